@@ -1,0 +1,101 @@
+// The declaration records: what codegen/ops/*.ts is written in. One record declares one op; everything else is generated.
+// Schemas are PyTorch's signatures in TypeScript spelling:
+//   'clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor'
+//   'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor'
+//   'max(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)'
+// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Scalar, int, float, bool, string, dtype,
+// int[], float[]; '?' = may be null. After '*': options object only; before it: positional or in the options object.
+
+export type Samples = { readonly range: readonly [number, number] } | { readonly list: readonly (readonly number[])[] };
+export const range = (lo: number, hi: number): Samples => ({ range: [lo, hi] });
+
+/** ONNX mapping: a plain node of the same arity, a named custom symbolic in src/onnx, or a stated reason for none. */
+export type Onnx =
+  | { readonly op: string; readonly since: number; readonly attrs?: Record<string, string | number> }
+  | { readonly symbolic: string }
+  | { readonly none: string };
+
+export type DTypeRule = 'same' | 'int-to-float' | 'bool' | 'float-only' | 'numeric-only' | 'integral-only';
+export type ReduceRule = 'same' | 'int-to-int64' | 'float-only' | 'bool' | 'index';
+
+interface OpBase {
+  /** First line: what it computes; then shapes, dtypes, errors, source. Markdown. */
+  readonly doc: string;
+  readonly schema: string;
+  readonly onnx: Onnx;
+  /** false: no Tensor method of this name / no free function. */
+  readonly method?: boolean;
+  readonly function?: boolean;
+  /** Also offer `name_` (in place on self). Default: true for pointwise ops whose first operand is a Tensor and whose rule is not bool. */
+  readonly inplace?: boolean;
+  /** A reason why there is no derivative (instead of `backward`). */
+  readonly nondifferentiable?: string;
+  /** Other names of the op ('absolute' for 'abs'). */
+  readonly aliases?: readonly string[];
+}
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies are ordinary arrow functions of any arity */
+type ScalarBody = (...args: any[]) => number | boolean | readonly (number | boolean)[];
+type TensorBody = (...args: any[]) => unknown;
+
+export interface PointwiseRecord extends OpBase {
+  readonly dtype: DTypeRule;
+  readonly forward: ScalarBody;
+  /** Per tensor parameter: gradient as a scalar function of (grad, ...the op's parameters, out). Left out: derived symbolically. */
+  readonly backward?: Readonly<Record<string, ScalarBody | null>>;
+  /** Parameters that are conditions (bool, outside promotion). */
+  readonly conditions?: readonly string[];
+  /** Parameters that receive the results in place, in order (optimizer steps). Implies no plain variant. */
+  readonly mutates?: readonly string[];
+  readonly ulp?: Readonly<Record<string, number>>;
+  readonly samples: Samples;
+}
+
+export interface ReductionRecord extends OpBase {
+  readonly dtype: ReduceRule;
+  /** Start value of the accumulator(s). Infinity stands for the dtype's largest value when integer. */
+  readonly init: number | boolean | readonly number[];
+  readonly combine: ScalarBody; // (acc, x[, index]) => acc
+  /** Joins two accumulators; left out when combine(acc, acc) does. */
+  readonly join?: ScalarBody;
+  readonly finish?: ScalarBody; // (acc, n, ...attrs) => result(s)
+  /** Empty input: false = error (amax), true = finish(init). */
+  readonly identity: boolean;
+  readonly backward?: Readonly<Record<string, TensorBody>>;
+  readonly samples: Samples;
+}
+
+export interface ViewRecord extends OpBase {
+  /** C++ geometry function in native/core/views.h that gives sizes, strides, offset: same parameters as the op. */
+  readonly geometry: string;
+  readonly backward: Readonly<Record<string, TensorBody>>;
+}
+
+export interface CompositeRecord extends OpBase {
+  /** Body over other ops. With `backward` the op has a node of its own; without, its parts are differentiated. */
+  readonly body: TensorBody;
+  readonly backward?: Readonly<Record<string, TensorBody>>;
+}
+
+export interface ExternRecord extends OpBase {
+  /** Gradients as bodies over other ops; the kernel is flambeau::cpu::NAME, written by hand. */
+  readonly backward?: Readonly<Record<string, TensorBody>>;
+  /** Writes its first parameter (`uniform_`, `indexPut_`). */
+  readonly mutates?: readonly string[];
+  /** Draws random numbers: recorded with the generator, never folded or merged. */
+  readonly random?: boolean;
+}
+
+export type Kind = 'pointwise' | 'reduction' | 'view' | 'composite' | 'extern';
+export type OpRecord =
+  | (PointwiseRecord & { readonly kind: 'pointwise' })
+  | (ReductionRecord & { readonly kind: 'reduction' })
+  | (ViewRecord & { readonly kind: 'view' })
+  | (CompositeRecord & { readonly kind: 'composite' })
+  | (ExternRecord & { readonly kind: 'extern' });
+
+export const pointwise = (r: PointwiseRecord): OpRecord => ({ kind: 'pointwise', ...r });
+export const reduction = (r: ReductionRecord): OpRecord => ({ kind: 'reduction', ...r });
+export const view = (r: ViewRecord): OpRecord => ({ kind: 'view', ...r });
+export const composite = (r: CompositeRecord): OpRecord => ({ kind: 'composite', ...r });
+export const extern = (r: ExternRecord): OpRecord => ({ kind: 'extern', ...r });

@@ -1,0 +1,117 @@
+// The autograd engine: a graph of nodes built by the forward calls, run backwards by one native call.
+// Source of the semantics: https://pytorch.org/docs/stable/notes/autograd.html
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "flambeau/tensor.h"
+
+namespace flambeau::autograd {
+
+class Node;
+
+/// The place a gradient flows to: input `index` of `node`.
+struct Edge {
+  Ref<Node> node;
+  uint32_t index = 0;
+};
+
+/// One backward function. Generated nodes derive from it; `apply` gets the gradient of each forward output
+/// (undefined: none arrived) and returns one gradient per edge (undefined: none).
+class Node : public RefCounted {
+ public:
+  explicit Node(uint32_t numOutputs = 1);  // takes the next sequence number of this thread
+  virtual TensorList apply(TensorList grads) = 0;
+  /// 'MulBackward0'.
+  virtual std::string name() const = 0;
+  /// Drops saved tensors (after a backward without retainGraph); using them again throws PyTorch's error.
+  virtual void releaseSaved() {}
+
+  std::vector<Edge> edges;      // one per differentiable input, in schema order
+  uint64_t sequence = 0;        // later nodes run first
+  uint32_t numOutputs = 1;
+  /// Shape/dtype of each forward output, to make zeros for outputs that got no gradient.
+  struct OutputMeta {
+    Dims sizes;
+    DType dtype;
+  };
+  std::vector<OutputMeta> outputMeta;
+  std::vector<std::function<void(TensorList& grads)>> preHooks;                       // per node, tensor hooks included
+  std::vector<std::function<void(TensorList& gradInputs, const TensorList& grads)>> postHooks;
+};
+
+/// A tensor kept for backward. Remembers the version; unpack throws PyTorch's message
+/// "one of the variables needed for gradient computation has been modified by an inplace operation: ..." .
+class SavedTensor {
+ public:
+  SavedTensor() = default;
+  /// `isOutput`: the tensor is an output of the node that saves it (stored without its gradFn, to avoid a cycle).
+  SavedTensor(const Tensor& t, bool isOutput);
+  Tensor unpack(const Ref<Node>& self, const char* opName) const;
+  void reset();
+
+ private:
+  Tensor data_;
+  uint32_t version_ = 0, outputNr_ = 0;
+  bool isOutput_ = false, released_ = false, requiresGrad_ = false;
+};
+
+/// What a tensor knows about autograd; owned by TensorImpl::meta.
+struct Meta {
+  bool requiresGrad = false;      // leaves only; a non-leaf requires grad because it has gradFn
+  bool retainsGrad = false;
+  Ref<Node> gradFn;               // of non-leaves
+  Ref<Node> gradAccumulator;      // of leaves (made on demand)
+  uint32_t outputNr = 0;
+  Tensor grad;
+  // A differentiable view: in-place writes to it rewrite the history of `base`, see inplaceViewUpdated().
+  Tensor base;
+  uint32_t viewVersion = 0;
+  std::vector<std::function<Tensor(const Tensor&)>> hooks;
+};
+
+// ---- modes (thread-local) ----
+bool gradEnabled();
+void setGradEnabled(bool on);
+bool inferenceEnabled();
+void setInferenceEnabled(bool on);
+struct GradGuard {
+  explicit GradGuard(bool on) : previous(gradEnabled()) { setGradEnabled(on); }
+  ~GradGuard() { setGradEnabled(previous); }
+  bool previous;
+};
+
+/// True when a node must be built for an op over these inputs: grad mode is on and one of them requires grad.
+inline bool needsGrad(const Tensor& a) { return a.defined() && a.requiresGrad(); }
+template <class... T>
+bool anyRequiresGrad(const T&... ts) {
+  return gradEnabled() && (needsGrad(ts) || ...);
+}
+inline bool needsGrad(const Operand& o) { return o.tensor.defined() && o.tensor.requiresGrad(); }
+bool needsGrad(TensorSpan list);
+
+/// The edge that a tensor's gradient flows along (its gradFn, or its accumulator when it is a leaf; empty if it requires none).
+Edge edgeOf(const Tensor& t);
+/// Makes `node` the gradFn of a fresh output.
+void setHistory(const Tensor& out, const Ref<Node>& node, uint32_t outputNr = 0);
+/// Makes `node` the gradFn of `self` after an in-place op (and rewrites the base's history when `self` is a view).
+void rebaseHistory(const Tensor& self, const Ref<Node>& node, uint32_t outputNr = 0);
+/// Before an in-place op: throws PyTorch's errors ("a leaf Variable that requires grad is being used in an in-place operation.", ...).
+void checkInplace(const Tensor& self, const char* op);
+/// Links a view to its base so that in-place writes through either are differentiated.
+void setView(const Tensor& view, const Tensor& base);
+
+/// backward(): accumulates into the leaves' .grad (or only computes `inputs`' gradients and returns them, for autograd.grad).
+struct RunOptions {
+  bool retainGraph = false, createGraph = false, accumulate = true, allowUnused = false;
+};
+TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, const TensorList& inputs, RunOptions options);
+
+/// Sums `grad` down to `sizes` (the reverse of broadcasting). Built from differentiable ops.
+Tensor sumTo(const Tensor& grad, IntSpan sizes);
+
+bool anomalyEnabled();
+void setAnomalyEnabled(bool on);
+
+}  // namespace flambeau::autograd
