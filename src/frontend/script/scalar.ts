@@ -1,0 +1,183 @@
+// Lowers the source of a scalar TypeScript/JavaScript function to scalar IR. The one lowering behind op declarations (build time),
+// fb.kernel (run time) and scripted scalar code. Uses ts-morph for syntax only.
+import { createRequire } from 'node:module';
+import type * as TsMorph from 'ts-morph';
+import {
+  arg, binary, constant, isBinaryOp, isUnaryOp, select, substitute, unary, type BinaryOp, type Expr, type ScalarFn,
+} from '../../ir/scalar.js';
+
+/** A construct that scalar code may not contain; the message has a code frame. */
+export class ScalarSyntaxError extends SyntaxError {
+  readonly code = 'ERR_FLAMBEAU_SCRIPT';
+}
+
+let morph: typeof TsMorph | undefined;
+let project: TsMorph.Project | undefined;
+const tsMorph = (): typeof TsMorph => (morph ??= createRequire(import.meta.url)('ts-morph') as typeof TsMorph);
+
+/** Parses one function expression from its source text. */
+export function parseFunction(source: string): TsMorph.ArrowFunction | TsMorph.FunctionExpression {
+  const { Project, Node } = tsMorph();
+  project ??= new Project({ useInMemoryFileSystem: true, compilerOptions: { allowJs: true } });
+  const text = /^(async\s|function\b|\(|[\w$]+\s*=>)/.test(source) ? source : `function ${source}`;
+  const file = project.createSourceFile('scalar.ts', `const f = (${text});`, { overwrite: true });
+  const init = file.getVariableDeclarationOrThrow('f').getInitializerOrThrow();
+  const fn = Node.isParenthesizedExpression(init) ? init.getExpression() : init;
+  if (Node.isArrowFunction(fn) || Node.isFunctionExpression(fn)) return fn;
+  throw new ScalarSyntaxError(`expected a function, got: ${source.slice(0, 80)}`);
+}
+
+/** Names of JavaScript's Math that differ from the IR's. */
+const MATH_NAMES: Readonly<Record<string, string>> = { ceil: 'ceil', fround: '', max: 'max', min: 'min' };
+const INFIX: Readonly<Record<string, BinaryOp>> = {
+  '+': 'add', '-': 'sub', '*': 'mul', '/': 'div', '%': 'fmod', '**': 'pow', '<': 'lt', '<=': 'le', '>': 'gt', '>=': 'ge',
+  '===': 'eq', '==': 'eq', '!==': 'ne', '!=': 'ne', '&&': 'and', '||': 'or', '&': 'bitand', '|': 'bitor', '^': 'bitxor', '<<': 'shl', '>>': 'shr',
+};
+const CONSTANTS: Readonly<Record<string, number>> = {
+  Infinity, NaN, PI: Math.PI, E: Math.E, LN2: Math.LN2, LN10: Math.LN10, LOG2E: Math.LOG2E, LOG10E: Math.LOG10E, SQRT2: Math.SQRT2, SQRT1_2: Math.SQRT1_2,
+};
+
+type Scope = ReadonlyMap<string, Expr>;
+type Outcome = readonly Expr[];
+
+/**
+ * Lowers a function whose parameters and result are numbers or booleans (several results: an array literal).
+ * Parameters may destructure arrays: `([m, i], x)` has the parameters m, i, x.
+ * @throws ScalarSyntaxError for anything else, with the offending code.
+ */
+export function lowerScalarFunction(source: string): ScalarFn {
+  const { Node, SyntaxKind } = tsMorph();
+  const fn = parseFunction(source);
+  const params: string[] = [];
+  for (const p of fn.getParameters()) {
+    const name = p.getNameNode();
+    if (Node.isIdentifier(name)) params.push(name.getText());
+    else if (Node.isArrayBindingPattern(name)) params.push(...name.getElements().map((e) => e.getText()));
+    else reject(name, 'parameters are plain names or [a, b] patterns');
+  }
+  const scope = new Map<string, Expr>(params.map((p) => [p, arg(p)]));
+  const body = fn.getBody();
+  const results = Node.isBlock(body) ? block(body.getStatements(), scope) : outcome(body as TsMorph.Expression, scope);
+  if (results === undefined) return reject(body, 'the function must return a value on every path');
+  return { params, results };
+
+  function block(statements: readonly TsMorph.Statement[], outer: Scope): Outcome | undefined {
+    const scope = new Map(outer);
+    for (const [i, s] of statements.entries()) {
+      if (Node.isReturnStatement(s)) {
+        const e = s.getExpression();
+        return e ? outcome(e, scope) : reject(s, 'return needs a value');
+      }
+      if (Node.isVariableStatement(s)) {
+        for (const d of s.getDeclarations()) {
+          const init = d.getInitializer() ?? reject(d, 'a local needs a value');
+          const name = d.getNameNode();
+          if (Node.isIdentifier(name)) scope.set(name.getText(), expr(init, scope));
+          else if (Node.isArrayBindingPattern(name)) {
+            const values = outcome(init, scope);
+            name.getElements().forEach((el, k) => scope.set(el.getText(), values[k] ?? reject(el, 'too few values')));
+          } else reject(name, 'objects are not scalars');
+        }
+      } else if (Node.isExpressionStatement(s)) {
+        const e = s.getExpression();
+        if (!Node.isBinaryExpression(e) || !Node.isIdentifier(e.getLeft())) return reject(s, 'only assignments to locals have an effect here');
+        const token = e.getOperatorToken().getText();
+        const name = e.getLeft().getText();
+        const right = expr(e.getRight(), scope);
+        const op = INFIX[token.slice(0, -1)];
+        if (token === '=') scope.set(name, right);
+        else if (token.endsWith('=') && op) scope.set(name, binary(op, lookup(e.getLeft(), scope), right));
+        else return reject(s, `operator '${token}'`);
+      } else if (Node.isIfStatement(s)) {
+        const cond = expr(s.getExpression(), scope);
+        const then = block(asStatements(s.getThenStatement()), scope);
+        const otherwise = s.getElseStatement();
+        const rest = block([...(otherwise ? asStatements(otherwise) : []), ...statements.slice(i + 1)], scope);
+        if (!then || !rest) return reject(s, 'each branch of an if must return');
+        return merge(s, cond, then, rest);
+      } else return reject(s, 'statement');
+    }
+    return undefined;
+  }
+  function asStatements(s: TsMorph.Statement): TsMorph.Statement[] {
+    return Node.isBlock(s) ? s.getStatements() : [s];
+  }
+  function merge(at: TsMorph.Node, cond: Expr, a: Outcome, b: Outcome): Outcome {
+    if (a.length !== b.length) return reject(at, 'both branches must give the same number of values');
+    return a.map((x, i) => select(cond, x, b[i]!));
+  }
+  /** Expression that may be a tuple. */
+  function outcome(e: TsMorph.Expression, scope: Scope): Outcome {
+    if (Node.isParenthesizedExpression(e)) return outcome(e.getExpression(), scope);
+    if (Node.isAsExpression(e)) return outcome(e.getExpression(), scope);
+    if (Node.isArrayLiteralExpression(e)) return e.getElements().map((x) => expr(x, scope));
+    if (Node.isConditionalExpression(e))
+      return merge(e, expr(e.getCondition(), scope), outcome(e.getWhenTrue(), scope), outcome(e.getWhenFalse(), scope));
+    return [expr(e, scope)];
+  }
+  function lookup(e: TsMorph.Node, scope: Scope): Expr {
+    const name = e.getText();
+    const bound = scope.get(name);
+    if (bound) return bound;
+    if (name in CONSTANTS) return constant(CONSTANTS[name]!);
+    return reject(e, `'${name}' is neither a parameter, a local nor a known constant`);
+  }
+  function expr(e: TsMorph.Node, scope: Scope): Expr {
+    if (Node.isParenthesizedExpression(e) || Node.isAsExpression(e) || Node.isNonNullExpression(e)) return expr(e.getExpression(), scope);
+    if (Node.isNumericLiteral(e)) return constant(Number(e.getText().replaceAll('_', '')));
+    if (Node.isTrueLiteral(e) || Node.isFalseLiteral(e)) return constant(e.getText() === 'true');
+    if (Node.isIdentifier(e)) return lookup(e, scope);
+    if (Node.isPrefixUnaryExpression(e)) return prefix(e, scope);
+    if (Node.isBinaryExpression(e)) {
+      const token = e.getOperatorToken().getText();
+      const op = INFIX[token] ?? reject(e, `operator '${token}'`);
+      return binary(op, expr(e.getLeft(), scope), expr(e.getRight(), scope));
+    }
+    if (Node.isConditionalExpression(e)) return select(expr(e.getCondition(), scope), expr(e.getWhenTrue(), scope), expr(e.getWhenFalse(), scope));
+    if (Node.isPropertyAccessExpression(e)) {
+      const value = /^(Math|Number)$/.test(e.getExpression().getText()) ? CONSTANTS[e.getName()] : undefined;
+      return value === undefined ? reject(e, `'${e.getText()}' is not a scalar`) : constant(value);
+    }
+    if (Node.isCallExpression(e)) return call(e, scope);
+    return reject(e, 'expression');
+  }
+  function prefix(e: TsMorph.PrefixUnaryExpression, scope: Scope): Expr {
+    const a = expr(e.getOperand(), scope);
+    switch (e.getOperatorToken()) {
+      case SyntaxKind.MinusToken:
+        return a.kind === 'const' && typeof a.value === 'number' ? constant(-a.value) : unary('neg', a);
+      case SyntaxKind.PlusToken:
+        return a;
+      case SyntaxKind.ExclamationToken:
+        return unary('not', a);
+      case SyntaxKind.TildeToken:
+        return unary('bitnot', a);
+      default:
+        return reject(e, 'increments do not exist for scalars');
+    }
+  }
+  function call(e: TsMorph.CallExpression, scope: Scope): Expr {
+    const callee = e.getExpression();
+    let name = Node.isPropertyAccessExpression(callee) ? callee.getName() : callee.getText();
+    if (Node.isPropertyAccessExpression(callee) && !/^(Math|Number|s|fb)$/.test(callee.getExpression().getText()))
+      return reject(e, `only Math and scalar functions can be called`);
+    name = MATH_NAMES[name] ?? ({ isNaN: 'isnan', isFinite: 'isfinite' } as Record<string, string>)[name] ?? name;
+    const args = e.getArguments().map((a) => expr(a, scope));
+    if (name === 'select' && args.length === 3) return select(args[0]!, args[1]!, args[2]!);
+    if (isUnaryOp(name) && args.length === 1) return unary(name, args[0]!);
+    if (isBinaryOp(name) && args.length === 2) return binary(name, args[0]!, args[1]!);
+    if ((name === 'max' || name === 'min') && args.length > 2) return args.reduce((a, b) => binary(name as BinaryOp, a, b));
+    return reject(e, `'${callee.getText()}' with ${args.length} argument(s) is not a scalar function`);
+  }
+}
+
+function reject(node: TsMorph.Node | undefined, why: string): never {
+  const text = node?.getText() ?? '';
+  throw new ScalarSyntaxError(`unsupported in a scalar function: ${why}\n  | ${text.split('\n').join('\n  | ').slice(0, 400)}`);
+}
+
+/** Renames parameters. */
+export function renameParams(fn: ScalarFn, names: readonly string[]): ScalarFn {
+  const by = new Map(fn.params.map((p, i) => [p, arg(names[i] ?? p)]));
+  return { params: names.slice(0, fn.params.length), results: fn.results.map((r) => substitute(r, by)) };
+}
