@@ -19,6 +19,8 @@ export interface Value {
   readonly id: number;
   type: TensorType;
   name?: string;
+  /** Of inputs and captures, where they matter: element strides. Absent: contiguous. */
+  strides?: readonly Dim[];
 }
 
 /** An operand: a value, a number baked into the graph, a live scalar (slot), or an absent optional. */
@@ -66,6 +68,8 @@ export interface Graph {
   writes: { target: Value; value: Value }[];
   /** `.grad` of a captured leaf becomes this value (null: becomes undefined). */
   gradWrites: { leaf: Value; value: Value | null }[];
+  /** Guards: the leaf's `.grad` at the start must be this capture (null: undefined). Absent: none. */
+  gradReads?: { leaf: Value; is: Value | null }[];
   /** Live scalar slots: the values seen while recording. */
   liveScalars: number[];
   symbols: { name: string; hint: number }[];
