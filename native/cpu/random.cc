@@ -1,0 +1,262 @@
+// Random draws with PyTorch 1.13's CPU algorithms over its mt19937, so that one seed gives PyTorch's numbers.
+// Source: aten/src/ATen/native/cpu/DistributionTemplates.h, core/TransformationHelper.h, native/cpu/MultinomialKernel.cpp and
+// native/TensorFactories.cpp (randperm) of PyTorch.
+#include <limits>
+
+#include "cpu/extern_common.h"
+#include "flambeau/generator.h"
+
+namespace flambeau::cpu {
+namespace {
+
+Generator& pick(Generator* g) { return g ? *g : defaultGenerator(); }
+
+template <class T>
+constexpr int kMantissa = std::numeric_limits<T>::digits;
+template <>
+constexpr int kMantissa<Half> = 11;
+template <>
+constexpr int kMantissa<BFloat16> = 8;
+
+// One uniform number in [0, 1) with as many random bits as T has digits; float arithmetic for all but double.
+template <class T>
+Compute<T> unit(Generator& g) {
+  if constexpr (std::is_same_v<T, double>) {
+    return g.uniform53();
+  } else {
+    constexpr uint32_t mask = (1u << kMantissa<T>)-1;
+    return static_cast<float>(g.random() & mask) * (1.0f / static_cast<float>(1u << kMantissa<T>));
+  }
+}
+
+// Calls f(T&) for each element in row-major order: the order in which PyTorch draws.
+template <class T, class F>
+void eachElement(const Tensor& t, F&& f) {
+  T* p = t.ptr<T>();
+  if (t.isContiguous()) {
+    for (int64_t i = 0; i < t.numel(); ++i) f(p[i]);
+    return;
+  }
+  forEachLine<1>(t.sizes(), -1, {t.strides()}, [&](const std::array<int64_t, 1>& at) { f(p[at[0]]); });
+}
+
+// 16 uniform numbers become 16 normal ones: element j and j + 8 are one Box-Muller pair.
+template <class T>
+void boxMuller16(T* data, Compute<T> mean, Compute<T> std) {
+  using C = Compute<T>;
+  constexpr double pi = 3.14159265358979323846;
+  const C twoPi = static_cast<C>(2.0 * pi);
+  for (int j = 0; j < 8; ++j) {
+    const C u1 = static_cast<C>(1) - static_cast<C>(data[j]), u2 = static_cast<C>(data[j + 8]);
+    const C radius = std::sqrt(static_cast<C>(-2) * std::log(u1));
+    const C theta = twoPi * u2;
+    data[j] = static_cast<T>(radius * std::cos(theta) * std + mean);
+    data[j + 8] = static_cast<T>(radius * std::sin(theta) * std + mean);
+  }
+}
+
+}  // namespace
+
+const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator) {
+  dispatchFloat(self.dtype(), "check_uniform_bounds", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using C = Compute<T>;
+    FB_CHECK(from <= to, Value, "uniform_ expects to return a [from, to) range, but found from=%g > to=%g", from, to);
+    FB_CHECK(to - from <= static_cast<double>(std::numeric_limits<C>::max()), Value,
+             "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%g and from=%g which result in to-from to exceed the limit",
+             nameOf(self.dtype()).c_str(), to, from);
+    Generator& g = pick(generator);
+    std::lock_guard<std::mutex> lock(g.mutex);
+    const C a = static_cast<C>(from), span = static_cast<C>(to) - a;
+    eachElement<T>(self, [&](T& x) { x = static_cast<T>(unit<T>(g) * span + a); });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+const Tensor& normal_(const Tensor& self, double mean, double std, Generator* generator) {
+  FB_CHECK(std >= 0, Value, "normal expects std >= 0.0, but found std %g", std);
+  dispatchFloat(self.dtype(), "normal_kernel_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using C = Compute<T>;
+    Generator& g = pick(generator);
+    std::lock_guard<std::mutex> lock(g.mutex);
+    const int64_t n = self.numel();
+    if (n >= 16 && self.isContiguous()) {
+      T* p = self.ptr<T>();
+      const C m = static_cast<C>(mean), s = static_cast<C>(std);
+      for (int64_t i = 0; i < n; ++i) p[i] = static_cast<T>(unit<T>(g));
+      for (int64_t i = 0; i + 16 <= n; i += 16) boxMuller16(p + i, m, s);
+      if (n % 16 != 0) {
+        // The last 16 are drawn afresh, overlapping the block before.
+        T* tail = p + n - 16;
+        for (int i = 0; i < 16; ++i) tail[i] = static_cast<T>(unit<T>(g));
+        boxMuller16(tail, m, s);
+      }
+    } else {
+      eachElement<T>(self, [&](T& x) { x = static_cast<T>(static_cast<C>(g.normalDouble() * std + mean)); });
+    }
+  });
+  self.bumpVersion();
+  return self;
+}
+
+const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
+  FB_CHECK(0 <= p && p <= 1, Value, "bernoulli_ expects p to be in [0, 1], but got p=%g", p);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchAll(self.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T zero = fromScalar<T>(Scalar(0)), one = fromScalar<T>(Scalar(1));
+    eachElement<T>(self, [&](T& x) { x = g.uniform53() < p ? one : zero; });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+/// One draw per probability in `self`; the result has its shape and dtype.
+Tensor bernoulli(const Tensor& self, Generator* generator) {
+  Tensor out = emptyTensor(self.sizes(), self.dtype(), self.device());
+  const Tensor p = contiguousOf(self);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(self.dtype(), "bernoulli_tensor_cpu_self_", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using U = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    const T* in = p.ptr<T>();
+    T* o = out.ptr<T>();
+    for (int64_t i = 0; i < p.numel(); ++i) {
+      const U pi = static_cast<U>(in[i]);
+      FB_CHECK(pi >= 0 && pi <= 1, Value, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+      o[i] = static_cast<T>(static_cast<Compute<T>>(unit<U>(g) < pi ? 1 : 0));
+    }
+  });
+  return out;
+}
+
+const Tensor& exponential_(const Tensor& self, double lambd, Generator* generator) {
+  FB_CHECK(lambd >= 0, Value, "exponential_ expects lambda >= 0.0, but found lambda=%g", lambd);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(self.dtype(), "exponential_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    eachElement<T>(self, [&](T& x) { x = static_cast<T>(static_cast<Compute<T>>(-1.0 / lambd * std::log(1.0 - g.uniform53()))); });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator) {
+  FB_CHECK(low < high, Value, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld", static_cast<long long>(low),
+           static_cast<long long>(high));
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+  dispatchAll(self.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_integral_v<T>) {
+      FB_CHECK(low >= static_cast<int64_t>(std::numeric_limits<T>::min()) && low <= static_cast<int64_t>(std::numeric_limits<T>::max()), Value,
+               "from is out of bounds for %s", nameOf(self.dtype()).c_str());
+      FB_CHECK(high - 1 >= static_cast<int64_t>(std::numeric_limits<T>::min()) && high - 1 <= static_cast<int64_t>(std::numeric_limits<T>::max()),
+               Value, "to - 1 is out of bounds for %s", nameOf(self.dtype()).c_str());
+    }
+    constexpr bool wide = std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, BFloat16>;
+    eachElement<T>(self, [&](T& x) {
+      const uint64_t r = wide && range >= (uint64_t{1} << 32) ? g.random64() : g.random();
+      const int64_t v = static_cast<int64_t>(r % range + static_cast<uint64_t>(low));
+      x = fromScalar<T>(Scalar(v));
+    });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
+  FB_CHECK(n >= 0, Value, "n must be non-negative, got%lld", static_cast<long long>(n));
+  Tensor out = emptyTensor(Dims{n}, DType::Int64);
+  int64_t* r = out.ptr<int64_t>();
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  for (int64_t i = 0; i < n; ++i) r[i] = i;
+  for (int64_t i = 0; i < n - 1; ++i) {
+    const int64_t z = static_cast<int64_t>(g.random() % static_cast<uint64_t>(n - i));
+    std::swap(r[i], r[z + i]);
+  }
+  return castOf(out, dtype.value_or(DType::Int64));
+}
+
+std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
+
+namespace {
+
+// Without replacement (or a single draw): the k largest of p / Exp(1), PyTorch's exponential race.
+Tensor raceDraw(const Tensor& p, int64_t count, Generator* generator) {
+  Tensor q = emptyTensor(p.sizes(), p.dtype());
+  exponential_(q, 1, generator);
+  dispatchFloat(p.dtype(), "multinomial", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* a = p.ptr<T>();
+    T* b = q.ptr<T>();
+    for (int64_t i = 0; i < p.numel(); ++i) b[i] = static_cast<T>(static_cast<Compute<T>>(a[i]) / static_cast<Compute<T>>(b[i]));
+  });
+  return std::get<1>(topk(q, count, -1, true, true));
+}
+
+}  // namespace
+
+Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Generator* generator) {
+  FB_CHECK(self.dim() == 1 || self.dim() == 2, Shape, "prob_dist must be 1 or 2 dim");
+  FB_CHECK(isFloating(self.dtype()), Type, "multinomial only supports floating-point dtypes for input, got: %s", nameOf(self.dtype()).c_str());
+  FB_CHECK(numSamples > 0, Value, "cannot sample n_sample <= 0 samples");
+  const int64_t categories = self.size(-1), rows = self.dim() == 2 ? self.size(0) : 1;
+  FB_CHECK(replacement || numSamples <= categories, Value, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  FB_CHECK(categories <= (int64_t{1} << 24), Value, "number of categories cannot exceed 2^24");
+  const Tensor p = contiguousOf(self);
+  dispatchFloat(p.dtype(), "multinomial", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* a = p.ptr<T>();
+    for (int64_t r = 0; r < rows; ++r) {
+      double sum = 0;
+      for (int64_t i = 0; i < categories; ++i) {
+        const double v = static_cast<double>(static_cast<Compute<T>>(a[r * categories + i]));
+        FB_CHECK(std::isfinite(v) && v >= 0, Value, "probability tensor contains either `inf`, `nan` or element < 0");
+        sum += v;
+      }
+      FB_CHECK(sum > 0, Value, "invalid multinomial distribution (sum of probabilities <= 0)");
+    }
+  });
+  if (!replacement || numSamples == 1) return raceDraw(p, numSamples, generator);
+  Tensor out = emptyTensor(withSize(self.sizes(), self.dim() - 1, numSamples), DType::Int64);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(p.dtype(), "multinomial", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using C = Compute<T>;
+    std::vector<T> cumulative(static_cast<size_t>(categories));
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* a = p.ptr<T>() + r * categories;
+      T sum = T(C(0));
+      for (int64_t i = 0; i < categories; ++i) {
+        sum = static_cast<T>(static_cast<C>(sum) + static_cast<C>(a[i]));
+        cumulative[i] = sum;
+      }
+      for (T& c : cumulative) c = static_cast<T>(static_cast<C>(c) / static_cast<C>(sum));
+      cumulative.back() = T(C(1));
+      for (int64_t s = 0; s < numSamples; ++s) {
+        const double u = g.uniform53();
+        int64_t left = 0, right = categories;
+        while (left < right) {
+          const int64_t mid = left + (right - left) / 2;
+          if (static_cast<double>(static_cast<C>(cumulative[mid])) < u)
+            left = mid + 1;
+          else
+            right = mid;
+        }
+        out.ptr<int64_t>()[r * numSamples + s] = left;
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace flambeau::cpu
