@@ -1,0 +1,264 @@
+// Op graph → ONNX model. Composites that were called (softmax, layer norm, ...) are exported whole where ONNX has an operator
+// for them, else by their parts; every op goes by its symbolic, its mapping in the op table, or its scalar expression.
+import type { Graph, Input, Node, Region, TensorType, Value } from '../ir/graph.js';
+import type { OpInfo } from '../ir/opinfo.js';
+import { OnnxBuilder, type AttrValue, type Ref } from './builder.js';
+import { Call, type Arg, type Symbolic } from './call.js';
+import { computeType, lowerPointwise } from './scalar.js';
+import { Shapes, type SymbolSources } from './shapes.js';
+import { allSymbolics } from './symbolics/index.js';
+import { OnnxExportError } from './types.js';
+
+export interface LowerOptions {
+  readonly ops: Readonly<Record<string, OpInfo>>;
+  /** Name and bytes (row-major, little-endian) of each captured tensor, in the order of `graph.captures`. */
+  readonly captures: readonly { readonly name: string; readonly bytes: () => Uint8Array }[];
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Names of the symbolic dimensions in the model ('batch'); others keep their own. */
+  readonly symbolNames?: ReadonlyMap<string, string>;
+  readonly opset: number;
+  readonly graphName: string;
+  readonly producerVersion: string;
+}
+
+/** Encodes `graph` as an ONNX model. Throws OnnxExportError for what has no ONNX form. */
+export function lowerGraph(graph: Graph, options: LowerOptions): Uint8Array {
+  return new GraphLowering(graph, options).run();
+}
+
+class GraphLowering {
+  private readonly b: OnnxBuilder;
+  private readonly values = new Map<number, Ref>();
+  private readonly symbolics: ReadonlyMap<string, Symbolic>;
+  private readonly whole = new Set<number>(); // regions exported as one operator
+  private readonly opened = new Set<number>(); // regions that must be exported by their parts
+  private readonly fixed = new Set<string>(); // names of inputs, initializers and outputs: not free to change
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly options: LowerOptions,
+  ) {
+    this.checkPure();
+    this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map());
+    this.reserveNames();
+    const sources = this.addInputs();
+    graph.captures.forEach((value, i) => this.addCapture(value, i));
+    this.symbolics = allSymbolics(new Shapes(this.b, sources));
+  }
+
+  run(): Uint8Array {
+    for (const node of this.graph.nodes) this.node(node);
+    this.graph.outputs.forEach((value, i) => {
+      const name = this.options.outputNames[i];
+      const ref = this.value(value);
+      this.b.name(ref, name, !this.fixed.has(ref.name));
+      if (!this.fixed.has(ref.name)) this.values.set(value.id, { name, type: ref.type });
+      this.fixed.add(name);
+      this.b.output(name, value.type);
+    });
+    return this.b.encode(this.options.graphName, { name: 'flambeau', version: this.options.producerVersion });
+  }
+
+  /** ONNX graphs are functions: nothing that the program changed may be lost. */
+  private checkPure(): void {
+    for (const { target } of this.graph.writes) {
+      const at = this.graph.captures.indexOf(target);
+      const name = at >= 0 ? this.options.captures[at].name : 'an input';
+      throw new OnnxExportError(
+        `the program writes '${name}' in place, which an ONNX model cannot; export in eval mode`,
+      );
+    }
+    if (this.graph.gradWrites.length > 0) {
+      throw new OnnxExportError('the program runs a backward pass; export the forward function only');
+    }
+  }
+
+  private reserveNames(): void {
+    const { inputNames, outputNames, captures } = this.options;
+    inputNames.forEach((n, i) => this.b.reserve(n, `input ${i}`));
+    outputNames.forEach((n, i) => this.b.reserve(n, `output ${i}`));
+    captures.forEach((c) => this.b.reserve(c.name, 'a parameter'));
+    for (const name of [...inputNames, ...captures.map((c) => c.name)]) this.fixed.add(name);
+  }
+
+  private addInputs(): SymbolSources {
+    const sources = new Map<string, { input: Ref; axis: number }>();
+    this.graph.inputs.forEach((value, i) => {
+      if (this.values.has(value.id)) {
+        throw new OnnxExportError(
+          `inputs ${this.graph.inputs.indexOf(value)} and ${i} are the same tensor; give two tensors`,
+        );
+      }
+      const input = this.b.input(this.options.inputNames[i], value.type);
+      this.values.set(value.id, input);
+      value.type.shape.forEach((d, axis) => {
+        if (typeof d === 'number' || d.terms.length !== 1) return;
+        const [{ coef, symbols }] = d.terms;
+        if (coef === 1 && symbols.length === 1 && !sources.has(symbols[0])) sources.set(symbols[0], { input, axis });
+      });
+    });
+    return sources;
+  }
+
+  private addCapture(value: Value, i: number): void {
+    const { name, bytes } = this.options.captures[i];
+    this.values.set(value.id, this.b.initializer(name, value.type, bytes()));
+  }
+
+  private node(node: Node): void {
+    if (node.op === 'region.begin' || node.op === 'region.end') return;
+    for (const index of this.regionsOf(node)) {
+      if (this.whole.has(index)) return;
+      if (this.opened.has(index)) continue;
+      if (this.region(index)) return;
+      this.opened.add(index);
+    }
+    this.emit(this.callOf(node.op, node.inputs, node.attrs, node.outputs, node.scope, node.site), true);
+  }
+
+  /** Exports a region as one operator; false where it must be taken by its parts. */
+  private region(index: number): boolean {
+    const region = this.graph.regions[index];
+    const info = this.options.ops[region.op];
+    if (!info || this.escapes(index, region)) return false;
+    if (!region.inputs.every((i) => this.available(i))) return false;
+    const call = this.callOf(region.op, region.inputs, region.attrs, region.outputs, region.scope, undefined);
+    if (!this.emit(call, false)) return false;
+    this.whole.add(index);
+    return true;
+  }
+
+  private emit(call: Call, must: boolean): boolean {
+    this.b.scope = call.scope ?? '';
+    const refs = this.lower(call, must);
+    if (!refs) return false;
+    call.outputs.forEach((value, i) => this.values.set(value.id, refs[i]));
+    return true;
+  }
+
+  private lower(call: Call, must: boolean): readonly Ref[] | null {
+    const { info } = call;
+    const onnx = info.onnx;
+    const named = onnx && 'symbolic' in onnx ? this.symbolics.get(onnx.symbolic) : undefined;
+    const symbolic = this.symbolics.get(call.op) ?? named;
+    const refs = symbolic?.(this.b, call) ?? this.direct(call);
+    if (refs) return refs;
+    if (info.kind === 'pointwise' && !info.mutates) return lowerPointwise(this.b, call, info);
+    if (!must) return null;
+    const reason = onnx && 'none' in onnx ? onnx.none : `it has no ONNX form at opset ${this.b.opset}`;
+    return call.fail(`cannot be exported: ${reason}`);
+  }
+
+  /** The op table's one-to-one mapping. Attribute values that name a parameter take its value. */
+  private direct(call: Call): Ref[] | null {
+    const { info } = call;
+    if (!info.onnx || !('op' in info.onnx) || info.onnx.since > this.b.opset) return null;
+    const attrs: Record<string, AttrValue> = {};
+    const mapped = new Set<string>();
+    for (const [key, value] of Object.entries(info.onnx.attrs ?? {})) {
+      const param = typeof value === 'string' ? info.params.find((p) => p.name === value) : undefined;
+      if (param) mapped.add(param.name);
+      attrs[key] = param
+        ? attrOf(call, param.name, param.type)
+        : typeof value === 'number' && !Number.isInteger(value)
+          ? { float: value }
+          : value;
+    }
+    if (!call.allDefaults(mapped)) return null;
+    const compute = info.kind === 'pointwise' ? computeType(call, info) : null;
+    if (compute === 'bool' && !['And', 'Or', 'Xor', 'Not', 'Equal'].includes(info.onnx.op)) return null;
+    const inputs: (Ref | null)[] = [];
+    for (const [name, arg] of call.args) {
+      if (arg.kind === 'none') inputs.push(null);
+      else if (arg.kind === 'list') inputs.push(...arg.refs);
+      else {
+        const condition = info.kind === 'pointwise' && info.conditions.includes(name);
+        const dtype = condition ? 'bool' : (compute ?? call.type().dtype);
+        if (arg.kind === 'number') inputs.push(this.b.scalar(arg.value, dtype));
+        else inputs.push(compute ? this.b.cast(arg.ref, dtype) : arg.ref);
+      }
+    }
+    const types = call.outputs.map((v) => v.type);
+    const raw: TensorType[] = types.map((t) => ({
+      ...t,
+      dtype: info.kind === 'pointwise' && info.rule !== 'bool' ? compute! : t.dtype,
+    }));
+    return this.b.multi(info.onnx.op, inputs, raw, attrs).map((ref, i) => this.b.cast(ref, types[i].dtype));
+  }
+
+  private callOf(
+    op: string,
+    inputs: readonly Input[],
+    attrs: Node['attrs'],
+    outputs: readonly Value[],
+    scope?: string,
+    site?: string,
+  ): Call {
+    const info = Object.hasOwn(this.options.ops, op) ? this.options.ops[op] : undefined;
+    if (!info) throw new OnnxExportError(`unknown op '${op}'`, { scope, site });
+    return new Call(
+      info,
+      inputs.map((i) => this.arg(i, op, scope, site)),
+      attrs,
+      outputs,
+      scope,
+      site,
+    );
+  }
+
+  private arg(input: Input, op: string, scope?: string, site?: string): Arg {
+    switch (input.kind) {
+      case 'value':
+        return { kind: 'tensor', ref: this.value(input.value) };
+      case 'list':
+        return { kind: 'list', refs: input.values.map((v) => this.value(v)) };
+      case 'const':
+        return { kind: 'number', value: input.value, float: input.float };
+      case 'none':
+        return { kind: 'none' };
+      case 'live':
+        throw new OnnxExportError(
+          `op '${op}' uses a number that varies between calls (${this.graph.liveScalars[input.slot]}); pass it as a tensor to keep it an input`,
+          { scope, site },
+        );
+    }
+  }
+
+  private value(value: Value): Ref {
+    const ref = this.values.get(value.id);
+    if (!ref) throw new OnnxExportError(`the graph uses value %${value.id} before it is computed`);
+    return ref;
+  }
+
+  private available(input: Input): boolean {
+    if (input.kind === 'value') return this.values.has(input.value.id);
+    return input.kind !== 'list' || input.values.every((v) => this.values.has(v.id));
+  }
+
+  /** The regions that a node lies in, outermost first. */
+  private regionsOf(node: Node): number[] {
+    const chain: number[] = [];
+    for (let r = node.region; r !== undefined; r = this.graph.regions[r].parent) chain.unshift(r);
+    return chain;
+  }
+
+  /** True where a value computed inside the region is used outside without being one of its results. */
+  private escapes(index: number, region: Region): boolean {
+    const inside = (node: Node): boolean => this.regionsOf(node).includes(index);
+    const made = new Set(this.graph.nodes.filter(inside).flatMap((n) => n.outputs.map((v) => v.id)));
+    for (const v of region.outputs) made.delete(v.id);
+    const uses = this.graph.nodes.filter((n) => !inside(n)).flatMap((n) => n.inputs.flatMap(valuesOf));
+    return [...uses, ...this.graph.outputs].some((v) => made.has(v.id));
+  }
+}
+
+const valuesOf = (input: Input): readonly Value[] =>
+  input.kind === 'value' ? [input.value] : input.kind === 'list' ? input.values : [];
+
+function attrOf(call: Call, name: string, type: string): AttrValue {
+  if (type === 'int[]') return call.ints(name);
+  if (type === 'string') return call.string(name);
+  if (type === 'float' || type === 'Scalar') return { float: call.number(name) };
+  return call.number(name);
+}

@@ -1,0 +1,76 @@
+// Pointwise ops whose ONNX operator is not a plain one-to-one node. All others come from the op table or, where ONNX has no
+// operator, from the scalar expression of the declaration (../scalar.ts).
+import type { DType } from '../../ir/graph.js';
+import type { OnnxBuilder, Ref } from '../builder.js';
+import type { Arg, Call, Symbolic } from '../call.js';
+import { isFloat } from '../types.js';
+
+/** An operand as a tensor of `dtype`. */
+export function operand(b: OnnxBuilder, call: Call, name: string, dtype: DType): Ref {
+  const arg: Arg = call.arg(name);
+  if (arg.kind === 'number') return b.scalar(arg.value, dtype);
+  return b.cast(call.tensor(name), dtype);
+}
+
+const scaled =
+  (type: 'Add' | 'Sub'): Symbolic =>
+  (b, call) => {
+    const out = call.type();
+    if (out.dtype === 'bool') return null;
+    const alpha = call.number('alpha');
+    let other = operand(b, call, 'other', out.dtype);
+    if (alpha !== 1) other = b.op('Mul', [other, b.scalar(alpha, out.dtype)], other.type);
+    return [b.op(type, [operand(b, call, 'self', out.dtype), other], out)];
+  };
+
+/** `min` and `max` (null: open) as Clip. */
+function clip(b: OnnxBuilder, call: Call, min: number | null, max: number | null): readonly Ref[] {
+  const out = call.type();
+  const bound = (v: number | null): Ref | null => (v === null ? null : b.scalar(v, out.dtype));
+  return [b.op('Clip', [operand(b, call, 'self', out.dtype), bound(min), bound(max)], out)];
+}
+const bound = (call: Call, name: string): number | null => (call.has(name) ? call.number(name) : null);
+
+const floatUnary =
+  (type: string, attrs: (call: Call) => Record<string, number> = () => ({})): Symbolic =>
+  (b, call) => {
+    const out = call.type();
+    if (!isFloat(out.dtype)) return null;
+    const list = Object.entries(attrs(call)).map(([k, v]) => [k, { float: v }] as const);
+    return [b.op(type, [operand(b, call, 'self', out.dtype)], out, Object.fromEntries(list))];
+  };
+
+export const pointwise: Readonly<Record<string, Symbolic>> = {
+  add: scaled('Add'),
+  sub: scaled('Sub'),
+  clamp: (b, call) => clip(b, call, bound(call, 'min'), bound(call, 'max')),
+  clampMin: (b, call) => clip(b, call, call.number('min'), null),
+  clampMax: (b, call) => clip(b, call, null, call.number('max')),
+  clampBoth: (b, call) => clip(b, call, call.number('min'), call.number('max')),
+  hardtanh: (b, call) => clip(b, call, call.number('minVal'), call.number('maxVal')),
+  relu6: (b, call) => clip(b, call, 0, 6),
+  leakyRelu: floatUnary('LeakyRelu', (call) => ({ alpha: call.number('negativeSlope') })),
+  elu: floatUnary('Elu', (call) => ({ alpha: call.number('alpha') })),
+  hardsigmoid: floatUnary('HardSigmoid', () => ({ alpha: 1 / 6, beta: 0.5 })),
+  hardswish: floatUnary('HardSwish'),
+  // ONNX's Softplus has beta 1 and no threshold; above 20 the two agree to the last bit of float32.
+  softplus: (b, call) =>
+    call.number('beta') === 1 && call.number('threshold') >= 20 ? floatUnary('Softplus')(b, call) : null,
+  gelu: (b, call) => {
+    const approximate = call.string('approximate');
+    if (b.opset < 20) return null;
+    return [b.op('Gelu', [call.tensor('self')], call.type(), { approximate })];
+  },
+  mish: (b, call) => (b.opset < 18 ? null : floatUnary('Mish')(b, call)),
+  toDtype: (b, call) => [b.cast(call.tensor('self'), call.type().dtype)],
+  where: (b, call) => {
+    const out = call.type();
+    const cond = b.cast(call.tensor('condition'), 'bool');
+    return [b.op('Where', [cond, operand(b, call, 'self', out.dtype), operand(b, call, 'other', out.dtype)], out)];
+  },
+  maskedFill: (b, call) => {
+    const out = call.type();
+    const mask = b.cast(call.tensor('mask'), 'bool');
+    return [b.op('Where', [mask, operand(b, call, 'value', out.dtype), operand(b, call, 'self', out.dtype)], out)];
+  },
+};

@@ -1,0 +1,119 @@
+// Reductions, and what orders or accumulates along an axis.
+import type { Dim, TensorType } from '../../ir/graph.js';
+import type { OnnxBuilder, Ref } from '../builder.js';
+import { axisOf, type Call, type Symbolic } from '../call.js';
+
+/** The reduced axes: `dim` as a number, a list (empty: all), or null (all). */
+function axesOf(call: Call, rank: number, name = 'dim'): number[] {
+  const all = [...new Array<number>(rank).keys()];
+  if (!call.has(name)) return all;
+  const value = call.attr(name);
+  const list = typeof value === 'number' ? [value] : call.ints(name);
+  return list.length === 0 ? all : list.map((d) => axisOf(d, rank));
+}
+
+/** ReduceSum takes its axes as an input since opset 13, the others since 18. */
+function reduce(b: OnnxBuilder, type: string, x: Ref, axes: readonly number[], keepdim: boolean, out: TensorType): Ref {
+  if (axes.length === 0) return x; // a scalar: nothing to reduce
+  const keepdims = keepdim ? 1 : 0;
+  if (type === 'ReduceSum' || b.opset >= 18) return b.op(type, [x, b.int64s(axes)], out, { keepdims });
+  return b.op(type, [x], out, { axes, keepdims });
+}
+
+const simple =
+  (type: string): Symbolic =>
+  (b, call) => {
+    const out = call.type();
+    const x = b.cast(call.tensor('self'), out.dtype);
+    return [reduce(b, type, x, axesOf(call, x.type.shape.length), call.bool('keepdim'), out)];
+  };
+
+/** any, all: ONNX reduces no booleans. */
+const logical =
+  (type: 'ReduceMax' | 'ReduceMin'): Symbolic =>
+  (b, call) => {
+    const x = call.tensor('self');
+    const numbers = b.cast(b.cast(x, 'bool'), 'int32');
+    const out = { dtype: 'int32', shape: call.type().shape } as const;
+    return [
+      b.cast(reduce(b, type, numbers, axesOf(call, x.type.shape.length), call.bool('keepdim'), out), call.type().dtype),
+    ];
+  };
+
+function argIndex(b: OnnxBuilder, call: Call, type: 'ArgMax' | 'ArgMin', out: TensorType): Ref {
+  const x = call.tensor('self');
+  if (call.has('dim')) {
+    const axis = axisOf(call.number('dim'), Math.max(1, x.type.shape.length));
+    return b.op(type, [x], out, { axis, keepdims: call.bool('keepdim') ? 1 : 0 });
+  }
+  const flat = b.op('Reshape', [x, b.int64s([-1])], { dtype: x.type.dtype, shape: [{ terms: [] }] });
+  return b.op(type, [flat], out, { axis: 0, keepdims: 0 });
+}
+
+const extreme =
+  (value: 'ReduceMax' | 'ReduceMin', index: 'ArgMax' | 'ArgMin'): Symbolic =>
+  (b, call) => {
+    const x = call.tensor('self');
+    const axis = axesOf(call, x.type.shape.length);
+    const values = reduce(b, value, x, axis, call.bool('keepdim'), call.type(0));
+    return [values, argIndex(b, call, index, call.type(1))];
+  };
+
+/** How many elements `axes` hold, as a number; dynamic axes have none. */
+function count(call: Call, shape: readonly Dim[], axes: readonly number[]): number {
+  return axes.reduce((n, axis) => {
+    const size = shape[axis];
+    return typeof size === 'number' ? n * size : call.fail('the reduced axes must have fixed sizes');
+  }, 1);
+}
+
+const variance: Symbolic = (b, call) => {
+  const x = call.tensor('self');
+  const shape = x.type.shape;
+  const axes = axesOf(call, shape.length);
+  const n = count(call, shape, axes) - call.number('correction');
+  const kept = { dtype: x.type.dtype, shape: shape.map((d, i) => (axes.includes(i) ? 1 : d)) };
+  const centred = b.op('Sub', [x, reduce(b, 'ReduceMean', x, axes, true, kept)], x.type);
+  const squares = b.op('Mul', [centred, centred], x.type);
+  const sum = reduce(b, 'ReduceSum', squares, axes, call.bool('keepdim'), call.type());
+  return [b.op('Div', [sum, b.scalar(Math.max(0, n), x.type.dtype)], call.type())];
+};
+
+const cumsum: Symbolic = (b, call) => {
+  const out = call.type();
+  const x = b.cast(call.tensor('self'), out.dtype);
+  return [b.op('CumSum', [x, b.scalar(axisOf(call.number('dim'), out.shape.length), 'int64')], out)];
+};
+
+function topk(b: OnnxBuilder, call: Call, k: Ref, largest: boolean, sorted: boolean): Ref[] {
+  const x = call.tensor('self');
+  const axis = axisOf(call.number('dim'), x.type.shape.length);
+  const attrs = { axis, largest: largest ? 1 : 0, sorted: sorted ? 1 : 0 };
+  return b.multi('TopK', [x, k], [call.type(0), call.type(1)], attrs);
+}
+
+const sort: Symbolic = (b, call) => {
+  const shape = call.tensor('self').type.shape;
+  const size = shape[axisOf(call.number('dim'), shape.length)];
+  if (typeof size !== 'number') return call.fail('the sorted axis must have a fixed size');
+  return topk(b, call, b.int64s([size]), call.bool('descending'), true);
+};
+
+export const reductions: Readonly<Record<string, Symbolic>> = {
+  sum: simple('ReduceSum'),
+  mean: simple('ReduceMean'),
+  prod: simple('ReduceProd'),
+  amax: simple('ReduceMax'),
+  amin: simple('ReduceMin'),
+  logsumexp: simple('ReduceLogSumExp'),
+  any: logical('ReduceMax'),
+  all: logical('ReduceMin'),
+  argmax: (b, call) => [argIndex(b, call, 'ArgMax', call.type())],
+  argmin: (b, call) => [argIndex(b, call, 'ArgMin', call.type())],
+  maxDim: extreme('ReduceMax', 'ArgMax'),
+  minDim: extreme('ReduceMin', 'ArgMin'),
+  var: variance,
+  cumsum,
+  sort,
+  topk: (b, call) => topk(b, call, b.int64s([call.number('k')]), call.bool('largest'), call.bool('sorted')),
+};

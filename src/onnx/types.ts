@@ -1,0 +1,125 @@
+// Dtypes, dimensions and errors as the exporter needs them.
+import type { Dim, DType } from '../ir/graph.js';
+import { TensorProto_DataType as T } from './schema/onnx_pb.js';
+
+/** Something that has no ONNX form. Names the op, and the module path and source line where they are known. */
+export class OnnxExportError extends Error {
+  readonly code = 'ERR_FLAMBEAU_ONNX_EXPORT';
+  constructor(message: string, where?: { readonly scope?: string; readonly site?: string }) {
+    const module = where?.scope ? ` in module '${where.scope}'` : '';
+    const site = where?.site ? ` at ${where.site}` : '';
+    super(`onnx.export: ${message}${module}${site}`);
+    this.name = 'OnnxExportError';
+  }
+}
+
+const ELEMENT: Record<DType, { readonly onnx: T; readonly bytes: number }> = {
+  float32: { onnx: T.FLOAT, bytes: 4 },
+  float64: { onnx: T.DOUBLE, bytes: 8 },
+  float16: { onnx: T.FLOAT16, bytes: 2 },
+  bfloat16: { onnx: T.BFLOAT16, bytes: 2 },
+  int8: { onnx: T.INT8, bytes: 1 },
+  int16: { onnx: T.INT16, bytes: 2 },
+  int32: { onnx: T.INT32, bytes: 4 },
+  int64: { onnx: T.INT64, bytes: 8 },
+  uint8: { onnx: T.UINT8, bytes: 1 },
+  bool: { onnx: T.BOOL, bytes: 1 },
+};
+
+export const onnxType = (dtype: DType): T => ELEMENT[dtype].onnx;
+export const isDType = (s: unknown): s is DType => typeof s === 'string' && Object.hasOwn(ELEMENT, s);
+export const isFloat = (d: DType): boolean => d.startsWith('float') || d === 'bfloat16';
+
+/** The dtype two tensors (not numbers) meet in: PyTorch's promotion table. */
+export function promote(a: DType, b: DType): DType {
+  if (a === b) return a;
+  const fa = isFloat(a);
+  const fb = isFloat(b);
+  if (fa !== fb) return fa ? a : b;
+  if (fa) {
+    if (ELEMENT[a].bytes !== ELEMENT[b].bytes) return ELEMENT[a].bytes > ELEMENT[b].bytes ? a : b;
+    return 'float32'; // float16 with bfloat16
+  }
+  if (a === 'bool') return b;
+  if (b === 'bool') return a;
+  if (a === 'uint8' || b === 'uint8') {
+    const other = a === 'uint8' ? b : a;
+    return other === 'int8' ? 'int16' : other;
+  }
+  return ELEMENT[a].bytes > ELEMENT[b].bytes ? a : b;
+}
+
+/** Little-endian bytes of numbers in a dtype. Sixteen-bit floats are rounded to nearest, ties to even. */
+export function encodeNumbers(values: readonly (number | boolean)[], dtype: DType): Uint8Array {
+  const size = ELEMENT[dtype].bytes;
+  const out = new Uint8Array(values.length * size);
+  const view = new DataView(out.buffer);
+  values.forEach((value, i) => {
+    const x = Number(value);
+    const at = i * size;
+    switch (dtype) {
+      case 'float64':
+        return view.setFloat64(at, x, true);
+      case 'float32':
+        return view.setFloat32(at, x, true);
+      case 'float16':
+        return view.setUint16(at, halfBits(x), true);
+      case 'bfloat16':
+        return view.setUint16(at, bfloat16Bits(x), true);
+      case 'int64':
+        return view.setBigInt64(at, BigInt(Math.trunc(x)), true);
+      case 'int32':
+        return view.setInt32(at, x, true);
+      case 'int16':
+        return view.setInt16(at, x, true);
+      case 'int8':
+        return view.setInt8(at, x);
+      case 'uint8':
+        return view.setUint8(at, x);
+      case 'bool':
+        return view.setUint8(at, x === 0 ? 0 : 1);
+      default:
+        return dtype satisfies never;
+    }
+  });
+  return out;
+}
+
+function bfloat16Bits(x: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, x);
+  const bits = view.getUint32(0);
+  if (Number.isNaN(x)) return 0x7fc0;
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+function halfBits(x: number): number {
+  if (Number.isNaN(x)) return 0x7e00;
+  const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0;
+  const a = Math.abs(x);
+  if (a >= 65520) return sign | 0x7c00;
+  // Subnormals are multiples of 2^-24; normals have 10 bits below the leading one.
+  const exponent = a < 2 ** -14 ? -14 : Math.floor(Math.log2(a));
+  const step = 2 ** (exponent - 10);
+  const scaled = a / step;
+  let n = Math.floor(scaled);
+  const rest = scaled - n;
+  if (rest > 0.5 || (rest === 0.5 && n % 2 === 1)) n++;
+  return sign | (a < 2 ** -14 ? n : ((exponent + 14) << 10) + n);
+}
+
+export const sameDim = (a: Dim, b: Dim): boolean => dimText(a) === dimText(b);
+
+/** A dimension in canonical text: '64', 's0', '2*s0+1'. */
+export function dimText(dim: Dim, names: ReadonlyMap<string, string> = new Map()): string {
+  if (typeof dim === 'number') return String(dim);
+  const terms = dim.terms.map(({ coef, symbols }) => {
+    const product = symbols
+      .map((s) => names.get(s) ?? s)
+      .sort()
+      .join('*');
+    if (product === '') return String(coef);
+    return coef === 1 ? product : `${coef}*${product}`;
+  });
+  return terms.length > 0 ? terms.sort().join('+') : '0';
+}
