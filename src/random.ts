@@ -1,0 +1,70 @@
+// Random number generators: PyTorch's mt19937, one default per process and as many of one's own as wanted.
+import { native } from './native.js';
+
+/** A source of random numbers with a state of its own. */
+export class Generator {
+  /** The native generator. Internal. */
+  readonly _g: object;
+  readonly device = 'cpu';
+
+  constructor(_device: 'cpu' = 'cpu', handle: object = native.generator(67280421310721)) {
+    this._g = handle;
+  }
+  /** Starts the stream that belongs to `seed`. */
+  manualSeed(seed: number | bigint): this {
+    native.manualSeed(seed, this._g);
+    return this;
+  }
+  /** Starts a stream that differs every time; returns its seed. */
+  seed(): bigint {
+    return BigInt(native.seed(this._g));
+  }
+  initialSeed(): bigint {
+    return BigInt(native.initialSeed(this._g));
+  }
+  /** The whole state, for setState. */
+  getState(): Uint8Array {
+    return native.rngState(this._g);
+  }
+  setState(state: Uint8Array): this {
+    native.setRngState(state, this._g);
+    return this;
+  }
+}
+
+let shared: Generator | undefined;
+/** The generator that random functions use when none is given. */
+export function defaultGenerator(): Generator {
+  return (shared ??= new Generator('cpu', native.defaultGenerator()));
+}
+export const defaultGeneratorHandle = (g: Generator): object => g._g;
+
+/** Seeds the default generator: the same seed gives the same numbers as PyTorch's CPU generator. */
+export function manualSeed(seed: number | bigint): Generator {
+  return defaultGenerator().manualSeed(seed);
+}
+export const seed = (): bigint => defaultGenerator().seed();
+export const initialSeed = (): bigint => defaultGenerator().initialSeed();
+export const getRngState = (): Uint8Array => defaultGenerator().getState();
+export function setRngState(state: Uint8Array): void {
+  defaultGenerator().setState(state);
+}
+
+/** Runs `body` and puts the default generator's state back afterwards. */
+export function forkRng<T>(body: () => T): T {
+  const state = getRngState();
+  try {
+    return body();
+  } finally {
+    setRngState(state);
+  }
+}
+
+/** What PyTorch's `torch.empty((), dtype=int64).random_().item()` draws: 63 bits. DataLoader seeds its streams with it. */
+export function drawSeed(g: Generator = defaultGenerator()): bigint {
+  const h = native.ops.empty([], INT64);
+  // [-2^62, 2^62) has exactly 2^63 values and ends that are exact as JavaScript numbers.
+  native.ops.randint_(h, -(2 ** 62), 2 ** 62, g._g);
+  return (native.toTypedArray(h) as BigInt64Array)[0]! + 2n ** 62n;
+}
+const INT64 = 7;

@@ -1,0 +1,462 @@
+// The Tensor class: the generated methods (one per op) plus what needs JavaScript: properties, conversion, indexing,
+// differentiation, printing, iteration.
+import { inspect } from 'node:util';
+import { native } from '../native.js';
+import { TensorMethods } from '../../generated/ts/methods.js';
+import { defaultGenerator, type Generator } from '../random.js';
+import { checkDevice, DTYPES, dtypeCode, dtypeName, getDefaultDtype, isFloatingDtype, itemSize, type Device, type DType } from './dtype.js';
+import { AutogradError, DTypeError, IndexError, ShapeError, ValueError } from './errors.js';
+import { GradFn } from './grad_fn.js';
+import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
+import { empty, full, ones, sizeArgs, tensor, zeros, type NestedArray, type SizeArgs, type TensorData, type TensorOptions, type TypedArray } from './create.js';
+import { getIndex, putIndex, type IndexItem } from './indexing.js';
+import { storageArray, toNumpy, type NdArray } from './interop.js';
+import { tensorToString } from './print.js';
+
+export type Scalar = number | boolean | bigint;
+export interface BackwardOptions {
+  gradient?: Tensor | null;
+  /** Keep the graph for another backward. Default: the value of createGraph. */
+  retainGraph?: boolean;
+  /** Record the backward pass itself, for higher derivatives. */
+  createGraph?: boolean;
+  /** Accumulate into these leaves only. */
+  inputs?: readonly Tensor[];
+}
+export interface ToOptions {
+  dtype?: DType | null;
+  device?: Device | null;
+  /** A new tensor even when nothing changes. */
+  copy?: boolean;
+  nonBlocking?: boolean;
+}
+/** What registerHook returns. */
+export interface RemovableHandle {
+  remove(): void;
+}
+
+/** A multi-dimensional array of one dtype. Make one with `tensor`, `zeros`, `rand`, ...; never with `new`. */
+export class Tensor extends TensorMethods {
+  #shape: readonly number[] | null = null;
+
+  // ---- what it is ----
+
+  /** Sizes of the dimensions. */
+  get shape(): readonly number[] {
+    return (this.#shape ??= native.shape(this._h));
+  }
+  get dtype(): DType {
+    return dtypeName(native.dtype(this._h));
+  }
+  get device(): Device {
+    return native.device(this._h);
+  }
+  get ndim(): number {
+    return this.shape.length;
+  }
+  /** Size of the first dimension. Throws for a 0-d tensor. */
+  get length(): number {
+    const n = this.shape[0];
+    if (n === undefined) throw new DTypeError('len() of a 0-d tensor');
+    return n;
+  }
+  /** Bytes of one element. */
+  get itemsize(): number {
+    return itemSize(this.dtype);
+  }
+  get nbytes(): number {
+    return this.numel() * this.itemsize;
+  }
+  dim(): number {
+    return this.shape.length;
+  }
+  ndimension(): number {
+    return this.shape.length;
+  }
+  /** The shape, or the size of one dimension (negative: from the end). */
+  size(): readonly number[];
+  size(dim: number): number;
+  size(dim?: number): readonly number[] | number {
+    return dim === undefined ? this.shape : this.shape[this.#wrapDim(dim)]!;
+  }
+  /** Steps between elements, per dimension. */
+  stride(): readonly number[];
+  stride(dim: number): number;
+  stride(dim?: number): readonly number[] | number {
+    const s = native.strides(this._h);
+    return dim === undefined ? s : s[this.#wrapDim(dim)]!;
+  }
+  numel(): number {
+    return native.numel(this._h);
+  }
+  nelement(): number {
+    return native.numel(this._h);
+  }
+  elementSize(): number {
+    return itemSize(this.dtype);
+  }
+  storageOffset(): number {
+    return native.offset(this._h);
+  }
+  isContiguous(): boolean {
+    return native.isContiguous(this._h);
+  }
+  isFloatingPoint(): boolean {
+    return isFloatingDtype(this.dtype);
+  }
+  isSameSize(other: Tensor): boolean {
+    return this.shape.length === other.shape.length && this.shape.every((s, i) => s === other.shape[i]);
+  }
+  #wrapDim(dim: number): number {
+    const n = this.shape.length;
+    const last = Math.max(n, 1);
+    if (!Number.isInteger(dim) || dim < -last || dim >= last || n === 0) {
+      throw new IndexError(
+        n === 0
+          ? `Dimension specified as ${dim} but tensor has no dimensions`
+          : `Dimension out of range (expected to be in range of [${-last}, ${last - 1}], but got ${dim})`,
+      );
+    }
+    return dim < 0 ? dim + n : dim;
+  }
+
+  /** Dimensions in reverse order. */
+  get T(): Tensor {
+    return this.permute(this.shape.map((_, i) => this.shape.length - 1 - i));
+  }
+  /** The last two dimensions swapped. */
+  get mT(): Tensor {
+    if (this.ndim < 2) throw new ShapeError(`tensor.mT is only supported on matrices or batches of matrices. Got ${this.ndim}-D tensor.`);
+    return this.transpose(-2, -1);
+  }
+
+  // ---- reading values ----
+
+  /** The single value: boolean for bool, bigint for int64 beyond 2^53, else number. Throws unless there is exactly one element. */
+  item(): number {
+    return native.item(this._h) as number;
+  }
+  /** Nested arrays of the values (a plain value for a 0-d tensor). int64 gives numbers (bigints beyond 2^53), bool booleans. */
+  tolist(): NestedArray {
+    const flat = native.toTypedArray(this._h);
+    const dtype = this.dtype;
+    const get: (i: number) => number | boolean | bigint =
+      dtype === 'bool'
+        ? (i) => flat[i] !== 0
+        : dtype === 'int64'
+          ? (i) => {
+              const v = flat[i] as bigint;
+              return v >= -9007199254740991n && v <= 9007199254740991n ? Number(v) : v;
+            }
+          : (i) => flat[i] as number;
+    const { shape } = this;
+    let at = 0;
+    const build = (d: number): NestedArray =>
+      d === shape.length ? get(at++) : Array.from({ length: shape[d]! }, () => build(d + 1));
+    return build(0);
+  }
+  /** Same as tolist. */
+  toArray(): NestedArray {
+    return this.tolist();
+  }
+  /** A copy of the values in row-major order. */
+  toTypedArray(): TypedArray {
+    return native.toTypedArray(this._h);
+  }
+  /** An ndarray (npm `ndarray`) that shares memory with this tensor; int64 is BigInt64Array. Throws if grad is required. */
+  numpy(): NdArray {
+    return toNumpy(this);
+  }
+  /** The typed array over the tensor's whole storage; writes are seen by the tensor. */
+  storageArray(): TypedArray {
+    return storageArray(this);
+  }
+  /** JavaScript's number conversion, for tensors of one element. */
+  [Symbol.toPrimitive](hint: 'string' | 'number' | 'default'): number | string {
+    return hint === 'number' || (hint === 'default' && this.numel() === 1) ? Number(this.item()) : this.toString();
+  }
+  /** Sub-tensors along the first dimension. */
+  *[Symbol.iterator](): IterableIterator<Tensor> {
+    const n = this.shape[0];
+    if (n === undefined) throw new DTypeError('iteration over a 0-d tensor');
+    for (let i = 0; i < n; i++) yield wrap(native.ops.select(this._h, 0, i));
+  }
+  toString(): string {
+    const dtype = this.dtype;
+    return tensorToString({
+      shape: this.shape,
+      dtype,
+      floating: isFloatingDtype(dtype),
+      values: native.toTypedArray(this._h),
+      defaultDtype: getDefaultDtype(),
+      gradFn: this.gradFn?.name ?? null,
+      requiresGrad: this.requiresGrad,
+    });
+  }
+  [inspect.custom](): string {
+    return native.isDisposed(this._h) ? 'tensor(<disposed>)' : this.toString();
+  }
+  toJSON(): NestedArray {
+    return this.tolist();
+  }
+
+  // ---- differentiation ----
+
+  get requiresGrad(): boolean {
+    return native.requiresGrad(this._h);
+  }
+  set requiresGrad(value: boolean) {
+    native.setRequiresGrad(this._h, value);
+  }
+  /** Sets requiresGrad and returns this tensor. */
+  requiresGrad_(value = true): this {
+    native.setRequiresGrad(this._h, value);
+    return this;
+  }
+  get isLeaf(): boolean {
+    return native.isLeaf(this._h);
+  }
+  /** The gradient that backward accumulated, or null. */
+  get grad(): Tensor | null {
+    const g = native.grad(this._h);
+    return g === null ? null : wrap(g);
+  }
+  set grad(value: Tensor | null) {
+    if (value !== null) {
+      if (!this.isSameSize(value)) {
+        throw new ShapeError(`assigned grad has data of a different size: [${value.shape.join(', ')}] for a tensor of size [${this.shape.join(', ')}]`);
+      }
+      if (value.dtype !== this.dtype) throw new DTypeError(`assigned grad has data of a different type: ${value.dtype} for ${this.dtype}`);
+    }
+    native.setGrad(this._h, value === null ? null : value._h);
+  }
+  /** The operation that made this tensor, or null for leaves. */
+  get gradFn(): GradFn | null {
+    const n = native.gradFn(this._h);
+    return n === null ? null : new GradFn(n);
+  }
+  /** The same values outside of the graph. Assigning replaces the values, dtype and shape in place of the old ones. */
+  get data(): Tensor {
+    return wrap(native.ops.detach(this._h));
+  }
+  set data(value: Tensor) {
+    const wanted = this.requiresGrad && this.isLeaf;
+    const old = this._h;
+    const g = native.grad(old);
+    const h = native.ops.detach(value._h);
+    if (wanted) native.setRequiresGrad(h, true);
+    if (g !== null && native.dtype(g) === native.dtype(h) && String(native.shape(g)) === String(native.shape(h))) native.setGrad(h, g);
+    this._h = h;
+    this.#shape = null;
+  }
+  /**
+   * Gradients of this tensor with respect to the leaves, added to their `.grad`.
+   * Throws AutogradError without a gradient for more than one element, or when the graph was freed.
+   */
+  backward(gradient?: Tensor | BackwardOptions | null, options: BackwardOptions = {}): void {
+    const o = gradient === null || gradient === undefined || gradient instanceof TensorBase ? options : gradient;
+    const g = gradient instanceof TensorBase ? gradient : (o.gradient ?? null);
+    const create = o.createGraph ?? false;
+    const retain = o.retainGraph ?? create;
+    if (o.inputs === undefined) {
+      native.backward([this._h], [g === null ? null : g._h], null, retain, create, false);
+      return;
+    }
+    if (o.inputs.length === 0) throw new AutogradError('inputs argument to backward cannot be empty.');
+    const grads = native.backward([this._h], [g === null ? null : g._h], o.inputs.map((t) => t._h), retain, create, true);
+    o.inputs.forEach((t, i) => {
+      const fresh = grads[i];
+      if (fresh === null || fresh === undefined) return;
+      const before = native.grad(t._h);
+      native.setGrad(t._h, before === null ? fresh : native.ops.add(before, fresh, 1));
+    });
+  }
+  /** Keep `.grad` of a tensor that is no leaf. */
+  retainGrad(): void {
+    if (!this.requiresGrad) throw new AutogradError("can't retain_grad on Tensor that has requires_grad=False");
+    native.retainGrad(this._h);
+  }
+  /** Calls `hook` with each gradient of this tensor; a returned tensor replaces it. */
+  registerHook(hook: (grad: Tensor) => Tensor | null | undefined | void): RemovableHandle {
+    if (!this.requiresGrad) throw new AutogradError("cannot register a hook on a tensor that doesn't require gradient");
+    const remove = native.registerHook(this._h, (g: Handle) => hook(wrap(g))?._h ?? null);
+    return { remove };
+  }
+  /** Makes this tensor a leaf without history. */
+  detach_(): this {
+    this._h = native.ops.detach(this._h);
+    return this;
+  }
+
+  // ---- conversion ----
+
+  /** To another dtype and/or device, or to those of another tensor. Returns this tensor when nothing changes. */
+  to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
+    let o: ToOptions;
+    if (typeof target === 'string') {
+      o = (DTYPES as readonly string[]).includes(target) ? { ...options, dtype: target as DType } : { ...options, device: target };
+    } else if (target instanceof TensorBase) {
+      o = { ...options, dtype: target.dtype, device: target.device };
+    } else o = target;
+    checkDevice(o.device ?? undefined);
+    if (o.dtype === null || o.dtype === undefined || o.dtype === this.dtype) return o.copy === true ? this.clone() : this;
+    return wrap(native.ops.toDtype(this._h, dtypeCode(o.dtype)));
+  }
+  float(): Tensor {
+    return this.to('float32');
+  }
+  double(): Tensor {
+    return this.to('float64');
+  }
+  half(): Tensor {
+    return this.to('float16');
+  }
+  bfloat16(): Tensor {
+    return this.to('bfloat16');
+  }
+  char(): Tensor {
+    return this.to('int8');
+  }
+  short(): Tensor {
+    return this.to('int16');
+  }
+  int(): Tensor {
+    return this.to('int32');
+  }
+  long(): Tensor {
+    return this.to('int64');
+  }
+  byte(): Tensor {
+    return this.to('uint8');
+  }
+  bool(): Tensor {
+    return this.to('bool');
+  }
+  typeAs(other: Tensor): Tensor {
+    return this.to(other.dtype);
+  }
+  cpu(): Tensor {
+    return this;
+  }
+  /** Throws DeviceError: this build has no CUDA. */
+  cuda(): Tensor {
+    return this.to('cuda');
+  }
+
+  // ---- shapes and indices ----
+
+  /** Python's x[items]: integers, slice(a, b), 'a:b', null (new axis), '...', masks, index tensors, lists. Throws IndexError. */
+  index(...items: IndexItem[]): Tensor {
+    return getIndex(this, items);
+  }
+  /** Python's x[items] = values (+= with `accumulate`). */
+  indexPut_(items: readonly IndexItem[], values: Tensor | number | boolean, options: { accumulate?: boolean } | boolean = {}): this {
+    putIndex(this, items, values, typeof options === 'boolean' ? options : (options.accumulate ?? false));
+    return this;
+  }
+  expandAs(other: Tensor): Tensor {
+    return this.expand(other.shape);
+  }
+  viewAs(other: Tensor): Tensor {
+    return this.view(other.shape);
+  }
+  reshapeAs(other: Tensor): Tensor {
+    return this.reshape(other.shape);
+  }
+
+  // ---- reductions with several forms ----
+
+  /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
+  max(): Tensor;
+  max(dim: number, keepdim?: boolean): ReturnType<TensorMethods['maxDim']>;
+  max(other: Tensor): Tensor;
+  max(a?: number | Tensor, keepdim = false): Tensor | ReturnType<TensorMethods['maxDim']> {
+    if (a === undefined) return this.amax();
+    return typeof a === 'number' ? this.maxDim(a, keepdim) : this.maximum(a);
+  }
+  /** Smallest element; the forms are those of `max`. */
+  min(): Tensor;
+  min(dim: number, keepdim?: boolean): ReturnType<TensorMethods['minDim']>;
+  min(other: Tensor): Tensor;
+  min(a?: number | Tensor, keepdim = false): Tensor | ReturnType<TensorMethods['minDim']> {
+    if (a === undefined) return this.amin();
+    return typeof a === 'number' ? this.minDim(a, keepdim) : this.minimum(a);
+  }
+  /** True when shapes and all values are equal. */
+  equal(other: Tensor): boolean {
+    return this.isSameSize(other) && (this.numel() === 0 || Boolean(native.item(native.ops.all(native.ops.eq(this._h, other._h), null, false))));
+  }
+  /** True when |this - other| <= atol + rtol * |other| everywhere. */
+  allclose(other: Tensor, options: { rtol?: number; atol?: number; equalNan?: boolean } = {}): boolean {
+    const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options;
+    const a = this.detach().double();
+    const b = other.detach().double();
+    let close = a.eq(b).logicalOr(a.sub(b).abs().le(b.abs().mul(rtol).add(atol)).logicalAnd(b.isfinite()));
+    if (equalNan) close = close.logicalOr(a.isnan().logicalAnd(b.isnan()));
+    return Boolean(close.all().item());
+  }
+
+  // ---- new tensors of this one's dtype ----
+
+  newTensor(data: TensorData, o: TensorOptions = {}): Tensor {
+    return tensor(data, { dtype: this.dtype, ...o });
+  }
+  newZeros(...args: SizeArgs<TensorOptions>): Tensor {
+    const [shape, o] = sizeArgs<TensorOptions>('newZeros', args);
+    return zeros(shape, { dtype: this.dtype, ...o });
+  }
+  newOnes(...args: SizeArgs<TensorOptions>): Tensor {
+    const [shape, o] = sizeArgs<TensorOptions>('newOnes', args);
+    return ones(shape, { dtype: this.dtype, ...o });
+  }
+  newEmpty(...args: SizeArgs<TensorOptions>): Tensor {
+    const [shape, o] = sizeArgs<TensorOptions>('newEmpty', args);
+    return empty(shape, { dtype: this.dtype, ...o });
+  }
+  newFull(size: readonly number[], fillValue: number, o: TensorOptions = {}): Tensor {
+    return full(size, fillValue, { dtype: this.dtype, ...o });
+  }
+
+  // ---- random, in place ----
+
+  /** Integers in [from, to); without a range all that the dtype holds exactly. */
+  random_(from: number | null = null, to: number | null = null, options: { generator?: Generator | null } = {}): this {
+    const g = (options.generator ?? defaultGenerator())._g;
+    const dtype = this.dtype;
+    const exact: Partial<Record<DType, number>> = { float32: 2 ** 24 + 1, float64: 2 ** 53 + 1, float16: 2 ** 11 + 1, bfloat16: 2 ** 8 + 1, bool: 2, uint8: 256 };
+    const top = exact[dtype] ?? 2 ** (8 * itemSize(dtype) - 1);
+    if (from === null) {
+      if (dtype === 'int64') {
+        // 2^63 values: drawn around zero, where both ends are exact numbers, then shifted.
+        native.ops.randint_(this._h, -(2 ** 62), 2 ** 62, g);
+        native.ops.add_(this._h, 2 ** 62, 1);
+      } else native.ops.randint_(this._h, 0, top, g);
+    } else native.ops.randint_(this._h, to === null ? 0 : from, to ?? from, g);
+    return this;
+  }
+  /** Exponential distribution with rate `lambd`. */
+  exponential_(lambd = 1, options: { generator?: Generator | null } = {}): this {
+    if (!(lambd > 0)) throw new ValueError(`exponential_ expects lambda > 0.0, but found lambda=${lambd}`);
+    if (!this.isFloatingPoint()) throw new DTypeError(`"exponential_" not implemented for '${this.dtype}'`);
+    const u = native.ops.empty(this.shape, dtypeCode('float64'));
+    native.ops.uniform_(u, 0, 1, (options.generator ?? defaultGenerator())._g);
+    const drawn = wrap(u).neg().add(1).log().mul(-1 / lambd);
+    native.ops.copy_(native.ops.detach(this._h), drawn._h);
+    return this;
+  }
+
+  // ---- memory ----
+
+  /** Frees the native tensor now; using this object afterwards throws. Storage goes when no view needs it. */
+  dispose(): void {
+    native.dispose(this._h);
+  }
+  get isDisposed(): boolean {
+    return native.isDisposed(this._h);
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+setTensorClass(Tensor);
