@@ -37,8 +37,28 @@ class Node : public RefCounted {
     DType dtype;
   };
   std::vector<OutputMeta> outputMeta;
-  std::vector<std::function<void(TensorList& grads)>> preHooks;                       // per node, tensor hooks included
+  std::vector<std::function<void(TensorList& grads)>> preHooks;  // per node; run after the tensor hooks
   std::vector<std::function<void(TensorList& gradInputs, const TensorList& grads)>> postHooks;
+
+  /// A hook of the tensor that is output `outputNr`: may replace its gradient (an undefined result keeps it).
+  struct TensorHook {
+    uint64_t id;
+    uint32_t outputNr;
+    std::function<Tensor(const Tensor&)> fn;
+  };
+  std::vector<TensorHook> tensorHooks;
+  /// Non-leaf outputs whose gradient is kept in .grad (retainGrad); the tensor takes itself out when it dies.
+  struct Retained {
+    uint32_t outputNr;
+    Meta* meta;
+  };
+  std::vector<Retained> retained;
+  /// Where the forward call was, recorded in anomaly mode only.
+  std::string forwardSite;
+
+ protected:
+  /// Graphs are destroyed with a work list, so that one of any length needs no stack.
+  void destroy() override;
 };
 
 /// A tensor kept for backward. Remembers the version; unpack throws PyTorch's message
@@ -52,7 +72,8 @@ class SavedTensor {
   void reset();
 
  private:
-  Tensor data_;
+  Tensor data_;       // a leaf that requires grad itself; any other tensor as an alias without history (no cycles)
+  Ref<Node> gradFn_;  // of a non-leaf that is not an output
   uint32_t version_ = 0, outputNr_ = 0;
   bool isOutput_ = false, released_ = false, requiresGrad_ = false;
 };
@@ -62,13 +83,13 @@ struct Meta {
   bool requiresGrad = false;      // leaves only; a non-leaf requires grad because it has gradFn
   bool retainsGrad = false;
   Ref<Node> gradFn;               // of non-leaves
-  Ref<Node> gradAccumulator;      // of leaves (made on demand)
+  Ref<Node> gradAccumulator;      // of leaves (made on demand); it points back without owning
   uint32_t outputNr = 0;
   Tensor grad;
   // A differentiable view: in-place writes to it rewrite the history of `base`, see inplaceViewUpdated().
   Tensor base;
   uint32_t viewVersion = 0;
-  std::vector<std::function<Tensor(const Tensor&)>> hooks;
+  bool viewOfNoGrad = false;      // made while grad mode was off
 };
 
 // ---- modes (thread-local) ----
@@ -111,7 +132,21 @@ TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, con
 /// Sums `grad` down to `sizes` (the reverse of broadcasting). Built from differentiable ops.
 Tensor sumTo(const Tensor& grad, IntSpan sizes);
 
+/// Calls `fn` with the gradient of `t` whenever it has been computed; a defined result replaces it.
+/// Throws Error(Autograd) when `t` does not require grad. Returns the hook's place, for removeHook.
+struct HookHandle {
+  Ref<Node> node;
+  uint64_t id = 0;
+};
+HookHandle registerHook(const Tensor& t, std::function<Tensor(const Tensor&)> fn);
+void removeHook(const HookHandle& handle);
+/// Keeps the gradient of a non-leaf in .grad (nothing to do for a leaf). Throws when `t` does not require grad.
+void retainGrad(const Tensor& t);
+
+/// Anomaly mode (thread-local): backward names the node that failed and where its forward call was, and rejects NaN.
 bool anomalyEnabled();
 void setAnomalyEnabled(bool on);
+/// Says where the running forward call is ('file.ts:12:3'); asked once per node in anomaly mode. Thread-local.
+void setForwardSiteProvider(std::function<std::string()> provider);
 
 }  // namespace flambeau::autograd

@@ -91,6 +91,13 @@ struct Result {
 Result end(TensorSpan outputs);
 /// Ends recording without a result (an exception unwound the traced function).
 void abort();
+/// The autograd layer tells the recorder about leaves' `.grad`: before a value that depends on it is used, and before it
+/// is replaced. No-ops when no trace is active.
+void gradRead(const Tensor& leaf);
+void gradWrite(const Tensor& leaf);
+/// References that the recorder itself holds to a storage (0 when it does not know it), so that "nobody else holds this
+/// buffer" can still be decided while tracing.
+uint32_t storageHolds(const Storage* storage);
 /// `.item()` and everything else that needs a value on the host calls this: throws Error(Trace) with the site when active.
 void forbidHostRead(const char* op);
 
