@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "flambeau/tensor.h"
+#include "core/promotion.h"
 
 namespace flambeau {
 namespace {
@@ -31,16 +31,6 @@ constexpr DType kPromote[kNumDTypes][kNumDTypes] = {
 
 std::atomic<DType> defaultType{DType::Float32};
 
-/// PyTorch's combine_categories: `lower` only matters when it is of a higher kind (bool < integer < float) than `higher`.
-std::optional<DType> combine(std::optional<DType> higher, std::optional<DType> lower) {
-  if (!higher) return lower;
-  if (!lower || isFloating(*higher)) return higher;
-  if (*higher == DType::Bool || isFloating(*lower)) return promoteTypes(*higher, *lower);
-  return higher;
-}
-
-void join(std::optional<DType>& into, DType t) { into = into ? promoteTypes(*into, t) : t; }
-
 }  // namespace
 
 std::string_view dtypeName(DType t) { return kNames[static_cast<int>(t)]; }
@@ -63,17 +53,21 @@ void setDefaultDType(DType t) {
 }
 
 DType resultType(std::span<const Operand> operands) {
-  std::optional<DType> dimensioned, zeroDim, number;
-  for (const Operand& o : operands) {
-    if (o.isTensor()) {
-      join(o.tensor.dim() > 0 ? dimensioned : zeroDim, o.tensor.dtype());
-    } else {
-      join(number, o.scalar.isFloat() ? defaultDType() : o.scalar.isBool() ? DType::Bool : DType::Int64);
-    }
-  }
-  std::optional<DType> result = combine(dimensioned, combine(zeroDim, number));
+  ResultType type;
+  for (const Operand& o : operands) type.add(o);
+  std::optional<DType> result = type.get();
   FB_CHECK(result.has_value(), Value, "at least one operand is needed to determine a result type");
   return *result;
+}
+
+const char* scalarTypeName(DType t) {
+  constexpr const char* names[kNumDTypes] = {"Float", "Double", "Half", "BFloat16", "Char", "Short", "Int", "Long", "Byte", "Bool"};
+  return names[static_cast<int>(t)];
+}
+
+bool canCast(DType from, DType to) {
+  if (isFloating(from) && !isFloating(to)) return false;
+  return from == DType::Bool || to != DType::Bool;
 }
 
 }  // namespace flambeau
