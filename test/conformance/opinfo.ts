@@ -1,0 +1,274 @@
+// Runs PyTorch's own operator samples. See opinfo/README.md in the data directory for the format.
+//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled] [--verbose]
+// A sample passes when its function form, its method and in-place forms (where PyTorch has them) and its gradients do.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fb from '../../src/index.js';
+import type { Tensor } from '../../src/index.js';
+import { resolve, resolveMethod, type Callable } from './calls.js';
+import { compareTensor, compareTiedIndices, compareValue, type Defaults, type Rules, type Tolerance } from './compare.js';
+import { messageOf, readOptions, Report } from './runner.js';
+import { Decoder, isTensor, isTensorValue, type Numbers, type TensorValue } from './values.js';
+
+interface Sample {
+  readonly id: string;
+  readonly dtype: string;
+  readonly input: unknown;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  readonly output?: unknown;
+  readonly mutated?: Readonly<Record<string, unknown>>;
+  readonly gradOutput?: unknown;
+  readonly grads?: Readonly<Record<string, TensorValue | null>>;
+  readonly random?: boolean;
+  readonly broadcastsInput?: boolean;
+  readonly tolerance?: Tolerance;
+  readonly ties?: boolean;
+  readonly unordered?: boolean;
+  readonly platformDefined?: boolean;
+  readonly sensitive?: boolean;
+  readonly outputMask?: TensorValue;
+  readonly gradThrough?: string;
+  readonly gradSymmetric?: unknown;
+  readonly gradTriangular?: unknown;
+  readonly error?: { readonly type: string; readonly regex: string; readonly message: string };
+}
+interface Manifest {
+  readonly op: string;
+  readonly variant: string;
+  readonly call: string;
+  readonly method: boolean;
+  readonly inplace: boolean;
+  readonly samples: readonly Sample[];
+}
+interface Index {
+  readonly defaultTolerance: Defaults;
+  readonly ops: readonly { readonly name: string; readonly file: string; readonly samples: number; readonly errors: number }[];
+}
+
+interface Decoded {
+  readonly input: unknown;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+const options = readOptions('opinfo');
+const report = new Report('opinfo', options);
+const index = JSON.parse(readFileSync(join(options.data, 'index.json'), 'utf8')) as Index;
+const messages = { compared: 0, matching: 0 };
+const present: string[] = [];
+
+for (const entry of index.ops) {
+  if (options.only && !options.only.test(entry.name)) continue;
+  const manifest = JSON.parse(readFileSync(join(options.data, `${entry.file}.json`), 'utf8')) as Manifest;
+  const call = resolve(manifest.call, manifest.op);
+  if (!call) {
+    report.skip(entry.name, 'operator not in the foundation', manifest.samples.length);
+    continue;
+  }
+  present.push(entry.name);
+  const decoder = new Decoder(join(options.data, `${entry.file}.safetensors`));
+  for (const sample of manifest.samples) {
+    const id = `${entry.name}/${sample.id}`;
+    const skip = skipReason(sample);
+    if (skip) {
+      report.skip(id, skip);
+      continue;
+    }
+    try {
+      fb.manualSeed(0);
+      if (sample.error) runError(call, sample, decoder);
+      else if (options.compiled) await runCompiled(call, sample, decoder);
+      else runSample(manifest, call, sample, decoder);
+      report.pass();
+    } catch (error) {
+      report.fail(id, messageOf(error));
+      if (options.verbose) process.stderr.write(`${(error as Error).stack}\n`);
+    }
+  }
+}
+report.note('operators', { present: present.length, all: index.ops.length });
+report.note('errorMessages', messages);
+report.finish();
+
+function skipReason(s: Sample): string | null {
+  if (s.gradThrough !== undefined) return 'gradients through a function of factorisations are not compared yet';
+  if (s.unordered) return 'the order of the result is not defined';
+  if (options.compiled && s.error) return 'error inputs run eagerly';
+  return null;
+}
+
+function decode(s: Sample, decoder: Decoder): Decoded {
+  const tensors = new Map<string, Tensor>();
+  const met = (path: string, t: Tensor): void => void tensors.set(path, t);
+  return {
+    input: decoder.decode(s.input, 'input', met),
+    args: s.args.map((a, i) => decoder.decode(a, `args.${i}`, met)),
+    kwargs: Object.fromEntries(Object.entries(s.kwargs).map(([k, v]) => [k, decoder.decode(v, `kwargs.${k}`, met)])),
+    tensors,
+  };
+}
+
+function rulesOf(s: Sample, decoder: Decoder): Rules {
+  return {
+    defaults: index.defaultTolerance,
+    tolerance: s.tolerance,
+    typeOnly: s.random === true || s.platformDefined === true,
+    sensitive: s.sensitive === true,
+    mask: s.outputMask ? (decoder.numbers(s.outputMask) as Numbers) : null,
+  };
+}
+
+function runSample(manifest: Manifest, call: Callable, s: Sample, decoder: Decoder): void {
+  const decoded = decode(s, decoder);
+  const output = call(decoded);
+  const rules = rulesOf(s, decoder);
+  compareOutput(manifest, output, s, decoder, rules);
+  for (const [path, value] of Object.entries(s.mutated ?? {})) {
+    compareValue(decoded.tensors.get(path), value, decoder, rules, `${path} after the call`);
+  }
+  if (s.grads && !s.random) compareGradients(output, decoded, s, decoder, rules);
+  if (s.random || s.mutated) return;
+  fb.noGrad(() => {
+    if (manifest.method && isTensor(decoded.input)) runMethod(manifest, s, decoder, rules);
+    if (manifest.inplace && isTensor(decoded.input)) runInplace(manifest, s, decoder, rules);
+  });
+}
+
+function runMethod(manifest: Manifest, s: Sample, decoder: Decoder, rules: Rules): void {
+  const call = resolveMethod(manifest.op, false);
+  if (!call) throw new Error(`no method Tensor.${manifest.op}`);
+  // `where`'s method has its arguments in another order than the call that is recorded.
+  if (manifest.call.startsWith('torch.where')) {
+    const d = decode(s, decoder);
+    return compareOutput(manifest, call({ input: d.input, args: d.args, kwargs: d.kwargs }), s, decoder, rules);
+  }
+  compareOutput(manifest, call(decode(s, decoder)), s, decoder, rules);
+}
+
+function runInplace(manifest: Manifest, s: Sample, decoder: Decoder, rules: Rules): void {
+  if (manifest.op.endsWith('_') || manifest.op.includes('.')) return; // in place already; nn.functional's `inplace` option
+  if (!isTensorValue(s.input) || s.input.strides?.includes(0)) return; // writing an expanded tensor is an error of its own
+  const call = resolveMethod(manifest.op, true);
+  if (!call) throw new Error(`no in-place method Tensor.${manifest.op}_`);
+  const decoded = decode(s, decoder);
+  const input = (decoded.input as Tensor).detach();
+  const run = (): unknown => call({ ...decoded, input });
+  const want = s.output as TensorValue;
+  if (s.broadcastsInput) return mustThrow(run, `${manifest.op}_ must not broadcast its input`);
+  if (!isTensorValue(want) || want.dtype !== input.dtype || String(want.shape) !== String(input.shape)) return;
+  const result = run();
+  if (result !== input && !(isTensor(result) && result.sharesStorage?.(input))) {
+    throw new Error(`${manifest.op}_ does not return its input`);
+  }
+  compareTensor(input, want, decoder, rules, `${manifest.op}_`);
+}
+
+function mustThrow(run: () => unknown, what: string): void {
+  try {
+    run();
+  } catch (error) {
+    checkOwnError(error);
+    return;
+  }
+  throw new Error(what);
+}
+
+function compareOutput(manifest: Manifest, output: unknown, s: Sample, decoder: Decoder, rules: Rules): void {
+  if (!s.ties) return compareValue(output, s.output, decoder, rules);
+  const wants = isTensorValue(s.output) ? [s.output] : ((s.output as { tuple?: TensorValue[] }).tuple ?? []);
+  const gots = Array.isArray(output) ? (output as Tensor[]) : [output as Tensor];
+  const source = s.input as TensorValue;
+  const dims = [...s.args, s.kwargs.dim].filter((v) => typeof v === 'number') as number[];
+  const dim = manifest.op === 'topk' || manifest.op === 'kthvalue' ? (dims[1] ?? -1) : (dims[0] ?? -1);
+  wants.forEach((want, i) => {
+    if (want.dtype === 'int64' && (i > 0 || wants.length === 1)) {
+      return compareTiedIndices(gots[i]!, want, source, dim, s.kwargs.keepdim === true, decoder);
+    }
+    compareTensor(gots[i]!, want, decoder, rules, `output[${i}]`);
+  });
+}
+
+function compareGradients(output: unknown, decoded: Decoded, s: Sample, decoder: Decoder, rules: Rules): void {
+  const outputs: Tensor[] = [];
+  const gradOutputs: Tensor[] = [];
+  collect(output, s.gradOutput, decoder, outputs, gradOutputs);
+  const wanted = Object.entries(s.grads!).filter(([path]) => decoded.tensors.get(path)?.requiresGrad);
+  const inputs = wanted.map(([path]) => decoded.tensors.get(path)!);
+  if (outputs.length === 0 || inputs.length === 0) return;
+  if (outputs.every((o) => !o.requiresGrad)) {
+    if (wanted.every(([, w]) => w === null)) return;
+    throw new Error('the output does not require grad');
+  }
+  const grads = fb.autograd.grad(outputs, inputs, { gradOutputs, allowUnused: true });
+  wanted.forEach(([path, want], i) => {
+    const got = grads[i] ?? null;
+    const name = `gradient of ${path}`;
+    if (want === null) {
+      if (got && got.ne(0).any().item()) throw new Error(`${name}: expected none, got a gradient that is not zero`);
+      return;
+    }
+    if (!got) {
+      if (decoder.numbers(want).some((x) => Number(x) !== 0)) throw new Error(`${name}: there is none`);
+      return;
+    }
+    compareTensor(got, want, decoder, { ...rules, gradient: true, mask: null, typeOnly: false }, name);
+  });
+}
+
+function collect(output: unknown, grad: unknown, decoder: Decoder, outputs: Tensor[], grads: Tensor[]): void {
+  if (isTensorValue(grad) && isTensor(output)) {
+    if (!output.requiresGrad) return;
+    outputs.push(output);
+    grads.push(decoder.tensor(grad));
+    return;
+  }
+  const list = typeof grad === 'object' && grad !== null ? ((grad as { list?: unknown[] }).list ?? (grad as { tuple?: unknown[] }).tuple) : undefined;
+  const items = Array.isArray(output) ? output : typeof output === 'object' && output !== null && !isTensor(output) ? Object.values(output) : [];
+  list?.forEach((g, i) => collect(items[i], g, decoder, outputs, grads));
+}
+
+function runError(call: Callable, s: Sample, decoder: Decoder): void {
+  try {
+    call(decode(s, decoder));
+  } catch (error) {
+    checkOwnError(error);
+    messages.compared++;
+    if (new RegExp(pythonRegex(s.error!.regex)).test((error as Error).message)) messages.matching++;
+    else if (options.verbose) process.stderr.write(`message: ${(error as Error).message}\n   PyTorch: ${s.error!.message}\n`);
+    return;
+  }
+  throw new Error(`must fail like PyTorch: ${s.error!.message}`);
+}
+
+const pythonRegex = (text: string): string => text.replace(/^\(\?[a-z]+\)/, '').replaceAll('\\Z', '$').replaceAll('(?P<', '(?<');
+
+/** An error by accident (a missing method, a property of undefined) is no answer to a bad input. */
+function checkOwnError(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error) || /is not a function|is not iterable|Cannot read properties|is not defined|^Invalid argument$/.test(message)) {
+    throw new Error(`failed by accident: ${message}`);
+  }
+}
+
+/** The same call through compile(): the eager first call, then the compiled one. */
+async function runCompiled(call: Callable, s: Sample, decoder: Decoder): Promise<void> {
+  const decoded = decode(s, decoder);
+  const paths = [...decoded.tensors.keys()];
+  const list = paths.map((p) => decoded.tensors.get(p)!.detach());
+  const rebuild = (value: unknown, tensors: readonly Tensor[]): unknown => {
+    if (isTensor(value)) return tensors[paths.findIndex((p) => decoded.tensors.get(p) === value)];
+    return Array.isArray(value) ? value.map((v) => rebuild(v, tensors)) : value;
+  };
+  const f = fb.compile((...tensors: Tensor[]) =>
+    call({
+      input: rebuild(decoded.input, tensors),
+      args: decoded.args.map((a) => rebuild(a, tensors)),
+      kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
+    }) as Tensor,
+  );
+  f(...list);
+  await f.ready();
+  compareValue(f(...list), s.output, decoder, rulesOf(s, decoder), 'compiled output');
+}

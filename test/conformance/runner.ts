@@ -1,0 +1,116 @@
+// What the conformance runners share: the command line, the list of known failures, the summary and the exit code.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+export interface Failure {
+  readonly id: string;
+  readonly reason: string;
+}
+/** `count` says how many cases one entry stands for (all samples of an operator); 1 where it is left out. */
+export interface Skip extends Failure {
+  readonly count?: number;
+}
+
+export interface Options {
+  readonly data: string;
+  readonly only: RegExp | null;
+  readonly json: boolean;
+  readonly compiled: boolean;
+  readonly verbose: boolean;
+}
+
+/** Reads the command line. `name` is the runner's: its default data are `<shared>/conformance/<name>`. */
+export function readOptions(name: string, argv = process.argv.slice(2)): Options {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      data: { type: 'string' },
+      only: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      compiled: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  const shared = process.env.FLAMBEAU_CONFORMANCE ?? fileURLToPath(new URL('../../../shared/conformance', import.meta.url));
+  const data = values.data ?? join(shared, name);
+  if (!existsSync(data)) throw new Error(`conformance:${name}: no directory '${data}' (give one with --data DIR)`);
+  return {
+    data,
+    only: values.only === undefined ? null : new RegExp(values.only),
+    json: values.json,
+    compiled: values.compiled,
+    verbose: values.verbose,
+  };
+}
+
+/** Collects outcomes; `finish` prints the summary line and sets the exit code. */
+export class Report {
+  private passed = 0;
+  private readonly failed: Failure[] = [];
+  private readonly skipped: Skip[] = [];
+  private readonly extra: Record<string, unknown> = {};
+  private readonly known: ReadonlyMap<string, string>;
+
+  constructor(
+    private readonly name: string,
+    private readonly options: Options,
+  ) {
+    this.known = readKnown(name + (options.compiled ? '-compiled' : ''));
+  }
+
+  pass(): void {
+    this.passed++;
+  }
+  fail(id: string, reason: string): void {
+    this.failed.push({ id, reason });
+    const known = this.knownReason(id);
+    if (!this.options.json || known === null) {
+      process.stderr.write(`${known === null ? 'FAILED' : 'known failure'} ${id}: ${reason}${known ? ` [${known}]` : ''}\n`);
+    }
+  }
+  skip(id: string, reason: string, count = 1): void {
+    this.skipped.push({ id, reason, ...(count === 1 ? {} : { count }) });
+  }
+  note(key: string, value: unknown): void {
+    this.extra[key] = value;
+  }
+
+  finish(): void {
+    const unexpected = this.failed.filter((f) => this.knownReason(f.id) === null);
+    const skipped = this.skipped.reduce((n, s) => n + (s.count ?? 1), 0);
+    const total = this.passed + this.failed.length + skipped;
+    if (!this.options.json) {
+      const known = this.failed.length - unexpected.length;
+      process.stdout.write(
+        `conformance:${this.name}: ${this.passed} passed, ${unexpected.length} failed, ${known} known failures, ${skipped} skipped, ${total} in all\n`,
+      );
+    }
+    const summary = { total, passed: this.passed, failed: this.failed, skipped: this.skipped, ...this.extra };
+    process.stdout.write(`${JSON.stringify(summary)}\n`);
+    process.exitCode = unexpected.length > 0 ? 1 : 0;
+  }
+
+  /** Exact ids, or a prefix with a final '*'. */
+  private knownReason(id: string): string | null {
+    const exact = this.known.get(id);
+    if (exact !== undefined) return exact;
+    for (const [key, reason] of this.known) if (key.endsWith('*') && id.startsWith(key.slice(0, -1))) return reason;
+    return null;
+  }
+}
+
+/** The committed list of known failures: id → reason. A reason is required. */
+function readKnown(name: string): ReadonlyMap<string, string> {
+  const path = fileURLToPath(new URL(`known/${name}.json`, import.meta.url));
+  if (!existsSync(path)) return new Map();
+  const list = Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>);
+  for (const [id, reason] of list) {
+    if (typeof reason !== 'string' || reason.length < 10) throw new Error(`${path}: '${id}' needs a reason`);
+  }
+  return new Map(list as [string, string][]);
+}
+
+/** A message for a thrown value. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
