@@ -72,8 +72,11 @@ export interface ViewRecord extends OpBase {
 }
 
 export interface CompositeRecord extends OpBase {
-  /** Body over other ops. With `backward` the op has a node of its own; without, its parts are differentiated. */
-  readonly body: TensorBody;
+  /**
+   * Body over other ops. With `backward` the op has a node of its own; without, its parts are differentiated.
+   * A string names a C++ function of the same signature instead (loops over tensor lists: native/optim, native/core/composites.h).
+   */
+  readonly body: TensorBody | string;
   readonly backward?: Readonly<Record<string, TensorBody>>;
 }
 

@@ -1,0 +1,243 @@
+// Emits one autograd node class per differentiable op: members for exactly what its formulas touch, and `apply`.
+import type { Expr } from '../../src/ir/scalar.js';
+import type { Op, PointwiseGradient } from '../load.js';
+import { edgeParams } from '../load.js';
+import type { Signature } from '../schema.js';
+import { TensorLowering } from '../lower/tensor.js';
+import { isListType, isOperandLike, isTensorType, MEMBER_TYPE, pascal } from './cpp_types.js';
+import type { Param, ParamType } from '../../src/ir/opinfo.js';
+
+type Formulas = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+const formulas = (op: Op): Formulas | undefined => (op.record.kind === 'pointwise' ? undefined : (op.record.backward as Formulas | undefined));
+export const needsNode = (op: Op): boolean =>
+  op.record.nondifferentiable === undefined && ((op.gradients?.length ?? 0) > 0 || Object.keys(formulas(op) ?? {}).length > 0);
+const nodeName = (op: Op): string => `${pascal(op.name.replace(/_$/, ''))}Backward0`;
+
+/** How a name that formulas read is kept in the node. */
+interface Kept {
+  readonly name: string;
+  readonly how: 'tensor' | 'operand' | 'meta' | 'list' | 'list-meta' | 'plain' | 'output';
+  readonly type?: ParamType;
+  readonly output?: number;
+  /** Parameters whose gradient needs it. */
+  readonly neededBy: Set<string>;
+}
+
+interface Plan {
+  readonly kept: Map<string, Kept>;
+  /** C++ that computes the gradient of each parameter into `g`. */
+  readonly bodies: { param: Param; lines: string[] }[];
+}
+
+const plans = new Map<Op, Plan>();
+
+function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
+  const found = plans.get(op);
+  if (found) return found;
+  const kept = new Map<string, Kept>();
+  const keep = (key: string, k: Omit<Kept, 'neededBy'>, param: string): void => {
+    const old = kept.get(key) ?? { ...k, neededBy: new Set<string>() };
+    old.neededBy.add(param);
+    kept.set(key, old);
+  };
+  const bodies: Plan['bodies'] = [];
+  if (op.record.kind === 'pointwise') {
+    for (const g of op.gradients!) {
+      const param = op.sig.params.find((p) => p.name === g.param)!;
+      for (const u of g.uses) keepName(op, u, 'value', g.param, keep);
+      const order = ['grad', ...op.sig.params.map((q) => q.name), 'out'];
+      bodies.push({ param, lines: pointwiseGradient(g, order.filter((n) => n === 'grad' || g.uses.includes(n))) });
+    }
+  } else {
+    for (const name of Object.keys(formulas(op)!)) {
+      const param = op.sig.params.find((p) => p.name === name);
+      if (!param) throw new Error(`${op.name}: backward of unknown parameter '${name}'`);
+      bodies.push({ param, lines: tensorGradient(op, name, op.body(['backward', name])!, ops, keep) });
+    }
+  }
+  const p = { kept, bodies };
+  plans.set(op, p);
+  return p;
+}
+
+type Keep = (key: string, k: Omit<Kept, 'neededBy'>, param: string) => void;
+
+/** Registers a use and returns the C++ expression inside apply(). */
+function keepName(op: Op, name: string, what: 'value' | 'sizes' | 'dtype' | 'list-sizes', forParam: string, keep: Keep): { code: string; type: ParamType } | undefined {
+  if (name === 'grad') return { code: 'grads[0]', type: 'Tensor' };
+  const result = op.sig.results.indexOf(name);
+  if (result >= 0 && !op.sig.params.some((p) => p.name === name)) {
+    keep(name, { name, how: 'output', output: result }, forParam);
+    return { code: name, type: 'Tensor' };
+  }
+  const p = op.sig.params.find((q) => q.name === name);
+  if (!p) return undefined;
+  if (isListType(p.type)) {
+    if (what === 'list-sizes') keep(`${name}.meta`, { name, how: 'list-meta', type: p.type }, forParam);
+    else keep(name, { name, how: 'list', type: p.type }, forParam);
+    return { code: what === 'list-sizes' ? `${name}Shapes_` : name, type: p.type };
+  }
+  if (isTensorType(p.type)) {
+    if (what === 'value') {
+      keep(name, { name, how: p.type === 'Operand' ? 'operand' : 'tensor', type: p.type }, forParam);
+      return { code: name, type: p.type };
+    }
+    keep(`${name}.meta`, { name, how: 'meta', type: p.type }, forParam);
+    return { code: what === 'dtype' ? `${name}Meta_.dtype` : `Dims(${name}Meta_.sizes)`, type: p.type };
+  }
+  keep(name, { name, how: 'plain', type: p.type }, forParam);
+  return { code: `${name}_`, type: p.type };
+}
+
+function tensorGradient(op: Op, param: string, source: string, ops: ReadonlyMap<string, Signature>, keep: Keep): string[] {
+  const lowering = new TensorLowering(
+    ops,
+    {
+      value: (n) => keepName(op, n, 'value', param, keep),
+      meta: (n, what) => {
+        const p = op.sig.params.find((q) => q.name === n);
+        if (!p || !isOperandLike(p.type)) return undefined;
+        return keepName(op, n, what, param, keep)?.code;
+      },
+    },
+    `${op.name}: backward of '${param}'`,
+  );
+  const { code } = lowering.lower(source, '      ');
+  const list = isListType(op.sig.params.find((p) => p.name === param)!.type);
+  return [`    auto formula = [&]() -> ${list ? 'TensorList' : 'Tensor'} {`, code, '    };', `    ${list ? 'TensorList' : 'Tensor'} g = formula();`];
+}
+
+function pointwiseGradient(g: PointwiseGradient, kernelArgs: readonly string[]): string[] {
+  const atoms = (e: Expr): string => (e.kind === 'arg' ? atom(e.name) : composite(e));
+  if (g.expr.kind === 'arg') return [`    Tensor g = ${atom(g.expr.name)};`];
+  if (!g.kernel) {
+    const e = g.expr;
+    if (e.kind === 'unary') return [`    Tensor g = ops::neg(${atoms(e.a)});`];
+    if (e.kind === 'binary') return [`    Tensor g = ops::${e.op}(${atoms(e.a)}, ${atoms(e.b)});`];
+  }
+  const args = kernelArgs.map(atom);
+  return [
+    '    Tensor g;',
+    `    if (autograd::gradEnabled()) g = support::asTensor(${composite(g.expr)});`,
+    `    else g = below::${g.kernel}(${args.join(', ')});`,
+  ];
+}
+const atom = (name: string): string => (name === 'grad' ? 'grads[0]' : name);
+
+/** The formula over differentiable ops, for gradients of gradients. */
+function composite(e: Expr): string {
+  switch (e.kind) {
+    case 'arg':
+      return `Operand(${atom(e.name)})`;
+    case 'const':
+      return typeof e.value === 'boolean' ? `Operand(Scalar(${e.value}))` : `Operand(Scalar(${cppNumber(e.value)}))`;
+    case 'unary':
+      return `term::${term(e.op)}(${composite(e.a)})`;
+    case 'binary':
+      return `term::${term(e.op)}(${composite(e.a)}, ${composite(e.b)})`;
+    case 'select':
+      return `term::select(${composite(e.cond)}, ${composite(e.a)}, ${composite(e.b)})`;
+  }
+}
+const cppNumber = (v: number): string =>
+  Number.isNaN(v) ? 'std::numeric_limits<double>::quiet_NaN()' : !Number.isFinite(v) ? `${v < 0 ? '-' : ''}std::numeric_limits<double>::infinity()` : Number.isInteger(v) ? `int64_t(${v})` : `${v}`;
+/** `and`, `or`, `not`, `xor` are words of C++. */
+export const term = (op: string): string => (['and', 'or', 'not', 'xor', 'bitand', 'bitor'].includes(op) ? `${op}_` : op);
+
+// ---- text ----
+
+export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
+  const p = plan(op, ops);
+  const kept = [...p.kept.values()];
+  const name = nodeName(op);
+  const outputs = kept.filter((k) => k.how === 'output');
+  const lines = [`struct ${name} final : autograd::Node {`];
+  lines.push(`  ${name}() : Node(${Math.max(1, op.sig.results.length)}) {}`, `  std::string name() const override { return "${name}"; }`);
+  lines.push('  TensorList apply(TensorList grads) override {', '    TensorList result(edges.size());', `    if (!support::anyDefined(grads)) return result;`);
+  if (op.sig.returns !== 'list') lines.push('    support::fillMissing(*this, grads);');
+  lines.push(...edgeLoop(op, p), '    return result;', '  }');
+  lines.push('  void releaseSaved() override {', ...kept.filter((k) => ['tensor', 'operand', 'output', 'list'].includes(k.how)).map((k) => (k.how === 'list' ? `    for (auto& one : ${k.name}_) one.reset();` : `    ${k.name}_.reset();`)), '  }');
+  if (op.sig.returns === 'tuple') {
+    lines.push(`  void saveOutputs([[maybe_unused]] const std::tuple<${op.sig.results.map(() => 'Tensor').join(', ')}>& out) {`, ...outputs.map((k) => `    ${k.name}_ = autograd::SavedTensor(std::get<${k.output}>(out), true);`), '  }');
+  } else if (op.sig.returns !== 'list') {
+    lines.push('  void saveOutputs([[maybe_unused]] const Tensor& out) {', ...outputs.map((k) => `    ${k.name}_ = autograd::SavedTensor(out, true);`), '  }');
+  }
+  for (const k of kept) lines.push(`  ${member(k)}`);
+  for (const q of edgeParams(op)) if (!isListType(q.type)) lines.push(`  support::TensorMeta ${q.name}Meta_;`);
+  for (const q of edgeParams(op)) if (isListType(q.type)) lines.push(`  std::vector<Dims> ${q.name}Shapes_;`);
+  lines.push('};');
+  return lines.join('\n');
+}
+
+function member(k: Kept): string {
+  switch (k.how) {
+    case 'tensor':
+    case 'output':
+      return `autograd::SavedTensor ${k.name}_;`;
+    case 'operand':
+      return `support::SavedOperand ${k.name}_;`;
+    case 'list':
+      return `std::vector<autograd::SavedTensor> ${k.name}_;`;
+    case 'plain':
+      return `${MEMBER_TYPE[k.type!] ?? 'int64_t'} ${k.name}_;`;
+    default:
+      return '';
+  }
+}
+
+function edgeLoop(op: Op, p: Plan): string[] {
+  const lines: string[] = [];
+  let index = '0';
+  for (const q of edgeParams(op)) {
+    const body = p.bodies.find((b) => b.param.name === q.name);
+    if (isListType(q.type)) {
+      if (body) lines.push('    {', ...unpack(p, q.name), ...body.lines, `    for (size_t i = 0; i < g.size(); ++i) if (edges[${index} + i].node) result[${index} + i] = g[i];`, '    }');
+      index = `${index} + ${q.name}Shapes_.size()`;
+      continue;
+    }
+    if (body) lines.push(`    if (edges[${index}].node) {`, ...unpack(p, q.name), ...body.lines, `      result[${index}] = support::finishGrad(g, ${q.name}Meta_);`, '    }');
+    index = /^\d+$/.test(index) ? String(Number(index) + 1) : `${index} + 1`;
+  }
+  return lines;
+}
+
+function unpack(p: Plan, param: string): string[] {
+  const out: string[] = [];
+  for (const k of p.kept.values()) {
+    if (!k.neededBy.has(param)) continue;
+    if (k.how === 'tensor' || k.how === 'output') out.push(`      const Tensor ${k.name} = ${k.name}_.unpack(Ref<autograd::Node>(this), "${k.name}");`);
+    else if (k.how === 'operand') out.push(`      const Operand ${k.name} = ${k.name}_.unpack(*this, "${k.name}");`);
+    else if (k.how === 'list') out.push(`      const TensorList ${k.name} = support::unpackAll(${k.name}_, *this);`);
+  }
+  for (const k of p.kept.values()) if (k.neededBy.has(param) && k.how === 'plain') out.push(`      [[maybe_unused]] const auto& ${k.name} = ${k.name}_;`);
+  return out;
+}
+
+/** Statements in the forward function that make the node, its edges and its saved inputs. */
+export function nodeSetup(op: Op, inplace: boolean): string[] {
+  const p = plans.get(op);
+  if (!p) throw new Error(`${op.name}: node not emitted yet`);
+  const lines = [`  auto node = makeRef<${nodeName(op)}>();`];
+  for (const q of edgeParams(op)) {
+    if (isListType(q.type)) lines.push(`  for (const Tensor& one : ${q.name}) node->edges.push_back(one.defined() ? autograd::edgeOf(one) : autograd::Edge{});`, `  node->${q.name}Shapes_ = support::shapesOf(${q.name});`);
+    else lines.push(`  node->edges.push_back(support::edgeOf(${q.name}));`, `  node->${q.name}Meta_ = support::TensorMeta(${q.name});`);
+  }
+  const self = op.sig.params[0]?.name;
+  for (const k of p.kept.values()) {
+    const cond = [...k.neededBy].map((n) => (isListType(op.sig.params.find((q) => q.name === n)!.type) ? `autograd::needsGrad(TensorSpan(${n}))` : `autograd::needsGrad(${n})`)).join(' || ');
+    if (k.how === 'tensor') lines.push(`  if (${cond}) node->${k.name}_ = autograd::SavedTensor(${inplace && k.name === self ? `support::cloneForBackward(${k.name})` : k.name}, false);`);
+    else if (k.how === 'operand') lines.push(`  if (${cond}) node->${k.name}_ = support::SavedOperand(${inplace && k.name === self ? `support::cloneForBackward(${k.name}.tensor)` : k.name});`);
+    else if (k.how === 'list') lines.push(`  if (${cond}) for (const Tensor& one : ${k.name}) node->${k.name}_.emplace_back(one, false);`);
+    else if (k.how === 'plain') lines.push(plainSave(k));
+  }
+  return lines;
+}
+
+function plainSave(k: Kept): string {
+  if (k.type === 'string') return `  node->${k.name}_ = std::string(${k.name});`;
+  if (k.type === 'string?') return `  if (${k.name}) node->${k.name}_ = std::string(*${k.name});`;
+  if (k.type === 'int[]') return `  node->${k.name}_ = Dims(${k.name});`;
+  if (k.type === 'int[]?') return `  if (${k.name}) node->${k.name}_ = Dims(*${k.name});`;
+  return `  node->${k.name}_ = ${k.name};`;
+}

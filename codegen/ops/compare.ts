@@ -1,0 +1,40 @@
+// Comparisons and logic: bool results, no derivatives.
+import { pointwise, range } from '../model.js';
+import * as s from '../scalar_lib.js';
+
+export const eq = pointwise({
+  doc: 'Whether self is equal to other, element by element. Gives bool.', schema: 'eq(self: Tensor, other: Operand): Tensor', dtype: 'bool',
+  forward: (self, other) => self === other, inplace: true, nondifferentiable: 'boolean result', onnx: { op: 'Equal', since: 13 }, samples: range(-3, 3),
+});
+export const ne = pointwise({
+  doc: 'Whether self is not equal to other, element by element. Gives bool.', schema: 'ne(self: Tensor, other: Operand): Tensor', dtype: 'bool',
+  forward: (self, other) => self !== other, inplace: true, aliases: ['notEqual'], nondifferentiable: 'boolean result', onnx: { symbolic: 'ne' }, samples: range(-3, 3),
+});
+export const lt = pointwise({
+  doc: 'Whether self is less than other, element by element. Gives bool.', schema: 'lt(self: Tensor, other: Operand): Tensor', dtype: 'bool',
+  forward: (self, other) => self < other, inplace: true, aliases: ['less'], nondifferentiable: 'boolean result', onnx: { op: 'Less', since: 13 }, samples: range(-3, 3),
+});
+export const le = pointwise({
+  doc: 'Whether self is at most other, element by element. Gives bool.', schema: 'le(self: Tensor, other: Operand): Tensor', dtype: 'bool',
+  forward: (self, other) => self <= other, inplace: true, aliases: ['lessEqual'], nondifferentiable: 'boolean result', onnx: { op: 'LessOrEqual', since: 16 }, samples: range(-3, 3),
+});
+export const gt = pointwise({
+  doc: 'Whether self is greater than other, element by element. Gives bool.', schema: 'gt(self: Tensor, other: Operand): Tensor', dtype: 'bool',
+  forward: (self, other) => self > other, inplace: true, aliases: ['greater'], nondifferentiable: 'boolean result', onnx: { op: 'Greater', since: 13 }, samples: range(-3, 3),
+});
+export const ge = pointwise({
+  doc: 'Whether self is at least other, element by element. Gives bool.', schema: 'ge(self: Tensor, other: Operand): Tensor', dtype: 'bool',
+  forward: (self, other) => self >= other, inplace: true, aliases: ['greaterEqual'], nondifferentiable: 'boolean result', onnx: { op: 'GreaterOrEqual', since: 16 }, samples: range(-3, 3),
+});
+export const logicalAnd = pointwise({
+  doc: 'Logical AND of "not zero", element by element. Gives bool.', schema: 'logicalAnd(self: Tensor, other: Tensor): Tensor', dtype: 'bool',
+  forward: (self, other) => self !== 0 && other !== 0, inplace: true, nondifferentiable: 'boolean result', onnx: { symbolic: 'logicalAnd' }, samples: range(-1, 1),
+});
+export const logicalOr = pointwise({
+  doc: 'Logical OR of "not zero", element by element. Gives bool.', schema: 'logicalOr(self: Tensor, other: Tensor): Tensor', dtype: 'bool',
+  forward: (self, other) => self !== 0 || other !== 0, inplace: true, nondifferentiable: 'boolean result', onnx: { symbolic: 'logicalOr' }, samples: range(-1, 1),
+});
+export const logicalXor = pointwise({
+  doc: 'Logical XOR of "not zero", element by element. Gives bool.', schema: 'logicalXor(self: Tensor, other: Tensor): Tensor', dtype: 'bool',
+  forward: (self, other) => s.xor(self !== 0, other !== 0), inplace: true, nondifferentiable: 'boolean result', onnx: { symbolic: 'logicalXor' }, samples: range(-1, 1),
+});

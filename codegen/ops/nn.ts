@@ -1,0 +1,72 @@
+// Normalisations and softmax: composites with derivatives of their own.
+import { composite } from '../model.js';
+import { h, t } from '../tensor_lib.js';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
+
+export const softmax = composite({
+  doc: 'exp(x) / sum(exp(x)) along a dimension, without overflow.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html',
+  schema: 'softmax(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
+  body: (self: A, dim: A, dtype: A) => {
+    const x = h.asFloat(self, dtype, 'softmax');
+    const e = t.exp(t.sub(x, h.rowMax(x, dim)));
+    return t.trueDivide(e, t.sum(e, [dim], true));
+  },
+  backward: { self: (grad: A, dim: A, out: A) => { const g = t.mul(grad, out); return t.sub(g, t.mul(out, t.sum(g, [dim], true))); } },
+  onnx: { symbolic: 'softmax' },
+});
+export const logSoftmax = composite({
+  doc: 'log(softmax(x)) along a dimension, without overflow.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html',
+  schema: 'logSoftmax(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
+  body: (self: A, dim: A, dtype: A) => {
+    const x = h.asFloat(self, dtype, 'log_softmax');
+    const c = t.sub(x, h.rowMax(x, dim));
+    return t.sub(c, t.log(t.sum(t.exp(c), [dim], true)));
+  },
+  backward: { self: (grad: A, dim: A, out: A) => t.sub(grad, t.mul(t.exp(out), t.sum(grad, [dim], true))) },
+  onnx: { symbolic: 'logSoftmax' },
+});
+export const layerNorm = composite({
+  doc: 'Normalises over the last dimensions (normalizedShape), then weight and bias of that shape.\nSource: https://arxiv.org/abs/1607.06450',
+  schema: 'layerNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
+  body: (input: A, normalizedShape: A, weight: A, bias: A, eps: A) => {
+    const dims = h.trailingDims(input, normalizedShape, 'layer_norm');
+    const mean = t.mean(input, dims, true);
+    const c = t.sub(input, mean);
+    const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), dims, true), eps));
+    return h.affine(t.mul(c, rstd), weight, bias);
+  },
+  method: false, onnx: { symbolic: 'layerNorm' },
+});
+export const groupNorm = composite({
+  doc: 'Normalises groups of channels. input [n, c, ...], weight and bias [c].\nSource: https://arxiv.org/abs/1803.08494',
+  schema: 'groupNorm(input: Tensor, numGroups: int, weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
+  body: (input: A, numGroups: A, weight: A, bias: A, eps: A) => {
+    const x = t.reshape(input, h.groupedShape(input, numGroups));
+    const mean = t.mean(x, [-1], true);
+    const c = t.sub(x, mean);
+    const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), [-1], true), eps));
+    return h.channelAffine(t.reshape(t.mul(c, rstd), input.shape), weight, bias);
+  },
+  method: false, onnx: { symbolic: 'region' },
+});
+export const batchNorm = composite({
+  doc: 'Normalises each channel over batch and space; in training by the batch\'s statistics, which also update runningMean and runningVar in place.\ninput [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1502.03167',
+  schema: 'batchNorm(input: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor?, runningVar: Tensor?, training: bool, momentum: float, eps: float): Tensor',
+  body: (input: A, weight: A, bias: A, runningMean: A, runningVar: A, training: A, momentum: A, eps: A) => {
+    const shape = h.channelShape(input, 'batch_norm');
+    if (!training) {
+      if (runningMean === null || runningVar === null) throw new Error('expected running_mean and running_var to be defined when training=False');
+      const rstd = t.rsqrt(t.add(t.reshape(runningVar, shape), eps));
+      return h.channelAffine(t.mul(t.sub(input, t.reshape(runningMean, shape)), rstd), weight, bias);
+    }
+    const dims = h.allButDims(input.ndim, 1);
+    const mean = t.mean(input, dims, true);
+    const c = t.sub(input, mean);
+    const variance = t.mean(t.mul(c, c), dims, true);
+    h.updateRunning(runningMean, mean, runningVar, variance, momentum, input);
+    return h.channelAffine(t.mul(c, t.rsqrt(t.add(variance, eps))), weight, bias);
+  },
+  method: false, onnx: { symbolic: 'batchNorm' },
+});
