@@ -29,6 +29,20 @@ std::pair<int64_t, int64_t> byteRange(const Alias& a) {
   return {a.offset * item, (last + 1) * item};
 }
 
+bool overlap(const Alias& a, const Alias& b) {
+  const auto x = byteRange(a), y = byteRange(b);
+  return x.first < y.second && y.first < x.second;
+}
+
+Alias aliasOf(const Tensor& t) {
+  Alias a;
+  a.dtype = t.dtype();
+  a.sizes = t.impl()->sizes;
+  a.strides = t.impl()->strides;
+  a.offset = t.impl()->offset;
+  return a;
+}
+
 }  // namespace
 
 void Recorder::fail(const std::string& message) const {
@@ -71,12 +85,8 @@ int32_t Recorder::newRoot(const Tensor& t, ValueId value, bool outside, bool isC
   r.base = value;
   r.original = outside ? value : -1;
   r.capture = isCapture;
-  Alias a;
+  Alias a = aliasOf(t);
   a.root = rootAt;
-  a.dtype = t.dtype();
-  a.sizes = t.impl()->sizes;
-  a.strides = t.impl()->strides;
-  a.offset = t.impl()->offset;
   a.value = value;
   StorageEntry& entry = storages_[r.storage.get()];
   if (entry.roots.empty()) entry.version = t.version();
@@ -153,17 +163,71 @@ int32_t Recorder::meet(const Tensor& t) {
   const Root& first = roots_[static_cast<size_t>(it->second.roots[0])];
   if (first.original < 0)
     fail("cannot record a tensor of shape " + shapeString(sizes) + " that shares memory with a recorded one in a way that no view op explains");
+  if (int32_t a = adopt(t); a >= 0) return a;
+  // Neither is part of the other: a value of its own, sound as long as what they share is not written.
+  for (int32_t r : it->second.roots) {
+    const Root& other = roots_[static_cast<size_t>(r)];
+    if (other.epoch > 0 && overlap(aliases[static_cast<size_t>(other.alias)], aliasOf(t)))
+      fail("cannot record this read: the tensor shares memory with another argument or captured tensor of the traced function that was "
+           "written, and neither is a view of the other");
+  }
   return capture(t);
+}
+
+int32_t Recorder::adopt(const Tensor& t) {
+  StorageEntry& entry = storages_.at(t.impl()->storage.get());
+  const Alias whole = aliasOf(t);
+  std::vector<std::pair<int32_t, Place>> parts;
+  for (int32_t r : entry.roots) {
+    const Root& part = roots_[static_cast<size_t>(r)];
+    const Alias& a = aliases[static_cast<size_t>(part.alias)];
+    if (!part.capture || a.dtype != t.dtype()) continue;
+    if (auto p = tryPlace(whole, a.sizes, a.strides, a.offset)) parts.emplace_back(r, *p);
+  }
+  if (parts.empty()) return -1;
+  const int32_t top = capture(t);
+  const int32_t topRoot = aliases[static_cast<size_t>(top)].root;
+  roots_[static_cast<size_t>(topRoot)].epoch = 1;
+  for (auto& [r, p] : parts) {
+    Root part = roots_[static_cast<size_t>(r)];
+    flush(part);
+    const Alias a = aliases[static_cast<size_t>(part.alias)];
+    const std::vector<Attr> attrs = {Attr("size", a.sizes.span()), Attr("stride", p.strides.span()), Attr("storageOffset", p.offset)};
+    // What the part was when recording began, taken from the whole: it must come before everything that read it.
+    NodeRecord view;
+    view.op = "asStrided";
+    view.attrs = attrs;
+    view.in.resize(1);
+    view.in[0].kind = In::Kind::Value;
+    view.in[0].value = roots_[static_cast<size_t>(topRoot)].original;
+    view.out = {part.original};
+    nodes_.insert(nodes_.begin(), std::move(view));
+    const auto slot = std::find(captureIds_.begin(), captureIds_.end(), part.original) - captureIds_.begin();
+    captureIds_.erase(captureIds_.begin() + slot);
+    captures_.erase(captures_.begin() + slot);
+    recipes.push_back({"asStrided", attrs, top, {part.alias}});
+    aliases[static_cast<size_t>(part.alias)].recipe = static_cast<int32_t>(recipes.size() - 1);
+    for (Alias& b : aliases) {
+      if (b.root != r) continue;
+      b.root = topRoot;
+      if (b.epoch != part.epoch) b.value = -1;
+      b.epoch = 1;
+    }
+    if (part.base != part.original) {
+      Root& whole2 = roots_[static_cast<size_t>(topRoot)];
+      whole2.base = scatter(whole2.base, part.base, aliases[static_cast<size_t>(top)], a, p);
+    }
+    std::erase(entry.roots, r);
+    roots_[static_cast<size_t>(r)] = Root();
+  }
+  bind(top, roots_[static_cast<size_t>(topRoot)].base);
+  return top;
 }
 
 int32_t Recorder::addAlias(const Tensor& t, int32_t parentAlias) {
   const auto at = static_cast<int32_t>(aliases.size());
-  Alias a;
+  Alias a = aliasOf(t);
   a.root = aliases[static_cast<size_t>(parentAlias)].root;
-  a.dtype = t.dtype();
-  a.sizes = t.impl()->sizes;
-  a.strides = t.impl()->strides;
-  a.offset = t.impl()->offset;
   storages_[t.impl()->storage.get()].aliases.emplace(geometryHash(a.dtype, a.sizes, a.strides, a.offset), at);
   aliases.push_back(std::move(a));
   tag(t, at);
@@ -227,21 +291,24 @@ void Recorder::flush(Root& r) {
   if (r.pending < 0) return;
   const Alias& p = aliases[static_cast<size_t>(r.pending)];
   Alias& root = aliases[static_cast<size_t>(r.alias)];
-  const Place at = place(p);
-  const ValueId out = newValue(root);
+  r.base = scatter(r.base, p.value, root, p, place(p));
+  r.pending = -1;
+  root.value = r.base;
+  root.epoch = r.epoch;
+}
+
+ValueId Recorder::scatter(ValueId whole, ValueId part, const Alias& wholeType, const Alias& partType, const Place& at) {
+  const ValueId out = newValue(wholeType);
   NodeRecord n;
   n.op = "asStridedScatter";
   n.in.resize(2);
   n.in[0].kind = n.in[1].kind = In::Kind::Value;
-  n.in[0].value = r.base;
-  n.in[1].value = p.value;
-  n.attrs = {Attr("size", p.sizes.span()), Attr("stride", at.strides.span()), Attr("storageOffset", at.offset)};
+  n.in[0].value = whole;
+  n.in[1].value = part;
+  n.attrs = {Attr("size", partType.sizes.span()), Attr("stride", at.strides.span()), Attr("storageOffset", at.offset)};
   n.out = {out};
   emit(std::move(n));
-  r.base = out;
-  r.pending = -1;
-  root.value = out;
-  root.epoch = r.epoch;
+  return out;
 }
 
 ValueId Recorder::current(int32_t alias) {
@@ -284,11 +351,9 @@ void Recorder::write(int32_t alias, ValueId value, const Tensor& t) {
   StorageEntry& entry = storages_.at(t.impl()->storage.get());
   entry.version = t.version();
   Root& r = roots_[static_cast<size_t>(rootAt)];
-  const auto mine = byteRange(aliases[static_cast<size_t>(alias)]);
   for (int32_t other : entry.roots) {
     if (other == rootAt) continue;
-    const auto theirs = byteRange(aliases[static_cast<size_t>(roots_[static_cast<size_t>(other)].alias)]);
-    if (mine.first < theirs.second && theirs.first < mine.second)
+    if (overlap(aliases[static_cast<size_t>(alias)], aliases[static_cast<size_t>(roots_[static_cast<size_t>(other)].alias)]))
       fail("cannot record this write: the tensor shares memory with another argument or captured tensor of the traced function, and "
            "neither is a view of the other");
   }

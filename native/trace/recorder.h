@@ -142,6 +142,9 @@ class Recorder {
   friend std::string toJson(Recorder& r, const std::vector<ValueId>& outputs);
   int32_t newRoot(const Tensor& t, ValueId value, bool outside, bool capture);
   int32_t capture(const Tensor& t);
+  /// Captures a tensor that captured ones turn out to be parts of: they become its aliases. -1: it has no such parts.
+  int32_t adopt(const Tensor& t);
+  ValueId scatter(ValueId whole, ValueId part, const Alias& wholeType, const Alias& partType, const Place& at);
   void flush(Root& r);
   void checkVersion(const Storage* s) const;
 
