@@ -328,8 +328,7 @@ export function randint(a: number, b: number | readonly number[], c?: readonly n
 /** A random permutation of 0 .. n-1, int64. */
 export function randperm(n: number, o: RandomOptions = {}): Tensor {
   if (!Number.isInteger(n) || n < 0) throw new ValueError(`n must be non-negative, got ${n}`);
-  const h = native.ops.randperm(n, generatorOf(o));
-  return finish(o.dtype == null || o.dtype === 'int64' ? h : native.ops.toDtype(h, dtypeCode(o.dtype)), o);
+  return finish(native.ops.randperm(n, dtypeCode(o.dtype ?? 'int64'), generatorOf(o)), o);
 }
 /** Normal numbers: mean and/or std are tensors (shapes as in PyTorch), or both numbers with a size. */
 export function normal(mean: Tensor | number, std?: Tensor | number, o?: RandomOptions): Tensor;
@@ -357,15 +356,6 @@ export function normal(mean: Tensor | number, std: Tensor | number = 1, sizeOrOp
   else if (mean !== 0) out.add_(mean as number);
   return finish(out._h, o);
 }
-/** 0/1 drawn with the probabilities in `p`. */
-export function bernoulli(p: Tensor, o: RandomOptions = {}): Tensor {
-  const h = native.ops.empty(p.shape, dtypeCode(p.dtype));
-  const u = native.ops.empty(p.shape, dtypeCode(p.dtype === 'float64' ? 'float64' : 'float32'));
-  native.ops.uniform_(u, 0, 1, generatorOf(o));
-  native.ops.copy_(h, native.ops.lt(u, native.ops.detach(p._h)));
-  return finish(h, o);
-}
-
 // ---- legacy constructors ----
 
 export interface LegacyConstructor {

@@ -5,7 +5,7 @@ import { native } from '../native.js';
 import { TensorMethods } from '../../generated/ts/methods.js';
 import { defaultGenerator, type Generator } from '../random.js';
 import { checkDevice, DTYPES, dtypeCode, dtypeName, getDefaultDtype, isFloatingDtype, itemSize, type Device, type DType } from './dtype.js';
-import { AutogradError, DTypeError, IndexError, ShapeError, ValueError } from './errors.js';
+import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn } from './grad_fn.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { empty, full, ones, sizeArgs, tensor, zeros, type NestedArray, type SizeArgs, type TensorData, type TensorOptions, type TypedArray } from './create.js';
@@ -432,16 +432,6 @@ export class Tensor extends TensorMethods {
         native.ops.add_(this._h, 2 ** 62, 1);
       } else native.ops.randint_(this._h, 0, top, g);
     } else native.ops.randint_(this._h, to === null ? 0 : from, to ?? from, g);
-    return this;
-  }
-  /** Exponential distribution with rate `lambd`. */
-  exponential_(lambd = 1, options: { generator?: Generator | null } = {}): this {
-    if (!(lambd > 0)) throw new ValueError(`exponential_ expects lambda > 0.0, but found lambda=${lambd}`);
-    if (!this.isFloatingPoint()) throw new DTypeError(`"exponential_" not implemented for '${this.dtype}'`);
-    const u = native.ops.empty(this.shape, dtypeCode('float64'));
-    native.ops.uniform_(u, 0, 1, (options.generator ?? defaultGenerator())._g);
-    const drawn = wrap(u).neg().add(1).log().mul(-1 / lambd);
-    native.ops.copy_(native.ops.detach(this._h), drawn._h);
     return this;
   }
 

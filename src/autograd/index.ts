@@ -1,0 +1,5 @@
+// The namespace `autograd`.
+export * from './modes.js';
+export * from './grad.js';
+export { gradcheck, type GradcheckOptions } from './gradcheck.js';
+export * as functional from './functional.js';

@@ -1,0 +1,190 @@
+// Activations as modules.
+import type { Tensor } from '../tensor/tensor.js';
+import { merge, py, pyFloat, type Rest } from './args.js';
+import * as F from './functional.js';
+import { Module } from './module.js';
+
+interface Inplace {
+  inplace?: boolean;
+}
+/** An activation whose only setting is `inplace` (accepted for PyTorch's sake: results are the same). */
+abstract class Simple extends Module {
+  readonly inplace: boolean;
+  constructor(...rest: Rest<[inplace: boolean], Inplace>) {
+    super();
+    this.inplace = merge<Inplace>(new.target.name, rest, ['inplace'], { inplace: false }).inplace;
+  }
+  override extraRepr(): string {
+    return this.inplace ? 'inplace=True' : '';
+  }
+  abstract override forward(input: Tensor): Tensor;
+}
+/** max(x, 0). */
+export class ReLU extends Simple {
+  override forward(input: Tensor): Tensor {
+    return this.inplace ? input.relu_() : F.relu(input);
+  }
+}
+/** min(max(x, 0), 6). */
+export class ReLU6 extends Simple {
+  override forward(input: Tensor): Tensor {
+    return F.relu6(input);
+  }
+}
+/** x * sigmoid(x). */
+export class SiLU extends Simple {
+  override forward(input: Tensor): Tensor {
+    return F.silu(input);
+  }
+}
+/** x * tanh(softplus(x)). */
+export class Mish extends Simple {
+  override forward(input: Tensor): Tensor {
+    return F.mish(input);
+  }
+}
+export class Hardswish extends Simple {
+  override forward(input: Tensor): Tensor {
+    return F.hardswish(input);
+  }
+}
+export class Hardsigmoid extends Simple {
+  override forward(input: Tensor): Tensor {
+    return F.hardsigmoid(input);
+  }
+}
+export class SELU extends Simple {
+  override forward(input: Tensor): Tensor {
+    return F.selu(input);
+  }
+}
+/** 1 / (1 + e^-x). */
+export class Sigmoid extends Module {
+  override forward(input: Tensor): Tensor {
+    return F.sigmoid(input);
+  }
+}
+export class Tanh extends Module {
+  override forward(input: Tensor): Tensor {
+    return F.tanh(input);
+  }
+}
+export class LogSigmoid extends Module {
+  override forward(input: Tensor): Tensor {
+    return F.logSigmoid(input);
+  }
+}
+export class Softsign extends Module {
+  override forward(input: Tensor): Tensor {
+    return F.softsign(input);
+  }
+}
+/** x * Phi(x); `approximate: 'tanh'` uses the tanh formula. */
+export class GELU extends Module {
+  readonly approximate: 'none' | 'tanh';
+  constructor(options: { approximate?: 'none' | 'tanh' } = {}) {
+    super();
+    this.approximate = options.approximate ?? 'none';
+  }
+  override forward(input: Tensor): Tensor {
+    return F.gelu(input, { approximate: this.approximate });
+  }
+  override extraRepr(): string {
+    return `approximate=${this.approximate}`;
+  }
+}
+/** x or alpha * (e^x - 1). */
+export class ELU extends Module {
+  readonly alpha: number;
+  constructor(...rest: Rest<[alpha: number], { alpha?: number; inplace?: boolean }>) {
+    super();
+    this.alpha = merge<{ alpha?: number; inplace?: boolean }>('ELU', rest, ['alpha', 'inplace'], { alpha: 1, inplace: false }).alpha;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.elu(input, this.alpha);
+  }
+  override extraRepr(): string {
+    return `alpha=${pyFloat(this.alpha)}`;
+  }
+}
+/** x or negativeSlope * x. */
+export class LeakyReLU extends Module {
+  readonly negativeSlope: number;
+  readonly inplace: boolean;
+  constructor(...rest: Rest<[negativeSlope: number, inplace: boolean], { negativeSlope?: number; inplace?: boolean }>) {
+    super();
+    const o = merge<{ negativeSlope?: number; inplace?: boolean }>('LeakyReLU', rest, ['negativeSlope', 'inplace'], { negativeSlope: 0.01, inplace: false });
+    this.negativeSlope = o.negativeSlope;
+    this.inplace = o.inplace;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.leakyRelu(input, this.negativeSlope);
+  }
+  override extraRepr(): string {
+    return `negative_slope=${this.negativeSlope}${this.inplace ? ', inplace=True' : ''}`;
+  }
+}
+export class Hardtanh extends Module {
+  readonly minVal: number;
+  readonly maxVal: number;
+  constructor(...rest: Rest<[minVal: number, maxVal: number], { minVal?: number; maxVal?: number; inplace?: boolean }>) {
+    super();
+    const o = merge<{ minVal?: number; maxVal?: number; inplace?: boolean }>('Hardtanh', rest, ['minVal', 'maxVal', 'inplace'], { minVal: -1, maxVal: 1, inplace: false });
+    this.minVal = o.minVal;
+    this.maxVal = o.maxVal;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.hardtanh(input, this.minVal, this.maxVal);
+  }
+  override extraRepr(): string {
+    return `min_val=${pyFloat(this.minVal)}, max_val=${pyFloat(this.maxVal)}`;
+  }
+}
+/** log(1 + e^(beta x)) / beta, linear above the threshold. */
+export class Softplus extends Module {
+  readonly beta: number;
+  readonly threshold: number;
+  constructor(...rest: Rest<[beta: number, threshold: number], { beta?: number; threshold?: number }>) {
+    super();
+    const o = merge<{ beta?: number; threshold?: number }>('Softplus', rest, ['beta', 'threshold'], { beta: 1, threshold: 20 });
+    this.beta = o.beta;
+    this.threshold = o.threshold;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.softplus(input, this.beta, this.threshold);
+  }
+  override extraRepr(): string {
+    return `beta=${this.beta}, threshold=${this.threshold}`;
+  }
+}
+/** PyTorch's choice of a softmax dimension when none is given. */
+const implicitDim = (ndim: number): number => (ndim === 0 || ndim === 1 || ndim === 3 ? 0 : 1);
+
+/** e^x over the sum of e^x along `dim`. */
+export class Softmax extends Module {
+  readonly dim: number | null;
+  constructor(...rest: Rest<[dim: number | null], { dim?: number | null }>) {
+    super();
+    this.dim = merge<{ dim?: number | null }>('Softmax', rest, ['dim'], { dim: null }).dim;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.softmax(input, this.dim ?? implicitDim(input.ndim));
+  }
+  override extraRepr(): string {
+    return `dim=${py(this.dim)}`;
+  }
+}
+/** Logarithm of softmax, in the form that does not overflow. */
+export class LogSoftmax extends Module {
+  readonly dim: number | null;
+  constructor(...rest: Rest<[dim: number | null], { dim?: number | null }>) {
+    super();
+    this.dim = merge<{ dim?: number | null }>('LogSoftmax', rest, ['dim'], { dim: null }).dim;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.logSoftmax(input, this.dim ?? implicitDim(input.ndim));
+  }
+  override extraRepr(): string {
+    return `dim=${py(this.dim)}`;
+  }
+}
