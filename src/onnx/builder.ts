@@ -94,7 +94,7 @@ export class OnnxBuilder {
 
   /** Adds a node with one result. `null` inputs are absent optional ones. */
   op(type: string, inputs: readonly (Ref | null)[], result: TensorType, attrs: Record<string, AttrValue> = {}): Ref {
-    return this.multi(type, inputs, [result], attrs)[0];
+    return this.multi(type, inputs, [result], attrs)[0]!;
   }
 
   /** Adds a node with several results. */
@@ -111,7 +111,7 @@ export class OnnxBuilder {
     while (names.length > 0 && names[names.length - 1] === '') names.pop();
     const attribute = Object.entries(attrs).map(([key, value]) => attributeOf(key, value));
     this.nodes.push({ name, opType: type, input: names, output: outputs, attribute });
-    return outputs.map((output, i) => ({ name: output, type: results[i] }));
+    return outputs.map((output, i) => ({ name: output, type: results[i]! }));
   }
 
   cast(ref: Ref, dtype: DType): Ref {
@@ -144,7 +144,7 @@ export class OnnxBuilder {
       live.unshift(node);
     }
     const model = create(ModelProtoSchema, {
-      irVersion: BigInt(IR_VERSION[this.opset]),
+      irVersion: BigInt(IR_VERSION[this.opset]!),
       producerName: producer.name,
       producerVersion: producer.version,
       opsetImport: [{ domain: '', version: BigInt(this.opset) }],

@@ -33,7 +33,7 @@ export class Call {
   }
   /** Type of result `i`. */
   type(i = 0): TensorType {
-    return this.outputs[i].type;
+    return this.outputs[i]!.type;
   }
 
   arg(name: string): Arg {
@@ -53,7 +53,7 @@ export class Call {
 
   /** An attribute, or the declaration's default when the recorder left it out. */
   attr(name: string): Attr {
-    if (Object.hasOwn(this.attrs, name)) return this.attrs[name];
+    if (Object.hasOwn(this.attrs, name)) return this.attrs[name]!;
     const param = this.info.params.find((p) => p.name === name);
     if (!param) return this.fail(`the op has no parameter '${name}'`);
     return param.default ?? null;
@@ -89,7 +89,7 @@ export class Call {
   /** `ints`, a single one repeated to `n`. */
   intsOf(name: string, n: number): number[] {
     const list = this.ints(name);
-    return list.length === 1 && n > 1 ? new Array<number>(n).fill(list[0]) : list;
+    return list.length === 1 && n > 1 ? new Array<number>(n).fill(list[0]!) : list;
   }
   dtype(name: string): DType | null {
     const value = this.attr(name);

@@ -50,7 +50,7 @@ class GraphLowering {
   run(): Uint8Array {
     for (const node of this.graph.nodes) this.node(node);
     this.graph.outputs.forEach((value, i) => {
-      const name = this.options.outputNames[i];
+      const name = this.options.outputNames[i]!;
       const ref = this.value(value);
       this.b.name(ref, name, !this.fixed.has(ref.name));
       if (!this.fixed.has(ref.name)) this.values.set(value.id, { name, type: ref.type });
@@ -64,7 +64,7 @@ class GraphLowering {
   private checkPure(): void {
     for (const { target } of this.graph.writes) {
       const at = this.graph.captures.indexOf(target);
-      const name = at >= 0 ? this.options.captures[at].name : 'an input';
+      const name = at >= 0 ? this.options.captures[at]!.name : 'an input';
       throw new OnnxExportError(
         `the program writes '${name}' in place, which an ONNX model cannot; export in eval mode`,
       );
@@ -90,19 +90,19 @@ class GraphLowering {
           `inputs ${this.graph.inputs.indexOf(value)} and ${i} are the same tensor; give two tensors`,
         );
       }
-      const input = this.b.input(this.options.inputNames[i], value.type);
+      const input = this.b.input(this.options.inputNames[i]!, value.type);
       this.values.set(value.id, input);
       value.type.shape.forEach((d, axis) => {
         if (typeof d === 'number' || d.terms.length !== 1) return;
-        const [{ coef, symbols }] = d.terms;
-        if (coef === 1 && symbols.length === 1 && !sources.has(symbols[0])) sources.set(symbols[0], { input, axis });
+        const { coef, symbols } = d.terms[0]!;
+        if (coef === 1 && symbols.length === 1 && !sources.has(symbols[0]!)) sources.set(symbols[0]!, { input, axis });
       });
     });
     return sources;
   }
 
   private addCapture(value: Value, i: number): void {
-    const { name, bytes } = this.options.captures[i];
+    const { name, bytes } = this.options.captures[i]!;
     this.values.set(value.id, this.b.initializer(name, value.type, bytes()));
   }
 
@@ -119,7 +119,7 @@ class GraphLowering {
 
   /** Exports a region as one operator; false where it must be taken by its parts. */
   private region(index: number): boolean {
-    const region = this.graph.regions[index];
+    const region = this.graph.regions[index]!;
     const info = this.options.ops[region.op];
     if (!info || this.escapes(index, region)) return false;
     if (!region.inputs.every((i) => this.available(i))) return false;
@@ -133,7 +133,7 @@ class GraphLowering {
     this.b.scope = call.scope ?? '';
     const refs = this.lower(call, must);
     if (!refs) return false;
-    call.outputs.forEach((value, i) => this.values.set(value.id, refs[i]));
+    call.outputs.forEach((value, i) => this.values.set(value.id, refs[i]!));
     return true;
   }
 
@@ -184,7 +184,7 @@ class GraphLowering {
       ...t,
       dtype: info.kind === 'pointwise' && info.rule !== 'bool' ? compute! : t.dtype,
     }));
-    return this.b.multi(info.onnx.op, inputs, raw, attrs).map((ref, i) => this.b.cast(ref, types[i].dtype));
+    return this.b.multi(info.onnx.op, inputs, raw, attrs).map((ref, i) => this.b.cast(ref, types[i]!.dtype));
   }
 
   private callOf(
@@ -239,7 +239,7 @@ class GraphLowering {
   /** The regions that a node lies in, outermost first. */
   private regionsOf(node: Node): number[] {
     const chain: number[] = [];
-    for (let r = node.region; r !== undefined; r = this.graph.regions[r].parent) chain.unshift(r);
+    for (let r = node.region; r !== undefined; r = this.graph.regions[r]!.parent) chain.unshift(r);
     return chain;
   }
 

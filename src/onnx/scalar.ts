@@ -1,11 +1,11 @@
 // Any pointwise op as ONNX nodes, from the scalar expression of its declaration. This is the way for ops without an ONNX
 // operator of their own; so no pointwise op needs a mapping written by hand.
-import type { DType, TensorType } from '../ir/graph.js';
+import { isFloatType, resultType } from '../ir/dtype.js';
+import type { DType, Input, TensorType } from '../ir/graph.js';
 import type { PointwiseInfo } from '../ir/opinfo.js';
 import { parseExpr, type BinaryOp, type Expr, type UnaryOp } from '../ir/scalar.js';
 import type { OnnxBuilder, Ref } from './builder.js';
 import type { Arg, Call } from './call.js';
-import { isFloat, promote } from './types.js';
 
 /** A part of the expression: a number still to be folded, or a value. */
 type Part = { readonly number: number | boolean } | { readonly ref: Ref };
@@ -70,27 +70,13 @@ const FOLD: Partial<Record<BinaryOp, (a: number, b: number) => number | boolean>
 /** The dtype that the operands of a pointwise call are computed in. */
 export function computeType(call: Call, info: PointwiseInfo): DType {
   if (info.rule !== 'bool') return call.type().dtype;
-  return operandType([...call.args].filter(([name]) => !info.conditions.includes(name)).map(([, arg]) => arg));
+  const operands = [...call.args].filter(([name]) => !info.conditions.includes(name));
+  return resultType(operands.map(([, arg]) => inputOf(arg)));
 }
 
-/** Where tensors (and numbers) meet: dimensioned tensors before zero-dimensional ones before numbers, category by category. */
-export function operandType(args: readonly Arg[]): DType {
-  let result: DType | null = null;
-  const category = (d: DType): number => (d === 'bool' ? 0 : isFloat(d) ? 2 : 1);
-  const meet = (d: DType): void => {
-    if (result === null) result = d;
-    else if (category(d) > category(result)) result = d;
-  };
-  const joined = (list: readonly DType[]): DType | null => (list.length > 0 ? list.reduce(promote) : null);
-  const refs = args.flatMap((a) => (a.kind === 'tensor' ? [a.ref.type] : []));
-  const dimensioned = joined(refs.filter((t) => t.shape.length > 0).map((t) => t.dtype));
-  const scalars = joined(refs.filter((t) => t.shape.length === 0).map((t) => t.dtype));
-  if (dimensioned) meet(dimensioned);
-  if (scalars) meet(scalars);
-  for (const a of args) {
-    if (a.kind === 'number') meet(typeof a.value === 'boolean' ? 'bool' : a.float ? 'float32' : 'int64');
-  }
-  return result ?? 'float32';
+function inputOf(arg: Arg): Input {
+  if (arg.kind === 'tensor') return { kind: 'value', value: { id: -1, type: arg.ref.type } };
+  return arg.kind === 'number' ? { kind: 'const', value: arg.value, float: arg.float } : { kind: 'none' };
 }
 
 /** Lowers a pointwise call through its scalar expressions. */
@@ -217,7 +203,7 @@ class ScalarLowering {
       case 'fmod':
         return this.node('Mod', [a, b], c, { fmod: 1 });
       case 'mod': {
-        if (!isFloat(c)) return this.node('Mod', [a, b], c);
+        if (!isFloatType(c)) return this.node('Mod', [a, b], c);
         const floor = this.node('Floor', [this.node('Div', [a, b], c).ref], c).ref;
         return this.node('Sub', [a, this.node('Mul', [b, floor], c).ref], c);
       }

@@ -1,7 +1,8 @@
 // Shapes at run time: symbolic dimensions become int64 values computed from the model's inputs.
+import { sameDim } from '../ir/dim.js';
 import type { Dim, SymDim } from '../ir/graph.js';
 import type { OnnxBuilder, Ref } from './builder.js';
-import { OnnxExportError, sameDim } from './types.js';
+import { OnnxExportError } from './types.js';
 
 /** Where the extent of each symbol can be read: an input and one of its axes. */
 export type SymbolSources = ReadonlyMap<string, { readonly input: Ref; readonly axis: number }>;
@@ -30,7 +31,7 @@ export class Shapes {
       }
     }
     flush();
-    if (parts.length === 1) return parts[0];
+    if (parts.length === 1) return parts[0]!;
     return this.b.op('Concat', parts, { dtype: 'int64', shape: [dims.length] }, { axis: 0 });
   }
 
@@ -44,7 +45,7 @@ export class Shapes {
     if (dynamic === 0) return this.b.op('Reshape', [x, this.b.int64s(shape as readonly number[])], type);
     const target = shape.map((d, i) => {
       if (typeof d === 'number') return d;
-      return i < x.type.shape.length && sameDim(d, x.type.shape[i]) ? 0 : -1;
+      return i < x.type.shape.length && sameDim(d, x.type.shape[i]!) ? 0 : -1;
     });
     // A literal 0 would read "copy", and -1 cannot be inferred beside it.
     const simple = target.filter((t) => t === -1).length <= 1 && !shape.includes(0);

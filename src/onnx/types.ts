@@ -1,11 +1,12 @@
 // Dtypes, dimensions and errors as the exporter needs them.
+import { canonical, printDim } from '../ir/dim.js';
 import type { Dim, DType } from '../ir/graph.js';
 import { TensorProto_DataType as T } from './schema/onnx_pb.js';
 
 /** Something that has no ONNX form. Names the op, and the module path and source line where they are known. */
 export class OnnxExportError extends Error {
   readonly code = 'ERR_FLAMBEAU_ONNX_EXPORT';
-  constructor(message: string, where?: { readonly scope?: string; readonly site?: string }) {
+  constructor(message: string, where?: { readonly scope?: string | undefined; readonly site?: string | undefined }) {
     const module = where?.scope ? ` in module '${where.scope}'` : '';
     const site = where?.site ? ` at ${where.site}` : '';
     super(`onnx.export: ${message}${module}${site}`);
@@ -28,26 +29,6 @@ const ELEMENT: Record<DType, { readonly onnx: T; readonly bytes: number }> = {
 
 export const onnxType = (dtype: DType): T => ELEMENT[dtype].onnx;
 export const isDType = (s: unknown): s is DType => typeof s === 'string' && Object.hasOwn(ELEMENT, s);
-export const isFloat = (d: DType): boolean => d.startsWith('float') || d === 'bfloat16';
-
-/** The dtype two tensors (not numbers) meet in: PyTorch's promotion table. */
-export function promote(a: DType, b: DType): DType {
-  if (a === b) return a;
-  const fa = isFloat(a);
-  const fb = isFloat(b);
-  if (fa !== fb) return fa ? a : b;
-  if (fa) {
-    if (ELEMENT[a].bytes !== ELEMENT[b].bytes) return ELEMENT[a].bytes > ELEMENT[b].bytes ? a : b;
-    return 'float32'; // float16 with bfloat16
-  }
-  if (a === 'bool') return b;
-  if (b === 'bool') return a;
-  if (a === 'uint8' || b === 'uint8') {
-    const other = a === 'uint8' ? b : a;
-    return other === 'int8' ? 'int16' : other;
-  }
-  return ELEMENT[a].bytes > ELEMENT[b].bytes ? a : b;
-}
 
 /** Little-endian bytes of numbers in a dtype. Sixteen-bit floats are rounded to nearest, ties to even. */
 export function encodeNumbers(values: readonly (number | boolean)[], dtype: DType): Uint8Array {
@@ -108,18 +89,9 @@ function halfBits(x: number): number {
   return sign | (a < 2 ** -14 ? n : ((exponent + 14) << 10) + n);
 }
 
-export const sameDim = (a: Dim, b: Dim): boolean => dimText(a) === dimText(b);
-
-/** A dimension in canonical text: '64', 's0', '2*s0+1'. */
+/** A dimension in text ('64', 'batch', '2*batch+1'), its symbols under the names they have in the model. */
 export function dimText(dim: Dim, names: ReadonlyMap<string, string> = new Map()): string {
   if (typeof dim === 'number') return String(dim);
-  const terms = dim.terms.map(({ coef, symbols }) => {
-    const product = symbols
-      .map((s) => names.get(s) ?? s)
-      .sort()
-      .join('*');
-    if (product === '') return String(coef);
-    return coef === 1 ? product : `${coef}*${product}`;
-  });
-  return terms.length > 0 ? terms.sort().join('+') : '0';
+  const terms = dim.terms.map((t) => ({ ...t, symbols: t.symbols.map((s) => names.get(s) ?? s) }));
+  return printDim(canonical({ terms }));
 }

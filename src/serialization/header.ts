@@ -65,7 +65,7 @@ class HeaderReader {
     if (shape === undefined) this.error(`no shape in ${what}`);
     if (offsets === undefined) this.error(`no data_offsets in ${what}`);
     if (offsets.length !== 2) this.error(`data_offsets in ${what} must be two integers, got ${offsets.length}`);
-    return { dtype, shape, begin: offsets[0], end: offsets[1] };
+    return { dtype, shape, begin: offsets[0]!, end: offsets[1]! };
   }
 
   private metadata(): Map<string, string> {

@@ -1,7 +1,9 @@
 // Layers: matrix products, convolution, pooling, normalisation.
+import { isFloatType } from '../../ir/dtype.js';
+import type { Dim } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
-import { dimText, isFloat } from '../types.js';
+import { dimText } from '../types.js';
 
 const matmul =
   (left: string, right: string): Symbolic =>
@@ -13,10 +15,10 @@ const matmul =
 const linear: Symbolic = (b, call) => {
   const [x, w, bias] = [call.tensor('input'), call.tensor('weight'), call.optional('bias')];
   const out = call.type();
-  if (x.type.shape.length === 2 && w.type.shape.length === 2 && isFloat(out.dtype)) {
+  if (x.type.shape.length === 2 && w.type.shape.length === 2 && isFloatType(out.dtype)) {
     return [b.op('Gemm', [x, w, bias], out, { transB: 1 })];
   }
-  const [n, k] = w.type.shape;
+  const [n, k] = w.type.shape as [Dim, Dim];
   const wt =
     w.type.shape.length === 2 ? b.op('Transpose', [w], { dtype: w.type.dtype, shape: [k, n] }, { perm: [1, 0] }) : w;
   const product = b.op('MatMul', [x, wt], out);
@@ -88,8 +90,8 @@ const maxPool2dWithIndices: Symbolic = (b, call) => {
     .map((d) => (typeof d === 'number' ? d : call.fail('its indices need fixed image sizes')));
   const attrs = { ...poolAttrs(call), dilations: call.intsOf('dilation', 2) };
   const types = [{ dtype: x.type.dtype, shape: outShape }, { dtype: 'int64', shape: outShape } as const];
-  const [values, flat] = b.multi('MaxPool', [x], types, attrs);
-  const indices = b.op('Mod', [flat, b.scalar(plane[0] * plane[1], 'int64')], flat.type);
+  const [values, flat] = b.multi('MaxPool', [x], types, attrs) as [Ref, Ref];
+  const indices = b.op('Mod', [flat, b.scalar(plane[0]! * plane[1]!, 'int64')], flat.type);
   return [undo(values), undo(indices)];
 };
 
@@ -106,7 +108,7 @@ const adaptiveAvgPool2d: Symbolic = (b, call) => {
   const target = outShape.slice(2);
   if (target.every((d) => d === 1)) return [undo(b.op('GlobalAveragePool', [x], type))];
   const kernel = target.map((out, i) => {
-    const size = x.type.shape[i + 2];
+    const size = x.type.shape[i + 2]!;
     if (typeof size === 'number' && typeof out === 'number' && size % out === 0) return size / out;
     return call.fail(`an output of ${dimText(out)} from ${dimText(size)} has no ONNX form: the sizes must divide`);
   });

@@ -1,9 +1,9 @@
 // Pointwise ops whose ONNX operator is not a plain one-to-one node. All others come from the op table or, where ONNX has no
 // operator, from the scalar expression of the declaration (../scalar.ts).
+import { isFloatType } from '../../ir/dtype.js';
 import type { DType } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import type { Arg, Call, Symbolic } from '../call.js';
-import { isFloat } from '../types.js';
 
 /** An operand as a tensor of `dtype`. */
 export function operand(b: OnnxBuilder, call: Call, name: string, dtype: DType): Ref {
@@ -35,7 +35,7 @@ const floatUnary =
   (type: string, attrs: (call: Call) => Record<string, number> = () => ({})): Symbolic =>
   (b, call) => {
     const out = call.type();
-    if (!isFloat(out.dtype)) return null;
+    if (!isFloatType(out.dtype)) return null;
     const list = Object.entries(attrs(call)).map(([k, v]) => [k, { float: v }] as const);
     return [b.op(type, [operand(b, call, 'self', out.dtype)], out, Object.fromEntries(list))];
   };

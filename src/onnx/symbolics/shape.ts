@@ -1,8 +1,8 @@
 // Views, joining and splitting, indexing, creation. Shapes stay symbolic: see ../shapes.ts.
+import { sameDim } from '../../ir/dim.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
-import { sameDim } from '../types.js';
 import { operand } from './pointwise.js';
 
 const END = Number.MAX_SAFE_INTEGER;
@@ -16,7 +16,7 @@ const swap: Symbolic = (b, call) => {
   const perm = [...new Array<number>(rank).keys()];
   const [i, j] = [axisOf(call.number('dim0'), rank), axisOf(call.number('dim1'), rank)];
   if (i === j) return same(b, call);
-  [perm[i], perm[j]] = [perm[j], perm[i]];
+  [perm[i], perm[j]] = [perm[j]!, perm[i]!];
   return transpose(b, call, perm);
 };
 
@@ -83,7 +83,7 @@ const index: Symbolic = (b, call) => {
   const refs = call.list('indices');
   const used = refs.map((r, axis) => ({ r, axis })).filter(({ r }) => r.name !== '');
   if (used.length !== 1) return call.fail('several index tensors at once have no ONNX form yet');
-  const [{ r, axis }] = used;
+  const { r, axis } = used[0]!;
   if (r.type.dtype === 'bool' || r.type.dtype === 'uint8')
     return call.fail('the shape of a result of mask indexing depends on the data');
   return [b.op('Gather', [call.tensor('self'), r], call.type(), { axis })];
@@ -115,7 +115,7 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
   const expandTo = (b: OnnxBuilder, x: Ref, call: Call): Ref => {
     const out = call.type();
     const extra = out.shape.length - x.type.shape.length;
-    const target = out.shape.map((d, i) => (i >= extra && sameDim(d, x.type.shape[i - extra]) ? 1 : d));
+    const target = out.shape.map((d, i) => (i >= extra && sameDim(d, x.type.shape[i - extra]!) ? 1 : d));
     return b.op('Expand', [x, shapes.vector(target)], out);
   };
   const filled =
@@ -188,6 +188,12 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
     },
     scatter: scatter(false),
     scatterAdd: scatter(true),
+    nonzero: (b, call) => {
+      // ONNX gives one column per element, PyTorch one row.
+      const x = call.tensor('self');
+      const columns = b.op('NonZero', [x], { dtype: 'int64', shape: [...call.type().shape].reverse() });
+      return [b.op('Transpose', [columns], call.type(), { perm: [1, 0] })];
+    },
     tril: trilu(0),
     triu: trilu(1),
     full: filled((call) => call.number('fillValue')),
@@ -198,11 +204,13 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
     zero: filled(() => 0),
     arange: (b, call) => {
       const dtype = call.type().dtype;
-      const [start, end, step] = ['start', 'end', 'step'].map((n) => b.scalar(call.number(n), dtype));
-      return [b.op('Range', [start, end, step], call.type())];
+      const bounds = ['start', 'end', 'step'].map((n) => b.scalar(call.number(n), dtype));
+      return [b.op('Range', bounds, call.type())];
     },
     eye: (b, call) => {
-      const [n, m] = call.type().shape.map((d) => (typeof d === 'number' ? d : call.fail('its sizes must be fixed')));
+      const [n, m] = call
+        .type()
+        .shape.map((d) => (typeof d === 'number' ? d : call.fail('its sizes must be fixed'))) as [number, number];
       const values = new Array<number>(n * m).fill(0).map((_, i) => (Math.floor(i / m) === i % m ? 1 : 0));
       return [b.constant(values, call.type().dtype, [n, m])];
     },
