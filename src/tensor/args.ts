@@ -1,0 +1,70 @@
+// Arguments of the generated functions: from what users write to what the addon takes.
+import type { NumberArg } from '../../generated/ts/native-ops.js';
+import { optionalDtypeCode, type DType } from './dtype.js';
+import { DTypeError, ShapeError } from './errors.js';
+import { TensorBase, wrap, type Handle, type Tensor } from './handle.js';
+
+/** What a `generator` option takes: a Generator (src/random.ts), which is only known by its native handle here. */
+export interface GeneratorArg {
+  readonly _g: Handle;
+}
+
+const describe = (x: unknown): string => (x === null ? 'null' : typeof x === 'object' ? (x.constructor?.name ?? 'object') : typeof x);
+
+/** The handle of a required tensor. Throws DTypeError for anything else. */
+export function handleOf(t: TensorBase): Handle {
+  if (!(t instanceof TensorBase)) throw new DTypeError(`expected a Tensor, got ${describe(t)}`);
+  return t._h;
+}
+export function optHandleOf(t: TensorBase | null | undefined): Handle | null {
+  return t === null || t === undefined ? null : handleOf(t);
+}
+export function handlesOf(ts: readonly TensorBase[]): Handle[] {
+  if (!Array.isArray(ts)) throw new DTypeError(`expected an array of tensors, got ${describe(ts)}`);
+  return ts.map(handleOf);
+}
+export function optHandlesOf(ts: readonly (TensorBase | null)[]): (Handle | null)[] {
+  if (!Array.isArray(ts)) throw new DTypeError(`expected an array of tensors, got ${describe(ts)}`);
+  return ts.map(optHandleOf);
+}
+/** A tensor's handle or a number. */
+export function operandOf(x: TensorBase | NumberArg): Handle | NumberArg {
+  if (x instanceof TensorBase) return x._h;
+  if (typeof x === 'number' || typeof x === 'boolean' || typeof x === 'bigint') return x;
+  if (typeof x === 'object' && x !== null && 'value' in x) return x;
+  throw new DTypeError(`expected a Tensor or a number, got ${describe(x)}`);
+}
+export function intsOf(x: number | readonly number[]): readonly number[] {
+  return typeof x === 'number' ? [x] : x;
+}
+export function optIntsOf(x: number | readonly number[] | null | undefined): readonly number[] | null {
+  return x === null || x === undefined ? null : intsOf(x);
+}
+/** `(2, 3)` or `([2, 3])`. */
+export function sizesOf(args: readonly (number | readonly number[])[]): readonly number[] {
+  if (args.length === 1 && typeof args[0] === 'object') return args[0];
+  for (const s of args) if (typeof s !== 'number') throw new ShapeError(`sizes must be numbers or one array of numbers, got ${describe(s)}`);
+  return args as readonly number[];
+}
+export const optDtypeCode = (t: DType | null | undefined): number | null => optionalDtypeCode(t);
+export function generatorOf(g: GeneratorArg | null | undefined): Handle | null {
+  return g === null || g === undefined ? null : g._g;
+}
+
+/** The options object among trailing arguments: the first plain object that is neither tensor, array nor live scalar. */
+export function optionsAmong(...args: readonly unknown[]): object | undefined {
+  for (const a of args) {
+    if (typeof a === 'object' && a !== null && !Array.isArray(a) && !(a instanceof TensorBase) && !('slot' in a)) return a;
+  }
+  return undefined;
+}
+
+export function wrapAll(hs: readonly Handle[]): Tensor[] {
+  return hs.map(wrap);
+}
+/** Several results as an array that also has their names: `const [values, indices] = x.sort()` or `x.sort().values`. */
+export function namedResults<N extends string>(names: readonly N[], hs: readonly Handle[]): [Tensor, Tensor] & Readonly<Record<N, Tensor>> {
+  const out = hs.map(wrap);
+  names.forEach((name, i) => Object.defineProperty(out, name, { value: out[i], enumerable: false }));
+  return out as unknown as [Tensor, Tensor] & Readonly<Record<N, Tensor>>;
+}
