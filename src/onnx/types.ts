@@ -1,16 +1,15 @@
 // Dtypes, dimensions and errors as the exporter needs them.
 import { canonical, printDim } from '../ir/dim.js';
 import type { Dim, DType } from '../ir/graph.js';
+import { FlambeauError } from '../tensor/errors.js';
 import { TensorProto_DataType as T } from './schema/onnx_pb.js';
 
 /** Something that has no ONNX form. Names the op, and the module path and source line where they are known. */
-export class OnnxExportError extends Error {
-  readonly code = 'ERR_FLAMBEAU_ONNX_EXPORT';
+export class OnnxExportError extends FlambeauError {
   constructor(message: string, where?: { readonly scope?: string | undefined; readonly site?: string | undefined }) {
     const module = where?.scope ? ` in module '${where.scope}'` : '';
     const site = where?.site ? ` at ${where.site}` : '';
-    super(`onnx.export: ${message}${module}${site}`);
-    this.name = 'OnnxExportError';
+    super('ERR_FLAMBEAU_ONNX', `onnx.export: ${message}${module}${site}`);
   }
 }
 

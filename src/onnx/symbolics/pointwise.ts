@@ -57,8 +57,8 @@ export const pointwise: Readonly<Record<string, Symbolic>> = {
   softplus: (b, call) =>
     call.number('beta') === 1 && call.number('threshold') >= 20 ? floatUnary('Softplus')(b, call) : null,
   gelu: (b, call) => {
-    const approximate = call.string('approximate');
     if (b.opset < 20) return null;
+    const approximate = call.op === 'gelu' ? call.string('approximate') : call.op === 'geluTanh' ? 'tanh' : 'none';
     return [b.op('Gelu', [call.tensor('self')], call.type(), { approximate })];
   },
   mish: (b, call) => (b.opset < 18 ? null : floatUnary('Mish')(b, call)),

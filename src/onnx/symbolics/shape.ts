@@ -196,6 +196,8 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
     },
     tril: trilu(0),
     triu: trilu(1),
+    // Memory without defined values: zeros are as good as any.
+    empty: filled(() => 0),
     full: filled((call) => call.number('fillValue')),
     fullLike: filled((call) => call.number('fillValue')),
     zerosLike: filled(() => 0),
