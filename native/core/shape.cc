@@ -7,18 +7,18 @@ namespace flambeau {
 
 Dims contiguousStrides(IntSpan sizes) {
   Dims strides(sizes.size());
-  int64_t step = 1;
+  uint64_t step = 1;  // unsigned: an empty tensor may have sizes whose product wraps
   for (size_t i = sizes.size(); i-- > 0;) {
-    strides[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
+    strides[i] = static_cast<int64_t>(step);
+    step *= static_cast<uint64_t>(std::max<int64_t>(sizes[i], 1));
   }
   return strides;
 }
 
 int64_t product(IntSpan sizes) {
-  int64_t n = 1;
-  for (int64_t s : sizes) n *= s;
-  return n;
+  uint64_t n = 1;  // unsigned for the same reason
+  for (int64_t s : sizes) n *= static_cast<uint64_t>(s);
+  return static_cast<int64_t>(n);
 }
 
 Dims broadcastShapes(IntSpan a, IntSpan b) {

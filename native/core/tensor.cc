@@ -74,16 +74,12 @@ void Storage::destroy() {
 // ---- impl ----
 namespace {
 
-/// Row-major without gaps (strides of size-1 dimensions do not matter; empty tensors are contiguous).
+/// Row-major without gaps; strides of size-1 dimensions do not matter. Not for empty tensors (which always are).
 bool isRowMajor(const Dims& sizes, const Dims& strides) {
   int64_t step = 1;
   for (size_t i = sizes.size(); i-- > 0;) {
     if (sizes[i] == 1) continue;
-    if (sizes[i] == 0) return true;
-    if (strides[i] != step) {
-      // A zero further out would still make it empty.
-      return std::find(sizes.begin(), sizes.begin() + static_cast<int64_t>(i), 0) != sizes.begin() + static_cast<int64_t>(i);
-    }
+    if (strides[i] != step) return false;
     step *= sizes[i];
   }
   return true;
@@ -119,8 +115,16 @@ void TensorImpl::setGeometry(Dims newSizes, Dims newStrides, int64_t newOffset) 
   sizes = std::move(newSizes);
   strides = std::move(newStrides);
   offset = newOffset;
-  numel = product(sizes);
-  contiguous = isRowMajor(sizes, strides);
+  numel = 1;
+  bool overflow = false, empty = false;
+  for (int64_t s : sizes) {
+    empty |= s == 0;
+    overflow |= __builtin_mul_overflow(numel, s, &numel);
+  }
+  if (__builtin_expect(empty, 0)) numel = 0;
+  // Expanded views can have more elements than bytes exist.
+  FB_CHECK(!overflow || empty, Value, "numel: integer multiplication overflow with sizes=%s", shapeString(sizes).c_str());
+  contiguous = empty || isRowMajor(sizes, strides);
 }
 
 TensorImpl::~TensorImpl() {

@@ -204,7 +204,8 @@ struct Fast {
       if (inputs[i].isTensor()) {
         const TensorImpl* t = inputs[i].tensor.impl();
         bool condition = spec.boolInputs && isCondition(spec, i);
-        if (t != lead && (t->dtype != (condition ? DType::Bool : compute) || !t->contiguous || !sameShape(*t, *lead))) return false;
+        if (t->dtype != (condition ? DType::Bool : compute)) return false;
+        if (t != lead && (!t->contiguous || !sameShape(*t, *lead))) return false;
         int64_t width = condition ? 1 : item;
         ptr[k] = static_cast<char*>(t->storage->data()) + t->offset * width;
         step[k] = width;

@@ -88,8 +88,8 @@ inline int runAll(int argc, char** argv) {
 
 #define CHECK_EQ(a, b)                                                                               \
   do {                                                                                               \
-    const auto& checkA = (a);                                                                        \
-    const auto& checkB = (b);                                                                        \
+    auto checkA = (a); /* a copy: (a) may refer into a temporary */                                 \
+    auto checkB = (b);                                                                               \
     if (!(checkA == checkB))                                                                         \
       check::fail(__FILE__, __LINE__, "CHECK_EQ failed: " #a " == " #b ": " + check::show(checkA) + " vs " + check::show(checkB)); \
   } while (0)

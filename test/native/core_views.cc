@@ -79,6 +79,7 @@ TEST(expansion) {
   CHECK_THROWS(expandGeometry(t, Dims{3}), "the number of sizes provided (1) must be greater or equal to the number of dimensions in the tensor (2)");
   CHECK_THROWS(expandGeometry(t, Dims{-1, 3, 1}), "isn't allowed in a leading, non-existing dimension 0");
   CHECK_EQ(expandGeometry(t, Dims{3, 0}).sizes, (Dims{3, 0}));
+  CHECK_THROWS(applyGeometry(t, expandGeometry(t, Dims{int64_t{1} << 40, int64_t{1} << 40, 3, 1})), "numel: integer multiplication overflow");
 }
 
 TEST(selectionAndSlices) {
