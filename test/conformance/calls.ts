@@ -44,7 +44,8 @@ export function method(name: string): ((self: unknown, ...args: unknown[]) => un
   return isFunction(f) ? (self, ...args) => f.apply(self, args) : null;
 }
 
-const hasProperty = (name: string): boolean => Object.getOwnPropertyDescriptor(fb.Tensor.prototype, name)?.get !== undefined;
+const hasProperty = (name: string): boolean =>
+  Object.getOwnPropertyDescriptor(fb.Tensor.prototype, name)?.get !== undefined;
 
 /** How to run a manifest's call; null where the library has no such operator. */
 export function resolve(call: string, op: string): Callable | null {
@@ -90,7 +91,10 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
   },
   'a copy of input filled with args[0]; the gradient of input is zero': () => {
     const fill = method('fill_');
-    return fill && ((c) => fill((c.input as fb.Tensor).clone(), ...argumentsOf(['args[0]'], c, (OPS.fill_?.params ?? []).slice(1))));
+    return (
+      fill &&
+      ((c) => fill((c.input as fb.Tensor).clone(), ...argumentsOf(['args[0]'], c, (OPS.fill_?.params ?? []).slice(1))))
+    );
   },
   'torch.zero_(input.clone())': () => {
     const zero = method('zero_');
@@ -123,7 +127,10 @@ function optionsOf(kwargs: CallArgs['kwargs'], params: readonly Param[]): Record
   for (const [key, value] of Object.entries(kwargs)) {
     if (DROPPED[key]?.includes(value)) continue;
     const name = KWARG_NAMES[key] ?? camel(key);
-    options[name] = plain(value, params.find((p) => p.name === name));
+    options[name] = plain(
+      value,
+      params.find((p) => p.name === name),
+    );
   }
   return options;
 }
@@ -132,7 +139,8 @@ function optionsOf(kwargs: CallArgs['kwargs'], params: readonly Param[]): Record
 function plain(value: unknown, param: Param | undefined): unknown {
   if (Array.isArray(value)) return value.map((v) => plain(v, undefined));
   if (!(value instanceof PythonFloat)) return value;
-  const promotes = param === undefined || param.type === 'Operand' || param.type === 'Scalar' || param.type === 'Scalar?';
+  const promotes =
+    param === undefined || param.type === 'Operand' || param.type === 'Scalar' || param.type === 'Scalar?';
   return promotes ? floatScalar(value.value) : value.value;
 }
 

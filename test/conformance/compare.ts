@@ -33,9 +33,14 @@ export function compareValue(got: unknown, want: unknown, decoder: Decoder, rule
     const list = (v.list ?? v.tuple) as unknown[] | undefined;
     if (list) {
       const names = v.names as string[] | undefined;
-      const items = Array.isArray(got) ? got : names && typeof got === 'object' && got !== null ? names.map((n) => (got as Record<string, unknown>)[n]) : null;
+      const items = Array.isArray(got)
+        ? got
+        : names && typeof got === 'object' && got !== null
+          ? names.map((n) => (got as Record<string, unknown>)[n])
+          : null;
       if (!items) throw new Error(`${path}: expected ${list.length} results, got ${describe(got)}`);
-      if (items.length !== list.length) throw new Error(`${path}: expected ${list.length} results, got ${items.length}`);
+      if (items.length !== list.length)
+        throw new Error(`${path}: expected ${list.length} results, got ${items.length}`);
       return list.forEach((w, i) => compareValue(items[i], w, decoder, rules, `${path}[${i}]`));
     }
     if ('float' in v || 'number' in v) return compareNumber(got, decoder.decode(v), rules, path);
@@ -48,15 +53,18 @@ export function compareValue(got: unknown, want: unknown, decoder: Decoder, rule
 }
 
 function compareNumber(got: unknown, want: unknown, rules: Rules, path: string): void {
-  const w = typeof want === 'object' && want !== null && 'value' in want ? (want as { value: number }).value : (want as number);
-  if (typeof got !== 'number' && typeof got !== 'bigint') throw new Error(`${path}: expected ${w}, got ${describe(got)}`);
+  const w =
+    typeof want === 'object' && want !== null && 'value' in want ? (want as { value: number }).value : (want as number);
+  if (typeof got !== 'number' && typeof got !== 'bigint')
+    throw new Error(`${path}: expected ${w}, got ${describe(got)}`);
   const { rtol, atol } = rules.defaults.float32!;
   if (!rules.typeOnly && !close(Number(got), w, rtol, atol)) throw new Error(`${path}: expected ${w}, got ${got}`);
 }
 
 export function compareTensor(got: Tensor, want: TensorValue, decoder: Decoder, rules: Rules, path: string): void {
   if (got.dtype !== want.dtype) throw new Error(`${path}: expected dtype ${want.dtype}, got ${got.dtype}`);
-  if (String(got.shape) !== String(want.shape)) throw new Error(`${path}: expected shape [${want.shape}], got [${got.shape}]`);
+  if (String(got.shape) !== String(want.shape))
+    throw new Error(`${path}: expected shape [${want.shape}], got [${got.shape}]`);
   if (rules.typeOnly || want.tensor === null) return;
   compareNumbers(got.detach().toTypedArray() as Numbers, decoder.numbers(want), want.dtype, rules, path);
 }
@@ -72,7 +80,11 @@ export function compareNumbers(got: Numbers, want: Numbers, dtype: string, rules
   for (let i = 0; i < want.length; i++) {
     if (rules.mask && !rules.mask[i]) continue;
     const [g, w] = [got[i]!, want[i]!];
-    const fine = !defaults ? g === w : rules.sensitive ? sameOrder(Number(g), Number(w)) : close(Number(g), Number(w), rtol, atol);
+    const fine = !defaults
+      ? g === w
+      : rules.sensitive
+        ? sameOrder(Number(g), Number(w))
+        : close(Number(g), Number(w), rtol, atol);
     if (fine) continue;
     if (bad++ === 0) first = `element ${i} is ${g}, expected ${w} (rtol ${rtol}, atol ${atol})`;
   }
@@ -90,10 +102,18 @@ function sameOrder(a: number, b: number): boolean {
   return Math.abs(a) <= 10 * Math.abs(b) + 1 && Math.abs(b) <= 10 * Math.abs(a) + 1;
 }
 
-const describe = (v: unknown): string => (isTensor(v) ? `a tensor of shape [${v.shape}]` : Array.isArray(v) ? `${v.length} results` : String(v));
+const describe = (v: unknown): string =>
+  isTensor(v) ? `a tensor of shape [${v.shape}]` : Array.isArray(v) ? `${v.length} results` : String(v);
 
 /** For results with ties: recorded and found indices must lead to equal elements of `source` along `dim`. */
-export function compareTiedIndices(got: Tensor, want: TensorValue, source: TensorValue, dim: number, keepdim: boolean, decoder: Decoder): void {
+export function compareTiedIndices(
+  got: Tensor,
+  want: TensorValue,
+  source: TensorValue,
+  dim: number,
+  keepdim: boolean,
+  decoder: Decoder,
+): void {
   if (got.dtype !== want.dtype || String(got.shape) !== String(want.shape)) {
     throw new Error(`indices: expected ${want.dtype} [${want.shape}], got ${got.dtype} [${got.shape}]`);
   }

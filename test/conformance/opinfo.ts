@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import * as fb from '../../src/index.js';
 import type { Tensor } from '../../src/index.js';
 import { resolve, resolveMethod, type Callable } from './calls.js';
-import { compareTensor, compareTiedIndices, compareValue, type Defaults, type Rules, type Tolerance } from './compare.js';
+import {
+  compareTensor,
+  compareTiedIndices,
+  compareValue,
+  type Defaults,
+  type Rules,
+  type Tolerance,
+} from './compare.js';
 import { messageOf, readOptions, Report } from './runner.js';
 import { Decoder, isTensor, isTensorValue, type Numbers, type TensorValue } from './values.js';
 
@@ -43,7 +50,12 @@ interface Manifest {
 }
 interface Index {
   readonly defaultTolerance: Defaults;
-  readonly ops: readonly { readonly name: string; readonly file: string; readonly samples: number; readonly errors: number }[];
+  readonly ops: readonly {
+    readonly name: string;
+    readonly file: string;
+    readonly samples: number;
+    readonly errors: number;
+  }[];
 }
 
 interface Decoded {
@@ -224,8 +236,15 @@ function collect(output: unknown, grad: unknown, decoder: Decoder, outputs: Tens
     grads.push(decoder.tensor(grad));
     return;
   }
-  const list = typeof grad === 'object' && grad !== null ? ((grad as { list?: unknown[] }).list ?? (grad as { tuple?: unknown[] }).tuple) : undefined;
-  const items = Array.isArray(output) ? output : typeof output === 'object' && output !== null && !isTensor(output) ? Object.values(output) : [];
+  const list =
+    typeof grad === 'object' && grad !== null
+      ? ((grad as { list?: unknown[] }).list ?? (grad as { tuple?: unknown[] }).tuple)
+      : undefined;
+  const items = Array.isArray(output)
+    ? output
+    : typeof output === 'object' && output !== null && !isTensor(output)
+      ? Object.values(output)
+      : [];
   list?.forEach((g, i) => collect(items[i], g, decoder, outputs, grads));
 }
 
@@ -236,18 +255,26 @@ function runError(call: Callable, s: Sample, decoder: Decoder): void {
     checkOwnError(error);
     messages.compared++;
     if (new RegExp(pythonRegex(s.error!.regex)).test((error as Error).message)) messages.matching++;
-    else if (options.verbose) process.stderr.write(`message: ${(error as Error).message}\n   PyTorch: ${s.error!.message}\n`);
+    else if (options.verbose)
+      process.stderr.write(`message: ${(error as Error).message}\n   PyTorch: ${s.error!.message}\n`);
     return;
   }
   throw new Error(`must fail like PyTorch: ${s.error!.message}`);
 }
 
-const pythonRegex = (text: string): string => text.replace(/^\(\?[a-z]+\)/, '').replaceAll('\\Z', '$').replaceAll('(?P<', '(?<');
+const pythonRegex = (text: string): string =>
+  text
+    .replace(/^\(\?[a-z]+\)/, '')
+    .replaceAll('\\Z', '$')
+    .replaceAll('(?P<', '(?<');
 
 /** An error by accident (a missing method, a property of undefined) is no answer to a bad input. */
 function checkOwnError(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof Error) || /is not a function|is not iterable|Cannot read properties|is not defined|^Invalid argument$/.test(message)) {
+  if (
+    !(error instanceof Error) ||
+    /is not a function|is not iterable|Cannot read properties|is not defined|^Invalid argument$/.test(message)
+  ) {
     throw new Error(`failed by accident: ${message}`);
   }
 }
@@ -261,12 +288,13 @@ async function runCompiled(call: Callable, s: Sample, decoder: Decoder): Promise
     if (isTensor(value)) return tensors[paths.findIndex((p) => decoded.tensors.get(p) === value)];
     return Array.isArray(value) ? value.map((v) => rebuild(v, tensors)) : value;
   };
-  const f = fb.compile((...tensors: Tensor[]) =>
-    call({
-      input: rebuild(decoded.input, tensors),
-      args: decoded.args.map((a) => rebuild(a, tensors)),
-      kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
-    }) as Tensor,
+  const f = fb.compile(
+    (...tensors: Tensor[]) =>
+      call({
+        input: rebuild(decoded.input, tensors),
+        args: decoded.args.map((a) => rebuild(a, tensors)),
+        kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
+      }) as Tensor,
   );
   f(...list);
   await f.ready();

@@ -24,7 +24,9 @@ const LATER: Readonly<Record<string, string>> = {
 
 const options = readOptions('programs');
 const report = new Report('programs', options);
-for (const file of readdirSync(options.data).filter((f) => f.endsWith('.json')).sort()) {
+for (const file of readdirSync(options.data)
+  .filter((f) => f.endsWith('.json'))
+  .sort()) {
   const name = file.slice(0, -'.json'.length);
   if (options.only && !options.only.test(name)) continue;
   const program = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
@@ -51,6 +53,7 @@ for (const file of readdirSync(options.data).filter((f) => f.endsWith('.json')).
 }
 for (const name of Object.keys(PROGRAMS)) {
   const wanted = !options.only || options.only.test(name);
-  if (wanted && !existsSync(join(options.data, `${name}.json`))) report.skip(name, 'the data directory has no such file');
+  if (wanted && !existsSync(join(options.data, `${name}.json`)))
+    report.skip(name, 'the data directory has no such file');
 }
 report.finish();

@@ -33,7 +33,8 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
       verbose: { type: 'boolean', default: false },
     },
   });
-  const shared = process.env.FLAMBEAU_CONFORMANCE ?? fileURLToPath(new URL('../../../shared/conformance', import.meta.url));
+  const shared =
+    process.env.FLAMBEAU_CONFORMANCE ?? fileURLToPath(new URL('../../../shared/conformance', import.meta.url));
   const data = values.data ?? join(shared, name);
   if (!existsSync(data)) throw new Error(`conformance:${name}: no directory '${data}' (give one with --data DIR)`);
   return {
@@ -67,7 +68,9 @@ export class Report {
     this.failed.push({ id, reason });
     const known = this.knownReason(id);
     if (!this.options.json || known === null) {
-      process.stderr.write(`${known === null ? 'FAILED' : 'known failure'} ${id}: ${reason}${known ? ` [${known}]` : ''}\n`);
+      process.stderr.write(
+        `${known === null ? 'FAILED' : 'known failure'} ${id}: ${reason}${known ? ` [${known}]` : ''}\n`,
+      );
     }
   }
   skip(id: string, reason: string, count = 1): void {
@@ -87,7 +90,14 @@ export class Report {
         `conformance:${this.name}: ${this.passed} passed, ${unexpected.length} failed, ${known} known failures, ${skipped} skipped, ${total} in all\n`,
       );
     }
-    const summary = { total, passed: this.passed, failed: this.failed, skipped: this.skipped, ...this.extra };
+    const summary = {
+      total,
+      passed: this.passed,
+      unexpected: unexpected.length,
+      failed: this.failed,
+      skipped: this.skipped,
+      ...this.extra,
+    };
     process.stdout.write(`${JSON.stringify(summary)}\n`);
     process.exitCode = unexpected.length > 0 ? 1 : 0;
   }
@@ -113,4 +123,5 @@ function readKnown(name: string): ReadonlyMap<string, string> {
 }
 
 /** A message for a thrown value. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+export const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]!;

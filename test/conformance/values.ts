@@ -45,7 +45,9 @@ export class Decoder {
     if (strides && numbers.length > 0) {
       const flat = new (numbers.constructor as new (n: number) => Numbers)(extent(shape, strides));
       offsets(shape, strides).forEach((at, i) => (flat[at] = numbers[i]!));
-      tensor = make(flat, [flat.length], value.dtype).asStrided([...shape], [...strides], 0).detach();
+      tensor = make(flat, [flat.length], value.dtype)
+        .asStrided([...shape], [...strides], 0)
+        .detach();
     } else {
       tensor = make(numbers, shape, value.dtype);
     }
@@ -61,7 +63,8 @@ export class Decoder {
       met(path, tensor);
       return tensor;
     }
-    const inner = (v: unknown, key: string | number): unknown => this.decode(v, path === '' ? String(key) : `${path}.${key}`, met);
+    const inner = (v: unknown, key: string | number): unknown =>
+      this.decode(v, path === '' ? String(key) : `${path}.${key}`, met);
     if (Array.isArray(value)) return value.map(inner);
     const v = value as Record<string, unknown>;
     if ('float' in v) return new PythonFloat(v.float as number);

@@ -17,10 +17,18 @@ export function autogradPrograms(file: Readonly<Record<string, unknown>>, check:
         expectEqual(names(), want);
       } else if (key === 'jacobian of x^2*sum') {
         const at = fb.tensor([1, 2, 3], { dtype: 'float32' });
-        expectTensor(fb.autograd.functional.jacobian((x: Tensor) => x.pow(2).mul(x.sum()), at) as Tensor, want as Recorded, 1e-6);
+        expectTensor(
+          fb.autograd.functional.jacobian((x: Tensor) => x.pow(2).mul(x.sum()), at) as Tensor,
+          want as Recorded,
+          1e-6,
+        );
       } else if (key === 'hessian of sum(x^3)') {
         const at = fb.tensor([1, 2, 3], { dtype: 'float32' });
-        expectTensor(fb.autograd.functional.hessian((x: Tensor) => x.pow(3).sum(), at) as Tensor, want as Recorded, 1e-6);
+        expectTensor(
+          fb.autograd.functional.hessian((x: Tensor) => x.pow(3).sum(), at) as Tensor,
+          want as Recorded,
+          1e-6,
+        );
       } else {
         throw new Error('this runner does not know that entry');
       }

@@ -13,7 +13,8 @@ export type Check = (id: string, run: () => void) => void;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each program knows the form of its own file
 export type Program = (data: any, check: Check) => void;
 
-export const values = (t: Tensor): number[] => Array.from(t.detach().toTypedArray() as ArrayLike<number | bigint>, Number);
+export const values = (t: Tensor): number[] =>
+  Array.from(t.detach().toTypedArray() as ArrayLike<number | bigint>, Number);
 
 /** `rtol` 0: equal. */
 export function expectClose(got: readonly number[], want: readonly number[], rtol: number, atol = 0): void {
@@ -41,7 +42,8 @@ export function expectUlp(got: Tensor, want: Recorded, n: number): void {
 }
 
 export const expectEqual = (got: unknown, want: unknown): void => {
-  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`expected ${JSON.stringify(want)}, got ${JSON.stringify(got)}`);
+  if (JSON.stringify(got) !== JSON.stringify(want))
+    throw new Error(`expected ${JSON.stringify(want)}, got ${JSON.stringify(got)}`);
 };
 
 /** The network of the four-optimizer comparison. */

@@ -28,11 +28,17 @@ export function dataLoader(file: File, check: Check): void {
   });
   check('dropLast', () => {
     const loader = new data.DataLoader(dataset, { batchSize: 3, dropLast: true });
-    expectEqual([...loader].map(([x]) => values(x!)), file.dropLast);
+    expectEqual(
+      [...loader].map(([x]) => values(x!)),
+      file.dropLast,
+    );
   });
   check('randomSplit', () => {
     const parts = data.randomSplit(dataset, [7, 3], { generator: generator(file.randomSplitSeed) });
-    expectEqual(parts.map((p) => [...p.indices]), file.randomSplit);
+    expectEqual(
+      parts.map((p) => [...p.indices]),
+      file.randomSplit,
+    );
   });
   check('weighted', () => {
     const sampler = new data.WeightedRandomSampler([0.1, 0.9, 0.4, 0.7, 3, 0.6], 5, {

@@ -43,7 +43,8 @@ function first(net: LeNet, out: Tensor, want: File['first'], check: Check): void
   check('first output', () => expectTensor(out, want.output, 1e-4, 1e-6));
   check('sums of the first gradients', () => {
     // A sum cancels: its error is relative to the norm of what is summed.
-    for (const [name, sum] of Object.entries(want.gradSums)) expectClose([total(grads[name]!)], [sum], 1e-4, 1e-4 * want.gradNorms[name]!);
+    for (const [name, sum] of Object.entries(want.gradSums))
+      expectClose([total(grads[name]!)], [sum], 1e-4, 1e-4 * want.gradNorms[name]!);
   });
   check('norms of the first gradients', () => {
     for (const [name, n] of Object.entries(want.gradNorms)) expectClose([norm(grads[name]!)], [n], 1e-4);

@@ -4,8 +4,10 @@ import { expectClose, expectTensor, expectUlp, fb, values, type Check, type Reco
 
 type Value = number | boolean | string | Tensor | nn.Module | readonly Value[];
 
-const shape = (args: readonly Value[]): number[] => (Array.isArray(args[0]) ? (args[0] as number[]) : (args.filter((a) => typeof a === 'number') as number[]));
-const options = (args: readonly Value[]): { dtype?: 'float64' } => (args.includes('float64') ? { dtype: 'float64' } : {});
+const shape = (args: readonly Value[]): number[] =>
+  Array.isArray(args[0]) ? (args[0] as number[]) : (args.filter((a) => typeof a === 'number') as number[]);
+const options = (args: readonly Value[]): { dtype?: 'float64' } =>
+  args.includes('float64') ? { dtype: 'float64' } : {};
 const F = nn.functional;
 
 const FUNCTIONS: Readonly<Record<string, (...args: never[]) => Value>> = {
