@@ -1,5 +1,6 @@
 // Emits one autograd node class per differentiable op: members for exactly what its formulas touch, and `apply`.
-import type { Expr } from '../../src/ir/scalar.js';
+import { simplify } from '../../src/ir/derive.js';
+import { constant, substitute, type Expr } from '../../src/ir/scalar.js';
 import type { Op, PointwiseGradient } from '../load.js';
 import { edgeParams } from '../load.js';
 import type { Signature } from '../schema.js';
@@ -47,7 +48,7 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
       const param = op.sig.params.find((p) => p.name === g.param)!;
       for (const u of g.uses) keepName(op, u, 'value', g.param, keep);
       const order = ['grad', ...op.sig.params.map((q) => q.name), 'out'];
-      bodies.push({ param, lines: pointwiseGradient(g, order.filter((n) => n === 'grad' || g.uses.includes(n))) });
+      bodies.push({ param, lines: pointwiseGradient(op, g, order.filter((n) => n === 'grad' || g.uses.includes(n))) });
     }
   } else {
     for (const name of Object.keys(formulas(op)!)) {
@@ -108,7 +109,7 @@ function tensorGradient(op: Op, param: string, source: string, ops: ReadonlyMap<
   return [`    auto formula = [&]() -> ${list ? 'TensorList' : 'Tensor'} {`, code, '    };', `    ${list ? 'TensorList' : 'Tensor'} g = formula();`];
 }
 
-function pointwiseGradient(g: PointwiseGradient, kernelArgs: readonly string[]): string[] {
+function pointwiseGradient(op: Op, g: PointwiseGradient, kernelArgs: readonly string[]): string[] {
   const atoms = (e: Expr): string => (e.kind === 'arg' ? atom(e.name) : composite(e));
   if (g.expr.kind === 'arg') return [`    Tensor g = ${atom(g.expr.name)};`];
   if (!g.kernel) {
@@ -119,9 +120,19 @@ function pointwiseGradient(g: PointwiseGradient, kernelArgs: readonly string[]):
   const args = kernelArgs.map(atom);
   return [
     '    Tensor g;',
+    ...atDefaults(op, g),
     `    if (autograd::gradEnabled()) g = support::asTensor(${composite(g.expr)});`,
     `    else g = below::${g.kernel}(${args.join(', ')});`,
   ];
+}
+/** `alpha * grad` with alpha left at 1 is grad itself: no kernel for the common case. */
+function atDefaults(op: Op, g: PointwiseGradient): string[] {
+  const defaults = op.sig.params.filter((p) => p.type === 'Scalar' && typeof p.default === 'number' && g.uses.includes(p.name));
+  if (defaults.length !== 1 || g.uses.length !== 2) return [];
+  const [p] = defaults as [Param];
+  const e = simplify(substitute(g.expr, new Map([[p.name, constant(p.default as number)]])));
+  const text = e.kind === 'arg' ? 'grads[0]' : e.kind === 'unary' && e.op === 'neg' && e.a.kind === 'arg' ? 'ops::neg(grads[0])' : undefined;
+  return text ? [`    if (${p.name}.live < 0 && ${p.name}.toDouble() == ${String(p.default)}) g = ${text};`, '    else'] : [];
 }
 const atom = (name: string): string => (name === 'grad' ? 'grads[0]' : name);
 

@@ -142,10 +142,10 @@ function belowPointwise(op: Op): string[] {
     `  if (!trace::active()) return cpu::pointwise(kernels::${sig.name}, inputs, attrs);`,
     `  trace::Call call("${sig.name}");`,
     ...record(sig),
-    `  Tensor out = cpu::pointwise(kernels::${sig.name}, inputs, attrs);`,
-    `  call.output(out);`,
+    `  Tensor result = cpu::pointwise(kernels::${sig.name}, inputs, attrs);`,
+    `  call.output(result);`,
     `  call.finish();`,
-    `  return out;`,
+    `  return result;`,
     `}`,
   );
   if (op.inplace) {

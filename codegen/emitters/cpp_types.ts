@@ -42,7 +42,7 @@ export function cppDefault(p: Param): string {
   const d = p.default;
   if (d === undefined) return fail(`'${p.name}' has no default`);
   if (d === null) return p.type.startsWith('Tensor') ? 'Tensor()' : p.type === 'Generator?' ? 'nullptr' : 'std::nullopt';
-  if (Array.isArray(d)) return d.length === 0 ? 'IntSpan()' : `IntSpan(kInts_${intsName(d as number[])})`;
+  if (Array.isArray(d)) return d.length === 0 ? 'IntSpan()' : `IntSpan(ops::kInts_${intsName(d as number[])})`;
   if (typeof d === 'string') return p.type.startsWith('dtype') ? cppDType(d) : cppString(d);
   if (p.type === 'Scalar' || p.type === 'Scalar?' || p.type === 'Operand') return `Scalar(${cppNumber(d as number | boolean)})`;
   if (p.type.startsWith('float')) return cppNumber(d as number, true);

@@ -21,7 +21,7 @@ export function emitTs(ops: readonly Op[]): void {
 
 function emitTable(ops: readonly Op[]): void {
   const all = [...ops].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const entry = (o: Op): string => `  ${quoteKey(o.name)}: ${literal(info(o))},`;
+  const entry = (o: Op): string => `  ${quoteKey(info(o).name)}: ${literal(info(o))},`;
   writeGenerated(
     'ts/ops.ts',
     render('ts/module.ts', {
@@ -36,7 +36,7 @@ function info(o: Op): OpInfo {
   const name = o.info.kind === 'extern' && o.sig.returns === 'self' ? o.name.replace(/_$/, '') : o.name;
   return { ...o.info, name };
 }
-const quoteKey = (k: string): string => (/^\w+$/.test(k) ? k.replace(/^(copy|fill|zero|uniform|normal|bernoulli|exponential|randint)_$/, '$1_') : `'${k}'`);
+const quoteKey = (k: string): string => (/^\w+$/.test(k) ? k : `'${k}'`);
 function literal(v: unknown): string {
   if (typeof v === 'number') return Number.isFinite(v) ? (Object.is(v, -0) ? '-0' : String(v)) : Number.isNaN(v) ? 'NaN' : v > 0 ? 'Infinity' : '-Infinity';
   if (typeof v === 'string') return `'${v.replaceAll("'", "\\'")}'`;

@@ -19,10 +19,10 @@ Tensor elu(const Tensor& self, Scalar alpha) {
   trace::Call call("elu");
   call.input(self);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::elu, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::elu, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& elu_(const Tensor& self, Scalar alpha) {
   const Operand inputs[] = {self};
@@ -48,10 +48,10 @@ Tensor eluBackward(const Tensor& grad, const Tensor& self, Scalar alpha) {
   call.input(grad);
   call.input(self);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::eluBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::eluBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor geluErf(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -59,10 +59,10 @@ Tensor geluErf(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::geluErf, inputs, attrs);
   trace::Call call("geluErf");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::geluErf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::geluErf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor geluErfBackward(const Tensor& grad, const Tensor& self) {
   const Operand inputs[] = {grad, self};
@@ -71,10 +71,10 @@ Tensor geluErfBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("geluErfBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::geluErfBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::geluErfBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor geluTanh(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -82,10 +82,10 @@ Tensor geluTanh(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::geluTanh, inputs, attrs);
   trace::Call call("geluTanh");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::geluTanh, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::geluTanh, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor geluTanhBackward(const Tensor& grad, const Tensor& self) {
   const Operand inputs[] = {grad, self};
@@ -94,10 +94,10 @@ Tensor geluTanhBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("geluTanhBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::geluTanhBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::geluTanhBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor hardsigmoid(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -105,10 +105,10 @@ Tensor hardsigmoid(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::hardsigmoid, inputs, attrs);
   trace::Call call("hardsigmoid");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::hardsigmoid, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::hardsigmoid, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& hardsigmoid_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -132,10 +132,10 @@ Tensor hardsigmoidBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("hardsigmoidBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::hardsigmoidBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::hardsigmoidBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor hardswish(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -143,10 +143,10 @@ Tensor hardswish(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::hardswish, inputs, attrs);
   trace::Call call("hardswish");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::hardswish, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::hardswish, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& hardswish_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -170,10 +170,10 @@ Tensor hardswishBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("hardswishBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::hardswishBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::hardswishBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor hardtanh(const Tensor& self, Scalar minVal, Scalar maxVal) {
   const Operand inputs[] = {self};
@@ -183,10 +183,10 @@ Tensor hardtanh(const Tensor& self, Scalar minVal, Scalar maxVal) {
   call.input(self);
   call.attr(support::attr("minVal", minVal));
   call.attr(support::attr("maxVal", maxVal));
-  Tensor out = cpu::pointwise(kernels::hardtanh, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::hardtanh, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& hardtanh_(const Tensor& self, Scalar minVal, Scalar maxVal) {
   const Operand inputs[] = {self};
@@ -214,10 +214,10 @@ Tensor hardtanhBackward(const Tensor& grad, const Tensor& self, Scalar minVal, S
   call.input(self);
   call.attr(support::attr("minVal", minVal));
   call.attr(support::attr("maxVal", maxVal));
-  Tensor out = cpu::pointwise(kernels::hardtanhBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::hardtanhBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor leakyRelu(const Tensor& self, Scalar negativeSlope) {
   const Operand inputs[] = {self};
@@ -226,10 +226,10 @@ Tensor leakyRelu(const Tensor& self, Scalar negativeSlope) {
   trace::Call call("leakyRelu");
   call.input(self);
   call.attr(support::attr("negativeSlope", negativeSlope));
-  Tensor out = cpu::pointwise(kernels::leakyRelu, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::leakyRelu, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& leakyRelu_(const Tensor& self, Scalar negativeSlope) {
   const Operand inputs[] = {self};
@@ -255,10 +255,10 @@ Tensor leakyReluBackward(const Tensor& grad, const Tensor& self, Scalar negative
   call.input(grad);
   call.input(self);
   call.attr(support::attr("negativeSlope", negativeSlope));
-  Tensor out = cpu::pointwise(kernels::leakyReluBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::leakyReluBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor logsigmoid(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -266,10 +266,10 @@ Tensor logsigmoid(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::logsigmoid, inputs, attrs);
   trace::Call call("logsigmoid");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::logsigmoid, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::logsigmoid, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& logsigmoid_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -293,10 +293,10 @@ Tensor logsigmoidBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("logsigmoidBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::logsigmoidBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::logsigmoidBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor mish(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -304,10 +304,10 @@ Tensor mish(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::mish, inputs, attrs);
   trace::Call call("mish");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::mish, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::mish, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& mish_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -331,10 +331,10 @@ Tensor mishBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("mishBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::mishBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::mishBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor relu(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -342,10 +342,10 @@ Tensor relu(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::relu, inputs, attrs);
   trace::Call call("relu");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::relu, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::relu, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& relu_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -369,10 +369,10 @@ Tensor reluBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("reluBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::reluBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::reluBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor relu6(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -380,10 +380,10 @@ Tensor relu6(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::relu6, inputs, attrs);
   trace::Call call("relu6");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::relu6, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::relu6, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& relu6_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -407,10 +407,10 @@ Tensor relu6Backward(const Tensor& grad, const Tensor& self) {
   trace::Call call("relu6Backward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::relu6Backward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::relu6Backward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor selu(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -418,10 +418,10 @@ Tensor selu(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::selu, inputs, attrs);
   trace::Call call("selu");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::selu, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::selu, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& selu_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -445,10 +445,10 @@ Tensor seluBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("seluBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::seluBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::seluBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor sigmoid(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -456,10 +456,10 @@ Tensor sigmoid(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::sigmoid, inputs, attrs);
   trace::Call call("sigmoid");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sigmoid, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sigmoid, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& sigmoid_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -483,10 +483,10 @@ Tensor sigmoidBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("sigmoidBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::sigmoidBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sigmoidBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor silu(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -494,10 +494,10 @@ Tensor silu(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::silu, inputs, attrs);
   trace::Call call("silu");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::silu, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::silu, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& silu_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -521,10 +521,10 @@ Tensor siluBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("siluBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::siluBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::siluBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) {
   const Operand inputs[] = {self};
@@ -534,10 +534,10 @@ Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) {
   call.input(self);
   call.attr(support::attr("beta", beta));
   call.attr(support::attr("threshold", threshold));
-  Tensor out = cpu::pointwise(kernels::softplus, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::softplus, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& softplus_(const Tensor& self, Scalar beta, Scalar threshold) {
   const Operand inputs[] = {self};
@@ -565,10 +565,10 @@ Tensor softplusBackward(const Tensor& grad, const Tensor& self, Scalar beta, Sca
   call.input(self);
   call.attr(support::attr("beta", beta));
   call.attr(support::attr("threshold", threshold));
-  Tensor out = cpu::pointwise(kernels::softplusBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::softplusBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor softsign(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -576,10 +576,10 @@ Tensor softsign(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::softsign, inputs, attrs);
   trace::Call call("softsign");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::softsign, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::softsign, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& softsign_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -603,10 +603,10 @@ Tensor softsignBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("softsignBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::softsignBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::softsignBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) {
   const Operand inputs[] = {self};
@@ -616,10 +616,10 @@ Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) {
   call.input(self);
   call.attr(support::attr("threshold", threshold));
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::threshold, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::threshold, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value) {
   const Operand inputs[] = {self};
@@ -646,10 +646,10 @@ Tensor thresholdBackward(const Tensor& grad, const Tensor& self, Scalar threshol
   call.input(grad);
   call.input(self);
   call.attr(support::attr("threshold", threshold));
-  Tensor out = cpu::pointwise(kernels::thresholdBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::thresholdBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 }  // namespace below
 

@@ -20,10 +20,10 @@ Tensor add(const Tensor& self, const Operand& other, Scalar alpha) {
   call.input(self);
   call.input(other);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::add, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::add, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& add_(const Tensor& self, const Operand& other, Scalar alpha) {
   const Operand inputs[] = {self, other};
@@ -49,10 +49,10 @@ Tensor addBackwardOther(const Tensor& grad, Scalar alpha) {
   trace::Call call("addBackwardOther");
   call.input(grad);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::addBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor atan2(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -61,10 +61,10 @@ Tensor atan2(const Tensor& self, const Tensor& other) {
   trace::Call call("atan2");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::atan2, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::atan2, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& atan2_(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -90,10 +90,10 @@ Tensor atan2BackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& o
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::atan2BackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::atan2BackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor atan2BackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {grad, self, other};
@@ -103,10 +103,10 @@ Tensor atan2BackwardOther(const Tensor& grad, const Tensor& self, const Tensor& 
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::atan2BackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::atan2BackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor bitwiseAnd(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -115,10 +115,10 @@ Tensor bitwiseAnd(const Tensor& self, const Operand& other) {
   trace::Call call("bitwiseAnd");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::bitwiseAnd, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::bitwiseAnd, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& bitwiseAnd_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -143,10 +143,10 @@ Tensor bitwiseOr(const Tensor& self, const Operand& other) {
   trace::Call call("bitwiseOr");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::bitwiseOr, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::bitwiseOr, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& bitwiseOr_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -171,10 +171,10 @@ Tensor bitwiseXor(const Tensor& self, const Operand& other) {
   trace::Call call("bitwiseXor");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::bitwiseXor, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::bitwiseXor, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& bitwiseXor_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -199,10 +199,10 @@ Tensor floorDivide(const Tensor& self, const Operand& other) {
   trace::Call call("floorDivide");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::floorDivide, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::floorDivide, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& floorDivide_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -227,10 +227,10 @@ Tensor fmod(const Tensor& self, const Operand& other) {
   trace::Call call("fmod");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::fmod, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::fmod, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& fmod_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -256,10 +256,10 @@ Tensor fmodBackwardOther(const Tensor& grad, const Tensor& self, const Operand& 
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::fmodBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::fmodBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor maximum(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -268,10 +268,10 @@ Tensor maximum(const Tensor& self, const Tensor& other) {
   trace::Call call("maximum");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::maximum, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::maximum, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor maximumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {grad, self, other};
@@ -281,10 +281,10 @@ Tensor maximumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor&
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::maximumBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::maximumBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor maximumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {grad, self, other};
@@ -294,10 +294,10 @@ Tensor maximumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::maximumBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::maximumBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor minimum(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -306,10 +306,10 @@ Tensor minimum(const Tensor& self, const Tensor& other) {
   trace::Call call("minimum");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::minimum, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::minimum, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor minimumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {grad, self, other};
@@ -319,10 +319,10 @@ Tensor minimumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor&
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::minimumBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::minimumBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor minimumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {grad, self, other};
@@ -332,10 +332,10 @@ Tensor minimumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::minimumBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::minimumBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor mul(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -344,10 +344,10 @@ Tensor mul(const Tensor& self, const Operand& other) {
   trace::Call call("mul");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::mul, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::mul, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& mul_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -372,10 +372,10 @@ Tensor pow(const Tensor& self, const Operand& exponent) {
   trace::Call call("pow");
   call.input(self);
   call.input(exponent);
-  Tensor out = cpu::pointwise(kernels::pow, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::pow, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& pow_(const Tensor& self, const Operand& exponent) {
   const Operand inputs[] = {self, exponent};
@@ -401,10 +401,10 @@ Tensor powBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& ex
   call.input(grad);
   call.input(self);
   call.input(exponent);
-  Tensor out = cpu::pointwise(kernels::powBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::powBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor powBackwardExponent(const Tensor& grad, const Tensor& self, const Operand& exponent, const Tensor& out) {
   const Operand inputs[] = {grad, self, exponent, out};
@@ -415,10 +415,10 @@ Tensor powBackwardExponent(const Tensor& grad, const Tensor& self, const Operand
   call.input(self);
   call.input(exponent);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::powBackwardExponent, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::powBackwardExponent, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor powScalar(const Operand& self, const Tensor& exponent) {
   const Operand inputs[] = {self, exponent};
@@ -427,10 +427,10 @@ Tensor powScalar(const Operand& self, const Tensor& exponent) {
   trace::Call call("powScalar");
   call.input(self);
   call.input(exponent);
-  Tensor out = cpu::pointwise(kernels::powScalar, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::powScalar, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor powScalarBackwardSelf(const Tensor& grad, const Operand& self, const Tensor& exponent) {
   const Operand inputs[] = {grad, self, exponent};
@@ -440,10 +440,10 @@ Tensor powScalarBackwardSelf(const Tensor& grad, const Operand& self, const Tens
   call.input(grad);
   call.input(self);
   call.input(exponent);
-  Tensor out = cpu::pointwise(kernels::powScalarBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::powScalarBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor powScalarBackwardExponent(const Tensor& grad, const Operand& self, const Tensor& exponent, const Tensor& out) {
   const Operand inputs[] = {grad, self, exponent, out};
@@ -454,10 +454,10 @@ Tensor powScalarBackwardExponent(const Tensor& grad, const Operand& self, const 
   call.input(self);
   call.input(exponent);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::powScalarBackwardExponent, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::powScalarBackwardExponent, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor remainder(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -466,10 +466,10 @@ Tensor remainder(const Tensor& self, const Operand& other) {
   trace::Call call("remainder");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::remainder, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::remainder, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& remainder_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -495,10 +495,10 @@ Tensor remainderBackwardOther(const Tensor& grad, const Tensor& self, const Oper
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::remainderBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::remainderBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha) {
   const Operand inputs[] = {self, other};
@@ -508,10 +508,10 @@ Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha) {
   call.input(self);
   call.input(other);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::rsub, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::rsub, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor rsubBackwardSelf(const Tensor& grad, Scalar alpha) {
   const Operand inputs[] = {grad};
@@ -520,10 +520,10 @@ Tensor rsubBackwardSelf(const Tensor& grad, Scalar alpha) {
   trace::Call call("rsubBackwardSelf");
   call.input(grad);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::rsubBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::rsubBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor sub(const Tensor& self, const Operand& other, Scalar alpha) {
   const Operand inputs[] = {self, other};
@@ -533,10 +533,10 @@ Tensor sub(const Tensor& self, const Operand& other, Scalar alpha) {
   call.input(self);
   call.input(other);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::sub, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sub, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& sub_(const Tensor& self, const Operand& other, Scalar alpha) {
   const Operand inputs[] = {self, other};
@@ -562,10 +562,10 @@ Tensor subBackwardOther(const Tensor& grad, Scalar alpha) {
   trace::Call call("subBackwardOther");
   call.input(grad);
   call.attr(support::attr("alpha", alpha));
-  Tensor out = cpu::pointwise(kernels::subBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::subBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor trueDivide(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -574,10 +574,10 @@ Tensor trueDivide(const Tensor& self, const Operand& other) {
   trace::Call call("trueDivide");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::trueDivide, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::trueDivide, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& trueDivide_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -603,10 +603,10 @@ Tensor trueDivideBackwardOther(const Tensor& grad, const Tensor& self, const Ope
   call.input(grad);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::trueDivideBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::trueDivideBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor truncDivide(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -615,10 +615,10 @@ Tensor truncDivide(const Tensor& self, const Operand& other) {
   trace::Call call("truncDivide");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::truncDivide, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::truncDivide, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& truncDivide_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -653,6 +653,8 @@ struct AddBackward0 final : autograd::Node {
     if (edges[1].node) {
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
+    if (alpha.live < 0 && alpha.toDouble() == 1) g = grads[0];
+    else
     if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(alpha), Operand(grads[0])));
     else g = below::addBackwardOther(grads[0], alpha);
       result[1] = support::finishGrad(g, otherMeta_);
@@ -959,6 +961,8 @@ struct RsubBackward0 final : autograd::Node {
     if (edges[0].node) {
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
+    if (alpha.live < 0 && alpha.toDouble() == 1) g = ops::neg(grads[0]);
+    else
     if (autograd::gradEnabled()) g = support::asTensor(term::mul(term::neg(Operand(alpha)), Operand(grads[0])));
     else g = below::rsubBackwardSelf(grads[0], alpha);
       result[0] = support::finishGrad(g, selfMeta_);
@@ -991,6 +995,8 @@ struct SubBackward0 final : autograd::Node {
     if (edges[1].node) {
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
+    if (alpha.live < 0 && alpha.toDouble() == 1) g = ops::neg(grads[0]);
+    else
     if (autograd::gradEnabled()) g = support::asTensor(term::mul(term::neg(Operand(alpha)), Operand(grads[0])));
     else g = below::subBackwardOther(grads[0], alpha);
       result[1] = support::finishGrad(g, otherMeta_);

@@ -19,10 +19,10 @@ Tensor eq(const Tensor& self, const Operand& other) {
   trace::Call call("eq");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::eq, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::eq, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& eq_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -47,10 +47,10 @@ Tensor ge(const Tensor& self, const Operand& other) {
   trace::Call call("ge");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::ge, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::ge, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& ge_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -75,10 +75,10 @@ Tensor gt(const Tensor& self, const Operand& other) {
   trace::Call call("gt");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::gt, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::gt, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& gt_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -103,10 +103,10 @@ Tensor le(const Tensor& self, const Operand& other) {
   trace::Call call("le");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::le, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::le, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& le_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -131,10 +131,10 @@ Tensor logicalAnd(const Tensor& self, const Tensor& other) {
   trace::Call call("logicalAnd");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::logicalAnd, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::logicalAnd, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& logicalAnd_(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -159,10 +159,10 @@ Tensor logicalOr(const Tensor& self, const Tensor& other) {
   trace::Call call("logicalOr");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::logicalOr, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::logicalOr, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& logicalOr_(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -187,10 +187,10 @@ Tensor logicalXor(const Tensor& self, const Tensor& other) {
   trace::Call call("logicalXor");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::logicalXor, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::logicalXor, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& logicalXor_(const Tensor& self, const Tensor& other) {
   const Operand inputs[] = {self, other};
@@ -215,10 +215,10 @@ Tensor lt(const Tensor& self, const Operand& other) {
   trace::Call call("lt");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::lt, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::lt, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& lt_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -243,10 +243,10 @@ Tensor ne(const Tensor& self, const Operand& other) {
   trace::Call call("ne");
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::ne, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::ne, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& ne_(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};

@@ -21,10 +21,10 @@ Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2,
   call.input(tensor1);
   call.input(tensor2);
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::addcdiv, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addcdiv, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
   const Operand inputs[] = {self, tensor1, tensor2};
@@ -52,10 +52,10 @@ Tensor addcdivBackwardTensor1(const Tensor& grad, const Tensor& tensor2, Scalar 
   call.input(grad);
   call.input(tensor2);
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::addcdivBackwardTensor1, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addcdivBackwardTensor1, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor addcdivBackwardTensor2(const Tensor& grad, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
   const Operand inputs[] = {grad, tensor1, tensor2};
@@ -66,10 +66,10 @@ Tensor addcdivBackwardTensor2(const Tensor& grad, const Tensor& tensor1, const T
   call.input(tensor1);
   call.input(tensor2);
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::addcdivBackwardTensor2, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addcdivBackwardTensor2, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
   const Operand inputs[] = {self, tensor1, tensor2};
@@ -80,10 +80,10 @@ Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2,
   call.input(tensor1);
   call.input(tensor2);
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::addcmul, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addcmul, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
   const Operand inputs[] = {self, tensor1, tensor2};
@@ -111,10 +111,10 @@ Tensor addcmulBackwardTensor1(const Tensor& grad, const Tensor& tensor2, Scalar 
   call.input(grad);
   call.input(tensor2);
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::addcmulBackwardTensor1, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addcmulBackwardTensor1, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor addcmulBackwardTensor2(const Tensor& grad, const Tensor& tensor1, Scalar value) {
   const Operand inputs[] = {grad, tensor1};
@@ -124,10 +124,10 @@ Tensor addcmulBackwardTensor2(const Tensor& grad, const Tensor& tensor1, Scalar 
   call.input(grad);
   call.input(tensor1);
   call.attr(support::attr("value", value));
-  Tensor out = cpu::pointwise(kernels::addcmulBackwardTensor2, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::addcmulBackwardTensor2, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampBoth(const Tensor& self, const Operand& min, const Operand& max) {
   const Operand inputs[] = {self, min, max};
@@ -137,10 +137,10 @@ Tensor clampBoth(const Tensor& self, const Operand& min, const Operand& max) {
   call.input(self);
   call.input(min);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampBoth, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampBoth, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampBothBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& min, const Operand& max) {
   const Operand inputs[] = {grad, self, min, max};
@@ -151,10 +151,10 @@ Tensor clampBothBackwardSelf(const Tensor& grad, const Tensor& self, const Opera
   call.input(self);
   call.input(min);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampBothBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampBothBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampBothBackwardMin(const Tensor& grad, const Tensor& self, const Operand& min, const Operand& max) {
   const Operand inputs[] = {grad, self, min, max};
@@ -165,10 +165,10 @@ Tensor clampBothBackwardMin(const Tensor& grad, const Tensor& self, const Operan
   call.input(self);
   call.input(min);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampBothBackwardMin, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampBothBackwardMin, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampBothBackwardMax(const Tensor& grad, const Tensor& self, const Operand& min, const Operand& max) {
   const Operand inputs[] = {grad, self, min, max};
@@ -179,10 +179,10 @@ Tensor clampBothBackwardMax(const Tensor& grad, const Tensor& self, const Operan
   call.input(self);
   call.input(min);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampBothBackwardMax, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampBothBackwardMax, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampMax(const Tensor& self, const Operand& max) {
   const Operand inputs[] = {self, max};
@@ -191,10 +191,10 @@ Tensor clampMax(const Tensor& self, const Operand& max) {
   trace::Call call("clampMax");
   call.input(self);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampMax, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampMax, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& clampMax_(const Tensor& self, const Operand& max) {
   const Operand inputs[] = {self, max};
@@ -220,10 +220,10 @@ Tensor clampMaxBackwardSelf(const Tensor& grad, const Tensor& self, const Operan
   call.input(grad);
   call.input(self);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampMaxBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampMaxBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampMaxBackwardMax(const Tensor& grad, const Tensor& self, const Operand& max) {
   const Operand inputs[] = {grad, self, max};
@@ -233,10 +233,10 @@ Tensor clampMaxBackwardMax(const Tensor& grad, const Tensor& self, const Operand
   call.input(grad);
   call.input(self);
   call.input(max);
-  Tensor out = cpu::pointwise(kernels::clampMaxBackwardMax, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampMaxBackwardMax, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampMin(const Tensor& self, const Operand& min) {
   const Operand inputs[] = {self, min};
@@ -245,10 +245,10 @@ Tensor clampMin(const Tensor& self, const Operand& min) {
   trace::Call call("clampMin");
   call.input(self);
   call.input(min);
-  Tensor out = cpu::pointwise(kernels::clampMin, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampMin, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& clampMin_(const Tensor& self, const Operand& min) {
   const Operand inputs[] = {self, min};
@@ -274,10 +274,10 @@ Tensor clampMinBackwardSelf(const Tensor& grad, const Tensor& self, const Operan
   call.input(grad);
   call.input(self);
   call.input(min);
-  Tensor out = cpu::pointwise(kernels::clampMinBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampMinBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor clampMinBackwardMin(const Tensor& grad, const Tensor& self, const Operand& min) {
   const Operand inputs[] = {grad, self, min};
@@ -287,10 +287,10 @@ Tensor clampMinBackwardMin(const Tensor& grad, const Tensor& self, const Operand
   call.input(grad);
   call.input(self);
   call.input(min);
-  Tensor out = cpu::pointwise(kernels::clampMinBackwardMin, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::clampMinBackwardMin, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor lerp(const Tensor& self, const Tensor& end, const Operand& weight) {
   const Operand inputs[] = {self, end, weight};
@@ -300,10 +300,10 @@ Tensor lerp(const Tensor& self, const Tensor& end, const Operand& weight) {
   call.input(self);
   call.input(end);
   call.input(weight);
-  Tensor out = cpu::pointwise(kernels::lerp, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::lerp, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand& weight) {
   const Operand inputs[] = {self, end, weight};
@@ -329,10 +329,10 @@ Tensor lerpBackwardSelf(const Tensor& grad, const Operand& weight) {
   trace::Call call("lerpBackwardSelf");
   call.input(grad);
   call.input(weight);
-  Tensor out = cpu::pointwise(kernels::lerpBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::lerpBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor lerpBackwardWeight(const Tensor& grad, const Tensor& self, const Tensor& end) {
   const Operand inputs[] = {grad, self, end};
@@ -342,10 +342,10 @@ Tensor lerpBackwardWeight(const Tensor& grad, const Tensor& self, const Tensor& 
   call.input(grad);
   call.input(self);
   call.input(end);
-  Tensor out = cpu::pointwise(kernels::lerpBackwardWeight, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::lerpBackwardWeight, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor maskedFill(const Tensor& self, const Tensor& mask, const Operand& value) {
   const Operand inputs[] = {self, mask, value};
@@ -355,10 +355,10 @@ Tensor maskedFill(const Tensor& self, const Tensor& mask, const Operand& value) 
   call.input(self);
   call.input(mask);
   call.input(value);
-  Tensor out = cpu::pointwise(kernels::maskedFill, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::maskedFill, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& maskedFill_(const Tensor& self, const Tensor& mask, const Operand& value) {
   const Operand inputs[] = {self, mask, value};
@@ -384,10 +384,10 @@ Tensor maskedFillBackwardSelf(const Tensor& grad, const Tensor& mask) {
   trace::Call call("maskedFillBackwardSelf");
   call.input(grad);
   call.input(mask);
-  Tensor out = cpu::pointwise(kernels::maskedFillBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::maskedFillBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor maskedFillBackwardValue(const Tensor& grad, const Tensor& mask) {
   const Operand inputs[] = {grad, mask};
@@ -396,10 +396,10 @@ Tensor maskedFillBackwardValue(const Tensor& grad, const Tensor& mask) {
   trace::Call call("maskedFillBackwardValue");
   call.input(grad);
   call.input(mask);
-  Tensor out = cpu::pointwise(kernels::maskedFillBackwardValue, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::maskedFillBackwardValue, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor where(const Tensor& condition, const Operand& self, const Operand& other) {
   const Operand inputs[] = {condition, self, other};
@@ -409,10 +409,10 @@ Tensor where(const Tensor& condition, const Operand& self, const Operand& other)
   call.input(condition);
   call.input(self);
   call.input(other);
-  Tensor out = cpu::pointwise(kernels::where, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::where, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor whereBackwardSelf(const Tensor& grad, const Tensor& condition) {
   const Operand inputs[] = {grad, condition};
@@ -421,10 +421,10 @@ Tensor whereBackwardSelf(const Tensor& grad, const Tensor& condition) {
   trace::Call call("whereBackwardSelf");
   call.input(grad);
   call.input(condition);
-  Tensor out = cpu::pointwise(kernels::whereBackwardSelf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::whereBackwardSelf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor whereBackwardOther(const Tensor& grad, const Tensor& condition) {
   const Operand inputs[] = {grad, condition};
@@ -433,10 +433,10 @@ Tensor whereBackwardOther(const Tensor& grad, const Tensor& condition) {
   trace::Call call("whereBackwardOther");
   call.input(grad);
   call.input(condition);
-  Tensor out = cpu::pointwise(kernels::whereBackwardOther, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::whereBackwardOther, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 }  // namespace below
 

@@ -18,10 +18,10 @@ Tensor abs(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::abs, inputs, attrs);
   trace::Call call("abs");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::abs, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::abs, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& abs_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -45,10 +45,10 @@ Tensor absBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("absBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::absBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::absBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor acos(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -56,10 +56,10 @@ Tensor acos(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::acos, inputs, attrs);
   trace::Call call("acos");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::acos, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::acos, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& acos_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -83,10 +83,10 @@ Tensor acosBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("acosBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::acosBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::acosBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor asin(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -94,10 +94,10 @@ Tensor asin(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::asin, inputs, attrs);
   trace::Call call("asin");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::asin, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::asin, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& asin_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -121,10 +121,10 @@ Tensor asinBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("asinBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::asinBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::asinBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor atan(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -132,10 +132,10 @@ Tensor atan(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::atan, inputs, attrs);
   trace::Call call("atan");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::atan, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::atan, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& atan_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -159,10 +159,10 @@ Tensor atanBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("atanBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::atanBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::atanBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor bitwiseNot(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -170,10 +170,10 @@ Tensor bitwiseNot(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseNot, inputs, attrs);
   trace::Call call("bitwiseNot");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::bitwiseNot, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::bitwiseNot, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& bitwiseNot_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -196,10 +196,10 @@ Tensor ceil(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::ceil, inputs, attrs);
   trace::Call call("ceil");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::ceil, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::ceil, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& ceil_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -222,10 +222,10 @@ Tensor cos(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::cos, inputs, attrs);
   trace::Call call("cos");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::cos, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::cos, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& cos_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -249,10 +249,10 @@ Tensor cosBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("cosBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::cosBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::cosBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor cosh(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -260,10 +260,10 @@ Tensor cosh(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::cosh, inputs, attrs);
   trace::Call call("cosh");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::cosh, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::cosh, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& cosh_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -287,10 +287,10 @@ Tensor coshBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("coshBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::coshBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::coshBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor erf(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -298,10 +298,10 @@ Tensor erf(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::erf, inputs, attrs);
   trace::Call call("erf");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::erf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::erf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& erf_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -325,10 +325,10 @@ Tensor erfBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("erfBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::erfBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::erfBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor erfc(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -336,10 +336,10 @@ Tensor erfc(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::erfc, inputs, attrs);
   trace::Call call("erfc");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::erfc, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::erfc, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& erfc_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -363,10 +363,10 @@ Tensor erfcBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("erfcBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::erfcBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::erfcBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor exp(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -374,10 +374,10 @@ Tensor exp(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::exp, inputs, attrs);
   trace::Call call("exp");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::exp, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::exp, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& exp_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -400,10 +400,10 @@ Tensor exp2(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::exp2, inputs, attrs);
   trace::Call call("exp2");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::exp2, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::exp2, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& exp2_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -427,10 +427,10 @@ Tensor exp2Backward(const Tensor& grad, const Tensor& out) {
   trace::Call call("exp2Backward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::exp2Backward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::exp2Backward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor expm1(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -438,10 +438,10 @@ Tensor expm1(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::expm1, inputs, attrs);
   trace::Call call("expm1");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::expm1, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::expm1, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& expm1_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -465,10 +465,10 @@ Tensor expm1Backward(const Tensor& grad, const Tensor& out) {
   trace::Call call("expm1Backward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::expm1Backward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::expm1Backward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor floor(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -476,10 +476,10 @@ Tensor floor(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::floor, inputs, attrs);
   trace::Call call("floor");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::floor, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::floor, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& floor_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -502,10 +502,10 @@ Tensor frac(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::frac, inputs, attrs);
   trace::Call call("frac");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::frac, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::frac, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& frac_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -528,10 +528,10 @@ Tensor isfinite(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::isfinite, inputs, attrs);
   trace::Call call("isfinite");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::isfinite, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::isfinite, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor isinf(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -539,10 +539,10 @@ Tensor isinf(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::isinf, inputs, attrs);
   trace::Call call("isinf");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::isinf, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::isinf, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor isnan(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -550,10 +550,10 @@ Tensor isnan(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::isnan, inputs, attrs);
   trace::Call call("isnan");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::isnan, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::isnan, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor log(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -561,10 +561,10 @@ Tensor log(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::log, inputs, attrs);
   trace::Call call("log");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& log_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -587,10 +587,10 @@ Tensor log10(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::log10, inputs, attrs);
   trace::Call call("log10");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log10, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log10, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& log10_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -614,10 +614,10 @@ Tensor log10Backward(const Tensor& grad, const Tensor& self) {
   trace::Call call("log10Backward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log10Backward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log10Backward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor log1p(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -625,10 +625,10 @@ Tensor log1p(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::log1p, inputs, attrs);
   trace::Call call("log1p");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log1p, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log1p, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& log1p_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -652,10 +652,10 @@ Tensor log1pBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("log1pBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log1pBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log1pBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor log2(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -663,10 +663,10 @@ Tensor log2(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::log2, inputs, attrs);
   trace::Call call("log2");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log2, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log2, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& log2_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -690,10 +690,10 @@ Tensor log2Backward(const Tensor& grad, const Tensor& self) {
   trace::Call call("log2Backward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::log2Backward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::log2Backward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor logicalNot(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -701,10 +701,10 @@ Tensor logicalNot(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::logicalNot, inputs, attrs);
   trace::Call call("logicalNot");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::logicalNot, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::logicalNot, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& logicalNot_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -727,10 +727,10 @@ Tensor neg(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::neg, inputs, attrs);
   trace::Call call("neg");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::neg, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::neg, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& neg_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -753,10 +753,10 @@ Tensor reciprocal(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::reciprocal, inputs, attrs);
   trace::Call call("reciprocal");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::reciprocal, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::reciprocal, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& reciprocal_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -780,10 +780,10 @@ Tensor reciprocalBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("reciprocalBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::reciprocalBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::reciprocalBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor round(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -791,10 +791,10 @@ Tensor round(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::round, inputs, attrs);
   trace::Call call("round");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::round, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::round, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& round_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -817,10 +817,10 @@ Tensor rsqrt(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::rsqrt, inputs, attrs);
   trace::Call call("rsqrt");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::rsqrt, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::rsqrt, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& rsqrt_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -844,10 +844,10 @@ Tensor rsqrtBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("rsqrtBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::rsqrtBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::rsqrtBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor sign(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -855,10 +855,10 @@ Tensor sign(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::sign, inputs, attrs);
   trace::Call call("sign");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sign, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sign, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& sign_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -881,10 +881,10 @@ Tensor sin(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::sin, inputs, attrs);
   trace::Call call("sin");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sin, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sin, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& sin_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -908,10 +908,10 @@ Tensor sinBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("sinBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sinBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sinBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor sinh(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -919,10 +919,10 @@ Tensor sinh(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::sinh, inputs, attrs);
   trace::Call call("sinh");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sinh, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sinh, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& sinh_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -946,10 +946,10 @@ Tensor sinhBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("sinhBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sinhBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sinhBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor sqrt(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -957,10 +957,10 @@ Tensor sqrt(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::sqrt, inputs, attrs);
   trace::Call call("sqrt");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::sqrt, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sqrt, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& sqrt_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -984,10 +984,10 @@ Tensor sqrtBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("sqrtBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::sqrtBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::sqrtBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor square(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -995,10 +995,10 @@ Tensor square(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::square, inputs, attrs);
   trace::Call call("square");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::square, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::square, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& square_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -1022,10 +1022,10 @@ Tensor squareBackward(const Tensor& grad, const Tensor& self) {
   trace::Call call("squareBackward");
   call.input(grad);
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::squareBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::squareBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor tan(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -1033,10 +1033,10 @@ Tensor tan(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::tan, inputs, attrs);
   trace::Call call("tan");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::tan, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::tan, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& tan_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -1060,10 +1060,10 @@ Tensor tanBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("tanBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::tanBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::tanBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor tanh(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -1071,10 +1071,10 @@ Tensor tanh(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::tanh, inputs, attrs);
   trace::Call call("tanh");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::tanh, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::tanh, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& tanh_(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -1098,10 +1098,10 @@ Tensor tanhBackward(const Tensor& grad, const Tensor& out) {
   trace::Call call("tanhBackward");
   call.input(grad);
   call.input(out);
-  Tensor out = cpu::pointwise(kernels::tanhBackward, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::tanhBackward, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 Tensor trunc(const Tensor& self) {
   const Operand inputs[] = {self};
@@ -1109,10 +1109,10 @@ Tensor trunc(const Tensor& self) {
   if (!trace::active()) return cpu::pointwise(kernels::trunc, inputs, attrs);
   trace::Call call("trunc");
   call.input(self);
-  Tensor out = cpu::pointwise(kernels::trunc, inputs, attrs);
-  call.output(out);
+  Tensor result = cpu::pointwise(kernels::trunc, inputs, attrs);
+  call.output(result);
   call.finish();
-  return out;
+  return result;
 }
 const Tensor& trunc_(const Tensor& self) {
   const Operand inputs[] = {self};

@@ -105,11 +105,11 @@ struct GradGuard {
 
 /// True when a node must be built for an op over these inputs: grad mode is on and one of them requires grad.
 inline bool needsGrad(const Tensor& a) { return a.defined() && a.requiresGrad(); }
+inline bool needsGrad(const Operand& o) { return o.tensor.defined() && o.tensor.requiresGrad(); }
 template <class... T>
 bool anyRequiresGrad(const T&... ts) {
   return gradEnabled() && (needsGrad(ts) || ...);
 }
-inline bool needsGrad(const Operand& o) { return o.tensor.defined() && o.tensor.requiresGrad(); }
 bool needsGrad(TensorSpan list);
 
 /// The edge that a tensor's gradient flows along (its gradFn, or its accumulator when it is a leaf; empty if it requires none).

@@ -13,8 +13,12 @@ class RefCounted {
   RefCounted& operator=(const RefCounted&) = delete;
   void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() const {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) const_cast<RefCounted*>(this)->destroy();
+    // Whoever holds the only reference needs no locked instruction to drop it: nobody else can be counting.
+    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      const_cast<RefCounted*>(this)->destroy();
   }
+  /// The first reference to a fresh object that nobody else can see yet: no locked instruction. Follow with Ref::adopt.
+  void firstReference() const { refs_.store(1, std::memory_order_relaxed); }
   uint32_t useCount() const { return refs_.load(std::memory_order_relaxed); }
 
  protected:

@@ -154,15 +154,15 @@ FB_API Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize);
 /// Gradient of `adaptiveAvgPool2d`.
 FB_API Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize);
 /// Mean of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.
-FB_API Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(kInts_0_0), bool ceilMode = false, bool countIncludePad = true, std::optional<int64_t> divisorOverride = std::nullopt);
+FB_API Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(ops::kInts_0_0), bool ceilMode = false, bool countIncludePad = true, std::optional<int64_t> divisorOverride = std::nullopt);
 /// Gradient of `avgPool2d`.
 FB_API Tensor avgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
 /// 1-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
-FB_API Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(kInts_1), IntSpan padding = IntSpan(kInts_0), IntSpan dilation = IntSpan(kInts_1), int64_t groups = 1);
+FB_API Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), int64_t groups = 1);
 /// 2-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
-FB_API Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(kInts_1_1), IntSpan padding = IntSpan(kInts_0_0), IntSpan dilation = IntSpan(kInts_1_1), int64_t groups = 1);
+FB_API Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1_1), IntSpan padding = IntSpan(ops::kInts_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1), int64_t groups = 1);
 /// 3-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
-FB_API Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(kInts_1_1_1), IntSpan padding = IntSpan(kInts_0_0_0), IntSpan dilation = IntSpan(kInts_1_1_1), int64_t groups = 1);
+FB_API Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1_1_1), IntSpan padding = IntSpan(ops::kInts_0_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1_1), int64_t groups = 1);
 /// Cross-correlation of any of 1 to 3 spatial dimensions. input [n, c, ...], weight [o, c / groups, ...] (transposed: [c, o / groups, ...]).
 FB_API Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 /// Gradient of `convolution` with respect to its input.
@@ -170,11 +170,11 @@ FB_API Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& w
 /// Gradient of `convolution` with respect to its weight.
 FB_API Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, IntSpan weightSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 /// Largest element of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.
-FB_API Tensor maxPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(kInts_0_0), IntSpan dilation = IntSpan(kInts_1_1), bool ceilMode = false);
+FB_API Tensor maxPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(ops::kInts_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1), bool ceilMode = false);
 /// Gradient of `maxPool2d`: each output gradient goes to the element that won.
 FB_API Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize);
 /// Largest element of each window and its flat index in the plane. input [n, c, h, w] or [c, h, w].
-FB_API std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(kInts_0_0), IntSpan dilation = IntSpan(kInts_1_1), bool ceilMode = false);
+FB_API std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(ops::kInts_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1), bool ceilMode = false);
 /// start, start + step, ... below end.
 FB_API Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype = std::nullopt);
 /// A copy with its own memory.

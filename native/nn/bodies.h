@@ -1,0 +1,96 @@
+// Helpers that op bodies and derivative formulas call (`h.NAME` in codegen/ops): what the declaration language cannot say.
+// All are built from declared ops, so they are differentiable and traceable themselves.
+#pragma once
+#include <string_view>
+
+#include "flambeau/autograd.h"
+#include "flambeau/ops.h"
+#include "flambeau/tensor.h"
+
+namespace flambeau::support {
+
+using autograd::sumTo;
+inline std::string text(const std::optional<std::string_view>& s) { return s ? std::string(*s) : "None"; }
+
+// ---- reductions ----
+/// Undoes a reduction: keepdim restored, then expanded to `sizes`.
+Tensor expandReduced(const Tensor& grad, const Dims& sizes, std::optional<IntSpan> dim, bool keepdim);
+/// Number of elements that were reduced into one.
+int64_t reducedCount(const Dims& sizes, std::optional<IntSpan> dim);
+Tensor prodBackward(const Tensor& grad, const Tensor& self, std::optional<int64_t> dim, bool keepdim);
+/// amax/amin: the gradient shared evenly among equal extremes.
+Tensor extremeBackward(const Tensor& grad, const Tensor& self, const Dims& dim, bool keepdim, const Tensor& out);
+/// max(dim), sort, topk: the gradient goes to the elements that `indices` name.
+Tensor selectBackward(const Tensor& grad, const Dims& sizes, int64_t dim, bool keepdim, const Tensor& indices);
+Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t correction);
+Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim);
+Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim);
+Tensor cumsumBackward(const Tensor& grad, int64_t dim);
+
+// ---- views ----
+Dims inverseDims(const Dims& dims);
+/// Zeros of `sizes` with grad at indices start, start + step, ... of dim.
+Tensor sliceBackward(const Tensor& grad, const Dims& sizes, int64_t dim, int64_t start, int64_t step);
+Tensor diagonalBackward(const Tensor& grad, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2);
+Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& size, const Dims& stride, std::optional<int64_t> offset);
+Tensor unfoldBackward(const Tensor& grad, const Dims& sizes, int64_t dimension, int64_t size, int64_t step);
+Tensor asStridedZero(const Tensor& grad, const Dims& size, const Dims& stride, std::optional<int64_t> offset);
+Tensor asStridedOf(const Tensor& grad, const Dims& size, const Dims& stride, std::optional<int64_t> offset);
+Tensor reshape(const Tensor& self, IntSpan shape);
+Dims flattenedShape(const Dims& sizes, int64_t startDim, int64_t endDim);
+Dims movedDims(int64_t ndim, IntSpan source, IntSpan destination);
+Dims lastDims(const Dims& sizes, int64_t count);
+/// All dimensions but `keep`.
+Dims allButDims(int64_t ndim, int64_t keep);
+
+// ---- matrix products ----
+Tensor matmulBackwardSelf(const Tensor& grad, const Dims& sizes, const Tensor& other);
+Tensor matmulBackwardOther(const Tensor& grad, const Tensor& self, const Dims& sizes);
+/// [..., n] as [rows, n].
+Tensor flattenRows(const Tensor& t);
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups,
+            int64_t spatial);
+/// Per plane of the last two dimensions: t[indices].
+Tensor gatherPlanes(const Tensor& t, const Tensor& indices);
+
+// ---- indexing ----
+TensorList catBackwardList(const Tensor& grad, const std::vector<Dims>& shapes, int64_t dim);
+Tensor zerosLike(const Tensor& like, const Dims& sizes);
+Tensor indexPutZero(const Tensor& grad, const TensorList& indices);
+Tensor maskedSelectBackward(const Tensor& grad, const Dims& sizes, const Tensor& mask);
+
+// ---- normalisation ----
+/// Converts to `dtype` when given; integers are an error in PyTorch's words.
+Tensor asFloat(const Tensor& t, std::optional<DType> dtype, const char* op);
+/// amax along dim, kept; works for empty tensors; not differentiated (its gradient cancels).
+Tensor rowMax(const Tensor& t, int64_t dim);
+Dims trailingDims(const Tensor& input, IntSpan normalizedShape, const char* op);
+/// x * weight + bias, each optional.
+Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias);
+Tensor channelAffine(const Tensor& x, const Tensor& weight, const Tensor& bias);
+Dims groupedShape(const Tensor& input, int64_t groups);
+/// [1, c, 1, ...] for an input [n, c, ...].
+Dims channelShape(const Tensor& input, const char* op);
+void updateRunning(const Tensor& runningMean, const Tensor& mean, const Tensor& runningVar, const Tensor& variance, double momentum,
+                   const Tensor& input);
+
+// ---- losses ----
+Tensor reduceLoss(const Tensor& loss, std::string_view reduction);
+Tensor weighted(const Tensor& loss, const Tensor& weight);
+Tensor nll(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex, std::string_view reduction);
+Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex, std::string_view reduction,
+                    double labelSmoothing);
+
+}  // namespace flambeau::support
+
+namespace flambeau::nn {
+
+TensorList split(const Tensor& self, int64_t splitSize, int64_t dim);
+TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim);
+TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim);
+TensorList unbind(const Tensor& self, int64_t dim);
+Tensor stack(TensorSpan tensors, int64_t dim);
+Tensor contiguous(const Tensor& self);
+Tensor sumToSize(const Tensor& self, IntSpan size);
+
+}  // namespace flambeau::nn
