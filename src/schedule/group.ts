@@ -1,0 +1,497 @@
+// Grouping: which maps and reductions share a kernel. A group has one iteration space: rows, and columns that its reductions fold; a
+// member works on the whole space or on rows only, and reads other members at its own position. Every refusal keeps its reason.
+import { type Dim } from '../ir/graph.js';
+import { printDim, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { type Def, type Lowered, type Reduce, type Step, stepTensors } from './defs.js';
+import { type LExpr, walk } from './expr.js';
+import { type Axis, type Index, ixAxis, newAxis } from './indexing.js';
+import { exprCost } from './cost.js';
+
+export type Item =
+  | { readonly k: 'map'; readonly def: Def; row: boolean; level: number }
+  | { readonly k: 'reduce'; readonly reduce: Reduce; row: false; level: number };
+
+export interface Group {
+  readonly id: number;
+  /** Iteration space without dimensions of extent 1. */
+  shape: readonly Dim[];
+  /** Which of them are columns. */
+  isCol: readonly boolean[];
+  readonly items: Item[];
+}
+
+export interface Refusal {
+  readonly what: string;
+  readonly into: string;
+  readonly reason: string;
+}
+
+export interface Grouping {
+  /** Groups and library steps in an order that respects all reads and writes. */
+  readonly order: readonly (Group | Step)[];
+  readonly refusals: readonly Refusal[];
+  /** Maps that are computed wherever they are read. */
+  readonly virtual: ReadonlySet<Def>;
+  readonly groupOf: ReadonlyMap<Def | Reduce, Group>;
+  /** Defs that are read outside of their group, or required: they get memory. */
+  readonly stored: ReadonlySet<Def>;
+  /** Writes that cannot go straight into their tensor: copied at the end. */
+  readonly deferred: ReadonlySet<Def>;
+}
+
+/** Rows larger than this many elements fall out of the cache between two passes. */
+const ROW_LIMIT = 131072;
+const SINGLE_ROW_LIMIT = 32768;
+const CHEAP = 9;
+
+interface Read {
+  readonly src: Def;
+  readonly idx: readonly Index[];
+}
+
+const squeeze = (shape: readonly Dim[]): Dim[] => shape.filter((d) => !sameDim(d, 1));
+const shapeText = (s: readonly Dim[]): string => `[${s.map(printDim).join(', ')}]`;
+const sizeOf = (s: readonly Dim[]): number => {
+  const n = productOf(s);
+  return typeof n === 'number' ? n : 4096;
+};
+
+class Grouper {
+  readonly groups: Group[] = [];
+  readonly groupOf = new Map<Def | Reduce, Group>();
+  readonly virtual = new Set<Def>();
+  readonly refusals: Refusal[] = [];
+  private readonly readsMemo = new Map<Def | Reduce, { axes: Axis[]; reads: Read[]; cost: number }>();
+  private readonly consumers = new Map<Def, Set<Def | Reduce | Step>>();
+  private readonly itemOf = new Map<Def | Reduce, Item>();
+  private nextGroup = 0;
+
+  constructor(readonly program: Lowered) {}
+
+  /** The expression of a def or reduction at fresh axes, one per dimension of its own space. */
+  private expression(d: Def | Reduce): { axes: Axis[]; e: LExpr | null } {
+    const shape = 'inShape' in d ? d.inShape : d.shape;
+    const axes = shape.map((e, k) => newAxis(`d${k}`, e));
+    const idx = axes.map(ixAxis);
+    if ('inShape' in d) return { axes, e: d.elem(idx) };
+    return { axes, e: d.how.k === 'map' ? d.how.body(idx) : null };
+  }
+
+  /** Reads of a def, virtual maps looked through. */
+  reads(d: Def | Reduce): { axes: Axis[]; reads: Read[]; cost: number } {
+    const old = this.readsMemo.get(d);
+    if (old) return old;
+    const { axes, e } = this.expression(d);
+    const reads = new Map<string, Read>();
+    let cost = 0;
+    const collect = (x: LExpr, seen: Set<LExpr>): void => {
+      cost += exprCost(x);
+      walk(x, (y) => {
+        if (y.k !== 'read') return;
+        const src = y.src as Def;
+        if (this.virtual.has(src) && src.how.k === 'map') {
+          const inner = src.how.body(y.idx);
+          if (!seen.has(inner)) {
+            seen.add(inner);
+            collect(inner, seen);
+          }
+        } else reads.set(String(y.id), { src, idx: y.idx });
+      });
+    };
+    if (e) collect(e, new Set());
+    // What the end of a reduction reads (nothing but its states, as things stand) belongs to its rows.
+    const r = { axes, reads: [...reads.values()], cost };
+    this.readsMemo.set(d, r);
+    return r;
+  }
+
+  run(): Grouping {
+    const p = this.program;
+    for (const d of p.defs) {
+      const unit = d.how.k === 'result' ? d.how.reduce : d;
+      const { e } = this.expression(unit);
+      if (e) walk(e, (x) => x.k === 'read' && this.consume(x.src as Def, unit));
+    }
+    for (const s of p.steps) for (const t of stepTensors(s)) this.consume(t.def, s);
+    for (const d of p.defs) {
+      if (d.how.k === 'map') {
+        if (this.isVirtual(d)) {
+          this.virtual.add(d);
+          this.readsMemo.delete(d);
+        } else this.place(d);
+      } else if (d.how.k === 'result' && d.how.index === 0) this.place(d.how.reduce);
+    }
+    return this.finish();
+  }
+  private consume(d: Def, by: Def | Reduce | Step): void {
+    let s = this.consumers.get(d);
+    if (!s) this.consumers.set(d, (s = new Set()));
+    s.add(by);
+  }
+
+  private isVirtual(d: Def): boolean {
+    if (d.required || (d.how.k === 'map' && d.how.into)) return false;
+    const users = this.consumers.get(d);
+    if (!users) return true; // dead
+    const { reads, cost } = this.reads(d);
+    const wide = reads.filter((r) => sizeOf(r.src.shape) > 1).length;
+    if (cost > CHEAP || wide > 2) return false;
+    // A product reads each element many times: worth storing unless it is next to nothing.
+    for (const u of users) {
+      if ('inShape' in u && sizeOf(u.inShape) >= 8 * Math.max(1, sizeOf(d.shape)) && squeeze(d.shape).length > 1 && cost > 2) return false;
+    }
+    return true;
+  }
+
+  // ---- placing one unit ----
+
+  private place(u: Def | Reduce): void {
+    const own = this.reads(u);
+    const producers = new Set<Group>();
+    for (const r of own.reads) for (const g of this.producerGroups(r.src)) producers.add(g);
+    const tried: { g: Group; reason: string }[] = [];
+    let home: Group | null = null;
+    for (const g of [...producers].sort((a, b) => b.id - a.id)) {
+      const reason = this.refuse(g, u);
+      if (reason === null) {
+        home = g;
+        break;
+      }
+      tried.push({ g, reason });
+    }
+    if (!home) {
+      // Neighbours: same space, same data.
+      const sources = new Set(own.reads.filter((r) => sizeOf(r.src.shape) > 1).map((r) => r.src));
+      for (const g of [...this.groups].reverse()) {
+        if (producers.has(g) || !this.sharesSource(g, sources) || !sameShape(this.spaceOf(u), g.shape)) continue;
+        if (this.refuse(g, u) === null) {
+          home = g;
+          break;
+        }
+      }
+    }
+    if (!home) {
+      home = { id: this.nextGroup++, shape: [], isCol: [], items: [] };
+      const space = this.fullSpace(u);
+      home.shape = space.shape;
+      home.isCol = space.isCol;
+      this.groups.push(home);
+    }
+    this.add(home, u);
+    for (const g of [...producers].sort((a, b) => b.id - a.id)) if (g !== home && this.groups.includes(g)) this.absorb(home, g, tried);
+    for (const t of tried) {
+      if (this.groups.includes(t.g) && t.g !== this.groupOf.get(u)) this.refusals.push({ what: u.name, into: this.title(t.g), reason: t.reason });
+    }
+  }
+
+  private title(g: Group): string {
+    return g.items.map((i) => (i.k === 'map' ? i.def.name : i.reduce.name)).slice(0, 4).join('+');
+  }
+  private fullSpace(u: Def | Reduce): { shape: Dim[]; isCol: boolean[] } {
+    if (!('inShape' in u)) return { shape: squeeze(u.shape), isCol: squeeze(u.shape).map(() => false) };
+    const keep = u.inShape.map((e, d) => ({ e, c: u.reduced[d]! })).filter((x) => !sameDim(x.e, 1));
+    return { shape: keep.map((x) => x.e), isCol: keep.map((x) => x.c) };
+  }
+  private spaceOf(u: Def | Reduce): Dim[] {
+    return squeeze('inShape' in u ? u.inShape : u.shape);
+  }
+  private sharesSource(g: Group, sources: ReadonlySet<Def>): boolean {
+    return g.items.some((i) => this.reads(i.k === 'map' ? i.def : i.reduce).reads.some((r) => sources.has(r.src)));
+  }
+
+  private producerGroups(d: Def): Group[] {
+    if (d.how.k === 'parts') return d.how.parts.flatMap((p) => this.groupOf.get(p) ?? []);
+    const g = this.groupOf.get(d.how.k === 'result' ? d.how.reduce : d);
+    return g ? [g] : [];
+  }
+
+  /** Adds a unit that has been found to fit. */
+  private add(g: Group, u: Def | Reduce): void {
+    if ('inShape' in u) {
+      const space = this.fullSpace(u);
+      if (!g.isCol.some((c) => c)) {
+        const becomesRow = !sameShape(space.shape, g.shape);
+        if (becomesRow) for (const i of g.items) (i as { row: boolean }).row = true;
+        g.shape = space.shape;
+        g.isCol = space.isCol;
+      }
+      const item: Item = { k: 'reduce', reduce: u, row: false, level: this.levelIn(g, u) };
+      g.items.push(item);
+      this.itemOf.set(u, item);
+    } else {
+      const item: Item = { k: 'map', def: u, row: !sameShape(squeeze(u.shape), g.shape), level: this.levelIn(g, u) };
+      g.items.push(item);
+      this.itemOf.set(u, item);
+    }
+    this.groupOf.set(u, g);
+  }
+
+  /** Number of reductions of the group that must be complete before the unit can be computed. */
+  private levelIn(g: Group, u: Def | Reduce): number {
+    let level = 0;
+    for (const r of this.reads(u).reads) {
+      const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
+      if (this.groupOf.get(key) !== g) continue;
+      const item = this.itemOf.get(key)!;
+      level = Math.max(level, item.level + (item.k === 'reduce' ? 1 : 0));
+    }
+    return level;
+  }
+
+  /** Null when the unit may join the group, else why not. */
+  private refuse(g: Group, u: Def | Reduce): string | null {
+    const space = this.fullSpace(u);
+    const hasCols = g.isCol.some((c) => c);
+    const rows = g.shape.filter((_, k) => !g.isCol[k]);
+    let row = false;
+    let becomesRow = false;
+    if ('inShape' in u) {
+      if (hasCols) {
+        if (!sameShape(space.shape, g.shape)) return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
+        if (space.isCol.some((c, k) => c !== g.isCol[k])) return 'it reduces over other dimensions';
+      } else if (!sameShape(space.shape, g.shape)) {
+        const own = space.shape.filter((_, k) => !space.isCol[k]);
+        if (!sameShape(own, g.shape)) return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
+        becomesRow = true;
+      }
+    } else if (!sameShape(space.shape, g.shape)) {
+      if (!hasCols || !sameShape(space.shape, rows)) return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
+      row = true;
+    }
+    if (!('inShape' in u) && u.how.k === 'map' && u.how.into && u.node?.op === 'asStridedScatter') {
+      const target = u.how.into.target;
+      if (g.items.some((i) => i.k === 'map' && i.def.how.k === 'map' && i.def.how.into?.target === target)) return 'it overwrites part of what that kernel writes';
+    }
+    // Reads of members must be at the unit's own position.
+    const { axes, reads } = this.reads(u);
+    const wide = axes.filter((a) => !sameDim(a.extent, 1));
+    const unitCols = 'inShape' in u ? space.isCol : row ? wide.map(() => false) : g.isCol;
+    const rowAxes = wide.filter((_, k) => !unitCols[k]);
+    for (const r of reads) {
+      const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
+      if (r.src.how.k === 'parts' && this.producerGroups(r.src).includes(g)) return `${r.src.name} is complete only after the kernel`;
+      if (this.groupOf.get(key) !== g) continue;
+      const item = this.itemOf.get(key)!;
+      const atRow = becomesRow || item.row || item.k === 'reduce';
+      if (row && !atRow) return `it reads ${r.src.name} at one column`;
+      const want = atRow ? rowAxes : wide;
+      if (!isAt(r.idx, r.src.shape, want)) return `it reads ${r.src.name} at other positions than its own`;
+    }
+    const level = this.levelIn(g, u);
+    const limit = sizeOf(rows) > 1 ? ROW_LIMIT : SINGLE_ROW_LIMIT;
+    const cols = g.shape.filter((_, k) => g.isCol[k]);
+    if (level > 0 && !row && sizeOf(cols) > limit) return `a row of ${shapeText(cols)} elements does not stay in the cache for another pass`;
+    if (this.path(u, g)) return 'another kernel or library call lies between them';
+    return null;
+  }
+
+  /** True when the unit depends on the group through something else. */
+  private path(u: Def | Reduce, g: Group): boolean {
+    const seen = new Set<unknown>();
+    const reach = (d: Def): boolean => {
+      if (d.how.k === 'step') return this.stepReaches(d.how.step, g, seen);
+      return this.producerGroups(d).some((h) => h !== g && this.groupReaches(h, g, seen));
+    };
+    if (!('inShape' in u) && u.how.k === 'map' && u.how.into) {
+      // Later parts come after earlier ones.
+      const parts = u.how.into.target.how;
+      if (u.node?.op === 'asStridedScatter' && parts.k === 'parts') {
+        for (const p of parts.parts) {
+          const h = p === u ? undefined : this.groupOf.get(p);
+          if (h && h !== g && this.groupReaches(h, g, seen)) return true;
+        }
+      }
+    }
+    return this.reads(u).reads.some((r) => reach(r.src));
+  }
+  private groupReaches(h: Group, g: Group, seen: Set<unknown>): boolean {
+    if (h === g) return true;
+    if (seen.has(h)) return false;
+    seen.add(h);
+    return [...this.dependencies(h)].some((d) => ('items' in d ? this.groupReaches(d, g, seen) : this.stepReaches(d, g, seen)));
+  }
+  private stepReaches(s: Step, g: Group, seen: Set<unknown>): boolean {
+    if (seen.has(s)) return false;
+    seen.add(s);
+    return stepTensors(s).some((t) =>
+      t.def.how.k === 'step' ? this.stepReaches(t.def.how.step, g, seen) : this.producerGroups(t.def).some((h) => this.groupReaches(h, g, seen)),
+    );
+  }
+
+  /** Groups and steps whose results a group reads. */
+  dependencies(g: Group): Set<Group | Step> {
+    const out = new Set<Group | Step>();
+    for (const i of g.items) {
+      const u = i.k === 'map' ? i.def : i.reduce;
+      for (const r of this.reads(u).reads) {
+        if (r.src.how.k === 'step') out.add(r.src.how.step);
+        else for (const h of this.producerGroups(r.src)) if (h !== g) out.add(h);
+      }
+      if (i.k === 'map' && i.def.how.k === 'map' && i.def.how.into && i.def.node?.op === 'asStridedScatter') {
+        const t = i.def.how.into.target.how;
+        if (t.k === 'parts') {
+          for (const p of t.parts.slice(0, t.parts.indexOf(i.def))) {
+            const h = this.groupOf.get(p);
+            if (h && h !== g) out.add(h);
+          }
+        }
+      }
+    }
+    return out;
+  }
+
+  /** Moves all members of `other` into `home` when the result is one legal kernel. */
+  private absorb(home: Group, other: Group, tried: { g: Group; reason: string }[]): void {
+    const reasonOf = (): string | null => {
+      if (!sameShape(home.shape, other.shape)) return `iteration spaces differ: ${shapeText(home.shape)} and ${shapeText(other.shape)}`;
+      const [a, b] = [home.isCol.some((c) => c), other.isCol.some((c) => c)];
+      if (a && b && home.isCol.some((c, k) => c !== other.isCol[k])) return 'it reduces over other dimensions';
+      // Nothing else between the two, in either direction.
+      for (const [x, y] of [[home, other], [other, home]] as const) {
+        for (const d of this.dependencies(x)) {
+          if (d === y) continue;
+          if ('items' in d ? this.groupReaches(d, y, new Set()) : this.stepReaches(d, y, new Set())) return 'another kernel or library call lies between them';
+        }
+      }
+      // Reads across must be at the own position.
+      for (const [from, to] of [[home, other], [other, home]] as const) {
+        for (const i of from.items) {
+          const u = i.k === 'map' ? i.def : i.reduce;
+          const { axes, reads } = this.reads(u);
+          const wide = axes.filter((x) => !sameDim(x.extent, 1));
+          const isCol = a ? home.isCol : other.isCol;
+          for (const r of reads) {
+            const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
+            if (r.src.how.k === 'parts' && this.producerGroups(r.src).includes(to)) return `${r.src.name} is complete only after the kernel`;
+            if (this.groupOf.get(key) !== to) continue;
+            const p = this.itemOf.get(key)!;
+            const atRow = p.row || p.k === 'reduce';
+            if (i.row && !atRow) return `it reads ${r.src.name} at one column`;
+            const want = i.row ? wide : atRow ? wide.filter((_, k) => !isCol[k]) : wide;
+            if (!isAt(r.idx, r.src.shape, want)) return `it reads ${r.src.name} at other positions than its own`;
+          }
+        }
+      }
+      for (const i of [...home.items, ...other.items]) {
+        if (i.k === 'map' && i.def.how.k === 'map' && i.def.how.into && i.def.node?.op === 'asStridedScatter') return 'it writes part of a tensor';
+      }
+      return null;
+    };
+    const reason = reasonOf();
+    if (reason !== null) {
+      if (!tried.some((t) => t.g === other)) tried.push({ g: other, reason });
+      return;
+    }
+    if (!home.isCol.some((c) => c)) home.isCol = other.isCol;
+    this.groups.splice(this.groups.indexOf(other), 1);
+    const order = new Map<unknown, number>();
+    this.program.defs.forEach((d, k) => order.set(d.how.k === 'result' ? d.how.reduce : d, k));
+    const all = [...home.items, ...other.items].sort((p, q) => order.get(p.k === 'map' ? p.def : p.reduce)! - order.get(q.k === 'map' ? q.def : q.reduce)!);
+    home.items.splice(0, home.items.length, ...all);
+    for (const i of all) this.groupOf.set(i.k === 'map' ? i.def : i.reduce, home);
+    for (const i of all) i.level = this.levelIn(home, i.k === 'map' ? i.def : i.reduce);
+  }
+
+  // ---- order and memory ----
+
+  private finish(): Grouping {
+    const stored = new Set<Def>();
+    for (const d of this.program.defs) if (d.required || d.how.k === 'step' || d.how.k === 'parts') stored.add(d);
+    for (const g of this.groups) {
+      for (const i of g.items) {
+        for (const r of this.reads(i.k === 'map' ? i.def : i.reduce).reads) {
+          const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
+          if (r.src.how.k !== 'input' && this.groupOf.get(key) !== g) stored.add(r.src);
+        }
+      }
+    }
+    const extra = new Map<Group | Step, Set<Group | Step>>();
+    const deferred = new Set<Def>();
+    this.orderWrites(extra, deferred);
+    const order: (Group | Step)[] = [];
+    const state = new Map<Group | Step, 1 | 2>();
+    const visit = (x: Group | Step): void => {
+      if (state.has(x)) return;
+      state.set(x, 1);
+      for (const d of this.allDependencies(x, extra)) visit(d);
+      state.set(x, 2);
+      order.push(x);
+    };
+    // Program order where nothing forces another one.
+    for (const d of this.program.defs) {
+      if (d.how.k === 'step') visit(d.how.step);
+      else {
+        const g = this.groupOf.get(d.how.k === 'result' ? d.how.reduce : d);
+        if (g && this.isLast(g, d)) visit(g);
+      }
+    }
+    for (const s of this.program.steps) visit(s);
+    for (const g of this.groups) visit(g);
+    return { order, refusals: this.refusals, virtual: this.virtual, groupOf: this.groupOf, stored, deferred };
+  }
+  private isLast(g: Group, d: Def): boolean {
+    const i = g.items[g.items.length - 1]!;
+    return i.k === 'map' ? i.def === d : i.reduce.results.includes(d);
+  }
+  private allDependencies(x: Group | Step, extra: ReadonlyMap<Group | Step, ReadonlySet<Group | Step>>): Set<Group | Step> {
+    const out = new Set<Group | Step>(extra.get(x) ?? []);
+    if ('items' in x) for (const d of this.dependencies(x)) out.add(d);
+    else {
+      for (const t of stepTensors(x)) {
+        if (t.def.how.k === 'step') out.add(t.def.how.step);
+        else for (const g of this.producerGroups(t.def)) out.add(g);
+      }
+    }
+    return out;
+  }
+
+  /** A tensor written in place is written after its last reader, or through a copy at the end. */
+  private orderWrites(extra: Map<Group | Step, Set<Group | Step>>, deferred: Set<Def>): void {
+    const reaches = (from: Group | Step, to: Group | Step, seen = new Set<Group | Step>()): boolean => {
+      if (from === to) return true;
+      if (seen.has(from)) return false;
+      seen.add(from);
+      return [...this.allDependencies(from, extra)].some((d) => reaches(d, to, seen));
+    };
+    for (const w of this.program.writes) {
+      const target = this.program.inputs.find((d) => d.how.k === 'input' && d.how.slot === w.slot);
+      const writer = w.def.how.k === 'step' ? w.def.how.step : this.producerGroups(w.def)[0];
+      if (!target || !writer) continue;
+      if (w.def.how.k === 'parts' || w.def.how.k === 'step') {
+        deferred.add(w.def);
+        continue;
+      }
+      const readers: (Group | Step)[] = [];
+      let clash = false;
+      const level = this.itemOf.get(w.def.how.k === 'result' ? w.def.how.reduce : w.def)!.level + (w.def.how.k === 'result' ? 1 : 0);
+      for (const g of this.groups) {
+        for (const i of g.items) {
+          const u = i.k === 'map' ? i.def : i.reduce;
+          const { axes, reads } = this.reads(u);
+          const own = reads.filter((r) => r.src === target);
+          if (own.length === 0) continue;
+          if (g !== writer) readers.push(g);
+          else if (i.level > level || own.some((r) => !isAt(r.idx, target.shape, axes.filter((a) => !sameDim(a.extent, 1)))) || i.row !== (this.itemOf.get(w.def)?.row ?? true)) clash = true;
+        }
+      }
+      for (const s of this.program.steps) if (stepTensors(s).some((t) => t.def === target)) readers.push(s);
+      if (clash || readers.some((r) => reaches(r, writer))) {
+        deferred.add(w.def);
+        continue;
+      }
+      const set = extra.get(writer) ?? new Set();
+      readers.forEach((r) => set.add(r));
+      extra.set(writer, set);
+    }
+  }
+}
+
+/** True when the position is exactly `axes`, in order, over the dimensions that are not 1. */
+function isAt(idx: readonly Index[], shape: readonly Dim[], axes: readonly Axis[]): boolean {
+  const wide = shape.map((e, d) => ({ e, i: idx[d]! })).filter((x) => !sameDim(x.e, 1));
+  return wide.length === axes.length && wide.every((x, k) => x.i.key === ixAxis(axes[k]!).key);
+}
+
+export function group(program: Lowered): Grouping {
+  return new Grouper(program).run();
+}

@@ -1,0 +1,324 @@
+// Ops whose meaning is in their indices: fills, casts, concatenation, data-dependent loads, random numbers, small matrix products.
+// Each entry returns true when it made the node's values, false to leave the node to the general rules.
+import { type DType, type Dim, type Node } from '../ir/graph.js';
+import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { computeType } from './dtype.js';
+import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lRead, lUniform } from './expr.js';
+import { type Index, ZERO, ixAdd, ixDim, linearize } from './indexing.js';
+import { type Lowering, type View, broadcastIndex } from './lower.js';
+import { type Attrs, strided, wrapAxis } from './views.js';
+import { isFloat } from './typing.js';
+
+type Rule = (l: Lowering, n: Node, a: Attrs) => boolean;
+
+const out = (n: Node): { shape: readonly Dim[]; dtype: DType } => ({ shape: n.outputs[0]!.type.shape, dtype: n.outputs[0]!.type.dtype });
+const tensor = (l: Lowering, n: Node, k: number): View | null => {
+  const i = n.inputs[k];
+  return i?.kind === 'value' ? l.viewOf(i.value) : null;
+};
+function define(l: Lowering, n: Node, body: (idx: readonly Index[]) => LExpr): true {
+  const o = out(n);
+  l.values.set(n.outputs[0]!, l.view(l.map(n.outputs[0]!.name ?? n.op, o.shape, o.dtype, body, n)));
+  return true;
+}
+/** An attribute that is a number or a live scalar, as an expression. */
+function scalar(a: Attrs, name: string, dtype: DType, fallback?: number): LExpr {
+  const v = a.get(name) ?? fallback;
+  const ct = computeType(dtype);
+  if (typeof v === 'number' || typeof v === 'boolean') return lConst(ct === 'b' ? Boolean(v) : v, ct);
+  if (v !== null && typeof v === 'object' && 'live' in v) return lCvt(lLive(v.live, 'f64'), ct);
+  throw new Error(`${a.node.op}: attribute '${name}' must be a number, got ${JSON.stringify(v)}`);
+}
+
+const fillWith = (name: string | number): Rule => (l, n, a) => {
+  const o = out(n);
+  const v = typeof name === 'number' ? lConst(computeType(o.dtype) === 'b' ? name !== 0 : name, computeType(o.dtype)) : scalar(a, name, o.dtype);
+  return define(l, n, () => v);
+};
+/** out = operand number `k`, broadcast and converted. */
+const copyOf = (k: number): Rule => (l, n) => {
+  const i = n.inputs[k];
+  const o = out(n);
+  const ct = computeType(o.dtype);
+  if (i?.kind === 'const') return define(l, n, () => lConst(ct === 'b' ? Boolean(i.value) : i.value, ct));
+  if (i?.kind === 'live') return define(l, n, () => lCvt(lLive(i.slot, 'f64'), ct));
+  const v = tensor(l, n, k);
+  if (!v) return false;
+  if (v.dtype === o.dtype && sameShape(v.shape, o.shape)) {
+    l.values.set(n.outputs[0]!, v);
+    return true;
+  }
+  return define(l, n, (idx) => lCvt(v.at(broadcastIndex(idx, v.shape)), ct));
+};
+
+const triangle = (upper: boolean): Rule => (l, n, a) => {
+  const v = tensor(l, n, 0)!;
+  const ct = computeType(v.dtype);
+  const offset = a.int('diagonal');
+  return define(l, n, (idx) => {
+    const r = lIota(idx[idx.length - 2]!);
+    const c = lIota(idx[idx.length - 1]!);
+    const edge = lOp('add', [r, lConst(offset, 'i64')], 'i64');
+    return lOp('select', [lOp(upper ? 'ge' : 'le', [c, edge], 'b'), v.at(idx), lConst(ct === 'b' ? false : 0, ct)], ct);
+  });
+};
+
+/** Writes parts one after the other along `dim`. */
+const cat: Rule = (l, n, a) => {
+  const list = n.inputs[0];
+  if (list?.kind !== 'list') return false;
+  const o = out(n);
+  const stack = n.op === 'stack';
+  const views = list.values.map((v) => l.viewOf(v)).filter((v) => stack || !(v.shape.length === 1 && v.shape[0] === 0 && o.shape.length !== 1));
+  const dim = wrapAxis(a.int('dim'), o.shape.length);
+  const target = l.def(n.op, o.shape, o.dtype, { k: 'parts', parts: [] }, n);
+  target.required = true;
+  let first: Dim = 0;
+  views.forEach((v, k) => {
+    const from = first;
+    const ct = computeType(o.dtype);
+    const part = l.def(`${n.op}${k}`, v.shape, o.dtype, {
+      k: 'map',
+      body: (idx) => lCvt(v.at(idx), ct),
+      into: {
+        target,
+        at: (idx) => {
+          const place = stack ? [...idx.slice(0, dim), ixDim(from), ...idx.slice(dim)] : idx.map((i, d) => (d === dim ? ixAdd(i, ixDim(from)) : i));
+          return linearize(place, o.shape);
+        },
+      },
+    }, n);
+    part.required = true;
+    if (target.how.k === 'parts') target.how.parts.push(part);
+    first = addDims(first, stack ? 1 : v.shape[dim]!);
+  });
+  l.values.set(n.outputs[0]!, l.view(target));
+  return true;
+};
+
+/** A copy of the base, then the source over it. */
+const asStridedScatter: Rule = (l, n, a) => {
+  const base = tensor(l, n, 0)!;
+  const src = tensor(l, n, 1)!;
+  const o = out(n);
+  const strides = a.list('stride')!;
+  const offset = (a.get('storageOffset') as Dim | null | undefined) ?? 0;
+  const target = l.def(n.op, o.shape, o.dtype, { k: 'parts', parts: [] }, n);
+  target.required = true;
+  const part = (name: string, v: View, at: (idx: readonly Index[]) => Index): void => {
+    const d = l.def(name, v.shape, o.dtype, { k: 'map', body: (idx) => lCvt(v.at(idx), computeType(o.dtype)), into: { target, at } }, n);
+    d.required = true;
+    if (target.how.k === 'parts') target.how.parts.push(d);
+  };
+  part('base', base, (idx) => linearize(idx, o.shape));
+  part('scatter', src, (idx) => strided(idx, strides, offset));
+  l.values.set(n.outputs[0]!, l.view(target));
+  return true;
+};
+
+/** out[..., i, ...] = self[..., index[..., i, ...], ...] */
+const gather: Rule = (l, n, a) => {
+  const self = tensor(l, n, 0)!;
+  const index = tensor(l, n, 1)!;
+  if (self.shape.length === 0) return false;
+  const dim = a.axis('dim', self.shape.length);
+  const what = 'gather: index out of bounds';
+  l.error(what);
+  return define(l, n, (idx) => self.at(idx.map((i, d) => (d === dim ? ixPosition(index.at(idx), self.shape[d]!, what) : sameDim(self.shape[d]!, 1) ? ZERO : i))));
+};
+const indexSelect: Rule = (l, n, a) => {
+  const self = tensor(l, n, 0)!;
+  const index = tensor(l, n, 1)!;
+  if (self.shape.length === 0 || index.shape.length !== 1) return false;
+  const dim = a.axis('dim', self.shape.length);
+  const what = 'index out of range in self';
+  l.error(what);
+  return define(l, n, (idx) => self.at(idx.map((i, d) => (d === dim ? ixPosition(index.at([sameDim(index.shape[0]!, 1) ? ZERO : i]), self.shape[d]!, what) : i))));
+};
+const embedding: Rule = (l, n) => {
+  const weight = tensor(l, n, 0)!;
+  const indices = tensor(l, n, 1)!;
+  const what = 'index out of range in self';
+  l.error(what);
+  return define(l, n, (idx) => weight.at([ixPosition(indices.at(idx.slice(0, -1)), weight.shape[0]!, what), idx[idx.length - 1]!]));
+};
+/** Backward of a gather of one element per row: the position is compared, nothing is scattered. Only where index has extent 1 along dim. */
+const scatter: Rule = (l, n, a) => {
+  const self = tensor(l, n, 0)!;
+  const index = tensor(l, n, 1)!;
+  const rank = self.shape.length;
+  if (rank === 0) return false;
+  const dim = a.axis('dim', rank);
+  const src = n.inputs[2];
+  const one = sameDim(index.shape[dim]!, 1) && index.shape.every((e, d) => d === dim || sameDim(e, self.shape[d]!));
+  if (!one || !src || src.kind === 'none' || src.kind === 'list') return false;
+  const ct = computeType(self.dtype);
+  return define(l, n, (idx) => {
+    const row = idx.map((i, d) => (d === dim ? ZERO : i));
+    const binding = l.operand(src, index.shape)!(row);
+    const value = 'literal' in binding ? lConst(ct === 'b' ? Boolean(binding.literal) : binding.literal, ct) : lCvt(binding.value, ct);
+    const old = self.at(idx);
+    const hit = lOp('eq', [lIota(idx[dim]!), lCvt(index.at(row), 'i64')], 'b');
+    const sum = (): LExpr => (old.k === 'const' && Number(old.value) === 0 ? value : lOp('add', [old, value], ct));
+    return lOp('select', [hit, n.op === 'scatterAdd' ? sum() : value, old], ct);
+  });
+};
+
+// ---- random numbers: the program's Philox stream, one counter per element ----
+
+const uniformAt = (l: Lowering, shape: readonly Dim[]): ((idx: readonly Index[]) => LExpr) => {
+  const first = l.draw(productOf(shape));
+  return (idx) => lUniform(ixAdd(ixDim(first), linearize(idx, shape)));
+};
+const uniform: Rule = (l, n, a) => {
+  const o = out(n);
+  if (!isFloat(computeType(o.dtype))) return false;
+  const u = uniformAt(l, o.shape);
+  const ct = computeType(o.dtype);
+  const lo = Number(a.get('from') ?? 0);
+  const hi = Number(a.get('to') ?? 1);
+  return define(l, n, (idx) => lOp('add', [lOp('mul', [lCvt(u(idx), ct), lConst(hi - lo, ct)], ct), lConst(lo, ct)], ct));
+};
+const normal: Rule = (l, n, a) => {
+  const o = out(n);
+  if (!isFloat(computeType(o.dtype))) return false;
+  const u = uniformAt(l, o.shape);
+  const v = uniformAt(l, o.shape);
+  const ct = computeType(o.dtype);
+  const mean = Number(a.get('mean') ?? 0);
+  const std = Number(a.get('std') ?? 1);
+  return define(l, n, (idx) => {
+    // Box and Muller; 1 - u is in (0, 1]
+    const r = lOp('sqrt', [lOp('mul', [lConst(-2, 'f32'), lOp('log', [lOp('sub', [lConst(1, 'f32'), u(idx)], 'f32')], 'f32')], 'f32')], 'f32');
+    const z = lOp('mul', [r, lOp('cos', [lOp('mul', [lConst(2 * Math.PI, 'f32'), v(idx)], 'f32')], 'f32')], 'f32');
+    return lOp('add', [lOp('mul', [lCvt(z, ct), lConst(std, ct)], ct), lConst(mean, ct)], ct);
+  });
+};
+const bernoulli: Rule = (l, n, a) => {
+  const o = out(n);
+  const u = uniformAt(l, o.shape);
+  const p = a.get('p');
+  const ct = computeType(o.dtype);
+  const i = n.inputs[1];
+  const prob = i?.kind === 'value' ? l.viewOf(i.value) : null;
+  return define(l, n, (idx) => {
+    const limit = prob ? lCvt(prob.at(broadcastIndex(idx, prob.shape)), 'f32') : scalar(a, 'p', 'float32', typeof p === 'number' ? p : 0.5);
+    return lCvt(lOp('lt', [u(idx), limit], 'b'), ct);
+  });
+};
+
+// ---- small matrix products as loops ----
+
+/** sum over k of a[.., i, k] * b[.., k, j], when that is cheaper as a generated loop than as a library call. */
+function product(l: Lowering, n: Node, a: View, b: View, rows: readonly Dim[], cols: readonly Dim[], depth: Dim,
+  at: (idx: readonly Index[]) => { a: readonly Index[]; b: readonly Index[] }, finish: (s: LExpr, idx: readonly Index[]) => LExpr): boolean {
+  const o = out(n);
+  const total = productOf([...rows, ...cols, depth]);
+  if (typeof total !== 'number' || total > l.smallMatmul || o.dtype !== 'float32' || a.dtype !== 'float32' || b.dtype !== 'float32') return false;
+  const inShape = [...o.shape, depth];
+  const reduced = inShape.map((_, d) => d === inShape.length - 1);
+  const [s] = l.sum(`${n.op}.product`, inShape, reduced, (idx) => {
+    const p = at(idx);
+    return lOp('mul', [a.at(p.a), b.at(p.b)], 'f32');
+  }, 'f32', (x) => x, o, n);
+  return define(l, n, (idx) => finish(lRead(s!, idx), idx));
+}
+
+const last = (idx: readonly Index[]): Index => idx[idx.length - 1]!;
+
+const linear: Rule = (l, n) => {
+  const x = tensor(l, n, 0)!;
+  const w = tensor(l, n, 1)!;
+  const bias = tensor(l, n, 2);
+  if (w.shape.length !== 2) return false;
+  return product(l, n, x, w, x.shape.slice(0, -1), [w.shape[0]!], w.shape[1]!, (idx) => {
+    const k = last(idx);
+    const i = idx.slice(0, -2);
+    return { a: [...i, k], b: [idx[idx.length - 2]!, k] };
+  }, (s, idx) => (bias ? lOp('add', [s, bias.at(broadcastIndex(idx, bias.shape))], 'f32') : s));
+};
+const mm: Rule = (l, n) => {
+  const a = tensor(l, n, 0)!;
+  const b = tensor(l, n, 1)!;
+  if (a.shape.length !== 2 || b.shape.length !== 2) return false;
+  return product(l, n, a, b, [a.shape[0]!], [b.shape[1]!], a.shape[1]!, ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }), (s) => s);
+};
+const bmm: Rule = (l, n) => {
+  const a = tensor(l, n, 0)!;
+  const b = tensor(l, n, 1)!;
+  if (a.shape.length !== 3 || b.shape.length !== 3) return false;
+  return product(l, n, a, b, a.shape.slice(0, 2), [b.shape[2]!], a.shape[2]!, ([g, i, j, k]) => ({ a: [g!, i!, k!], b: [g!, k!, j!] }), (s) => s);
+};
+const dot: Rule = (l, n) => {
+  const a = tensor(l, n, 0)!;
+  const b = tensor(l, n, 1)!;
+  if (a.shape.length !== 1 || b.shape.length !== 1) return false;
+  return product(l, n, a, b, [], [], a.shape[0]!, ([k]) => ({ a: [k!], b: [k!] }), (s) => s);
+};
+const addmm: Rule = (l, n, attrs) => {
+  const self = tensor(l, n, 0)!;
+  const a = tensor(l, n, 1)!;
+  const b = tensor(l, n, 2)!;
+  if (a.shape.length !== 2 || b.shape.length !== 2) return false;
+  const alpha = scalar(attrs, 'alpha', 'float32', 1);
+  const beta = scalar(attrs, 'beta', 'float32', 1);
+  const isOne = (e: LExpr): boolean => e.k === 'const' && Number(e.value) === 1;
+  const times = (x: LExpr, f: LExpr): LExpr => (isOne(f) ? x : lOp('mul', [x, f], 'f32'));
+  const noSelf = beta.k === 'const' && Number(beta.value) === 0;
+  return product(l, n, a, b, [a.shape[0]!], [b.shape[1]!], a.shape[1]!, ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }), (s, idx) => {
+    const p = times(s, alpha);
+    return noSelf ? p : lOp('add', [p, times(self.at(broadcastIndex(idx, self.shape)), beta)], 'f32');
+  });
+};
+const matmul: Rule = (l, n, a) => {
+  const rank = (k: number): number => tensor(l, n, k)?.shape.length ?? 0;
+  if (rank(0) === 2 && rank(1) === 2) return mm(l, n, a);
+  if (rank(0) === 1 && rank(1) === 1) return dot(l, n, a);
+  if (rank(0) === 3 && rank(1) === 3 && sameDim(tensor(l, n, 0)!.shape[0]!, tensor(l, n, 1)!.shape[0]!)) return bmm(l, n, a);
+  return false;
+};
+
+export const SPECIAL: Readonly<Record<string, Rule>> = {
+  full: fillWith('fillValue'),
+  fullLike: fillWith('fillValue'),
+  fill: fillWith('value'),
+  zero: fillWith(0),
+  zeros: fillWith(0),
+  zerosLike: fillWith(0),
+  ones: fillWith(1),
+  onesLike: fillWith(1),
+  empty: fillWith(0),
+  emptyLike: fillWith(0),
+  toDtype: copyOf(0),
+  clone: copyOf(0),
+  contiguous: copyOf(0),
+  copy: copyOf(1),
+  arange: (l, n, a) => {
+    const o = out(n);
+    const ct = computeType(o.dtype);
+    return define(l, n, ([i]) => lOp('add', [scalar(a, 'start', o.dtype, 0), lOp('mul', [lCvt(lIota(i!), ct), scalar(a, 'step', o.dtype, 1)], ct)], ct));
+  },
+  eye: (l, n) => {
+    const ct = computeType(out(n).dtype);
+    return define(l, n, ([i, j]) => lCvt(lOp('eq', [lIota(i!), lIota(j!)], 'b'), ct));
+  },
+  tril: triangle(false),
+  triu: triangle(true),
+  cat,
+  stack: cat,
+  asStridedScatter,
+  gather,
+  indexSelect,
+  embedding,
+  scatter,
+  scatterAdd: scatter,
+  uniform,
+  normal,
+  bernoulli,
+  linear,
+  mm,
+  bmm,
+  dot,
+  addmm,
+  matmul,
+};
