@@ -64,7 +64,7 @@ export function jacobian<I extends Inputs>(fn: Fn<I>, inputs: I, o: FunctionalOp
 /** Second derivatives of a scalar function: shape [...input.shape, ...input.shape], or a matrix of them for several inputs. */
 export function hessian<I extends Inputs>(fn: Fn<I>, inputs: I, o: FunctionalOptions = {}): I extends Tensor ? Tensor : Tensor[][] {
   const f = fn as (...xs: Tensor[]) => Tensor;
-  const list = isTensor(inputs) ? [inputs] : inputs;
+  const list: readonly Tensor[] = isTensor(inputs) ? [inputs] : (inputs as readonly Tensor[]);
   const rows = list.map((_, i) => {
     const gradient = (...xs: Tensor[]): Tensor => {
       const out = call(f, xs);

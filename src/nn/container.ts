@@ -10,7 +10,7 @@ abstract class ModuleSequence extends Module {
     // Not children(): the same module may stand twice.
     return Object.keys(this).map((k) => own[k]).filter((v): v is Module => v instanceof Module);
   }
-  get length(): number {
+  override get length(): number {
     return this.list().length;
   }
   /** The module at an index (negative: from the end). Throws IndexError. */
@@ -98,7 +98,7 @@ export class ModuleDict extends Module {
   entries(): [string, Module][] {
     return this.keys().map((k) => [k, this.get(k)]);
   }
-  get length(): number {
+  override get length(): number {
     return this.keys().length;
   }
   [Symbol.iterator](): IterableIterator<string> {

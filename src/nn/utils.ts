@@ -51,7 +51,7 @@ export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>)
   noGrad(() => {
     for (const p of parameters) {
       const n = p.numel();
-      p.copy_(vector.slice(0, at, at + n).viewAs(p));
+      p.copy_(vector.narrow(0, at, n).viewAs(p));
       at += n;
     }
   });

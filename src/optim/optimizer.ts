@@ -44,7 +44,7 @@ export abstract class Optimizer<O extends object = object> {
     const list = [...(params as Iterable<unknown>)];
     if (list.length === 0) throw new ValueError('optimizer got an empty parameter list');
     const groups = isTensor(list[0]) ? [{ params: list as Tensor[] }] : (list as ({ params: Tensor | Iterable<Tensor> } & Partial<O>)[]);
-    for (const g of groups) this.addParamGroup(g as { params: Tensor | Iterable<Tensor> } & Partial<O>);
+    for (const g of groups) this.addParamGroup(g as { params: Tensor | Iterable<Tensor> } & Partial<O & { lr: number }>);
   }
 
   /** Each: params, lr and the optimizer's options. */

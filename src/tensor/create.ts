@@ -280,7 +280,7 @@ export function linspace(start: number, end: number, steps: number, o: TensorOpt
 export function logspace(start: number, end: number, steps: number, o: TensorOptions & { base?: number } = {}): Tensor {
   const exponents = linspace(start, end, steps, { dtype: 'float64' });
   const code = dtypeCode(o.dtype ?? getDefaultDtype());
-  return finish(native.ops.toDtype(native.ops.pow(o.base ?? 10, exponents._h), code), o);
+  return finish(native.ops.toDtype(native.ops.powScalar(o.base ?? 10, exponents._h), code), o);
 }
 
 // ---- random ----

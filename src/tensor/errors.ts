@@ -2,11 +2,11 @@
 
 /** Base of all errors of this package; `code` says which kind ('ERR_FLAMBEAU_SHAPE', ...). */
 export class FlambeauError extends Error {
-  override readonly name: string = new.target.name;
   readonly code: string;
 
   constructor(code: string, message: string) {
     super(message);
+    this.name = new.target.name;
     this.code = code;
   }
 }

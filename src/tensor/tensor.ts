@@ -7,6 +7,7 @@ import { defaultGenerator, type Generator } from '../random.js';
 import { checkDevice, DTYPES, dtypeCode, dtypeName, getDefaultDtype, isFloatingDtype, itemSize, type Device, type DType } from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn } from './grad_fn.js';
+import { namedResults } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { empty, full, ones, sizeArgs, tensor, zeros, type NestedArray, type SizeArgs, type TensorData, type TensorOptions, type TypedArray } from './create.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
@@ -30,6 +31,8 @@ export interface ToOptions {
   copy?: boolean;
   nonBlocking?: boolean;
 }
+/** `max(dim)`: the values and where they are, by name or position. */
+export type MaxResult = [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /** What registerHook returns. */
 export interface RemovableHandle {
   remove(): void;
@@ -181,7 +184,7 @@ export class Tensor extends TensorMethods {
     if (n === undefined) throw new DTypeError('iteration over a 0-d tensor');
     for (let i = 0; i < n; i++) yield wrap(native.ops.select(this._h, 0, i));
   }
-  toString(): string {
+  override toString(): string {
     const dtype = this.dtype;
     return tensorToString({
       shape: this.shape,
@@ -368,19 +371,19 @@ export class Tensor extends TensorMethods {
 
   /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
   max(): Tensor;
-  max(dim: number, keepdim?: boolean): ReturnType<TensorMethods['maxDim']>;
+  max(dim: number, keepdim?: boolean): MaxResult;
   max(other: Tensor): Tensor;
-  max(a?: number | Tensor, keepdim = false): Tensor | ReturnType<TensorMethods['maxDim']> {
+  max(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
     if (a === undefined) return this.amax();
-    return typeof a === 'number' ? this.maxDim(a, keepdim) : this.maximum(a);
+    return typeof a === 'number' ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.maxDim(this._h, a, keepdim)) : this.maximum(a);
   }
   /** Smallest element; the forms are those of `max`. */
   min(): Tensor;
-  min(dim: number, keepdim?: boolean): ReturnType<TensorMethods['minDim']>;
+  min(dim: number, keepdim?: boolean): MaxResult;
   min(other: Tensor): Tensor;
-  min(a?: number | Tensor, keepdim = false): Tensor | ReturnType<TensorMethods['minDim']> {
+  min(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
     if (a === undefined) return this.amin();
-    return typeof a === 'number' ? this.minDim(a, keepdim) : this.minimum(a);
+    return typeof a === 'number' ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.minDim(this._h, a, keepdim)) : this.minimum(a);
   }
   /** True when shapes and all values are equal. */
   equal(other: Tensor): boolean {

@@ -1,0 +1,2 @@
+// The namespace `vision.datasets`.
+export { MNIST, readIdx, type MNISTOptions } from './mnist.js';

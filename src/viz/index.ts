@@ -1,0 +1,2 @@
+// The namespace `viz`.
+export { Plot, plot, scatter, type PlotOptions } from './plot.js';
