@@ -42,7 +42,7 @@ export function addDims(a: Dim, b: Dim): Dim {
 }
 
 export function mulDims(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  if (typeof a === 'number' && typeof b === 'number') return a * b + 0; // no -0
   return fromTerms(
     termsOf(a).flatMap((x) => termsOf(b).map((y) => ({ coef: x.coef * y.coef, symbols: [...x.symbols, ...y.symbols] }))),
   );
@@ -108,7 +108,7 @@ export function printDim(d: Dim): string {
 
 /** @throws SyntaxError for text that is no sum of products of integers and symbols. */
 export function parseDim(text: string): Dim {
-  const source = text.replace(/\s+/g, '');
+  const source = text.trim().replace(/\s*([*+-])\s*/g, '$1');
   if (!/^-?\w+(\*\w+)*([+-]\w+(\*\w+)*)*$/.test(source)) throw new SyntaxError(`bad dimension '${text}'`);
   const terms = source.match(/[+-]?[\w*]+/g)!.map((part): Term => {
     let coef = part.startsWith('-') ? -1 : 1;

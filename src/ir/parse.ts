@@ -211,7 +211,7 @@ export function parseGraph(text: string): Graph {
   const g = emptyGraph();
   r.expect('graph');
   r.expect('(');
-  g.inputs = r.list(')', () => r.define());
+  g.inputs = r.list(')', () => (['#', ':'].includes(r.peek(2).text) || r.peek(2).kind === 'string' ? r.define() : r.ref()));
   r.expect('{');
   for (;;) {
     const t = r.peek();

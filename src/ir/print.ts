@@ -51,7 +51,7 @@ class Names {
   private readonly plain = new Set<Value>();
 
   constructor(g: Graph) {
-    const all = [...g.inputs, ...g.captures, ...g.nodes.flatMap((n) => n.outputs)];
+    const all = new Set([...g.inputs, ...g.captures, ...g.nodes.flatMap((n) => n.outputs)]);
     const seen = new Map<string, number>();
     for (const v of all) if (v.name !== undefined) seen.set(v.name, (seen.get(v.name) ?? 0) + 1);
     for (const v of all) if (v.name !== undefined && PLAIN_NAME.test(v.name) && seen.get(v.name) === 1) this.plain.add(v);
@@ -118,5 +118,7 @@ export function printGraph(g: Graph): string {
     ...(g.gradReads ?? []).map((r) => `expect grad ${names.ref(r.leaf)} = ${r.is === null ? 'none' : names.ref(r.is)}`),
     `return (${g.outputs.map((v) => names.ref(v)).join(', ')})`,
   ];
-  return `graph(${g.inputs.map((v) => names.def(v)).join(', ')}) {\n${lines.map((l) => `  ${l}\n`).join('')}}\n`;
+  // An argument given twice is defined once and then named.
+  const inputs = g.inputs.map((v, i) => (g.inputs.indexOf(v) < i ? names.ref(v) : names.def(v)));
+  return `graph(${inputs.join(', ')}) {\n${lines.map((l) => `  ${l}\n`).join('')}}\n`;
 }

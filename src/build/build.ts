@@ -1,0 +1,202 @@
+// Builds a program's source into a shared object, in a child process and without a shell. A build makes progress and can be
+// seen to have ended while JavaScript runs a synchronous loop: `poll` asks the operating system, not the event loop.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { openSync, closeSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FlambeauError } from '../tensor/errors.js';
+import { log } from '../debug/log.js';
+import { cacheKey, openCache, temporaryCache, type ProgramCache } from './cache.js';
+import { cpuModel, findCompiler, FLAGS, type Compiler } from './compiler.js';
+
+/** The compiler ran and refused the source, or could not write. */
+export class BuildFailed extends FlambeauError {
+  constructor(message: string) {
+    super('ERR_FLAMBEAU_BUILD', message);
+  }
+}
+
+export interface Built {
+  /** The shared object. */
+  readonly path: string;
+  readonly key: string;
+  readonly cached: boolean;
+  readonly seconds: number;
+}
+
+export type BuildState = { readonly kind: 'running' } | { readonly kind: 'done'; readonly built: Built } | { readonly kind: 'failed'; readonly error: Error };
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((c) => c.kill('SIGKILL')));
+
+/** One build. `poll()` is cheap and never blocks; `done` settles when the event loop gets to it. */
+export class Build {
+  private state: BuildState = { kind: 'running' };
+  private readonly started = performance.now();
+  private child: ChildProcess | undefined;
+  private workspace = '';
+  private resolve!: (b: Built) => void;
+  private reject!: (e: Error) => void;
+  readonly done: Promise<Built>;
+
+  constructor(
+    private readonly source: string,
+    private cache: ProgramCache,
+    private readonly compiler: Compiler,
+    private readonly flags: readonly string[],
+    private readonly key: string,
+  ) {
+    this.done = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.done.catch(() => undefined); // nobody has to listen
+    const path = cache.lookup(key);
+    if (path !== null) this.settle({ kind: 'done', built: { path, key, cached: true, seconds: this.seconds() } });
+    else this.start();
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+
+  private settle(state: BuildState): void {
+    if (this.state.kind !== 'running') return;
+    this.state = state;
+    if (this.child) running.delete(this.child);
+    if (state.kind === 'done') this.resolve(state.built);
+    else if (state.kind === 'failed') this.reject(state.error);
+  }
+
+  private start(): void {
+    try {
+      this.workspace = this.cache.workspace();
+      writeFileSync(join(this.workspace, 'source.cpp'), this.source);
+    } catch (e) {
+      if (!this.retryElsewhere(e as Error)) this.settle({ kind: 'failed', error: e as Error });
+      return;
+    }
+    // Files, not pipes: nobody has to read while the child runs.
+    const err = openSync(join(this.workspace, 'stderr.txt'), 'w');
+    const child = spawn(this.compiler.path, [...this.flags, 'source.cpp', '-o', 'program.so'], {
+      cwd: this.workspace, stdio: ['ignore', 'ignore', err], shell: false,
+    });
+    closeSync(err);
+    this.child = child;
+    running.add(child);
+    child.once('error', (e) => this.settle({ kind: 'failed', error: new BuildFailed(`cannot run ${this.compiler.path}: ${e.message}`) }));
+    child.once('exit', (code, signal) => this.finish(code === 0 && signal === null));
+    // A program that is done does not wait for its builds; `Ready` keeps the loop alive while somebody awaits one.
+    child.unref();
+  }
+
+  /** Keeps the process alive until the build ends (somebody awaits it). */
+  ref(): void {
+    this.child?.ref();
+  }
+
+  private finish(ok: boolean): void {
+    if (this.state.kind !== 'running') return;
+    try {
+      if (!ok) throw new BuildFailed(this.complaint());
+      rmSync(join(this.workspace, 'stderr.txt'), { force: true });
+      const path = this.cache.commit(this.key, this.workspace);
+      log('build', () => `built ${this.key} in ${this.seconds().toFixed(3)} s`);
+      this.settle({ kind: 'done', built: { path, key: this.key, cached: false, seconds: this.seconds() } });
+    } catch (e) {
+      rmSync(this.workspace, { recursive: true, force: true });
+      if (!this.retryElsewhere(e as Error)) this.settle({ kind: 'failed', error: e as Error });
+    }
+  }
+
+  private complaint(): string {
+    let text = '';
+    try {
+      text = readFileSync(join(this.workspace, 'stderr.txt'), 'utf8').trim();
+    } catch {
+      // The message below says enough.
+    }
+    return `the C++ compiler failed on a generated program${text === '' ? '' : `:\n${text.slice(0, 4000)}`}`;
+  }
+
+  /** A full or read-only disk: once more, in a temporary directory. */
+  private retryElsewhere(e: Error): boolean {
+    const code = (e as NodeJS.ErrnoException).code ?? '';
+    const full = ['ENOSPC', 'EROFS', 'EACCES', 'EPERM', 'EDQUOT', 'ENOTDIR', 'ENOENT', 'EIO'].includes(code) || /No space left|Read-only file system|Permission denied/.test(e.message);
+    if (!full || this.cache.temporary) return false;
+    try {
+      this.cache = temporaryCache(`the program cache '${this.cache.dir}' cannot be written (${e.message.split('\n')[0]})`, this.cache.maxBytes);
+    } catch {
+      return false;
+    }
+    this.child = undefined;
+    this.start();
+    return true;
+  }
+
+  /** The state now, also when the event loop has not run since the compiler ended. */
+  poll(): BuildState {
+    if (this.state.kind === 'running' && this.child?.pid !== undefined && hasExited(this.child)) {
+      // The exit code is not known here; a linker that fails leaves no output, and `commit` reads all of it.
+      let ok = true;
+      try {
+        ok = statSync(join(this.workspace, 'program.so')).size > 0;
+      } catch {
+        ok = false;
+      }
+      this.finish(ok);
+    }
+    return this.state;
+  }
+
+  cancel(): void {
+    if (this.state.kind !== 'running') return;
+    const workspace = this.workspace;
+    this.child?.once('exit', () => rmSync(workspace, { recursive: true, force: true }));
+    this.settle({ kind: 'failed', error: new BuildFailed('the build was cancelled') });
+    this.child?.kill('SIGKILL');
+  }
+}
+
+/** True when a child has ended, whether or not the event loop has noticed. Linux: a zombie that waits to be reaped. */
+function hasExited(child: ChildProcess): boolean {
+  if (child.exitCode !== null || child.signalCode !== null) return true;
+  try {
+    const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
+  } catch {
+    return false; // no /proc: wait for the event loop
+  }
+}
+
+export interface BuildOptions {
+  readonly cache?: ProgramCache;
+  readonly flags?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const inFlight = new Map<string, Build>();
+
+/** Starts a build, or finds its result in the cache. Builds of the same program are one. @throws CompilerMissing. */
+export function startBuild(source: string, options: BuildOptions = {}): Build {
+  const compiler = findCompiler(options.env);
+  const flags = options.flags ?? FLAGS;
+  const cache = options.cache ?? openCache(options.env);
+  const key = cacheKey(source, flags, compiler.version, cpuModel());
+  const id = `${cache.dir}\0${key}`;
+  const have = inFlight.get(id);
+  if (have !== undefined && have.poll().kind === 'running') return have;
+  const build = new Build(source, cache, compiler, flags, key);
+  inFlight.set(id, build);
+  const forget = (): void => {
+    if (inFlight.get(id) === build) inFlight.delete(id);
+  };
+  build.done.then(forget, forget);
+  return build;
+}
+
+/** Builds and waits. @throws CompilerMissing, BuildFailed. */
+export async function build(source: string, options: BuildOptions = {}): Promise<Built> {
+  const b = startBuild(source, options);
+  b.ref();
+  return b.done;
+}

@@ -1,0 +1,191 @@
+// Several traces of one function at different sizes → one graph with symbolic dimensions. Input extents that differ become
+// symbols; every other integer that differs must be the same polynomial of the symbols in all traces.
+import { mulDims, addDims, symbol, printDim } from '../../ir/dim.js';
+import type { Attr, Dim, Graph, Input, Node, Value } from '../../ir/graph.js';
+import { verify, VerifyError } from '../../ir/verify.js';
+
+/** Traces that are not one graph at different sizes; the message names the node. */
+export class UnifyError extends Error {
+  override readonly name = 'UnifyError';
+  readonly code = 'ERR_FLAMBEAU_DYNAMIC';
+}
+
+interface Symbol {
+  readonly name: string;
+  /** Its value in each trace. */
+  readonly values: readonly number[];
+}
+
+/**
+ * One graph for all sizes. Values keep the ids and names of the first trace, whose sizes are the symbols' hints.
+ * @throws UnifyError when the sequence of ops differs, or a number changes that no polynomial of the sizes gives.
+ */
+export function unify(graphs: readonly Graph[]): Graph {
+  const first = graphs[0];
+  if (first === undefined || graphs.length < 2) throw new UnifyError('unify needs at least two traces');
+  const symbols = findSymbols(graphs);
+  const solver = new Solver(symbols);
+  const values = new Map<Value, Value>();
+  const merge = (vs: readonly Value[], where: string): Value => {
+    const v = vs[0]!;
+    const known = values.get(v);
+    if (known !== undefined) return known;
+    if (vs.some((o) => o.type.dtype !== v.type.dtype || o.type.shape.length !== v.type.shape.length)) {
+      throw new UnifyError(`${where}: dtype or rank differs between the traces`);
+    }
+    const shape = v.type.shape.map((_, d) => solver.dim(vs.map((o) => o.type.shape[d]! as number), `${where}, dimension ${d}`));
+    const strides = vs.every((o) => o.strides !== undefined)
+      ? v.strides!.map((_, d) => solver.dim(vs.map((o) => o.strides![d]! as number), `${where}, stride ${d}`))
+      : undefined;
+    if (strides === undefined && vs.some((o) => o.strides !== undefined)) throw new UnifyError(`${where}: contiguous in only some of the traces`);
+    const out: Value = { id: v.id, type: { dtype: v.type.dtype, shape }, ...(v.name === undefined ? {} : { name: v.name }), ...(strides === undefined ? {} : { strides }) };
+    values.set(v, out);
+    return out;
+  };
+  const same = (numbers: readonly number[], what: string): void => {
+    if (new Set(numbers).size > 1) throw new UnifyError(`the traces have ${numbers.join(' and ')} ${what}`);
+  };
+  same(graphs.map((g) => g.inputs.length), 'inputs');
+  same(graphs.map((g) => g.captures.length), 'captured tensors');
+  same(graphs.map((g) => g.outputs.length), 'outputs');
+
+  const inputs = first.inputs.map((_, i) => merge(graphs.map((g) => g.inputs[i]!), `input ${i}`));
+  const captures = first.captures.map((_, i) => merge(graphs.map((g) => g.captures[i]!), `captured tensor ${i}`));
+  checkSequence(graphs);
+  const toFirst = graphs.map((g) => correspondence(g, first));
+  const at = (v: Value): Value => values.get(v)!;
+  const nodes = first.nodes.map((n, k): Node => {
+    const all = graphs.map((g) => g.nodes[k]!);
+    const where = `node ${k} '${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`;
+    const merged = n.inputs.map((_, i) => mergeInput(all.map((m) => m.inputs[i]!), toFirst, at, `${where}, operand ${i}`));
+    const attrs = Object.fromEntries(
+      Object.keys(n.attrs).map((name) => [name, mergeAttr(all.map((m) => m.attrs[name] ?? null), solver, `${where}, attribute '${name}'`)]),
+    );
+    const outputs = n.outputs.map((_, o) => merge(all.map((m) => m.outputs[o]!), `${where}, result ${o}`));
+    return { ...n, inputs: merged, attrs, outputs };
+  });
+  const unified: Graph = {
+    inputs, captures, nodes,
+    regions: first.regions.map((r, k) => ({
+      ...r,
+      inputs: r.inputs.map((i) => mergeInput([i], toFirst, at, `region ${k}`)),
+      attrs: Object.fromEntries(Object.keys(r.attrs).map((name) => [name, mergeAttr(graphs.map((g) => g.regions[k]?.attrs[name] ?? null), solver, `region ${k} '${r.op}', attribute '${name}'`)])),
+      outputs: r.outputs.map(at),
+    })),
+    outputs: first.outputs.map(at),
+    writes: first.writes.map((w) => ({ target: at(w.target), value: at(w.value) })),
+    gradWrites: first.gradWrites.map((w) => ({ leaf: at(w.leaf), value: w.value === null ? null : at(w.value) })),
+    ...(first.gradReads === undefined ? {} : { gradReads: first.gradReads.map((r) => ({ leaf: at(r.leaf), is: r.is === null ? null : at(r.is) })) }),
+    liveScalars: [...first.liveScalars],
+    symbols: symbols.map((s) => ({ name: s.name, hint: s.values[0]! })),
+  };
+  // A wrong guess of a polynomial contradicts the shape rules somewhere.
+  try {
+    return verify(unified);
+  } catch (e) {
+    if (e instanceof VerifyError) throw new UnifyError(`the traces fit no symbolic graph: ${e.message}`);
+    throw e;
+  }
+}
+
+/** Input extents that differ between traces. Extents that are equal in every trace are one symbol, as they were one size. */
+function findSymbols(graphs: readonly Graph[]): Symbol[] {
+  const found = new Map<string, Symbol>();
+  const first = graphs[0]!;
+  first.inputs.forEach((v, i) => {
+    v.type.shape.forEach((_, d) => {
+      const values = graphs.map((g) => g.inputs[i]?.type.shape[d]);
+      if (values.some((x) => typeof x !== 'number') || new Set(values).size === 1) return;
+      const sizes = values as number[];
+      if (sizes.some((x) => x < 2)) {
+        throw new UnifyError(`input ${i}, dimension ${d} is ${sizes.join(' and ')}: sizes 0 and 1 broadcast and are always specialised`);
+      }
+      const key = sizes.join(',');
+      if (!found.has(key)) found.set(key, { name: `s${found.size}`, values: sizes });
+    });
+  });
+  if (found.size === 0) throw new UnifyError('the traces have inputs of the same sizes: nothing is symbolic');
+  return [...found.values()];
+}
+
+/** Finds the polynomial that gives a number in every trace: constants, multiples of products, then offsets of them. */
+class Solver {
+  private readonly products: { readonly dim: Dim; readonly values: readonly number[] }[] = [];
+
+  constructor(symbols: readonly Symbol[]) {
+    const base = symbols.map((s) => ({ dim: symbol(s.name), values: s.values }));
+    const times = (a: (typeof base)[number], b: (typeof base)[number]): (typeof base)[number] => ({
+      dim: mulDims(a.dim, b.dim), values: a.values.map((x, i) => x * b.values[i]!),
+    });
+    const squares = base.flatMap((a, i) => base.slice(i).map((b) => times(a, b)));
+    this.products.push(...base, ...squares);
+  }
+
+  dim(values: readonly number[], where: string): Dim {
+    if (values.every((v) => v === values[0])) return values[0]!;
+    for (const p of this.products) {
+      const c = values[0]! / p.values[0]!;
+      if (Number.isInteger(c) && values.every((v, i) => v === c * p.values[i]!)) return mulDims(c, p.dim);
+    }
+    for (const p of this.products) {
+      const c = (values[1]! - values[0]!) / (p.values[1]! - p.values[0]!);
+      const k = values[0]! - c * p.values[0]!;
+      if (Number.isInteger(c) && values.every((v, i) => v === c * p.values[i]! + k)) return addDims(mulDims(c, p.dim), k);
+    }
+    throw new UnifyError(`${where} is ${values.join(' and ')} for ${this.products[0] ? printDim(this.products[0].dim) : ''} = ${this.products[0]?.values.join(' and ')}: no polynomial of the sizes`);
+  }
+}
+
+function checkSequence(graphs: readonly Graph[]): void {
+  const first = graphs[0]!;
+  for (const g of graphs.slice(1)) {
+    const at = first.nodes.findIndex((n, i) => g.nodes[i]?.op !== n.op || g.nodes[i].inputs.length !== n.inputs.length || g.nodes[i].outputs.length !== n.outputs.length);
+    const k = at >= 0 ? at : g.nodes.length > first.nodes.length ? first.nodes.length : -1;
+    if (k < 0) continue;
+    const name = (n: Node | undefined): string => (n === undefined ? 'nothing' : `'${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`);
+    throw new UnifyError(`the traces run different ops: node ${k} is ${name(first.nodes[k])} in one and ${name(g.nodes[k])} in the other`);
+  }
+}
+
+/** Values of one trace → the values at the same places in the first. */
+function correspondence(g: Graph, first: Graph): Map<Value, Value> {
+  const to = new Map<Value, Value>();
+  g.inputs.forEach((v, i) => to.set(v, first.inputs[i]!));
+  g.captures.forEach((v, i) => to.set(v, first.captures[i]!));
+  g.nodes.forEach((n, k) => n.outputs.forEach((v, o) => to.set(v, first.nodes[k]!.outputs[o]!)));
+  return to;
+}
+
+function mergeInput(all: readonly Input[], toFirst: readonly Map<Value, Value>[], at: (v: Value) => Value, where: string): Input {
+  const i = all[0]!;
+  const differ = (why: string): never => {
+    throw new UnifyError(`${where}: ${why}`);
+  };
+  all.forEach((o, t) => {
+    if (o.kind !== i.kind) differ(`is ${i.kind} in one trace and ${o.kind} in another`);
+    const mapped = (v: Value): Value | undefined => toFirst[t]!.get(v);
+    if (o.kind === 'value' && i.kind === 'value' && mapped(o.value) !== i.value) differ('is another value');
+    if (o.kind === 'list' && i.kind === 'list' && (o.values.length !== i.values.length || o.values.some((v, k) => mapped(v) !== i.values[k]))) differ('is another list of values');
+    if (o.kind === 'live' && i.kind === 'live' && o.slot !== i.slot) differ('is another live scalar');
+    if (o.kind === 'const' && i.kind === 'const' && !Object.is(o.value, i.value)) {
+      differ(`is the number ${String(i.value)} in one trace and ${String(o.value)} in another: a number computed from a size cannot be symbolic`);
+    }
+  });
+  if (i.kind === 'value') return { kind: 'value', value: at(i.value) };
+  return i.kind === 'list' ? { kind: 'list', values: i.values.map(at) } : i;
+}
+
+function mergeAttr(all: readonly Attr[], solver: Solver, where: string): Attr {
+  const a = all[0]!;
+  if (Array.isArray(a)) {
+    if (all.some((o) => !Array.isArray(o) || o.length !== a.length)) throw new UnifyError(`${where}: is a list of another length`);
+    return a.map((_, k) => solver.dim(all.map((o) => (o as readonly number[])[k]!), where)) as readonly Dim[];
+  }
+  if (typeof a === 'number' && all.every((o) => typeof o === 'number')) {
+    if (all.every((o) => Object.is(o, a))) return a;
+    // One extent ('length' of narrow, 'splitSize'): symbolic like a list's, see isSym in the printer and the rules.
+    return solver.dim(all as readonly number[], where) as Attr;
+  }
+  if (all.some((o) => JSON.stringify(o) !== JSON.stringify(a))) throw new UnifyError(`${where}: is ${all.map((o) => JSON.stringify(o)).join(' and ')}`);
+  return a;
+}

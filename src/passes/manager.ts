@@ -1,0 +1,67 @@
+// Runs passes in order, until nothing changes; verifies after each one on demand; FLAMBEAU_LOG=passes shows what each did.
+import { log } from '../debug/log.js';
+import type { Graph } from '../ir/graph.js';
+import { printGraph } from '../ir/print.js';
+import { verify, VerifyError } from '../ir/verify.js';
+import { canonicalViews } from './views.js';
+import { commonSubexpressions } from './cse.js';
+import { deadCode } from './dead_code.js';
+import { flattenRegions } from './regions.js';
+import { foldConstants, type EvaluateScalar } from './fold.js';
+import { simplify } from './simplify.js';
+
+/** A graph → graph function. It gives back its argument when there is nothing to do. */
+export interface Pass {
+  readonly name: string;
+  readonly run: (g: Graph) => Graph;
+}
+
+export interface PassOptions {
+  /** Verify after every pass (default: in tests, or with FLAMBEAU_VERIFY=1). */
+  readonly verify?: boolean;
+  /** Runs one pointwise op over numbers; without it nothing is folded. */
+  readonly evaluate?: EvaluateScalar;
+}
+
+const ROUNDS = 8;
+const verifyByDefault = process.env['FLAMBEAU_VERIFY'] === '1' || process.env['VITEST'] !== undefined;
+
+/** The passes of the compiler. The marks of composites go first: they are for export, and would keep values alive. */
+export function standardPasses(options: PassOptions = {}): Pass[] {
+  const { evaluate } = options;
+  return [
+    { name: 'flattenRegions', run: flattenRegions },
+    { name: 'deadCode', run: deadCode },
+    { name: 'canonicalViews', run: canonicalViews },
+    { name: 'simplify', run: simplify },
+    ...(evaluate === undefined ? [] : [{ name: 'foldConstants', run: (g: Graph) => foldConstants(g, evaluate) }]),
+    { name: 'commonSubexpressions', run: commonSubexpressions },
+    { name: 'deadCode', run: deadCode },
+  ];
+}
+
+/** Runs one pass. @throws VerifyError naming the pass when its result is not well formed. */
+export function runPass(pass: Pass, g: Graph, check = verifyByDefault): Graph {
+  const out = pass.run(g);
+  if (out === g) return g;
+  log('passes', () => `after ${pass.name}: ${g.nodes.length} → ${out.nodes.length} nodes\n${printGraph(out)}`);
+  if (!check) return out;
+  try {
+    return verify(out);
+  } catch (e) {
+    if (e instanceof VerifyError) throw new VerifyError(`after pass '${pass.name}': ${e.message}`);
+    throw e;
+  }
+}
+
+/** The optimised graph: all standard passes, repeated until none changes anything. */
+export function optimize(g: Graph, options: PassOptions = {}): Graph {
+  const passes = standardPasses(options);
+  let at = g;
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = at;
+    for (const p of passes) at = runPass(p, at, options.verify);
+    if (at === before) break;
+  }
+  return at;
+}
