@@ -39,16 +39,17 @@ Device Device::parse(std::string_view s) {
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
   FB_CHECK(device.type == DeviceType::CPU, Device, "cannot allocate on device %s: only cpu is available", device.str().c_str());
   void* data = nbytes ? alloc::acquire(nbytes) : nullptr;
-  auto* s = new (alloc::acquireObject(alloc::Pool::Storage, sizeof(Storage))) Storage();
+  auto* s = new (alloc::acquireObject(alloc::Pool::Storage, sizeof(Storage))) Storage;
   s->data_ = data;
   s->nbytes_ = nbytes;
   s->device_ = device;
   alloc::notify(static_cast<int64_t>(nbytes));
-  return Ref<Storage>(s);
+  s->firstReference();
+  return Ref<Storage>::adopt(s);
 }
 
 Ref<Storage> Storage::borrow(void* data, size_t nbytes, void (*deleter)(void* ctx), void* ctx) {
-  auto* s = new (alloc::acquireObject(alloc::Pool::Storage, sizeof(Storage))) Storage();
+  auto* s = new (alloc::acquireObject(alloc::Pool::Storage, sizeof(Storage))) Storage;
   s->data_ = data;
   s->nbytes_ = nbytes;
   // A null deleter still marks the memory as foreign.
@@ -85,6 +86,21 @@ bool isRowMajor(const Dims& sizes, const Dims& strides) {
   return true;
 }
 
+/// What follows from sizes and strides.
+void derive(TensorImpl* t) {
+  int64_t n = 1;
+  bool overflow = false, empty = false;
+  for (int64_t s : t->sizes) {
+    empty |= s == 0;
+    overflow |= __builtin_mul_overflow(n, s, &n);
+  }
+  if (__builtin_expect(empty, 0)) n = 0;
+  // Expanded views can have more elements than bytes exist.
+  FB_CHECK(!overflow || empty, Value, "numel: integer multiplication overflow with sizes=%s", shapeString(t->sizes).c_str());
+  t->numel = n;
+  t->contiguous = empty || isRowMajor(t->sizes, t->strides);
+}
+
 /// Element count of a shape that users gave; PyTorch's errors for negative and overflowing sizes.
 int64_t checkedNumel(IntSpan sizes, DType dtype) {
   int64_t n = 1, bytes = 0;
@@ -103,11 +119,15 @@ int64_t checkedNumel(IntSpan sizes, DType dtype) {
 }  // namespace
 
 Ref<TensorImpl> TensorImpl::create(Ref<Storage> storage, DType dtype, Dims sizes, Dims strides, int64_t offset) {
-  auto* impl = new (alloc::acquireObject(alloc::Pool::Impl, sizeof(TensorImpl))) TensorImpl();
-  Ref<TensorImpl> ref(impl);
+  auto* impl = new (alloc::acquireObject(alloc::Pool::Impl, sizeof(TensorImpl))) TensorImpl;
+  impl->firstReference();
+  Ref<TensorImpl> ref = Ref<TensorImpl>::adopt(impl);
   impl->storage = std::move(storage);
   impl->dtype = dtype;
-  impl->setGeometry(std::move(sizes), std::move(strides), offset);
+  impl->sizes = std::move(sizes);
+  impl->strides = std::move(strides);
+  impl->offset = offset;
+  derive(impl);
   return ref;
 }
 
@@ -115,16 +135,7 @@ void TensorImpl::setGeometry(Dims newSizes, Dims newStrides, int64_t newOffset) 
   sizes = std::move(newSizes);
   strides = std::move(newStrides);
   offset = newOffset;
-  numel = 1;
-  bool overflow = false, empty = false;
-  for (int64_t s : sizes) {
-    empty |= s == 0;
-    overflow |= __builtin_mul_overflow(numel, s, &numel);
-  }
-  if (__builtin_expect(empty, 0)) numel = 0;
-  // Expanded views can have more elements than bytes exist.
-  FB_CHECK(!overflow || empty, Value, "numel: integer multiplication overflow with sizes=%s", shapeString(sizes).c_str());
-  contiguous = empty || isRowMajor(sizes, strides);
+  derive(this);
 }
 
 TensorImpl::~TensorImpl() {

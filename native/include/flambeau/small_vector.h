@@ -19,9 +19,9 @@ class SmallVector {
   SmallVector(std::initializer_list<T> init) { assign(init.begin(), init.size()); }
   SmallVector(std::span<const T> s) { assign(s.data(), s.size()); }
   SmallVector(const std::vector<T>& v) { assign(v.data(), v.size()); }
-  SmallVector(const SmallVector& o) { assign(o.data(), o.size()); }
+  SmallVector(const SmallVector& o) { copy(o); }
   SmallVector& operator=(const SmallVector& o) {
-    if (this != &o) assign(o.data(), o.size());
+    if (this != &o) copy(o);
     return *this;
   }
   SmallVector(SmallVector&& o) noexcept { steal(o); }
@@ -74,12 +74,33 @@ class SmallVector {
 
  private:
   void assign(const T* p, size_t n) {
-    reserve(n);
-    if (n) std::memmove(data_, p, n * sizeof(T));
+    if (n > capacity_) grow(n);
+    if (n <= N) {
+      // Shapes are short: a loop that the compiler may not turn into a library call.
+      for (size_t i = 0; i < n; ++i) {
+        data_[i] = p[i];
+        asm("");
+      }
+    } else {
+      std::memmove(data_, p, n * sizeof(T));
+    }
     size_ = static_cast<uint32_t>(n);
   }
+  void copy(const SmallVector& o) {
+    if (o.size_ > N) {
+      assign(o.data_, o.size_);
+    } else {
+      // Whole inline arrays, so that the size is a constant (elements past the end are copied along, and never read).
+      // `o` may own a heap block that became too large for its contents: copy from where its elements are.
+      if (o.data_ == o.inline_) std::memcpy(data_, o.inline_, sizeof inline_);
+      else assign(o.data_, o.size_);
+      size_ = o.size_;
+    }
+  }
   void reserve(size_t n) {
-    if (n <= capacity_) return;
+    if (n > capacity_) grow(n);
+  }
+  __attribute__((noinline)) void grow(size_t n) {
     size_t cap = capacity_ * 2 > n ? capacity_ * 2 : n;
     T* p = new T[cap];
     if (size_) std::memcpy(p, data_, size_ * sizeof(T));
@@ -94,7 +115,7 @@ class SmallVector {
   }
   void steal(SmallVector& o) {
     if (o.data_ == o.inline_) {
-      std::memcpy(inline_, o.inline_, o.size_ * sizeof(T));
+      std::memcpy(inline_, o.inline_, sizeof inline_);
       data_ = inline_;
       capacity_ = N;
     } else {
