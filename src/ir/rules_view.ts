@@ -17,9 +17,9 @@ function resolveSize(a: RuleArgs, from: readonly Dim[], size: readonly Dim[]): D
   return size.map((d, i) => (i === hole ? (divDims(total, known) ?? bad()) : d));
 }
 
-const viewRule: Rule = (a) => {
+const sized = (size: string): Rule => (a) => {
   const self = a.tensor('self');
-  return [{ dtype: self.dtype, shape: resolveSize(a, self.shape, a.dims('size')) }];
+  return [{ dtype: self.dtype, shape: resolveSize(a, self.shape, a.dims(size)) }];
 };
 
 const reshaped = (a: RuleArgs, f: (shape: readonly Dim[]) => readonly Dim[]): TensorType[] => {
@@ -41,8 +41,8 @@ function sliceLength(a: RuleArgs, extent: Dim): Dim {
 }
 
 export const VIEW_RULES: Readonly<Record<string, Rule>> = {
-  view: viewRule,
-  reshape: viewRule,
+  view: sized('size'),
+  reshape: sized('shape'),
   permute: (a) =>
     reshaped(a, (s) => {
       const dims = a.ints('dims');
