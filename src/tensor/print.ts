@@ -193,3 +193,12 @@ export function tensorToString(p: Printable): string {
   }
   return `${out})`;
 }
+
+/** Python's spelling of a float: 1.0, 1e-05. */
+export function pyFloat(x: number): string {
+  if (!Number.isFinite(x)) return Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '-inf';
+  if (Number.isInteger(x) && Math.abs(x) < 1e16) return `${x}.0`;
+  const a = Math.abs(x);
+  const s = a < 1e-4 || a >= 1e16 ? x.toExponential() : String(x);
+  return s.replace(/e([+-])(\d)$/, 'e$10$2');
+}

@@ -109,7 +109,7 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
     if (label === undefined) throw new IndexError(`index ${index} is out of range for ${this.length} images`);
     const image = wrap(native.ops.select(this.data._h, 0, at));
     return [
-      (this.transform === null ? image : this.transform(image)) as I,
+      (this.transform === null ? image : this.transform(image as never)) as I,
       this.targetTransform === null ? label : this.targetTransform(label),
     ];
   }

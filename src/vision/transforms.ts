@@ -1,10 +1,10 @@
 // vision.transforms: from images to normalised tensors. Source: torchvision.transforms.
 import { inspect } from 'node:util';
 import { native } from '../native.js';
-import { pyFloat } from '../nn/args.js';
 import { dtypeCode, isFloatingDtype } from '../tensor/dtype.js';
 import { DTypeError, ShapeError, ValueError } from '../tensor/errors.js';
 import { isTensor, wrap, type Tensor } from '../tensor/handle.js';
+import { pyFloat } from '../tensor/print.js';
 import { fromNumpy, type NdArray } from '../tensor/interop.js';
 import { tensor, type TypedArray } from '../tensor/create.js';
 import type { WorkerSource } from '../data/worker_source.js';

@@ -1,0 +1,27 @@
+// The package: re-exports only. Heavy parts (ONNX, script, plots' and progress' libraries) load when first used.
+export { Tensor, type BackwardOptions, type MaxResult, type RemovableHandle, type ToOptions } from './tensor/tensor.js';
+export * from '../generated/ts/functions.js';
+export * from './tensor/create.js';
+export { emptyLike, fullLike, onesLike, randLike, randnLike, zerosLike } from './tensor/create.js';
+export { slice, Slice, type IndexItem } from './tensor/indexing.js';
+export { fromNumpy, type NdArray } from './tensor/interop.js';
+export { isTensor } from './tensor/handle.js';
+export { tidy, keep } from './tensor/tidy.js';
+export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
+export * from './tensor/constants.js';
+export * from './tensor/methods_as_functions.js';
+export { setPrintOptions, setPrintOptions as setPrintoptions, getPrintOptions, type PrintOptions } from './tensor/print.js';
+export * from './tensor/errors.js';
+export { GradFn } from './tensor/grad_fn.js';
+export { Generator, defaultGenerator, getRngState, initialSeed, manualSeed, seed, setRngState } from './random.js';
+export * as random from './random.js';
+export { enableGrad, inferenceMode, isGradEnabled, isInferenceModeEnabled, noGrad, setGradEnabled, type ModeGuard } from './autograd/modes.js';
+export * as autograd from './autograd/index.js';
+export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
+export * as data from './data/index.js';
+export * as utils from './utils.js';
+export * as vision from './vision/index.js';
+export * as viz from './viz/index.js';
+export { progress, type ProgressOptions } from './progress.js';
+export { getNumThreads, setNumThreads, memoryStats, emptyCache } from './tensor/backend.js';

@@ -1,0 +1,2 @@
+// The namespace `utils`: PyTorch's torch.utils, as far as it exists here.
+export * as data from './data/index.js';
