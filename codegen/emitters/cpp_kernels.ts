@@ -1,5 +1,5 @@
 // Emits generated/native/kernels/*.cc (bodies, compiled once per instruction set) and kernels.{h,cc} (the specs the drivers take).
-import { printScalarCpp, type ComputeType } from '../../src/emit/cpp/scalar.js';
+import { cppLeaves, printScalarCpp, type ComputeType } from '../../src/emit/cpp/scalar.js';
 import type { PointwiseInfo, ReductionInfo } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
@@ -134,7 +134,7 @@ function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): s
     ...exprs.map((e, i) => `    auto r${i} = ${cast(printScalarCpp(e, types(wide), base, accNames), wide ? state[i]!.w : state[i]!.n)};`),
     ...exprs.map((_, i) => `    a.${state[i]!.name} = r${i};`),
   ];
-  const initExpr = (s: (typeof state)[number], type: ComputeType): string => printScalarCpp({ kind: 'const', value: type === 'b' ? Boolean(s.init) : s.init }, new Map(), type).text;
+  const initExpr = (s: (typeof state)[number], type: ComputeType): string => cppLeaves.constant(type === 'b' ? Boolean(s.init) : s.init, type);
   const load = (x: ComputeType): string => (x === 'b' ? 'fb_load_b8' : `fb_load_${x}`);
   const store = (x: ComputeType): string => (x === 'b' ? 'fb_store_b8' : `fb_store_${x}`);
   const wideBase: ComputeType = WIDE[c];

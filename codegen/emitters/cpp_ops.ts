@@ -8,6 +8,12 @@ import { emitNode, nodeSetup, needsNode } from './cpp_autograd.js';
 import { TensorLowering } from '../lower/tensor.js';
 
 export const inplaceSig = (s: Signature): Signature => ({ ...s, name: `${s.name}_`, returns: 'self', results: [] });
+/** The name an op has in traces: in-place externs go by their plain name ('copy_' as 'copy') unless that is another op. */
+export const traceName = (op: Op): string => {
+  const plain = op.name.replace(/_$/, '');
+  return op.info.kind === 'extern' && op.sig.returns === 'self' && !declared.has(plain) ? plain : op.name;
+};
+const declared = new Set<string>();
 export const isMutating = (op: Op): boolean => (op.record.kind === 'extern' || op.record.kind === 'pointwise') && op.record.mutates !== undefined;
 
 /** The C++ functions of an op: [signature, is in place]. */
@@ -19,6 +25,7 @@ export function variants(op: Op): Signature[] {
 }
 
 export function emitOps(ops: readonly Op[]): void {
+  for (const o of ops) declared.add(o.name);
   const byName = new Map<string, Signature>(ops.filter((o) => !o.derived).map((o) => [o.name, o.sig]));
   emitHeader(ops);
   for (const family of new Set(ops.map((o) => o.family))) {
@@ -231,7 +238,7 @@ function belowExtern(op: Op): string {
   return [
     `${returnType(sig)} ${sig.name}(${paramList(sig)}) {`,
     `  if (!trace::active()) return ${call};`,
-    `  trace::Call call("${mutates.length ? sig.name.replace(/_$/, '') : sig.name}");`,
+    `  trace::Call call("${traceName(op)}");`,
     ...record(sig),
     ...finish,
     `}`,

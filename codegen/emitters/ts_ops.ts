@@ -5,7 +5,7 @@ import type { OpInfo, Param, ParamType } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
 import type { Signature } from '../schema.js';
-import { inplaceSig, variants } from './cpp_ops.js';
+import { inplaceSig, traceName, variants } from './cpp_ops.js';
 import { isListType } from './cpp_types.js';
 
 const ORIGIN = 'codegen/ops';
@@ -31,11 +31,8 @@ function emitTable(ops: readonly Op[]): void {
     }),
   );
 }
-/** In-place forms appear in traces under their plain name, so `copy_` is the op 'copy'. */
-function info(o: Op): OpInfo {
-  const name = o.info.kind === 'extern' && o.sig.returns === 'self' ? o.name.replace(/_$/, '') : o.name;
-  return { ...o.info, name };
-}
+/** The table goes by the names that traces use. */
+const info = (o: Op): OpInfo => ({ ...o.info, name: traceName(o) });
 const quoteKey = (k: string): string => (/^\w+$/.test(k) ? k : `'${k}'`);
 function literal(v: unknown): string {
   if (typeof v === 'number') return Number.isFinite(v) ? (Object.is(v, -0) ? '-0' : String(v)) : Number.isNaN(v) ? 'NaN' : v > 0 ? 'Infinity' : '-Infinity';

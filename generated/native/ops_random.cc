@@ -23,7 +23,7 @@ Tensor bernoulli(const Tensor& self, Generator* generator) {
 }
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
   if (!trace::active()) return cpu::bernoulli_(self, p, generator);
-  trace::Call call("bernoulli");
+  trace::Call call("bernoulli_");
   call.input(self);
   call.attr(support::attr("p", p));
   cpu::bernoulli_(self, p, generator);

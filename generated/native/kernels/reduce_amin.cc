@@ -160,10 +160,10 @@ struct Amin_i8 {
   struct Wide { i64v acc; };
   struct State { int64_t acc; };
   static inline void init(Acc& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i32(2147483647);
   }
   static inline void initWide(Wide& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
     auto r0 = fb_min(a.acc, x);
@@ -197,10 +197,10 @@ struct Amin_i16 {
   struct Wide { i64v acc; };
   struct State { int64_t acc; };
   static inline void init(Acc& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i32(2147483647);
   }
   static inline void initWide(Wide& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
     auto r0 = fb_min(a.acc, x);
@@ -234,10 +234,10 @@ struct Amin_i32 {
   struct Wide { i64v acc; };
   struct State { int64_t acc; };
   static inline void init(Acc& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i32(2147483647);
   }
   static inline void initWide(Wide& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
     auto r0 = fb_min(a.acc, x);
@@ -271,10 +271,10 @@ struct Amin_i64 {
   struct Wide { i64v acc; };
   struct State { int64_t acc; };
   static inline void init(Acc& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void initWide(Wide& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void combine(Acc& a, i64v x, [[maybe_unused]] i64v index) {
     auto r0 = fb_min(a.acc, x);
@@ -308,10 +308,10 @@ struct Amin_u8 {
   struct Wide { i64v acc; };
   struct State { int64_t acc; };
   static inline void init(Acc& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i32(2147483647);
   }
   static inline void initWide(Wide& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
     auto r0 = fb_min(a.acc, x);
@@ -345,10 +345,10 @@ struct Amin_b8 {
   struct Wide { i64v acc; };
   struct State { int64_t acc; };
   static inline void init(Acc& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i32(2147483647);
   }
   static inline void initWide(Wide& a) {
-    a.acc = fb_splat_f32(__builtin_inff());
+    a.acc = fb_splat_i64(9223372036854775807LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
     auto r0 = fb_min(a.acc, x);

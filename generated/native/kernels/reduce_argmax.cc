@@ -200,11 +200,11 @@ struct Argmax_i8 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i32((-2147483647 - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -247,11 +247,11 @@ struct Argmax_i16 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i32((-2147483647 - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -294,11 +294,11 @@ struct Argmax_i32 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i32((-2147483647 - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -341,11 +341,11 @@ struct Argmax_i64 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i64v x, [[maybe_unused]] i64v index) {
@@ -388,11 +388,11 @@ struct Argmax_u8 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i32((-2147483647 - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -435,11 +435,11 @@ struct Argmax_b8 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i32((-2147483647 - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(-__builtin_inff());
+    a.best = fb_splat_i64((-9223372036854775807LL - 1));
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {

@@ -204,11 +204,11 @@ struct MinDim_i8 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i32(2147483647);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -252,11 +252,11 @@ struct MinDim_i16 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i32(2147483647);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -300,11 +300,11 @@ struct MinDim_i32 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i32(2147483647);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -348,11 +348,11 @@ struct MinDim_i64 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i64v x, [[maybe_unused]] i64v index) {
@@ -396,11 +396,11 @@ struct MinDim_u8 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i32(2147483647);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
@@ -444,11 +444,11 @@ struct MinDim_b8 {
   struct Wide { i64v best; i64v at; };
   struct State { int64_t best; int64_t at; };
   static inline void init(Acc& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i32(2147483647);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void initWide(Wide& a) {
-    a.best = fb_splat_f32(__builtin_inff());
+    a.best = fb_splat_i64(9223372036854775807LL);
     a.at = fb_splat_i64(-1LL);
   }
   static inline void combine(Acc& a, i32v x, [[maybe_unused]] i64v index) {
