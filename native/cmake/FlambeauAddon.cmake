@@ -13,15 +13,14 @@ if(NOT FLAMBEAU_NAPI_INCLUDE AND FLAMBEAU_NODE)
   find_path(FLAMBEAU_NAPI_INCLUDE napi.h PATHS "${FLAMBEAU_NAPI_DIR}" NO_DEFAULT_PATH)
 endif()
 
-# node_api.h: what cmake-js offers, else the headers beside the node binary, else the node-api-headers package.
-set(candidates ${CMAKE_JS_INC})
+# node_api.h: what cmake-js offers, else the node-api-headers package that comes with it, else the headers beside the node binary.
+set(candidates ${CMAKE_JS_INC} "${FLAMBEAU_ROOT}/node_modules/node-api-headers/include" "${FLAMBEAU_ROOT}/../node-api-headers/include")
 if(FLAMBEAU_NODE)
   execute_process(COMMAND "${FLAMBEAU_NODE}" -p "process.execPath" OUTPUT_VARIABLE nodePath OUTPUT_STRIP_TRAILING_WHITESPACE)
   get_filename_component(nodePrefix "${nodePath}" DIRECTORY)
   get_filename_component(nodePrefix "${nodePrefix}" DIRECTORY)
   list(APPEND candidates "${nodePrefix}/include/node")
 endif()
-list(APPEND candidates "${FLAMBEAU_ROOT}/node_modules/node-api-headers/include" "${FLAMBEAU_ROOT}/../node-api-headers/include")
 find_path(FLAMBEAU_NODE_INCLUDE node_api.h PATHS ${candidates} NO_DEFAULT_PATH)
 
 if(NOT FLAMBEAU_ADDON_SOURCES)
