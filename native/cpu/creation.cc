@@ -131,8 +131,8 @@ Tensor eye(int64_t n, std::optional<int64_t> m, std::optional<DType> dtype) {
 
 namespace {
 
-Tensor triangle(const Tensor& self, int64_t diagonal, bool upper, const char* op) {
-  FB_CHECK(self.dim() >= 2, Shape, "%s: input tensor must have at least 2 dimensions", op);
+Tensor triangle(const Tensor& self, int64_t diagonal, bool upper) {
+  wrapDim(-2, self.dim());  // PyTorch's error for fewer than two dimensions
   Tensor out = cloneOf(self);
   const int64_t rows = self.size(-2), cols = self.size(-1);
   if (out.numel() == 0) return out;
@@ -155,7 +155,7 @@ Tensor triangle(const Tensor& self, int64_t diagonal, bool upper, const char* op
 
 }  // namespace
 
-Tensor tril(const Tensor& self, int64_t diagonal) { return triangle(self, diagonal, false, "tril"); }
-Tensor triu(const Tensor& self, int64_t diagonal) { return triangle(self, diagonal, true, "triu"); }
+Tensor tril(const Tensor& self, int64_t diagonal) { return triangle(self, diagonal, false); }
+Tensor triu(const Tensor& self, int64_t diagonal) { return triangle(self, diagonal, true); }
 
 }  // namespace flambeau::cpu

@@ -39,6 +39,12 @@ struct Bool8 {
 };
 using Half = _Float16;
 
+/// PyTorch's word for a dtype in messages: 'Float', 'Long', ...
+inline const char* torchName(DType t) {
+  constexpr const char* names[kNumDTypes] = {"Float", "Double", "Half", "BFloat16", "Char", "Short", "Int", "Long", "Byte", "Bool"};
+  return names[static_cast<int>(t)];
+}
+
 template <class T>
 struct Tag {
   using type = T;
@@ -71,7 +77,7 @@ decltype(auto) dispatchFloat(DType t, const char* op, F&& f) {
     case DType::BFloat16: return f(Tag<BFloat16>{});
     default: break;
   }
-  throw Error(ErrorKind::Type, detail::formatMessage("\"%s\" not implemented for '%s'", op, std::string(dtypeName(t)).c_str()));
+  throw Error(ErrorKind::Type, detail::formatMessage("\"%s\" not implemented for '%s'", op, torchName(t)));
 }
 /// Pure moves only care for the width of an element.
 template <class F>
@@ -119,7 +125,7 @@ inline T fromScalar(Scalar s) {
   }
 }
 
-inline std::string nameOf(DType t) { return std::string(dtypeName(t)); }
+inline std::string nameOf(DType t) { return torchName(t); }
 
 /// The same tensor when contiguous, else a contiguous copy. Below autograd and trace.
 inline Tensor contiguousOf(const Tensor& t) {

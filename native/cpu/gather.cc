@@ -20,14 +20,14 @@ void checkGatherShapes(const Tensor& self, int64_t dim, const Tensor& index, con
     FB_CHECK(std::max<int64_t>(1, src->dim()) == ni, Shape, "Index tensor must have the same number of dimensions as src tensor");
   for (int64_t d = 0; d < index.dim(); ++d) {
     const int64_t n = index.sizes()[d];
-    if (d != dim)
-      FB_CHECK(n <= (self.dim() ? self.sizes()[d] : 1), Shape,
-               src ? "Expected index %s to be smaller than self %s apart from dimension %lld"
-                   : "Size does not match at dimension %4$lld expected index %1$s to be smaller than self %2$s apart from dimension %3$lld",
-               shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(), static_cast<long long>(dim), static_cast<long long>(d));
+    const bool fits = d == dim || n <= (self.dim() ? self.sizes()[d] : 1);
     if (src)
-      FB_CHECK(n <= (src->dim() ? src->sizes()[d] : 1), Shape, "Expected index %s to be smaller than src %s", shapeString(index.sizes()).c_str(),
-               shapeString(src->sizes()).c_str());
+      FB_CHECK(fits && n <= (src->dim() ? src->sizes()[d] : 1), Shape,
+               "Expected index %s to be smaller than self %s apart from dimension %lld and to be smaller size than src %s",
+               shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(), static_cast<long long>(dim), shapeString(src->sizes()).c_str());
+    else
+      FB_CHECK(fits, Shape, "Size does not match at dimension %lld expected index %s to be smaller than self %s apart from dimension %lld",
+               static_cast<long long>(d), shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(), static_cast<long long>(dim));
   }
 }
 
@@ -142,7 +142,7 @@ void scatterInto(const Tensor& out, int64_t dim, const Tensor& index, const Oper
     FB_CHECK(src.tensor.dtype() == out.dtype(), Type, "%s(): Expected self.dtype to be equal to src.dtype", op);
     checkGatherShapes(out, dim, index, &src.tensor, op);
   } else {
-    checkGatherShapes(out, dim, index, &out, op);
+    checkGatherShapes(out, dim, index, nullptr, op);
   }
   if (index.numel() == 0) return;
   const int64_t n = out.dim() ? out.sizes()[dim] : 1, step = out.dim() ? out.strides()[dim] : 0;

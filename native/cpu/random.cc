@@ -172,7 +172,7 @@ const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator*
 }
 
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
-  FB_CHECK(n >= 0, Value, "n must be non-negative, got%lld", static_cast<long long>(n));
+  FB_CHECK(n >= 0, Shape, "Trying to create tensor with negative dimension %lld: [%lld]", static_cast<long long>(n), static_cast<long long>(n));
   Tensor out = emptyTensor(Dims{n}, DType::Int64);
   int64_t* r = out.ptr<int64_t>();
   Generator& g = pick(generator);

@@ -95,14 +95,16 @@ void forward(const ConvForwardBlock& g) {
   constexpr int step = kVecs * kPer;
   const Mask full(kLanes);
   int64_t q = 0;
-  for (; q + step <= g.chunkCount; q += step) forwardStrip<kVecs>(g, g.chunks + q, q * kChunk, full);
+  const int missing = static_cast<int>(kChunk - g.lastChunk);
+  for (; q + step <= g.chunkCount; q += step)
+    forwardStrip<kVecs>(g, g.chunks + q, q * kChunk, q + step == g.chunkCount ? Mask(kLanes - missing) : full);
   const int rest = static_cast<int>(g.chunkCount - q);
   if (rest <= 0) return;
   // The missing half of the last register repeats its first chunk; the mask drops it.
   int64_t at[step];
   for (int i = 0; i < step; ++i) at[i] = g.chunks[q + (i < rest ? i : rest - 1)];
   const int vecs = (rest + kPer - 1) / kPer;
-  const Mask tail((rest - (vecs - 1) * kPer) * kChunk);
+  const Mask tail((rest - (vecs - 1) * kPer) * kChunk - missing);
   if (vecs == 1) return forwardStrip<1>(g, at, q * kChunk, tail);
   if (vecs == 2) return forwardStrip<2>(g, at, q * kChunk, tail);
   if constexpr (kVecs == 4) {
@@ -111,38 +113,46 @@ void forward(const ConvForwardBlock& g) {
   }
 }
 
+// Registers of pixels over all images of a block, so that the hot loop has no inner image loop to set up.
+struct PixelTable {
+  static constexpr int kLimit = 256;
+  int64_t count = 0;
+  int64_t x[kLimit * kPer];  // chunk offsets
+  int64_t dy[kLimit];
+};
+
 template <int M, int N>
-__attribute__((noinline)) void weightTile(const ConvWeightBlock& g, int64_t o, int64_t t) {
+__attribute__((noinline)) void weightTile(const ConvWeightBlock& g, const PixelTable& table, int rest, int64_t o, int64_t t) {
   V acc[M][N];
 #pragma GCC unroll 8
   for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
     for (int c = 0; c < N; ++c) acc[r][c] = V{};
-  const int64_t pixels = (g.chunkCount - 1) * kChunk + g.lastChunk, whole = pixels / kLanes;
-  const int rest = static_cast<int>(pixels - whole * kLanes);
-  const Mask tail(rest);
-  for (int64_t n = 0; n < g.images; ++n) {
-    const float* dy = g.dy + n * g.dyImage + o * g.ldy;
-    const float* x[N];
+  const float* x[N];
 #pragma GCC unroll 4
-    for (int c = 0; c < N; ++c) x[c] = g.x + n * g.xImage + g.taps[t + c];
-    const int64_t* chunk = g.chunks;
-    const int64_t ldy = g.ldy;
-    for (int64_t q = 0; q < whole; ++q, chunk += kPer, dy += kLanes) {
-      V px[N];
+  for (int c = 0; c < N; ++c) x[c] = g.x + g.taps[t + c];
+  const float* dyBase = g.dy + o * g.ldy;
+  const int64_t ldy = g.ldy, *chunk = table.x;
+  for (int64_t q = 0; q < table.count; ++q, chunk += kPer) {
+    V px[N];
 #pragma GCC unroll 4
-      for (int c = 0; c < N; ++c) px[c] = loadPixels(x[c], chunk);
+    for (int c = 0; c < N; ++c) px[c] = loadPixels(x[c], chunk);
+    const float* dy = dyBase + table.dy[q];
 #pragma GCC unroll 8
-      for (int r = 0; r < M; ++r) {
-        const V d = load(dy + r * ldy);
+    for (int r = 0; r < M; ++r) {
+      const V d = load(dy + r * ldy);
 #pragma GCC unroll 4
-        for (int c = 0; c < N; ++c) acc[r][c] += d * px[c];
-      }
+      for (int c = 0; c < N; ++c) acc[r][c] += d * px[c];
     }
-    if (rest) {
+  }
+  if (rest) {
+    const Mask tail(rest);
+    const int64_t* last = g.chunks + g.chunkCount - (rest + kChunk - 1) / kChunk;
+    for (int64_t n = 0; n < g.images; ++n) {
+      const float* dy = dyBase + n * g.dyImage + (last - g.chunks) * kChunk;
       V px[N];
 #pragma GCC unroll 4
-      for (int c = 0; c < N; ++c) px[c] = loadSomePixels(x[c], chunk, rest);
+      for (int c = 0; c < N; ++c) px[c] = loadSomePixels(x[c] + n * g.xImage, last, rest);
 #pragma GCC unroll 8
       for (int r = 0; r < M; ++r) {
         const V d = loadMasked(dy + r * ldy, tail);
@@ -165,55 +175,108 @@ __attribute__((noinline)) void weightTile(const ConvWeightBlock& g, int64_t o, i
 }
 
 template <int N>
-void weightColumns(const ConvWeightBlock& g, int64_t t) {
+void weightColumns(const ConvWeightBlock& g, const PixelTable& table, int rest, int64_t t) {
   int64_t o = g.channelBegin;
-  for (; o + kRows <= g.channelEnd; o += kRows) weightTile<kRows, N>(g, o, t);
+  for (; o + kRows <= g.channelEnd; o += kRows) weightTile<kRows, N>(g, table, rest, o, t);
   switch (g.channelEnd - o) {
-    case 5: return weightTile<5, N>(g, o, t);
-    case 4: return weightTile<4, N>(g, o, t);
-    case 3: return weightTile<3, N>(g, o, t);
-    case 2: return weightTile<2, N>(g, o, t);
-    case 1: return weightTile<1, N>(g, o, t);
+    case 5: return weightTile<5, N>(g, table, rest, o, t);
+    case 4: return weightTile<4, N>(g, table, rest, o, t);
+    case 3: return weightTile<3, N>(g, table, rest, o, t);
+    case 2: return weightTile<2, N>(g, table, rest, o, t);
+    case 1: return weightTile<1, N>(g, table, rest, o, t);
     default: return;
   }
 }
 
-void weight(const ConvWeightBlock& g) {
+void weightTaps(const ConvWeightBlock& g, const PixelTable& table, int rest) {
   int64_t t = g.tapBegin;
-  for (; t + kTaps <= g.tapEnd; t += kTaps) weightColumns<kTaps>(g, t);
+  for (; t + kTaps <= g.tapEnd; t += kTaps) weightColumns<kTaps>(g, table, rest, t);
   if constexpr (kTaps == 4) {
     if (t + 2 <= g.tapEnd) {
-      weightColumns<2>(g, t);
+      weightColumns<2>(g, table, rest, t);
       t += 2;
     }
   }
-  for (; t < g.tapEnd; ++t) weightColumns<1>(g, t);
+  for (; t < g.tapEnd; ++t) weightColumns<1>(g, table, rest, t);
 }
 
-// Gather form of col2im: every row of dx is summed in registers over the taps that reach it.
-void fold(const ConvFoldBlock& g) {
-  for (int64_t x0 = 0; x0 < g.width; x0 += kLanes) {
-    const int lanes = static_cast<int>(g.width - x0 < kLanes ? g.width - x0 : kLanes);
-    const Mask out(lanes);
-    for (int64_t y = 0; y < g.height; ++y) {
-      V even = {}, odd = {};
-      for (int64_t r = 0; r < g.kernelH; ++r) {
-        const int64_t from = y + g.padH - r * g.dilationH;
-        if (from < 0 || from >= g.outH) continue;
-        const float* row = g.columns + r * g.kernelW * g.ldc + from * g.outW;
-        for (int64_t s = 0; s < g.kernelW; ++s, row += g.ldc) {
-          // Lane l takes column x0 + l + pad - s * dilation of the tap's plane, where there is one.
-          const int64_t shift = x0 + g.padW - s * g.dilationW;
-          const int64_t first = shift < 0 ? -shift : 0, last = g.outW - shift < lanes ? g.outW - shift : lanes;
-          if (first >= last) continue;
-          const V part = loadMasked(row + shift, maskRange(static_cast<int>(first), static_cast<int>(last)));
+void weight(const ConvWeightBlock& g) {
+  const int64_t pixels = (g.chunkCount - 1) * kChunk + g.lastChunk, whole = pixels / kLanes;
+  const int rest = static_cast<int>(pixels - whole * kLanes);
+  PixelTable table;
+  ConvWeightBlock part = g;
+  const auto flush = [&](int64_t from, int64_t to, int tail) {
+    part.images = to - from;
+    part.x = g.x + from * g.xImage;
+    part.dy = g.dy + from * g.dyImage;
+    weightTaps(part, table, tail);
+    table.count = 0;
+  };
+  // As many whole images as the table holds; a large image alone goes in pieces.
+  const int64_t group = whole ? PixelTable::kLimit / whole : g.images;
+  const int64_t perCall = group > 0 ? group : 1;
+  for (int64_t n = 0; n < g.images; n += perCall) {
+    const int64_t end = n + perCall < g.images ? n + perCall : g.images;
+    for (int64_t i = n; i < end; ++i)
+      for (int64_t q = 0; q < whole; ++q) {
+        if (table.count == PixelTable::kLimit) flush(n, end, 0);
+        for (int h = 0; h < kPer; ++h) table.x[table.count * kPer + h] = (i - n) * g.xImage + g.chunks[q * kPer + h];
+        table.dy[table.count++] = (i - n) * g.dyImage + q * kLanes;
+      }
+    flush(n, end, rest);
+  }
+}
+
+// Gather form of col2im: every row of dx is summed in registers over the taps that reach it. The masks of a tap column are
+// the same for all rows.
+constexpr int kMaxKernel = 16;
+
+template <int K>  // kernel width, 0: any up to kMaxKernel
+void foldColumns(const ConvFoldBlock& g, int64_t x0) {
+  const int lanes = static_cast<int>(g.width - x0 < kLanes ? g.width - x0 : kLanes);
+  const Mask out(lanes);
+  const int64_t width = K ? K : g.kernelW;
+  Mask masks[K ? K : kMaxKernel];
+  int64_t shifts[K ? K : kMaxKernel];
+  for (int64_t s = 0; s < width; ++s) {
+    // Lane l takes column x0 + l + pad - s * dilation of the tap's plane, where there is one.
+    const int64_t shift = x0 + g.padW - s * g.dilationW;
+    int64_t first = shift < 0 ? -shift : 0, last = g.outW - shift < lanes ? g.outW - shift : lanes;
+    if (first >= last) first = last = 0;
+    masks[s] = maskRange(static_cast<int>(first), static_cast<int>(last));
+    shifts[s] = first >= last ? 0 : s * g.ldc + shift;
+  }
+  for (int64_t y = 0; y < g.height; ++y) {
+    V even = {}, odd = {};
+    for (int64_t r = 0; r < g.kernelH; ++r) {
+      const int64_t from = y + g.padH - r * g.dilationH;
+      if (from < 0 || from >= g.outH) continue;
+      const float* row = g.columns + r * width * g.ldc + from * g.outW;
+      if constexpr (K > 0) {
+#pragma GCC unroll 8
+        for (int s = 0; s < K; ++s) {
+          const V part = loadMasked(row + shifts[s], masks[s]);
           if (s & 1)
             odd += part;
           else
             even += part;
         }
+      } else {
+        for (int64_t s = 0; s < width; ++s) even += loadMasked(row + shifts[s], masks[s]);
       }
-      storeMasked(g.dx + y * g.width + x0, even + odd, out);
+    }
+    storeMasked(g.dx + y * g.width + x0, even + odd, out);
+  }
+}
+
+void fold(const ConvFoldBlock& g) {
+  for (int64_t x0 = 0; x0 < g.width; x0 += kLanes) {
+    switch (g.kernelW) {
+      case 1: foldColumns<1>(g, x0); break;
+      case 3: foldColumns<3>(g, x0); break;
+      case 5: foldColumns<5>(g, x0); break;
+      case 7: foldColumns<7>(g, x0); break;
+      default: foldColumns<0>(g, x0); break;
     }
   }
 }

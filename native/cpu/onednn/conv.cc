@@ -1,0 +1,153 @@
+// Float32 convolutions as oneDNN primitives. The primitive picks its layouts; plain tensors are reordered on the way in and out.
+#include "cpu/conv.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "cpu/onednn/engine.h"
+
+namespace flambeau::cpu {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+
+// One tensor of the primitive: reordered through scratch memory when the layouts differ.
+struct Port {
+  size_t bytes = 0;  // 0: used in place
+  std::optional<onednn::Prepared> reorder;
+  void prepare(const memory::desc& plain, const memory::desc& wanted, bool in) {
+    if (plain == wanted) return;
+    bytes = (wanted.get_size() + 63) & ~size_t{63};
+    dnnl::primitive_attr attr;
+    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const memory::desc &from = in ? plain : wanted, &to = in ? wanted : plain;
+    dnnl::reorder::primitive_desc pd(onednn::engine(), from, onednn::engine(), to, attr);
+    reorder.emplace(dnnl::reorder(pd));
+    reorder->arg(DNNL_ARG_FROM, from);
+    reorder->arg(DNNL_ARG_TO, to);
+    reorder->arg(DNNL_ARG_SCRATCHPAD, pd.scratchpad_desc());
+    scratch = pd.scratchpad_desc().get_size();
+  }
+  size_t scratch = 0;
+};
+
+class OneDnnConv : public ConvPlan {
+ public:
+  explicit OneDnnConv(const ConvSpec& s) : s_(s) {
+    // oneDNN wants 3 to 5 dimensions: leave out the leading spatial ones of extent one.
+    int first = 0;
+    while (first < 2 && s.in[first] == 1 && s.kernel[first] == 1 && s.out[first] == 1 && s.pad[first] == 0) ++first;
+    memory::dims x{s.batch, s.channels}, y{s.batch, s.outChannels}, stride, dilation, pad, padRight, w;
+    if (s.groups > 1) w.push_back(s.groups);
+    w.push_back(s.outChannels / s.groups);
+    w.push_back(s.channels / s.groups);
+    for (int d = first; d < 3; ++d) {
+      x.push_back(s.in[d]);
+      y.push_back(s.out[d]);
+      w.push_back(s.kernel[d]);
+      stride.push_back(s.stride[d]);
+      dilation.push_back(s.dilation[d] - 1);
+      pad.push_back(s.pad[d]);
+      // What the last window reads beyond the image (less than `pad` when the stride does not divide).
+      padRight.push_back((s.out[d] - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] + 1 - s.in[d] - s.pad[d]);
+    }
+    const auto any = [](const memory::dims& d) { return memory::desc(d, memory::data_type::f32, Tag::any); };
+    const auto plain = [](const memory::dims& d) {
+      memory::dims st(d.size());
+      int64_t step = 1;
+      for (size_t i = d.size(); i-- > 0;) {
+        st[i] = step;
+        step *= d[i];
+      }
+      return memory::desc(d, memory::data_type::f32, st);
+    };
+    const memory::desc bias({s.outChannels}, memory::data_type::f32, Tag::a);
+    dnnl::primitive_attr attr;
+    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const auto algorithm = dnnl::algorithm::convolution_direct;
+    syncLibraryThreads();
+    const auto forward = [&](const dnnl::primitive_attr& a) {
+      const auto kind = s.kind == ConvSpec::Kind::Forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+      const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride, dilation, pad, padRight)
+                            : dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
+      return dnnl::convolution_forward::primitive_desc(d, a, onednn::engine());
+    };
+    const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b, const memory::dims& db, int ib,
+                            const memory::desc& o, const memory::dims& dout, int io, const memory::desc& scratch) {
+      first_.prepare(plain(da), a, true);
+      second_.prepare(plain(db), b, true);
+      out_.prepare(plain(dout), o, false);
+      conv_->arg(ia, a);
+      conv_->arg(ib, b);
+      conv_->arg(io, o);
+      conv_->arg(DNNL_ARG_SCRATCHPAD, scratch);
+      if (s.bias) conv_->arg(DNNL_ARG_BIAS, bias);
+      scratch_ = std::max({scratch.get_size(), first_.scratch, second_.scratch, out_.scratch});
+      scratch_ = (scratch_ + 63) & ~size_t{63};
+    };
+    if (s.kind == ConvSpec::Kind::Forward) {
+      if (s.relu) {
+        dnnl::post_ops ops;
+        ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+        attr.set_post_ops(ops);
+      }
+      const auto pd = forward(attr);
+      conv_.emplace(dnnl::convolution_forward(pd));
+      finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST, pd.scratchpad_desc());
+    } else if (s.kind == ConvSpec::Kind::BackwardInput) {
+      const dnnl::convolution_backward_data::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
+      const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}));
+      conv_.emplace(dnnl::convolution_backward_data(pd));
+      finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.diff_src_desc(), x, DNNL_ARG_DIFF_SRC,
+             pd.scratchpad_desc());
+    } else {
+      const dnnl::convolution_backward_weights::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
+      const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}));
+      conv_.emplace(dnnl::convolution_backward_weights(pd));
+      finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.src_desc(), x, DNNL_ARG_SRC, pd.diff_weights_desc(), w, DNNL_ARG_DIFF_WEIGHTS,
+             pd.scratchpad_desc());
+    }
+  }
+
+  void run(const void* a, const void* b, const void* bias, void* out) const override {
+    char* at = static_cast<char*>(onednn::scratchpad().get(scratch_ + first_.bytes + second_.bytes + out_.bytes + 64));
+    void* work = at;
+    at += scratch_;
+    const auto take = [&](const Port& port, void* plain) {
+      if (!port.bytes) return plain;
+      void* p = at;
+      at += port.bytes;
+      return p;
+    };
+    void* pa = take(first_, const_cast<void*>(a));
+    void* pb = take(second_, const_cast<void*>(b));
+    void* po = take(out_, out);
+    if (first_.bytes) first_.reorder->run({const_cast<void*>(a), pa, work});
+    if (second_.bytes) second_.reorder->run({const_cast<void*>(b), pb, work});
+    if (s_.bias)
+      conv_->run({pa, pb, po, work, const_cast<void*>(bias)});
+    else
+      conv_->run({pa, pb, po, work});
+    if (out_.bytes) out_.reorder->run({po, out, work});
+  }
+  const char* via() const override { return "oneDNN"; }
+
+ private:
+  ConvSpec s_;
+  Port first_, second_, out_;
+  std::optional<onednn::Prepared> conv_;
+  size_t scratch_ = 0;
+};
+
+}  // namespace
+
+Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec) {
+  try {
+    return makeRef<OneDnnConv>(spec);
+  } catch (const dnnl::error&) {
+    return {};  // not a shape this oneDNN takes
+  }
+}
+
+}  // namespace flambeau::cpu
