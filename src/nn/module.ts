@@ -29,9 +29,18 @@ export type StateDict = Record<string, Tensor>;
 /** Modules whose forward is running, for the scope names of traces. */
 const running: Module[] = [];
 
+let observer: ((m: Module) => void) | null = null;
+/** Tells `fn` about every module that is called while a trace runs; gives back the previous observer. Internal. */
+export function observeModules(fn: ((m: Module) => void) | null): ((m: Module) => void) | null {
+  const before = observer;
+  observer = fn;
+  return before;
+}
+
 /** Calls forward with the hooks, and tells a running trace which module it is in. */
 function callSlowly(m: Module, inputs: unknown[]): unknown {
   const state = m[STATE];
+  observer?.(m);
   let args = inputs;
   for (const hook of state.preHooks ?? []) {
     const changed = hook(m, args);
