@@ -3,6 +3,7 @@
 
 #include "cpu/conv.h"
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 #include "cpu/matmul.h"
 
 namespace flambeau::cpu {
@@ -101,7 +102,7 @@ Dims outputSizes(IntSpan input, IntSpan weight, const Geometry& g) {
 }
 
 void checkSameDtype(const Tensor& a, const Tensor& b) {
-  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", torchName(a.dtype()), torchName(b.dtype()));
+  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()), scalarTypeName(b.dtype()));
 }
 
 Tensor runConv(const ConvSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, IntSpan sizes, DType dtype) {

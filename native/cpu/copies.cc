@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 
@@ -22,8 +23,6 @@ const Tensor& fill_(const Tensor& self, Scalar value) {
 const Tensor& zero_(const Tensor& self) { return fill_(self, Scalar(0)); }
 
 Tensor clone(const Tensor& self) { return cloneOf(self); }
-
-Tensor contiguous(const Tensor& self) { return contiguousOf(self); }
 
 Tensor toDtype(const Tensor& self, DType dtype) { return castOf(self, dtype); }
 

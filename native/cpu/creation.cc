@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 namespace {

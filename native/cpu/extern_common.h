@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/promotion.h"
 #include "cpu/drivers.h"
 #include "flambeau/parallel.h"
 #include "flambeau/tensor.h"
@@ -39,12 +40,6 @@ struct Bool8 {
 };
 using Half = _Float16;
 
-/// PyTorch's word for a dtype in messages: 'Float', 'Long', ...
-inline const char* torchName(DType t) {
-  constexpr const char* names[kNumDTypes] = {"Float", "Double", "Half", "BFloat16", "Char", "Short", "Int", "Long", "Byte", "Bool"};
-  return names[static_cast<int>(t)];
-}
-
 template <class T>
 struct Tag {
   using type = T;
@@ -77,7 +72,7 @@ decltype(auto) dispatchFloat(DType t, const char* op, F&& f) {
     case DType::BFloat16: return f(Tag<BFloat16>{});
     default: break;
   }
-  throw Error(ErrorKind::Type, detail::formatMessage("\"%s\" not implemented for '%s'", op, torchName(t)));
+  throw Error(ErrorKind::Type, detail::formatMessage("\"%s\" not implemented for '%s'", op, scalarTypeName(t)));
 }
 /// Pure moves only care for the width of an element.
 template <class F>
@@ -125,7 +120,6 @@ inline T fromScalar(Scalar s) {
   }
 }
 
-inline std::string nameOf(DType t) { return torchName(t); }
 
 /// The same tensor when contiguous, else a contiguous copy. Below autograd and trace.
 inline Tensor contiguousOf(const Tensor& t) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -182,18 +183,6 @@ Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Te
   return out;
 }
 
-const Tensor& scatter_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src) {
-  scatterInto<false>(self, dim, index, src, "scatter");
-  self.bumpVersion();
-  return self;
-}
-
-const Tensor& scatterAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
-  scatterInto<true>(self, dim, index, src, "scatter");
-  self.bumpVersion();
-  return self;
-}
-
 namespace {
 
 // The index of indexSelect/indexAdd as contiguous int64, checked against n.
@@ -235,8 +224,8 @@ namespace {
 void indexAddInto(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
   dim = wrapDim(dim, out.dim());
   const int64_t n = out.dim() ? out.sizes()[dim] : 1;
-  FB_CHECK(out.dtype() == source.dtype(), Type, "index_add_(): self (%s) and source (%s) must have the same scalar type", nameOf(out.dtype()).c_str(),
-           nameOf(source.dtype()).c_str());
+  FB_CHECK(out.dtype() == source.dtype(), Type, "index_add_(): self (%s) and source (%s) must have the same scalar type", scalarTypeName(out.dtype()),
+           scalarTypeName(source.dtype()));
   FB_CHECK(out.dim() == source.dim() || source.dim() == 0 || out.dim() == 0, Shape, "index_add_(): source and self must have the same number of dimensions");
   const int64_t count = source.dim() ? source.sizes()[std::min(dim, source.dim() - 1)] : 1;
   FB_CHECK(index.numel() == count, Shape, "index_add_(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %lld",
@@ -281,17 +270,11 @@ Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tens
   return out;
 }
 
-const Tensor& indexAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
-  indexAddInto(self, dim, index, source, alpha);
-  self.bumpVersion();
-  return self;
-}
-
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx) {
   FB_CHECK(weight.dim() == 2, Shape, "'weight' must be 2-D");
   FB_CHECK(indices.dtype() == DType::Int64 || indices.dtype() == DType::Int32, Type,
            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got %s instead (while checking arguments for embedding)",
-           nameOf(indices.dtype()).c_str());
+           scalarTypeName(indices.dtype()));
   Dims sizes(indices.sizes());
   sizes.push_back(weight.size(1));
   const int64_t count = indices.numel();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 
@@ -165,7 +166,7 @@ void indexPutInto(const Tensor& self, TensorSpan indices, const Tensor& values, 
   std::vector<Tensor> list;
   if (zeroDimMask(self, indices, viewed, list)) return indexPutInto(viewed, list, values, accumulateValues);
   FB_CHECK(values.dtype() == self.dtype(), Type, "Index put requires the source and destination dtypes match, got %s for the destination and %s for the source.",
-           nameOf(self.dtype()).c_str(), nameOf(values.dtype()).c_str());
+           scalarTypeName(self.dtype()), scalarTypeName(values.dtype()));
   const IndexPlan plan = planIndex(self, indices);
   // Leading ones of the values may go beyond the result's rank, as in any broadcast.
   Dims vs(values.sizes()), vst(values.strides());
@@ -246,12 +247,6 @@ Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   Tensor out = cloneOf(self);
   indexPutInto(out, indices, values, accumulateValues);
   return out;
-}
-
-const Tensor& indexPut_(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulateValues) {
-  indexPutInto(self, indices, values, accumulateValues);
-  self.bumpVersion();
-  return self;
 }
 
 Tensor maskedSelect(const Tensor& self, const Tensor& mask) {

@@ -5,13 +5,14 @@
 #include <algorithm>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 #include "cpu/gemm.h"
 
 namespace flambeau::cpu {
 namespace {
 
 void checkSameDtype(const Tensor& a, const Tensor& b) {
-  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", torchName(a.dtype()), torchName(b.dtype()));
+  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()), scalarTypeName(b.dtype()));
 }
 
 [[noreturn]] void notConformable(int64_t m, int64_t k, int64_t k2, int64_t n) {
@@ -166,8 +167,8 @@ Tensor bmm(const Tensor& self, const Tensor& mat2) {
 Tensor dot(const Tensor& self, const Tensor& tensor) {
   FB_CHECK(self.dim() == 1 && tensor.dim() == 1, Shape, "1D tensors expected, but got %lldD and %lldD tensors", static_cast<long long>(self.dim()),
            static_cast<long long>(tensor.dim()));
-  FB_CHECK(self.dtype() == tensor.dtype(), Type, "dot : expected both vectors to have same dtype, but found %s and %s", torchName(self.dtype()),
-           torchName(tensor.dtype()));
+  FB_CHECK(self.dtype() == tensor.dtype(), Type, "dot : expected both vectors to have same dtype, but found %s and %s", scalarTypeName(self.dtype()),
+           scalarTypeName(tensor.dtype()));
   FB_CHECK(self.numel() == tensor.numel(), Shape,
            "inconsistent tensor size, expected tensor %s and src %s to have the same number of elements, but got %lld and %lld elements respectively",
            shapeString(self.sizes()).c_str(), shapeString(tensor.sizes()).c_str(), static_cast<long long>(self.numel()), static_cast<long long>(tensor.numel()));
@@ -213,7 +214,7 @@ Tensor expanded(const Tensor& self, int64_t m, int64_t n) {
   const Dims target{m, n};
   Dims strides(2, 0);
   FB_CHECK(self.dim() <= 2, Shape, "expand(%s{%s}, size=[%lld, %lld]): the number of sizes provided (2) must be greater or equal to the number of dimensions in the tensor (%lld)",
-           torchName(self.dtype()), shapeString(self.sizes()).c_str(), static_cast<long long>(m), static_cast<long long>(n), static_cast<long long>(self.dim()));
+           scalarTypeName(self.dtype()), shapeString(self.sizes()).c_str(), static_cast<long long>(m), static_cast<long long>(n), static_cast<long long>(self.dim()));
   for (int64_t d = 0; d < self.dim(); ++d) {
     const int64_t at = 2 - self.dim() + d, have = self.sizes()[d];
     FB_CHECK(have == target[at] || have == 1, Shape,

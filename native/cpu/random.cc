@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 #include "flambeau/generator.h"
 
 namespace flambeau::cpu {
@@ -64,7 +65,7 @@ const Tensor& uniform_(const Tensor& self, double from, double to, Generator* ge
     FB_CHECK(from <= to, Value, "uniform_ expects to return a [from, to) range, but found from=%g > to=%g", from, to);
     FB_CHECK(to - from <= static_cast<double>(std::numeric_limits<C>::max()), Value,
              "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%g and from=%g which result in to-from to exceed the limit",
-             nameOf(self.dtype()).c_str(), to, from);
+             scalarTypeName(self.dtype()), to, from);
     Generator& g = pick(generator);
     std::lock_guard<std::mutex> lock(g.mutex);
     const C a = static_cast<C>(from), span = static_cast<C>(to) - a;
@@ -156,9 +157,9 @@ const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator*
     using T = typename decltype(tag)::type;
     if constexpr (std::is_integral_v<T>) {
       FB_CHECK(low >= static_cast<int64_t>(std::numeric_limits<T>::min()) && low <= static_cast<int64_t>(std::numeric_limits<T>::max()), Value,
-               "from is out of bounds for %s", nameOf(self.dtype()).c_str());
+               "from is out of bounds for %s", scalarTypeName(self.dtype()));
       FB_CHECK(high - 1 >= static_cast<int64_t>(std::numeric_limits<T>::min()) && high - 1 <= static_cast<int64_t>(std::numeric_limits<T>::max()),
-               Value, "to - 1 is out of bounds for %s", nameOf(self.dtype()).c_str());
+               Value, "to - 1 is out of bounds for %s", scalarTypeName(self.dtype()));
     }
     constexpr bool wide = std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, BFloat16>;
     eachElement<T>(self, [&](T& x) {
@@ -185,7 +186,6 @@ Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
   return castOf(out, dtype.value_or(DType::Int64));
 }
 
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
 
 namespace {
 
@@ -206,7 +206,7 @@ Tensor raceDraw(const Tensor& p, int64_t count, Generator* generator) {
 
 Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Generator* generator) {
   FB_CHECK(self.dim() == 1 || self.dim() == 2, Shape, "prob_dist must be 1 or 2 dim");
-  FB_CHECK(isFloating(self.dtype()), Type, "multinomial only supports floating-point dtypes for input, got: %s", nameOf(self.dtype()).c_str());
+  FB_CHECK(isFloating(self.dtype()), Type, "multinomial only supports floating-point dtypes for input, got: %s", scalarTypeName(self.dtype()));
   FB_CHECK(numSamples > 0, Value, "cannot sample n_sample <= 0 samples");
   const int64_t categories = self.size(-1), rows = self.dim() == 2 ? self.size(0) : 1;
   FB_CHECK(replacement || numSamples <= categories, Value, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");

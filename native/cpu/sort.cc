@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "cpu/extern_common.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 namespace {
