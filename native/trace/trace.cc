@@ -26,13 +26,6 @@ std::string joined(const std::vector<std::string>& parts) {
   }
   return s;
 }
-
-/// `add_` is recorded as `add`: in the graph the write is a new value.
-std::string plainName(const char* op) {
-  std::string s(op);
-  if (!s.empty() && s.back() == '_') s.pop_back();
-  return s;
-}
 }  // namespace
 
 Recorder* recorder() { return live(); }
@@ -49,7 +42,7 @@ struct Call::Impl {
 };
 
 Call::Call(const char* op) : impl_(live() ? new Impl() : nullptr) {
-  if (impl_) impl_->node.op = plainName(op);
+  if (impl_) impl_->node.op = op;
 }
 Call::~Call() { delete impl_; }
 
@@ -122,7 +115,7 @@ void Call::finish() {
         const ValueId v = r->newValue(o.tensor);
         n.out.push_back(v);
         const int32_t a = r->findAlias(o.tensor);
-        if (a < 0) r->fail("internal: " + n.op + "_() wrote a tensor that is not among its inputs");
+        if (a < 0) r->fail("internal: " + n.op + "() wrote a tensor that is not among its inputs");
         r->write(a, v, o.tensor);
         break;
       }

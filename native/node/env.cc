@@ -1,0 +1,124 @@
+// See env.h.
+#include "node/env.h"
+
+#include "node/builds.h"
+
+namespace flambeau::node {
+
+namespace {
+
+// V8 is told in steps: a call per storage would cost more than small ops do.
+constexpr int64_t kReportStep = 256 * 1024;
+
+struct MemoryReport {
+  napi_env env = nullptr;
+  int64_t pending = 0, reported = 0;
+};
+thread_local MemoryReport tlsMemory;
+
+void onMemory(int64_t delta) {
+  MemoryReport& m = tlsMemory;
+  m.pending += delta;
+  if (m.pending < kReportStep && m.pending > -kReportStep) return;
+  if (!m.env) return;
+  // A thread that frees what another one made must not bring its own total below zero.
+  int64_t change = m.pending;
+  if (m.reported + change < 0) change = -m.reported;
+  m.pending -= change;
+  m.reported += change;
+  int64_t now;
+  if (change != 0) napi_adjust_external_memory(m.env, change, &now);
+}
+
+void onTeardown(void* p) {
+  auto* data = static_cast<EnvData*>(p);
+  setMemoryHook(nullptr);
+  tlsMemory = {};
+  data->builds.reset();  // ends processes and threads while the environment is still whole
+  data->siteProvider = JsRef();
+  data->life->end();
+}
+
+}  // namespace
+
+void check(napi_env env, napi_status status) {
+  if (status == napi_ok) return;
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (pending || status == napi_pending_exception) throw JsException{};
+  throw Error(ErrorKind::Internal, "Node-API call failed with status " + std::to_string(static_cast<int>(status)));
+}
+
+void EnvLife::drop(napi_ref ref) {
+  std::lock_guard lock(mutex_);
+  if (!alive_) return;  // teardown freed it
+  if (isHere()) napi_delete_reference(env_, ref);
+  else orphans_.push_back(ref);
+}
+
+void EnvLife::drain() {
+  std::lock_guard lock(mutex_);
+  for (napi_ref r : orphans_) napi_delete_reference(env_, r);
+  orphans_.clear();
+}
+
+void EnvLife::end() {
+  drain();
+  std::lock_guard lock(mutex_);
+  alive_ = false;
+}
+
+JsRef::JsRef(napi_env env, napi_value value) : life_(dataOf(env).life) {
+  life_->drain();
+  check(env, napi_create_reference(env, value, 1, &ref_));
+}
+
+napi_value JsRef::get(napi_env env) const {
+  napi_value v;
+  check(env, napi_get_reference_value(env, ref_, &v));
+  return v;
+}
+
+EnvData::EnvData(napi_env e) : env(e), life(std::make_shared<EnvLife>(e)) {}
+EnvData::~EnvData() = default;
+
+EnvData& dataOf(napi_env env) {
+  void* p = nullptr;
+  napi_get_instance_data(env, &p);
+  return *static_cast<EnvData*>(p);
+}
+
+void initEnv(napi_env env) {
+  auto* data = new EnvData(env);
+  data->builds = std::make_unique<Builds>(env);
+  // Instance data is finalized after the cleanup hook, and after all handles.
+  check(env, napi_set_instance_data(env, data, [](napi_env, void* p, void*) { delete static_cast<EnvData*>(p); }, nullptr));
+  check(env, napi_add_env_cleanup_hook(env, onTeardown, data));
+  tlsMemory.env = env;
+  setMemoryHook(onMemory);
+}
+
+std::string callSite(napi_env env) {
+  EnvData& data = dataOf(env);
+  if (!data.siteProvider) return {};
+  napi_value site = callJs(env, data.siteProvider.get(env), {});
+  napi_valuetype type;
+  check(env, napi_typeof(env, site, &type));
+  if (type != napi_string) return {};
+  size_t n = 0;
+  napi_get_value_string_utf8(env, site, nullptr, 0, &n);
+  std::string s(n, '\0');
+  napi_get_value_string_utf8(env, site, s.data(), n + 1, &n);
+  return s;
+}
+
+napi_value callJs(napi_env env, napi_value fn, std::initializer_list<napi_value> args) {
+  napi_value receiver, result;
+  check(env, napi_get_undefined(env, &receiver));
+  check(env, napi_call_function(env, receiver, fn, args.size(), args.begin(), &result));
+  return result;
+}
+
+int64_t externalBytes() { return tlsMemory.reported + tlsMemory.pending; }
+
+}  // namespace flambeau::node

@@ -1,0 +1,83 @@
+// Addon functions of the trace recorder.
+#include "flambeau/autograd.h"
+#include "flambeau/trace.h"
+
+#include "node/functions.h"
+
+namespace flambeau::node {
+
+namespace {
+
+napi_value begin(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"inputs"};
+  return invoke(env, info, "traceBegin", names, [&](Args& a) -> napi_value {
+    trace::begin(a.tensors(0));
+    return nullptr;
+  });
+}
+
+napi_value end(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"outputs"};
+  return invoke(env, info, "traceEnd", names, [&](Args& a) {
+    trace::Result r = trace::end(a.tensors(0));
+    napi_value o;
+    check(env, napi_create_object(env, &o));
+    check(env, napi_set_named_property(env, o, "json", wrap(env, std::string_view(r.json))));
+    check(env, napi_set_named_property(env, o, "captures", wrap(env, r.captures)));
+    return o;
+  });
+}
+
+napi_value abortTrace(napi_env env, napi_callback_info) {
+  return guarded(env, []() -> napi_value {
+    trace::abort();
+    return nullptr;
+  });
+}
+napi_value active(napi_env env, napi_callback_info) {
+  return guarded(env, [&] { return wrap(env, static_cast<bool>(trace::active())); });
+}
+
+napi_value liveScalar(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"value"};
+  return invoke(env, info, "liveScalar", names, [&](Args& a) { return wrap(env, static_cast<int64_t>(trace::liveScalar(a.floating(0)))); });
+}
+napi_value pushScope(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"name"};
+  return invoke(env, info, "pushScope", names, [&](Args& a) -> napi_value {
+    trace::pushScope(std::string(a.string(0)).c_str());
+    return nullptr;
+  });
+}
+napi_value popScope(napi_env env, napi_callback_info) {
+  return guarded(env, []() -> napi_value {
+    trace::popScope();
+    return nullptr;
+  });
+}
+
+/// setSiteProvider(fn | null): fn() says where the running call was made ('file.ts:12:3'); asked while tracing and in anomaly mode.
+napi_value setSiteProvider(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"provider"};
+  return invoke(env, info, "setSiteProvider", names, [&](Args& a) -> napi_value {
+    if (a.absent(0)) {
+      dataOf(env).siteProvider = JsRef();
+      autograd::setForwardSiteProvider({});
+    } else {
+      dataOf(env).siteProvider = JsRef(env, a.function(0));
+      autograd::setForwardSiteProvider([env] { return callSite(env); });
+    }
+    return nullptr;
+  });
+}
+
+}  // namespace
+
+void registerTraceFunctions(napi_env env, napi_value target) {
+  const std::pair<const char*, napi_callback> all[] = {
+      {"traceBegin", begin}, {"traceEnd", end}, {"traceAbort", abortTrace}, {"traceActive", active}, {"liveScalar", liveScalar},
+      {"pushScope", pushScope}, {"popScope", popScope}, {"setSiteProvider", setSiteProvider}};
+  for (auto [name, fn] : all) defineFunction(env, target, name, fn);
+}
+
+}  // namespace flambeau::node
