@@ -130,7 +130,7 @@ function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): s
     return m;
   };
   const accNames = new Map(state.flatMap((s): [string, string][] => [[s.name, `a.${s.name}`], [`${s.name}_b`, `b.${s.name}`]]));
-  const assign = (exprs: readonly Op['forward'] extends infer _ ? NonNullable<Op['reduce']>['combine'] : never, wide: boolean, base: ComputeType): string[] => [
+  const assign = (exprs: NonNullable<Op['reduce']>['combine'], wide: boolean, base: ComputeType): string[] => [
     ...exprs.map((e, i) => `    auto r${i} = ${cast(printScalarCpp(e, types(wide), base, accNames), wide ? state[i]!.w : state[i]!.n)};`),
     ...exprs.map((_, i) => `    a.${state[i]!.name} = r${i};`),
   ];

@@ -14,7 +14,6 @@ export const traceName = (op: Op): string => {
   return op.info.kind === 'extern' && op.sig.returns === 'self' && !declared.has(plain) ? plain : op.name;
 };
 const declared = new Set<string>();
-export const isMutating = (op: Op): boolean => (op.record.kind === 'extern' || op.record.kind === 'pointwise') && op.record.mutates !== undefined;
 
 /** The C++ functions of an op: [signature, is in place]. */
 export function variants(op: Op): Signature[] {
@@ -257,8 +256,8 @@ function emitPublic(op: Op, byName: ReadonlyMap<string, Signature>): string[] {
   return out;
 }
 
-const detached = (op: Op): string[] =>
-  op.record.nondifferentiable === undefined || !isMutating(op) ? [] : [`  autograd::checkInplace(${(op.record as { mutates: string[] }).mutates[0]}, "${op.name}");`];
+const mutated = (op: Op): readonly string[] => (op.record.kind === 'extern' || op.record.kind === 'pointwise' ? (op.record.mutates ?? []) : []);
+const detached = (op: Op): string[] => mutated(op).slice(0, 1).map((m) => `  autograd::checkInplace(${m}, "${op.name}");`);
 
 function publicPlain(op: Op): string {
   return [`${returnType(op.sig)} ${op.name}(${paramList(op.sig)}) {`, ...detached(op), `  return below::${op.name}(${argList(op.sig)});`, '}'].join('\n');
