@@ -13,6 +13,7 @@ function(flambeau_part name folder)
   endif()
   add_library(flambeau_${name} OBJECT ${sources})
   flambeau_compile_settings(flambeau_${name})
+  target_compile_options(flambeau_${name} PRIVATE ${FLAMBEAU_TLS_FLAGS})
   target_sources(flambeau PRIVATE $<TARGET_OBJECTS:flambeau_${name}>)
 endfunction()
 

@@ -190,8 +190,8 @@ struct CacheOwner {
   ~CacheOwner();
 };
 
-// Initial-exec: one instruction instead of a call; it costs eight bytes of the loader's static TLS reserve.
-__attribute__((tls_model("initial-exec"))) thread_local ThreadCache* current = nullptr;
+// Read on every allocation: see the TLS flags in cmake/FlambeauSettings.cmake.
+thread_local ThreadCache* current = nullptr;
 thread_local bool ended = false;  // the thread's cache is gone: late frees go to a fallback
 thread_local CacheOwner owner;
 
