@@ -11,7 +11,7 @@ export default tseslint.config(
       'coverage/',
       'data/',
       'out/',
-      'src/onnx/schema/onnx_pb.ts',
+      'src/onnx/schema/onnx_pb.*',
     ],
   },
   {

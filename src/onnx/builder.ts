@@ -1,15 +1,14 @@
 // Builds one ONNX model: names, initializers, constants, nodes; encodes it with the official schema.
-import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Dim, DType, TensorType } from '../ir/graph.js';
-import {
-  AttributeProto_AttributeType as A,
-  ModelProtoSchema,
-  type AttributeProtoSchema,
-  type NodeProtoSchema,
-  type TensorProtoSchema,
-  type TypeProtoSchema,
-  type ValueInfoProtoSchema,
-} from './schema/onnx_pb.js';
+import { schema } from './schema/load.js';
+import type {
+  AttributeProtoSchema,
+  NodeProtoSchema,
+  TensorProtoSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from './schema/onnx_pb.cjs';
 import { dimText, encodeNumbers, onnxType, OnnxExportError } from './types.js';
 
 /** A named ONNX value with its type. */
@@ -143,7 +142,8 @@ export class OnnxBuilder {
       for (const i of node.input as string[]) used.add(i);
       live.unshift(node);
     }
-    const model = create(ModelProtoSchema, {
+    const { pb, create, toBinary } = schema();
+    const model = create(pb.ModelProtoSchema, {
       irVersion: BigInt(IR_VERSION[this.opset]!),
       producerName: producer.name,
       producerVersion: producer.version,
@@ -156,7 +156,7 @@ export class OnnxBuilder {
         output: this.outputs,
       },
     });
-    return toBinary(ModelProtoSchema, model);
+    return toBinary(pb.ModelProtoSchema, model);
   }
 
   private valueInfo(name: string, type: TensorType): MessageInitShape<typeof ValueInfoProtoSchema> {
@@ -182,6 +182,7 @@ function unique(base: string, taken: Set<string>): string {
 }
 
 function attributeOf(name: string, value: AttrValue): MessageInitShape<typeof AttributeProtoSchema> {
+  const A = schema().pb.AttributeProto_AttributeType;
   if (typeof value === 'string') return { name, type: A.STRING, s: new TextEncoder().encode(value) };
   if (typeof value === 'number') {
     if (!Number.isInteger(value)) throw new OnnxExportError(`attribute ${name} must be an integer, got ${value}`);

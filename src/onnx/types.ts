@@ -2,7 +2,8 @@
 import { canonical, printDim } from '../ir/dim.js';
 import type { Dim, DType } from '../ir/graph.js';
 import { FlambeauError } from '../tensor/errors.js';
-import { TensorProto_DataType as T } from './schema/onnx_pb.js';
+import type { TensorProto_DataType } from './schema/onnx_pb.cjs';
+import { schema } from './schema/load.js';
 
 /** Something that has no ONNX form. Names the op, and the module path and source line where they are known. */
 export class OnnxExportError extends FlambeauError {
@@ -13,20 +14,20 @@ export class OnnxExportError extends FlambeauError {
   }
 }
 
-const ELEMENT: Record<DType, { readonly onnx: T; readonly bytes: number }> = {
-  float32: { onnx: T.FLOAT, bytes: 4 },
-  float64: { onnx: T.DOUBLE, bytes: 8 },
-  float16: { onnx: T.FLOAT16, bytes: 2 },
-  bfloat16: { onnx: T.BFLOAT16, bytes: 2 },
-  int8: { onnx: T.INT8, bytes: 1 },
-  int16: { onnx: T.INT16, bytes: 2 },
-  int32: { onnx: T.INT32, bytes: 4 },
-  int64: { onnx: T.INT64, bytes: 8 },
-  uint8: { onnx: T.UINT8, bytes: 1 },
-  bool: { onnx: T.BOOL, bytes: 1 },
+const ELEMENT: Record<DType, { readonly onnx: keyof typeof TensorProto_DataType; readonly bytes: number }> = {
+  float32: { onnx: 'FLOAT', bytes: 4 },
+  float64: { onnx: 'DOUBLE', bytes: 8 },
+  float16: { onnx: 'FLOAT16', bytes: 2 },
+  bfloat16: { onnx: 'BFLOAT16', bytes: 2 },
+  int8: { onnx: 'INT8', bytes: 1 },
+  int16: { onnx: 'INT16', bytes: 2 },
+  int32: { onnx: 'INT32', bytes: 4 },
+  int64: { onnx: 'INT64', bytes: 8 },
+  uint8: { onnx: 'UINT8', bytes: 1 },
+  bool: { onnx: 'BOOL', bytes: 1 },
 };
 
-export const onnxType = (dtype: DType): T => ELEMENT[dtype].onnx;
+export const onnxType = (dtype: DType): TensorProto_DataType => schema().pb.TensorProto_DataType[ELEMENT[dtype].onnx];
 export const isDType = (s: unknown): s is DType => typeof s === 'string' && Object.hasOwn(ELEMENT, s);
 
 /** Little-endian bytes of numbers in a dtype. Sixteen-bit floats are rounded to nearest, ties to even. */

@@ -6,7 +6,8 @@ import { symbol } from '../../src/ir/dim.js';
 import type { OpInfo } from '../../src/ir/opinfo.js';
 import { lowerGraph } from '../../src/onnx/lower.js';
 import { encodeNumbers } from '../../src/onnx/types.js';
-import { ModelProtoSchema, type ModelProto } from '../../src/onnx/schema/onnx_pb.js';
+import { schema } from '../../src/onnx/schema/load.js';
+import type { ModelProto } from '../../src/onnx/schema/onnx_pb.cjs';
 
 export const batch: Dim = symbol('s0');
 
@@ -121,7 +122,7 @@ export function pattern(shape: readonly number[]): number[] {
   return [...new Array<number>(n).keys()].map((i) => Math.fround(((i * 37) % 23) / 11 - 1));
 }
 
-export const decode = (bytes: Uint8Array): ModelProto => fromBinary(ModelProtoSchema, bytes);
+export const decode = (bytes: Uint8Array): ModelProto => fromBinary(schema().pb.ModelProtoSchema, bytes);
 
 /** The operators of a model, in order. */
 export const opTypes = (bytes: Uint8Array): string[] => decode(bytes).graph!.node.map((n) => n.opType);
