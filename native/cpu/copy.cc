@@ -13,7 +13,7 @@ namespace flambeau::cpu {
 namespace {
 
 /// From here on a plain copy bypasses the cache: the destination would push everything else out of it.
-constexpr int64_t kStreamBytes = int64_t{4} << 20;
+constexpr int64_t kStreamBytes = int64_t{16} << 20;
 
 void copyBytes(char* dst, const char* src, int64_t n) {
   // Grain in bytes: one thread copies 256 KiB faster than a second one wakes up.

@@ -79,7 +79,13 @@ void convertContiguous(char* dstBytes, const char* srcBytes, int64_t n) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
     }
 #endif
-    for (; i < n; ++i) dst[i] = narrow<D>(widen(src[i]));
+    if constexpr (std::is_same_v<S, Boolean>) {
+      // A choice between two constants: the compiler makes it a masked move.
+      const D one = narrow<D>(1), zero = narrow<D>(0);
+      for (; i < n; ++i) dst[i] = src[i].bits != 0 ? one : zero;
+    } else {
+      for (; i < n; ++i) dst[i] = narrow<D>(widen(src[i]));
+    }
   }
 }
 
@@ -147,7 +153,11 @@ void transposeScalar(char* dst, int64_t dstRow, const char* src, int64_t srcRow,
 template <class T>
 void transposeTile(char* dst, int64_t dstRow, const char* src, int64_t srcRow, int64_t rows, int64_t cols) {
   constexpr int64_t item = sizeof(T);
+#if defined(__AVX512F__)
+  constexpr int N = sizeof(T) == 8 ? 8 : 16;  // a row of a block is a cache line
+#else
   constexpr int N = sizeof(T) == 8 ? 4 : 8;
+#endif
   int64_t fullRows = rows / N * N, fullCols = cols / N * N;
   if constexpr (sizeof(T) >= 2) {
     for (int64_t i = 0; i < fullRows; i += N)
