@@ -119,7 +119,11 @@ function argumentsOf(places: readonly string[], c: CallArgs, params: readonly Pa
   const values = list.map((v, i) => plain(v, params[i]));
   const options = places.includes('**kwargs') ? optionsOf(c.kwargs, params) : {};
   // Required parameters are positional here, also where Python names them.
-  for (let p = params[values.length]; p && p.default === undefined && Object.hasOwn(options, p.name); p = params[values.length]) {
+  for (
+    let p = params[values.length];
+    p && p.default === undefined && Object.hasOwn(options, p.name);
+    p = params[values.length]
+  ) {
     values.push(options[p.name]);
     delete options[p.name];
   }
