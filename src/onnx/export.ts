@@ -7,6 +7,7 @@ import { unify } from '../frontend/trace/unify.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
+import { record } from '../runtime/recorder.js';
 import { writeFileAtomic } from '../serialization/safetensors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { cat } from '../../generated/ts/functions.js';
@@ -45,7 +46,7 @@ export function exportModel(
     inputs.map((t) => t.shape.length),
   );
   const run = inEvalMode(model, () => {
-    const traces = exampleSets(inputs, checked.inputAxes).map((set) => record(model as AnyFunction, set));
+    const traces = exampleSets(inputs, checked.inputAxes).map((set) => trace(model as AnyFunction, set));
     return { traces, expected: options.verify ? flatten((model as AnyFunction)(...inputs)).tensors : null };
   });
   const first = run.traces[0]!;
@@ -74,19 +75,14 @@ interface Recording {
   readonly outputNames: (options: ExportOptions) => string[];
 }
 
-function record(model: AnyFunction, inputs: readonly Tensor[]): Recording {
-  native.traceBegin(inputs.map(unwrap));
-  let done = false;
-  try {
-    const result = flatten(model(...inputs));
-    const { json, captures } = native.traceEnd(result.tensors.map(unwrap));
-    done = true;
-    const names = (o: ExportOptions): string[] =>
-      fillNames(o.outputNames ?? result.names, result.tensors.length, 'output');
-    return { graph: fromTrace(json), captures, outputNames: names };
-  } finally {
-    if (!done) native.traceAbort();
-  }
+function trace(model: AnyFunction, inputs: readonly Tensor[]): Recording {
+  let result: ReturnType<typeof flatten> | undefined;
+  const call = (): readonly Tensor[] => (result = flatten(model(...inputs))).tensors;
+  const { recording } = record(call, inputs, { tolerant: false });
+  if ('interrupted' in recording) throw new OnnxExportError(`the model could not be traced: ${recording.interrupted}`);
+  const { tensors, names } = result!;
+  const outputNames = (o: ExportOptions): string[] => fillNames(o.outputNames ?? names, tensors.length, 'output');
+  return { graph: fromTrace(recording.trace), captures: recording.captures, outputNames };
 }
 
 /** The tensors of a result: one, an array, or an object, whose keys are the outputs' default names. */

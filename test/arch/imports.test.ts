@@ -6,6 +6,7 @@ import { cycles, files, importsOf, read } from './sources.js';
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'native.ts': [],
   'random.ts': ['native.ts'],
+  'utils.ts': ['data'],
   'progress.ts': ['progress'],
   progress: [],
   tensor: ['native.ts', 'random.ts', 'generated'],
