@@ -13,9 +13,9 @@ export class GradFn {
   get name(): string {
     return native.nodeName(this.#node);
   }
-  /** Where the gradients flow to, one entry per differentiable input; null where an input needs none. */
-  get nextFunctions(): readonly (GradFn | null)[] {
-    return native.nodeNext(this.#node).map((n) => (n === null ? null : new GradFn(n)));
+  /** Where the gradients flow to, one entry per differentiable input: [node, its input]; null where an input needs none. */
+  get nextFunctions(): readonly (readonly [GradFn, number] | null)[] {
+    return native.nodeNext(this.#node).map((n) => (n === null ? null : ([new GradFn(n[0]), n[1]] as const)));
   }
   toString(): string {
     return `<${this.name}>`;

@@ -261,18 +261,8 @@ export class Tensor extends TensorMethods {
     const g = gradient instanceof TensorBase ? gradient : (o.gradient ?? null);
     const create = o.createGraph ?? false;
     const retain = o.retainGraph ?? create;
-    if (o.inputs === undefined) {
-      native.backward([this._h], [g === null ? null : g._h], null, retain, create, false);
-      return;
-    }
-    if (o.inputs.length === 0) throw new AutogradError('inputs argument to backward cannot be empty.');
-    const grads = native.backward([this._h], [g === null ? null : g._h], o.inputs.map((t) => t._h), retain, create, true);
-    o.inputs.forEach((t, i) => {
-      const fresh = grads[i];
-      if (fresh === null || fresh === undefined) return;
-      const before = native.grad(t._h);
-      native.setGrad(t._h, before === null ? fresh : native.ops.add(before, fresh, 1));
-    });
+    const inputs = o.inputs === undefined ? null : o.inputs.map((t) => t._h);
+    native.backward([this._h], [g === null ? null : g._h], inputs, retain, create, inputs !== null, true);
   }
   /** Keep `.grad` of a tensor that is no leaf. */
   retainGrad(): void {

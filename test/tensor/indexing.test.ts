@@ -1,0 +1,72 @@
+// x.index(...) and x.indexPut_(...) follow NumPy's and PyTorch's rules.
+import { describe, expect, test } from 'vitest';
+import * as fb from '../../src/index.js';
+
+const x = (): fb.Tensor => fb.arange(24).view(2, 3, 4);
+
+describe('basic items are views', () => {
+  test('integers, slices, ellipsis, null', () => {
+    expect(x().index(1, 2, 3).item()).toBe(23);
+    expect(x().index(-1).shape).toEqual([3, 4]);
+    expect(x().index(0, fb.slice(0, 2)).shape).toEqual([2, 4]);
+    expect(x().index('...', 0).shape).toEqual([2, 3]);
+    expect(x().index(null, '...', null).shape).toEqual([1, 2, 3, 4, 1]);
+    expect(x().index(0, 0, fb.slice(null, null, 2)).tolist()).toEqual([0, 2]);
+    expect(x().index(0, 0, '1:3').tolist()).toEqual([1, 2]);
+    expect(x().index(0, 0, '-2:').tolist()).toEqual([2, 3]);
+  });
+  test('writes through a view reach the base', () => {
+    const t = x();
+    t.index(0, 0).fill_(7);
+    expect(t.index(0, 0).tolist()).toEqual([7, 7, 7, 7]);
+  });
+  test('errors', () => {
+    expect(() => x().index(2)).toThrow('index 2 is out of bounds for dimension 0 with size 2');
+    expect(() => x().index(0, 0, 0, 0)).toThrow('too many indices for tensor of dimension 3');
+    expect(() => x().index(0.5)).toThrow(/tensor indices must be integers/);
+    expect(() => x().index('...', '...')).toThrow(/single ellipsis/);
+    expect(() => x().index('a')).toThrow(/cannot index with 'a'/);
+    expect(() => fb.tensor(1).index(0)).toThrow(/invalid index of a 0-dim tensor/);
+    expect(() => x().index(fb.tensor([0.5]))).toThrow(/must be long, int, byte or bool tensors/);
+    expect(() => x().index(fb.tensor([true, false, true]))).toThrow(/shape of the mask \[3\] at index 0 does not match/);
+    expect(() => fb.slice(0, 2, 0)).toThrow(/slice step must be positive/);
+  });
+});
+
+describe('index tensors', () => {
+  test('lists and tensors gather', () => {
+    expect(x().index([1, 0]).shape).toEqual([2, 3, 4]);
+    expect(x().index([1, 0], [2, 0]).tolist()).toEqual([[20, 21, 22, 23], [0, 1, 2, 3]]);
+    expect(x().index([0, 1], fb.slice(), [3, 0]).tolist()).toEqual([[3, 7, 11], [12, 16, 20]]);
+    expect(x().index(fb.tensor([[0, 1]], { dtype: 'int64' })).shape).toEqual([1, 2, 3, 4]);
+  });
+  test('masks select', () => {
+    const t = fb.tensor([[1, -2], [-3, 4]]);
+    expect(t.index(t.gt(0)).tolist()).toEqual([1, 4]);
+    expect(t.index([true, false]).tolist()).toEqual([[1, -2]]);
+    expect(t.index(fb.slice(), [false, true]).tolist()).toEqual([[-2], [4]]);
+  });
+  test('gradients flow through', () => {
+    const t = fb.tensor([1, 2, 3], { requiresGrad: true });
+    t.index([0, 0, 2]).sum().backward();
+    expect(t.grad!.tolist()).toEqual([2, 0, 1]);
+  });
+});
+
+describe('assignment', () => {
+  test('masks, slices, rows, accumulation', () => {
+    const t = fb.tensor([0.2, 0.7, 0.9]);
+    t.indexPut_([t.gt(0.5)], 0);
+    expect(t.tolist()).toSatisfy((v: number[]) => Math.abs(v[0]! - 0.2) < 1e-6 && v[1] === 0 && v[2] === 0);
+    const m = fb.zeros(2, 3);
+    m.indexPut_([0], fb.tensor([1, 2, 3]));
+    m.indexPut_([fb.slice(), 1], 9);
+    expect(m.tolist()).toEqual([[1, 9, 3], [0, 9, 0]]);
+    const c = fb.zeros(3);
+    c.indexPut_([[0, 0, 2]], fb.tensor([1, 1, 1]), { accumulate: true });
+    expect(c.tolist()).toEqual([2, 0, 1]);
+  });
+  test('shapes that do not broadcast throw', () => {
+    expect(() => fb.zeros(3).indexPut_([fb.slice()], fb.ones(2))).toThrow();
+  });
+});
