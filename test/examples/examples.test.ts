@@ -1,0 +1,50 @@
+// Every program of examples/ runs as it is written, with small settings.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const out = mkdtempSync(join(tmpdir(), 'fb-examples-'));
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+function run(name: string, ...args: string[]): string {
+  return execFileSync(process.execPath, ['--import', 'tsx', join('examples', name), ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'examples/tsconfig.json') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 110_000,
+  });
+}
+
+describe('examples', () => {
+  test('tensors', () => {
+    const text = run('tensors.ts');
+    expect(text).toContain("[ 3, 2 ] float32 cpu [ 2, 1 ] 6");
+    expect(text).toContain('tensor([[0.5000, 0.2793],\n        [0.4031, 0.7347],\n        [0.0293, 0.7999]])');
+    expect(text).toContain('tensor([1, 2])');
+  });
+  test('autograd', () => {
+    const text = run('autograd.ts');
+    expect(text.split('\n').slice(0, 6)).toEqual([
+      'MulBackward0', 'tensor([2.0000, 0.2000, 0.0200])', 'grad can be implicitly created only for scalar outputs',
+      'derivative 1: 12', 'derivative 2: 12', 'derivative 3: 6',
+    ]);
+    expect(text).toContain('tensor([1.0000, 2.7183])');
+  });
+  test('four optimizers', () => {
+    const text = run('four-optimizers.ts', '1', join(out, 'losses.svg'));
+    expect(text.match(/first (\d\.\d+)/g)!.length).toBe(4);
+    expect(readFileSync(join(out, 'losses.svg'), 'utf8')).toContain('RMSprop');
+  });
+  test('lenet', () => {
+    const text = run('lenet.ts');
+    expect(text).toContain('(conv1): Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))');
+    // PyTorch's losses for seed 0.
+    expect(text).toContain('step 0: loss 28.1692');
+    expect(text).toContain('step 19: loss 11.26');
+  });
+});
