@@ -33,7 +33,7 @@ type AnyFunction = (...inputs: any[]) => unknown;
  * @throws OnnxExportError for ops without an ONNX form (with module path and source line), unknown names or axes, wrong opsets.
  */
 export function exportModel(
-  model: Module | AnyFunction,
+  model: AnyFunction,
   inputs: readonly Tensor[],
   path: string | null,
   options: ExportOptions = {},
@@ -46,8 +46,8 @@ export function exportModel(
     inputs.map((t) => t.shape.length),
   );
   const run = inEvalMode(model, () => {
-    const traces = exampleSets(inputs, checked.inputAxes).map((set) => trace(model as AnyFunction, set));
-    return { traces, expected: options.verify ? flatten((model as AnyFunction)(...inputs)).tensors : null };
+    const traces = exampleSets(inputs, checked.inputAxes).map((set) => trace(model, set));
+    return { traces, expected: options.verify ? flatten(model(...inputs)).tensors : null };
   });
   const first = run.traces[0]!;
   const graph = run.traces.length > 1 ? unify(run.traces.map((t) => t.graph)) : first.graph;
@@ -58,7 +58,7 @@ export function exportModel(
 }
 
 /** Runs `body` with the module and its submodules in eval mode and without gradients. */
-function inEvalMode<T>(model: Module | AnyFunction, body: () => T): T {
+function inEvalMode<T>(model: AnyFunction, body: () => T): T {
   const modules = model instanceof Module ? [...model.modules()] : [];
   const before = modules.map((m) => m.training);
   try {
@@ -129,7 +129,7 @@ function resize(t: Tensor, axis: number, size: number): Tensor {
 function lower(
   graph: Graph,
   first: Recording,
-  model: unknown,
+  model: AnyFunction,
   options: ExportOptions,
   checked: CheckedOptions,
 ): Uint8Array {
@@ -156,7 +156,7 @@ function lower(
     outputNames,
     symbolNames,
     opset: checked.opset,
-    graphName: model instanceof Module ? model.constructor.name : (model as AnyFunction).name || 'main',
+    graphName: model instanceof Module ? model.constructor.name : model.name || 'main',
     producerVersion: packageVersion(),
   });
 }
