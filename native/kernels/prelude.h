@@ -455,6 +455,11 @@ FB_HPAIR(fb_hsum, f64v, double, fb_add) FB_HPAIR(fb_hmax, f64v, double, fb_max) 
 FB_HPAIR(fb_hprod, f64v, double, fb_mul)
 FB_HPAIR(fb_hsum, i64v, fb_i64, fb_add) FB_HPAIR(fb_hmax, i64v, fb_i64, fb_max) FB_HPAIR(fb_hmin, i64v, fb_i64, fb_min)
 FB_HPAIR(fb_hprod, i64v, fb_i64, fb_mul)
+/// Lane i gets lane i ^ k.
+FB_FN f32v fb_swap(f32v v, int k) { return __builtin_shuffle(v, fb_iota_i32() ^ k); }
+FB_FN i32v fb_swap(i32v v, int k) { return __builtin_shuffle(v, fb_iota_i32() ^ k); }
+FB_FN f64v fb_swap(f64v v, int k) { return k == FB_H ? f64v{v.hi, v.lo} : fb_rotate(v, k); }
+FB_FN i64v fb_swap(i64v v, int k) { return k == FB_H ? i64v{v.hi, v.lo} : fb_rotate(v, k); }
 FB_FN bool fb_hany(maskv v) { int s = 0; for (int i = 0; i < FB_W; i++) s |= v[i]; return s != 0; }
 FB_FN bool fb_hall(maskv v) { int s = -1; for (int i = 0; i < FB_W; i++) s &= v[i]; return s != 0; }
 

@@ -74,6 +74,27 @@ export const lRead = (src: Source, idx: readonly Index[]): LExpr =>
 export const lLoad = (src: Source, offset: Index): LExpr =>
   intern(`m${src.id}@${offset.key}`, { k: 'load', type: computeType(src.dtype), axes: axesOf(offset), src, offset });
 
+/** Literal arithmetic, and what leaves an operand exactly as it is (x * 1, x / 1, x - 0). */
+function fold(op: LOp, args: readonly LExpr[], type: ComputeType): LExpr | null {
+  const [a, b] = args;
+  if (!a || !b || args.length !== 2 || !isFloat(type) || a.type !== type || b.type !== type) return null;
+  const [p, q] = [a.k === 'const' ? Number(a.value) : null, b.k === 'const' ? Number(b.value) : null];
+  if (op === 'mul') {
+    if (p === 1) return b;
+    if (q === 1) return a;
+  }
+  if (op === 'div' && q === 1) return a;
+  if (op === 'sub' && q === 0 && !Object.is(q, -0)) return a;
+  if (p === null || q === null) return null;
+  const round = (v: number): LExpr => lConst(type === 'f32' ? Math.fround(v) : v, type);
+  const [x, y] = type === 'f32' ? [Math.fround(p), Math.fround(q)] : [p, q];
+  if (op === 'add') return round(x + y);
+  if (op === 'sub') return round(x - y);
+  if (op === 'mul') return round(x * y);
+  if (op === 'div') return round(x / y);
+  return null;
+}
+
 export function lOp(op: LOp, args: readonly LExpr[], type: ComputeType): LExpr {
   if (op === 'select' && args[0]!.k === 'const') return args[0]!.value === true ? args[1]! : args[2]!;
   if (op === 'and' || op === 'or') {
@@ -82,6 +103,8 @@ export function lOp(op: LOp, args: readonly LExpr[], type: ComputeType): LExpr {
       if (c.k === 'const') return (c.value === true) === (op === 'and') ? args[1 - i]! : c;
     }
   }
+  const folded = fold(op, args, type);
+  if (folded) return folded;
   return intern(`${op}(${args.map((a) => a.id).join(',')})`, { k: 'op', type, axes: union(args.map((a) => a.axes)), op, args });
 }
 export function lCvt(a: LExpr, to: ComputeType): LExpr {

@@ -1,0 +1,60 @@
+// The vector prelude as part of generated source: only the sections that the kernels use.
+import { readFileSync } from 'node:fs';
+
+interface Section {
+  readonly name: string;
+  readonly needs: readonly string[];
+  readonly text: string;
+  readonly names: ReadonlySet<string>;
+}
+
+let sections: Section[] | null = null;
+let runtimeText: string | null = null;
+
+const read = (path: string): string => readFileSync(new URL(`../../../native/${path}`, import.meta.url), 'utf8');
+const namesIn = (text: string): Set<string> => new Set(text.match(/\bfb_\w+/g) ?? []);
+
+function load(): Section[] {
+  if (sections) return sections;
+  const text = read('kernels/prelude.h');
+  const out: Section[] = [];
+  const base = new Set<string>();
+  for (const part of text.split(/^\/\/@section /m).slice(1)) {
+    const head = /^(\w+)(?: needs ([\w ]+))?\n/.exec(part)!;
+    if (head[1] === 'end') continue;
+    const body = part.slice(head[0].length).replace(/\n\s*\/\/[^\n]*/g, '').trimEnd();
+    const names = namesIn(body);
+    if (head[1] === 'base') for (const n of names) base.add(n);
+    out.push({ name: head[1]!, needs: head[2]?.split(' ') ?? [], text: body, names: new Set([...names].filter((n) => head[1] === 'base' || !base.has(n))) });
+  }
+  return (sections = out);
+}
+
+/** Prelude text for source that uses these names. */
+export function preludeFor(source: string): string {
+  const all = load();
+  const used = namesIn(source);
+  const wanted = new Set<string>(['base']);
+  const want = (name: string): void => {
+    wanted.add(name);
+    for (const n of all.find((s) => s.name === name)?.needs ?? []) want(n);
+  };
+  for (const s of all) {
+    // A section counts as used by the functions that only it defines.
+    const own = [...s.names].filter((n) => !all.some((o) => o !== s && o.names.has(n) && s.needs.includes(o.name)));
+    if (own.some((n) => used.has(n))) want(s.name);
+  }
+  return all.filter((s) => wanted.has(s.name)).map((s) => s.text).join('\n');
+}
+
+/** The C ABI of the runtime, without comments and guards. */
+export function runtimeDeclarations(): string {
+  if (runtimeText === null) {
+    runtimeText = read('include/flambeau/runtime.h')
+      .replace(/\/\*[\s\S]*?\*\//g, '')
+      .split('\n')
+      .filter((l) => l.trim() !== '' && !/^#(ifndef|ifdef|endif)|FLAMBEAU_RUNTIME_H|^extern "C" \{|^\}$/.test(l))
+      .join('\n');
+  }
+  return runtimeText;
+}

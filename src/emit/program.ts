@@ -1,0 +1,111 @@
+// Graph → program: schedule, kernels, source text and metadata. The entry of the loop-level compiler.
+import { type Dim, type Graph, type Value } from '../ir/graph.js';
+import { contiguousStrides, printDim } from '../ir/dim.js';
+import { opInfo } from '../ir/table.js';
+import { type Def, type Lowered, type Step, type StepTensor, stepTensors } from '../schedule/defs.js';
+import { resetExpressions } from '../schedule/expr.js';
+import { group } from '../schedule/group.js';
+import { type OpLookup, lower } from '../schedule/lower.js';
+import { isContiguous } from '../schedule/views.js';
+import { buildKernel } from '../loop/build.js';
+import { type Event, planMemory, touches } from './memory.js';
+import { type InputMeta, type MetaDim, type ProgramMeta, type StepInputMeta, type StepMeta, type TensorMeta } from './meta.js';
+import { type Schedule, makeSchedule } from './schedule.js';
+import { printCppProgram } from './cpp/program.js';
+import { printCudaProgram } from './cuda/program.js';
+
+export interface EmitOptions {
+  readonly target: 'cpp' | 'cuda';
+  /** 1: never hand work to other threads. Default: let the runtime decide. */
+  readonly threads?: number;
+  /** For the comment at the top. */
+  readonly name?: string;
+  /** Matrix products up to M*N*K become loops. Default 32768. */
+  readonly smallMatmul?: number;
+  /** Where op declarations come from; the generated table by default. */
+  readonly ops?: OpLookup;
+}
+export interface Program {
+  readonly source: string;
+  readonly meta: ProgramMeta;
+  readonly schedule: Schedule;
+}
+
+export function emitProgram(graph: Graph, options: EmitOptions): Program {
+  resetExpressions();
+  const program = lower(graph, options.ops ?? opInfo, options.smallMatmul ?? 32768);
+  const grouping = group(program);
+  // What each kernel loads is known once it is built; large results that nobody loads bypass the cache in the second round.
+  const loaded = new Set<Def>(program.steps.flatMap((s) => stepTensors(s).map((t) => t.def)));
+  const build = (readLater: (d: Def) => boolean): Event[] => {
+    let n = 0;
+    return grouping.order.map((g): Event => ('items' in g ? { k: 'kernel', kernel: buildKernel(g, grouping, `kernel${n++}`, readLater) } : { k: 'step', step: g }));
+  };
+  for (const e of build(() => true)) for (const d of touches(e).reads) loaded.add(d);
+  const events = build((d) => loaded.has(d)).filter((e) => e.k === 'step' || e.kernel.stages.some((s) => s.stores.length > 0));
+  const plan = planMemory(program, grouping, events);
+  const schedule = makeSchedule(events, grouping.refusals);
+  const meta = makeMeta(graph, program, plan.arena);
+  const print = options.target === 'cpp' ? printCppProgram : printCudaProgram;
+  const source = print(program, plan, events, {
+    name: options.name ?? 'graph',
+    threads: options.threads ?? 2,
+    symbols: graph.symbols.map((s) => s.name),
+  });
+  return { source, meta, schedule };
+}
+
+const metaDim = (d: Dim): MetaDim => (typeof d === 'number' ? d : printDim(d));
+const tensorMeta = (t: { dtype: TensorMeta['dtype']; shape: readonly Dim[] }): TensorMeta => ({ dtype: t.dtype, shape: t.shape.map(metaDim) });
+const inputMeta = (v: Value): InputMeta => ({ ...tensorMeta(v.type), strides: contiguousStrides(v.type.shape).map(metaDim) });
+
+function makeMeta(g: Graph, p: Lowered, arena: Dim): ProgramMeta {
+  const target = (slot: number): { input: number } | { capture: number } =>
+    slot < g.inputs.length ? { input: slot } : { capture: slot - g.inputs.length };
+  const results = p.results.map((r) => ('output' in r ? tensorMeta(p.outputs[r.output]!) : { alias: target(r.input) }));
+  const fresh = p.outputs.filter((_, k) => !p.results.some((r) => 'output' in r && r.output === k)).map(tensorMeta);
+  return {
+    version: 1,
+    inputs: g.inputs.map(inputMeta),
+    captures: g.captures.map(inputMeta),
+    outputs: [...results, ...fresh],
+    writes: p.writes.map((w) => target(w.slot)),
+    gradWrites: g.gradWrites.map((w, k) => ({ capture: g.captures.indexOf(w.leaf), output: p.gradOutputs[k]! })),
+    results: p.results.length,
+    arena: metaDim(arena),
+    live: g.liveScalars.length,
+    random: metaDim(p.random),
+    symbols: g.symbols.map((s) => locate(g, s.name)),
+    steps: p.steps.map(stepMeta),
+    ...(p.errors.length > 0 ? { errors: p.errors } : {}),
+  };
+}
+
+/** Where a symbol's value is read: the first input dimension that is exactly it. */
+function locate(g: Graph, name: string): { name: string; input: number; dim: number } {
+  const list = [...g.inputs, ...g.captures];
+  for (let input = 0; input < list.length; input++) {
+    const dim = list[input]!.type.shape.findIndex((d) => typeof d !== 'number' && printDim(d) === name);
+    if (dim >= 0) return { name, input, dim };
+  }
+  throw new Error(`no input has the symbolic dimension '${name}' as an extent`);
+}
+
+function stepMeta(s: Step): StepMeta {
+  const tensor = (t: StepTensor): TensorMeta => ({
+    ...tensorMeta(t),
+    ...(isContiguous(t.shape, t.strides) ? {} : { strides: t.strides.map(metaDim) }),
+  });
+  const input = (i: Step['inputs'][number]): StepInputMeta => {
+    if (i === null) return null;
+    if (Array.isArray(i)) return (i as readonly StepTensor[]).map(tensor);
+    return 'def' in i ? tensor(i) : (i as StepInputMeta);
+  };
+  return {
+    op: s.op,
+    inputs: s.inputs.map(input),
+    attrs: Object.fromEntries(Object.entries(s.attrs).map(([k, v]) => [k, Array.isArray(v) ? v.map((x) => (typeof x === 'object' ? metaDim(x as Dim) : (x as number))) : v])),
+    outputs: s.outputs.map((d) => tensorMeta(d)),
+    ...(s.epilogue.length > 0 ? { epilogue: s.epilogue } : {}),
+  };
+}

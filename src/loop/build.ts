@@ -1,0 +1,334 @@
+// Group of the schedule → kernel: axes merged, vector axis chosen, reads turned into loads or into the producer's own expression.
+import { type Dim } from '../ir/graph.js';
+import { mulDims, productOf, sameDim } from '../ir/dim.js';
+import { type Def, type Reduce } from '../schedule/defs.js';
+import { byteSize } from '../schedule/dtype.js';
+import { type LExpr, Position, lIota, lLoad, lVar, mapLeaves, walk } from '../schedule/expr.js';
+import { type Group, type Grouping } from '../schedule/group.js';
+import { exprCost } from '../schedule/cost.js';
+import {
+  type Axis, type Index, ZERO, axesOf, coefficient, constantOf, hasDivision, ixAxis, ixDim, ixDiv, ixMapDyn, ixMod, linearize, newAxis,
+} from '../schedule/indexing.js';
+import { isFloat } from '../schedule/typing.js';
+import { type Fold, type Keep, type Kernel, type Stage, type Store } from './kernel.js';
+
+/** Lanes that cost estimates assume; generated source adapts to FB_W. */
+const LANES = 16;
+/** Values of a row are kept between passes up to this many elements (64 KB of float32). */
+const KEEP_LIMIT = 16384;
+/** Stores of tensors from this size on bypass the cache, unless another kernel reads them. */
+const STREAM_BYTES = 8 << 20;
+
+interface Draft {
+  readonly stages: { folds: Fold[]; rowStores: Store[]; colStores: Store[]; keeps: Keep[] }[];
+}
+
+/** The group's iteration space: its dimensions as index expressions over the kernel's axes. */
+interface Space {
+  readonly rows: readonly Axis[];
+  readonly cols: readonly Axis[];
+  readonly idx: readonly Index[];
+}
+
+export function buildKernel(g: Group, grouping: Grouping, name: string, readLater: (d: Def) => boolean): Kernel {
+  const plain = plainSpace(g);
+  const probe = new Builder(g, grouping, plain, readLater).draft();
+  const space = mergeAxes(g, plain, probe);
+  const draft = space === plain ? probe : new Builder(g, grouping, space, readLater).draft();
+  const vector = chooseVector(space, draft);
+  const exprs = allExprs(draft);
+  const perElement = exprs.reduce((sum, e) => sum + exprCost(e), 1);
+  const size = productOf([...space.rows, ...space.cols].map((a) => a.extent));
+  const inRows = vector !== null && space.rows.includes(vector);
+  const extent = vector === null ? 1 : typeof vector.extent === 'number' ? vector.extent : 1024;
+  const cols = vector && !inRows ? [...space.cols.filter((a) => a !== vector), vector] : [...space.cols];
+  const stages: Stage[] = [];
+  for (const s of draft.stages) {
+    if (s.rowStores.length > 0) stages.push({ k: 'row', stores: s.rowStores });
+    if (s.folds.length + s.colStores.length + s.keeps.length === 0) continue;
+    const cost = [...s.folds.map((f) => f.elem), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)].reduce((sum, e) => sum + exprCost(e), 0);
+    const unroll = inRows || vector === null ? 1 : s.folds.length === 0 ? (cost < 12 ? 2 : 1) : cost < 6 ? 4 : 2;
+    stages.push({ k: 'columns', folds: s.folds, stores: s.colStores, keeps: s.keeps, unroll: extent >= unroll * LANES * 2 ? unroll : 1 });
+  }
+  const hasFold = draft.stages.some((s) => s.folds.length > 0);
+  const rowUnroll = !inRows ? 1 : hasFold ? (extent >= 4 * LANES && draft.stages.every((s) => s.keeps.length === 0) ? 4 : 1) : perElement < 12 && extent >= 8 * LANES ? 2 : 1;
+  const folded = productOf(cols.map((a) => a.extent));
+  const floatSum = draft.stages.some((s) => s.folds.some((f) => f.reduce.sum && isFloat(f.states[0]!.type)));
+  const long = typeof folded !== 'number' || folded > (inRows ? 1024 : 32768);
+  const outer = cols[0];
+  let block = 0;
+  if (floatSum && long && outer) {
+    const inner = productOf(cols.slice(1).map((a) => a.extent));
+    const per = typeof inner === 'number' ? inner : 1;
+    block = inRows ? Math.max(1, Math.floor(512 / per)) : outer === vector ? 16384 : Math.max(1, Math.floor(16384 / per));
+    // Only when the outer loop is longer than a block.
+    if (typeof outer.extent === 'number' && outer.extent <= block) block = 0;
+  }
+  return { name, title: titleOf(g), rows: space.rows, cols, vector, stages, rowUnroll, block, work: typeof size === 'number' ? size * perElement : null };
+}
+
+function titleOf(g: Group): string {
+  const names = g.items.map((i) => (i.k === 'map' ? i.def.name : i.reduce.name));
+  return names.length > 8 ? `${names.slice(0, 7).join(' ')} +${names.length - 7}` : names.join(' ');
+}
+
+function plainSpace(g: Group): Space {
+  const axes = g.shape.map((e, k) => newAxis(`${g.isCol[k] ? 'j' : 'i'}${k}`, e));
+  return { rows: axes.filter((_, k) => !g.isCol[k]), cols: axes.filter((_, k) => g.isCol[k]), idx: axes.map(ixAxis) };
+}
+
+class Builder {
+  private readonly rowIdx: readonly Index[];
+  private readonly rowAxes: ReadonlySet<Axis>;
+  private readonly allAxes: ReadonlySet<Axis>;
+  private readonly kept = new Map<Def, { name: string; level: number }>();
+  private readonly itemLevel = new Map<Def | Reduce, number>();
+
+  constructor(
+    readonly g: Group,
+    readonly grouping: Grouping,
+    readonly space: Space,
+    readonly readLater: (d: Def) => boolean,
+  ) {
+    this.rowIdx = space.idx.filter((_, k) => !g.isCol[k]);
+    this.rowAxes = new Set(space.rows);
+    this.allAxes = new Set([...space.rows, ...space.cols]);
+    for (const i of g.items) this.itemLevel.set(i.k === 'map' ? i.def : i.reduce, i.level);
+  }
+
+  /** Indices of a shape whose wide dimensions are the group's (all, or rows only). */
+  private spread(shape: readonly Dim[], idx: readonly Index[]): Index[] {
+    let k = 0;
+    return shape.map((e) => (sameDim(e, 1) ? ZERO : idx[k++]!));
+  }
+
+  private inGroup(d: Def): boolean {
+    return this.grouping.groupOf.get(d.how.k === 'result' ? d.how.reduce : d) === this.g;
+  }
+
+  private stateVar(r: Reduce, k: number): LExpr {
+    return lVar(stateName(r, k), r.states[k]!.type, this.rowAxes);
+  }
+
+  /** Reads become loads, or the expression of what they read, as seen in pass `level` over the row. */
+  private resolver(level: number): (e: LExpr) => LExpr {
+    const memo = new Map<LExpr, LExpr>();
+    const bodies = new Map<string, LExpr>();
+    const go = (e: LExpr): LExpr =>
+      mapLeaves(e, (x) => {
+        if (x.k === 'iota') return lIota(positions(x.index), x.type as 'i32' | 'i64');
+        if (x.k !== 'read') return undefined;
+        const src = x.src as Def;
+        const idx = x.idx.map(positions);
+        if (src.how.k === 'result' && this.inGroup(src)) {
+          const r = src.how.reduce;
+          return r.finish(r.states.map((_, k) => this.stateVar(r, k)))[src.how.index]!;
+        }
+        const kept = this.kept.get(src);
+        if (kept && level > kept.level) return lVar(kept.name, computeOf(src), this.allAxes);
+        if (src.how.k === 'map' && !src.how.into && (this.inGroup(src) || this.grouping.virtual.has(src))) {
+          const key = `${src.id}|${idx.map((i) => i.key).join(',')}`;
+          let b = bodies.get(key);
+          if (!b) bodies.set(key, (b = go(src.how.body(idx))));
+          return b;
+        }
+        return lLoad(src, linearize(idx, src.shape));
+      }, memo);
+    const positions = (i: Index): Index =>
+      ixMapDyn(i, (d) => {
+        const p = d as Position;
+        return new Position(go(p.expr), p.what);
+      });
+    return go;
+  }
+
+  draft(): Draft {
+    const { g } = this;
+    const top = g.items.reduce((m, i) => Math.max(m, i.level + (i.k === 'reduce' ? 1 : 0)), 0);
+    this.chooseKept(top);
+    const hasCols = this.space.cols.length > 0;
+    const stages: Draft['stages'] = [];
+    for (let level = 0; level <= top; level++) {
+      const resolve = this.resolver(level);
+      const stage: Draft['stages'][number] = { folds: [], rowStores: [], colStores: [], keeps: [] };
+      const store = (def: Def, value: LExpr, shape: readonly Dim[], idx: readonly Index[], row: boolean): void => {
+        const at = this.spread(shape, idx);
+        const into = def.how.k === 'map' ? def.how.into : undefined;
+        const bytes = mulDims(productOf(def.shape), byteSize(def.dtype));
+        const target = into?.target ?? def;
+        const stream = typeof bytes === 'number' && bytes >= STREAM_BYTES && def.dtype === 'float32' && !this.readLater(target);
+        (row || !hasCols ? stage.rowStores : stage.colStores).push({ def: target, offset: into ? into.at(at) : linearize(at, def.shape), value, stream });
+      };
+      for (const i of g.items) {
+        if (i.k === 'reduce') {
+          const r = i.reduce;
+          if (i.level === level) {
+            const idx = this.spread(r.inShape, this.space.idx);
+            const along = linearize(idx.filter((_, d) => r.reduced[d]), r.inShape.filter((_, d) => r.reduced[d]));
+            stage.folds.push({
+              reduce: r,
+              elem: resolve(r.elem(idx)),
+              index: r.usesIndex ? lIota(along) : null,
+              states: r.states.map((s, k) => ({ name: stateName(r, k), type: s.type, init: s.init })),
+            });
+          }
+          if (i.level + 1 === level) {
+            for (const d of r.results) {
+              if (!this.grouping.stored.has(d)) continue;
+              store(d, r.finish(r.states.map((_, k) => this.stateVar(r, k)))[d.how.k === 'result' ? d.how.index : 0]!, d.shape, this.rowIdx, true);
+            }
+          }
+        } else if (i.level === level) {
+          const d = i.def;
+          if (d.how.k !== 'map') continue;
+          const idx = i.row ? this.rowIdx : this.space.idx;
+          const value = (): LExpr => resolve((d.how as { body: (i: readonly Index[]) => LExpr }).body(this.spread(d.shape, idx)));
+          if (this.grouping.stored.has(d)) store(d, value(), d.shape, idx, i.row);
+          const kept = this.kept.get(d);
+          if (kept) stage.keeps.push({ name: kept.name, type: computeOf(d), value: value() });
+        }
+      }
+      stages.push(stage);
+    }
+    return { stages };
+  }
+
+  /** Expensive values that a later pass needs again stay in a scratch row. */
+  private chooseKept(top: number): void {
+    if (top === 0) return;
+    const cols = productOf(this.space.cols.map((a) => a.extent));
+    if (typeof cols !== 'number' || cols > KEEP_LIMIT) return;
+    const used = new Set<Def>();
+    const note = (e: LExpr, level: number, seen: Set<LExpr>): void => {
+      walk(e, (x) => {
+        if (x.k !== 'read') return;
+        const src = x.src as Def;
+        if (src.how.k !== 'map' || src.how.into) return;
+        const own = this.itemLevel.get(src);
+        if (own !== undefined && this.inGroup(src) && own < level) {
+          used.add(src);
+          return;
+        }
+        if (this.inGroup(src) || this.grouping.virtual.has(src)) {
+          const b = src.how.body(x.idx);
+          if (!seen.has(b)) {
+            seen.add(b);
+            note(b, level, seen);
+          }
+        }
+      });
+    };
+    for (const i of this.g.items) {
+      if (i.k === 'reduce') note(i.reduce.elem(this.spread(i.reduce.inShape, this.space.idx)), i.level, new Set());
+      else if (i.def.how.k === 'map' && !i.row) note(i.def.how.body(this.spread(i.def.shape, this.space.idx)), i.level, new Set());
+    }
+    let n = 0;
+    for (const i of this.g.items) {
+      if (i.k !== 'map' || i.row || !used.has(i.def) || i.def.how.k !== 'map') continue;
+      const cost = exprCost(this.resolver(i.level)(i.def.how.body(this.spread(i.def.shape, this.space.idx))));
+      if (cost >= 8) this.kept.set(i.def, { name: `keep${n++}`, level: i.level });
+    }
+  }
+}
+
+const stateName = (r: Reduce, k: number): string => `r${r.id}${r.states.length > 1 ? `_${r.states[k]!.name}` : ''}`;
+const computeOf = (d: Def): LExpr['type'] => lLoad(d, ZERO).type;
+
+function allExprs(d: Draft): LExpr[] {
+  return d.stages.flatMap((s) => [...s.folds.map((f) => f.elem), ...s.rowStores.map((x) => x.value), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)]);
+}
+
+/** Every index that a kernel evaluates: what it loads, stores and counts. */
+function allIndices(d: Draft): { index: Index; kind: 'load' | 'store' | 'count'; weight: number }[] {
+  const out = new Map<string, { index: Index; kind: 'load' | 'store' | 'count'; weight: number }>();
+  const note = (index: Index, kind: 'load' | 'store' | 'count', id: string): void => void out.set(`${id}|${index.key}`, { index, kind, weight: 1 });
+  for (const e of allExprs(d)) {
+    walk(e, (x) => {
+      if (x.k === 'load') note(x.offset, 'load', `l${x.src.id}`);
+      else if (x.k === 'iota' || x.k === 'uniform') note(x.index, 'count', 'n');
+    });
+  }
+  for (const s of d.stages) {
+    for (const x of [...s.rowStores, ...s.colStores]) note(x.offset, 'store', `s${x.def.id}`);
+    for (const f of s.folds) if (f.index?.k === 'iota') note(f.index.index, 'count', 'n');
+  }
+  return [...out.values()];
+}
+
+/** Joins neighbouring axes of the same kind that every access walks as one. */
+function mergeAxes(g: Group, plain: Space, draft: Draft): Space {
+  const indices = allIndices(draft).map((x) => x.index);
+  const joinable = (a: Axis, b: Axis): boolean =>
+    indices.every((i) => {
+      const [p, q] = [coefficient(i, a), coefficient(i, b)];
+      if (p === null || q === null) return false;
+      const scaled = lin(q, b.extent);
+      return p.key === scaled.key;
+    });
+  const lin = (i: Index, by: Dim): Index => linearize([i, ZERO], [1, by]);
+  const mergeList = (axes: readonly Axis[]): { axes: Axis[]; runs: Axis[][] } => {
+    const runs: Axis[][] = [];
+    for (const a of axes) {
+      const run = runs[runs.length - 1];
+      if (run && joinable(run[run.length - 1]!, a)) run.push(a);
+      else runs.push([a]);
+    }
+    return { runs, axes: runs.map((r) => (r.length === 1 ? r[0]! : newAxis(r[0]!.name, productOf(r.map((x) => x.extent))))) };
+  };
+  const rows = mergeList(plain.rows);
+  const cols = mergeList(plain.cols);
+  if (rows.axes.length === plain.rows.length && cols.axes.length === plain.cols.length) return plain;
+  const of = new Map<Axis, Index>();
+  for (const m of [rows, cols]) {
+    m.runs.forEach((run, k) => {
+      const whole = ixAxis(m.axes[k]!);
+      let step: Index = ixDim(1);
+      for (let j = run.length - 1; j >= 0; j--) {
+        const q = run.length === 1 ? whole : ixDiv(whole, step);
+        of.set(run[j]!, j === 0 ? q : ixMod(q, ixDim(run[j]!.extent)));
+        step = linearize([step, ZERO], [1, run[j]!.extent]);
+      }
+    });
+  }
+  const axes = [...plain.rows, ...plain.cols];
+  const order = g.shape.map((_, k) => axes.find((a) => ixAxis(a).key === plain.idx[k]!.key)!);
+  return { rows: rows.axes, cols: cols.axes, idx: order.map((a) => of.get(a)!) };
+}
+
+/** The axis along which vectors run: the one with the fewest estimated memory instructions. */
+function chooseVector(space: Space, draft: Draft): Axis | null {
+  const axes = [...space.rows, ...space.cols].filter((a) => !sameDim(a.extent, 1));
+  if (axes.length === 0) return null;
+  const num = (d: Dim): number => (typeof d === 'number' ? d : 1024);
+  const total = axes.reduce((p, a) => p * num(a.extent), 1);
+  const rowCount = space.rows.reduce((p, a) => p * num(a.extent), 1);
+  const folds = draft.stages.reduce((n, s) => n + s.folds.length, 0);
+  const indices = allIndices(draft);
+  const compute = allExprs(draft).reduce((s, e) => s + exprCost(e), 0);
+  let best: Axis | null = null;
+  let bestCost = Infinity;
+  for (const a of axes) {
+    const n = num(a.extent);
+    let cost = compute * 0.5;
+    for (const { index, kind } of indices) {
+      if (kind === 'count') {
+        cost += 1;
+        continue;
+      }
+      const c = coefficient(index, a);
+      const one = c !== null ? constantOf(c) : null;
+      const needed = [...axesOf(index)].length;
+      if (c === null || (hasDivision(index) && one === null)) cost += 24;
+      else if (one === 0) cost += kind === 'store' ? 1 : needed === 0 ? 0.1 : 0.6;
+      else if (one === 1) cost += 1;
+      else cost += kind === 'store' ? 20 : 14;
+    }
+    let estimate = (total / n) * Math.ceil(n / LANES) * cost;
+    if (space.cols.includes(a)) estimate += rowCount * folds * 10;
+    if (estimate < bestCost * 0.999 || (estimate <= bestCost * 1.001 && best !== null)) {
+      best = a;
+      bestCost = Math.min(estimate, bestCost);
+    }
+  }
+  return best;
+}
