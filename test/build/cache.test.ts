@@ -1,6 +1,6 @@
 // The build driver and its cache: what must hold when entries are damaged, builders race, disks fill or compilers are missing.
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -123,6 +123,7 @@ describe('build and cache', () => {
     writeFileSync(join(dir, 'later'), '');
     const built = await build(SOURCE, { cache: later });
     expect(existsSync(built.path)).toBe(true);
-    chmodSync(blocked, 0o600);
+    rmSync(fallback.dir, { recursive: true, force: true });
+    rmSync(join(built.path, '..', '..'), { recursive: true, force: true });
   });
 });

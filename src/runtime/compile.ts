@@ -1,0 +1,330 @@
+// fb.compile: a function whose calls are recorded while they run eagerly, and then served by a program.
+//
+// The first call at a signature (dtypes, shapes, strides, structure of the arguments) runs eagerly and is recorded; so is every
+// call until the program is made. A program serves calls only after two equal recordings: a number that differed between
+// them, or a tensor made anew in every call, would otherwise be frozen silently.
+import { log, notice } from '../debug/log.js';
+import { CompilerMissing } from '../build/compiler.js';
+import { native } from '../native.js';
+import { dtypeName } from '../tensor/dtype.js';
+import { isTensor, unwrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { findBackend, type Backend } from './backend.js';
+import { Explanation, totalTimes, type GraphReport } from './explain.js';
+import { record, type Recording } from './recorder.js';
+import { flatten, type Flat } from './structure.js';
+import { NotCompilable, sameTensor, Variant, type Joint } from './variant.js';
+
+export interface CompileOptions {
+  /** Make sizes that vary symbolic where that is possible (default true); false: one program per shape. */
+  readonly dynamic?: boolean;
+  /** Throw instead of falling back to eager calls. */
+  readonly fullgraph?: boolean;
+  /** 'cpp' (default), or 'interpret': op by op on the prebuilt kernels. */
+  readonly backend?: string;
+}
+
+/** What compile gives: the same function, and what is known about its programs. */
+export interface CompiledFunction<A extends readonly unknown[], R> {
+  (...args: A): R;
+  /**
+   * Waits until everything recorded so far is built. True when the latest signature is served by its program from now on;
+   * false while another call must confirm the recording, or when it stays eager (`explain()` says why).
+   *
+   * @example do step(x, t); while (!(await step.ready()));
+   */
+  ready(): Promise<boolean>;
+  /** What was compiled, how long it took, and why something was not. Prints as text. */
+  explain(): Explanation;
+}
+
+const MAX_VARIANTS = 8;
+const MAX_SIGNATURES = 16;
+
+interface Signature {
+  readonly key: string;
+  readonly text: string;
+  readonly variants: Variant[];
+  /** Stays eager because of this. */
+  reason: string | null;
+  /** The results carry history and no backward runs inside: compile forward and backward separately. */
+  differentiable: boolean;
+  /** What the last recording captured; the joint recording asks for the gradients of these. */
+  captures: readonly Handle[];
+}
+
+/** The state behind one compiled function. */
+class Compiled {
+  readonly signatures = new Map<string, Signature>();
+  readonly recompiles: string[] = [];
+  readonly backend: Backend;
+  readonly calls = { compiled: 0, eager: 0 };
+  /** Everything stays eager because of this. */
+  disabled: string | null = null;
+  private hot: Variant | null = null;
+  /** Structure of the hot variant's arguments, and their number when all are distinct tensors (else -1). */
+  private hotKey = '';
+  private hotCount = -1;
+  latest: Signature | null = null;
+
+  constructor(
+    readonly fn: (...args: unknown[]) => unknown,
+    readonly name: string,
+    readonly options: CompileOptions,
+  ) {
+    this.backend = findBackend(options.backend ?? 'cpp');
+  }
+
+  call(args: unknown[]): unknown {
+    const hot = this.hot;
+    if (hot !== null && hot.modesHold && hot.recording.gradEnabled === native.gradEnabled() && !native.traceActive()) {
+      const inputs = this.hotInputs(args);
+      if (inputs !== null) {
+        const r = hot.run(inputs);
+        if ('value' in r) {
+          this.calls.compiled++;
+          return r.value;
+        }
+        log('guards', () => `${this.name}: ${r.failed}`);
+      }
+    }
+    return this.callSlowly(args);
+  }
+
+  /** Handles of the arguments when they have the structure of the hot variant's, else null. */
+  private hotInputs(args: unknown[]): Handle[] | null {
+    if (args.length !== this.hotCount) {
+      if (this.hotCount >= 0) return null;
+      const flat = flatten(args);
+      return flat.key === this.hotKey ? flat.tensors.map(unwrap) : null;
+    }
+    const inputs: Handle[] = new Array<Handle>(args.length);
+    for (let i = 0; i < args.length; i++) {
+      const a = args[i];
+      if (!isTensor(a)) return null;
+      for (let k = 0; k < i; k++) if (args[k] === a) return null;
+      inputs[i] = a._h;
+    }
+    return inputs;
+  }
+
+  private callSlowly(args: unknown[]): unknown {
+    // A compiled function called inside another one's recording becomes part of it.
+    if (this.disabled !== null || native.traceActive()) return this.eager(args);
+    const flat = flatten(args);
+    const signature = this.signatureOf(flat);
+    if (signature === null) return this.eager(args);
+    this.latest = signature;
+    if (signature.reason !== null) return this.eager(args);
+    const inputs = flat.tensors.map(unwrap);
+    for (const v of signature.variants) {
+      if (!v.runnable || !v.modesHold) {
+        if (v.error !== null) return this.giveUp(signature, v.error, () => this.eager(args));
+        continue;
+      }
+      const r = v.run(inputs);
+      if ('value' in r) {
+        this.makeHot(v, flat, args.length);
+        this.calls.compiled++;
+        return r.value;
+      }
+      log('guards', () => `${this.name} (${signature.text}): ${r.failed}`);
+      this.note(`${signature.text}: ${r.failed}`);
+    }
+    return this.recordCall(args, flat, signature);
+  }
+
+  private eager(args: unknown[]): unknown {
+    this.calls.eager++;
+    return this.fn(...args);
+  }
+
+  private makeHot(v: Variant, flat: Flat, count: number): void {
+    this.hot = v;
+    this.hotKey = flat.key;
+    this.hotCount = count > 0 && count <= 16 && flat.key === new Array(count).fill('T').join(',') ? count : -1;
+  }
+
+  private signatureOf(flat: Flat): Signature | null {
+    const types = flat.tensors.map((t) => describe(t));
+    const key = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}|${types.map((t) => t.key).join('|')}`;
+    const have = this.signatures.get(key);
+    if (have !== undefined) return have;
+    if (this.signatures.size >= MAX_SIGNATURES) {
+      const why = `more than ${MAX_SIGNATURES} different signatures (the last: ${types.map((t) => t.text).join(', ')}; ${flat.key})`;
+      this.note(why);
+      notice(`${this.name}: ${why}: new ones run eagerly. Pass numbers that vary as tensors or as fb.live(() => value)`, `limit ${this.name}`);
+      return null;
+    }
+    if (this.signatures.size > 0) this.note(`new signature ${types.map((t) => t.text).join(', ')}`);
+    const made: Signature = { key, text: types.map((t) => t.text).join(', '), variants: [], reason: null, differentiable: false, captures: [] };
+    this.signatures.set(key, made);
+    return made;
+  }
+
+  private note(why: string): void {
+    if (this.recompiles.length < 100) this.recompiles.push(why);
+  }
+
+  private recordCall(args: unknown[], flat: Flat, s: Signature): unknown {
+    this.calls.eager++;
+    const joint = s.differentiable ? new JointRecorder(flat.tensors, s.captures) : null;
+    const { value, recording } = record(() => this.fn(...args), flat.tensors, {
+      tolerant: this.options.fullgraph !== true,
+      ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
+    });
+    if ('interrupted' in recording) return this.giveUp(s, new NotCompilable(recording.interrupted), () => value);
+    try {
+      this.learn(s, recording, joint?.joint ?? null);
+    } catch (e) {
+      return this.giveUp(s, e as Error, () => value);
+    }
+    return value;
+  }
+
+  /** Files a recording: confirms the variant it equals, or becomes a new one. */
+  private learn(s: Signature, recording: Recording, joint: Joint | null): void {
+    const { inputs: _inputs, outputs: _outputs, ...kept } = recording;
+    s.captures = recording.captures;
+    if (recording.outputsRequireGrad && (recording.trace.gradWrites ?? []).length === 0 && joint === null) {
+      // The caller will differentiate the results: the next recording runs the backward too.
+      s.differentiable = true;
+      return;
+    }
+    let last = '';
+    for (const v of s.variants) {
+      const m = v.compare(kept);
+      if (m.kind === 'different') {
+        last = m.why;
+        continue;
+      }
+      v.seen++;
+      v.start();
+      if (v.error !== null) throw v.error;
+      return;
+    }
+    if (s.variants.length > 0) this.note(`${s.text}: the call took another course: ${last}`);
+    if (s.variants.length >= MAX_VARIANTS) throw new NotCompilable(`calls take different courses every time (the last difference: ${last})`);
+    const v = new Variant(kept, joint, this.backend, this.name);
+    s.variants.push(v);
+    // Not at once: in a synchronous loop the next call shows first whether this recording lasts (the first training step may
+    // differ from all others).
+    setImmediate(() => v.start()).unref();
+  }
+
+  /** Eager from now on for this signature (or altogether), with one notice; throws with `fullgraph`. */
+  private giveUp(s: Signature, error: Error, value: () => unknown): unknown {
+    s.reason = error.message;
+    if (this.hot !== null && s.variants.includes(this.hot)) this.hot = null;
+    if (this.options.fullgraph === true) throw error;
+    if (error instanceof CompilerMissing) {
+      this.disabled = error.message;
+      notice(`${error.message}. Compiled functions run op by op on the prebuilt kernels`, 'compiler-missing');
+    } else {
+      notice(`${this.name} runs eagerly: ${error.message}`);
+    }
+    return value();
+  }
+
+  async ready(): Promise<boolean> {
+    const all = [...this.signatures.values()].flatMap((s) => s.variants);
+    for (const v of all) v.start();
+    await Promise.all(all.map((v) => v.wait()));
+    for (const s of this.signatures.values()) {
+      const failed = s.variants.find((v) => v.error !== null);
+      if (failed !== undefined && s.reason === null) this.giveUp(s, failed.error!, () => undefined);
+    }
+    return this.latest !== null && this.latest.reason === null && this.latest.variants.some((v) => v.runnable);
+  }
+
+  explain(): Explanation {
+    const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => report(s, v)));
+    const reasons = [...(this.disabled === null ? [] : [this.disabled]), ...[...this.signatures.values()].flatMap((s) => (s.reason === null ? [] : [`${s.text}: ${s.reason}`]))];
+    return new Explanation(this.name, { ...this.calls }, graphs, [...this.recompiles], [...new Set(reasons)]);
+  }
+}
+
+function report(s: Signature, v: Variant): GraphReport {
+  const made = v.made;
+  const parts = v.info;
+  const modes = v.recording.modules.map((m) => m.training);
+  const guards = [
+    `arguments: ${s.text}`,
+    `gradients ${v.recording.gradEnabled ? 'enabled' : 'disabled'}`,
+    ...(modes.length > 0 ? [`${modes.length} modules in ${modes.every((m) => m) ? 'train' : modes.some((m) => m) ? 'mixed' : 'eval'} mode`] : []),
+    ...(v.recording.captures.length > 0 ? [`geometry of ${v.recording.captures.length} captured tensors`] : []),
+    ...((v.recording.trace.gradReads ?? []).length > 0 ? [`gradients of ${v.recording.trace.gradReads!.length} tensors at the start`] : []),
+  ];
+  return {
+    signature: s.text,
+    state: v.error !== null ? 'failed' : v.runs > 0 ? 'compiled' : v.runnable ? 'ready' : made || parts.length > 0 ? 'building' : 'recorded',
+    ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
+    kernels: parts.reduce((n, p) => n + p.kernels, 0),
+    libraryCalls: parts.reduce((n, p) => n + p.steps, 0),
+    guards,
+    milliseconds: totalTimes(parts),
+    cacheHit: parts.length > 0 && parts.every((p) => p.cached),
+    runs: v.runs,
+    schedule: parts.map((p) => p.schedule).join('\n'),
+    ...(v.error === null ? {} : { error: v.error.message }),
+  };
+}
+
+function describe(t: Tensor): { key: string; text: string } {
+  const h = t._h;
+  const text = `${dtypeName(native.dtype(h))}[${native.shape(h).join(', ')}]`;
+  const grad = native.requiresGrad(h) ? '+grad' : '';
+  return { key: `${text}/${native.strides(h).join()}${grad}`, text: text + grad };
+}
+
+/** Runs the backward of a function's results inside its recording, from placeholder gradients. */
+class JointRecorder {
+  joint: Joint | null = null;
+  constructor(
+    private readonly inputs: readonly Tensor[],
+    private readonly captures: readonly Handle[],
+  ) {}
+
+  differentiate(outputs: readonly Tensor[]): readonly (Handle | null)[] {
+    const roots = outputs.map((t) => native.requiresGrad(t._h));
+    const needed = outputs.filter((_, i) => roots[i]).map(unwrap);
+    if (needed.length === 0) return [];
+    const isLeaf = (h: Handle): boolean => native.requiresGrad(h) && native.isLeaf(h);
+    const inputs = this.inputs.map(unwrap);
+    const leaves = [
+      ...inputs.flatMap((handle, input) => (native.requiresGrad(handle) && inputs.indexOf(handle) === input ? [{ input, handle }] : [])),
+      ...this.captures.filter((h) => isLeaf(h) && !inputs.some((i) => sameTensor(i, h))).map((handle) => ({ input: null, handle })),
+    ];
+    const history = this.captures.find((h) => native.requiresGrad(h) && !native.isLeaf(h));
+    if (history !== undefined) throw new NotCompilable('it reads a tensor from outside whose history would be lost; pass it as an argument');
+    const placeholders = needed.map((h) => ones(native.shape(h), native.dtype(h)));
+    const grads = native.backward(needed, placeholders, leaves.map((l) => l.handle), true, false, true);
+    this.joint = { placeholders, roots, leaves, reached: grads.map((g: Handle | null) => g !== null) };
+    return grads;
+  }
+}
+
+/** A tensor that the running trace has not made: it is captured, and becomes an input of the backward program. */
+function ones(shape: readonly number[], dtype: number): Handle {
+  const n = shape.reduce((p, d) => p * d, 1);
+  const data = dtypeName(dtype) === 'float64' ? new Float64Array(n).fill(1) : dtypeName(dtype) === 'float32' ? new Float32Array(n).fill(1) : null;
+  if (data === null) throw new NotCompilable(`results of dtype ${dtypeName(dtype)} that require grad are not compiled`);
+  return native.fromTypedArray(data, shape as number[], dtype, false);
+}
+
+/**
+ * Compiles a function of tensors: forward, loss, backward and optimizer steps become one generated program. The first calls run
+ * eagerly and are recorded; later ones run the program when it is built.
+ *
+ * Arguments and results may be tensors, arrays and plain objects of them, and other values; numbers and strings among the
+ * arguments select the program by their value. Numbers from elsewhere that vary between calls belong in `fb.live`.
+ *
+ * @example const step = fb.compile((x, t) => { const loss = F.mseLoss(net(x), t); opt.zeroGrad(); loss.backward(); opt.step(); return loss; });
+ */
+export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): CompiledFunction<A, R> {
+  if (typeof fn !== 'function') throw new TypeError(`compile: expected a function, got ${fn === null ? 'null' : typeof fn}`);
+  const ctor = (fn as { constructor?: { name?: string } }).constructor?.name;
+  const name = (typeof fn.name === 'string' && fn.name) || (ctor !== 'Function' && ctor !== undefined ? ctor : 'compiled function');
+  const c = new Compiled(fn as unknown as (...args: unknown[]) => unknown, name, options);
+  const f = (...args: A): R => c.call(args as unknown as unknown[]) as R;
+  return Object.assign(f, { ready: () => c.ready(), explain: () => c.explain() });
+}

@@ -1,0 +1,90 @@
+// Ops by name on native tensors: what the interpreter calls, and how constants are folded with the library's own arithmetic.
+import { interpret, type ConcreteAttr, type Execute, type GraphResults, type OperandOf } from '../ir/interpret.js';
+import type { DType, Graph } from '../ir/graph.js';
+import { isOperand, mutatedParams, onlyInPlace, opInfo } from '../ir/table.js';
+import { native } from '../native.js';
+import type { EvaluateScalar } from '../passes/fold.js';
+import { dtypeCode } from '../tensor/dtype.js';
+import type { Handle } from '../tensor/handle.js';
+
+type NativeOp = (...args: unknown[]) => Handle | readonly Handle[] | undefined;
+
+/** Runs one op of a graph on the prebuilt kernels. Recorded in-place ops run on copies: graph values do not change. */
+export const executeNative: Execute<Handle> = (op, inputs, attrs) => {
+  const info = opInfo(op);
+  if (info === undefined) throw new Error(`the graph uses the op '${op}', which this version does not have`);
+  const mutated = mutatedParams(info) ?? (onlyInPlace(op) ? [info.params[0]!.name] : null);
+  const targets: Handle[] = [];
+  let operand = 0;
+  const args = info.params.map((p): unknown => {
+    if (isOperand(p)) {
+      const x = inputs[operand++] ?? null;
+      if (mutated === null || !mutated.includes(p.name)) return x;
+      const copy = clone(x as Handle);
+      targets[mutated.indexOf(p.name)] = copy;
+      return copy;
+    }
+    if (p.type === 'Generator?') return null;
+    const value: ConcreteAttr | undefined = Object.hasOwn(attrs, p.name) ? attrs[p.name] : p.default;
+    return p.type.startsWith('dtype') && typeof value === 'string' ? dtypeCode(value) : (value ?? null);
+  });
+  // Derivative kernels have no function of their own in the addon.
+  const table = native.ops as unknown as Record<string, NativeOp>;
+  const name = onlyInPlace(op) ? `${op}_` : op;
+  const direct = table[name];
+  if (direct === undefined) return boxed(op, inputs, attrs, targets);
+  const result = direct(...args);
+  if (mutated !== null) return targets;
+  return result === undefined ? [] : Array.isArray(result) ? (result as readonly Handle[]) : [result as Handle];
+};
+
+const clone = (h: Handle): Handle => native.ops.clone(h);
+
+function boxed(op: string, inputs: readonly OperandOf<Handle>[], attrs: Readonly<Record<string, ConcreteAttr>>, targets: readonly Handle[]): readonly Handle[] {
+  switch (op) {
+    case 'copy': {
+      const out = clone(inputs[0] as Handle);
+      if (typeof inputs[1] === 'number') native.ops.fill_(out, inputs[1]);
+      else native.ops.copy_(out, inputs[1] as Handle);
+      return [out];
+    }
+    case 'fill':
+    case 'zero': {
+      const out = clone(inputs[0] as Handle);
+      native.ops.fill_(out, op === 'zero' ? 0 : (attrs['value'] as number));
+      return [out];
+    }
+    default: {
+      const result = native.boxed(op, inputs as never, attrs as never);
+      return targets.length > 0 ? targets : result;
+    }
+  }
+}
+
+/** Runs a whole graph op by op. Gradients are off: the graph holds its own backward. */
+export function interpretNative(g: Graph, inputs: readonly Handle[], captures: readonly Handle[], live?: readonly number[]): GraphResults<Handle> {
+  const before = native.gradEnabled();
+  native.setGradEnabled(false);
+  try {
+    return interpret(g, { inputs, captures, ...(live === undefined ? {} : { live }) }, executeNative);
+  } finally {
+    native.setGradEnabled(before);
+  }
+}
+
+/** One pointwise op over single numbers; null when it cannot be run, or JavaScript's numbers do not hold the result. */
+export const evaluateNative: EvaluateScalar = (op, operands, attrs, result) => {
+  if ([...operands.map((o) => o?.dtype), result].some((t) => t === 'int64' || t === 'float16' || t === 'bfloat16')) return null;
+  try {
+    const handles = operands.map((o): OperandOf<Handle> => (o === null ? null : o.dtype === null ? o.value : scalarTensor(o.value, o.dtype, o.rank)));
+    const [out] = executeNative(op, handles, attrs as Readonly<Record<string, ConcreteAttr>>, undefined as never);
+    const value = out === undefined ? null : native.item(out);
+    return typeof value === 'number' || typeof value === 'boolean' ? value : null;
+  } catch {
+    return null;
+  }
+};
+
+function scalarTensor(value: number | boolean, dtype: DType, rank: number): Handle {
+  return native.ops.full(new Array<number>(rank).fill(1), value, dtypeCode(dtype));
+}

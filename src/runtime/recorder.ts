@@ -1,0 +1,118 @@
+// One recorded call of a function: what it returned, the trace, and everything a replay must know that the trace does not hold
+// (live scalars' thunks, the shape of the result, the train/eval mode of the modules it called).
+import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
+import { native } from '../native.js';
+import { Module, observeModules } from '../nn/module.js';
+import { unwrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { collectLive } from './live.js';
+import { templateOf, type Template } from './structure.js';
+
+export interface Recording {
+  readonly trace: TraceJson;
+  /** Tensors met but not created inside, in the order of `trace.captures`. */
+  readonly captures: readonly Handle[];
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly template: Template;
+  readonly thunks: readonly (() => number)[];
+  readonly modules: readonly { readonly module: Module; readonly training: boolean }[];
+  readonly gradEnabled: boolean;
+  readonly inputsRequireGrad: readonly boolean[];
+  /** Some output carries history that the caller may differentiate. */
+  readonly outputsRequireGrad: boolean;
+  readonly milliseconds: number;
+}
+
+/** A call that was run but could not be recorded to its end, and why. */
+export interface Interrupted {
+  readonly interrupted: string;
+}
+
+export interface Recorded {
+  readonly value: unknown;
+  readonly recording: Recording | Interrupted;
+}
+
+export interface RecordOptions {
+  /**
+   * A value needed on the host (`.item()`, a typed array) ends the recording and the call goes on eagerly; otherwise it throws.
+   * Running the call again instead would repeat what it has already done.
+   */
+  readonly tolerant: boolean;
+  /** Called after the function, while the trace still runs: gives further outputs (gradients). */
+  readonly epilogue?: (outputs: readonly Tensor[]) => readonly (Handle | null)[];
+}
+
+/** Functions of the addon that need a tensor's contents in JavaScript. */
+const HOST_READS = ['item', 'toTypedArray', 'buffer', 'rawBytes'] as const;
+
+/** Runs `call` and records it. Exceptions of `call` abort the trace and propagate. */
+export function record(call: () => unknown, inputs: readonly Tensor[], options: RecordOptions): Recorded {
+  const start = performance.now();
+  const gradEnabled = native.gradEnabled();
+  const inputsRequireGrad = inputs.map((t) => native.requiresGrad(t._h));
+  const thunks: (() => number)[] = [];
+  const modules = new Map<Module, boolean>();
+  let interrupted: string | null = null;
+
+  native.traceBegin(inputs.map(unwrap));
+  const liveBefore = collectLive(thunks);
+  const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
+  const restore = options.tolerant ? watchHostReads((what) => (interrupted ??= what)) : () => undefined;
+  let value: unknown;
+  try {
+    value = call();
+    if (interrupted !== null) return { value, recording: { interrupted } };
+    const outputs: Tensor[] = [];
+    const template = templateOf(value, outputs);
+    const outputsRequireGrad = gradEnabled && outputs.some((t) => native.requiresGrad(t._h));
+    let end: { json: string; captures: Handle[] };
+    try {
+      const extra = options.epilogue?.(outputs) ?? [];
+      end = native.traceEnd([...outputs.map(unwrap), ...extra.filter((h): h is Handle => h !== null)]);
+    } catch (e) {
+      // The function itself has run: its result stands.
+      if (!options.tolerant) throw e;
+      return { value, recording: { interrupted: (e as Error).message } };
+    }
+    const recording: Recording = {
+      trace: parseTrace(end.json), captures: end.captures, inputs, outputs, template, thunks, gradEnabled, inputsRequireGrad, outputsRequireGrad,
+      modules: [...modules].map(([module, training]) => ({ module, training })),
+      milliseconds: performance.now() - start,
+    };
+    return { value, recording };
+  } finally {
+    restore();
+    collectLive(liveBefore);
+    observeModules(observerBefore);
+    if (native.traceActive()) native.traceAbort();
+  }
+}
+
+/** While recording, lets host reads end the trace and go on. Gives back the function that restores them. */
+function watchHostReads(onRead: (why: string) => void): () => void {
+  const table = native as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const saved = HOST_READS.map((name) => [name, table[name]!] as const);
+  for (const [name, read] of saved) {
+    table[name] = (...args: unknown[]): unknown => {
+      if (native.traceActive()) {
+        native.traceAbort();
+        onRead(`needs a value on the host (${name}${callSite()})`);
+      }
+      return read(...args);
+    };
+  }
+  return () => saved.forEach(([name, read]) => (table[name] = read));
+}
+
+/** ' at train.ts:12:3': the first frame outside of this library. */
+export function callSite(): string {
+  const library = new URL('..', import.meta.url).pathname;
+  const generated = new URL('../../generated/', import.meta.url).pathname;
+  for (const line of (new Error().stack ?? '').split('\n').slice(1)) {
+    const m = /\(?(?:file:\/\/)?(\/[^()]+?):(\d+):(\d+)\)?$/.exec(line.trim());
+    if (m === null || m[1]!.startsWith(library) || m[1]!.startsWith(generated)) continue;
+    return ` at ${m[1]!.split('/').at(-1)}:${m[2]}:${m[3]}`;
+  }
+  return '';
+}
