@@ -1,7 +1,7 @@
 // Convolution as ops: geometry, PyTorch's messages, transposed convolution (which is the gradient of an ordinary one).
 #include <algorithm>
 
-#include "cpu/conv.h"
+#include "cpu/conv_call.h"
 #include "cpu/extern_common.h"
 #include "extern_kernels.h"
 #include "cpu/matmul.h"
@@ -11,12 +11,7 @@ namespace {
 
 using Kind = ConvSpec::Kind;
 
-struct Geometry {
-  IntSpan stride, padding, dilation;
-  bool transposed;
-  IntSpan outputPadding;
-  int64_t groups;
-};
+using Geometry = ConvGeometry;
 
 // One value stands for all spatial dimensions, as in PyTorch.
 int64_t at(IntSpan v, size_t d, int64_t none) { return v.empty() ? none : v.size() == 1 ? v[0] : v[d]; }
@@ -105,7 +100,11 @@ void checkSameDtype(const Tensor& a, const Tensor& b) {
   FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()), scalarTypeName(b.dtype()));
 }
 
-Tensor runConv(const ConvSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias, IntSpan sizes, DType dtype) {
+Tensor runConv(const ConvCall& call, const Tensor& first, const Tensor& second, const Tensor& bias) {
+  const ConvSpec& s = call.spec;
+  const Tensor &a = call.swap ? second : first, &b = call.swap ? first : second;
+  const DType dtype = first.dtype();
+  const Dims& sizes = call.result;
   Tensor out = emptyTensor(sizes, dtype, a.device());
   if (out.numel() == 0) return out;
   const Tensor x = contiguousOf(castOf(a, s.dtype)), y = contiguousOf(castOf(b, s.dtype));
@@ -130,14 +129,46 @@ Tensor unbatched(const Tensor& t) {
   return aliasTensor(t, sizes, strides, t.storageOffset());
 }
 
+void checkGradient(const Dims& expected, IntSpan got) {
+  FB_CHECK(expected == Dims(got), Shape, "convolution backward: expected a gradient of shape %s, but got %s", shapeString(expected).c_str(),
+           shapeString(got).c_str());
+}
+
 }  // namespace
+
+ConvCall convolutionCall(IntSpan input, IntSpan weight, const ConvGeometry& g, DType dtype) {
+  ConvCall c;
+  c.result = outputSizes(input, weight, g);
+  c.spec = g.transposed ? specOf(Kind::BackwardInput, c.result, input, weight, g, dtype) : specOf(Kind::Forward, input, c.result, weight, g, dtype);
+  return c;
+}
+
+ConvCall convolutionInputCall(IntSpan gradOutput, IntSpan weight, IntSpan inputSize, const ConvGeometry& g, DType dtype) {
+  ConvCall c;
+  checkGradient(outputSizes(inputSize, weight, g), gradOutput);
+  c.result = Dims(inputSize);
+  c.spec = g.transposed ? specOf(Kind::Forward, gradOutput, inputSize, weight, g, dtype)
+                        : specOf(Kind::BackwardInput, inputSize, gradOutput, weight, g, dtype);
+  return c;
+}
+
+ConvCall convolutionWeightCall(IntSpan gradOutput, IntSpan input, IntSpan weightSize, const ConvGeometry& g, DType dtype) {
+  ConvCall c;
+  checkGradient(outputSizes(input, weightSize, g), gradOutput);
+  c.result = Dims(weightSize);
+  c.swap = g.transposed;
+  c.spec = g.transposed ? specOf(Kind::BackwardWeight, gradOutput, input, weightSize, g, dtype)
+                        : specOf(Kind::BackwardWeight, input, gradOutput, weightSize, g, dtype);
+  return c;
+}
 
 Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed,
                    IntSpan outputPadding, int64_t groups) {
   if (input.dim() == weight.dim() - 1)
     return unbatched(convolution(batched(input), weight, bias, stride, padding, dilation, transposed, outputPadding, groups));
   const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
-  const Dims sizes = outputSizes(input.sizes(), weight.sizes(), g);
+  ConvCall call = convolutionCall(input.sizes(), weight.sizes(), g, gemmDtype(input.dtype()));
+  const Dims& sizes = call.result;
   checkSameDtype(input, weight);
   if (bias.defined()) {
     FB_CHECK(bias.dtype() == input.dtype(), Type, "Input type (%s) and bias type (%s) should be the same", std::string(dtypeName(input.dtype())).c_str(),
@@ -146,13 +177,9 @@ Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias
              "Given %sweight of size %s, expected bias to be 1-dimensional with %lld elements, but got bias of size %s instead", transposed ? "transposed=1, " : "",
              shapeString(weight.sizes()).c_str(), static_cast<long long>(sizes[1]), shapeString(bias.sizes()).c_str());
   }
-  const DType compute = gemmDtype(input.dtype());
-  if (!transposed) {
-    ConvSpec s = specOf(Kind::Forward, input.sizes(), sizes, weight.sizes(), g, compute);
-    s.bias = bias.defined();
-    return runConv(s, input, weight, bias, sizes, input.dtype());
-  }
-  const Tensor out = runConv(specOf(Kind::BackwardInput, sizes, input.sizes(), weight.sizes(), g, compute), input, weight, {}, sizes, input.dtype());
+  call.spec.bias = bias.defined() && !transposed;
+  const Tensor out = runConv(call, input, weight, call.spec.bias ? bias : Tensor());
+  if (!transposed) return out;
   if (!bias.defined() || out.numel() == 0) return out;
   const Tensor add = contiguousOf(bias);
   dispatchAll(out.dtype(), [&](auto tag) {
@@ -172,29 +199,18 @@ Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, 
     sizes.insert(0, 1);
     return unbatched(convolutionBackwardInput(batched(gradOutput), weight, sizes, stride, padding, dilation, transposed, outputPadding, groups));
   }
-  const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
-  const Dims sizes = outputSizes(inputSize, weight.sizes(), g);
-  FB_CHECK(sizes == Dims(gradOutput.sizes()), Shape, "convolution backward: expected a gradient of shape %s, but got %s", shapeString(sizes).c_str(),
-           shapeString(gradOutput.sizes()).c_str());
   checkSameDtype(gradOutput, weight);
-  const DType compute = gemmDtype(gradOutput.dtype());
-  const ConvSpec s = transposed ? specOf(Kind::Forward, sizes, inputSize, weight.sizes(), g, compute)
-                                : specOf(Kind::BackwardInput, inputSize, sizes, weight.sizes(), g, compute);
-  return runConv(s, gradOutput, weight, {}, inputSize, gradOutput.dtype());
+  const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
+  return runConv(convolutionInputCall(gradOutput.sizes(), weight.sizes(), inputSize, g, gemmDtype(gradOutput.dtype())), gradOutput, weight, {});
 }
 
 Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, IntSpan weightSize, IntSpan stride, IntSpan padding, IntSpan dilation,
                                  bool transposed, IntSpan outputPadding, int64_t groups) {
   if (input.dim() == static_cast<int64_t>(weightSize.size()) - 1)
     return convolutionBackwardWeight(batched(gradOutput), batched(input), weightSize, stride, padding, dilation, transposed, outputPadding, groups);
-  const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
-  const Dims sizes = outputSizes(input.sizes(), weightSize, g);
-  FB_CHECK(sizes == Dims(gradOutput.sizes()), Shape, "convolution backward: expected a gradient of shape %s, but got %s", shapeString(sizes).c_str(),
-           shapeString(gradOutput.sizes()).c_str());
   checkSameDtype(gradOutput, input);
-  const DType compute = gemmDtype(input.dtype());
-  if (transposed) return runConv(specOf(Kind::BackwardWeight, sizes, input.sizes(), weightSize, g, compute), input, gradOutput, {}, weightSize, input.dtype());
-  return runConv(specOf(Kind::BackwardWeight, input.sizes(), sizes, weightSize, g, compute), gradOutput, input, {}, weightSize, input.dtype());
+  const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
+  return runConv(convolutionWeightCall(gradOutput.sizes(), input.sizes(), weightSize, g, gemmDtype(input.dtype())), gradOutput, input, {});
 }
 
 }  // namespace flambeau::cpu

@@ -35,6 +35,8 @@ struct GemmKernels {
   GemmLoops<uint64_t> u64;
   /// dst[c * ldd + r] = src[r * lds + c] for a rows x cols block of floats.
   void (*transpose32)(const float* src, int64_t lds, int64_t rows, int64_t cols, float* dst, int64_t ldd);
+  /// max(x, 0) in place, NaN stays NaN (oneDNN's own relu would turn it into 0).
+  void (*relu32)(float* x, int64_t n);
 };
 FB_DECLARE_ISA(const GemmKernels, gemmKernels);
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "cpu/extern_common.h"
-#include "extern_kernels.h"
 #include "cpu/gemm.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -80,51 +80,13 @@ Tensor batchProduct(const Tensor& a, const Tensor& b) {
   const DType compute = gemmDtype(a.dtype());
   const Tensor x = castOf(a, compute), y = castOf(b, compute);
   const Tensor z = compute == a.dtype() ? out : emptyTensor(sizes, compute);
-  // Strides of the broadcast batch dimensions; neighbours that continue each other in both operands are merged.
-  Dims extent, sa, sb;
-  for (size_t d = 0; d < batch.size(); ++d) {
-    const auto strideOf = [&](const Tensor& t) -> int64_t {
-      const int64_t i = static_cast<int64_t>(d) + t.dim() - 2 - static_cast<int64_t>(batch.size());
-      return i < 0 || t.sizes()[i] == 1 ? 0 : t.strides()[i];
-    };
-    if (batch[d] == 1) continue;
-    const int64_t p = strideOf(x), q = strideOf(y);
-    if (!extent.empty() && sa.back() == p * batch[d] && sb.back() == q * batch[d]) {
-      extent.back() *= batch[d];
-      sa.back() = p;
-      sb.back() = q;
-    } else {
-      extent.push_back(batch[d]);
-      sa.push_back(p);
-      sb.push_back(q);
-    }
-  }
-  GemmSpec s;
-  s.dtype = compute;
-  s.m = m;
-  s.n = n;
-  s.k = k;
-  s.aRow = x.strides()[na - 2];
-  s.aCol = x.strides()[na - 1];
-  s.bRow = y.strides()[nb - 2];
-  s.bCol = y.strides()[nb - 1];
-  s.cRow = n;
-  s.cBatch = m * n;
-  if (!extent.empty()) {
-    s.batch = extent.back();
-    s.aBatch = sa.back();
-    s.bBatch = sb.back();
-    extent.pop_back();
-    sa.pop_back();
-    sb.pop_back();
-  }
-  const size_t width = itemSize(compute);
+  const ProductCalls calls = describeProduct(x.sizes(), x.strides(), y.sizes(), y.strides(), compute);
+  const int64_t width = static_cast<int64_t>(itemSize(compute));
   char* to = static_cast<char*>(z.data());
-  forEachLine<2>(extent, -1, {sa.span(), sb.span()}, [&](const std::array<int64_t, 2>& at) {
-    gemm(s, static_cast<const char*>(x.data()) + at[0] * static_cast<int64_t>(width), static_cast<const char*>(y.data()) + at[1] * static_cast<int64_t>(width),
-         nullptr, to);
-    to += static_cast<size_t>(s.batch * m * n) * width;
-  });
+  for (const auto& [p, q] : calls.offsets) {
+    gemm(calls.spec, static_cast<const char*>(x.data()) + p * width, static_cast<const char*>(y.data()) + q * width, nullptr, to);
+    to += calls.spec.batch * calls.spec.m * n * width;
+  }
   if (!z.is(out)) copyInto(out, z);
   return out;
 }
@@ -142,6 +104,59 @@ DType gemmDtype(DType t) {
     default: return DType::Int32;
   }
   throw Error(ErrorKind::Type, "\"addmm_impl_cpu_\" not implemented for 'Bool'");
+}
+
+ProductCalls describeProduct(IntSpan aSizes, IntSpan aStrides, IntSpan bSizes, IntSpan bStrides, DType dtype) {
+  const size_t na = aSizes.size(), nb = bSizes.size();
+  const Dims batch = broadcastShapes(aSizes.first(na - 2), bSizes.first(nb - 2));
+  ProductCalls calls;
+  GemmSpec& s = calls.spec;
+  s.dtype = dtype;
+  s.m = aSizes[na - 2];
+  s.n = bSizes[nb - 1];
+  s.k = aSizes[na - 1];
+  s.aRow = aStrides[na - 2];
+  s.aCol = aStrides[na - 1];
+  s.bRow = bStrides[nb - 2];
+  s.bCol = bStrides[nb - 1];
+  s.cRow = s.n;
+  // Neighbours that continue each other in both operands are merged.
+  Dims extent, sa, sb;
+  const auto strideOf = [&](IntSpan sizes, IntSpan strides, size_t d) -> int64_t {
+    const int64_t i = static_cast<int64_t>(d + sizes.size()) - 2 - static_cast<int64_t>(batch.size());
+    return i < 0 || sizes[i] == 1 ? 0 : strides[i];
+  };
+  for (size_t d = 0; d < batch.size(); ++d) {
+    if (batch[d] == 1) continue;
+    const int64_t p = strideOf(aSizes, aStrides, d), q = strideOf(bSizes, bStrides, d);
+    if (!extent.empty() && sa.back() == p * batch[d] && sb.back() == q * batch[d]) {
+      extent.back() *= batch[d];
+      sa.back() = p;
+      sb.back() = q;
+    } else {
+      extent.push_back(batch[d]);
+      sa.push_back(p);
+      sb.push_back(q);
+    }
+  }
+  // One B for all: the batch of A continues its rows.
+  if (!extent.empty() && sb.back() == 0 && sa.back() == s.m * s.aRow) {
+    s.m *= extent.back();
+    extent.pop_back();
+    sa.pop_back();
+    sb.pop_back();
+  }
+  s.cBatch = s.m * s.n;
+  if (!extent.empty()) {
+    s.batch = extent.back();
+    s.aBatch = sa.back();
+    s.bBatch = sb.back();
+    extent.pop_back();
+    sa.pop_back();
+    sb.pop_back();
+  }
+  forEachLine<2>(extent, -1, {sa.span(), sb.span()}, [&](const std::array<int64_t, 2>& at) { calls.offsets.push_back(at); });
+  return calls;
 }
 
 Tensor mm(const Tensor& self, const Tensor& mat2) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/promotion.h"
+#include "cpu/copy_kernels.h"
 #include "cpu/drivers.h"
 #include "cpu/loop_nest.h"
 #include "cpu/reduce_plan.h"
@@ -44,7 +45,11 @@ struct Run {
   int outputs;
   int64_t n;  // elements per result
   size_t state;
+  DType from, compute;  // the input's dtype and the kernel's
 };
+
+/// Elements converted at a time when they differ (inner strategy).
+constexpr int64_t kConvert = 1024;
 
 /// Pairwise joining of partial results, earlier ones on the left: level k holds the join of 2^k blocks, like a binary counter.
 class Pairwise {
@@ -94,7 +99,18 @@ void reduceRow(const Run& run, void* state, const char* in, int64_t begin, int64
   int64_t inner = p.reduced.size() ? p.reduced[0].size : 1, step = p.reduced.size() ? p.reduced[0].stride : 0;
   for (int64_t i = begin; i < end;) {
     int64_t within = i % inner, n = std::min(inner - within, end - i);
-    run.kernels.inner(state, in + p.reducedOffset(i / inner) + within * step, step, n, i, run.attrs);
+    const char* row = in + p.reducedOffset(i / inner) + within * step;
+    if (run.from == run.compute) {
+      run.kernels.inner(state, row, step, n, i, run.attrs);
+    } else {
+      alignas(64) char block[kConvert * 8];
+      auto item = static_cast<int64_t>(itemSize(run.compute));
+      for (int64_t k = 0; k < n; k += kConvert) {
+        int64_t m = std::min(kConvert, n - k);
+        convertStrided(block, run.compute, item, row + k * step, run.from, step, m);
+        run.kernels.inner(state, block, item, m, i + k, run.attrs);
+      }
+    }
     i += n;
   }
 }
@@ -285,11 +301,6 @@ void reduce(const ReductionSpec& spec, const Tensor& self, std::optional<IntSpan
   const ReductionKernels& kernels = spec.kernels[static_cast<int>(types.compute)];
   FB_CHECK(kernels.inner && kernels.init && kernels.finish, Type, "\"%s\" not implemented for '%s'", spec.name, scalarTypeName(types.compute));
 
-  Tensor in = self;
-  if (self.dtype() != types.compute) {
-    in = emptyTensor(self.sizes(), types.compute);
-    copyInto(in, self);
-  }
   Dims shape;
   size_t next = 0;
   Dims sorted = reduced;
@@ -301,12 +312,19 @@ void reduce(const ReductionSpec& spec, const Tensor& self, std::optional<IntSpan
   }
   bool ordered = spec.rule == ReduceRule::Index || spec.indexOutput[0] || spec.indexOutput[1];
   for (size_t k = 0; k < outs.size(); ++k) outs[k] = emptyTensor(shape, spec.indexOutput[k] ? DType::Int64 : types.output);
-  ReducePlan plan(in, sorted, ordered);
+  ReducePlan plan(self, sorted, ordered);
+  // Another dtype: rows are converted on the way, columns as a whole.
+  Tensor in = self;
+  if (self.dtype() != types.compute && plan.useOuter()) {
+    in = emptyTensor(self.sizes(), types.compute);
+    copyInto(in, self);
+    plan = ReducePlan(in, sorted, ordered);
+  }
   for (size_t k = 0; k < outs.size(); ++k) {
     plan.outData[k] = outs[k].ptr<char>();
     plan.outItem[k] = static_cast<int64_t>(itemSize(outs[k].dtype()));
   }
-  execute(Run{kernels, plan, attrs.data(), spec.outputs, plan.reducedCount, kernels.stateBytes});
+  execute(Run{kernels, plan, attrs.data(), spec.outputs, plan.reducedCount, kernels.stateBytes, in.dtype(), types.compute});
 }
 
 }  // namespace flambeau::cpu

@@ -224,6 +224,13 @@ void transpose32(const float* src, int64_t lds, int64_t rows, int64_t cols, floa
     for (int64_t c = 0; c < cols; ++c) dst[c * ldd + r] = src[r * lds + c];
 }
 
+void relu32(float* x, int64_t n) {
+  constexpr int w = W<float>;
+  int64_t i = 0;
+  for (; i + w <= n; i += w) store(x + i, reluOf<float>(load(x + i)));
+  for (; i < n; ++i) x[i] = x[i] < 0 ? 0 : x[i];
+}
+
 template <class T>
 constexpr GemmLoops<T> loopsOf() {
   return {kRows, kVecs * W<T>, outer<T>, dot<T>};
@@ -232,6 +239,6 @@ constexpr GemmLoops<T> loopsOf() {
 }  // namespace
 
 extern const GemmKernels FB_ISA_NAME(gemmKernels);
-const GemmKernels FB_ISA_NAME(gemmKernels) = {loopsOf<float>(), loopsOf<double>(), loopsOf<uint32_t>(), loopsOf<uint64_t>(), transpose32};
+const GemmKernels FB_ISA_NAME(gemmKernels) = {loopsOf<float>(), loopsOf<double>(), loopsOf<uint32_t>(), loopsOf<uint64_t>(), transpose32, relu32};
 
 }  // namespace flambeau::cpu

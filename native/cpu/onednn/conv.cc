@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cpu/gemm_kernels.h"
 #include "cpu/onednn/engine.h"
 
 namespace flambeau::cpu {
@@ -87,11 +88,6 @@ class OneDnnConv : public ConvPlan {
       scratch_ = (scratch_ + 63) & ~size_t{63};
     };
     if (s.kind == ConvSpec::Kind::Forward) {
-      if (s.relu) {
-        dnnl::post_ops ops;
-        ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-        attr.set_post_ops(ops);
-      }
       const auto pd = forward(attr);
       conv_.emplace(dnnl::convolution_forward(pd));
       finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST, pd.scratchpad_desc());
@@ -130,6 +126,10 @@ class OneDnnConv : public ConvPlan {
     else
       conv_->run({pa, pb, po, work});
     if (out_.bytes) out_.reorder->run({po, out, work});
+    if (s_.relu) {  // a pass of its own: oneDNN's relu loses NaN
+      float* y = static_cast<float*>(out);
+      parallelFor(s_.batch * s_.outChannels * s_.pixels(), 1 << 17, [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
+    }
   }
   const char* via() const override { return "oneDNN"; }
 

@@ -1,6 +1,9 @@
-// Float32 matrix products as oneDNN matmul primitives, with bias, relu and accumulation fused.
+// Float32 matrix products as oneDNN matmul primitives, with bias and accumulation fused.
 #include "cpu/gemm.h"
 
+#include <algorithm>
+
+#include "cpu/gemm_kernels.h"
 #include "cpu/onednn/engine.h"
 
 namespace flambeau::cpu {
@@ -10,12 +13,13 @@ using dnnl::memory;
 
 class OneDnnGemm : public GemmPlan {
  public:
-  OneDnnGemm(const dnnl::matmul::primitive_desc& pd, bool bias) : bias_(bias), prepared_(dnnl::matmul(pd)), scratch_(pd.scratchpad_desc().get_size()) {
+  OneDnnGemm(const dnnl::matmul::primitive_desc& pd, const GemmSpec& spec)
+      : spec_(spec), bias_(spec.bias), prepared_(dnnl::matmul(pd)), scratch_(pd.scratchpad_desc().get_size()) {
     prepared_.arg(DNNL_ARG_SRC, pd.src_desc());
     prepared_.arg(DNNL_ARG_WEIGHTS, pd.weights_desc());
     prepared_.arg(DNNL_ARG_DST, pd.dst_desc());
     prepared_.arg(DNNL_ARG_SCRATCHPAD, pd.scratchpad_desc());
-    if (bias) prepared_.arg(DNNL_ARG_BIAS, pd.bias_desc());
+    if (bias_) prepared_.arg(DNNL_ARG_BIAS, pd.bias_desc());
   }
   void run(const void* a, const void* b, const void* bias, void* c) const override {
     void* work = scratch_ ? onednn::scratchpad().get(scratch_) : nullptr;
@@ -23,10 +27,18 @@ class OneDnnGemm : public GemmPlan {
       prepared_.run({const_cast<void*>(a), const_cast<void*>(b), c, work, const_cast<void*>(bias)});
     else
       prepared_.run({const_cast<void*>(a), const_cast<void*>(b), c, work});
+    if (spec_.relu) relu(static_cast<float*>(c));
   }
   const char* via() const override { return "oneDNN"; }
 
  private:
+  // A pass of its own: oneDNN's relu loses NaN.
+  void relu(float* c) const {
+    parallelFor(spec_.batch * spec_.m, std::max<int64_t>(1, (1 << 17) / spec_.n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) gemmKernels().relu32(c + r / spec_.m * spec_.cBatch + r % spec_.m * spec_.cRow, spec_.n);
+    });
+  }
+  GemmSpec spec_;
   bool bias_;
   onednn::Prepared prepared_;
   size_t scratch_;
@@ -56,15 +68,14 @@ Ref<GemmPlan> planOneDnnGemm(const GemmSpec& s) {
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     dnnl::post_ops ops;
     if (s.accumulate) ops.append_sum(1.0f);
-    if (s.relu) ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
     attr.set_post_ops(ops);
     syncLibraryThreads();
     if (s.bias) {
       const memory::desc bias = batched ? memory::desc({1, 1, s.n}, memory::data_type::f32, memory::dims{s.n, s.n, 1})
                                         : memory::desc({1, s.n}, memory::data_type::f32, memory::dims{s.n, 1});
-      return makeRef<OneDnnGemm>(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, bias, c), attr, onednn::engine()), true);
+      return makeRef<OneDnnGemm>(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, bias, c), attr, onednn::engine()), s);
     }
-    return makeRef<OneDnnGemm>(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attr, onednn::engine()), false);
+    return makeRef<OneDnnGemm>(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attr, onednn::engine()), s);
   } catch (const dnnl::error&) {
     return {};  // a layout that this oneDNN does not take: the own kernels do
   }
