@@ -63,8 +63,9 @@ export function forkRng<T>(body: () => T): T {
 /** What PyTorch's `torch.empty((), dtype=int64).random_().item()` draws: 63 bits. DataLoader seeds its streams with it. */
 export function drawSeed(g: Generator = defaultGenerator()): bigint {
   const h = native.ops.empty([], INT64);
-  // [-2^62, 2^62) has exactly 2^63 values and ends that are exact as JavaScript numbers.
-  native.ops.randint_(h, -(2 ** 62), 2 ** 62, g._g);
+  native.ops.randint_(h, ...INT63, g._g);
   return (native.toTypedArray(h) as BigInt64Array)[0]! + 2n ** 62n;
 }
 const INT64 = 7;
+/** 2^63 values between ends that an int64 holds; the addon takes bigints where it takes integers. */
+export const INT63 = [-(2n ** 62n), 2n ** 62n] as unknown as readonly [number, number];

@@ -36,10 +36,16 @@ const checkModule = (what: string, m: unknown): void => {
   if (!(m instanceof Module)) throw new ValueError(`${what}: ${String(m)} is not a Module`);
 };
 
+/** A record of modules stands for its entries; anything else must be a module. */
+const checkModules = (m: unknown): void => {
+  if (typeof m !== 'object' || m === null) checkModule('Sequential()', m);
+};
+
 /** Calls its modules one after another: `new Sequential(a, b)` or `new Sequential({ first: a, second: b })`. */
 export class Sequential extends ModuleSequence {
   constructor(...modules: Module[] | [Readonly<Record<string, Module>>]) {
     super();
+    if (modules.length === 1) checkModules(modules[0]);
     const named =
       modules.length === 1 && !(modules[0] instanceof Module)
         ? Object.entries(modules[0] as Readonly<Record<string, Module>>)

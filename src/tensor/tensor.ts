@@ -3,7 +3,7 @@
 import { inspect } from 'node:util';
 import { native } from '../native.js';
 import { TensorMethods } from '../../generated/ts/methods.js';
-import { defaultGenerator, type Generator } from '../random.js';
+import { defaultGenerator, INT63, type Generator } from '../random.js';
 import { checkDevice, DTYPES, dtypeCode, dtypeName, getDefaultDtype, isFloatingDtype, itemSize, type Device, type DType } from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn } from './grad_fn.js';
@@ -421,8 +421,8 @@ export class Tensor extends TensorMethods {
     if (from === null) {
       if (dtype === 'int64') {
         // 2^63 values: drawn around zero, where both ends are exact numbers, then shifted.
-        native.ops.randint_(this._h, -(2 ** 62), 2 ** 62, g);
-        native.ops.add_(this._h, 2 ** 62, 1);
+        native.ops.randint_(this._h, ...INT63, g);
+        native.ops.add_(this._h, 2n ** 62n, 1);
       } else native.ops.randint_(this._h, 0, top, g);
     } else native.ops.randint_(this._h, to === null ? 0 : from, to ?? from, g);
     return this;
