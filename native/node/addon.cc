@@ -21,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     registerTraceFunctions(env, exports);
     registerGraphFunctions(env, exports);
     registerBuildFunctions(env, exports);
+    registerBoxedFunctions(env, exports);
     Napi::Object ops = Napi::Object::New(env);
     registerAllOps(env, ops);
     exports.Set("ops", ops);

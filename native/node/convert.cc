@@ -158,39 +158,48 @@ std::optional<Scalar> Args::numberOf(napi_value v, napi_valuetype type) const {
       FB_CHECK(lossless, Value, "%s(): a bigint argument does not fit into 64 bits", op_);
       return Scalar(n);
     }
-    case napi_object: {  // a live scalar: { value, slot }
-      napi_value value, slot;
-      bool has = false;
-      if (napi_has_named_property(env_, v, "slot", &has) != napi_ok || !has) return {};
-      check(env_, napi_get_named_property(env_, v, "value", &value));
-      check(env_, napi_get_named_property(env_, v, "slot", &slot));
-      double d;
-      int32_t n;
-      if (napi_get_value_double(env_, value, &d) != napi_ok || napi_get_value_int32(env_, slot, &n) != napi_ok) return {};
-      Scalar s(d);  // always floating: its kind must not depend on the value of one run
-      s.live = trace::active() ? n : -1;
-      return s;
-    }
+    case napi_object:
+      return numberObject(v);
     default:
       return {};
   }
 }
 
+/// { value, slot }: a live scalar. { value, float: true }: a number that counts as floating although it is whole.
+std::optional<Scalar> Args::numberObject(napi_value v) const {
+  napi_value item;
+  bool has = false, floating = false;
+  double d;
+  int32_t slot = -1;
+  if (napi_has_named_property(env_, v, "value", &has) != napi_ok || !has) return {};
+  check(env_, napi_get_named_property(env_, v, "value", &item));
+  if (napi_get_value_double(env_, item, &d) != napi_ok) return {};
+  check(env_, napi_get_named_property(env_, v, "slot", &item));
+  const bool isLive = napi_get_value_int32(env_, item, &slot) == napi_ok;
+  check(env_, napi_get_named_property(env_, v, "float", &item));
+  napi_get_value_bool(env_, item, &floating);
+  if (!isLive && !floating) return numberOf(wrap(env_, d), napi_number);
+  Scalar s(d);  // a live scalar is always floating: its kind must not depend on the value of one run
+  if (isLive && trace::active()) s.live = slot;
+  return s;
+}
+
+std::optional<Scalar> Args::number(napi_value v) const {
+  napi_valuetype type;
+  check(env_, napi_typeof(env_, v, &type));
+  return numberOf(v, type);
+}
+
 Operand Args::operand(size_t i) const {
   Box* b = boxOf(env_, argv_[i]);
   if (b && b->kind == HandleKind::Tensor) return Operand(b->tensor);
-  if (!b) {
-    napi_valuetype type;
-    check(env_, napi_typeof(env_, argv_[i], &type));
-    if (auto s = numberOf(argv_[i], type)) return Operand(*s);
-  }
+  if (!b)
+    if (auto s = number(argv_[i])) return Operand(*s);
   wrong(i, "Tensor or number");
 }
 
 Scalar Args::scalar(size_t i) const {
-  napi_valuetype type;
-  check(env_, napi_typeof(env_, argv_[i], &type));
-  if (auto s = numberOf(argv_[i], type)) return *s;
+  if (auto s = number(argv_[i])) return *s;
   wrong(i, "number");
 }
 

@@ -72,6 +72,8 @@ class Args {
   Box* handle(size_t i, HandleKind kind) const;
   /// Any of our handles, disposed or not.
   Box* anyHandle(size_t i) const;
+  /// A value that is, or stands for, a number.
+  std::optional<Scalar> number(napi_value v) const;
   napi_env env() const { return env_; }
   const char* op() const { return op_; }
 
@@ -84,6 +86,7 @@ class Args {
   TensorSpan list(size_t i, bool holes);
   uint32_t arrayLength(size_t i, const char* expected) const;
   std::optional<Scalar> numberOf(napi_value v, napi_valuetype type) const;
+  std::optional<Scalar> numberObject(napi_value v) const;
   Extra& extra();
 
   napi_env env_;

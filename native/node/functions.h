@@ -13,6 +13,7 @@ void registerStateFunctions(napi_env env, napi_value target);     // state_funct
 void registerTraceFunctions(napi_env env, napi_value target);     // trace_functions.cc
 void registerGraphFunctions(napi_env env, napi_value target);     // graph_functions.cc
 void registerBuildFunctions(napi_env env, napi_value target);     // builds.cc
+void registerBoxedFunctions(napi_env env, napi_value target);     // boxed_functions.cc
 
 /// Defines an addon function from a body over Args.
 template <size_t N, class Body>

@@ -1,8 +1,13 @@
 // Addon functions of the process's and thread's state: modes, threads, random generators, memory.
 #include "flambeau/autograd.h"
+#include "cpu/isa.h"
 #include "flambeau/parallel.h"
 #include "node/functions.h"
 #include "node/objects.h"
+
+#ifdef FLAMBEAU_WITH_ONEDNN
+#include <dnnl_version.h>
+#endif
 
 namespace flambeau::node {
 
@@ -157,6 +162,22 @@ napi_value memory(napi_env env, napi_callback_info) {
     return o;
   });
 }
+napi_value info(napi_env env, napi_callback_info) {
+  return guarded(env, [&] {
+    napi_value o;
+    check(env, napi_create_object(env, &o));
+    check(env, napi_set_named_property(env, o, "isa", wrap(env, std::string_view(cpu::isaName(cpu::activeIsa())))));
+#ifdef FLAMBEAU_WITH_ONEDNN
+    const std::string version = std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." + std::to_string(DNNL_VERSION_PATCH);
+    check(env, napi_set_named_property(env, o, "oneDNN", wrap(env, std::string_view(version))));
+#else
+    check(env, napi_set_named_property(env, o, "oneDNN", jsNull(env)));
+#endif
+    check(env, napi_set_named_property(env, o, "threads", wrap(env, numThreads())));
+    return o;
+  });
+}
+
 napi_value dropCache(napi_env env, napi_callback_info) {
   return guarded(env, []() -> napi_value {
     emptyCache();
@@ -174,7 +195,7 @@ void registerStateFunctions(napi_env env, napi_value target) {
       {"defaultDtype", getDefaultDtype}, {"setDefaultDtype", setDefaultDtype}, {"numThreads", getNumThreads}, {"setNumThreads", setThreads},
       {"generator", makeGenerator}, {"defaultGenerator", getDefaultGenerator}, {"manualSeed", manualSeed}, {"seed", reseed},
       {"initialSeed", initialSeed}, {"rngState", rngState}, {"setRngState", setRngState},
-      {"memoryStats", memory}, {"emptyCache", dropCache}};
+      {"memoryStats", memory}, {"emptyCache", dropCache}, {"info", info}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

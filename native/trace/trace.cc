@@ -8,7 +8,7 @@
 namespace flambeau::trace {
 
 namespace detail {
-thread_local bool active = false;
+constinit thread_local bool active = false;
 }
 
 namespace {

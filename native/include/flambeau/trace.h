@@ -10,7 +10,8 @@
 namespace flambeau::trace {
 
 namespace detail {
-extern thread_local bool active;
+// Constant-initialised and at a fixed offset from the thread pointer: asking costs one load, not a call.
+extern constinit thread_local bool active __attribute__((tls_model("initial-exec")));
 }
 /// One branch when off.
 inline bool active() { return __builtin_expect(detail::active, 0); }
