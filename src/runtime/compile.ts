@@ -9,6 +9,7 @@ import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { isTensor, unwrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { findBackend, type Backend } from './backend.js';
+import './cpp_backend.js';
 import { Explanation, totalTimes, type GraphReport } from './explain.js';
 import { record, type Recording } from './recorder.js';
 import { flatten, type Flat } from './structure.js';

@@ -3,6 +3,7 @@ import { startBuild, type Build } from '../build/build.js';
 import { log } from '../debug/log.js';
 import { emitProgram } from '../emit/program.js';
 import type { Schedule } from '../emit/schedule.js';
+import { printDim } from '../ir/dim.js';
 import type { Graph } from '../ir/graph.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
@@ -14,6 +15,12 @@ interface Meta {
   gradReads?: { capture: number; is: number | null }[];
 }
 
+/** A tensor whose layout generated programs do not read. */
+export class LayoutError extends Error {
+  override readonly name = 'LayoutError';
+  readonly code = 'ERR_FLAMBEAU_COMPILE';
+}
+
 class CppProgram implements Prepared {
   private handle: GraphHandle | null = null;
   error: Error | null = null;
@@ -23,12 +30,19 @@ class CppProgram implements Prepared {
   private readonly schedule: Schedule;
   private readonly times: StageTimes = {};
   private cached = false;
+  /** Inputs that are made contiguous before each run. */
+  private readonly copied: readonly number[];
 
   constructor(graph: Graph, private readonly context: ProgramContext) {
     const start = performance.now();
+    const written = new Set(graph.writes.map((w) => w.target));
+    // Generated code reads contiguous memory: other layouts are copied before each run, which a written tensor cannot be.
+    this.copied = graph.inputs.flatMap((v, i) => (v.strides === undefined ? [] : [i]));
+    const odd = [...graph.inputs.filter((v) => written.has(v)), ...graph.captures].find((v) => v.strides !== undefined);
+    if (odd !== undefined) throw new LayoutError(`a captured or written tensor (${odd.type.dtype}[${odd.type.shape.map(printDim).join(', ')}]) is not contiguous`);
     const program = emitProgram(graph, { target: 'cpp' });
     const meta = program.meta as unknown as Meta;
-    meta.inputs.forEach((m, i) => (m.requiresGrad = context.inputsRequireGrad[i] ?? false));
+    meta.inputs.forEach((m, i) => (m.requiresGrad = !this.copied.includes(i) && (context.inputsRequireGrad[i] ?? false)));
     meta.gradReads = (graph.gradReads ?? []).map((r) => ({
       capture: graph.captures.indexOf(r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),
@@ -71,7 +85,10 @@ class CppProgram implements Prepared {
   }
 
   run(inputs: readonly Handle[], scalars: readonly number[]): readonly Handle[] | string {
-    return native.runGraph(this.handle!, inputs as Handle[], scalars as number[]);
+    if (this.copied.length === 0) return native.runGraph(this.handle!, inputs, scalars);
+    const dense = [...inputs];
+    for (const i of this.copied) dense[i] = native.ops.contiguous(native.ops.detach(dense[i]!));
+    return native.runGraph(this.handle!, dense, scalars);
   }
 
   get info(): ProgramInfo {

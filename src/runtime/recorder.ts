@@ -56,6 +56,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   let interrupted: string | null = null;
 
   native.traceBegin(inputs.map(unwrap));
+  native.setSiteProvider(site);
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
   const restore = options.tolerant ? watchHostReads((what) => (interrupted ??= what)) : () => undefined;
@@ -83,6 +84,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     return { value, recording };
   } finally {
     restore();
+    native.setSiteProvider(null);
     collectLive(liveBefore);
     observeModules(observerBefore);
     if (native.traceActive()) native.traceAbort();
@@ -97,7 +99,7 @@ function watchHostReads(onRead: (why: string) => void): () => void {
     table[name] = (...args: unknown[]): unknown => {
       if (native.traceActive()) {
         native.traceAbort();
-        onRead(`needs a value on the host (${name}${callSite()})`);
+        onRead(`needs a value on the host (${name}()${callSite()})`);
       }
       return read(...args);
     };
@@ -105,14 +107,23 @@ function watchHostReads(onRead: (why: string) => void): () => void {
   return () => saved.forEach(([name, read]) => (table[name] = read));
 }
 
-/** ' at train.ts:12:3': the first frame outside of this library. */
-export function callSite(): string {
-  const library = new URL('..', import.meta.url).pathname;
-  const generated = new URL('../../generated/', import.meta.url).pathname;
-  for (const line of (new Error().stack ?? '').split('\n').slice(1)) {
+const callSite = (): string => {
+  const at = site();
+  return at === undefined ? '' : ` at ${at}`;
+};
+
+const LIBRARY = ['..', '../../generated/'].map((p) => new URL(p, import.meta.url).pathname);
+
+/** 'train.ts:12:3': the first frame outside of this library. */
+export function site(): string | undefined {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 30;
+  const stack = new Error().stack ?? '';
+  Error.stackTraceLimit = limit;
+  for (const line of stack.split('\n').slice(1)) {
     const m = /\(?(?:file:\/\/)?(\/[^()]+?):(\d+):(\d+)\)?$/.exec(line.trim());
-    if (m === null || m[1]!.startsWith(library) || m[1]!.startsWith(generated)) continue;
-    return ` at ${m[1]!.split('/').at(-1)}:${m[2]}:${m[3]}`;
+    if (m === null || LIBRARY.some((dir) => m[1]!.startsWith(dir))) continue;
+    return `${m[1]!.split('/').at(-1)}:${m[2]}:${m[3]}`;
   }
-  return '';
+  return undefined;
 }
