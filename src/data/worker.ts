@@ -1,5 +1,6 @@
 // The body of a loader's worker thread: makes the data set, then answers each list of indices with a batch.
 import { parentPort, workerData } from 'node:worker_threads';
+import '../tensor/tensor.js'; // tells `wrap` what to make
 import { manualSeed } from '../random.js';
 import { defaultCollate } from './collate.js';
 import type { Dataset } from './dataset.js';

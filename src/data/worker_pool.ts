@@ -1,6 +1,7 @@
 // Worker threads of one pass over a loader: requests go out in order, round robin, a few ahead; replies come back in order.
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FlambeauError } from '../tensor/errors.js';
 import type { WorkerReply, WorkerRequest, WorkerStart } from './worker.js';
@@ -14,11 +15,15 @@ export class WorkerError extends FlambeauError {
   }
 }
 
-/** The file that workers run. From TypeScript sources (development, tests) it needs tsx. */
-function workerFile(): { url: URL; execArgv: string[] } {
+/** Starts the worker's module. From TypeScript sources (development, tests) it has to load tsx first. */
+function startThread(start: WorkerStart): Worker {
+  const workerData = { flambeauLoader: start };
   const js = new URL('./worker.js', import.meta.url);
-  if (existsSync(fileURLToPath(js))) return { url: js, execArgv: process.execArgv };
-  return { url: new URL('./worker.ts', import.meta.url), execArgv: ['--import', 'tsx'] };
+  if (existsSync(fileURLToPath(js))) return new Worker(js, { workerData });
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace('index.cjs', 'index.mjs')).href;
+  const ts = new URL('./worker.ts', import.meta.url).href;
+  const code = `import(${JSON.stringify(tsx)}).then((t) => (t.register(), import(${JSON.stringify(ts)})))`;
+  return new Worker(code, { eval: true, workerData });
 }
 
 export interface PoolOptions {
@@ -32,7 +37,6 @@ export interface PoolOptions {
 
 /** Yields the batches of `requests` in order. Ends its threads however the loop is left. */
 export async function* runPool(requests: Iterator<readonly number[] | number>, o: PoolOptions): AsyncGenerator<unknown> {
-  const { url, execArgv } = workerFile();
   const waiting = new Map<number, { resolve: (data: unknown) => void; reject: (e: Error) => void; data: Promise<unknown> }>();
   const failAll = (e: Error): void => {
     for (const w of waiting.values()) w.reject(e);
@@ -40,7 +44,7 @@ export async function* runPool(requests: Iterator<readonly number[] | number>, o
   let closing = false;
   const workers = Array.from({ length: o.numWorkers }, (_, id) => {
     const start: WorkerStart = { source: pack(o.source), id, numWorkers: o.numWorkers, seed: o.seed };
-    const worker = new Worker(url, { workerData: { flambeauLoader: start }, execArgv });
+    const worker = startThread(start);
     worker.on('message', (reply: WorkerReply) => {
       const w = waiting.get(reply.batch);
       if ('error' in reply) w?.reject(new WorkerError(id, reply.error));
