@@ -52,21 +52,40 @@ size_t largeBytes(size_t nbytes) {
 }
 
 // ---- per-thread cache ----
-constexpr int kSlots = 64;
 constexpr size_t kBinBytes = size_t{512} << 10;  // a bin keeps at most this much (but at least two blocks)
-constexpr int kObjectSlots = 256;
+// Blocks up to this size, and objects, are carved from slabs and never go back to the system one by one: between two garbage
+// collections of a JavaScript loop 100,000 of them live and die, and malloc spends more time on each than an op takes.
+constexpr size_t kSlabBlock = 1024;
+constexpr size_t kSlabBinBytes = size_t{16} << 20;
+constexpr int kSlabCount = 64;
 
-int binCapacity(int c) { return static_cast<int>(std::clamp<size_t>(kBinBytes / classBytes(c), 2, kSlots)); }
+bool carved(int c) { return classBytes(c) <= kSlabBlock; }
+size_t binCapacity(int c) {
+  return carved(c) ? kSlabBinBytes / classBytes(c) : std::clamp<size_t>(kBinBytes / classBytes(c), 2, 64);
+}
 
+/// A stack of free blocks.
 struct Bin {
-  int count = 0;
-  int capacity = 0;
-  void* slot[kSlots];
+  std::vector<void*> slot;
+  size_t capacity = 0;
+  void push(void* p) { slot.push_back(p); }
+  void* pop() {
+    void* p = slot.back();
+    slot.pop_back();
+    return p;
+  }
 };
-struct ObjectBin {
-  int count = 0;
-  void* slot[kObjectSlots];
-};
+
+/// Cuts fresh memory into blocks of `bytes` each; false when the system has none.
+bool carve(Bin& into, size_t bytes) {
+  char* slab = static_cast<char*>(std::aligned_alloc(kAlignment, bytes * kSlabCount));
+  if (!slab) return false;
+  for (int i = kSlabCount - 1; i >= 0; --i) {
+    ASAN_POISON_MEMORY_REGION(slab + static_cast<size_t>(i) * bytes, bytes);
+    into.push(slab + static_cast<size_t>(i) * bytes);
+  }
+  return true;
+}
 
 /// Written by the owning thread only, read by anyone: plain stores made visible.
 struct Counter {
@@ -79,7 +98,7 @@ struct ThreadCache {
   MemoryHook hook = nullptr;
   Counter pending;  // allocated minus freed bytes not yet in the global count
   Counter allocations, frees, hits;
-  ObjectBin objects[2];
+  Bin objects[2];
   Bin bins[kClasses];
 };
 
@@ -97,6 +116,7 @@ struct LargeBlock {
 struct Central {
   std::mutex mutex;
   std::vector<void*> bins[kClasses];
+  std::vector<void*> objects[2];
   std::set<LargeBlock> large;
   size_t cachedLarge = 0, cachedSmall = 0, limit;
   uint64_t clock = 0;
@@ -163,19 +183,20 @@ void trimLarge(Central& c, size_t limit) {
 
 void freeCentralSmall(Central& c) {
   for (int k = 0; k < kClasses; ++k) {
+    if (carved(k)) continue;
     for (void* p : c.bins[k]) systemFreeSmall(p, k);
+    c.cachedSmall -= c.bins[k].size() * classBytes(k);
     c.bins[k].clear();
   }
-  c.cachedSmall = 0;
 }
 
 /// Moves the upper part of a bin to the central cache (or to the system when that is full), keeping `keep` blocks.
-void spill(Bin& bin, int k, int keep) {
+void spill(Bin& bin, int k, size_t keep) {
   Central& c = central();
   std::lock_guard lock(c.mutex);
-  while (bin.count > keep) {
-    void* p = bin.slot[--bin.count];
-    if (c.cachedSmall + classBytes(k) <= c.limit / 4) {
+  while (bin.slot.size() > keep) {
+    void* p = bin.pop();
+    if (carved(k) || c.cachedSmall + classBytes(k) <= c.limit / 4) {
       c.bins[k].push_back(p);
       c.cachedSmall += classBytes(k);
     } else {
@@ -200,12 +221,11 @@ CacheOwner::~CacheOwner() {
   current = nullptr;
   ended = true;
   for (int k = 0; k < kClasses; ++k) spill(cache->bins[k], k, 0);
-  for (ObjectBin& bin : cache->objects)
-    while (bin.count) std::free(bin.slot[--bin.count]);
   addAllocated(cache->pending.get());
   Central& c = central();
   {
     std::lock_guard lock(c.mutex);
+    for (int i = 0; i < 2; ++i) c.objects[i].insert(c.objects[i].end(), cache->objects[i].slot.begin(), cache->objects[i].slot.end());
     c.allocations += cache->allocations.get();
     c.frees += cache->frees.get();
     c.hits += cache->hits.get();
@@ -259,8 +279,8 @@ __attribute__((noinline)) void* refill(ThreadCache* t, int k, size_t nbytes) {
       from.pop_back();
       c.cachedSmall -= classBytes(k);
       // Take some more, so that a thread which only allocates does not come here each time.
-      for (int i = 0; t && i < 16 && !from.empty() && t->bins[k].count < t->bins[k].capacity / 2; ++i) {
-        t->bins[k].slot[t->bins[k].count++] = from.back();
+      for (int i = 0; t && i < 16 && !from.empty() && t->bins[k].slot.size() < t->bins[k].capacity / 2; ++i) {
+        t->bins[k].push(from.back());
         from.pop_back();
         c.cachedSmall -= classBytes(k);
       }
@@ -268,6 +288,10 @@ __attribute__((noinline)) void* refill(ThreadCache* t, int k, size_t nbytes) {
   }
   if (p) {
     if (t) t->hits.add(1);
+  } else if (t && carved(k)) {
+    if (!carve(t->bins[k], classBytes(k))) outOfMemory(nbytes);
+    c.reserved.fetch_add(static_cast<int64_t>(classBytes(k)) * kSlabCount, std::memory_order_relaxed);
+    p = t->bins[k].pop();
   } else {
     p = std::aligned_alloc(kAlignment, classBytes(k));
     if (!p) {
@@ -331,8 +355,8 @@ void* acquire(size_t nbytes) {
   void* p;
   if (__builtin_expect(nbytes < kLargeBytes, 1)) {
     int k = classOf(nbytes);
-    if (__builtin_expect(t && t->bins[k].count > 0, 1)) {
-      p = t->bins[k].slot[--t->bins[k].count];
+    if (__builtin_expect(t && !t->bins[k].slot.empty(), 1)) {
+      p = t->bins[k].pop();
       t->hits.add(1);
       ASAN_UNPOISON_MEMORY_REGION(p, nbytes);
     } else {
@@ -364,13 +388,15 @@ void giveBack(void* block, size_t nbytes) {
   }
   int k = classOf(nbytes);
   if (!t) {
-    systemFreeSmall(block, k);
+    Bin one;
+    one.push(block);
+    spill(one, k, 0);
     return;
   }
   ASAN_POISON_MEMORY_REGION(block, classBytes(k));
   Bin& bin = t->bins[k];
-  if (__builtin_expect(bin.count == bin.capacity, 0)) spill(bin, k, bin.capacity / 2);
-  bin.slot[bin.count++] = block;
+  if (__builtin_expect(bin.slot.size() >= bin.capacity, 0)) spill(bin, k, bin.capacity / 2);
+  bin.push(block);
 }
 
 void notify(int64_t delta) {
@@ -379,31 +405,36 @@ void notify(int64_t delta) {
 }
 
 void* acquireObject(Pool pool, size_t nbytes) {
+  const size_t bytes = (nbytes + kAlignment - 1) / kAlignment * kAlignment;
   ThreadCache* t = threadCache();
-  if (__builtin_expect(t != nullptr, 1)) {
-    ObjectBin& bin = t->objects[static_cast<int>(pool)];
-    if (__builtin_expect(bin.count > 0, 1)) {
-      void* p = bin.slot[--bin.count];
-      ASAN_UNPOISON_MEMORY_REGION(p, nbytes);
-      return p;
+  Bin late;  // a thread that is ending has no cache: what it carves goes to the central list
+  Bin& bin = t ? t->objects[static_cast<int>(pool)] : late;
+  if (__builtin_expect(bin.slot.empty(), 0)) {
+    Central& c = central();
+    std::lock_guard lock(c.mutex);
+    auto& from = c.objects[static_cast<int>(pool)];
+    for (int i = 0; i < kSlabCount && !from.empty(); ++i) {
+      bin.push(from.back());
+      from.pop_back();
     }
+    if (bin.slot.empty() && !carve(bin, bytes)) outOfMemory(nbytes);
+    if (!t)
+      while (bin.slot.size() > 1) from.push_back(bin.pop());
   }
-  void* p = std::aligned_alloc(kAlignment, (nbytes + kAlignment - 1) / kAlignment * kAlignment);
-  if (!p) outOfMemory(nbytes);
+  void* p = bin.pop();
+  ASAN_UNPOISON_MEMORY_REGION(p, nbytes);
   return p;
 }
 
 void giveBackObject(Pool pool, void* p) {
-  ThreadCache* t = threadCache();
-  if (t) {
-    ObjectBin& bin = t->objects[static_cast<int>(pool)];
-    if (bin.count < kObjectSlots) {
-      ASAN_POISON_MEMORY_REGION(p, pool == Pool::Storage ? sizeof(Storage) : sizeof(TensorImpl));
-      bin.slot[bin.count++] = p;
-      return;
-    }
+  ASAN_POISON_MEMORY_REGION(p, pool == Pool::Storage ? sizeof(Storage) : sizeof(TensorImpl));
+  if (ThreadCache* t = threadCache()) {
+    t->objects[static_cast<int>(pool)].push(p);
+    return;
   }
-  std::free(p);
+  Central& c = central();
+  std::lock_guard lock(c.mutex);
+  c.objects[static_cast<int>(pool)].push_back(p);
 }
 
 }  // namespace flambeau::alloc
