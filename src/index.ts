@@ -23,5 +23,8 @@ export * as data from './data/index.js';
 export * as utils from './utils.js';
 export * as vision from './vision/index.js';
 export * as viz from './viz/index.js';
+export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
+export * as jit from './runtime/jit.js';
+export * as onnx from './onnx/index.js';
 export { progress, type ProgressOptions } from './progress.js';
 export { getNumThreads, setNumThreads, memoryStats, emptyCache } from './tensor/backend.js';
