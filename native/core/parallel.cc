@@ -1,12 +1,20 @@
-// Intra-op threads on OpenMP. libgomp's pool is shared with oneDNN; passive waiting is set by whoever loads the library
-// (OMP_WAIT_POLICY, GOMP_SPINCOUNT: read once by libgomp), because spinning threads ruin a shared machine.
+// Intra-op threads. Our own loops run on a small pool of our own; oneDNN keeps OpenMP, waiting passively (whoever loads the
+// library sets OMP_WAIT_POLICY and GOMP_SPINCOUNT: libgomp reads them once).
+//
+// Why not OpenMP for both: its barriers wait for every thread of the team, so a helper that the system has not scheduled yet
+// (another process keeps its core busy) holds up a loop that is already done. Here the caller takes pieces itself and only
+// waits for pieces that a helper has really begun; a helper that comes late finds nothing and goes back to sleep.
 #include "flambeau/parallel.h"
 
 #include <omp.h>
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
 
 #include "flambeau/error.h"
 
@@ -16,6 +24,122 @@ namespace {
 std::atomic<int> threads{0};
 thread_local int libraryThreads = 0;
 thread_local bool insideParallelFor = false;
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// One loop at a time; others that come meanwhile run inline.
+class Pool {
+ public:
+  /// Runs fn over [0, n) in `pieces` pieces on up to `helpers` helpers and the caller. False: the pool is taken.
+  bool run(int64_t n, int64_t pieces, int helpers, RangeFn fn, void* ctx) {
+    std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
+    if (!owner) return false;
+    n_ = n;
+    pieces_ = pieces;
+    fn_ = fn;
+    ctx_ = ctx;
+    next_.store(0, std::memory_order_relaxed);
+    error_ = nullptr;
+    failed_.store(false, std::memory_order_relaxed);
+    wake(helpers);
+    work();
+    // Closed first, then counted: a helper enters before it looks (see help), so either it sees the loop closed or is seen here.
+    open_.store(false, std::memory_order_seq_cst);
+    for (int spins = 0; inside_.load(std::memory_order_seq_cst) != 0; ++spins) {
+      if (spins < 1000) {
+        pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    if (error_) std::rethrow_exception(error_);
+    return true;
+  }
+
+ private:
+  void wake(int helpers) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      open_.store(true, std::memory_order_seq_cst);
+      wanted_ = helpers;
+      ++generation_;
+      try {
+        while (started_ < helpers) {
+          // Detached: helpers sleep until the process ends.
+          std::thread([this] { help(); }).detach();
+          ++started_;
+        }
+      } catch (const std::system_error&) {
+        // No more threads to be had: those there are, and the caller, do the work.
+      }
+    }
+    if (helpers == 1) {
+      condition_.notify_one();
+    } else {
+      condition_.notify_all();
+    }
+  }
+
+  void help() {
+    insideParallelFor = true;
+    omp_set_num_threads(1);
+    uint64_t seen = 0;
+    for (;;) {
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        // `wanted_` counts down, so that fewer helpers join after setNumThreads was lowered.
+        condition_.wait(lock, [&] { return generation_ != seen && wanted_ > 0; });
+        seen = generation_;
+        --wanted_;
+      }
+      inside_.fetch_add(1, std::memory_order_seq_cst);
+      if (open_.load(std::memory_order_seq_cst)) work();
+      inside_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+  }
+
+  void work() {
+    for (;;) {
+      int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
+      if (i >= pieces_ || failed_.load(std::memory_order_relaxed)) return;
+      try {
+        fn_(ctx_, begin(i), begin(i + 1));
+      } catch (...) {
+        if (!failed_.exchange(true)) error_ = std::current_exception();
+      }
+    }
+  }
+  /// Start of piece i: sizes differ by at most one, without overflow.
+  int64_t begin(int64_t i) const { return n_ / pieces_ * i + std::min(i, n_ % pieces_); }
+
+  std::mutex owner_;
+  // The loop being run; written while it is closed and nobody is inside.
+  int64_t n_ = 0, pieces_ = 0;
+  RangeFn fn_ = nullptr;
+  void* ctx_ = nullptr;
+  std::exception_ptr error_;
+  std::atomic<bool> failed_{false};
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<bool> open_{false};
+  std::atomic<int> inside_{0};
+  // Sleeping and waking.
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  uint64_t generation_ = 0;
+  int wanted_ = 0, started_ = 0;
+};
+
+Pool& pool() {
+  static Pool* p = new Pool();  // never destroyed: helpers sleep in it until the end
+  return *p;
+}
+
+/// Pieces per thread: enough that a slow helper costs little, few enough that taking one is nothing.
+constexpr int64_t kPiecesPerThread = 4;
 
 }  // namespace
 
@@ -37,7 +161,8 @@ void setNumThreads(int n) {
 bool inParallelRegion() { return insideParallelFor || omp_in_parallel(); }
 
 void syncLibraryThreads() {
-  int n = numThreads();
+  // A library call inside a piece of a loop must not start threads of its own.
+  int n = insideParallelFor ? 1 : numThreads();
   if (libraryThreads == n) return;
   omp_set_num_threads(n);
   libraryThreads = n;
@@ -46,29 +171,17 @@ void syncLibraryThreads() {
 void parallelFor(int64_t n, int64_t grain, RangeFn fn, void* ctx) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  int64_t wanted = n <= grain ? 1 : std::min<int64_t>(numThreads(), n / grain);
-  if (wanted <= 1 || inParallelRegion()) {
+  int64_t limit = n / grain, count = numThreads();
+  if (limit <= 1 || count <= 1 || inParallelRegion()) {
     fn(ctx, 0, n);
     return;
   }
-  std::exception_ptr error;
-  std::atomic<bool> failed{false};
-#pragma omp parallel num_threads(static_cast<int>(wanted))
-  {
-    // The runtime may give fewer threads than asked for: split by what it gave.
-    int64_t team = omp_get_num_threads(), id = omp_get_thread_num();
-    int64_t begin = n * id / team, end = n * (id + 1) / team;
-    if (begin < end && !failed.load(std::memory_order_relaxed)) {
-      insideParallelFor = true;
-      try {
-        fn(ctx, begin, end);
-      } catch (...) {
-        if (!failed.exchange(true)) error = std::current_exception();
-      }
-      insideParallelFor = false;
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  insideParallelFor = true;
+  struct Reset {
+    ~Reset() { insideParallelFor = false; }
+  } reset;
+  int helpers = static_cast<int>(std::min(count, limit)) - 1;
+  if (!pool().run(n, std::min(limit, count * kPiecesPerThread), helpers, fn, ctx)) fn(ctx, 0, n);
 }
 
 }  // namespace flambeau

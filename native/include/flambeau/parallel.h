@@ -1,4 +1,4 @@
-// Intra-op threads. OpenMP underneath, because oneDNN uses it too: one pool, waiting passively.
+// Intra-op threads: a pool of our own for loops; libraries (oneDNN) use OpenMP with the same number of threads.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -13,7 +13,8 @@ bool inParallelRegion();
 void syncLibraryThreads();
 
 using RangeFn = void (*)(void* ctx, int64_t begin, int64_t end);
-/// Splits [0, n) into at most numThreads() ranges of at least `grain`; runs inline when one range is enough or when nested.
+/// Splits [0, n) into ranges of at least `grain`, a few per thread, in any order; runs inline when one range is enough or when
+/// nested. An exception of any range is rethrown here.
 void parallelFor(int64_t n, int64_t grain, RangeFn fn, void* ctx);
 
 template <class F>
