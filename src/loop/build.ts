@@ -7,10 +7,10 @@ import { type LExpr, Position, lIota, lLoad, lVar, mapLeaves, walk } from '../sc
 import { type Group, type Grouping } from '../schedule/group.js';
 import { exprCost } from '../schedule/cost.js';
 import {
-  type Axis, type Index, ZERO, axesOf, coefficient, constantOf, hasDivision, ixAxis, ixDim, ixDiv, ixMapDyn, ixMod, linearize, newAxis,
+  type Axis, type Index, ZERO, axesOf, coefficient, constantOf, hasDivision, ixAdd, ixAxis, ixDim, ixDiv, ixMapDyn, ixMod, linearize, newAxis,
 } from '../schedule/indexing.js';
 import { isFloat } from '../schedule/typing.js';
-import { type Fold, type Keep, type Kernel, type Stage, type Store } from './kernel.js';
+import { type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
 
 /** Lanes that cost estimates assume; generated source adapts to FB_W. */
 const LANES = 16;
@@ -48,7 +48,8 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, readLate
     if (s.folds.length + s.colStores.length + s.keeps.length === 0) continue;
     const cost = [...s.folds.map((f) => f.elem), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)].reduce((sum, e) => sum + exprCost(e), 0);
     const unroll = inRows || vector === null ? 1 : s.folds.length === 0 ? (cost < 12 ? 2 : 1) : cost < 6 ? 4 : 2;
-    stages.push({ k: 'columns', folds: s.folds, stores: s.colStores, keeps: s.keeps, unroll: extent >= unroll * LANES * 2 ? unroll : 1 });
+    const prefetch = stages.filter((x) => x.k === 'columns').length === 1 ? nextRow(draft, space, vector, size) : [];
+    stages.push({ k: 'columns', folds: s.folds, stores: s.colStores, keeps: s.keeps, unroll: extent >= unroll * LANES * 2 ? unroll : 1, prefetch });
   }
   const hasFold = draft.stages.some((s) => s.folds.length > 0);
   const rowUnroll = !inRows ? 1 : hasFold ? (extent >= 4 * LANES && draft.stages.every((s) => s.keeps.length === 0) ? 4 : 1) : perElement < 12 && extent >= 8 * LANES ? 2 : 1;
@@ -67,6 +68,24 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, readLate
   return { name, title: titleOf(g), rows: space.rows, cols, vector, stages, rowUnroll, block, work: typeof size === 'number' ? size * perElement : null };
 }
 
+/** What the first pass will load for the next row: contiguous loads of rows of at least a kilobyte, in large kernels. */
+function nextRow(draft: Draft, space: Space, vector: Axis | null, size: Dim): Prefetch[] {
+  const row = space.rows[space.rows.length - 1];
+  const first = draft.stages.find((s) => s.folds.length + s.colStores.length + s.keeps.length > 0);
+  if (!row || !vector || !first || space.rows.includes(vector) || (typeof size === 'number' && size < 1 << 20)) return [];
+  if (typeof vector.extent === 'number' && vector.extent < 256) return [];
+  const out = new Map<string, Prefetch>();
+  for (const e of [...first.folds.map((f) => f.elem), ...first.colStores.map((x) => x.value), ...first.keeps.map((x) => x.value)]) {
+    walk(e, (x) => {
+      if (x.k !== 'load' || hasDivision(x.offset)) return;
+      const [v, r] = [coefficient(x.offset, vector), coefficient(x.offset, row)];
+      if (v === null || r === null || constantOf(v) !== 1 || r.terms.length === 0) return;
+      out.set(`${x.src.id}|${x.offset.key}`, { src: x.src as Def, offset: ixAdd(x.offset, r) });
+    });
+  }
+  return out.size <= 3 ? [...out.values()] : [];
+}
+
 function titleOf(g: Group): string {
   const names = g.items.map((i) => (i.k === 'map' ? i.def.name : i.reduce.name));
   return names.length > 8 ? `${names.slice(0, 7).join(' ')} +${names.length - 7}` : names.join(' ');
@@ -82,6 +101,8 @@ class Builder {
   private readonly rowAxes: ReadonlySet<Axis>;
   private readonly allAxes: ReadonlySet<Axis>;
   private readonly kept = new Map<Def, { name: string; level: number }>();
+  /** Sums of the same expression share one accumulator. */
+  private readonly sameAs = new Map<Reduce, Reduce>();
   private readonly itemLevel = new Map<Def | Reduce, number>();
 
   constructor(
@@ -107,7 +128,7 @@ class Builder {
   }
 
   private stateVar(r: Reduce, k: number): LExpr {
-    return lVar(stateName(r, k), r.states[k]!.type, this.rowAxes);
+    return lVar(stateName(this.sameAs.get(r) ?? r, k), r.states[k]!.type, this.rowAxes);
   }
 
   /** Reads become loads, or the expression of what they read, as seen in pass `level` over the row. */
@@ -164,10 +185,16 @@ class Builder {
           const r = i.reduce;
           if (i.level === level) {
             const idx = this.spread(r.inShape, this.space.idx);
+            const elem = resolve(r.elem(idx));
+            const twin = r.sum ? stage.folds.find((f) => f.reduce.sum && f.elem === elem) : undefined;
+            if (twin) {
+              this.sameAs.set(r, twin.reduce);
+              continue;
+            }
             const along = linearize(idx.filter((_, d) => r.reduced[d]), r.inShape.filter((_, d) => r.reduced[d]));
             stage.folds.push({
               reduce: r,
-              elem: resolve(r.elem(idx)),
+              elem,
               index: r.usesIndex ? lIota(along) : null,
               states: r.states.map((s, k) => ({ name: stateName(r, k), type: s.type, init: s.init })),
             });

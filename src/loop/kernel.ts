@@ -33,9 +33,15 @@ export interface Keep {
   readonly value: LExpr;
 }
 
+/** While a later pass computes on this row, the next row is fetched: hardware prefetchers stop at page ends. */
+export interface Prefetch {
+  readonly src: Def;
+  readonly offset: Index;
+}
+
 export type Stage =
   | { readonly k: 'row'; readonly stores: readonly Store[] }
-  | { readonly k: 'columns'; readonly folds: readonly Fold[]; readonly stores: readonly Store[]; readonly keeps: readonly Keep[]; readonly unroll: number };
+  | { readonly k: 'columns'; readonly folds: readonly Fold[]; readonly stores: readonly Store[]; readonly keeps: readonly Keep[]; readonly unroll: number; readonly prefetch: readonly Prefetch[] };
 
 export interface Kernel {
   readonly name: string;

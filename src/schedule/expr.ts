@@ -67,7 +67,7 @@ export const lConst = (value: number | boolean, type: ComputeType): LExpr =>
 export const lLive = (slot: number, type: ComputeType): LExpr => intern(`l${slot}`, { k: 'live', type, axes: NO_AXES, slot });
 export const lIota = (index: Index, type: 'i32' | 'i64' = 'i64'): LExpr => intern(`n${index.key}`, { k: 'iota', type, axes: axesOf(index), index });
 export const lVar = (name: string, type: ComputeType, axes: ReadonlySet<Axis>): LExpr =>
-  intern(`v${name}`, { k: 'var', type, axes, name });
+  intern(`v${name}|${[...axes].map((a) => a.id).join(',')}`, { k: 'var', type, axes, name });
 export const lUniform = (index: Index): LExpr => intern(`u${index.key}`, { k: 'uniform', type: 'f32', axes: axesOf(index), index });
 export const lRead = (src: Source, idx: readonly Index[]): LExpr =>
   intern(`r${src.id}[${idx.map((i) => i.key).join(',')}]`, { k: 'read', type: computeType(src.dtype), axes: union(idx.map(axesOf)), src, idx });

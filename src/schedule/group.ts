@@ -42,7 +42,7 @@ export interface Grouping {
 /** Rows larger than this many elements fall out of the cache between two passes. */
 const ROW_LIMIT = 131072;
 const SINGLE_ROW_LIMIT = 32768;
-const CHEAP = 9;
+const CHEAP = 7;
 
 interface Read {
   readonly src: Def;

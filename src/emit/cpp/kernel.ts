@@ -306,6 +306,9 @@ export class CppKernel {
     scopes.forEach((scope, c) => {
       const [u, r] = inCols ? [c, 0] : [0, c];
       void rows;
+      if (scope.lanes !== 'n') {
+        for (const x of s.prefetch) scope.lines.push(`__builtin_prefetch(${this.pointer(x.src)} + ${printIndex(x.offset, this.names(scope))});`);
+      }
       for (const f of s.folds) {
         const own = new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + (blocked ? 'b' : '')]));
         const names = new Map(f.states.map((st) => [`@${st.name}`, own.get(st.name)!]));
