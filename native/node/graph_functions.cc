@@ -1,6 +1,5 @@
 // Addon functions that load and run compiled graph programs.
 #include "node/functions.h"
-#if __has_include("runtime/graph.h")
 #include "runtime/graph.h"
 
 namespace flambeau::node {
@@ -39,8 +38,3 @@ void registerGraphFunctions(napi_env env, napi_value target) {
 }
 
 }  // namespace flambeau::node
-#else
-namespace flambeau::node {
-void registerGraphFunctions(napi_env, napi_value) {}
-}
-#endif

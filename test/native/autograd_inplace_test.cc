@@ -92,15 +92,21 @@ TEST(rulesForLeavesAndViews) {
   CHECK_THROWS(ops::add_(x, Operand(1.0), Scalar(1)), "a leaf Variable that requires grad is being used in an in-place operation.");
   CHECK_THROWS(ops::add_(ops::slice(x, 0, 0, 1, 1), Operand(1.0), Scalar(1)), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
   CHECK_EQ(values(x), (V{1, 2}));
-  autograd::setGradEnabled(false);
-  ops::add_(x, Operand(1.0), Scalar(1));
-  Tensor h;
-  autograd::setGradEnabled(true);
-  h = ops::mul(x, Operand(1.0));
-  autograd::setGradEnabled(false);
-  Tensor v = ops::slice(h, 0, 0, 1, 1);
-  autograd::setGradEnabled(true);
+  {
+    autograd::GradGuard off(false);
+    ops::add_(x, Operand(1.0), Scalar(1));
+  }
   CHECK_EQ(values(x), (V{2, 3}));
+}
+
+TEST(viewsMadeWithoutGradMode) {
+  Tensor x = vec({1, 2}, true);
+  Tensor h = ops::mul(x, Operand(1.0)), v;
+  {
+    autograd::GradGuard off(false);
+    v = ops::slice(h, 0, 0, 1, 1);
+    autograd::setView(v, h);
+  }
   CHECK_THROWS(ops::add_(v, Operand(1.0), Scalar(1)), "A view was created in noGrad mode and is being modified inplace with grad mode enabled.");
 }
 
