@@ -69,7 +69,7 @@ const Tensor& uniform_(const Tensor& self, double from, double to, Generator* ge
     Generator& g = pick(generator);
     std::lock_guard<std::mutex> lock(g.mutex);
     const C a = static_cast<C>(from), span = static_cast<C>(to) - a;
-    eachElement<T>(self, [&](T& x) { x = static_cast<T>(unit<T>(g) * span + a); });
+    eachElement<T>(self, [&](T& x) { x = static_cast<T>(std::fma(unit<T>(g), span, a)); });
   });
   self.bumpVersion();
   return self;
