@@ -1,0 +1,316 @@
+// fb.compile: whatever is compiled gives the results of the eager function, and what cannot be compiled stays eager with a reason.
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import * as F from '../../src/nn/functional.js';
+import * as nn from '../../src/nn/index.js';
+import * as optim from '../../src/optim/index.js';
+import { noGrad } from '../../src/autograd/modes.js';
+import { manualSeed } from '../../src/random.js';
+import { compile, type CompiledFunction } from '../../src/runtime/compile.js';
+import { live } from '../../src/runtime/live.js';
+import { randn, tensor, zeros } from '../../src/tensor/create.js';
+import type { Tensor } from '../../src/tensor/tensor.js';
+
+beforeEach(() => {
+  vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+});
+
+/** Calls until the program serves. */
+async function warm<A extends readonly unknown[], R>(f: CompiledFunction<A, R>, ...args: A): Promise<void> {
+  for (let i = 0; i < 6; i++) {
+    f(...args);
+    if (await f.ready()) return;
+  }
+  throw new Error(String(f.explain()));
+}
+const numbers = (t: Tensor): number[] => Array.from(t.detach().reshape([-1]).toArray() as ArrayLike<number>);
+const close = (a: Tensor, b: Tensor): void => {
+  expect(a.shape).toEqual(b.shape);
+  const [x, y] = [numbers(a), numbers(b)];
+  x.forEach((v, i) => expect(Math.abs(v - y[i]!)).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(y[i]!))));
+};
+
+describe.each(['interpret', 'cpp'])('backend %s', (backend) => {
+  test('a chain of ops', async () => {
+    const fn = (a: Tensor, b: Tensor): Tensor => a.mul(b).add(1).relu().sum([1]).exp();
+    const f = compile(fn, { backend });
+    const [a, b] = [randn([3, 5]), randn([3, 5])];
+    await warm(f, a, b);
+    const [c, d] = [randn([3, 5]), randn([3, 5])];
+    close(f(c, d), fn(c, d));
+    expect(f.explain().calls.compiled).toBe(1);
+    expect(f.explain().compiled).toBe(true);
+  });
+
+  test('structured arguments and results; numbers and texts select the program', async () => {
+    const fn = (o: { x: Tensor; list: Tensor[] }, scale: number, mode: string | null): { y: Tensor; parts: [Tensor, number, null] } => {
+      const s = o.list.reduce((p, q) => p.add(q), o.x);
+      return { y: mode === 'neg' ? s.neg() : s, parts: [s.mul(scale), scale, null] };
+    };
+    const f = compile(fn, { backend });
+    const o = { x: randn([4]), list: [randn([4]), randn([4])] };
+    await warm(f, o, 2, 'neg');
+    await warm(f, o, 3, null);
+    for (const [scale, mode] of [[2, 'neg'], [3, null]] as const) {
+      const [got, want] = [f(o, scale, mode), fn(o, scale, mode)];
+      close(got.y, want.y);
+      close(got.parts[0], want.parts[0]);
+      expect(got.parts.slice(1)).toEqual([scale, null]);
+    }
+    expect(f.explain().graphs.length).toBe(2);
+  });
+
+  test('several shapes, dtypes and layouts each get what they need', async () => {
+    const fn = (x: Tensor): Tensor => x.mul(2).sum([0]);
+    const f = compile(fn, { backend });
+    for (const x of [randn([2, 3]), randn([4, 3]), randn([4, 3]).t(), randn([2, 3]).double(), tensor([[1, 2], [3, 4]], { dtype: 'int64' })]) {
+      await warm(f, x);
+      close(f(x), fn(x));
+      expect(f(x).dtype).toBe(fn(x).dtype);
+    }
+  });
+
+  test('in-place changes of arguments and of captured tensors happen', async () => {
+    const total = zeros([3]);
+    const fn = (x: Tensor): Tensor => {
+      total.add_(x);
+      x.mul_(2);
+      return total.mul(1);
+    };
+    const f = compile(fn, { backend });
+    const x = tensor([1, 2, 3]);
+    await warm(f, x);
+    const before = numbers(total);
+    const y = tensor([10, 20, 30]);
+    const out = f(y);
+    expect(numbers(total)).toEqual(before.map((v, i) => v + [10, 20, 30][i]!));
+    expect(numbers(y)).toEqual([20, 40, 60]);
+    expect(numbers(out)).toEqual(numbers(total));
+  });
+
+  test('a training step: forward, loss, backward and optimizer in one graph, with a learning rate that changes', async () => {
+    class Net extends nn.Module {
+      conv = new nn.Conv2d(1, 4, 3);
+      fc = new nn.Linear(4 * 3 * 3, 5);
+      forward(x: Tensor): Tensor {
+        return this.fc(F.relu(F.maxPool2d(this.conv(x), 2)).flatten(1)) as Tensor;
+      }
+    }
+    for (const make of [
+      (p: Tensor[]) => new optim.SGD(p, { lr: 0.1 }),
+      (p: Tensor[]) => new optim.SGD(p, { lr: 0.1, momentum: 0.9 }),
+      (p: Tensor[]) => new optim.Adam(p, { lr: 0.01 }),
+      (p: Tensor[]) => new optim.RMSprop(p, { lr: 0.01 }),
+    ]) {
+      const run = async (compiled: boolean): Promise<number[]> => {
+        manualSeed(7);
+        const net = new Net();
+        const opt = make(net.parameters());
+        const fn = (x: Tensor, t: Tensor): Tensor => {
+          const loss = F.crossEntropy(net(x) as Tensor, t);
+          opt.zeroGrad();
+          loss.backward();
+          opt.step();
+          return loss;
+        };
+        const step = compiled ? compile(fn, { backend }) : null;
+        const losses: number[] = [];
+        for (let i = 0; i < 9; i++) {
+          if (i === 6) opt.paramGroups[0]!.lr *= 0.5;
+          const [x, t] = [randn([6, 1, 8, 8]), tensor([0, 1, 2, 3, 4, 0], { dtype: 'int64' })];
+          losses.push((step ?? fn)(x, t).item() as number);
+          if (step) await step.ready();
+        }
+        if (step) expect(step.explain().calls.compiled, String(step.explain())).toBeGreaterThanOrEqual(5);
+        losses.push(...net.parameters().flatMap(numbers), ...net.parameters().flatMap((p) => numbers(p.grad!)));
+        return losses;
+      };
+      const [want, got] = [await run(false), await run(true)];
+      got.forEach((v, i) => expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(1e-4 * (1e-2 + Math.abs(want[i]!))));
+    }
+  });
+
+  test('results that require grad: forward and backward are two programs', async () => {
+    const w = randn([3, 4], { requiresGrad: true });
+    const fn = (x: Tensor): Tensor[] => {
+      const h = x.matmul(w).tanh();
+      return [h.sum([1]), h.mul(h)];
+    };
+    const f = compile(fn, { backend });
+    const run = (g: (x: Tensor) => Tensor[], x: Tensor): (Tensor | null)[] => {
+      w.grad = null;
+      x.grad = null;
+      const [a, b] = g(x) as [Tensor, Tensor];
+      a.sum().add(b.mul(3).sum()).backward();
+      return [a, b, w.grad, x.grad];
+    };
+    const leaf = (): Tensor => randn([2, 3]).requiresGrad_();
+    for (let i = 0; i < 5; i++) {
+      run(f, leaf());
+      await f.ready();
+    }
+    const x = leaf();
+    const want = run(fn, x).map((t) => t!.detach().clone());
+    const compiledBefore = f.explain().calls.compiled;
+    const got = run(f, x);
+    expect(f.explain().calls.compiled, String(f.explain())).toBe(compiledBefore + 1);
+    got.forEach((t, i) => close(t!, want[i]!));
+    // Only one of the results is used.
+    w.grad = null;
+    f(x)[0]!.sum().backward();
+    const one = w.grad!.clone();
+    w.grad = null;
+    fn(x)[0]!.sum().backward();
+    close(one, w.grad!);
+  });
+});
+
+describe('what must not be frozen', () => {
+  test('a number from outside that varies is noticed, named, and not baked in', async () => {
+    let k = 1;
+    const f = compile((x: Tensor) => x.mul(k));
+    const x = tensor([1, 2]);
+    for (let i = 0; i < 5; i++) {
+      k = i + 1;
+      expect(numbers(f(x))).toEqual([k, 2 * k]);
+      await f.ready();
+    }
+    expect(f.explain().reasons.join()).toMatch(/a number varies between calls: 'mul' at compile\.test\.ts:\d+:\d+, operand 1: 1, then 2; wrap it as fb\.live/);
+  });
+  test('a live number is asked again in every run', async () => {
+    let k = 1;
+    const f = compile((x: Tensor) => x.mul(live(() => k) as number));
+    const x = tensor([1, 2]);
+    await warm(f, x);
+    for (k = 5; k < 8; k++) expect(numbers(f(x))).toEqual([k, 2 * k]);
+    expect(f.explain().calls.compiled).toBe(3);
+  });
+  test('a tensor made from JavaScript data that varies is noticed', async () => {
+    let k = 0;
+    const f = compile((x: Tensor) => x.add(tensor([++k, 0])));
+    const x = tensor([1, 2]);
+    for (let i = 1; i <= 5; i++) {
+      expect(numbers(f(x))).toEqual([1 + i, 2]);
+      await f.ready();
+    }
+    expect(f.explain().reasons.join()).toMatch(/a captured \[2\] tensor is another one in every call \(first used by 'add' at/);
+  });
+  test('a constant tensor made anew from equal data is a constant', async () => {
+    const f = compile((x: Tensor) => x.add(tensor([3, 4])));
+    await warm(f, tensor([1, 2]));
+    expect(numbers(f(tensor([5, 6])))).toEqual([8, 10]);
+  });
+  test('branches that change later are seen as other courses, not replayed', async () => {
+    let flip = false;
+    const f = compile((x: Tensor) => (flip ? x.exp() : x.neg()));
+    const x = tensor([1]);
+    f(x);
+    flip = true;
+    expect(numbers(f(x))[0]).toBeCloseTo(Math.E, 5);
+    await f.ready();
+    expect(numbers(f(x))[0]).toBeCloseTo(Math.E, 5);
+    expect(f.explain().recompiles.join()).toMatch(/the call took another course: op 0 'neg'.* is now 'exp'/);
+  });
+  test('train and eval mode of the modules inside are guards', async () => {
+    const net = new nn.Dropout(0.5);
+    const f = compile((x: Tensor) => net(x) as Tensor);
+    net.eval();
+    const x = tensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    await warm(f, x);
+    expect(numbers(f(x))).toEqual(numbers(x));
+    net.train();
+    const seen = new Set(Array.from({ length: 6 }, () => numbers(f(x)).join()));
+    expect(seen.size).toBeGreaterThan(1);
+  });
+  test('grad mode is a guard', async () => {
+    const w = tensor([2], { requiresGrad: true });
+    const f = compile((x: Tensor) => x.mul(w));
+    for (let i = 0; i < 3; i++) {
+      noGrad(() => f(tensor([3])));
+      await f.ready();
+    }
+    expect(f.explain().calls.compiled).toBe(1);
+    const y = f(tensor([3]));
+    expect(y.requiresGrad).toBe(true);
+  });
+});
+
+describe('falling back', () => {
+  test('a value needed on the host ends the recording, once, without running anything twice', () => {
+    let calls = 0;
+    const f = compile((x: Tensor) => {
+      calls++;
+      return x.sum().item() as number > 0 ? x.neg() : x;
+    });
+    for (let i = 1; i <= 3; i++) {
+      expect(numbers(f(tensor([1, 2])))).toEqual([-1, -2]);
+      expect(calls).toBe(i);
+    }
+    expect(f.explain().reasons.join()).toMatch(/needs a value on the host \(item\(\) at compile\.test\.ts:\d+:\d+\)/);
+  });
+  test('fullgraph throws instead, with the place', () => {
+    const f = compile((x: Tensor) => x.mul(x.sum().item() as number), { fullgraph: true });
+    expect(() => f(tensor([1, 2]))).toThrow(/item/);
+    expect(tensor([1]).add(1).item()).toBe(2); // no trace is left running
+  });
+  test('an exception inside leaves no trace behind and reaches the caller', async () => {
+    let bad = true;
+    const f = compile((x: Tensor) => {
+      const y = x.mul(2);
+      if (bad) throw new RangeError('from the function');
+      return y;
+    });
+    expect(() => f(tensor([1]))).toThrow(new RangeError('from the function'));
+    bad = false;
+    await warm(f, tensor([1]));
+    expect(numbers(f(tensor([4])))).toEqual([8]);
+  });
+  test('a result that is a view of an argument stays one', async () => {
+    const f = compile((x: Tensor) => x.t());
+    const x = randn([2, 3]);
+    for (let i = 0; i < 4; i++) {
+      expect(f(x).mul_(1).shape).toEqual([3, 2]);
+      await f.ready();
+    }
+    expect(f.explain().reasons.join()).toMatch(/a result is a view of an argument/);
+  });
+  test('nested compiled functions become part of the outer one', async () => {
+    const inner = compile((x: Tensor) => x.add(1));
+    const outer = compile((x: Tensor) => inner(x).mul(inner(x)));
+    await warm(inner, tensor([1]));
+    await warm(outer, tensor([1]));
+    expect(numbers(outer(tensor([2])))).toEqual([9]);
+    expect(outer.explain().graphs[0]!.ops).toBe(2); // add once, mul
+  });
+  test('too many signatures: new ones run eagerly, with a notice', () => {
+    const f = compile((x: Tensor, k: number) => x.mul(k));
+    for (let k = 0; k < 20; k++) expect(numbers(f(tensor([1]), k))).toEqual([k]);
+    expect(f.explain().graphs.length).toBeLessThanOrEqual(16);
+    expect(f.explain().recompiles.join()).toMatch(/more than 16 different signatures/);
+  });
+  test('no compiler: one notice, and the function works', async () => {
+    const before = process.env['CXX'];
+    process.env['CXX'] = 'no-such-compiler';
+    try {
+      const f = compile((x: Tensor) => x.mul(2).add(7));
+      for (let i = 0; i < 4; i++) {
+        expect(numbers(f(tensor([i])))).toEqual([2 * i + 7]);
+        expect(await f.ready()).toBe(false);
+      }
+      expect(f.explain().reasons.join()).toMatch(/'no-such-compiler' \(from CXX\) was not found/);
+    } finally {
+      if (before === undefined) delete process.env['CXX'];
+      else process.env['CXX'] = before;
+    }
+  });
+  test('unknown backends are named', () => {
+    expect(() => compile((x: Tensor) => x, { backend: 'tpu' })).toThrow(/unknown backend 'tpu' \(known: interpret, cpp\)/);
+  });
+});
+
+test('a synchronous loop switches to the program without the event loop', () => {
+  const f = compile((x: Tensor) => x.mul(x).add(Math.PI).sqrt().log());
+  const x = randn([100]);
+  const until = Date.now() + 30_000;
+  while (f.explain().calls.compiled === 0 && Date.now() < until) f(x);
+  expect(f.explain().calls.compiled).toBeGreaterThan(0);
+});
