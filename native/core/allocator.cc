@@ -58,6 +58,8 @@ constexpr size_t kBinBytes = size_t{512} << 10;  // a bin keeps at most this muc
 constexpr size_t kSlabBlock = 1024;
 constexpr size_t kSlabBinBytes = size_t{16} << 20;
 constexpr int kSlabCount = 64;
+/// Objects of a kind that one thread keeps.
+constexpr size_t kObjectLimit = size_t{1} << 17;
 
 bool carved(int c) { return classBytes(c) <= kSlabBlock; }
 size_t binCapacity(int c) {
@@ -428,13 +430,20 @@ void* acquireObject(Pool pool, size_t nbytes) {
 
 void giveBackObject(Pool pool, void* p) {
   ASAN_POISON_MEMORY_REGION(p, pool == Pool::Storage ? sizeof(Storage) : sizeof(TensorImpl));
+  Central& c = central();
+  auto& shared = c.objects[static_cast<int>(pool)];
   if (ThreadCache* t = threadCache()) {
-    t->objects[static_cast<int>(pool)].push(p);
+    Bin& bin = t->objects[static_cast<int>(pool)];
+    if (__builtin_expect(bin.slot.size() >= kObjectLimit, 0)) {
+      // A thread that frees what others make: hand half of them back to those who need them.
+      std::lock_guard lock(c.mutex);
+      while (bin.slot.size() > kObjectLimit / 2) shared.push_back(bin.pop());
+    }
+    bin.push(p);
     return;
   }
-  Central& c = central();
   std::lock_guard lock(c.mutex);
-  c.objects[static_cast<int>(pool)].push_back(p);
+  shared.push_back(p);
 }
 
 }  // namespace flambeau::alloc

@@ -73,6 +73,6 @@ struct LoopNest {
 };
 
 /// Work per thread below which a second thread is not worth waking, in elements.
-inline constexpr int64_t kGrain = 32768;
+inline constexpr int64_t kGrain = 65536;
 
 }  // namespace flambeau::cpu

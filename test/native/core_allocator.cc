@@ -1,6 +1,7 @@
 // The caching allocator: alignment, reuse, bounds, statistics, and blocks that change threads.
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <mutex>
 #include <thread>
 
@@ -115,6 +116,44 @@ TEST(blocksCrossThreads) {
   pool.clear();
   CHECK_EQ(bad.load(), 0);
   CHECK_EQ(memoryStats().allocatedBytes, before);
+}
+
+/// Resident memory in MiB.
+static int64_t residentMiB() {
+  long pages = 0, resident = 0;
+  FILE* f = std::fopen("/proc/self/statm", "r");
+  if (f && std::fscanf(f, "%ld %ld", &pages, &resident) != 2) resident = 0;
+  if (f) std::fclose(f);
+  return resident * 4096 >> 20;
+}
+
+// One thread only makes tensors, another only frees them: memory travels back, it does not pile up.
+TEST(producersAndConsumersStayBounded) {
+  std::mutex mutex;
+  std::vector<Tensor> queue;
+  std::atomic<bool> done{false};
+  std::thread consumer([&] {
+    for (bool last = false; !last;) {
+      last = done;
+      std::vector<Tensor> taken;
+      {
+        std::lock_guard lock(mutex);
+        taken.swap(queue);
+      }
+      if (taken.empty()) std::this_thread::yield();
+    }
+  });
+  int64_t before = residentMiB();
+  for (int i = 0; i < 1200000;) {
+    std::lock_guard lock(mutex);
+    if (queue.size() < 5000)
+      for (int k = 0; k < 100; ++k, ++i) queue.push_back(emptyTensor(Dims{8}, DType::Float32));
+  }
+  done = true;
+  consumer.join();
+#if !defined(__SANITIZE_ADDRESS__)
+  CHECK(residentMiB() - before < 200);  // 1.2 million pairs of objects and blocks would be 500 MiB
+#endif
 }
 
 TEST(parallelForCoversOnceAndPropagatesErrors) {
