@@ -1,9 +1,9 @@
 // Loads the addon and says, in types, what it offers. Everything else in src goes through `native`; users never see it.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { NativeOps } from '../generated/ts/native-ops.js';
+import { packageRoot } from './package_root.js';
 import type { Handle } from './tensor/handle.js';
 
 /** A random generator, an autograd node, a loaded graph program: opaque, like tensor handles. */
@@ -180,17 +180,6 @@ export interface Native {
   /** Runs a process off the event loop; does not keep Node alive unless keepBuildsAlive is on, and ends with it. */
   buildAsync(argv: readonly string[], cwd?: string | null): Promise<BuildResult>;
   keepBuildsAlive(on: boolean): void;
-}
-
-/** The package's root: the nearest folder upwards that holds package.json (sources and dist lie at different depths). */
-function packageRoot(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(dir, 'package.json'))) {
-    const up = dirname(dir);
-    if (up === dir) throw new Error('flambeau: package.json not found above the installed files');
-    dir = up;
-  }
-  return dir;
 }
 
 /** Where the addon may lie, best first: FLAMBEAU_ADDON, then what `npm run build:native` leaves, then a prebuilt one. */

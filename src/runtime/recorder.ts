@@ -1,5 +1,7 @@
 // One recorded call of a function: what it returned, the trace, and everything a replay must know that the trace does not hold
 // (live scalars' thunks, the shape of the result, the train/eval mode of the modules it called).
+import { join } from 'node:path';
+import { packageRoot } from '../package_root.js';
 import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
 import { native } from '../native.js';
 import { Module, observeModules } from '../nn/module.js';
@@ -112,7 +114,7 @@ const callSite = (): string => {
   return at === undefined ? '' : ` at ${at}`;
 };
 
-const LIBRARY = ['..', '../../generated/'].map((p) => new URL(p, import.meta.url).pathname);
+const LIBRARY = ['src/', 'dist/', 'generated/', 'node_modules/'].map((p) => join(packageRoot(), p));
 
 /** 'train.ts:12:3': the first frame outside of this library. */
 export function site(): string | undefined {

@@ -1,5 +1,7 @@
 // The vector prelude as part of generated source: only the sections that the kernels use.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../package_root.js';
 
 interface Section {
   readonly name: string;
@@ -11,7 +13,7 @@ interface Section {
 let sections: Section[] | null = null;
 let runtimeText: string | null = null;
 
-const read = (path: string): string => readFileSync(new URL(`../../../native/${path}`, import.meta.url), 'utf8');
+const read = (path: string): string => readFileSync(join(packageRoot(), 'native', path), 'utf8');
 const namesIn = (text: string): Set<string> => new Set(text.match(/\bfb_\w+/g) ?? []);
 
 function load(): Section[] {
