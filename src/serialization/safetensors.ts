@@ -38,7 +38,7 @@ const FORMATS: ReadonlyMap<string, Format> = new Map<string, Format>([
 ]);
 const NAMES = new Map([...FORMATS].map(([name, f]) => [f.dtype, { name, bytes: f.bytes }]));
 const MAX_HEADER = 100_000_000;
-const MAX_DIMS = 64;
+const MAX_DIMS = 1024;
 
 /**
  * Reads a safetensors file from memory.

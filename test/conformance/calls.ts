@@ -25,7 +25,11 @@ const DROPPED: Readonly<Record<string, readonly unknown[]>> = {
   pin_memory: [false, null],
   device: ['cpu', null],
   non_blocking: [false, true],
-  memory_format: ['preserve_format', 'contiguous_format'],
+  memory_format: ['preserve_format', 'preserve', 'contiguous_format', 'contiguous'],
+  return_indices: [false],
+  inplace: [false],
+  as_tuple: [false],
+  sparse: [false],
 };
 
 /** The function that Python's dotted name stands for, or null. */
@@ -56,16 +60,20 @@ export function resolve(call: string, op: string): Callable | null {
     const name = property[1]!;
     return hasProperty(name) ? ({ input }) => (input as Record<string, unknown>)[name] : null;
   }
-  const parsed = /^(torch|input)\.([\w.]+)\((.*)\)$/.exec(call);
+  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)$/.exec(call);
   if (!parsed) return null;
   const [, base, name, list] = parsed as unknown as [string, string, string, string];
   const params = OPS[camel(op.split('.').at(-1)!)]?.params ?? [];
   const places = list.split(',').map((s) => s.trim());
   if (base === 'input') {
     const f = method(name);
+    const adapt = ADAPTERS[name];
+    if (f && adapt) return (c) => f(...(adapt(c) as [unknown, ...unknown[]]));
     return f && ((c) => f(c.input, ...argumentsOf(places, c, params.slice(1))));
   }
   const free = freeFunction(name);
+  const adapt = ADAPTERS[name];
+  if (free && adapt) return (c) => free(...adapt(c));
   if (free) return (c) => free(...argumentsOf(places, c, params));
   const f = name.includes('.') ? null : method(name);
   if (!f || places[0] !== 'input') return null;
@@ -78,7 +86,10 @@ export function resolve(call: string, op: string): Callable | null {
 /** The method form `input.NAME(*args, **kwargs)`; in place with a trailing underscore. */
 export function resolveMethod(op: string, inplace: boolean): Callable | null {
   const f = method(inplace ? `${op}_` : op);
-  const params = (OPS[camel(op)]?.params ?? []).slice(1);
+  const adapt = inplace ? undefined : ADAPTERS[op];
+  if (f && adapt) return (c) => f(...(adapt(c) as [unknown, ...unknown[]]));
+  const params =
+    ((inplace ? OPS[`${camel(op)}_`] : undefined) ?? OPS[camel(op)] ?? OPS[`${camel(op)}_`])?.params.slice(1) ?? [];
   return f && ((c) => f(c.input, ...argumentsOf(['*args', '**kwargs'], c, params)));
 }
 
@@ -104,6 +115,84 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
     const f = method('slice');
     return f && ((c) => f(c.input, ...argumentsOf(['*args', '**kwargs'], c, (OPS.slice?.params ?? []).slice(1))));
   },
+};
+
+/** All arguments of a call by Python's names, the input first. */
+function named(c: CallArgs, names: readonly string[]): Record<string, unknown> {
+  return { ...c.kwargs, ...Object.fromEntries(c.args.map((a, i) => [names[i] ?? `argument ${i}`, a])) };
+}
+/** The input, `count` positional arguments, the rest as options: for functions whose positional part is shorter here. */
+const shorter =
+  (count: number, ...names: string[]) =>
+  (c: CallArgs): unknown[] => {
+    const all = named(c, names);
+    const positional = names.slice(0, count).filter((n) => n in all);
+    const list = [c.input, ...positional.map((n) => all[n])];
+    for (const n of positional) delete all[n];
+    const options = optionsOf(all, []);
+    return [...list.map(toNumber), ...(Object.keys(options).length > 0 ? [mapValues(options, toNumber)] : [])];
+  };
+const toNumber = (v: unknown): unknown => (v instanceof PythonFloat ? v.value : Array.isArray(v) ? v.map(toNumber) : v);
+const mapValues = (o: Record<string, unknown>, f: (v: unknown) => unknown): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(o).map(([k, v]) => [k, f(v)]));
+
+/** var, std: Python's old overloads (unbiased), (dim, unbiased, keepdim) are `correction` here. */
+const variance = (c: CallArgs): unknown[] => {
+  const names = typeof c.args[0] === 'boolean' ? ['unbiased'] : ['dim', 'unbiased', 'keepdim'];
+  const { unbiased, dim, ...rest } = named(c, names);
+  const options = optionsOf(rest, []);
+  if (unbiased !== undefined) options.correction = unbiased ? 1 : 0;
+  return [c.input, ...(dim === undefined ? [] : [dim]), options];
+};
+
+/** arange: a whole Python float anywhere makes a floating result; a user of this library gives the dtype. */
+const range = (c: CallArgs): unknown[] => {
+  const { dtype, device: _device, layout: _layout, start, end, step, ...rest } = named(c, ['#1', '#2', '#3']);
+  const numbers = [c.input, ...(c.args as unknown[]), ...[start, end, step].filter((v) => v !== undefined)];
+  const float = numbers.some((n) => n instanceof PythonFloat || (typeof n === 'number' && !Number.isInteger(n)));
+  for (const key of ['#1', '#2', '#3']) delete rest[key];
+  const options = { ...optionsOf(rest, []), ...(dtype ? { dtype } : float ? { dtype: fb.getDefaultDtype() } : {}) };
+  return [...numbers.map((n) => Number(toNumber(n))), options];
+};
+
+/** to: Python's positional overloads (device, dtype, non_blocking, copy), (dtype, ...), (other, ...) as options. */
+const convert = (c: CallArgs): unknown[] => {
+  const isDevice = typeof c.args[0] === 'string' && /^(cpu|cuda)/.test(c.args[0]) && typeof c.args[1] === 'string';
+  const isTarget = isTensor(c.args[0]);
+  const {
+    other,
+    non_blocking: _n,
+    memory_format: _m,
+    ...rest
+  } = named(
+    c,
+    isDevice ? ['device', 'dtype', 'non_blocking', 'copy'] : [isTarget ? 'other' : 'dtype', 'non_blocking', 'copy'],
+  );
+  return [c.input, isTarget ? { dtype: (other as fb.Tensor).dtype, ...rest } : rest];
+};
+
+/** Functions whose arguments a user of this library writes in another form than Python's. */
+const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
+  arange: range,
+  linspace: shorter(2, 'end', 'steps'),
+  logspace: shorter(2, 'end', 'steps', 'base'),
+  std: variance,
+  var: variance,
+  to: convert,
+  sum_to_size: (c) => [c.input, c.args.flat()],
+  new_full: shorter(2, 'size', 'fill_value'),
+  'nn.functional.layer_norm': shorter(1, 'normalized_shape', 'weight', 'bias', 'eps'),
+  'nn.functional.batch_norm': shorter(
+    2,
+    'running_mean',
+    'running_var',
+    'weight',
+    'bias',
+    'training',
+    'momentum',
+    'eps',
+  ),
+  'nn.functional.one_hot': shorter(1, 'num_classes'),
 };
 
 /** Lays out Python's argument list ('input', '*args', 'args[0]', '*args[1:]', '**kwargs'). */
@@ -153,7 +242,5 @@ function plain(value: unknown, param: Param | undefined): unknown {
   return promotes ? floatScalar(value.value) : value.value;
 }
 
-const floatScalar = (value: number): unknown => {
-  const make = (fb as unknown as Record<string, unknown>).floatScalar;
-  return isFunction(make) ? make(value) : value;
-};
+/** A number that is a float for promotion, though it is a whole one: JavaScript cannot tell 2.0 from 2. */
+const floatScalar = (value: number): unknown => ({ value, float: true, slot: undefined });

@@ -52,7 +52,7 @@ export class Report {
   private readonly failed: Failure[] = [];
   private readonly skipped: Skip[] = [];
   private readonly extra: Record<string, unknown> = {};
-  private readonly known: ReadonlyMap<string, string>;
+  private readonly known: ReturnType<typeof readKnown>;
 
   constructor(
     private readonly name: string,
@@ -66,7 +66,7 @@ export class Report {
   }
   fail(id: string, reason: string): void {
     this.failed.push({ id, reason });
-    const known = this.knownReason(id);
+    const known = this.knownReason({ id, reason });
     if (!this.options.json || known === null) {
       process.stderr.write(
         `${known === null ? 'FAILED' : 'known failure'} ${id}: ${reason}${known ? ` [${known}]` : ''}\n`,
@@ -81,7 +81,7 @@ export class Report {
   }
 
   finish(): void {
-    const unexpected = this.failed.filter((f) => this.knownReason(f.id) === null);
+    const unexpected = this.failed.filter((f) => this.knownReason(f) === null);
     const skipped = this.skipped.reduce((n, s) => n + (s.count ?? 1), 0);
     const total = this.passed + this.failed.length + skipped;
     if (!this.options.json) {
@@ -102,24 +102,26 @@ export class Report {
     process.exitCode = unexpected.length > 0 ? 1 : 0;
   }
 
-  /** Exact ids, or a prefix with a final '*'. */
-  private knownReason(id: string): string | null {
-    const exact = this.known.get(id);
-    if (exact !== undefined) return exact;
-    for (const [key, reason] of this.known) if (key.endsWith('*') && id.startsWith(key.slice(0, -1))) return reason;
-    return null;
+  private knownReason({ id, reason }: Failure): string | null {
+    return this.known.find((k) => k.id.test(id) && k.says.test(reason))?.reason ?? null;
   }
 }
 
-/** The committed list of known failures: id → reason. A reason is required. */
-function readKnown(name: string): ReadonlyMap<string, string> {
+/** A known failure: which case (a regular expression on its id), what it says, and why it is accepted for now. */
+interface Known {
+  readonly id: string;
+  readonly says: string;
+  readonly reason: string;
+}
+
+/** The committed list. By message, not by sample, so that it serves other data of the same format. */
+function readKnown(name: string): { id: RegExp; says: RegExp; reason: string }[] {
   const path = fileURLToPath(new URL(`known/${name}.json`, import.meta.url));
-  if (!existsSync(path)) return new Map();
-  const list = Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>);
-  for (const [id, reason] of list) {
+  if (!existsSync(path)) return [];
+  return (JSON.parse(readFileSync(path, 'utf8')) as Known[]).map(({ id, says, reason }) => {
     if (typeof reason !== 'string' || reason.length < 10) throw new Error(`${path}: '${id}' needs a reason`);
-  }
-  return new Map(list as [string, string][]);
+    return { id: new RegExp(`^(?:${id})$`), says: new RegExp(says), reason };
+  });
 }
 
 /** A message for a thrown value. */
