@@ -21,8 +21,8 @@ template <class T>
 constexpr int64_t kLanes = 32 / static_cast<int64_t>(sizeof(T));
 
 // Fills out[0, n) as PyTorch's vectorised nullary kernel does: first(i) gives an element at the head of a register or in the
-// scalar tail, `step` separates the lanes. BFloat16 and Half go through float.
-template <class T, class S, class First>
+// scalar tail, `step` separates the lanes (added by a fused multiply-add or not, as the compiler of PyTorch's wheels chose).
+template <bool FusedLanes, class T, class S, class First>
 void fillRange(T* out, int64_t n, S step, First&& first) {
   constexpr int64_t V = kLanes<T>;
   int64_t i = 0;
@@ -32,8 +32,13 @@ void fillRange(T* out, int64_t n, S step, First&& first) {
       T* p = out + i + h * V;
       p[0] = base;
       for (int64_t l = 1; l < V; ++l) {
-        const S offset = static_cast<S>(l) * step;
-        p[l] = static_cast<T>(static_cast<S>(static_cast<Compute<T>>(base)) + offset);
+        const S start = static_cast<S>(static_cast<Compute<T>>(base));
+        if constexpr (FusedLanes) {
+          p[l] = static_cast<T>(std::fma(static_cast<S>(l), step, start));
+        } else {
+          const S offset = static_cast<S>(l) * step;
+          p[l] = static_cast<T>(start + offset);
+        }
       }
     }
   }
@@ -84,7 +89,7 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
       // double accumulates float and double; float the halves (PyTorch's acc_type).
       using Acc = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, double, float>;
       const Acc sa = static_cast<Acc>(s), da = static_cast<Acc>(d);
-      fillRange(out.ptr<T>(), n, da, [&](int64_t i) { return static_cast<Compute<T>>(std::fma(da, static_cast<Acc>(i), sa)); });
+      fillRange<true>(out.ptr<T>(), n, da, [&](int64_t i) { return static_cast<Compute<T>>(std::fma(da, static_cast<Acc>(i), sa)); });
     }
   });
   return out;
@@ -108,7 +113,7 @@ Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<DType> dt
       const S step = (b - a) / static_cast<S>(steps - 1);
       const int64_t halfway = steps / 2;
       // From both ends, so that the last element is exactly `end`.
-      fillRange(out.ptr<T>(), steps, step, [&](int64_t i) {
+      fillRange<false>(out.ptr<T>(), steps, step, [&](int64_t i) {
         return i < halfway ? std::fma(step, static_cast<S>(i), a) : std::fma(-step, static_cast<S>(steps - i - 1), b);
       });
     }
