@@ -28,6 +28,10 @@ export const executeNative: Execute<Handle> = (op, inputs, attrs) => {
     const value: ConcreteAttr | undefined = Object.hasOwn(attrs, p.name) ? attrs[p.name] : p.default;
     return p.type.startsWith('dtype') && typeof value === 'string' ? dtypeCode(value) : (value ?? null);
   });
+  // A graph's values are row-major whatever layout the tensor at hand has: shapes change as by reshape, and strides count
+  // elements of the row-major value.
+  if (op === 'view') return [native.ops.reshape(inputs[0] as Handle, attrs['size'] as number[])];
+  if (op === 'asStrided' || op === 'asStridedScatter') args[0] = rowMajor(inputs[0] as Handle);
   // Derivative kernels have no function of their own in the addon.
   const table = native.ops as unknown as Record<string, NativeOp>;
   const name = onlyInPlace(op) ? `${op}_` : op;
@@ -38,6 +42,10 @@ export const executeNative: Execute<Handle> = (op, inputs, attrs) => {
   return result === undefined ? [] : Array.isArray(result) ? (result as readonly Handle[]) : [result as Handle];
 };
 
+/** The same contents, contiguous from the start of a storage. */
+function rowMajor(h: Handle): Handle {
+  return native.isContiguous(h) && native.offset(h) === 0 ? h : native.ops.clone(native.ops.contiguous(h));
+}
 const clone = (h: Handle): Handle => native.ops.clone(h);
 
 function boxed(op: string, inputs: readonly OperandOf<Handle>[], attrs: Readonly<Record<string, ConcreteAttr>>, targets: readonly Handle[]): readonly Handle[] {
@@ -55,7 +63,8 @@ function boxed(op: string, inputs: readonly OperandOf<Handle>[], attrs: Readonly
       return [out];
     }
     default: {
-      const result = native.boxed(op, inputs as never, attrs as never);
+      const operands = op === 'asStridedScatter' ? [rowMajor(inputs[0] as Handle), ...inputs.slice(1)] : inputs;
+      const result = native.boxed(op, operands as never, attrs as never);
       return targets.length > 0 ? targets : result;
     }
   }

@@ -1,0 +1,314 @@
+// jit.trace, jit.load: a module or function recorded once and from then on a graph with weights, for inference. It prints, saves
+// to one file, exports, and runs compiled; op by op on the prebuilt kernels until (or unless) its program is built.
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { CompilerMissing } from '../build/compiler.js';
+import { log, notice } from '../debug/log.js';
+import { emitProgram } from '../emit/program.js';
+import { noGrad } from '../autograd/modes.js';
+import { fromTrace } from '../frontend/trace/from_trace.js';
+import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
+import { unify, UnifyError } from '../frontend/trace/unify.js';
+import type { DType, Graph } from '../ir/graph.js';
+import { printGraph } from '../ir/print.js';
+import { native } from '../native.js';
+import { Module } from '../nn/module.js';
+import { optimize } from '../passes/manager.js';
+import { writeFileAtomic, type TensorBytes } from '../serialization/safetensors.js';
+import { dtypeCode, dtypeName, itemSize } from '../tensor/dtype.js';
+import { FileError, ShapeError, ValueError } from '../tensor/errors.js';
+import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { findBackend, runInterpreted, type Prepared } from './backend.js';
+import './cpp_backend.js';
+import { evaluateNative } from './execute.js';
+import { parseGraphFile, serializeGraphFile } from './fbg.js';
+import { record } from './recorder.js';
+import { fill, flatten, type Template } from './structure.js';
+import { sameTensor } from './variant.js';
+
+export type Traceable = Module | ((...inputs: never[]) => unknown);
+
+/** The graph of a traced module: prints as readable text; `ir` is the graph itself. */
+export class GraphView {
+  constructor(readonly ir: Graph) {}
+  toString(): string {
+    return printGraph(this.ir);
+  }
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+interface Weight {
+  readonly name: string;
+  readonly handle: Handle;
+}
+/** A program for one set of input shapes. */
+interface Specialised {
+  readonly graph: Graph;
+  prepared: Prepared | null;
+}
+
+const MAX_SHAPES = 32;
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the interface gives instances their call signature
+export interface TracedModule {
+  (...inputs: Tensor[]): Tensor;
+}
+
+/** A recorded module: call it like the original. Results carry no history. Made by `jit.trace` and `jit.load`. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
+export class TracedModule {
+  declare private readonly state: State;
+
+  constructor(state: State) {
+    const self = ((...inputs: unknown[]): unknown => call(self.state, inputs)) as unknown as TracedModule;
+    delete (self as { name?: string }).name;
+    delete (self as { length?: number }).length;
+    Object.setPrototypeOf(self, new.target.prototype as object);
+    Object.defineProperty(self, 'state', { value: state });
+    return self;
+  }
+
+  /** The graph as it was recorded, at the example's sizes. */
+  get graph(): GraphView {
+    return new GraphView(this.state.graph);
+  }
+  /** The generated C++ of the graph. */
+  get code(): string {
+    return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), { target: 'cpp', name: this.state.name }).source;
+  }
+  /** Parameters and buffers by their state-dict names, constants after them. They share memory with the original module. */
+  stateDict(): Record<string, Tensor> {
+    return Object.fromEntries(this.state.weights.map((w) => [w.name, wrap(native.ops.detach(w.handle))]));
+  }
+  /** Waits until the program for the shapes that were used (at first: the example's) is built; false when it runs op by op. */
+  async ready(): Promise<boolean> {
+    const s = specialised(this.state, this.state.graph.inputs.map((v) => v.type.shape as readonly number[]));
+    start(this.state, s);
+    await Promise.all([...this.state.shapes.values()].map((x) => x.prepared?.wait()));
+    return s.prepared?.poll() === 'done';
+  }
+  /** Writes graph and weights to one file (docs/fbg-format.md). */
+  save(path: string): void {
+    const { name, graph, weights, result } = this.state;
+    const bytes = serializeGraphFile({
+      name, graph, dynamic: dynamicGraph(this.state), result, captures: weights.map((w) => w.name), weights: new Map(weights.map((w) => [w.name, bytesOf(w.handle)])),
+    });
+    writeFileAtomic(path, bytes);
+  }
+  toString(): string {
+    return `TracedModule(${this.state.name}): ${this.state.graph.inputs.map((v) => `${v.type.dtype}[${v.type.shape.join(', ')}]`).join(', ')}`;
+  }
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+interface State {
+  readonly name: string;
+  readonly graph: Graph;
+  /** In the order of the graph's captures. */
+  readonly weights: readonly Weight[];
+  readonly result: Template;
+  /** The same at other sizes; undefined: not tried yet; null: there is none. */
+  dynamic: Graph | null | undefined;
+  /** Why there is none. */
+  dynamicReason: string;
+  /** Records the source again with other inputs; null when it was loaded from a file. */
+  readonly retrace: ((inputs: readonly Tensor[]) => Graph) | null;
+  readonly shapes: Map<string, Specialised>;
+  compiled: boolean;
+}
+
+function call(s: State, args: unknown[]): unknown {
+  const { tensors } = flatten(args);
+  if (args.some((a) => !isTensor(a)) || tensors.length !== s.graph.inputs.length) {
+    throw new ValueError(`${s.name}: the traced module takes ${s.graph.inputs.length} tensors, got ${args.length} arguments of which ${args.filter(isTensor).length} are tensors`);
+  }
+  const inputs = tensors.map(unwrap);
+  s.graph.inputs.forEach((v, i) => {
+    const dtype = dtypeName(native.dtype(inputs[i]!));
+    if (dtype !== v.type.dtype) throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
+  });
+  if (native.traceActive()) throw new ValueError(`${s.name}: a traced module cannot be called while another trace runs; trace its source instead`);
+  const spec = specialised(s, inputs.map((h) => native.shape(h)));
+  // Weights are fixed layouts; arguments come as they are.
+  const dense = inputs.map((h) => native.ops.contiguous(native.ops.detach(h)));
+  const captures = s.weights.map((w) => w.handle);
+  start(s, spec);
+  let outputs: readonly Handle[] | string | null = null;
+  if (spec.prepared?.poll() === 'failed') {
+    fallBack(s, spec.prepared.error!);
+    spec.prepared = null;
+  }
+  const before = native.gradEnabled();
+  native.setGradEnabled(false);
+  try {
+    if (spec.prepared?.poll() === 'done') outputs = spec.prepared.run(dense, spec.graph.liveScalars);
+    if (typeof outputs === 'string') log('guards', () => `${s.name}: ${outputs as string}`);
+    if (outputs === null || typeof outputs === 'string') outputs = runInterpreted(spec.graph, dense, captures);
+  } finally {
+    native.setGradEnabled(before);
+  }
+  return fill(s.result, outputs.map(wrap));
+}
+
+/** Starts the build of a program, once per set of shapes. */
+function start(s: State, spec: Specialised): void {
+  if (!s.compiled || spec.prepared !== null) return;
+  try {
+    const graph = optimize(spec.graph, { evaluate: evaluateNative });
+    spec.prepared = findBackend('cpp').prepare(graph, { captures: s.weights.map((w) => w.handle), inputsRequireGrad: graph.inputs.map(() => false) });
+  } catch (e) {
+    fallBack(s, e as Error);
+  }
+}
+
+function fallBack(s: State, e: Error): void {
+  s.compiled = false;
+  if (e instanceof CompilerMissing) notice(`${e.message}. Graphs run op by op on the prebuilt kernels`, 'compiler-missing');
+  else notice(`${s.name} runs op by op: ${e.message}`);
+}
+
+/** The graph at these input shapes. @throws ShapeError when the module was loaded without a graph for other sizes. */
+function specialised(s: State, shapes: readonly (readonly number[])[]): Specialised {
+  const key = shapes.map((x) => x.join()).join('|');
+  const have = s.shapes.get(key);
+  if (have !== undefined) return have;
+  const spec: Specialised = { graph: graphFor(s, shapes), prepared: null };
+  if (s.shapes.size >= MAX_SHAPES) s.shapes.delete(s.shapes.keys().next().value!);
+  s.shapes.set(key, spec);
+  return spec;
+}
+
+function graphFor(s: State, shapes: readonly (readonly number[])[]): Graph {
+  const traced = s.graph.inputs.map((v) => v.type.shape as readonly number[]);
+  if (traced.every((t, i) => String(t) === String(shapes[i]))) return s.graph;
+  const dynamic = dynamicGraph(s);
+  const text = (list: readonly (readonly number[])[]): string => list.map((x) => `[${x.join(', ')}]`).join(', ');
+  let why = s.dynamicReason;
+  if (dynamic !== null) {
+    try {
+      return specialize(dynamic, bindSymbols(dynamic, shapes));
+    } catch (e) {
+      if (!(e instanceof SpecializeError)) throw e;
+      why = e.message;
+    }
+  }
+  if (s.retrace !== null) {
+    try {
+      return s.retrace(shapes.map((shape, i) => zerosOf(shape, s.graph.inputs[i]!.type.dtype)));
+    } catch (e) {
+      why = (e as Error).message;
+    }
+  }
+  throw new ShapeError(`${s.name} was traced for inputs of shape ${text(traced)}, got ${text(shapes)}${why === '' ? '' : ` (${why})`}`);
+}
+
+/** The graph with the first dimension of every input symbolic, from two more recordings; null when there is no such graph. */
+function dynamicGraph(s: State): Graph | null {
+  if (s.dynamic !== undefined) return s.dynamic;
+  s.dynamic = null;
+  if (s.retrace === null || s.graph.writes.length > 0) return null;
+  try {
+    // Two sizes per distinct first extent, none of them 0 or 1: those broadcast.
+    const extents = [...new Set(s.graph.inputs.flatMap((v) => v.type.shape.slice(0, 1) as number[]))];
+    const at = (round: number): Graph =>
+      s.retrace!(
+        s.graph.inputs.map((v) => {
+          const [first, ...rest] = v.type.shape as number[];
+          return zerosOf(first === undefined ? [] : [Math.max(2, first) + extents.indexOf(first) + round * (extents.indexOf(first) + 1 + round), ...rest], v.type.dtype);
+        }),
+      );
+    s.dynamic = unify([at(0), at(1), at(2)]);
+  } catch (e) {
+    s.dynamicReason = (e as Error).message;
+    log('graph', () => `${s.name}: no graph for other sizes: ${s.dynamicReason}`);
+    if (!(e instanceof UnifyError)) log('graph', () => String((e as Error).stack));
+  }
+  return s.dynamic;
+}
+
+const zerosOf = (shape: readonly number[], dtype: DType): Tensor => wrap(native.ops.full([...shape], 0, dtypeCode(dtype)));
+
+// ---- recording ----
+
+/** State-dict names of captured tensors. */
+function namesOf(source: Traceable, captures: readonly Handle[]): string[] {
+  const known: [string, Handle][] = source instanceof Module ? [...source.namedParameters(), ...source.namedBuffers()].map(([n, t]) => [n, t._h]) : [];
+  let constants = 0;
+  return captures.map((h) => known.find(([, k]) => sameTensor(k, h))?.[0] ?? `constant.${constants++}`);
+}
+
+/**
+ * Records a module (or a function of tensors) with example inputs and gives it as a graph. Gradients are not recorded. Other sizes of
+ * the first dimension work too, unless the code computes numbers from the sizes in a way that is no polynomial.
+ *
+ * @example const traced = fb.jit.trace(net.eval(), [fb.rand(1, 1, 28, 28)]); traced(image); traced.save('net.fbg');
+ * @throws Error with file and line when the code needs a tensor's value on the host (`.item()`).
+ */
+export function trace(source: Traceable, exampleInputs: readonly Tensor[]): TracedModule {
+  if (typeof source !== 'function') throw new TypeError('jit.trace: expected a module or a function');
+  if (!Array.isArray(exampleInputs) || !exampleInputs.every(isTensor)) throw new TypeError('jit.trace: expected an array of example tensors');
+  const name = source instanceof Module ? source.constructor.name : source.name || 'function';
+  const once = (inputs: readonly Tensor[]): { graph: Graph; captures: readonly Handle[]; names: readonly string[]; result: Template } =>
+    noGrad(() => {
+      const examples = inputs.map((t) => wrap(native.ops.contiguous(native.ops.detach(t._h))));
+      const { recording } = record(() => (source as (...xs: unknown[]) => unknown)(...examples), examples, { tolerant: false });
+      if ('interrupted' in recording) throw new ValueError(`jit.trace: ${recording.interrupted}`);
+      const names = namesOf(source, recording.captures);
+      return { graph: fromTrace(recording.trace, { captureNames: names }), captures: recording.captures, names, result: recording.template };
+    });
+  const first = once(exampleInputs);
+  const names = new Set(first.names);
+  if (names.size !== first.names.length) throw new ValueError('jit.trace: two captured tensors have the same name');
+  // Strided constants would need their layout in the file and in generated code: keep them dense.
+  const odd = first.graph.captures.find((v) => v.strides !== undefined);
+  if (odd !== undefined) throw new ValueError(`jit.trace: the captured tensor '${odd.name}' is not contiguous; make it so before tracing`);
+  const state: State = {
+    name, graph: first.graph, result: first.result, weights: first.captures.map((handle, i) => ({ name: first.names[i]!, handle })),
+    dynamic: undefined, dynamicReason: '', shapes: new Map(), compiled: true,
+    retrace: (inputs) => {
+      const again = once(inputs);
+      // A constant made anew by the code has the same name, but only equal tensors may stand for each other.
+      if (again.captures.length !== first.captures.length || again.captures.some((h, i) => again.names[i] !== first.names[i] || (!sameTensor(h, first.captures[i]!) && !sameBytes(h, first.captures[i]!)))) {
+        throw new UnifyError('the traces capture different tensors');
+      }
+      return again.graph;
+    },
+  };
+  return new TracedModule(state);
+}
+
+function sameBytes(a: Handle, b: Handle): boolean {
+  return native.dtype(a) === native.dtype(b) && String(native.shape(a)) === String(native.shape(b)) && Buffer.compare(native.rawBytes(a), native.rawBytes(b)) === 0;
+}
+
+// ---- files ----
+
+function bytesOf(h: Handle): TensorBytes {
+  return { dtype: dtypeName(native.dtype(h)), shape: native.shape(h), data: native.rawBytes(h) };
+}
+
+function tensorOf(t: TensorBytes): Handle {
+  // Parsed data may lie unaligned in the file's bytes.
+  const copy = t.data.slice();
+  if (copy.byteLength % itemSize(t.dtype) !== 0) throw new FileError('the bytes of a weight are cut off');
+  return native.fromTypedArray(copy.buffer, t.shape, dtypeCode(t.dtype), false);
+}
+
+/** Reads a module that `save` wrote. @throws FileError (ERR_FLAMBEAU_FILE) for a missing, damaged or foreign file. */
+export function load(path: string): TracedModule {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (e) {
+    throw new FileError(`cannot read the graph file '${path}': ${(e as Error).message}`);
+  }
+  const f = parseGraphFile(bytes, path);
+  return new TracedModule({
+    name: f.name, graph: f.graph, result: f.result, weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
+    dynamic: f.dynamic, dynamicReason: 'the file holds no graph for other sizes', retrace: null, shapes: new Map(), compiled: true,
+  });
+}
