@@ -293,7 +293,7 @@ function bytesOf(h: Handle): TensorBytes {
 
 function tensorOf(t: TensorBytes): Handle {
   // Parsed data may lie unaligned in the file's bytes.
-  const copy = t.data.slice();
+  const copy = new Uint8Array(t.data);
   if (copy.byteLength % itemSize(t.dtype) !== 0) throw new FileError('the bytes of a weight are cut off');
   return native.fromTypedArray(copy.buffer, t.shape, dtypeCode(t.dtype), false);
 }
