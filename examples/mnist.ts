@@ -85,8 +85,8 @@ const example = new data.DataLoader(test, { batchSize: 1 })[Symbol.iterator]().n
 const traced = fb.jit.trace(net, [example]);
 console.log('\n--- graph ---');
 console.log(traced.graph.toString());
-console.log('\n--- generated code (beginning) ---');
-console.log(String(traced.graph.code).split('\n').slice(0, 60).join('\n'));
+console.log('\n--- one generated kernel ---');
+console.log(/(?:^\/\/.*\n)?^static void kernel0[\s\S]*?^}/m.exec(traced.code)?.[0] ?? traced.code);
 traced.save(join(args.out, 'lenet.fbg'));
 
 const file = join(args.out, 'lenet.onnx');
