@@ -102,10 +102,8 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
   },
   'a copy of input filled with args[0]; the gradient of input is zero': () => {
     const fill = method('fill_');
-    return (
-      fill &&
-      ((c) => fill((c.input as fb.Tensor).clone(), ...argumentsOf(['args[0]'], c, (OPS.fill_?.params ?? []).slice(1))))
-    );
+    const value = OPS.fill?.params[1];
+    return fill && ((c) => fill((c.input as fb.Tensor).clone(), plain(c.args[0] ?? c.kwargs.value, value)));
   },
   'torch.zero_(input.clone())': () => {
     const zero = method('zero_');
