@@ -3,56 +3,23 @@ import { mulDims, productOf, sameDim } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
 import { type Def } from '../../schedule/defs.js';
 import { TYPES } from '../../schedule/dtype.js';
-import { type LExpr, Position, lVar, lConst } from '../../schedule/expr.js';
+import { type LExpr, type Position, lVar } from '../../schedule/expr.js';
 import { type Axis, type DynamicPosition, type Index, axesOf, coefficient, constantOf, hasDivision, ixDim, printIndex } from '../../schedule/indexing.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
 import { type Fold, type Kernel, type Stage, type Store } from '../../loop/kernel.js';
+import { KernelWalker, type Scope, type Target } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
 
-export interface CppTarget {
-  /** C++ expression (char*) of a tensor's memory, over `A`. */
-  memory(d: Def): string;
-  /** Error code of a run-time check. */
-  errorCode(what: string): number;
-  /** Variable of a symbolic dimension. */
-  symbol(name: string): string;
-  /** Declarations of all of them. */
-  readonly symbols: readonly string[];
-}
-
 const VEC: Readonly<Record<ComputeType, string>> = { f32: 'f32v', f64: 'f64v', i32: 'i32v', i64: 'i64v', b: 'maskv' };
+const SCALAR: Readonly<Record<ComputeType, string>> = { f32: 'float', f64: 'double', i32: 'int', i64: 'fb_int', b: 'bool' };
 const TAG_OF: Readonly<Record<ComputeType, string>> = { f32: 'f32', f64: 'f64', i32: 'i32', i64: 'i64', b: 'i32' };
 
-/** A place where statements go: the function, a row loop, a column loop. Siblings (unrolled copies) share the lines. */
-interface Scope {
-  readonly parent: Scope | null;
-  readonly lines: Lines;
-  readonly axes: ReadonlySet<Axis>;
-  readonly memo: Map<LExpr, string>;
-  readonly positions: Map<number, string>;
-  /** Text of kernel variables, where they are set in this scope. */
-  readonly vars: Map<string, string>;
-  /** Added to the vector axis in this copy of the body, in vectors. */
-  readonly shift: number;
-  /** Active lanes: 'FB_W' or 'n'. */
-  readonly lanes: string;
-}
+export class CppKernel extends KernelWalker {
+  private readonly colLinear = new Map<Axis, Dim>();
 
-export class CppKernel {
-  private readonly pointers = new Map<Def, string>();
-  private readonly head: Lines = [];
-  private count = 0;
-  private readonly root: Scope;
-  private readonly hasVarMemo = new Map<LExpr, boolean>();
-  private readonly colLinear: Map<Axis, Dim>;
-
-  constructor(
-    readonly k: Kernel,
-    readonly target: CppTarget,
-  ) {
-    this.root = { parent: null, lines: [], axes: new Set(), memo: new Map(), positions: new Map(), vars: new Map(), shift: 0, lanes: 'FB_W' };
-    this.colLinear = new Map();
+  constructor(k: Kernel, target: Target) {
+    super(k, target);
     let step: Dim = 1;
     for (const a of [...k.cols].reverse()) {
       this.colLinear.set(a, step);
@@ -129,20 +96,6 @@ export class CppKernel {
       '}',
     ];
     return renderLines(lines);
-  }
-
-  /** Text of an extent. */
-  dim(d: Dim): string {
-    return typeof d === 'number' ? String(d) : `(${printIndex(ixDim(d), this.plainNames)})`;
-  }
-  private readonly plainNames = {
-    axis: (a: Axis): string => a.name,
-    symbol: (s: string): string => this.target.symbol(s),
-    dyn: (): string => '0',
-  };
-
-  private child(parent: Scope, axes: ReadonlySet<Axis>, lines: Lines, shift = parent.shift, lanes = parent.lanes): Scope {
-    return { parent, lines, axes, memo: new Map(), positions: new Map(), vars: new Map(), shift, lanes };
   }
 
   /** Everything of one row; with the vector axis among the rows, a loop over vectors of rows. */
@@ -263,25 +216,6 @@ export class CppKernel {
     });
   }
 
-  /** into = join(into, from), all states at once. */
-  private assignJoin(lines: Lines, f: Fold, into: ReadonlyMap<string, string>, from: ReadonlyMap<string, string>): void {
-    const none = new Set<Axis>();
-    const a = f.states.map((s) => lVar(`@${s.name}`, s.type, none));
-    const b = f.states.map((s) => lVar(`@${s.name}.b`, s.type, none));
-    const names = new Map<string, string>();
-    f.states.forEach((s) => {
-      names.set(`@${s.name}`, into.get(s.name)!);
-      names.set(`@${s.name}.b`, from.get(s.name)!);
-    });
-    this.assign(lines, f, into, f.reduce.join(a, b).map((e) => this.inline(e, names)));
-  }
-  private assign(lines: Lines, f: Fold, into: ReadonlyMap<string, string>, values: readonly string[]): void {
-    if (values.length === 1) lines.push(`${into.get(f.states[0]!.name)!} = ${values[0]!};`);
-    else {
-      const temps = values.map((v, i) => `const ${VEC[f.states[i]!.type]} s${i} = ${v};`);
-      lines.push('{', [...temps, `${f.states.map((s, i) => `${into.get(s.name)!} = s${i}`).join(', ')};`], '}');
-    }
-  }
   /** Joins the lanes; every lane ends up with the result. */
   private horizontal(lines: Lines, f: Fold, own: ReadonlyMap<string, string>): void {
     const st = f.states[0]!;
@@ -311,19 +245,12 @@ export class CppKernel {
       }
       for (const f of s.folds) {
         const own = new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + (blocked ? 'b' : '')]));
-        const names = new Map(f.states.map((st) => [`@${st.name}`, own.get(st.name)!]));
-        const states = f.states.map((st) => lVar(`@${st.name}`, st.type, new Set()));
         let values: string[];
         const e = f.elem;
         if (f.reduce.sum && isFloat(e.type) && e.k === 'op' && e.op === 'mul') {
           values = [`fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${own.get(f.states[0]!.name)!})`];
         } else {
-          const x = this.value(e, scope);
-          const index = f.index ? this.value(f.index, scope) : '';
-          names.set('@x', x);
-          names.set('@index', index);
-          const out = f.reduce.combine(states, lVar('@x', e.type, new Set()), f.index ? lVar('@index', 'i64', new Set()) : lConst(0, 'i64'));
-          values = out.map((y) => this.inline(y, names));
+          values = this.combined(f, own, scope);
         }
         if (inCols && scope.lanes === 'n') {
           values = values.map((y, i) => `fb_select(fb_lt(fb_iota_i32(), fb_splat_i32((int)n)), ${y}, ${own.get(f.states[i]!.name)!})`);
@@ -402,23 +329,12 @@ export class CppKernel {
 
   // ---- values ----
 
-  private id(prefix: string): string {
-    return `${prefix}${this.count++}`;
-  }
-  pointer(d: Def): string {
-    let p = this.pointers.get(d);
-    if (!p) {
-      this.pointers.set(d, (p = `p${this.pointers.size}`));
-      this.head.push(`fb_m_${TYPES[d.dtype].tag}* const ${p} = (fb_m_${TYPES[d.dtype].tag}*)(${this.target.memory(d)});  // ${comment(d.name)}`);
-    }
-    return p;
-  }
   private axisText(a: Axis, scope: Scope, lane?: string): string {
     if (a !== this.k.vector) return a.name;
     const shifted = scope.shift > 0 ? `(${a.name} + ${scope.shift} * FB_W)` : a.name;
     return lane ? `(${shifted} + ${lane})` : shifted;
   }
-  private names(scope: Scope, lane?: string): { axis(a: Axis): string; symbol(s: string): string; dyn(e: DynamicPosition, extent: Dim): string } {
+  protected names(scope: Scope, lane?: string): { axis(a: Axis): string; symbol(s: string): string; dyn(e: DynamicPosition, extent: Dim): string } {
     return {
       axis: (a) => this.axisText(a, scope, lane),
       symbol: (s) => this.target.symbol(s),
@@ -444,78 +360,24 @@ export class CppKernel {
     return perLane ? `${name}[${lane ?? 0}]` : name;
   }
 
-  private hasVar(e: LExpr): boolean {
-    let r = this.hasVarMemo.get(e);
-    if (r === undefined) {
-      r = e.k === 'var' ? true : e.k === 'op' ? e.args.some((a) => this.hasVar(a)) : e.k === 'cvt' || e.k === 'wrap' ? this.hasVar(e.a) : false;
-      this.hasVarMemo.set(e, r);
-    }
-    return r;
+  protected typeName(t: ComputeType): string {
+    return VEC[t];
   }
-  /** The outermost scope in which a value can be computed. */
-  private home(e: LExpr, scope: Scope): Scope {
-    const need = new Set(e.axes);
-    const bound = this.hasVar(e);
-    let at: Scope = scope;
-    for (let s: Scope | null = scope; s !== null; s = s.parent) {
-      at = s;
-      if (s.vars.size > 0 && bound && s !== this.root) break;
-      let mine = false;
-      for (const a of need) if (s.axes.has(a)) mine = true;
-      if (mine) break;
-    }
-    return at;
+  protected literal(value: number | boolean, t: ComputeType): string {
+    return `fb_splat_${t}(${literal(value, t)})`;
   }
-
-  value(e: LExpr, scope: Scope): string {
-    if (e.k === 'const') return `fb_splat_${e.type}(${literal(e.value, e.type)})`;
-    if (e.k === 'var') return this.variable(e, scope);
-    const home = this.home(e, scope);
-    const old = home.memo.get(e);
-    if (old !== undefined) return old;
-    const text = this.compute(e, home);
-    const name = this.id('t');
-    home.lines.push(`const ${VEC[e.type]} ${name} = ${text};`);
-    home.memo.set(e, name);
-    return name;
+  protected live(slot: number, t: ComputeType): string {
+    return `fb_splat_${t}((${SCALAR[t]})A->scalars[${slot}])`;
   }
-  private variable(e: LExpr & { k: 'var' }, scope: Scope): string {
-    for (let s: Scope | null = scope; s !== null; s = s.parent) {
-      const v = s.vars.get(e.name);
-      if (v !== undefined) return v;
-    }
-    if (e.name.startsWith('keep')) {
-      const [name, at] = this.keepPlace(e.name, e.type, scope);
-      return `fb_load_${TAG_OF[e.type]}(${name} + ${at})`;
-    }
-    throw new Error(`kernel ${this.k.name}: variable ${e.name} is used before it is set`);
+  protected iota(i: Index, t: ComputeType, scope: Scope): string {
+    return this.positionVector(i, t, scope);
   }
-
-  private compute(e: LExpr, scope: Scope): string {
-    switch (e.k) {
-      case 'const':
-      case 'var':
-        return this.value(e, scope);
-      case 'live':
-        return `fb_splat_${e.type}((${e.type === 'f32' ? 'float' : e.type === 'f64' ? 'double' : e.type === 'i64' ? 'fb_int' : e.type === 'b' ? 'bool' : 'int'})A->scalars[${e.slot}])`;
-      case 'op':
-        return this.call(e.op, e.args.map((a) => this.value(a, scope)));
-      case 'cvt':
-        return `fb_cvt_${e.a.type}_${e.type}(${this.value(e.a, scope)})`;
-      case 'wrap':
-        return `fb_wrap_${TYPES[e.dtype].tag}(${this.value(e.a, scope)})`;
-      case 'iota':
-        return this.positionVector(e.index, e.type, scope);
-      case 'uniform':
-        return `fb_uniform(fb_add(${this.positionVector(e.index, 'i64', scope)}, fb_splat_i64((fb_int)A->offset)), A->seed)`;
-      case 'load':
-        return this.load(e, scope);
-      case 'read':
-        throw new Error(`kernel ${this.k.name}: read of ${e.src.name} was not resolved`);
-    }
+  protected uniform(i: Index, scope: Scope): string {
+    return `fb_uniform(fb_add(${this.positionVector(i, 'i64', scope)}, fb_splat_i64((fb_int)A->offset)), A->seed)`;
   }
-  private call(op: string, args: readonly string[]): string {
-    return `fb_${op}(${args.join(', ')})`;
+  protected kept(name: string, t: ComputeType, scope: Scope): string {
+    const [row, at] = this.keepPlace(name, t, scope);
+    return `fb_load_${TAG_OF[t]}(${row} + ${at})`;
   }
   /** An index as a vector of numbers, one per lane. */
   private positionVector(i: Index, type: ComputeType, scope: Scope): string {
@@ -532,7 +394,7 @@ export class CppKernel {
     const lanes = type === 'i64' ? 'fb_cvt_i32_i64(fb_iota_i32())' : 'fb_iota_i32()';
     return step === 1 ? `fb_add(${base}, ${lanes})` : `fb_add(${base}, fb_mul(${lanes}, fb_splat_${type}(${printIndex(c, this.names(scope))})))`;
   }
-  private load(e: LExpr & { k: 'load' }, scope: Scope): string {
+  protected load(e: LExpr & { k: 'load' }, scope: Scope): string {
     const d = e.src as Def;
     const t = TYPES[d.dtype];
     const p = this.pointer(d);
@@ -553,26 +415,5 @@ export class CppKernel {
     }
     if (step === 1) return scope.lanes === 'n' ? `fb_loadn_${t.tag}(${p} + ${off}, n)` : `fb_load_${t.tag}(${p} + ${off})`;
     return `fb_loads_${t.tag}(${p} + ${off}, (${printIndex(c, this.names(scope))}) * ${t.bytes}, ${scope.lanes})`;
-  }
-
-  /** Text of an expression over variables and literals only. */
-  private inline(e: LExpr, names: ReadonlyMap<string, string>): string {
-    switch (e.k) {
-      case 'const':
-        return `fb_splat_${e.type}(${literal(e.value, e.type)})`;
-      case 'var': {
-        const n = names.get(e.name);
-        if (n === undefined) throw new Error(`kernel ${this.k.name}: no value for ${e.name}`);
-        return n;
-      }
-      case 'op':
-        return this.call(e.op, e.args.map((a) => this.inline(a, names)));
-      case 'cvt':
-        return `fb_cvt_${e.a.type}_${e.type}(${this.inline(e.a, names)})`;
-      case 'wrap':
-        return `fb_wrap_${TYPES[e.dtype].tag}(${this.inline(e.a, names)})`;
-      default:
-        throw new Error(`kernel ${this.k.name}: a reduction's step reads memory`);
-    }
   }
 }

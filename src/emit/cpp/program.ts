@@ -5,7 +5,8 @@ import { byteSize } from '../../schedule/dtype.js';
 import { ixDim, printIndex } from '../../schedule/indexing.js';
 import { type Event, type MemoryPlan } from '../memory.js';
 import { type Lines, comment, renderLines } from '../writer.js';
-import { CppKernel, type CppTarget } from './kernel.js';
+import { type Target } from '../walker.js';
+import { CppKernel } from './kernel.js';
 import { preludeFor, runtimeDeclarations } from './prelude.js';
 import { ERROR_BASE } from '../errors.js';
 
@@ -47,7 +48,7 @@ export function printCppProgram(program: Lowered, plan: MemoryPlan, events: read
     if (p.k === 'output') return `A->outputs[${p.index}]`;
     return `A->arena + ${dim(p.offset)}`;
   };
-  const target: CppTarget = { memory, symbol, symbols, errorCode: (what) => ERROR_BASE + Math.max(0, program.errors.indexOf(what)) };
+  const target: Target = { memory, symbol, symbols, errorCode: (what) => ERROR_BASE + Math.max(0, program.errors.indexOf(what)) };
   const kernels: string[] = [];
   const run: Lines = ['fb_run state = {A, 0};', 'fb_run* R = &state;', ...symbols];
   for (const e of events) {
