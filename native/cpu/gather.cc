@@ -207,7 +207,7 @@ Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index) {
   if (self.dim() == 0) FB_CHECK(count == 1, Shape, "index_select(): Index to scalar can have only 1 value, got %lld value(s)", static_cast<long long>(count));
   if (out.numel() == 0) return out;
   const Tensor src = contiguousOf(self);
-  const int64_t inner = self.dim() ? src.strides()[dim] : 1, outer = out.numel() / (count * inner);
+  const int64_t inner = self.dim() ? product(src.sizes().subspan(static_cast<size_t>(dim) + 1)) : 1, outer = out.numel() / (count * inner);
   const size_t block = static_cast<size_t>(inner) * itemSize(self.dtype());
   const int64_t* p = ix.ptr<int64_t>();
   const char* s = static_cast<const char*>(src.data());
