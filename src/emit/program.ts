@@ -7,7 +7,7 @@ import { resetExpressions } from '../schedule/expr.js';
 import { group } from '../schedule/group.js';
 import { type OpLookup, lower } from '../schedule/lower.js';
 import { isContiguous } from '../schedule/views.js';
-import { buildKernel } from '../loop/build.js';
+import { KEEP_LIMIT, buildKernel } from '../loop/build.js';
 import { type Event, planMemory, touches } from './memory.js';
 import { type InputMeta, type MetaDim, type ProgramMeta, type StepInputMeta, type StepMeta, type TensorMeta } from './meta.js';
 import { type Schedule, makeSchedule } from './schedule.js';
@@ -39,7 +39,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
   const loaded = new Set<Def>(program.steps.flatMap((s) => stepTensors(s).map((t) => t.def)));
   const build = (readLater: (d: Def) => boolean): Event[] => {
     let n = 0;
-    return grouping.order.map((g): Event => ('items' in g ? { k: 'kernel', kernel: buildKernel(g, grouping, `kernel${n++}`, readLater) } : { k: 'step', step: g }));
+    return grouping.order.map((g): Event => ('items' in g ? { k: 'kernel', kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, keepLimit: KEEP_LIMIT[options.target] }) } : { k: 'step', step: g }));
   };
   for (const e of build(() => true)) for (const d of touches(e).reads) loaded.add(d);
   const events = build((d) => loaded.has(d)).filter((e) => e.k === 'step' || e.kernel.stages.some((s) => s.stores.length > 0));

@@ -14,8 +14,15 @@ import { type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Stor
 
 /** Lanes that cost estimates assume; generated source adapts to FB_W. */
 const LANES = 16;
-/** Values of a row are kept between passes up to this many elements (64 KB of float32). */
-const KEEP_LIMIT = 16384;
+export interface BuildOptions {
+  /** Values of a row are kept between passes up to this many elements. */
+  readonly keepLimit: number;
+  /** True for a tensor that another kernel or a library step reads. */
+  readonly readLater: (d: Def) => boolean;
+}
+/** 64 KB of float32 on the stack of a CPU thread; a third of a block's shared memory on a GPU. */
+export const KEEP_LIMIT = { cpp: 16384, cuda: 4096 } as const;
+
 /** Stores of tensors from this size on bypass the cache, unless another kernel reads them. */
 const STREAM_BYTES = 8 << 20;
 
@@ -30,11 +37,11 @@ interface Space {
   readonly idx: readonly Index[];
 }
 
-export function buildKernel(g: Group, grouping: Grouping, name: string, readLater: (d: Def) => boolean): Kernel {
+export function buildKernel(g: Group, grouping: Grouping, name: string, options: BuildOptions): Kernel {
   const plain = plainSpace(g);
-  const probe = new Builder(g, grouping, plain, readLater).draft();
+  const probe = new Builder(g, grouping, plain, options).draft();
   const space = mergeAxes(g, plain, probe);
-  const draft = space === plain ? probe : new Builder(g, grouping, space, readLater).draft();
+  const draft = space === plain ? probe : new Builder(g, grouping, space, options).draft();
   const vector = chooseVector(space, draft);
   const exprs = allExprs(draft);
   const perElement = exprs.reduce((sum, e) => sum + exprCost(e), 1);
@@ -109,7 +116,7 @@ class Builder {
     readonly g: Group,
     readonly grouping: Grouping,
     readonly space: Space,
-    readonly readLater: (d: Def) => boolean,
+    readonly options: BuildOptions,
   ) {
     this.rowIdx = space.idx.filter((_, k) => !g.isCol[k]);
     this.rowAxes = new Set(space.rows);
@@ -177,7 +184,7 @@ class Builder {
         const into = def.how.k === 'map' ? def.how.into : undefined;
         const bytes = mulDims(productOf(def.shape), byteSize(def.dtype));
         const target = into?.target ?? def;
-        const stream = typeof bytes === 'number' && bytes >= STREAM_BYTES && def.dtype === 'float32' && !this.readLater(target);
+        const stream = typeof bytes === 'number' && bytes >= STREAM_BYTES && def.dtype === 'float32' && !this.options.readLater(target);
         (row || !hasCols ? stage.rowStores : stage.colStores).push({ def: target, offset: into ? into.at(at) : linearize(at, def.shape), value, stream });
       };
       for (const i of g.items) {
@@ -224,7 +231,7 @@ class Builder {
   private chooseKept(top: number): void {
     if (top === 0) return;
     const cols = productOf(this.space.cols.map((a) => a.extent));
-    if (typeof cols !== 'number' || cols > KEEP_LIMIT) return;
+    if (typeof cols !== 'number' || cols > this.options.keepLimit) return;
     const used = new Set<Def>();
     const note = (e: LExpr, level: number, seen: Set<LExpr>): void => {
       walk(e, (x) => {

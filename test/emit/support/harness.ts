@@ -77,6 +77,15 @@ export function compileProgram(p: Program, flags: readonly string[] = FLAGS): st
   return `${base}.so`;
 }
 
+/** A CUDA program, run on the CPU through test/simt. */
+export function compileSimt(p: Program): string {
+  const base = join(work, `c${serial++}`);
+  writeFileSync(`${base}.cu`, p.source);
+  const run = fileURLToPath(new URL('../../simt/run.cc', import.meta.url));
+  execFileSync('g++', ['-O1', '-g', '-std=c++20', '-ffp-contract=off', '-fPIC', '-shared', '-w', `-DPROGRAM="${base}.cu"`, '-o', `${base}.so`, run], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return `${base}.so`;
+}
+
 /** Runs a compiled program on tensor values (inputs, then captures). */
 export function runProgram(so: string, g: Graph, p: Program, data: readonly (readonly number[])[], o: RunOptions = {}): RunResult {
   const symbols = new Map(p.meta.symbols.map((s, k) => [s.name, o.dims?.[k] ?? 0]));
