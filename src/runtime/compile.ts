@@ -8,6 +8,8 @@ import { CompilerMissing } from '../build/compiler.js';
 import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { isTensor, unwrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { unify } from '../frontend/trace/unify.js';
+import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
 import { Explanation, totalTimes, type GraphReport } from './explain.js';
@@ -43,6 +45,8 @@ const MAX_SIGNATURES = 16;
 
 interface Signature {
   readonly key: string;
+  /** The key without the sizes: signatures that one symbolic program may serve. Null: not for symbolic programs. */
+  readonly family: string | null;
   readonly text: string;
   readonly variants: Variant[];
   /** Stays eager because of this. */
@@ -53,9 +57,18 @@ interface Signature {
   captures: readonly Handle[];
 }
 
+/** Signatures that differ in sizes only. */
+interface Family {
+  readonly members: Variant[];
+  /** The program for all sizes, once there is one. */
+  symbolic: Variant | null;
+  reason: string | null;
+}
+
 /** The state behind one compiled function. */
 class Compiled {
   readonly signatures = new Map<string, Signature>();
+  readonly families = new Map<string, Family>();
   readonly recompiles: string[] = [];
   readonly backend: Backend;
   readonly calls = { compiled: 0, eager: 0 };
@@ -112,7 +125,12 @@ class Compiled {
     // A compiled function called inside another one's recording becomes part of it.
     if (this.disabled !== null || native.traceActive()) return this.eager(args);
     const flat = flatten(args);
-    const signature = this.signatureOf(flat);
+    const types = flat.tensors.map(describe);
+    const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}`;
+    const family = this.options.dynamic === false || types.some((t) => t.family === null) ? null : `${mode}|${types.map((t) => t.family).join('|')}`;
+    const served = this.tryFamily(family, flat, args.length);
+    if (served !== null) return served.value;
+    const signature = this.signatureOf(mode, family, types, flat.key);
     if (signature === null) return this.eager(args);
     this.latest = signature;
     if (signature.reason !== null) return this.eager(args);
@@ -145,19 +163,58 @@ class Compiled {
     this.hotCount = count > 0 && count <= 16 && flat.key === new Array(count).fill('T').join(',') ? count : -1;
   }
 
-  private signatureOf(flat: Flat): Signature | null {
-    const types = flat.tensors.map((t) => describe(t));
-    const key = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}|${types.map((t) => t.key).join('|')}`;
+  /** The result of the program for all sizes, when there is one and its guards hold. */
+  private tryFamily(key: string | null, flat: Flat, count: number): { readonly value: unknown } | null {
+    const v = key === null ? null : (this.families.get(key)?.symbolic ?? null);
+    if (v === null || !v.runnable || !v.modesHold) return null;
+    const r = v.run(flat.tensors.map(unwrap));
+    if ('value' in r) {
+      this.makeHot(v, flat, count);
+      this.calls.compiled++;
+      return r;
+    }
+    log('guards', () => `${this.name} (symbolic): ${r.failed}`);
+    return null;
+  }
+
+  /** With recordings at three different sizes, one graph for all of them. */
+  private joinFamily(s: Signature, v: Variant): void {
+    if (s.family === null || v.joint !== null) return;
+    let f = this.families.get(s.family);
+    if (f === undefined) this.families.set(s.family, (f = { members: [], symbolic: null, reason: null }));
+    if (f.symbolic !== null || f.reason !== null) return;
+    // One recording per signature, the latest.
+    const others = f.members.filter((m) => m !== v && !s.variants.includes(m));
+    f.members.splice(0, f.members.length, ...others, v);
+    if (f.members.length < 3) return;
+    try {
+      const [first] = f.members;
+      const mismatch = f.members.slice(1).find((m) => !m.sameSurroundings(first!));
+      if (mismatch !== undefined) throw new NotCompilable('recordings at different sizes capture different tensors');
+      const graph = unify(f.members.map((m) => m.rawGraph()));
+      f.symbolic = new Variant(first!.recording, null, this.backend, this.name, graph);
+      f.symbolic.seen = f.members.length;
+      const symbolic = f.symbolic;
+      setImmediate(() => symbolic.start()).unref();
+      this.note(`sizes vary: one program with the symbols ${graph.symbols.map((x) => x.name).join(', ')}`);
+    } catch (e) {
+      f.reason = (e as Error).message;
+      this.note(`sizes vary, and each gets its own program: ${f.reason}`);
+    }
+  }
+
+  private signatureOf(mode: string, family: string | null, types: readonly Described[], structure: string): Signature | null {
+    const key = `${mode}|${types.map((t) => t.key).join('|')}`;
     const have = this.signatures.get(key);
     if (have !== undefined) return have;
     if (this.signatures.size >= MAX_SIGNATURES) {
-      const why = `more than ${MAX_SIGNATURES} different signatures (the last: ${types.map((t) => t.text).join(', ')}; ${flat.key})`;
+      const why = `more than ${MAX_SIGNATURES} different signatures (the last: ${types.map((t) => t.text).join(', ')}; ${structure})`;
       this.note(why);
       notice(`${this.name}: ${why}: new ones run eagerly. Pass numbers that vary as tensors or as fb.live(() => value)`, `limit ${this.name}`);
       return null;
     }
     if (this.signatures.size > 0) this.note(`new signature ${types.map((t) => t.text).join(', ')}`);
-    const made: Signature = { key, text: types.map((t) => t.text).join(', '), variants: [], reason: null, differentiable: false, captures: [] };
+    const made: Signature = { key, family, text: types.map((t) => t.text).join(', '), variants: [], reason: null, differentiable: false, captures: [] };
     this.signatures.set(key, made);
     return made;
   }
@@ -207,6 +264,7 @@ class Compiled {
     if (s.variants.length >= MAX_VARIANTS) throw new NotCompilable(`calls take different courses every time (the last difference: ${last})`);
     const v = new Variant(kept, joint, this.backend, this.name);
     s.variants.push(v);
+    this.joinFamily(s, v);
     // Not at once: in a synchronous loop the next call shows first whether this recording lasts (the first training step may
     // differ from all others).
     setImmediate(() => v.start()).unref();
@@ -227,36 +285,46 @@ class Compiled {
   }
 
   async ready(): Promise<boolean> {
-    const all = [...this.signatures.values()].flatMap((s) => s.variants);
+    const symbolic = [...this.families.values()].flatMap((f) => (f.symbolic === null ? [] : [f.symbolic]));
+    const all = [...[...this.signatures.values()].flatMap((s) => s.variants), ...symbolic];
     for (const v of all) v.start();
     await Promise.all(all.map((v) => v.wait()));
+    for (const f of this.families.values()) {
+      if (f.symbolic?.error == null) continue;
+      f.reason = f.symbolic.error.message;
+      f.symbolic = null;
+      this.note(`sizes vary, and each gets its own program: ${f.reason}`);
+    }
     for (const s of this.signatures.values()) {
       const failed = s.variants.find((v) => v.error !== null);
       if (failed !== undefined && s.reason === null) this.giveUp(s, failed.error!, () => undefined);
     }
-    return this.latest !== null && this.latest.reason === null && this.latest.variants.some((v) => v.runnable);
+    const latest = this.latest;
+    if (latest === null || latest.reason !== null) return false;
+    return latest.variants.some((v) => v.runnable) || (latest.family !== null && this.families.get(latest.family)?.symbolic?.runnable === true);
   }
 
   explain(): Explanation {
-    const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => report(s, v)));
+    const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => report(s.text, v)));
+    for (const f of this.families.values()) if (f.symbolic !== null) graphs.push(report(f.symbolic.symbolic!.inputs.map((v) => printType(v.type)).join(', '), f.symbolic));
     const reasons = [...(this.disabled === null ? [] : [this.disabled]), ...[...this.signatures.values()].flatMap((s) => (s.reason === null ? [] : [`${s.text}: ${s.reason}`]))];
     return new Explanation(this.name, { ...this.calls }, graphs, [...this.recompiles], [...new Set(reasons)]);
   }
 }
 
-function report(s: Signature, v: Variant): GraphReport {
+function report(text: string, v: Variant): GraphReport {
   const made = v.made;
   const parts = v.info;
   const modes = v.recording.modules.map((m) => m.training);
   const guards = [
-    `arguments: ${s.text}`,
+    `arguments: ${text}`,
     `gradients ${v.recording.gradEnabled ? 'enabled' : 'disabled'}`,
     ...(modes.length > 0 ? [`${modes.length} modules in ${modes.every((m) => m) ? 'train' : modes.some((m) => m) ? 'mixed' : 'eval'} mode`] : []),
     ...(v.recording.captures.length > 0 ? [`geometry of ${v.recording.captures.length} captured tensors`] : []),
     ...((v.recording.trace.gradReads ?? []).length > 0 ? [`gradients of ${v.recording.trace.gradReads!.length} tensors at the start`] : []),
   ];
   return {
-    signature: s.text,
+    signature: text,
     state: v.error !== null ? 'failed' : v.runs > 0 ? 'compiled' : v.runnable ? 'ready' : made || parts.length > 0 ? 'building' : 'recorded',
     ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
     kernels: parts.reduce((n, p) => n + p.kernels, 0),
@@ -270,11 +338,20 @@ function report(s: Signature, v: Variant): GraphReport {
   };
 }
 
-function describe(t: Tensor): { key: string; text: string } {
+interface Described {
+  readonly key: string;
+  readonly text: string;
+  /** The key without the sizes; null for layouts that generated programs do not read. */
+  readonly family: string | null;
+}
+
+function describe(t: Tensor): Described {
   const h = t._h;
-  const text = `${dtypeName(native.dtype(h))}[${native.shape(h).join(', ')}]`;
+  const shape = native.shape(h);
+  const dtype = dtypeName(native.dtype(h));
+  const text = `${dtype}[${shape.join(', ')}]`;
   const grad = native.requiresGrad(h) ? '+grad' : '';
-  return { key: `${text}/${native.strides(h).join()}${grad}`, text: text + grad };
+  return { key: `${text}/${native.strides(h).join()}${grad}`, text: text + grad, family: native.isContiguous(h) ? `${dtype}${shape.length}${grad}` : null };
 }
 
 /** Runs the backward of a function's results inside its recording, from placeholder gradients. */

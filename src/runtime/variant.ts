@@ -3,6 +3,7 @@ import { fromTrace } from '../frontend/trace/from_trace.js';
 import { log } from '../debug/log.js';
 import type { Graph, Node, Value } from '../ir/graph.js';
 import { inputValues, producers } from '../ir/build.js';
+import { printDim } from '../ir/dim.js';
 import { printGraph } from '../ir/print.js';
 import { opInfo } from '../ir/table.js';
 import { native } from '../native.js';
@@ -61,8 +62,26 @@ export class Variant {
     readonly joint: Joint | null,
     private readonly backend: Backend,
     readonly name: string,
+    /** A graph with symbolic sizes, from several recordings, in place of this recording's own. */
+    readonly symbolic: Graph | null = null,
   ) {
     this.times.record = recording.milliseconds;
+    this.symbolAt = (symbolic?.symbols ?? []).map((sym) => {
+      const input = symbolic!.inputs.findIndex((v) => v.type.shape.some((d) => printDim(d) === sym.name));
+      return [input, symbolic!.inputs[input]!.type.shape.findIndex((d) => printDim(d) === sym.name)] as const;
+    });
+  }
+
+  /** Where the symbols' values are read: input and dimension. */
+  private readonly symbolAt: readonly (readonly [input: number, dim: number])[];
+  /** Sizes 0 and 1 broadcast: the recordings behind a symbolic graph had neither. */
+  private symbolsHold(inputs: readonly Handle[]): boolean {
+    return this.symbolAt.every(([input, dim]) => native.shape(inputs[input]!)[dim]! >= 2);
+  }
+
+  /** The recording as a graph, before any pass. */
+  rawGraph(): Graph {
+    return fromTrace(this.recording.trace, { captureNames: namesOf(this.recording) });
   }
 
   /** Compares a later recording with this one. @throws NotCompilable for a number or tensor that varies between calls. */
@@ -90,6 +109,16 @@ export class Variant {
     return { kind: 'same' };
   }
 
+  /** True when a recording at other sizes captured the same tensors and made the same kind of result. */
+  sameSurroundings(other: Variant): boolean {
+    const [a, b] = [this.recording, other.recording];
+    return (
+      a.captures.length === b.captures.length && a.captures.every((h, i) => sameTensor(h, b.captures[i]!) || sameContents(h, b.captures[i]!)) &&
+      templateKey(a.template) === templateKey(b.template) && a.thunks.length === b.thunks.length &&
+      a.modules.length === b.modules.length && a.modules.every((m, i) => m.module === b.modules[i]!.module && m.training === b.modules[i]!.training)
+    );
+  }
+
   private isPlaceholder(h: Handle): boolean {
     return this.joint !== null && this.joint.placeholders.some((p) => sameTensor(p, h));
   }
@@ -112,7 +141,7 @@ export class Variant {
   private prepare(): void {
     const { recording: r, joint } = this;
     let at = performance.now();
-    const raw = fromTrace(r.trace);
+    const raw = this.symbolic ?? this.rawGraph();
     refuseAliases(raw, joint === null ? raw.outputs.length : joint.roots.length);
     log('graph', () => `${this.name}, as recorded:\n${printGraph(raw)}`);
     this.times.graph = performance.now() - at;
@@ -126,6 +155,8 @@ export class Variant {
       this.parts = { forward: this.backend.prepare(graph, context), backward: null };
       return;
     }
+    const outside = new Set([...graph.inputs, ...graph.captures]);
+    if (joint.roots.some((root, i) => root && outside.has(graph.outputs[i]!))) throw new NotCompilable('a result that requires grad is an argument or captured tensor itself; return a clone of it');
     const placeholderAt = joint.placeholders.map((p) => {
       const i = r.captures.findIndex((c) => sameTensor(c, p));
       if (i < 0) throw new NotCompilable('a result does not depend on its gradient');
@@ -180,6 +211,7 @@ export class Variant {
 
   /** Runs the program: the function's result, or the guard that failed. */
   run(inputs: readonly Handle[]): { readonly failed: string } | { readonly value: unknown } {
+    if (this.symbolAt.length > 0 && !this.symbolsHold(inputs)) return { failed: 'a symbolic size is 0 or 1' };
     const { thunks, template } = this.recording;
     const scalars = thunks.length === 0 ? NO_SCALARS : thunks.map((t) => t());
     const outputs = this.parts!.forward.run(inputs, scalars);
@@ -206,6 +238,7 @@ export class Variant {
       joint.leaves.map((l) => (l.input === null ? l.handle : inputs[l.input]!)),
       joint.roots.map((root, i) => (root ? outputs[i]! : null)),
       (grads: readonly (Handle | null)[], kept: readonly (Handle | null)[]): (Handle | null)[] => {
+        if (grads.some((g) => g !== null && native.requiresGrad(g))) throw new Error('the backward of a compiled function cannot be differentiated again (createGraph); call the original function instead');
         const given = joint.roots.flatMap((root, i) => (root ? [grads[i] ?? null] : []));
         const placeholders = given.map((g, i) => (g === null ? native.ops.full(shapes[i]![0] as number[], 0, shapes[i]![1]) : native.isContiguous(g) ? g : native.ops.clone(native.ops.contiguous(g))));
         const found = backward.run([...placeholders, ...(kept as readonly Handle[]).slice(0, saved.length)], scalars);
@@ -222,6 +255,24 @@ export class Variant {
   get info(): ProgramInfo[] {
     return this.each().map((p) => ({ ...p.info, times: { ...this.times, ...p.info.times } }));
   }
+}
+
+/** State-dict names of the captured tensors, from the modules that were called (the outermost first). */
+function namesOf(r: Omit<Recording, 'inputs' | 'outputs'>): (string | undefined)[] {
+  const place = (h: Handle): string => `${native.storageId(h)}:${native.offset(h)}`;
+  const names = new Map<string, string>();
+  for (const { module } of r.modules) {
+    for (const [name, t] of [...module.namedParameters(), ...module.namedBuffers()]) {
+      if (!names.has(place(t._h))) names.set(place(t._h), name);
+    }
+  }
+  const used = new Set<string>();
+  return r.captures.map((h) => {
+    const name = names.get(place(h));
+    if (name === undefined || used.has(name)) return undefined;
+    used.add(name);
+    return name;
+  });
 }
 
 const NO_SCALARS: readonly number[] = [];

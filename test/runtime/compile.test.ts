@@ -264,6 +264,17 @@ describe('falling back', () => {
     await warm(f, tensor([1]));
     expect(numbers(f(tensor([4])))).toEqual([8]);
   });
+  test('a captured leaf as a result stays itself', async () => {
+    const w = randn([2], { requiresGrad: true });
+    const f = compile((x: Tensor) => [w, x.mul(w)]);
+    for (let i = 0; i < 5; i++) {
+      const [same, y] = f(randn([2])) as [Tensor, Tensor];
+      expect(same.isLeaf).toBe(true);
+      y.sum().backward();
+      await f.ready();
+    }
+    expect(f.explain().reasons.join()).toMatch(/is an argument or captured tensor itself/);
+  });
   test('a result that is a view of an argument stays one', async () => {
     const f = compile((x: Tensor) => x.t());
     const x = randn([2, 3]);
@@ -305,6 +316,38 @@ describe('falling back', () => {
   test('unknown backends are named', () => {
     expect(() => compile((x: Tensor) => x, { backend: 'tpu' })).toThrow(/unknown backend 'tpu' \(known: interpret, cpp\)/);
   });
+});
+
+test('a size that keeps changing becomes symbolic: one program for all of them', async () => {
+  const w = randn([5, 4]);
+  const fn = (x: Tensor): Tensor => x.matmul(w).relu().softmax(1).reshape([-1]).mul(2);
+  const f = compile(fn);
+  for (const n of [3, 4, 7]) {
+    f(randn([n, 5]));
+    await f.ready();
+  }
+  expect(await f.ready()).toBe(true);
+  const before = f.explain().graphs.length;
+  for (const n of [2, 10, 33, 100, 3]) {
+    const x = randn([n, 5]);
+    close(f(x), fn(x));
+  }
+  const e = f.explain();
+  expect(e.graphs.length, String(e)).toBe(before);
+  expect(e.graphs.at(-1)).toMatchObject({ signature: 'float32[s0, 5]', runs: 5 });
+  // Size 1 broadcasts: it gets a program of its own.
+  const one = randn([1, 5]);
+  close(f(one), fn(one));
+  expect(f.explain().graphs.length).toBe(before + 1);
+});
+
+test('sizes that enter as numbers are specialised, with a reason', async () => {
+  const fn = (x: Tensor): Tensor => x.div(x.shape[0]! * 1.5);
+  const f = compile(fn);
+  for (const n of [2, 3, 4, 5]) await warm(f, randn([n]));
+  const x = randn([5]);
+  close(f(x), fn(x));
+  expect(f.explain().recompiles.join()).toMatch(/each gets its own program: node 0 'trueDivide' .* a number computed from a size cannot be symbolic/);
 });
 
 test('a synchronous loop switches to the program without the event loop', () => {
