@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <unordered_map>
 
 #include "autograd/internal.h"
 #include "autograd/nan_check.h"
@@ -16,6 +15,45 @@ namespace {
 struct Capture {
   uint32_t outputNr;
   size_t result;
+};
+
+/// Node → number in the order of meeting. Open addressing: a lookup is one or two cache lines, and growing is rare.
+class NodeIndex {
+ public:
+  NodeIndex() : slots_(64) {}
+  static constexpr size_t kNone = SIZE_MAX;
+  size_t find(const Node* n) const {
+    for (size_t i = hash(n);; ++i) {
+      const Slot& s = slots_[i & (slots_.size() - 1)];
+      if (s.node == n) return s.at;
+      if (!s.node) return kNone;
+    }
+  }
+  /// The number of `n`; `next` becomes its number when it is new.
+  size_t add(const Node* n, size_t next) {
+    if (const size_t at = find(n); at != kNone) return at;
+    if ((next + 1) * 2 > slots_.size()) {
+      std::vector<Slot> old(slots_.size() * 4);
+      old.swap(slots_);
+      for (const Slot& s : old)
+        if (s.node) place(s);
+    }
+    place({n, next});
+    return next;
+  }
+
+ private:
+  struct Slot {
+    const Node* node = nullptr;
+    size_t at = 0;
+  };
+  static size_t hash(const Node* n) { return (reinterpret_cast<uintptr_t>(n) >> 6) * 0x9E3779B97F4A7C15ull >> 32; }
+  void place(Slot s) {
+    size_t i = hash(s.node);
+    while (slots_[i & (slots_.size() - 1)].node) ++i;
+    slots_[i & (slots_.size() - 1)] = s;
+  }
+  std::vector<Slot> slots_;
 };
 
 struct State {
@@ -56,11 +94,11 @@ class Run {
   static bool later(const Entry& a, const Entry& b) { return a.first != b.first ? a.first < b.first : a.second > b.second; }
 
   size_t indexOf(Node* n) {
-    auto [it, fresh] = index_.try_emplace(n, states_.size());
-    if (fresh) states_.emplace_back(n);
-    return it->second;
+    const size_t at = index_.add(n, states_.size());
+    if (at == states_.size()) states_.emplace_back(n);
+    return at;
   }
-  size_t stateOf(Node* n) { return index_.find(n)->second; }
+  size_t stateOf(Node* n) const { return index_.find(n); }
 
   void findNodes() {
     std::vector<size_t> stack;
@@ -85,11 +123,11 @@ class Run {
     for (size_t i = 0; i < inputs.size(); ++i) {
       FB_CHECK(inputs[i].requiresGrad(), Autograd, "One of the differentiated Tensors does not require grad");
       const Edge e = edgeOf(inputs[i]);
-      auto it = index_.find(e.node.get());
-      if (it == index_.end()) continue;  // not part of this graph
-      wanted[it->second] = true;
-      if (!options_.accumulate) states_[it->second].captures.push_back({e.index, i});
-      else states_[it->second].needed = true;
+      const size_t at = index_.find(e.node.get());
+      if (at == NodeIndex::kNone) continue;  // not part of this graph
+      wanted[at] = true;
+      if (!options_.accumulate) states_[at].captures.push_back({e.index, i});
+      else states_[at].needed = true;
     }
     // Post-order over the graph: a node is needed when one of its edges leads to a wanted or needed node.
     std::vector<char> done(states_.size());
@@ -243,7 +281,7 @@ class Run {
 
   RunOptions options_;
   std::vector<Edge> rootEdges_;
-  std::unordered_map<Node*, size_t> index_;
+  NodeIndex index_;
   std::vector<State> states_;
   std::vector<Entry> heap_;
   TensorList results_;

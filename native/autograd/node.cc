@@ -2,9 +2,15 @@
 #include <algorithm>
 
 #include "autograd/internal.h"
+#include "autograd/pool.h"
 #include "flambeau/trace.h"
 
 namespace flambeau::autograd {
+
+void* Node::operator new(size_t bytes) { return takeBlock(bytes); }
+void Node::operator delete(void* p, size_t bytes) { giveBlock(p, bytes); }
+void* Meta::operator new(size_t bytes) { return takeBlock(bytes); }
+void Meta::operator delete(void* p, size_t bytes) { giveBlock(p, bytes); }
 
 // A node that loses its last reference is queued; whoever queued first deletes all. Deleting one node drops its edges and
 // saved tensors, which queue the next nodes, so the depth of recursion does not grow with the length of the graph.

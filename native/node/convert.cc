@@ -210,7 +210,7 @@ int64_t Args::integer(size_t i) const {
   const Scalar s = *numberOf(argv_[i], type);
   if (s.isFloat()) {
     if (s.d == 0) return 0;  // -0
-    FB_CHECK(false, Type, "%s(): argument '%s' (position %zu) must be int, not the number %g", op_, names_[i], i + 1, s.d);
+    FB_CHECK(false, Type, "%s(): argument '%s' (position %zu) must be int, not float", op_, names_[i], i + 1);
   }
   return s.i;
 }
@@ -277,7 +277,7 @@ IntSpan Args::ints(size_t i) {
     double d;
     if (napi_get_value_double(env_, item, &d) == napi_ok) {
       FB_CHECK(std::trunc(d) == d && std::fabs(d) <= 9007199254740992.0, Type,
-               "%s(): argument '%s' (position %zu) must be array of ints, but found the number %g at pos %u", op_, names_[i], i + 1, d, k);
+               "%s(): argument '%s' (position %zu) must be array of ints, but found element of type float at pos %u", op_, names_[i], i + 1, k);
       (*out)[k] = static_cast<int64_t>(d);
       continue;
     }

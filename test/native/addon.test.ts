@@ -40,9 +40,9 @@ describe('arguments', () => {
     const bad = native.ops as unknown as Record<string, (...a: unknown[]) => unknown>;
     expect(failure(() => bad['add']!(x, 'a', 1))).toMatchObject({ name: 'TypeError', code: 'ERR_FLAMBEAU_TYPE', message: "add(): argument 'other' (position 2) must be Tensor or number, not string" });
     expect(failure(() => bad['neg']!())).toMatchObject({ message: "neg(): argument 'self' (position 1) must be Tensor, not undefined" });
-    expect(failure(() => bad['permute']!(x, [0.5])).message).toContain("argument 'dims' (position 2) must be array of ints, but found the number 0.5 at pos 0");
+    expect(failure(() => bad['permute']!(x, [0.5])).message).toContain("argument 'dims' (position 2) must be array of ints, but found element of type float at pos 0");
     expect(failure(() => bad['cat']!([x, 3], 0)).message).toContain('must be array of Tensors, but found element of type number at pos 1');
-    expect(failure(() => bad['select']!(x, 0, NaN)).message).toContain("argument 'index' (position 3) must be int, not the number nan");
+    expect(failure(() => bad['select']!(x, 0, NaN)).message).toContain("argument 'index' (position 3) must be int, not float");
   });
   test('a foreign External and a generator are no tensors', () => {
     expect(failure(() => native.ops.neg(native.generator(1))).message).toBe("neg(): argument 'self' (position 1) must be Tensor, not Generator");

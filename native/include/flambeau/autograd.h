@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "flambeau/inline_vector.h"
 #include "flambeau/tensor.h"
 
 namespace flambeau::autograd {
@@ -28,7 +29,7 @@ class Node : public RefCounted {
   /// Drops saved tensors (after a backward without retainGraph); using them again throws PyTorch's error.
   virtual void releaseSaved() {}
 
-  std::vector<Edge> edges;      // one per differentiable input, in schema order
+  InlineVector<Edge, 2> edges;  // one per differentiable input, in schema order
   uint64_t sequence = 0;        // later nodes run first
   uint32_t numOutputs = 1;
   /// Shape/dtype of each forward output, to make zeros for outputs that got no gradient.
@@ -36,7 +37,7 @@ class Node : public RefCounted {
     Dims sizes;
     DType dtype;
   };
-  std::vector<OutputMeta> outputMeta;
+  InlineVector<OutputMeta, 1> outputMeta;
   std::vector<std::function<void(TensorList& grads)>> preHooks;  // per node; run after the tensor hooks
   std::vector<std::function<void(TensorList& gradInputs, const TensorList& grads)>> postHooks;
 
@@ -55,6 +56,10 @@ class Node : public RefCounted {
   std::vector<Retained> retained;
   /// Where the forward call was, recorded in anomaly mode only.
   std::string forwardSite;
+
+  // Nodes come from a pool of their own.
+  static void* operator new(size_t bytes);
+  static void operator delete(void* p, size_t bytes);
 
  protected:
   /// Graphs are destroyed with a work list, so that one of any length needs no stack.
@@ -90,6 +95,9 @@ struct Meta {
   Tensor base;
   uint32_t viewVersion = 0;
   bool viewOfNoGrad = false;      // made while grad mode was off
+
+  static void* operator new(size_t bytes);
+  static void operator delete(void* p, size_t bytes);
 };
 
 // ---- modes (thread-local) ----
