@@ -30,9 +30,8 @@ export default tseslint.config(
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'off',
       'prefer-const': 'error',
-      // Modules are callable: their constructor returns a function with the class's prototype, and types say so by merging.
+      // Modules are callable: their constructor makes a function with the class's prototype.
       '@typescript-eslint/no-this-alias': 'off',
-      '@typescript-eslint/no-unsafe-declaration-merging': 'off',
     },
   },
   {

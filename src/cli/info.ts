@@ -1,9 +1,9 @@
 // `flambeau info`: what this installation uses. The first thing to ask for in a bug report.
-import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { openCache } from '../build/cache.js';
 import { findCompiler } from '../build/compiler.js';
 import { native } from '../native.js';
+import { packageVersion } from '../package_root.js';
 
 /** Prints one fact per line. */
 export function info(args: readonly string[]): void {
@@ -13,12 +13,14 @@ export function info(args: readonly string[]): void {
     return;
   }
   if (args.length > 0) throw new Error(`info: unknown argument '${args[0]}'`);
+  const { isa, oneDNN, threads } = native.info();
   const facts: [string, string][] = [
     ['flambeau', version],
     ['node', `${process.version} (${process.platform} ${process.arch})`],
     ['processor', cpus()[0]?.model ?? 'unknown'],
-    ...Object.entries(native.info()).map(([key, value]): [string, string] => [key, String(value)]),
-    ['threads', String(native.numThreads())],
+    ['kernels', isa],
+    ['matrices', oneDNN === null ? 'generated kernels (oneDNN is not installed: see the README)' : `oneDNN ${oneDNN}`],
+    ['threads', String(threads)],
     ['compiler', compiler()],
     ['cache', cache()],
   ];
@@ -40,20 +42,4 @@ function cache(): string {
   const entries = store.list();
   const mb = entries.reduce((n, e) => n + e.bytes, 0) / 2 ** 20;
   return `${store.dir} (${entries.length} programs, ${mb.toFixed(1)} of ${(store.maxBytes / 2 ** 20).toFixed(0)} MB)`;
-}
-
-/** The version in package.json, which lies above the sources and above dist/. */
-function packageVersion(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as {
-        name?: string;
-        version?: string;
-      };
-      if (name === 'flambeau' && version) return version;
-    } catch {
-      // The other one.
-    }
-  }
-  return 'unknown';
 }

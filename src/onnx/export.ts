@@ -1,5 +1,4 @@
 // fb.onnx.export: traces a module or function (at several sizes when axes are dynamic) and writes it as an ONNX model.
-import { readFileSync } from 'node:fs';
 import { OPS } from '../../generated/ts/ops.js';
 import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
@@ -7,6 +6,7 @@ import { unify } from '../frontend/trace/unify.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
+import { packageVersion } from '../package_root.js';
 import { record } from '../runtime/recorder.js';
 import { writeFileAtomic } from '../serialization/safetensors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
@@ -188,18 +188,3 @@ function nameCaptures(
 
 const placeOf = (h: Handle): string =>
   `${native.storageId(h)}:${native.offset(h)}:${native.shape(h).join(',')}:${native.strides(h).join(',')}`;
-
-let version: string | undefined;
-function packageVersion(): string {
-  if (version === undefined) {
-    for (const up of ['../../package.json', '../../../package.json']) {
-      try {
-        version = (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
-        break;
-      } catch {
-        // The other one: sources and the built package lie at different depths.
-      }
-    }
-  }
-  return version ?? '0';
-}
