@@ -3,6 +3,7 @@ import { empty } from '../tensor/create.js';
 import { ValueError } from '../tensor/errors.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
+import * as ops from '../../generated/ts/functions.js';
 import { merge, ntuple, py, type Rest, type Size1, type Size2 } from './args.js';
 import * as F from './functional.js';
 import { calculateFanInAndFanOut, kaimingUniform_, uniform_ } from './init.js';
@@ -29,6 +30,8 @@ abstract class ConvNd extends Module {
   readonly padding: readonly number[] | 'valid' | 'same';
   readonly dilation: readonly number[];
   readonly groups: number;
+  /** `padding` in numbers; not enumerable. */
+  protected declare readonly pads: readonly number[];
   weight: Parameter;
   bias: Parameter | null;
 
@@ -46,7 +49,8 @@ abstract class ConvNd extends Module {
     this.padding = typeof o.padding === 'string' ? o.padding : ntuple(o.padding, n, 'padding');
     this.dilation = ntuple(o.dilation, n, 'dilation');
     this.groups = o.groups;
-    F.resolvePadding(this.padding, this.kernelSize, this.stride, this.dilation);
+    const pads = F.resolvePadding(this.padding, this.kernelSize, this.stride, this.dilation);
+    Object.defineProperty(this, 'pads', { value: pads });
     this.weight = new Parameter(empty([outChannels, inChannels / o.groups, ...this.kernelSize], { dtype: o.dtype }));
     this.bias = o.bias ? new Parameter(empty([outChannels], { dtype: o.dtype })) : null;
     this.resetParameters();
@@ -78,7 +82,7 @@ export class Conv1d extends ConvNd {
     super('Conv1d', 1, inChannels, outChannels, kernelSize, rest);
   }
   override forward(input: Tensor): Tensor {
-    return F.conv1d(input, this.weight, this.bias, this.stride as Size1, this.padding as Size1, this.dilation as Size1, this.groups);
+    return ops.conv1d(input, this.weight, this.bias, this.stride, this.pads, this.dilation, this.groups);
   }
 }
 /** Convolution over [N, C, H, W] or [C, H, W]. */
@@ -87,7 +91,7 @@ export class Conv2d extends ConvNd {
     super('Conv2d', 2, inChannels, outChannels, kernelSize, rest);
   }
   override forward(input: Tensor): Tensor {
-    return F.conv2d(input, this.weight, this.bias, this.stride as Size2, this.padding as Size2, this.dilation as Size2, this.groups);
+    return ops.conv2d(input, this.weight, this.bias, this.stride, this.pads, this.dilation, this.groups);
   }
 }
 

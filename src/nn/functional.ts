@@ -70,6 +70,9 @@ export function conv1d(input: Tensor, weight: Tensor, ...rest: Rest<[bias: Tenso
   return ops.conv1d(input, weight, o.bias, stride, padding, dilation, o.groups);
 }
 
+const ZERO = [0, 0] as const;
+const ONE = [1, 1] as const;
+
 export interface MaxPool2dOptions {
   stride?: Size2 | null;
   padding?: Size2;
@@ -78,8 +81,9 @@ export interface MaxPool2dOptions {
 }
 /** Largest value of each window of [N, C, H, W] or [C, H, W]; the stride defaults to the kernel size. */
 export function maxPool2d(input: Tensor, kernelSize: Size2, ...rest: Rest<[stride: Size2 | null, padding: Size2, dilation: Size2, ceilMode: boolean], MaxPool2dOptions>): Tensor {
-  const o = merge<MaxPool2dOptions>('maxPool2d', rest, ['stride', 'padding', 'dilation', 'ceilMode'], { stride: null, padding: 0, dilation: 1, ceilMode: false });
   const kernel = ntuple(kernelSize, 2, 'kernelSize');
+  if (rest.length === 0) return ops.maxPool2d(input, kernel, kernel, ZERO, ONE, false);
+  const o = merge<MaxPool2dOptions>('maxPool2d', rest, ['stride', 'padding', 'dilation', 'ceilMode'], { stride: null, padding: 0, dilation: 1, ceilMode: false });
   const stride = o.stride === null ? kernel : ntuple(o.stride, 2, 'stride');
   return ops.maxPool2d(input, kernel, stride, ntuple(o.padding, 2, 'padding'), ntuple(o.dilation, 2, 'dilation'), o.ceilMode);
 }
