@@ -56,6 +56,13 @@ const sizeOf = (s: readonly Dim[]): number => {
   return typeof n === 'number' ? n : 4096;
 };
 
+/** Why a second pass over the columns of this space would go through memory again; null when it would not. */
+function longRow(shape: readonly Dim[], isCol: readonly boolean[]): string | null {
+  const cols = shape.filter((_, k) => isCol[k]);
+  const limit = sizeOf(shape.filter((_, k) => !isCol[k])) > 1 ? ROW_LIMIT : SINGLE_ROW_LIMIT;
+  return sizeOf(cols) > limit ? `a row of ${shapeText(cols)} elements does not stay in the cache for another pass` : null;
+}
+
 class Grouper {
   readonly groups: Group[] = [];
   readonly groupOf = new Map<Def | Reduce, Group>();
@@ -278,9 +285,8 @@ class Grouper {
       if (!isAt(r.idx, r.src.shape, want)) return `it reads ${r.src.name} at other positions than its own`;
     }
     const level = this.levelIn(g, u);
-    const limit = sizeOf(rows) > 1 ? ROW_LIMIT : SINGLE_ROW_LIMIT;
-    const cols = g.shape.filter((_, k) => g.isCol[k]);
-    if (level > 0 && !row && sizeOf(cols) > limit) return `a row of ${shapeText(cols)} elements does not stay in the cache for another pass`;
+    const tooLong = level > 0 && !row ? longRow(g.shape, g.isCol) : null;
+    if (tooLong !== null) return tooLong;
     if (this.path(u, g)) return 'another kernel or library call lies between them';
     return null;
   }
@@ -369,6 +375,8 @@ class Grouper {
             if (i.row && !atRow) return `it reads ${r.src.name} at one column`;
             const want = i.row ? wide : atRow ? wide.filter((_, k) => !isCol[k]) : wide;
             if (!isAt(r.idx, r.src.shape, want)) return `it reads ${r.src.name} at other positions than its own`;
+            const tooLong = !i.row && (p.k === 'reduce' || p.level > 0) ? longRow(home.shape, isCol) : null;
+            if (tooLong !== null) return tooLong;
           }
         }
       }

@@ -275,11 +275,11 @@ export function reference(g: Graph, data: readonly (readonly number[])[], live: 
   }
 }
 
-/** Largest error relative to the size of the values. */
-export function difference(got: readonly number[], want: readonly number[]): number {
+/** Largest error relative to the size of the values; `floor`: sizes below it count as that much (cancelled sums). */
+export function difference(got: readonly number[], want: readonly number[], floor = 1e-6): number {
   if (got.length !== want.length) return Infinity;
   let worst = 0;
-  const scale = Math.max(1e-6, ...want.map((x) => (Number.isFinite(x) ? Math.abs(x) : 0)));
+  const scale = Math.max(floor, ...want.map((x) => (Number.isFinite(x) ? Math.abs(x) : 0)));
   got.forEach((x, i) => {
     const w = want[i]!;
     if (Number.isNaN(w) || Number.isNaN(x)) {
