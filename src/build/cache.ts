@@ -1,5 +1,6 @@
 // The content-addressed cache of built programs. An entry is a directory named by its key:
-//   KEY/program.so, KEY/source.cpp, KEY/entry.json (hash and size of program.so, and when it was made)
+//   KEY/program.so, KEY/source.cpp, KEY/entry.json (hash and size of program.so; its time says when it was last used)
+// Emitted programs are entries too (emitted.json in place of program.so): see runtime/emit_cache.ts.
 // It is written under tmp/ and renamed as a whole, so that readers see all of it or nothing and builders need no locks: the
 // first rename wins, the others find an entry. A damaged entry is set aside and built again.
 import { createHash, randomBytes } from 'node:crypto';
@@ -8,6 +9,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { log, notice } from '../debug/log.js';
 
+const PROGRAM = 'program.so';
 const STALE_MS = 60 * 60 * 1000;
 const DEFAULT_MAX_MB = 1024;
 
@@ -35,8 +37,8 @@ export class ProgramCache {
     return join(this.dir, key);
   }
 
-  /** The path of an intact program, or null. Marks it as used now; damaged entries are removed. */
-  lookup(key: string): string | null {
+  /** The path of an intact entry's file, or null. Marks it as used now; damaged entries are removed. */
+  lookup(key: string, file = PROGRAM): string | null {
     const dir = this.entry(key);
     let text: string;
     try {
@@ -44,7 +46,7 @@ export class ProgramCache {
     } catch {
       return null;
     }
-    const so = join(dir, 'program.so');
+    const so = join(dir, file);
     try {
       const entry = JSON.parse(text) as Partial<Entry>;
       const bytes = readFileSync(so);
@@ -72,9 +74,9 @@ export class ProgramCache {
     return dir;
   }
 
-  /** Turns a workspace that holds program.so into the entry; the path of the program that everybody uses from now on. */
-  commit(key: string, workspace: string): string {
-    const bytes = readFileSync(join(workspace, 'program.so'));
+  /** Turns a workspace that holds the file into the entry; the path of the file that everybody uses from now on. */
+  commit(key: string, workspace: string, file = PROGRAM): string {
+    const bytes = readFileSync(join(workspace, file));
     const entry: Entry = { version: 1, sha256: sha256(bytes), bytes: bytes.length };
     writeFileSync(join(workspace, 'entry.json'), JSON.stringify(entry));
     for (let attempt = 0; ; attempt++) {
@@ -83,7 +85,7 @@ export class ProgramCache {
         break;
       } catch (e) {
         // Somebody else was first: theirs is as good, unless it is damaged (then lookup has removed it).
-        const theirs = this.lookup(key);
+        const theirs = this.lookup(key, file);
         if (theirs !== null) {
           rmSync(workspace, { recursive: true, force: true });
           return theirs;
@@ -94,7 +96,7 @@ export class ProgramCache {
       }
     }
     this.evict();
-    return join(this.entry(key), 'program.so');
+    return join(this.entry(key), file);
   }
 
   remove(key: string): void {

@@ -1,12 +1,11 @@
 // The C++ backend: graph → source → shared object (cached) → loaded program.
 import { startBuild, type Build } from '../build/build.js';
 import { log } from '../debug/log.js';
-import { emitProgram } from '../emit/program.js';
-import type { Schedule } from '../emit/schedule.js';
 import { printDim } from '../ir/dim.js';
 import type { Graph } from '../ir/graph.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
+import { emitCached, type Emitted } from './emit_cache.js';
 import { registerBackend, type Backend, type Prepared, type ProgramContext, type ProgramInfo, type StageTimes } from './backend.js';
 
 /** The parts of a program's metadata (docs/program-format.md) that only the runtime knows. */
@@ -27,7 +26,7 @@ class CppProgram implements Prepared {
   readonly source: string;
   readonly metaJson: string;
   private readonly build: Build;
-  private readonly schedule: Schedule;
+  private readonly emitted: Emitted;
   private readonly times: StageTimes = {};
   private cached = false;
   /** Inputs that are made contiguous before each run. */
@@ -40,8 +39,8 @@ class CppProgram implements Prepared {
     this.copied = graph.inputs.flatMap((v, i) => (v.strides === undefined ? [] : [i]));
     const odd = [...graph.inputs.filter((v) => written.has(v)), ...graph.captures].find((v) => v.strides !== undefined);
     if (odd !== undefined) throw new LayoutError(`a captured or written tensor (${odd.type.dtype}[${odd.type.shape.map(printDim).join(', ')}]) is not contiguous`);
-    const program = emitProgram(graph, { target: 'cpp' });
-    const meta = program.meta as unknown as Meta;
+    const program = emitCached(graph);
+    const meta = structuredClone(program.meta) as unknown as Meta;
     meta.inputs.forEach((m, i) => (m.requiresGrad = !this.copied.includes(i) && (context.inputsRequireGrad[i] ?? false)));
     meta.gradReads = (graph.gradReads ?? []).map((r) => ({
       capture: graph.captures.indexOf(r.leaf),
@@ -49,9 +48,9 @@ class CppProgram implements Prepared {
     }));
     this.source = program.source;
     this.metaJson = JSON.stringify(meta);
-    this.schedule = program.schedule;
+    this.emitted = program;
     this.times.emit = performance.now() - start;
-    log('schedule', () => String(this.schedule));
+    log('schedule', () => program.schedule);
     log('kernels', () => this.source);
     this.build = startBuild(this.source);
   }
@@ -92,8 +91,8 @@ class CppProgram implements Prepared {
   }
 
   get info(): ProgramInfo {
-    const { kernels, steps } = this.schedule;
-    return { kernels: kernels.length, steps: steps.length, schedule: String(this.schedule), source: this.source, cached: this.cached, times: { ...this.times } };
+    const { kernels, steps, schedule } = this.emitted;
+    return { kernels, steps, schedule, source: this.source, cached: this.cached, times: { ...this.times } };
   }
 }
 
