@@ -337,32 +337,46 @@ function chooseVector(space: Space, draft: Draft): Axis | null {
   const total = axes.reduce((p, a) => p * num(a.extent), 1);
   const rowCount = space.rows.reduce((p, a) => p * num(a.extent), 1);
   const folds = draft.stages.reduce((n, s) => n + s.folds.length, 0);
-  const indices = allIndices(draft);
-  const compute = allExprs(draft).reduce((s, e) => s + exprCost(e), 0);
+  const inner = workOf(draft.stages.flatMap((s) => [...s.folds.map((f) => f.elem), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)]), draft.stages.flatMap((s) => s.colStores));
+  const outer = workOf(draft.stages.flatMap((s) => s.rowStores.map((x) => x.value)), draft.stages.flatMap((s) => s.rowStores));
   let best: Axis | null = null;
   let bestCost = Infinity;
   for (const a of axes) {
     const n = num(a.extent);
-    let cost = compute * 0.5;
-    for (const { index, kind } of indices) {
-      if (kind === 'count') {
-        cost += 1;
-        continue;
-      }
-      const c = coefficient(index, a);
-      const one = c !== null ? constantOf(c) : null;
-      const needed = [...axesOf(index)].length;
-      if (c === null || (hasDivision(index) && one === null)) cost += 24;
-      else if (one === 0) cost += kind === 'store' ? 1 : needed === 0 ? 0.1 : 0.6;
-      else if (one === 1) cost += 1;
-      else cost += kind === 'store' ? 20 : 14;
-    }
-    let estimate = (total / n) * Math.ceil(n / LANES) * cost;
-    if (space.cols.includes(a)) estimate += rowCount * folds * 10;
+    const vectors = Math.ceil(n / LANES);
+    const inCols = space.cols.includes(a);
+    let estimate = (space.cols.length > 0 ? (total / n) * vectors * inner(a) : 0) + (inCols ? rowCount : (rowCount / n) * vectors) * outer(a);
+    if (inCols) estimate += rowCount * folds * 10;
     if (estimate < bestCost * 0.999 || (estimate <= bestCost * 1.001 && best !== null)) {
       best = a;
       bestCost = Math.min(estimate, bestCost);
     }
   }
   return best;
+}
+
+/** Cost of one vector of these values, as a function of the vector axis: arithmetic, loads and stores by their stride. */
+function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) => number {
+  const compute = values.reduce((s, e) => s + exprCost(e), 0) * 0.5;
+  const loads = new Map<string, Index>();
+  let counts = 0;
+  for (const v of values) {
+    walk(v, (x) => {
+      if (x.k === 'load') loads.set(`${x.src.id}|${x.offset.key}`, x.offset);
+      else if (x.k === 'iota' || x.k === 'uniform') counts++;
+    });
+  }
+  return (a) => {
+    let cost = compute + counts;
+    for (const [list, strided] of [[[...loads.values()], 14], [stores.map((s) => s.offset), 20]] as const) {
+      for (const index of list) {
+        const c = coefficient(index, a);
+        const one = c !== null ? constantOf(c) : null;
+        if (c === null || (hasDivision(index) && one === null)) cost += 24;
+        else if (one === 0) cost += strided === 20 ? 1 : axesOf(index).size === 0 ? 0.1 : 0.6;
+        else cost += one === 1 ? 1 : strided;
+      }
+    }
+    return cost;
+  };
 }
