@@ -40,7 +40,8 @@ function fn(name: string, f: (...args: Tensor[]) => Tensor, ...shapes: number[][
   add(name, BOTH, async (mode) => {
     const args = shapes.map((s) => fb.randn(s));
     const run = await prepared(mode, f, args, false);
-    return () => fb.noGrad(() => run(...args));
+    // Reference counting frees PyTorch's result at once; here `dispose` does, else the collector would some calls later.
+    return () => fb.noGrad(() => run(...args)).dispose();
   });
 }
 
