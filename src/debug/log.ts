@@ -7,11 +7,16 @@ export type LogTopic = (typeof LOG_TOPICS)[number];
 let enabled = parse(process.env['FLAMBEAU_LOG']);
 
 function parse(text: string | undefined): ReadonlySet<string> {
-  const names = (text ?? '').split(',').map((s) => s.trim()).filter((s) => s !== '');
+  const names = (text ?? '')
+    .split(',')
+    .map((s) => s.trim())
+    .filter((s) => s !== '');
   if (names.includes('all')) return new Set(LOG_TOPICS);
   const unknown = names.filter((n) => !(LOG_TOPICS as readonly string[]).includes(n));
   if (unknown.length > 0) {
-    process.stderr.write(`flambeau: FLAMBEAU_LOG: unknown topic '${unknown.join("', '")}' (one of ${LOG_TOPICS.join(', ')}, all)\n`);
+    process.stderr.write(
+      `flambeau: FLAMBEAU_LOG: unknown topic '${unknown.join("', '")}' (one of ${LOG_TOPICS.join(', ')}, all)\n`,
+    );
   }
   return new Set(names);
 }
@@ -26,7 +31,10 @@ export const logEnabled = (topic: LogTopic): boolean => enabled.has(topic);
 /** Prints the lines of `text()` under a topic; `text` is not called when the topic is off. */
 export function log(topic: LogTopic, text: () => string): void {
   if (!enabled.has(topic)) return;
-  const lines = text().replace(/\n$/, '').split('\n').map((l) => `[${topic}] ${l}\n`);
+  const lines = text()
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((l) => `[${topic}] ${l}\n`);
   process.stderr.write(lines.join(''));
 }
 

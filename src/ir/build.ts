@@ -3,19 +3,33 @@ import type { Attr, DType, Dim, Graph, Input, Node, TensorType, Value } from './
 import { infer } from './rules.js';
 
 export const emptyGraph = (): Graph => ({
-  inputs: [], captures: [], nodes: [], regions: [], outputs: [], writes: [], gradWrites: [], liveScalars: [], symbols: [],
+  inputs: [],
+  captures: [],
+  nodes: [],
+  regions: [],
+  outputs: [],
+  writes: [],
+  gradWrites: [],
+  liveScalars: [],
+  symbols: [],
 });
 
 export const tensorType = (dtype: DType, shape: readonly Dim[]): TensorType => ({ dtype, shape: [...shape] });
 
 /** The values that an operand refers to. */
-export const inputValues = (i: Input): readonly Value[] => (i.kind === 'value' ? [i.value] : i.kind === 'list' ? i.values : []);
+export const inputValues = (i: Input): readonly Value[] =>
+  i.kind === 'value' ? [i.value] : i.kind === 'list' ? i.values : [];
 /** All values that a node reads, in order. */
 export const nodeValues = (n: Node): Value[] => n.inputs.flatMap(inputValues);
 
 export const valueInput = (value: Value): Input => ({ kind: 'value', value });
-export const constInput = (value: number | boolean, float = typeof value === 'number' && !Number.isInteger(value)): Input => ({
-  kind: 'const', value, float,
+export const constInput = (
+  value: number | boolean,
+  float = typeof value === 'number' && !Number.isInteger(value),
+): Input => ({
+  kind: 'const',
+  value,
+  float,
 });
 
 /** The same operand with its values replaced. */
@@ -123,7 +137,12 @@ export class GraphBuilder {
   }
 
   /** Adds a node; all its results. @throws RuleError for operands that the op rejects. */
-  nodes(op: string, inputs: readonly Operand[], attrs: Readonly<Record<string, Attr>> = {}, types?: readonly TensorType[]): Value[] {
+  nodes(
+    op: string,
+    inputs: readonly Operand[],
+    attrs: Readonly<Record<string, Attr>> = {},
+    types?: readonly TensorType[],
+  ): Value[] {
     const operands = inputs.map(toInput);
     const result = types ?? infer(op, operands, attrs);
     if (result === null) throw new Error(`GraphBuilder: '${op}' has no type rule: give the result types`);

@@ -10,7 +10,8 @@ export const isSym = (d: unknown): d is SymDim =>
 /** The dimension that a symbol stands for. */
 export const symbol = (name: string): Dim => ({ terms: [{ coef: 1, symbols: [name] }] });
 
-const termsOf = (d: Dim): readonly Term[] => (typeof d === 'number' ? (d === 0 ? [] : [{ coef: d, symbols: [] }]) : d.terms);
+const termsOf = (d: Dim): readonly Term[] =>
+  typeof d === 'number' ? (d === 0 ? [] : [{ coef: d, symbols: [] }]) : d.terms;
 const keyOf = (symbols: readonly string[]): string => symbols.join('*');
 
 /** Higher degrees first, then by name: '2*s0*s1+s0+1'. */
@@ -44,7 +45,9 @@ export function addDims(a: Dim, b: Dim): Dim {
 export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a * b + 0; // no -0
   return fromTerms(
-    termsOf(a).flatMap((x) => termsOf(b).map((y) => ({ coef: x.coef * y.coef, symbols: [...x.symbols, ...y.symbols] }))),
+    termsOf(a).flatMap((x) =>
+      termsOf(b).map((y) => ({ coef: x.coef * y.coef, symbols: [...x.symbols, ...y.symbols] })),
+    ),
   );
 }
 

@@ -4,10 +4,20 @@ import type { DType, Input } from './graph.js';
 type Category = 0 | 1 | 2; // bool, integral, floating
 
 const BYTES: Readonly<Record<DType, number>> = {
-  float32: 4, float64: 8, float16: 2, bfloat16: 2, int8: 1, int16: 2, int32: 4, int64: 8, uint8: 1, bool: 1,
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  bfloat16: 2,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  bool: 1,
 };
 export const itemBytes = (t: DType): number => BYTES[t];
-export const isFloatType = (t: DType): boolean => t === 'float32' || t === 'float64' || t === 'float16' || t === 'bfloat16';
+export const isFloatType = (t: DType): boolean =>
+  t === 'float32' || t === 'float64' || t === 'float16' || t === 'bfloat16';
 export const isIntegralType = (t: DType): boolean => !isFloatType(t) && t !== 'bool';
 const category = (t: DType): Category => (isFloatType(t) ? 2 : t === 'bool' ? 0 : 1);
 
@@ -26,7 +36,11 @@ export function promoteTypes(a: DType, b: DType): DType {
 
 /** The dtype of an operand that is a number. */
 const numberType = (i: Extract<Input, { kind: 'const' | 'live' }>, defaultDtype: DType): DType =>
-  i.kind === 'live' || (typeof i.value === 'number' && i.float) ? defaultDtype : typeof i.value === 'boolean' ? 'bool' : 'int64';
+  i.kind === 'live' || (typeof i.value === 'number' && i.float)
+    ? defaultDtype
+    : typeof i.value === 'boolean'
+      ? 'bool'
+      : 'int64';
 
 /** The result dtype of operands: tensors with dimensions decide, zero-dimensional ones and numbers only by category. */
 export function resultType(operands: readonly Input[], defaultDtype: DType = 'float32'): DType {

@@ -10,7 +10,12 @@ export type OperandOf<T> = T | number | boolean | null | readonly T[];
 export type ConcreteAttr = null | number | boolean | string | readonly number[];
 
 /** Runs one op: operands in declared order, attributes by name, one tensor per result. */
-export type Execute<T> = (op: string, inputs: readonly OperandOf<T>[], attrs: Readonly<Record<string, ConcreteAttr>>, node: Node) => readonly T[];
+export type Execute<T> = (
+  op: string,
+  inputs: readonly OperandOf<T>[],
+  attrs: Readonly<Record<string, ConcreteAttr>>,
+  node: Node,
+) => readonly T[];
 
 export interface GraphArguments<T> {
   readonly inputs: readonly T[];
@@ -36,8 +41,10 @@ export function concreteAttr(a: Attr, live: readonly number[], symbols: Readonly
 
 /** Runs the nodes in order and drops every tensor after its last use. Writes nothing: the caller applies the writes. */
 export function interpret<T>(g: Graph, args: GraphArguments<T>, execute: Execute<T>): GraphResults<T> {
-  if (args.inputs.length !== g.inputs.length) throw new RangeError(`the graph takes ${g.inputs.length} inputs, got ${args.inputs.length}`);
-  if (args.captures.length !== g.captures.length) throw new RangeError(`the graph captures ${g.captures.length} tensors, got ${args.captures.length}`);
+  if (args.inputs.length !== g.inputs.length)
+    throw new RangeError(`the graph takes ${g.inputs.length} inputs, got ${args.inputs.length}`);
+  if (args.captures.length !== g.captures.length)
+    throw new RangeError(`the graph captures ${g.captures.length} tensors, got ${args.captures.length}`);
   const live = args.live ?? g.liveScalars;
   const symbols = args.symbols ?? new Map(g.symbols.map((s) => [s.name, s.hint]));
   const env = new Map<Value, T>();
@@ -63,9 +70,12 @@ export function interpret<T>(g: Graph, args: GraphArguments<T>, execute: Execute
           return null;
       }
     });
-    const attrs = Object.fromEntries(Object.entries(n.attrs).map(([name, a]) => [name, concreteAttr(a, live, symbols)]));
+    const attrs = Object.fromEntries(
+      Object.entries(n.attrs).map(([name, a]) => [name, concreteAttr(a, live, symbols)]),
+    );
     const results = execute(n.op, inputs, attrs, n);
-    if (results.length !== n.outputs.length) throw new Error(`'${n.op}' gave ${results.length} results, the graph has ${n.outputs.length}`);
+    if (results.length !== n.outputs.length)
+      throw new Error(`'${n.op}' gave ${results.length} results, the graph has ${n.outputs.length}`);
     n.outputs.forEach((v, r) => env.set(v, results[r]!));
     for (const i of n.inputs) for (const v of inputValues(i)) if (lastUse.get(v) === k && !keep.has(v)) env.delete(v);
   });

@@ -5,7 +5,16 @@ import { emptyGraph } from './build.js';
 import type { Attr, Dim, DType, Graph, Input, Node, Region, TensorType, Value } from './graph.js';
 
 const DTYPES: ReadonlySet<string> = new Set<DType>([
-  'float32', 'float64', 'float16', 'bfloat16', 'int8', 'int16', 'int32', 'int64', 'uint8', 'bool',
+  'float32',
+  'float64',
+  'float16',
+  'bfloat16',
+  'int8',
+  'int16',
+  'int32',
+  'int64',
+  'uint8',
+  'bool',
 ]);
 const MAX_ID = 2 ** 31;
 
@@ -85,7 +94,8 @@ class Reader {
 
   integer(what: string): number {
     const t = this.next();
-    if (t.kind !== 'number' || !/^\d+$/.test(t.text) || Number(t.text) > MAX_ID) this.fail(`expected ${what}, got '${t.text}'`, t.at);
+    if (t.kind !== 'number' || !/^\d+$/.test(t.text) || Number(t.text) > MAX_ID)
+      this.fail(`expected ${what}, got '${t.text}'`, t.at);
     return Number(t.text);
   }
   number(): number {
@@ -98,7 +108,8 @@ class Reader {
     const at = this.peek().at;
     let text = '';
     while (![',', ']', '}', ')'].includes(this.peek().text) && this.peek().kind !== 'end') text += this.next().text;
-    if (text === 'nan' || /^-?inf$/.test(text) || /^-?[\d.]+(e[+-]?\d+)?$/.test(text)) return toNumber(text) ?? this.fail('bad number', at);
+    if (text === 'nan' || /^-?inf$/.test(text) || /^-?[\d.]+(e[+-]?\d+)?$/.test(text))
+      return toNumber(text) ?? this.fail('bad number', at);
     try {
       return parseDim(text);
     } catch (e) {
@@ -134,9 +145,15 @@ class Reader {
     }
     this.expect(':');
     const type = this.type();
-    const strides = this.peek().text === 'strides' ? (this.next(), this.expect('['), this.list(']', () => this.dim())) : undefined;
+    const strides =
+      this.peek().text === 'strides' ? (this.next(), this.expect('['), this.list(']', () => this.dim())) : undefined;
     if (this.ids.has(id)) this.fail(`value %${id} is defined twice`, at);
-    const v: Value = { id, type, ...(name === undefined ? {} : { name }), ...(strides === undefined ? {} : { strides }) };
+    const v: Value = {
+      id,
+      type,
+      ...(name === undefined ? {} : { name }),
+      ...(strides === undefined ? {} : { strides }),
+    };
     this.ids.add(id);
     if (!later) this.bind(v);
     return v;
@@ -159,7 +176,8 @@ class Reader {
     if (this.accept('$')) return { kind: 'live', slot: this.integer('a slot') };
     if (this.accept('[')) return { kind: 'list', values: this.list(']', () => this.ref()) };
     if (this.accept('none')) return { kind: 'none' };
-    if (t.text === 'true' || t.text === 'false') return { kind: 'const', value: this.next().text === 'true', float: false };
+    if (t.text === 'true' || t.text === 'false')
+      return { kind: 'const', value: this.next().text === 'true', float: false };
     const value = this.number();
     return { kind: 'const', value, float: /[.en]/.test(t.text) };
   }
@@ -211,7 +229,9 @@ export function parseGraph(text: string): Graph {
   const g = emptyGraph();
   r.expect('graph');
   r.expect('(');
-  g.inputs = r.list(')', () => (['#', ':'].includes(r.peek(2).text) || r.peek(2).kind === 'string' ? r.define() : r.ref()));
+  g.inputs = r.list(')', () =>
+    ['#', ':'].includes(r.peek(2).text) || r.peek(2).kind === 'string' ? r.define() : r.ref(),
+  );
   r.expect('{');
   for (;;) {
     const t = r.peek();
@@ -276,7 +296,10 @@ function readNode(r: Reader): Node {
   const site = r.peek().kind === 'string' ? r.string() : undefined;
   const region = r.accept('^') ? r.integer('a region') : undefined;
   return {
-    ...head, outputs,
-    ...(site === undefined ? {} : { site }), ...(scope === undefined ? {} : { scope }), ...(region === undefined ? {} : { region }),
+    ...head,
+    outputs,
+    ...(site === undefined ? {} : { site }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(region === undefined ? {} : { region }),
   };
 }

@@ -41,7 +41,8 @@ export function printAttr(a: Attr): string {
   if (typeof a === 'boolean') return String(a);
   if (typeof a === 'number') return printNumber(a);
   if (typeof a === 'string') return JSON.stringify(a);
-  if (Array.isArray(a)) return `[${a.map((d) => (typeof d === 'number' ? printNumber(d) : printDim(d as never))).join(', ')}]`;
+  if (Array.isArray(a))
+    return `[${a.map((d) => (typeof d === 'number' ? printNumber(d) : printDim(d as never))).join(', ')}]`;
   if (isSym(a)) return printDim(a);
   return `$${(a as { live: number }).live}`;
 }
@@ -54,13 +55,16 @@ class Names {
     const all = new Set([...g.inputs, ...g.captures, ...g.nodes.flatMap((n) => n.outputs)]);
     const seen = new Map<string, number>();
     for (const v of all) if (v.name !== undefined) seen.set(v.name, (seen.get(v.name) ?? 0) + 1);
-    for (const v of all) if (v.name !== undefined && PLAIN_NAME.test(v.name) && seen.get(v.name) === 1) this.plain.add(v);
+    for (const v of all)
+      if (v.name !== undefined && PLAIN_NAME.test(v.name) && seen.get(v.name) === 1) this.plain.add(v);
   }
   ref(v: Value): string {
     return this.plain.has(v) ? `%${v.name}` : `%${v.id}`;
   }
   def(v: Value): string {
-    const name = this.plain.has(v) ? `%${v.name}#${v.id}` : `%${v.id}${v.name === undefined ? '' : JSON.stringify(v.name)}`;
+    const name = this.plain.has(v)
+      ? `%${v.name}#${v.id}`
+      : `%${v.id}${v.name === undefined ? '' : JSON.stringify(v.name)}`;
     const strides = v.strides === undefined ? '' : ` strides [${v.strides.map(printDim).join(', ')}]`;
     return `${name}: ${printType(v.type)}${strides}`;
   }

@@ -8,7 +8,10 @@ import { isOperand } from './table.js';
 export class RuleError extends Error {
   override readonly name = 'RuleError';
   readonly code = 'ERR_FLAMBEAU_GRAPH';
-  constructor(readonly op: string, why: string) {
+  constructor(
+    readonly op: string,
+    why: string,
+  ) {
     super(`${op}: ${why}`);
   }
 }
@@ -66,15 +69,21 @@ export class RuleArgs {
   }
   dim(name: string): Dim {
     const v: unknown = this.attr(name);
-    return typeof v === 'number' || isSym(v) ? v : this.fail(`attribute '${name}' must be an extent, got ${JSON.stringify(v)}`);
+    return typeof v === 'number' || isSym(v)
+      ? v
+      : this.fail(`attribute '${name}' must be an extent, got ${JSON.stringify(v)}`);
   }
   dims(name: string): readonly Dim[] {
     const v = this.attr(name);
     if (typeof v === 'number') return [v];
-    return Array.isArray(v) ? (v as readonly Dim[]) : this.fail(`attribute '${name}' must be a list, got ${JSON.stringify(v)}`);
+    return Array.isArray(v)
+      ? (v as readonly Dim[])
+      : this.fail(`attribute '${name}' must be a list, got ${JSON.stringify(v)}`);
   }
   ints(name: string): readonly number[] {
-    return this.dims(name).map((d) => (typeof d === 'number' ? d : this.fail(`attribute '${name}' must be numbers, got ${printDim(d)}`)));
+    return this.dims(name).map((d) =>
+      typeof d === 'number' ? d : this.fail(`attribute '${name}' must be numbers, got ${printDim(d)}`),
+    );
   }
   /** A list of two integers: one number stands for both. */
   pair(name: string): readonly [number, number] {
@@ -83,7 +92,11 @@ export class RuleArgs {
   }
   dtype(name: string): DType | null {
     const v = this.attr(name);
-    return v === null || v === undefined ? null : typeof v === 'string' ? (v as DType) : this.fail(`attribute '${name}' must be a dtype`);
+    return v === null || v === undefined
+      ? null
+      : typeof v === 'string'
+        ? (v as DType)
+        : this.fail(`attribute '${name}' must be a dtype`);
   }
 }
 

@@ -23,9 +23,13 @@ export interface InferOptions {
 const sameAsSelf: Rule = (a) => [a.tensor('self')];
 /** Functional forms of writes: the target's type, whatever the source is. */
 const RECORDED_RULES: Readonly<Record<string, Rule>> = {
-  copy: sameAsSelf, fill: sameAsSelf, zero: sameAsSelf, asStridedScatter: sameAsSelf,
+  copy: sameAsSelf,
+  fill: sameAsSelf,
+  zero: sameAsSelf,
+  asStridedScatter: sameAsSelf,
   toDtype: (a) => [{ dtype: a.dtype('dtype')!, shape: a.tensor('self').shape }],
-  clone: sameAsSelf, contiguous: sameAsSelf,
+  clone: sameAsSelf,
+  contiguous: sameAsSelf,
 };
 
 /**
@@ -33,7 +37,10 @@ const RECORDED_RULES: Readonly<Record<string, Rule>> = {
  * @throws RuleError when the operands do not fit the op.
  */
 export function infer(
-  op: string, inputs: readonly Input[], attrs: Readonly<Record<string, Attr>>, options: InferOptions = {},
+  op: string,
+  inputs: readonly Input[],
+  attrs: Readonly<Record<string, Attr>>,
+  options: InferOptions = {},
 ): readonly TensorType[] | null {
   const info = opInfo(op);
   if (info === undefined) return null;
@@ -53,7 +60,10 @@ function pointwise(a: RuleArgs, info: PointwiseInfo, defaultDtype: DType): Tenso
   if (info.mutates !== undefined) return info.mutates.map((name) => a.tensor(name));
   const params = info.params.filter(isOperand);
   const operands = params.map((p) => a.operand(p.name));
-  const shape = broadcast(a.op, operands.flatMap((i) => (i.kind === 'value' ? [i.value.type.shape] : [])));
+  const shape = broadcast(
+    a.op,
+    operands.flatMap((i) => (i.kind === 'value' ? [i.value.type.shape] : [])),
+  );
   const values = operands.filter((_, k) => !info.conditions.includes(params[k]!.name));
   const common = resultType(values, defaultDtype);
   const dtype = ((): DType => {
@@ -104,7 +114,12 @@ function reduction(a: RuleArgs, info: ReductionInfo): TensorType[] {
 function reducedShape(a: RuleArgs, shape: readonly Dim[]): Dim[] {
   const dim = a.attr('dim');
   const keepdim = a.attr('keepdim') === true;
-  const list = dim === null || dim === undefined || (Array.isArray(dim) && dim.length === 0) ? null : Array.isArray(dim) ? (dim as number[]) : [dim as number];
+  const list =
+    dim === null || dim === undefined || (Array.isArray(dim) && dim.length === 0)
+      ? null
+      : Array.isArray(dim)
+        ? (dim as number[])
+        : [dim as number];
   const dims = list === null ? new Set(shape.map((_, i) => i)) : normalizeDims(a.op, list, shape.length);
   if (keepdim) return shape.map((d, i) => (dims.has(i) ? 1 : d));
   return shape.filter((_, i) => !dims.has(i));
@@ -113,4 +128,3 @@ function reducedShape(a: RuleArgs, shape: readonly Dim[]): Dim[] {
 /** True when a declared type is what the rules say (dtype and every dimension). */
 export const sameType = (a: TensorType, b: TensorType): boolean =>
   a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => sameDim(d, b.shape[i]!));
-

@@ -31,33 +31,53 @@ const matmul: Rule = (a) => {
   const contracted = m === 1 ? y.shape[0]! : y.shape[m - 2]!;
   inner(a, x.shape[n - 1]!, contracted, x, y);
   const batch = broadcast(a.op, [x.shape.slice(0, -2), y.shape.slice(0, -2)]);
-  return one(promoteTypes(x.dtype, y.dtype), [...batch, ...(n > 1 ? [x.shape[n - 2]!] : []), ...(m > 1 ? [y.shape[m - 1]!] : [])]);
+  return one(promoteTypes(x.dtype, y.dtype), [
+    ...batch,
+    ...(n > 1 ? [x.shape[n - 2]!] : []),
+    ...(m > 1 ? [y.shape[m - 1]!] : []),
+  ]);
 };
 
 /** floor((extent + 2 pad - dilation (kernel - 1) - 1) / stride) + 1; symbolic only where it stays a polynomial. */
-function window(a: RuleArgs, extent: Dim, kernel: number, stride: number, pad: number, dilation: number, ceil = false): Dim {
+function window(
+  a: RuleArgs,
+  extent: Dim,
+  kernel: number,
+  stride: number,
+  pad: number,
+  dilation: number,
+  ceil = false,
+): Dim {
   const span = addDims(extent, 2 * pad - dilation * (kernel - 1) - 1);
   if (typeof span === 'number') {
-    if (span < 0) a.fail(`the window (${dilation * (kernel - 1) + 1}) is larger than the padded input (${printDim(addDims(extent, 2 * pad))})`);
+    if (span < 0)
+      a.fail(
+        `the window (${dilation * (kernel - 1) + 1}) is larger than the padded input (${printDim(addDims(extent, 2 * pad))})`,
+      );
     let n = (ceil ? Math.ceil(span / stride) : Math.floor(span / stride)) + 1;
     // The last window must start inside the input or its left padding.
     if (ceil && (n - 1) * stride >= (extent as number) + pad) n--;
     return n;
   }
   const steps = divDims(span, stride);
-  return steps === null ? a.fail(`the output extent of ${printDim(extent)} with stride ${stride} is no polynomial`) : addDims(steps, 1);
+  return steps === null
+    ? a.fail(`the output extent of ${printDim(extent)} with stride ${stride} is no polynomial`)
+    : addDims(steps, 1);
 }
 
 const convolution: Rule = (a) => {
   const [x, w] = [a.tensor('input'), a.tensor('weight')];
   const n = x.shape.length - 2;
-  if (n < 1 || w.shape.length !== x.shape.length) a.fail(`needs input and weight of the same rank, got ${text(x)} and ${text(w)}`);
+  if (n < 1 || w.shape.length !== x.shape.length)
+    a.fail(`needs input and weight of the same rank, got ${text(x)} and ${text(w)}`);
   const at = (name: string, i: number): number => a.ints(name)[i] ?? a.ints(name)[0]!;
   const groups = a.int('groups');
   const transposed = a.bool('transposed');
   const channels = transposed ? w.shape[0]! : mulDims(w.shape[1]!, groups);
   if (!sameDim(x.shape[1]!, channels)) {
-    a.fail(`Given groups=${groups}, weight of size ${text(w)}, expected input${text(x)} to have ${printDim(channels)} channels, but got ${printDim(x.shape[1]!)} channels instead`);
+    a.fail(
+      `Given groups=${groups}, weight of size ${text(w)}, expected input${text(x)} to have ${printDim(channels)} channels, but got ${printDim(x.shape[1]!)} channels instead`,
+    );
   }
   const spatial = x.shape.slice(2).map((d, i) => {
     const [k, stride, pad, dilation] = [w.shape[i + 2] as number, at('stride', i), at('padding', i), at('dilation', i)];
@@ -67,23 +87,33 @@ const convolution: Rule = (a) => {
   return one(x.dtype, [x.shape[0]!, transposed ? mulDims(w.shape[1]!, groups) : w.shape[0]!, ...spatial]);
 };
 
-const pool = (results: readonly ('self' | 'int64')[]): Rule => (a) => {
-  const x = a.tensor('self');
-  const kernel = a.pair('kernelSize');
-  const asked = a.attr('stride');
-  const stride = asked === null || asked === undefined || (Array.isArray(asked) && asked.length === 0) ? kernel : a.pair('stride');
-  const dilation = a.attr('dilation') === undefined ? ([1, 1] as const) : a.pair('dilation');
-  const padding = a.pair('padding');
-  if (x.shape.length < 3) a.fail(`Expected 3D or 4D (batch mode) tensor, got ${text(x)}`);
-  const spatial = x.shape.slice(-2).map((d, i) => window(a, d, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!, a.bool('ceilMode')));
-  const shape = [...x.shape.slice(0, -2), ...spatial];
-  return results.map((r) => ({ dtype: r === 'self' ? x.dtype : 'int64', shape }));
-};
+const pool =
+  (results: readonly ('self' | 'int64')[]): Rule =>
+  (a) => {
+    const x = a.tensor('self');
+    const kernel = a.pair('kernelSize');
+    const asked = a.attr('stride');
+    const stride =
+      asked === null || asked === undefined || (Array.isArray(asked) && asked.length === 0) ? kernel : a.pair('stride');
+    const dilation = a.attr('dilation') === undefined ? ([1, 1] as const) : a.pair('dilation');
+    const padding = a.pair('padding');
+    if (x.shape.length < 3) a.fail(`Expected 3D or 4D (batch mode) tensor, got ${text(x)}`);
+    const spatial = x.shape
+      .slice(-2)
+      .map((d, i) => window(a, d, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!, a.bool('ceilMode')));
+    const shape = [...x.shape.slice(0, -2), ...spatial];
+    return results.map((r) => ({ dtype: r === 'self' ? x.dtype : 'int64', shape }));
+  };
 
-const sized = (like: string, size: string): Rule => (a) => one(a.tensor(like).dtype, a.dims(size));
+const sized =
+  (like: string, size: string): Rule =>
+  (a) =>
+    one(a.tensor(like).dtype, a.dims(size));
 
 const cat: Rule = (a) => {
-  const list = a.tensors('tensors').filter((t, _, all) => t.shape.length !== 1 || t.shape[0] !== 0 || all.every((o) => o.shape.length === 1));
+  const list = a
+    .tensors('tensors')
+    .filter((t, _, all) => t.shape.length !== 1 || t.shape[0] !== 0 || all.every((o) => o.shape.length === 1));
   if (list.length === 0) a.fail('expected a non-empty list of Tensors');
   const first = list[0]!;
   const d = wrapDim(a.op, a.int('dim'), first.shape.length);
@@ -93,18 +123,31 @@ const cat: Rule = (a) => {
     }
   }
   const total = list.reduce<Dim>((sum, t) => addDims(sum, t.shape[d]!), 0);
-  return one(list.map((t) => t.dtype).reduce(promoteTypes), first.shape.map((x, i) => (i === d ? total : x)));
+  return one(
+    list.map((t) => t.dtype).reduce(promoteTypes),
+    first.shape.map((x, i) => (i === d ? total : x)),
+  );
 };
 
-const creation = (dtype: DType): Rule => (a) => one(a.dtype('dtype') ?? dtype, a.dims('size'));
+const creation =
+  (dtype: DType): Rule =>
+  (a) =>
+    one(a.dtype('dtype') ?? dtype, a.dims('size'));
 
 function indexed(a: RuleArgs): TensorType[] {
   const x = a.tensor('self');
   const list = a.operand('indices');
   if (list.kind !== 'list' || list.values.length > x.shape.length) return a.fail(`too many indices for ${text(x)}`);
   const types = list.values.map((v) => v?.type ?? null);
-  if (types.some((t) => t === null || t.dtype === 'bool' || t.dtype === 'uint8')) return a.fail('a mask or absent index has no static rule');
-  return one(x.dtype, [...broadcast(a.op, types.map((t) => t.shape)), ...x.shape.slice(types.length)]);
+  if (types.some((t) => t === null || t.dtype === 'bool' || t.dtype === 'uint8'))
+    return a.fail('a mask or absent index has no static rule');
+  return one(x.dtype, [
+    ...broadcast(
+      a.op,
+      types.map((t) => t.shape),
+    ),
+    ...x.shape.slice(types.length),
+  ]);
 }
 
 export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
@@ -148,17 +191,24 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   indexSelect: (a) => {
     const [x, index] = [a.tensor('self'), a.tensor('index')];
     const d = wrapDim(a.op, a.int('dim'), x.shape.length);
-    return one(x.dtype, x.shape.map((e, i) => (i === d ? (index.shape[0] ?? 1) : e)));
+    return one(
+      x.dtype,
+      x.shape.map((e, i) => (i === d ? (index.shape[0] ?? 1) : e)),
+    );
   },
   index: indexed,
   embedding: (a) => one(a.tensor('weight').dtype, [...a.tensor('indices').shape, a.tensor('weight').shape[1]!]),
-  embeddingBackward: (a) => one(a.tensor('gradOutput').dtype, [a.int('numWeights'), a.tensor('gradOutput').shape.at(-1)!]),
+  embeddingBackward: (a) =>
+    one(a.tensor('gradOutput').dtype, [a.int('numWeights'), a.tensor('gradOutput').shape.at(-1)!]),
   sort: (a) => [a.tensor('self'), { dtype: 'int64', shape: a.tensor('self').shape }],
   topk: (a) => {
     const x = a.tensor('self');
     const d = wrapDim(a.op, a.int('dim'), x.shape.length);
     const shape = x.shape.map((e, i) => (i === d ? a.int('k') : e));
-    return [{ dtype: x.dtype, shape }, { dtype: 'int64', shape }];
+    return [
+      { dtype: x.dtype, shape },
+      { dtype: 'int64', shape },
+    ];
   },
   tril: self,
   triu: self,
@@ -171,5 +221,9 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   empty: creation('float32'),
   full: creation('float32'),
   linspace: (a) => one(a.dtype('dtype') ?? 'float32', [a.dim('steps')]),
-  eye: (a) => one(a.dtype('dtype') ?? 'float32', [a.dim('n'), a.attr('m') === null || a.attr('m') === undefined ? a.dim('n') : a.dim('m')]),
+  eye: (a) =>
+    one(a.dtype('dtype') ?? 'float32', [
+      a.dim('n'),
+      a.attr('m') === null || a.attr('m') === undefined ? a.dim('n') : a.dim('m'),
+    ]),
 };

@@ -17,10 +17,12 @@ function resolveSize(a: RuleArgs, from: readonly Dim[], size: readonly Dim[]): D
   return size.map((d, i) => (i === hole ? (divDims(total, known) ?? bad()) : d));
 }
 
-const sized = (size: string): Rule => (a) => {
-  const self = a.tensor('self');
-  return [{ dtype: self.dtype, shape: resolveSize(a, self.shape, a.dims(size)) }];
-};
+const sized =
+  (size: string): Rule =>
+  (a) => {
+    const self = a.tensor('self');
+    return [{ dtype: self.dtype, shape: resolveSize(a, self.shape, a.dims(size)) }];
+  };
 
 const reshaped = (a: RuleArgs, f: (shape: readonly Dim[]) => readonly Dim[]): TensorType[] => {
   const self = a.tensor('self');
@@ -35,9 +37,12 @@ function sliceLength(a: RuleArgs, extent: Dim): Dim {
     return Math.max(0, Math.ceil((clamp(end) - clamp(start)) / step));
   }
   // Symbolic: bounds from the front or the back of an extent that is large enough, as it was when it was traced.
-  const place = (v: Dim): Dim => (typeof v === 'number' && v < 0 ? addDims(extent, v) : typeof v === 'number' && v > 2 ** 53 ? extent : v);
+  const place = (v: Dim): Dim =>
+    typeof v === 'number' && v < 0 ? addDims(extent, v) : typeof v === 'number' && v > 2 ** 53 ? extent : v;
   const length = subDims(place(end as Dim), place(start as Dim));
-  return divDims(length, step) ?? a.fail(`the length of a slice of ${printDim(extent)} with step ${step} is no polynomial`);
+  return (
+    divDims(length, step) ?? a.fail(`the length of a slice of ${printDim(extent)} with step ${step} is no polynomial`)
+  );
 }
 
 export const VIEW_RULES: Readonly<Record<string, Rule>> = {
@@ -46,7 +51,8 @@ export const VIEW_RULES: Readonly<Record<string, Rule>> = {
   permute: (a) =>
     reshaped(a, (s) => {
       const dims = a.ints('dims');
-      if (dims.length !== s.length) a.fail(`number of dims does not match: the tensor has ${s.length}, got ${dims.length}`);
+      if (dims.length !== s.length)
+        a.fail(`number of dims does not match: the tensor has ${s.length}, got ${dims.length}`);
       return [...normalizeDims(a.op, dims, s.length)].map((d) => s[d]!);
     }),
   transpose: (a) =>
@@ -54,7 +60,10 @@ export const VIEW_RULES: Readonly<Record<string, Rule>> = {
       const [i, j] = [wrapDim(a.op, a.int('dim0'), s.length), wrapDim(a.op, a.int('dim1'), s.length)];
       return s.map((d, k) => (k === i ? s[j]! : k === j ? s[i]! : d));
     }),
-  t: (a) => reshaped(a, (s) => (s.length > 2 ? a.fail(`expects a tensor with <= 2 dimensions, but self is ${s.length}D`) : [...s].reverse())),
+  t: (a) =>
+    reshaped(a, (s) =>
+      s.length > 2 ? a.fail(`expects a tensor with <= 2 dimensions, but self is ${s.length}D`) : [...s].reverse(),
+    ),
   unsqueeze: (a) =>
     reshaped(a, (s) => {
       const d = wrapDim(a.op, a.int('dim'), s.length + 1);
@@ -70,12 +79,17 @@ export const VIEW_RULES: Readonly<Record<string, Rule>> = {
     reshaped(a, (s) => {
       const size = a.dims('size');
       const skip = size.length - s.length;
-      if (skip < 0) a.fail(`the number of sizes provided (${size.length}) must be greater or equal to the number of dimensions (${s.length})`);
+      if (skip < 0)
+        a.fail(
+          `the number of sizes provided (${size.length}) must be greater or equal to the number of dimensions (${s.length})`,
+        );
       return size.map((want, i) => {
         const have = i < skip ? undefined : s[i - skip]!;
         if (want === -1) return have ?? a.fail(`-1 is not allowed in a leading, non-existing dimension ${i}`);
         if (have !== undefined && have !== 1 && !sameDim(have, want)) {
-          a.fail(`The expanded size of the tensor (${printDim(want)}) must match the existing size (${printDim(have)}) at non-singleton dimension ${i}`);
+          a.fail(
+            `The expanded size of the tensor (${printDim(want)}) must match the existing size (${printDim(have)}) at non-singleton dimension ${i}`,
+          );
         }
         return want;
       });
@@ -116,10 +130,15 @@ export const VIEW_RULES: Readonly<Record<string, Rule>> = {
   asStrided: (a) => reshaped(a, () => a.dims('size')),
   diagonal: (a) =>
     reshaped(a, (s) => {
-      const [d1, d2, offset] = [wrapDim(a.op, a.int('dim1'), s.length), wrapDim(a.op, a.int('dim2'), s.length), a.int('offset')];
+      const [d1, d2, offset] = [
+        wrapDim(a.op, a.int('dim1'), s.length),
+        wrapDim(a.op, a.int('dim2'), s.length),
+        a.int('offset'),
+      ];
       if (d1 === d2) a.fail(`dimensions cannot be identical ${d1}, ${d2}`);
       const [n, m] = [s[d1]!, s[d2]!];
-      if (typeof n !== 'number' || typeof m !== 'number') throw new RuleError(a.op, 'the diagonal of a symbolic extent is no polynomial');
+      if (typeof n !== 'number' || typeof m !== 'number')
+        throw new RuleError(a.op, 'the diagonal of a symbolic extent is no polynomial');
       const length = Math.max(0, offset >= 0 ? Math.min(n, m - offset) : Math.min(n + offset, m));
       return [...s.filter((_, i) => i !== d1 && i !== d2), length];
     }),

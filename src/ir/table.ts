@@ -5,19 +5,43 @@ import type { OpInfo, Param, ParamType } from './opinfo.js';
 /** What the trace recorder itself adds: the functional forms of writes. They have no user-visible op of their own. */
 const RECORDED: Readonly<Record<string, OpInfo>> = {
   copy: {
-    name: 'copy', kind: 'extern', returns: 'tensor', results: ['out'],
-    params: [{ name: 'self', type: 'Tensor' }, { name: 'src', type: 'Operand' }],
+    name: 'copy',
+    kind: 'extern',
+    returns: 'tensor',
+    results: ['out'],
+    params: [
+      { name: 'self', type: 'Tensor' },
+      { name: 'src', type: 'Operand' },
+    ],
   },
   fill: {
-    name: 'fill', kind: 'extern', returns: 'tensor', results: ['out'],
-    params: [{ name: 'self', type: 'Tensor' }, { name: 'value', type: 'Scalar' }],
-  },
-  zero: { name: 'zero', kind: 'extern', returns: 'tensor', results: ['out'], params: [{ name: 'self', type: 'Tensor' }] },
-  asStridedScatter: {
-    name: 'asStridedScatter', kind: 'view', returns: 'tensor', results: ['out'],
+    name: 'fill',
+    kind: 'extern',
+    returns: 'tensor',
+    results: ['out'],
     params: [
-      { name: 'self', type: 'Tensor' }, { name: 'src', type: 'Tensor' }, { name: 'size', type: 'int[]' },
-      { name: 'stride', type: 'int[]' }, { name: 'storageOffset', type: 'int?', default: null },
+      { name: 'self', type: 'Tensor' },
+      { name: 'value', type: 'Scalar' },
+    ],
+  },
+  zero: {
+    name: 'zero',
+    kind: 'extern',
+    returns: 'tensor',
+    results: ['out'],
+    params: [{ name: 'self', type: 'Tensor' }],
+  },
+  asStridedScatter: {
+    name: 'asStridedScatter',
+    kind: 'view',
+    returns: 'tensor',
+    results: ['out'],
+    params: [
+      { name: 'self', type: 'Tensor' },
+      { name: 'src', type: 'Tensor' },
+      { name: 'size', type: 'int[]' },
+      { name: 'stride', type: 'int[]' },
+      { name: 'storageOffset', type: 'int?', default: null },
     ],
   },
 };

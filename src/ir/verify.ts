@@ -30,10 +30,14 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
     if (known.has(v.id)) fail(`value %${v.id} is defined twice`, node);
     known.set(v.id, v);
     for (const d of v.type.shape) {
-      if (typeof d === 'number' && (!Number.isSafeInteger(d) || d < 0)) fail(`value %${v.id} has the extent ${d}`, node);
-      for (const s of dimSymbols(d)) if (!symbols.has(s)) fail(`value %${v.id} has the extent ${printDim(d)}, but '${s}' is no symbol of the graph`, node);
+      if (typeof d === 'number' && (!Number.isSafeInteger(d) || d < 0))
+        fail(`value %${v.id} has the extent ${d}`, node);
+      for (const s of dimSymbols(d))
+        if (!symbols.has(s))
+          fail(`value %${v.id} has the extent ${printDim(d)}, but '${s}' is no symbol of the graph`, node);
     }
-    if (v.strides !== undefined && v.strides.length !== v.type.shape.length) fail(`value %${v.id} has ${v.strides.length} strides for ${v.type.shape.length} dimensions`);
+    if (v.strides !== undefined && v.strides.length !== v.type.shape.length)
+      fail(`value %${v.id} has ${v.strides.length} strides for ${v.type.shape.length} dimensions`);
   };
   const use = (v: Value, what: string, node?: Node): void => {
     const have = known.get(v.id);
@@ -41,7 +45,8 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
     if (have !== v) fail(`${what} %${v.id} is not the value that is defined with this id`, node);
   };
   const slot = (s: number, node: Node): void => {
-    if (!Number.isInteger(s) || s < 0 || s >= g.liveScalars.length) fail(`live scalar $${s} does not exist (the graph has ${g.liveScalars.length})`, node);
+    if (!Number.isInteger(s) || s < 0 || s >= g.liveScalars.length)
+      fail(`live scalar $${s} does not exist (the graph has ${g.liveScalars.length})`, node);
   };
 
   if (symbols.size !== g.symbols.length) fail('a symbol is declared twice');
@@ -60,7 +65,8 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
     if (options.types ?? true) checkTypes(n, options.defaultDtype, fail);
   }
   g.regions.forEach((r, i) => {
-    if (r.parent !== undefined && (r.parent === i || g.regions[r.parent] === undefined)) fail(`region ^${i} has the parent ^${r.parent}, which does not exist`);
+    if (r.parent !== undefined && (r.parent === i || g.regions[r.parent] === undefined))
+      fail(`region ^${i} has the parent ^${r.parent}, which does not exist`);
   });
   g.outputs.forEach((v) => use(v, 'output'));
   checkWrites(g, use, fail);
@@ -71,26 +77,40 @@ type Fail = (why: string, node?: Node) => never;
 
 function checkSignature(n: Node, info: OpInfo, fail: Fail, slot: (s: number, n: Node) => void): void {
   const operands = operandParams(info);
-  if (n.inputs.length !== operands.length) fail(`'${n.op}' takes ${operands.length} operands (${operands.map((p) => p.name).join(', ')}), got ${n.inputs.length}`, n);
+  if (n.inputs.length !== operands.length)
+    fail(
+      `'${n.op}' takes ${operands.length} operands (${operands.map((p) => p.name).join(', ')}), got ${n.inputs.length}`,
+      n,
+    );
   operands.forEach((p, k) => {
     const i = n.inputs[k]!;
     const ok =
-      i.kind === 'value' ? !p.type.endsWith('[]')
-      : i.kind === 'list' ? p.type.endsWith('[]')
-      : i.kind === 'none' ? p.type.endsWith('?')
-      : p.type === 'Operand';
-    if (!ok) fail(`operand '${p.name}' of '${n.op}' is a ${p.type}, got ${i.kind === 'value' ? 'a tensor' : i.kind === 'list' ? 'a list' : i.kind === 'none' ? 'nothing' : 'a number'}`, n);
+      i.kind === 'value'
+        ? !p.type.endsWith('[]')
+        : i.kind === 'list'
+          ? p.type.endsWith('[]')
+          : i.kind === 'none'
+            ? p.type.endsWith('?')
+            : p.type === 'Operand';
+    if (!ok)
+      fail(
+        `operand '${p.name}' of '${n.op}' is a ${p.type}, got ${i.kind === 'value' ? 'a tensor' : i.kind === 'list' ? 'a list' : i.kind === 'none' ? 'nothing' : 'a number'}`,
+        n,
+      );
   });
   const declared = new Map(attrParams(info).map((p) => [p.name, p]));
   for (const [name, value] of Object.entries(n.attrs)) {
-    if (!declared.has(name)) fail(`'${n.op}' has no attribute '${name}' (it has: ${[...declared.keys()].join(', ') || 'none'})`, n);
+    if (!declared.has(name))
+      fail(`'${n.op}' has no attribute '${name}' (it has: ${[...declared.keys()].join(', ') || 'none'})`, n);
     if (typeof value === 'object' && value !== null && 'live' in value) slot(value.live, n);
   }
   for (const p of declared.values()) {
-    if (p.default === undefined && !p.type.endsWith('?') && !Object.hasOwn(n.attrs, p.name)) fail(`attribute '${p.name}' of '${n.op}' is missing`, n);
+    if (p.default === undefined && !p.type.endsWith('?') && !Object.hasOwn(n.attrs, p.name))
+      fail(`attribute '${p.name}' of '${n.op}' is missing`, n);
   }
   const results = resultCount(info);
-  if (results !== null && n.outputs.length !== results) fail(`'${n.op}' has ${results} results, got ${n.outputs.length}`, n);
+  if (results !== null && n.outputs.length !== results)
+    fail(`'${n.op}' has ${results} results, got ${n.outputs.length}`, n);
 }
 
 function checkTypes(n: Node, defaultDtype: DType | undefined, fail: Fail): void {
@@ -102,10 +122,12 @@ function checkTypes(n: Node, defaultDtype: DType | undefined, fail: Fail): void 
     throw e;
   }
   if (expected === null) return;
-  if (expected.length !== n.outputs.length) fail(`'${n.op}' gives ${expected.length} results, the node has ${n.outputs.length}`, n);
+  if (expected.length !== n.outputs.length)
+    fail(`'${n.op}' gives ${expected.length} results, the node has ${n.outputs.length}`, n);
   expected.forEach((t, k) => {
     const have = n.outputs[k]!.type;
-    if (!sameType(have, t)) fail(`result ${k} of '${n.op}' is ${printType(t)} by its rule, but the graph says ${printType(have)}`, n);
+    if (!sameType(have, t))
+      fail(`result ${k} of '${n.op}' is ${printType(t)} by its rule, but the graph says ${printType(have)}`, n);
   });
 }
 
@@ -116,13 +138,15 @@ function checkWrites(g: Graph, use: (v: Value, what: string) => void, fail: Fail
     use(w.value, 'written value');
     if (!outside.has(w.target)) fail(`write to %${w.target.id}, which is neither an input nor a capture`);
     if (written.has(w.target)) fail(`%${w.target.id} is written twice`);
-    if (!sameType(w.target.type, w.value.type)) fail(`write of ${printType(w.value.type)} to %${w.target.id}, which is ${printType(w.target.type)}`);
+    if (!sameType(w.target.type, w.value.type))
+      fail(`write of ${printType(w.value.type)} to %${w.target.id}, which is ${printType(w.target.type)}`);
     written.add(w.target);
   }
   for (const w of [...g.gradWrites, ...(g.gradReads ?? []).map((r) => ({ leaf: r.leaf, value: r.is }))]) {
     if (!outside.has(w.leaf)) fail(`gradient of %${w.leaf.id}, which is neither an input nor a capture`);
     if (w.value === null) continue;
     use(w.value, 'gradient');
-    if (!sameType(w.leaf.type, w.value.type)) fail(`gradient ${printType(w.value.type)} for %${w.leaf.id}, which is ${printType(w.leaf.type)}`);
+    if (!sameType(w.leaf.type, w.value.type))
+      fail(`gradient ${printType(w.value.type)} for %${w.leaf.id}, which is ${printType(w.leaf.type)}`);
   }
 }

@@ -20,7 +20,10 @@ const operandKey = (i: Input): string => {
 };
 
 const nodeKey = (n: Node): string =>
-  `${n.op}(${n.inputs.map(operandKey).join()}){${Object.keys(n.attrs).sort().map((k) => `${k}=${printAttr(n.attrs[k]!)}`).join()}}`;
+  `${n.op}(${n.inputs.map(operandKey).join()}){${Object.keys(n.attrs)
+    .sort()
+    .map((k) => `${k}=${printAttr(n.attrs[k]!)}`)
+    .join()}}`;
 
 export function commonSubexpressions(g: Graph): Graph {
   const seen = new Map<string, readonly Value[]>();

@@ -12,7 +12,12 @@ export interface ScalarOperand {
   readonly rank: number;
 }
 /** Runs a pointwise op over single numbers and gives the result, or null when it cannot tell exactly. */
-export type EvaluateScalar = (op: string, operands: readonly (ScalarOperand | null)[], attrs: Readonly<Record<string, Attr>>, result: DType) => number | boolean | null;
+export type EvaluateScalar = (
+  op: string,
+  operands: readonly (ScalarOperand | null)[],
+  attrs: Readonly<Record<string, Attr>>,
+  result: DType,
+) => number | boolean | null;
 
 export function foldConstants(g: Graph, evaluate: EvaluateScalar): Graph {
   const by = producers(g);

@@ -12,7 +12,9 @@ export function flattenRegions(g: Graph): Graph {
 export function pruneRegions(g: Graph): Graph {
   if (g.regions.length === 0) return g;
   const alive = new Set([...g.inputs, ...g.captures, ...g.nodes.flatMap((n) => n.outputs)]);
-  const keep = g.regions.map((r) => r.outputs.every((v) => alive.has(v)) && r.inputs.every((i) => inputValues(i).every((v) => alive.has(v))));
+  const keep = g.regions.map(
+    (r) => r.outputs.every((v) => alive.has(v)) && r.inputs.every((i) => inputValues(i).every((v) => alive.has(v))),
+  );
   if (keep.every((k) => k)) return g;
   let next = 0;
   const renumbered = keep.map((k) => (k ? next++ : -1));

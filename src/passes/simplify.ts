@@ -33,7 +33,12 @@ const floats = (n: Node): boolean => isFloatType(out(n).type.dtype);
 
 /** Contents of a whole tensor with one number everywhere. */
 const splat = (n: Node, fillValue: Attr): Rewrite => ({
-  node: { ...n, op: 'full', inputs: [], attrs: { size: out(n).type.shape as Attr, fillValue, dtype: out(n).type.dtype } },
+  node: {
+    ...n,
+    op: 'full',
+    inputs: [],
+    attrs: { size: out(n).type.shape as Attr, fillValue, dtype: out(n).type.dtype },
+  },
 });
 
 /** `src` in another dtype and shape: a cast, then an expansion, each only when needed. */
@@ -49,36 +54,74 @@ function converted(n: Node, src: Value, c: Context): Rewrite {
 
 const RULES: readonly Rule[] = [
   // x * 1 is x for every x, NaN and -0 included.
-  { name: 'mul by one', ops: ['mul'], apply: (n) => (constant(n.inputs[1]) === 1 ? unchanged(n, n.inputs[0]) : constant(n.inputs[0]) === 1 ? unchanged(n, n.inputs[1]) : null) },
-  { name: 'div by one', ops: ['div', 'trueDivide', 'pow'], apply: (n) => ((n.attrs['roundingMode'] ?? null) === null && constant(n.inputs[1]) === 1 ? unchanged(n, n.inputs[0]) : null) },
-  // -0 + 0 is +0, so x + 0 is not x for floats; x + -0 is.
-  { name: 'add zero', ops: ['add'], apply: (n) => (alphaIsOne(n) && isNeutral(n, -0) ? unchanged(n, n.inputs[0]) : null) },
-  // -0 - 0 is -0: x - 0 is x; x - -0 is not.
-  { name: 'sub zero', ops: ['sub'], apply: (n) => (alphaIsOne(n) && isNeutral(n, 0) ? unchanged(n, n.inputs[0]) : null) },
-  // PyTorch computes the square as x * x too.
-  { name: 'square', ops: ['pow'], apply: (n) => (constant(n.inputs[1]) === 2 && unchanged(n, n.inputs[0]) ? { node: { ...n, op: 'mul', inputs: [n.inputs[0]!, n.inputs[0]!], attrs: {} } } : null) },
   {
-    name: 'double negation', ops: ['neg', 'logicalNot', 'bitwiseNot'],
+    name: 'mul by one',
+    ops: ['mul'],
+    apply: (n) =>
+      constant(n.inputs[1]) === 1
+        ? unchanged(n, n.inputs[0])
+        : constant(n.inputs[0]) === 1
+          ? unchanged(n, n.inputs[1])
+          : null,
+  },
+  {
+    name: 'div by one',
+    ops: ['div', 'trueDivide', 'pow'],
+    apply: (n) =>
+      (n.attrs['roundingMode'] ?? null) === null && constant(n.inputs[1]) === 1 ? unchanged(n, n.inputs[0]) : null,
+  },
+  // -0 + 0 is +0, so x + 0 is not x for floats; x + -0 is.
+  {
+    name: 'add zero',
+    ops: ['add'],
+    apply: (n) => (alphaIsOne(n) && isNeutral(n, -0) ? unchanged(n, n.inputs[0]) : null),
+  },
+  // -0 - 0 is -0: x - 0 is x; x - -0 is not.
+  {
+    name: 'sub zero',
+    ops: ['sub'],
+    apply: (n) => (alphaIsOne(n) && isNeutral(n, 0) ? unchanged(n, n.inputs[0]) : null),
+  },
+  // PyTorch computes the square as x * x too.
+  {
+    name: 'square',
+    ops: ['pow'],
+    apply: (n) =>
+      constant(n.inputs[1]) === 2 && unchanged(n, n.inputs[0])
+        ? { node: { ...n, op: 'mul', inputs: [n.inputs[0]!, n.inputs[0]!], attrs: {} } }
+        : null,
+  },
+  {
+    name: 'double negation',
+    ops: ['neg', 'logicalNot', 'bitwiseNot'],
     apply: (n, c) => {
       const inner = self(n) && c.producer(self(n)!);
       // logicalNot twice gives a bool: only of a bool is that the value itself.
       return inner?.op === n.op ? unchanged(n, inner.inputs[0]) : null;
     },
   },
-  { name: 'relu of relu', ops: ['relu'], apply: (n, c) => (c.producer(self(n)!)?.op === 'relu' ? { use: self(n)! } : null) },
+  {
+    name: 'relu of relu',
+    ops: ['relu'],
+    apply: (n, c) => (c.producer(self(n)!)?.op === 'relu' ? { use: self(n)! } : null),
+  },
   { name: 'cast to own dtype', ops: ['toDtype'], apply: (n) => unchanged(n, n.inputs[0]) },
   {
     // Widening loses nothing: float16 → float32 → float16.
-    name: 'cast there and back', ops: ['toDtype'],
+    name: 'cast there and back',
+    ops: ['toDtype'],
     apply: (n, c) => {
       const inner = c.producer(self(n)!);
-      return inner?.op === 'toDtype' && widens(self(inner)!.type.dtype, out(inner).type.dtype) ? unchanged(n, inner.inputs[0]) : null;
+      return inner?.op === 'toDtype' && widens(self(inner)!.type.dtype, out(inner).type.dtype)
+        ? unchanged(n, inner.inputs[0])
+        : null;
     },
   },
   // Values do not change once made, so a copy of one is the value.
   { name: 'copy', ops: ['clone', 'contiguous', 'detach', 'alias'], apply: (n) => unchanged(n, n.inputs[0]) },
   {
-    name: 'copy into', ops: ['copy'],
+    name: 'copy into',
+    ops: ['copy'],
     apply: (n, c) => {
       const src = n.inputs[1];
       if (src?.kind === 'value') return converted(n, src.value, c);
@@ -90,15 +133,25 @@ const RULES: readonly Rule[] = [
   { name: 'zero', ops: ['zero'], apply: (n) => splat(n, 0) },
   {
     // Writing all of the base with its own layout: the new value is what was written.
-    name: 'scatter of the whole', ops: ['asStridedScatter'],
+    name: 'scatter of the whole',
+    ops: ['asStridedScatter'],
     apply: (n) => {
       const [base, src] = [self(n)!, inputValues(n.inputs[1]!)[0]!];
       const [size, stride, offset] = [n.attrs['size'], n.attrs['stride'], n.attrs['storageOffset'] ?? null];
-      if (base.strides !== undefined || (offset !== null && offset !== 0) || !Array.isArray(size) || !Array.isArray(stride)) return null;
+      if (
+        base.strides !== undefined ||
+        (offset !== null && offset !== 0) ||
+        !Array.isArray(size) ||
+        !Array.isArray(stride)
+      )
+        return null;
       if (!sameShape(stride, contiguousStrides(size)) || src.type.dtype !== base.type.dtype) return null;
       if (sameType(src.type, base.type)) return { use: src };
-      const count = (s: readonly unknown[]): number => s.reduce<number>((p, d) => p * (typeof d === 'number' ? d : NaN), 1);
-      return count(size) === count(base.type.shape) ? { node: { ...n, op: 'view', inputs: [valueInput(src)], attrs: { size: base.type.shape as Attr } } } : null;
+      const count = (s: readonly unknown[]): number =>
+        s.reduce<number>((p, d) => p * (typeof d === 'number' ? d : NaN), 1);
+      return count(size) === count(base.type.shape)
+        ? { node: { ...n, op: 'view', inputs: [valueInput(src)], attrs: { size: base.type.shape as Attr } } }
+        : null;
     },
   },
 ];
@@ -110,8 +163,13 @@ function isNeutral(n: Node, zero: number): boolean {
 }
 
 const WIDER: Partial<Record<DType, readonly DType[]>> = {
-  float16: ['float32', 'float64'], bfloat16: ['float32', 'float64'], float32: ['float64'],
-  int8: ['int16', 'int32', 'int64'], uint8: ['int16', 'int32', 'int64'], int16: ['int32', 'int64'], int32: ['int64', 'float64'],
+  float16: ['float32', 'float64'],
+  bfloat16: ['float32', 'float64'],
+  float32: ['float64'],
+  int8: ['int16', 'int32', 'int64'],
+  uint8: ['int16', 'int32', 'int64'],
+  int16: ['int32', 'int64'],
+  int32: ['int64', 'float64'],
   bool: ['uint8', 'int8', 'int16', 'int32', 'int64', 'float32', 'float64', 'float16', 'bfloat16'],
 };
 const widens = (from: DType, to: DType): boolean => WIDER[from]?.includes(to) ?? false;
@@ -149,7 +207,8 @@ export function simplify(g: Graph): Graph {
       changed = true;
       break;
     }
-    for (const h of helpers) nodes.push(h), by.set(h.outputs[0]!, h);
+    for (const h of helpers) by.set(h.outputs[0]!, h);
+    nodes.push(...helpers);
     nodes.push(n);
     n.outputs.forEach((v) => by.set(v, n));
   }

@@ -25,11 +25,19 @@ const CANONICAL: Readonly<Record<string, (n: Node) => Node | null>> = {
     const rank = rankOf(n);
     if (rank < 2) return null;
     const [i, j] = [wrap(n.attrs['dim0'], rank), wrap(n.attrs['dim1'], rank)];
-    return asPermute(n, Array.from({ length: rank }, (_, k) => (k === i ? j : k === j ? i : k)));
+    return asPermute(
+      n,
+      Array.from({ length: rank }, (_, k) => (k === i ? j : k === j ? i : k)),
+    );
   },
   permute: (n) => {
     const dims = n.attrs['dims'] as readonly number[];
-    return dims.some((d) => d < 0) ? asPermute(n, dims.map((d) => wrap(d, dims.length))) : null;
+    return dims.some((d) => d < 0)
+      ? asPermute(
+          n,
+          dims.map((d) => wrap(d, dims.length)),
+        )
+      : null;
   },
   narrow: (n) => {
     const [start, length] = [n.attrs['start'], n.attrs['length']];
@@ -40,8 +48,16 @@ const CANONICAL: Readonly<Record<string, (n: Node) => Node | null>> = {
   asStrided: (n) => {
     const [size, stride, offset] = [n.attrs['size'], n.attrs['stride'], n.attrs['storageOffset'] ?? null];
     const self = selfOf(n);
-    if (self.strides !== undefined || (offset !== null && offset !== 0) || !Array.isArray(size) || !Array.isArray(stride)) return null;
-    return sameShape(contiguousStrides(size), stride) && sameShape([product(size)], [product(self.type.shape)]) ? asView(n) : null;
+    if (
+      self.strides !== undefined ||
+      (offset !== null && offset !== 0) ||
+      !Array.isArray(size) ||
+      !Array.isArray(stride)
+    )
+      return null;
+    return sameShape(contiguousStrides(size), stride) && sameShape([product(size)], [product(self.type.shape)])
+      ? asView(n)
+      : null;
   },
 };
 const product = (s: readonly unknown[]): number => s.reduce<number>((p, d) => p * (typeof d === 'number' ? d : NaN), 1);
@@ -51,9 +67,19 @@ function compose(outer: Node, inner: Node): Node | null {
   if (outer.op === 'view' && inner.op === 'view') return { ...outer, inputs: [inner.inputs[0]!] };
   if (outer.op === 'permute' && inner.op === 'permute') {
     const [p, q] = [outer.attrs['dims'] as readonly number[], inner.attrs['dims'] as readonly number[]];
-    return { ...asPermute(outer, p.map((d) => q[d]!)), inputs: [inner.inputs[0]!] };
+    return {
+      ...asPermute(
+        outer,
+        p.map((d) => q[d]!),
+      ),
+      inputs: [inner.inputs[0]!],
+    };
   }
-  if (outer.op === 'expand' && inner.op === 'expand' && outer.outputs[0]!.type.shape.length === inner.outputs[0]!.type.shape.length) {
+  if (
+    outer.op === 'expand' &&
+    inner.op === 'expand' &&
+    outer.outputs[0]!.type.shape.length === inner.outputs[0]!.type.shape.length
+  ) {
     return { ...outer, inputs: [inner.inputs[0]!] };
   }
   return null;

@@ -51,7 +51,8 @@ export const registerBackend = (b: Backend): void => void backends.set(b.name, b
 /** @throws RangeError naming the backends that exist. */
 export function findBackend(name: string): Backend {
   const b = backends.get(name);
-  if (b === undefined) throw new RangeError(`compile: unknown backend '${name}' (known: ${[...backends.keys()].join(', ')})`);
+  if (b === undefined)
+    throw new RangeError(`compile: unknown backend '${name}' (known: ${[...backends.keys()].join(', ')})`);
   return b;
 }
 
@@ -63,37 +64,56 @@ interface Guarded {
   readonly requiresGrad: boolean;
 }
 
-const sameNumbers = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);
 
 /** The guards of generated programs, in TypeScript; null when all hold. */
-function guardFailure(graph: Graph, inputs: readonly Handle[], guards: readonly Guarded[], captures: readonly Handle[]): string | null {
+function guardFailure(
+  graph: Graph,
+  inputs: readonly Handle[],
+  guards: readonly Guarded[],
+  captures: readonly Handle[],
+): string | null {
   if (inputs.length !== guards.length) return `${guards.length} inputs expected, got ${inputs.length}`;
   for (const [i, g] of guards.entries()) {
     const h = inputs[i]!;
     const [dtype, shape] = [dtypeName(native.dtype(h)), native.shape(h)];
     if (dtype !== g.dtype) return `input ${i}: dtype ${g.dtype} expected, got ${dtype}`;
-    if (!sameNumbers(shape, g.shape)) return `input ${i}: shape [${g.shape.join(', ')}] expected, got [${shape.join(', ')}]`;
+    if (!sameNumbers(shape, g.shape))
+      return `input ${i}: shape [${g.shape.join(', ')}] expected, got [${shape.join(', ')}]`;
     if (native.requiresGrad(h) !== g.requiresGrad) return `input ${i}: requiresGrad ${g.requiresGrad} expected`;
   }
   for (const r of graph.gradReads ?? []) {
     const grad = native.grad(captures[graph.captures.indexOf(r.leaf)]!);
     const expected = r.is === null ? null : captures[graph.captures.indexOf(r.is)]!;
-    if ((grad === null) !== (expected === null)) return `gradient of %${r.leaf.id} is ${grad === null ? 'undefined' : 'defined'}`;
-    if (grad !== null && native.storageId(grad) !== native.storageId(expected!)) return `gradient of %${r.leaf.id} is another tensor`;
+    if ((grad === null) !== (expected === null))
+      return `gradient of %${r.leaf.id} is ${grad === null ? 'undefined' : 'defined'}`;
+    if (grad !== null && native.storageId(grad) !== native.storageId(expected!))
+      return `gradient of %${r.leaf.id} is another tensor`;
   }
   return null;
 }
 
 /** Runs a graph on handles and applies its writes, as a generated program does. */
-export function runInterpreted(graph: Graph, inputs: readonly Handle[], captures: readonly Handle[], scalars?: readonly number[]): readonly Handle[] {
+export function runInterpreted(
+  graph: Graph,
+  inputs: readonly Handle[],
+  captures: readonly Handle[],
+  scalars?: readonly number[],
+): readonly Handle[] {
   const r = interpretNative(graph, inputs, captures, scalars);
   const before = native.gradEnabled();
   native.setGradEnabled(false);
   try {
-    const outside = [...graph.inputs.map((v, i) => [v, inputs[i]!] as const), ...graph.captures.map((v, i) => [v, captures[i]!] as const)];
+    const outside = [
+      ...graph.inputs.map((v, i) => [v, inputs[i]!] as const),
+      ...graph.captures.map((v, i) => [v, captures[i]!] as const),
+    ];
     const handleOf = new Map(outside);
     // A written value may be another target's old contents: take copies of those before anything is overwritten.
-    const contents = graph.writes.map((w, i) => (handleOf.has(w.value) ? native.ops.clone(r.writes[i]!) : r.writes[i]!));
+    const contents = graph.writes.map((w, i) =>
+      handleOf.has(w.value) ? native.ops.clone(r.writes[i]!) : r.writes[i]!,
+    );
     graph.writes.forEach((w, i) => native.ops.copy_(native.ops.detach(handleOf.get(w.target)!), contents[i]!));
     graph.gradWrites.forEach((w, i) => native.setGrad(handleOf.get(w.leaf)!, r.gradWrites[i]!));
   } finally {
@@ -105,12 +125,18 @@ export function runInterpreted(graph: Graph, inputs: readonly Handle[], captures
 export const interpretBackend: Backend = {
   name: 'interpret',
   prepare(graph, context): Prepared {
-    const guards = graph.inputs.map((v, i): Guarded => ({ dtype: v.type.dtype, shape: v.type.shape as number[], requiresGrad: context.inputsRequireGrad[i]! }));
+    const guards = graph.inputs.map((v, i): Guarded => ({
+      dtype: v.type.dtype,
+      shape: v.type.shape as number[],
+      requiresGrad: context.inputsRequireGrad[i]!,
+    }));
     return {
       poll: () => 'done',
       wait: () => Promise.resolve(),
       error: null,
-      run: (inputs, scalars) => guardFailure(graph, inputs, guards, context.captures) ?? runInterpreted(graph, inputs, context.captures, scalars),
+      run: (inputs, scalars) =>
+        guardFailure(graph, inputs, guards, context.captures) ??
+        runInterpreted(graph, inputs, context.captures, scalars),
       info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {} },
     };
   },

@@ -127,7 +127,10 @@ class Compiled {
     const flat = flatten(args);
     const types = flat.tensors.map(describe);
     const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}`;
-    const family = this.options.dynamic === false || types.some((t) => t.family === null) ? null : `${mode}|${types.map((t) => t.family).join('|')}`;
+    const family =
+      this.options.dynamic === false || types.some((t) => t.family === null)
+        ? null
+        : `${mode}|${types.map((t) => t.family).join('|')}`;
     const served = this.tryFamily(family, flat, args.length);
     if (served !== null) return served.value;
     const signature = this.signatureOf(mode, family, types, flat.key);
@@ -203,18 +206,34 @@ class Compiled {
     }
   }
 
-  private signatureOf(mode: string, family: string | null, types: readonly Described[], structure: string): Signature | null {
+  private signatureOf(
+    mode: string,
+    family: string | null,
+    types: readonly Described[],
+    structure: string,
+  ): Signature | null {
     const key = `${mode}|${types.map((t) => t.key).join('|')}`;
     const have = this.signatures.get(key);
     if (have !== undefined) return have;
     if (this.signatures.size >= MAX_SIGNATURES) {
       const why = `more than ${MAX_SIGNATURES} different signatures (the last: ${types.map((t) => t.text).join(', ')}; ${structure})`;
       this.note(why);
-      notice(`${this.name}: ${why}: new ones run eagerly. Pass numbers that vary as tensors or as fb.live(() => value)`, `limit ${this.name}`);
+      notice(
+        `${this.name}: ${why}: new ones run eagerly. Pass numbers that vary as tensors or as fb.live(() => value)`,
+        `limit ${this.name}`,
+      );
       return null;
     }
     if (this.signatures.size > 0) this.note(`new signature ${types.map((t) => t.text).join(', ')}`);
-    const made: Signature = { key, family, text: types.map((t) => t.text).join(', '), variants: [], reason: null, differentiable: false, captures: [] };
+    const made: Signature = {
+      key,
+      family,
+      text: types.map((t) => t.text).join(', '),
+      variants: [],
+      reason: null,
+      differentiable: false,
+      captures: [],
+    };
     this.signatures.set(key, made);
     return made;
   }
@@ -261,7 +280,8 @@ class Compiled {
       return;
     }
     if (s.variants.length > 0) this.note(`${s.text}: the call took another course: ${last}`);
-    if (s.variants.length >= MAX_VARIANTS) throw new NotCompilable(`calls take different courses every time (the last difference: ${last})`);
+    if (s.variants.length >= MAX_VARIANTS)
+      throw new NotCompilable(`calls take different courses every time (the last difference: ${last})`);
     const v = new Variant(kept, joint, this.backend, this.name);
     s.variants.push(v);
     this.joinFamily(s, v);
@@ -301,13 +321,21 @@ class Compiled {
     }
     const latest = this.latest;
     if (latest === null || latest.reason !== null) return false;
-    return latest.variants.some((v) => v.runnable) || (latest.family !== null && this.families.get(latest.family)?.symbolic?.runnable === true);
+    return (
+      latest.variants.some((v) => v.runnable) ||
+      (latest.family !== null && this.families.get(latest.family)?.symbolic?.runnable === true)
+    );
   }
 
   explain(): Explanation {
     const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => report(s.text, v)));
-    for (const f of this.families.values()) if (f.symbolic !== null) graphs.push(report(f.symbolic.symbolic!.inputs.map((v) => printType(v.type)).join(', '), f.symbolic));
-    const reasons = [...(this.disabled === null ? [] : [this.disabled]), ...[...this.signatures.values()].flatMap((s) => (s.reason === null ? [] : [`${s.text}: ${s.reason}`]))];
+    for (const f of this.families.values())
+      if (f.symbolic !== null)
+        graphs.push(report(f.symbolic.symbolic!.inputs.map((v) => printType(v.type)).join(', '), f.symbolic));
+    const reasons = [
+      ...(this.disabled === null ? [] : [this.disabled]),
+      ...[...this.signatures.values()].flatMap((s) => (s.reason === null ? [] : [`${s.text}: ${s.reason}`])),
+    ];
     return new Explanation(this.name, { ...this.calls }, graphs, [...this.recompiles], [...new Set(reasons)]);
   }
 }
@@ -319,13 +347,26 @@ function report(text: string, v: Variant): GraphReport {
   const guards = [
     `arguments: ${text}`,
     `gradients ${v.recording.gradEnabled ? 'enabled' : 'disabled'}`,
-    ...(modes.length > 0 ? [`${modes.length} modules in ${modes.every((m) => m) ? 'train' : modes.some((m) => m) ? 'mixed' : 'eval'} mode`] : []),
+    ...(modes.length > 0
+      ? [`${modes.length} modules in ${modes.every((m) => m) ? 'train' : modes.some((m) => m) ? 'mixed' : 'eval'} mode`]
+      : []),
     ...(v.recording.captures.length > 0 ? [`geometry of ${v.recording.captures.length} captured tensors`] : []),
-    ...((v.recording.trace.gradReads ?? []).length > 0 ? [`gradients of ${v.recording.trace.gradReads!.length} tensors at the start`] : []),
+    ...((v.recording.trace.gradReads ?? []).length > 0
+      ? [`gradients of ${v.recording.trace.gradReads!.length} tensors at the start`]
+      : []),
   ];
   return {
     signature: text,
-    state: v.error !== null ? 'failed' : v.runs > 0 ? 'compiled' : v.runnable ? 'ready' : made || parts.length > 0 ? 'building' : 'recorded',
+    state:
+      v.error !== null
+        ? 'failed'
+        : v.runs > 0
+          ? 'compiled'
+          : v.runnable
+            ? 'ready'
+            : made || parts.length > 0
+              ? 'building'
+              : 'recorded',
     ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
     kernels: parts.reduce((n, p) => n + p.kernels, 0),
     libraryCalls: parts.reduce((n, p) => n + p.steps, 0),
@@ -351,7 +392,11 @@ function describe(t: Tensor): Described {
   const dtype = dtypeName(native.dtype(h));
   const text = `${dtype}[${shape.join(', ')}]`;
   const grad = native.requiresGrad(h) ? '+grad' : '';
-  return { key: `${text}/${native.strides(h).join()}${grad}`, text: text + grad, family: native.isContiguous(h) ? `${dtype}${shape.length}${grad}` : null };
+  return {
+    key: `${text}/${native.strides(h).join()}${grad}`,
+    text: text + grad,
+    family: native.isContiguous(h) ? `${dtype}${shape.length}${grad}` : null,
+  };
 }
 
 /** Runs the backward of a function's results inside its recording, from placeholder gradients. */
@@ -369,13 +414,25 @@ class JointRecorder {
     const isLeaf = (h: Handle): boolean => native.requiresGrad(h) && native.isLeaf(h);
     const inputs = this.inputs.map(unwrap);
     const leaves = [
-      ...inputs.flatMap((handle, input) => (native.requiresGrad(handle) && inputs.indexOf(handle) === input ? [{ input, handle }] : [])),
-      ...this.captures.filter((h) => isLeaf(h) && !inputs.some((i) => sameTensor(i, h))).map((handle) => ({ input: null, handle })),
+      ...inputs.flatMap((handle, input) =>
+        native.requiresGrad(handle) && inputs.indexOf(handle) === input ? [{ input, handle }] : [],
+      ),
+      ...this.captures
+        .filter((h) => isLeaf(h) && !inputs.some((i) => sameTensor(i, h)))
+        .map((handle) => ({ input: null, handle })),
     ];
     const history = this.captures.find((h) => native.requiresGrad(h) && !native.isLeaf(h));
-    if (history !== undefined) throw new NotCompilable('it reads a tensor from outside whose history would be lost; pass it as an argument');
+    if (history !== undefined)
+      throw new NotCompilable('it reads a tensor from outside whose history would be lost; pass it as an argument');
     const placeholders = needed.map((h) => ones(native.shape(h), native.dtype(h)));
-    const grads = native.backward(needed, placeholders, leaves.map((l) => l.handle), true, false, true);
+    const grads = native.backward(
+      needed,
+      placeholders,
+      leaves.map((l) => l.handle),
+      true,
+      false,
+      true,
+    );
     this.joint = { placeholders, roots, leaves, reached: grads.map((g: Handle | null) => g !== null) };
     return grads;
   }
@@ -384,7 +441,12 @@ class JointRecorder {
 /** A tensor that the running trace has not made: it is captured, and becomes an input of the backward program. */
 function ones(shape: readonly number[], dtype: number): Handle {
   const n = shape.reduce((p, d) => p * d, 1);
-  const data = dtypeName(dtype) === 'float64' ? new Float64Array(n).fill(1) : dtypeName(dtype) === 'float32' ? new Float32Array(n).fill(1) : null;
+  const data =
+    dtypeName(dtype) === 'float64'
+      ? new Float64Array(n).fill(1)
+      : dtypeName(dtype) === 'float32'
+        ? new Float32Array(n).fill(1)
+        : null;
   if (data === null) throw new NotCompilable(`results of dtype ${dtypeName(dtype)} that require grad are not compiled`);
   return native.fromTypedArray(data, shape as number[], dtype, false);
 }
@@ -398,10 +460,16 @@ function ones(shape: readonly number[], dtype: number): Handle {
  *
  * @example const step = fb.compile((x, t) => { const loss = F.mseLoss(net(x), t); opt.zeroGrad(); loss.backward(); opt.step(); return loss; });
  */
-export function compile<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): CompiledFunction<A, R> {
-  if (typeof fn !== 'function') throw new TypeError(`compile: expected a function, got ${fn === null ? 'null' : typeof fn}`);
+export function compile<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: CompileOptions = {},
+): CompiledFunction<A, R> {
+  if (typeof fn !== 'function')
+    throw new TypeError(`compile: expected a function, got ${fn === null ? 'null' : typeof fn}`);
   const ctor = (fn as { constructor?: { name?: string } }).constructor?.name;
-  const name = (typeof fn.name === 'string' && fn.name) || (ctor !== 'Function' && ctor !== undefined ? ctor : 'compiled function');
+  const name =
+    (typeof fn.name === 'string' && fn.name) ||
+    (ctor !== 'Function' && ctor !== undefined ? ctor : 'compiled function');
   const c = new Compiled(fn as unknown as (...args: unknown[]) => unknown, name, options);
   const f = (...args: A): R => c.call(args as unknown as unknown[]) as R;
   return Object.assign(f, { ready: () => c.ready(), explain: () => c.explain() });

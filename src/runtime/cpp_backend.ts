@@ -6,7 +6,14 @@ import type { Graph } from '../ir/graph.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
 import { emitCached, type Emitted } from './emit_cache.js';
-import { registerBackend, type Backend, type Prepared, type ProgramContext, type ProgramInfo, type StageTimes } from './backend.js';
+import {
+  registerBackend,
+  type Backend,
+  type Prepared,
+  type ProgramContext,
+  type ProgramInfo,
+  type StageTimes,
+} from './backend.js';
 
 /** The parts of a program's metadata (docs/program-format.md) that only the runtime knows. */
 interface Meta {
@@ -32,16 +39,24 @@ class CppProgram implements Prepared {
   /** Inputs that are made contiguous before each run. */
   private readonly copied: readonly number[];
 
-  constructor(graph: Graph, private readonly context: ProgramContext) {
+  constructor(
+    graph: Graph,
+    private readonly context: ProgramContext,
+  ) {
     const start = performance.now();
     const written = new Set(graph.writes.map((w) => w.target));
     // Generated code reads contiguous memory: other layouts are copied before each run, which a written tensor cannot be.
     this.copied = graph.inputs.flatMap((v, i) => (v.strides === undefined ? [] : [i]));
     const odd = [...graph.inputs.filter((v) => written.has(v)), ...graph.captures].find((v) => v.strides !== undefined);
-    if (odd !== undefined) throw new LayoutError(`a captured or written tensor (${odd.type.dtype}[${odd.type.shape.map(printDim).join(', ')}]) is not contiguous`);
+    if (odd !== undefined)
+      throw new LayoutError(
+        `a captured or written tensor (${odd.type.dtype}[${odd.type.shape.map(printDim).join(', ')}]) is not contiguous`,
+      );
     const program = emitCached(graph);
     const meta = structuredClone(program.meta) as unknown as Meta;
-    meta.inputs.forEach((m, i) => (m.requiresGrad = !this.copied.includes(i) && (context.inputsRequireGrad[i] ?? false)));
+    meta.inputs.forEach(
+      (m, i) => (m.requiresGrad = !this.copied.includes(i) && (context.inputsRequireGrad[i] ?? false)),
+    );
     meta.gradReads = (graph.gradReads ?? []).map((r) => ({
       capture: graph.captures.indexOf(r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),

@@ -31,9 +31,15 @@ function emitterIdentity(): string | null {
     const hash = createHash('sha256');
     for (const folder of EMITTER) {
       const dir = fileURLToPath(new URL(folder, import.meta.url));
-      const names = readdirSync(dir).filter((n) => /(?<!\.d)\.(ts|js)$/.test(n)).sort();
+      const names = readdirSync(dir)
+        .filter((n) => /(?<!\.d)\.(ts|js)$/.test(n))
+        .sort();
       if (names.length === 0) throw new Error(`no code in ${dir}`);
-      for (const n of names) hash.update(n).update('\0').update(readFileSync(join(dir, n)));
+      for (const n of names)
+        hash
+          .update(n)
+          .update('\0')
+          .update(readFileSync(join(dir, n)));
     }
     hash.update(readFileSync(join(packageRoot(), 'native', 'kernels', 'prelude.h')));
     hash.update(readFileSync(join(packageRoot(), 'native', 'include', 'flambeau', 'runtime.h')));
@@ -46,7 +52,12 @@ function emitterIdentity(): string | null {
 
 /** What decides the program: neither where ops were called nor what live scalars are now. */
 const essence = (g: Graph): string =>
-  printGraph({ ...g, nodes: g.nodes.map(({ site: _site, scope: _scope, ...n }) => n), regions: [], liveScalars: g.liveScalars.map(() => 0) });
+  printGraph({
+    ...g,
+    nodes: g.nodes.map(({ site: _site, scope: _scope, ...n }) => n),
+    regions: [],
+    liveScalars: g.liveScalars.map(() => 0),
+  });
 
 /** `emitProgram` for C++, from the cache where it was emitted before. */
 export function emitCached(graph: Graph): Emitted {

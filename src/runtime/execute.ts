@@ -48,7 +48,12 @@ function rowMajor(h: Handle): Handle {
 }
 const clone = (h: Handle): Handle => native.ops.clone(h);
 
-function boxed(op: string, inputs: readonly OperandOf<Handle>[], attrs: Readonly<Record<string, ConcreteAttr>>, targets: readonly Handle[]): readonly Handle[] {
+function boxed(
+  op: string,
+  inputs: readonly OperandOf<Handle>[],
+  attrs: Readonly<Record<string, ConcreteAttr>>,
+  targets: readonly Handle[],
+): readonly Handle[] {
   switch (op) {
     case 'copy': {
       const out = clone(inputs[0] as Handle);
@@ -71,7 +76,12 @@ function boxed(op: string, inputs: readonly OperandOf<Handle>[], attrs: Readonly
 }
 
 /** Runs a whole graph op by op. Gradients are off: the graph holds its own backward. */
-export function interpretNative(g: Graph, inputs: readonly Handle[], captures: readonly Handle[], live?: readonly number[]): GraphResults<Handle> {
+export function interpretNative(
+  g: Graph,
+  inputs: readonly Handle[],
+  captures: readonly Handle[],
+  live?: readonly number[],
+): GraphResults<Handle> {
   const before = native.gradEnabled();
   native.setGradEnabled(false);
   try {
@@ -83,9 +93,12 @@ export function interpretNative(g: Graph, inputs: readonly Handle[], captures: r
 
 /** One pointwise op over single numbers; null when it cannot be run, or JavaScript's numbers do not hold the result. */
 export const evaluateNative: EvaluateScalar = (op, operands, attrs, result) => {
-  if ([...operands.map((o) => o?.dtype), result].some((t) => t === 'int64' || t === 'float16' || t === 'bfloat16')) return null;
+  if ([...operands.map((o) => o?.dtype), result].some((t) => t === 'int64' || t === 'float16' || t === 'bfloat16'))
+    return null;
   try {
-    const handles = operands.map((o): OperandOf<Handle> => (o === null ? null : o.dtype === null ? o.value : scalarTensor(o.value, o.dtype, o.rank)));
+    const handles = operands.map((o): OperandOf<Handle> =>
+      o === null ? null : o.dtype === null ? o.value : scalarTensor(o.value, o.dtype, o.rank),
+    );
     const [out] = executeNative(op, handles, attrs as Readonly<Record<string, ConcreteAttr>>, undefined as never);
     const value = out === undefined ? null : native.item(out);
     return typeof value === 'number' || typeof value === 'boolean' ? value : null;

@@ -35,9 +35,13 @@ export class Explanation {
   }
 
   toString(): string {
-    const lines = [`${this.name}: ${this.calls.compiled} compiled and ${this.calls.eager} eager calls, ${this.graphs.length} graph${this.graphs.length === 1 ? '' : 's'}`];
+    const lines = [
+      `${this.name}: ${this.calls.compiled} compiled and ${this.calls.eager} eager calls, ${this.graphs.length} graph${this.graphs.length === 1 ? '' : 's'}`,
+    ];
     for (const g of this.graphs) {
-      lines.push(`  graph (${g.signature}): ${g.state}, ${g.ops} ops, ${g.kernels} kernels, ${g.libraryCalls} library calls, ${g.runs} runs${g.cacheHit ? ', from the cache' : ''}`);
+      lines.push(
+        `  graph (${g.signature}): ${g.state}, ${g.ops} ops, ${g.kernels} kernels, ${g.libraryCalls} library calls, ${g.runs} runs${g.cacheHit ? ', from the cache' : ''}`,
+      );
       const times = Object.entries(g.milliseconds).map(([k, v]) => `${k} ${v.toFixed(1)} ms`);
       if (times.length > 0) lines.push(`    times: ${times.join(', ')}`);
       for (const guard of g.guards) lines.push(`    guard: ${guard}`);

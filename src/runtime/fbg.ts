@@ -26,11 +26,16 @@ export interface GraphFile {
 
 export function serializeGraphFile(f: GraphFile): Uint8Array {
   const json = JSON.stringify({
-    name: f.name, graph: printGraph(f.graph), dynamic: f.dynamic === null ? null : printGraph(f.dynamic), captures: f.captures, result: f.result,
+    name: f.name,
+    graph: printGraph(f.graph),
+    dynamic: f.dynamic === null ? null : printGraph(f.dynamic),
+    captures: f.captures,
+    result: f.result,
   });
   let description = new TextEncoder().encode(json);
   const padded = Math.ceil((HEADER + description.byteLength) / 8) * 8 - HEADER;
-  if (padded > MAX_DESCRIPTION) throw new TypeError(`the graph takes ${padded} bytes of text, a graph file holds ${MAX_DESCRIPTION}`);
+  if (padded > MAX_DESCRIPTION)
+    throw new TypeError(`the graph takes ${padded} bytes of text, a graph file holds ${MAX_DESCRIPTION}`);
   description = new Uint8Array(padded).fill(0x20).map((space, i) => description[i] ?? space);
   const weights = serializeSafetensors(f.weights);
   const out = new Uint8Array(HEADER + padded + weights.byteLength);
@@ -54,7 +59,8 @@ export function parseGraphFile(bytes: Uint8Array, file = 'graph file'): GraphFil
   const version = view.getUint32(8, true);
   if (version !== VERSION) fail(`its format version is ${version}, this library reads ${VERSION}`);
   const length = view.getUint32(12, true);
-  if (length > MAX_DESCRIPTION || HEADER + length > bytes.byteLength) fail(`its description of ${length} bytes goes beyond the end (${bytes.byteLength} bytes in all)`);
+  if (length > MAX_DESCRIPTION || HEADER + length > bytes.byteLength)
+    fail(`its description of ${length} bytes goes beyond the end (${bytes.byteLength} bytes in all)`);
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(HEADER, HEADER + length)));
@@ -78,15 +84,29 @@ export function parseGraphFile(bytes: Uint8Array, file = 'graph file'): GraphFil
   if (!Array.isArray(names) || names.some((n) => typeof n !== 'string')) return fail("'captures' is no list of names");
   const captures = names as string[];
   const weights = parseSafetensors(bytes.subarray(HEADER + length), file).tensors;
-  for (const [what, g] of [['graph', graph], ['dynamic', dynamic]] as const) {
+  for (const [what, g] of [
+    ['graph', graph],
+    ['dynamic', dynamic],
+  ] as const) {
     if (g === null) continue;
-    if (g.captures.length !== captures.length || g.inputs.length !== graph.inputs.length || g.outputs.length !== graph.outputs.length) {
-      fail(`'${what}' has ${g.captures.length} captures, ${g.inputs.length} inputs and ${g.outputs.length} outputs, which do not fit the description`);
+    if (
+      g.captures.length !== captures.length ||
+      g.inputs.length !== graph.inputs.length ||
+      g.outputs.length !== graph.outputs.length
+    ) {
+      fail(
+        `'${what}' has ${g.captures.length} captures, ${g.inputs.length} inputs and ${g.outputs.length} outputs, which do not fit the description`,
+      );
     }
     g.captures.forEach((v, i) => {
       const w = weights.get(captures[i]!);
       if (w === undefined) return fail(`the weight '${captures[i]}' is missing`);
-      if (w.dtype !== v.type.dtype || w.shape.length !== v.type.shape.length || w.shape.some((s, k) => s !== v.type.shape[k]) || v.strides !== undefined) {
+      if (
+        w.dtype !== v.type.dtype ||
+        w.shape.length !== v.type.shape.length ||
+        w.shape.some((s, k) => s !== v.type.shape[k]) ||
+        v.strides !== undefined
+      ) {
         fail(`the weight '${captures[i]}' is ${w.dtype}[${w.shape.join(', ')}], the graph has another type or layout`);
       }
     });
@@ -102,15 +122,28 @@ function readTemplate(x: unknown, outputs: number, depth: number, fail: (why: st
   switch (t['kind']) {
     case 'tensor': {
       const index = t['index'];
-      return typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < outputs ? { kind: 'tensor', index } : fail(`'result' names output ${String(index)} of ${outputs}`);
+      return typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < outputs
+        ? { kind: 'tensor', index }
+        : fail(`'result' names output ${String(index)} of ${outputs}`);
     }
     case 'value':
-      return t['value'] === null || ['number', 'string', 'boolean', 'undefined'].includes(typeof t['value']) ? { kind: 'value', value: t['value'] } : fail("'result' holds a value that is no number or text");
+      return t['value'] === null || ['number', 'string', 'boolean', 'undefined'].includes(typeof t['value'])
+        ? { kind: 'value', value: t['value'] }
+        : fail("'result' holds a value that is no number or text");
     case 'array':
-      return Array.isArray(t['items']) ? { kind: 'array', items: t['items'].map(inner) } : fail("'result' is malformed");
+      return Array.isArray(t['items'])
+        ? { kind: 'array', items: t['items'].map(inner) }
+        : fail("'result' is malformed");
     case 'object':
       return Array.isArray(t['entries'])
-        ? { kind: 'object', entries: t['entries'].map((e: unknown) => (Array.isArray(e) && typeof e[0] === 'string' && e[0] !== '__proto__' ? ([e[0], inner(e[1])] as const) : fail("'result' is malformed"))) }
+        ? {
+            kind: 'object',
+            entries: t['entries'].map((e: unknown) =>
+              Array.isArray(e) && typeof e[0] === 'string' && e[0] !== '__proto__'
+                ? ([e[0], inner(e[1])] as const)
+                : fail("'result' is malformed"),
+            ),
+          }
         : fail("'result' is malformed");
     default:
       return fail("'result' is malformed");

@@ -76,7 +76,10 @@ export class TracedModule {
   }
   /** The generated C++ of the graph. */
   get code(): string {
-    return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), { target: 'cpp', name: this.state.name }).source;
+    return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
+      target: 'cpp',
+      name: this.state.name,
+    }).source;
   }
   /** Parameters and buffers by their state-dict names, constants after them. They share memory with the original module. */
   stateDict(): Record<string, Tensor> {
@@ -84,7 +87,10 @@ export class TracedModule {
   }
   /** Waits until the program for the shapes that were used (at first: the example's) is built; false when it runs op by op. */
   async ready(): Promise<boolean> {
-    const s = specialised(this.state, this.state.graph.inputs.map((v) => v.type.shape as readonly number[]));
+    const s = specialised(
+      this.state,
+      this.state.graph.inputs.map((v) => v.type.shape as readonly number[]),
+    );
     start(this.state, s);
     await Promise.all([...this.state.shapes.values()].map((x) => x.prepared?.wait()));
     return s.prepared?.poll() === 'done';
@@ -93,7 +99,12 @@ export class TracedModule {
   save(path: string): void {
     const { name, graph, weights, result } = this.state;
     const bytes = serializeGraphFile({
-      name, graph, dynamic: dynamicGraph(this.state), result, captures: weights.map((w) => w.name), weights: new Map(weights.map((w) => [w.name, bytesOf(w.handle)])),
+      name,
+      graph,
+      dynamic: dynamicGraph(this.state),
+      result,
+      captures: weights.map((w) => w.name),
+      weights: new Map(weights.map((w) => [w.name, bytesOf(w.handle)])),
     });
     writeFileAtomic(path, bytes);
   }
@@ -124,15 +135,24 @@ interface State {
 function call(s: State, args: unknown[]): unknown {
   const { tensors } = flatten(args);
   if (args.some((a) => !isTensor(a)) || tensors.length !== s.graph.inputs.length) {
-    throw new ValueError(`${s.name}: the traced module takes ${s.graph.inputs.length} tensors, got ${args.length} arguments of which ${args.filter(isTensor).length} are tensors`);
+    throw new ValueError(
+      `${s.name}: the traced module takes ${s.graph.inputs.length} tensors, got ${args.length} arguments of which ${args.filter(isTensor).length} are tensors`,
+    );
   }
   const inputs = tensors.map(unwrap);
   s.graph.inputs.forEach((v, i) => {
     const dtype = dtypeName(native.dtype(inputs[i]!));
-    if (dtype !== v.type.dtype) throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
+    if (dtype !== v.type.dtype)
+      throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
   });
-  if (native.traceActive()) throw new ValueError(`${s.name}: a traced module cannot be called while another trace runs; trace its source instead`);
-  const spec = specialised(s, inputs.map((h) => native.shape(h)));
+  if (native.traceActive())
+    throw new ValueError(
+      `${s.name}: a traced module cannot be called while another trace runs; trace its source instead`,
+    );
+  const spec = specialised(
+    s,
+    inputs.map((h) => native.shape(h)),
+  );
   // Weights are fixed layouts; arguments come as they are.
   const dense = inputs.map((h) => native.ops.contiguous(native.ops.detach(h)));
   const captures = s.weights.map((w) => w.handle);
@@ -159,7 +179,10 @@ function start(s: State, spec: Specialised): void {
   if (!s.compiled || spec.prepared !== null) return;
   try {
     const graph = optimize(spec.graph, { evaluate: evaluateNative });
-    spec.prepared = findBackend('cpp').prepare(graph, { captures: s.weights.map((w) => w.handle), inputsRequireGrad: graph.inputs.map(() => false) });
+    spec.prepared = findBackend('cpp').prepare(graph, {
+      captures: s.weights.map((w) => w.handle),
+      inputsRequireGrad: graph.inputs.map(() => false),
+    });
   } catch (e) {
     fallBack(s, e as Error);
   }
@@ -167,7 +190,8 @@ function start(s: State, spec: Specialised): void {
 
 function fallBack(s: State, e: Error): void {
   s.compiled = false;
-  if (e instanceof CompilerMissing) notice(`${e.message}. Graphs run op by op on the prebuilt kernels`, 'compiler-missing');
+  if (e instanceof CompilerMissing)
+    notice(`${e.message}. Graphs run op by op on the prebuilt kernels`, 'compiler-missing');
   else notice(`${s.name} runs op by op: ${e.message}`);
 }
 
@@ -203,7 +227,9 @@ function graphFor(s: State, shapes: readonly (readonly number[])[]): Graph {
       why = (e as Error).message;
     }
   }
-  throw new ShapeError(`${s.name} was traced for inputs of shape ${text(traced)}, got ${text(shapes)}${why === '' ? '' : ` (${why})`}`);
+  throw new ShapeError(
+    `${s.name} was traced for inputs of shape ${text(traced)}, got ${text(shapes)}${why === '' ? '' : ` (${why})`}`,
+  );
 }
 
 /** The graph with the first dimension of every input symbolic, from two more recordings; null when there is no such graph. */
@@ -218,7 +244,12 @@ function dynamicGraph(s: State): Graph | null {
       s.retrace!(
         s.graph.inputs.map((v) => {
           const [first, ...rest] = v.type.shape as number[];
-          return zerosOf(first === undefined ? [] : [Math.max(2, first) + extents.indexOf(first) + round * (extents.indexOf(first) + 1 + round), ...rest], v.type.dtype);
+          return zerosOf(
+            first === undefined
+              ? []
+              : [Math.max(2, first) + extents.indexOf(first) + round * (extents.indexOf(first) + 1 + round), ...rest],
+            v.type.dtype,
+          );
         }),
       );
     s.dynamic = unify([at(0), at(1), at(2)]);
@@ -230,13 +261,15 @@ function dynamicGraph(s: State): Graph | null {
   return s.dynamic;
 }
 
-const zerosOf = (shape: readonly number[], dtype: DType): Tensor => wrap(native.ops.full([...shape], 0, dtypeCode(dtype)));
+const zerosOf = (shape: readonly number[], dtype: DType): Tensor =>
+  wrap(native.ops.full([...shape], 0, dtypeCode(dtype)));
 
 // ---- recording ----
 
 /** State-dict names of captured tensors. */
 function namesOf(source: Traceable, captures: readonly Handle[]): string[] {
-  const known: [string, Handle][] = source instanceof Module ? [...source.namedParameters(), ...source.namedBuffers()].map(([n, t]) => [n, t._h]) : [];
+  const known: [string, Handle][] =
+    source instanceof Module ? [...source.namedParameters(), ...source.namedBuffers()].map(([n, t]) => [n, t._h]) : [];
   let constants = 0;
   return captures.map((h) => known.find(([, k]) => sameTensor(k, h))?.[0] ?? `constant.${constants++}`);
 }
@@ -250,29 +283,53 @@ function namesOf(source: Traceable, captures: readonly Handle[]): string[] {
  */
 export function trace(source: Traceable, exampleInputs: readonly Tensor[]): TracedModule {
   if (typeof source !== 'function') throw new TypeError('jit.trace: expected a module or a function');
-  if (!Array.isArray(exampleInputs) || !exampleInputs.every(isTensor)) throw new TypeError('jit.trace: expected an array of example tensors');
+  if (!Array.isArray(exampleInputs) || !exampleInputs.every(isTensor))
+    throw new TypeError('jit.trace: expected an array of example tensors');
   const name = source instanceof Module ? source.constructor.name : source.name || 'function';
-  const once = (inputs: readonly Tensor[]): { graph: Graph; captures: readonly Handle[]; names: readonly string[]; result: Template } =>
+  const once = (
+    inputs: readonly Tensor[],
+  ): { graph: Graph; captures: readonly Handle[]; names: readonly string[]; result: Template } =>
     noGrad(() => {
       const examples = inputs.map((t) => wrap(native.ops.contiguous(native.ops.detach(t._h))));
-      const { recording } = record(() => (source as (...xs: unknown[]) => unknown)(...examples), examples, { tolerant: false });
+      const { recording } = record(() => (source as (...xs: unknown[]) => unknown)(...examples), examples, {
+        tolerant: false,
+      });
       if ('interrupted' in recording) throw new ValueError(`jit.trace: ${recording.interrupted}`);
       const names = namesOf(source, recording.captures);
-      return { graph: fromTrace(recording.trace, { captureNames: names }), captures: recording.captures, names, result: recording.template };
+      return {
+        graph: fromTrace(recording.trace, { captureNames: names }),
+        captures: recording.captures,
+        names,
+        result: recording.template,
+      };
     });
   const first = once(exampleInputs);
   const names = new Set(first.names);
   if (names.size !== first.names.length) throw new ValueError('jit.trace: two captured tensors have the same name');
   // Strided constants would need their layout in the file and in generated code: keep them dense.
   const odd = first.graph.captures.find((v) => v.strides !== undefined);
-  if (odd !== undefined) throw new ValueError(`jit.trace: the captured tensor '${odd.name}' is not contiguous; make it so before tracing`);
+  if (odd !== undefined)
+    throw new ValueError(`jit.trace: the captured tensor '${odd.name}' is not contiguous; make it so before tracing`);
   const state: State = {
-    name, graph: first.graph, result: first.result, weights: first.captures.map((handle, i) => ({ name: first.names[i]!, handle })),
-    dynamic: undefined, dynamicReason: '', shapes: new Map(), compiled: true,
+    name,
+    graph: first.graph,
+    result: first.result,
+    weights: first.captures.map((handle, i) => ({ name: first.names[i]!, handle })),
+    dynamic: undefined,
+    dynamicReason: '',
+    shapes: new Map(),
+    compiled: true,
     retrace: (inputs) => {
       const again = once(inputs);
       // A constant made anew by the code has the same name, but only equal tensors may stand for each other.
-      if (again.captures.length !== first.captures.length || again.captures.some((h, i) => again.names[i] !== first.names[i] || (!sameTensor(h, first.captures[i]!) && !sameBytes(h, first.captures[i]!)))) {
+      if (
+        again.captures.length !== first.captures.length ||
+        again.captures.some(
+          (h, i) =>
+            again.names[i] !== first.names[i] ||
+            (!sameTensor(h, first.captures[i]!) && !sameBytes(h, first.captures[i]!)),
+        )
+      ) {
         throw new UnifyError('the traces capture different tensors');
       }
       return again.graph;
@@ -282,7 +339,11 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[]): Trac
 }
 
 function sameBytes(a: Handle, b: Handle): boolean {
-  return native.dtype(a) === native.dtype(b) && String(native.shape(a)) === String(native.shape(b)) && Buffer.compare(native.rawBytes(a), native.rawBytes(b)) === 0;
+  return (
+    native.dtype(a) === native.dtype(b) &&
+    String(native.shape(a)) === String(native.shape(b)) &&
+    Buffer.compare(native.rawBytes(a), native.rawBytes(b)) === 0
+  );
 }
 
 // ---- files ----
@@ -308,7 +369,14 @@ export function load(path: string): TracedModule {
   }
   const f = parseGraphFile(bytes, path);
   return new TracedModule({
-    name: f.name, graph: f.graph, result: f.result, weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
-    dynamic: f.dynamic, dynamicReason: 'the file holds no graph for other sizes', retrace: null, shapes: new Map(), compiled: true,
+    name: f.name,
+    graph: f.graph,
+    result: f.result,
+    weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
+    dynamic: f.dynamic,
+    dynamicReason: 'the file holds no graph for other sizes',
+    retrace: null,
+    shapes: new Map(),
+    compiled: true,
   });
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../package_root.js';
 import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
 import { native } from '../native.js';
-import { Module, observeModules } from '../nn/module.js';
+import { type Module, observeModules } from '../nn/module.js';
 import { unwrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { collectLive } from './live.js';
 import { templateOf, type Template } from './structure.js';
@@ -79,7 +79,15 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
       return { value, recording: { interrupted: (e as Error).message } };
     }
     const recording: Recording = {
-      trace: parseTrace(end.json), captures: end.captures, inputs, outputs, template, thunks, gradEnabled, inputsRequireGrad, outputsRequireGrad,
+      trace: parseTrace(end.json),
+      captures: end.captures,
+      inputs,
+      outputs,
+      template,
+      thunks,
+      gradEnabled,
+      inputsRequireGrad,
+      outputsRequireGrad,
       modules: [...modules].map(([module, training]) => ({ module, training })),
       milliseconds: performance.now() - start,
     };

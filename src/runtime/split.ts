@@ -57,14 +57,23 @@ export function splitJoint(g: Graph, placeholders: readonly Value[], results: nu
   const savedList = [...saved];
   const savedInputs = g.inputs.filter((v, i) => usedOutside.has(v) && g.inputs.indexOf(v) === i);
   const forward = deadCode({
-    ...g, captures: forwardCaptures, nodes: early, regions: [], outputs: [...g.outputs.slice(0, results), ...savedList], gradWrites: [],
+    ...g,
+    captures: forwardCaptures,
+    nodes: early,
+    regions: [],
+    outputs: [...g.outputs.slice(0, results), ...savedList],
+    gradWrites: [],
   });
   const backward = deadCode({
     ...g,
     inputs: [...placeholders, ...savedList, ...savedInputs],
     captures: forwardCaptures.filter((v) => usedOutside.has(v)),
     nodes: [...early.filter((n) => recomputed.has(n)), ...dependents],
-    regions: [], outputs: [...grads], writes: [], gradWrites: [], gradReads: [],
+    regions: [],
+    outputs: [...grads],
+    writes: [],
+    gradWrites: [],
+    gradReads: [],
   });
   return { forward, backward, saved: savedList, savedInputs };
 }

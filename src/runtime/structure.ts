@@ -54,7 +54,9 @@ function describe(x: unknown, tensors: Tensor[], depth: number): string {
       if (x === null) return 'null';
       if (Array.isArray(x)) return `[${x.map((e) => describe(e, tensors, depth + 1)).join(',')}]`;
       if (!isPlain(x)) return `#${identity(x)}`;
-      return `{${Object.entries(x).map(([k, v]) => `${JSON.stringify(k)}:${describe(v, tensors, depth + 1)}`).join(',')}}`;
+      return `{${Object.entries(x)
+        .map(([k, v]) => `${JSON.stringify(k)}:${describe(v, tensors, depth + 1)}`)
+        .join(',')}}`;
   }
 }
 
@@ -74,7 +76,8 @@ export function templateOf(result: unknown, tensors: Tensor[] = []): Template {
       return { kind: 'tensor', index };
     }
     if (Array.isArray(x)) return { kind: 'array', items: x.map(go) };
-    if (typeof x === 'object' && x !== null && isPlain(x)) return { kind: 'object', entries: Object.entries(x).map(([k, v]) => [k, go(v)] as const) };
+    if (typeof x === 'object' && x !== null && isPlain(x))
+      return { kind: 'object', entries: Object.entries(x).map(([k, v]) => [k, go(v)] as const) };
     return { kind: 'value', value: x };
   };
   return go(result);
@@ -100,7 +103,11 @@ export function templateKey(t: Template): string {
     case 'tensor':
       return `T${t.index}`;
     case 'value':
-      return typeof t.value === 'object' && t.value !== null ? `#${identity(t.value)}` : typeof t.value === 'function' ? `#${identity(t.value)}` : `${typeof t.value}:${String(t.value)}`;
+      return typeof t.value === 'object' && t.value !== null
+        ? `#${identity(t.value)}`
+        : typeof t.value === 'function'
+          ? `#${identity(t.value)}`
+          : `${typeof t.value}:${String(t.value)}`;
     case 'array':
       return `[${t.items.map(templateKey).join(',')}]`;
     case 'object':

@@ -55,7 +55,8 @@ export class Variant {
   private readonly times: StageTimes = {};
   error: Error | null = null;
   /** Positions of the results that need gradients, and how their backward finds its inputs. */
-  private backwardPlan: { saved: number; savedInputs: readonly number[]; backwardCaptures: readonly Handle[] } | null = null;
+  private backwardPlan: { saved: number; savedInputs: readonly number[]; backwardCaptures: readonly Handle[] } | null =
+    null;
 
   constructor(
     readonly recording: Omit<Recording, 'inputs' | 'outputs'>,
@@ -92,7 +93,8 @@ export class Variant {
     const others = a.flatMap((h, i) => (sameTensor(h, b[i]!) ? [] : [i]));
     const written = new Set((later.trace.writes ?? []).map((w) => w.target));
     for (const i of others) {
-      if (written.has(later.trace.captures[i]!)) return { kind: 'different', why: `captured tensor ${i} is another one` };
+      if (written.has(later.trace.captures[i]!))
+        return { kind: 'different', why: `captured tensor ${i} is another one` };
       if (this.isPlaceholder(a[i]!)) continue;
       if (sameContents(a[i]!, b[i]!)) continue;
       const shape = native.shape(b[i]!);
@@ -105,7 +107,8 @@ export class Variant {
         `a number varies between calls: ${c.changes.slice(0, 3).map(describeChange).join('; ')}; wrap it as fb.live(() => value), or pass a tensor`,
       );
     }
-    if (templateKey(this.recording.template) !== templateKey(later.template)) throw new NotCompilable('the result has a value besides tensors that varies between calls');
+    if (templateKey(this.recording.template) !== templateKey(later.template))
+      throw new NotCompilable('the result has a value besides tensors that varies between calls');
     return { kind: 'same' };
   }
 
@@ -113,9 +116,12 @@ export class Variant {
   sameSurroundings(other: Variant): boolean {
     const [a, b] = [this.recording, other.recording];
     return (
-      a.captures.length === b.captures.length && a.captures.every((h, i) => sameTensor(h, b.captures[i]!) || sameContents(h, b.captures[i]!)) &&
-      templateKey(a.template) === templateKey(b.template) && a.thunks.length === b.thunks.length &&
-      a.modules.length === b.modules.length && a.modules.every((m, i) => m.module === b.modules[i]!.module && m.training === b.modules[i]!.training)
+      a.captures.length === b.captures.length &&
+      a.captures.every((h, i) => sameTensor(h, b.captures[i]!) || sameContents(h, b.captures[i]!)) &&
+      templateKey(a.template) === templateKey(b.template) &&
+      a.thunks.length === b.thunks.length &&
+      a.modules.length === b.modules.length &&
+      a.modules.every((m, i) => m.module === b.modules[i]!.module && m.training === b.modules[i]!.training)
     );
   }
 
@@ -156,7 +162,10 @@ export class Variant {
       return;
     }
     const outside = new Set([...graph.inputs, ...graph.captures]);
-    if (joint.roots.some((root, i) => root && outside.has(graph.outputs[i]!))) throw new NotCompilable('a result that requires grad is an argument or captured tensor itself; return a clone of it');
+    if (joint.roots.some((root, i) => root && outside.has(graph.outputs[i]!)))
+      throw new NotCompilable(
+        'a result that requires grad is an argument or captured tensor itself; return a clone of it',
+      );
     const placeholderAt = joint.placeholders.map((p) => {
       const i = r.captures.findIndex((c) => sameTensor(c, p));
       if (i < 0) throw new NotCompilable('a result does not depend on its gradient');
@@ -166,11 +175,25 @@ export class Variant {
     const parts = splitJoint(graph, placeholders, joint.roots.length);
     const handleOf = (v: Value): Handle => r.captures[graph.captures.indexOf(v)]!;
     const backwardCaptures = parts.backward.captures.map(handleOf);
-    this.backwardPlan = { saved: parts.saved.length, savedInputs: parts.savedInputs.map((v) => graph.inputs.indexOf(v)), backwardCaptures };
-    log('graph', () => `${this.name}, forward:\n${printGraph(parts.forward)}\n${this.name}, backward:\n${printGraph(parts.backward)}`);
+    this.backwardPlan = {
+      saved: parts.saved.length,
+      savedInputs: parts.savedInputs.map((v) => graph.inputs.indexOf(v)),
+      backwardCaptures,
+    };
+    log(
+      'graph',
+      () =>
+        `${this.name}, forward:\n${printGraph(parts.forward)}\n${this.name}, backward:\n${printGraph(parts.backward)}`,
+    );
     this.parts = {
-      forward: this.backend.prepare(parts.forward, { captures: parts.forward.captures.map(handleOf), inputsRequireGrad: r.inputsRequireGrad }),
-      backward: this.backend.prepare(parts.backward, { captures: backwardCaptures, inputsRequireGrad: parts.backward.inputs.map((v) => this.savedRequiresGrad(graph, v)) }),
+      forward: this.backend.prepare(parts.forward, {
+        captures: parts.forward.captures.map(handleOf),
+        inputsRequireGrad: r.inputsRequireGrad,
+      }),
+      backward: this.backend.prepare(parts.backward, {
+        captures: backwardCaptures,
+        inputsRequireGrad: parts.backward.inputs.map((v) => this.savedRequiresGrad(graph, v)),
+      }),
     };
   }
 
@@ -238,9 +261,18 @@ export class Variant {
       joint.leaves.map((l) => (l.input === null ? l.handle : inputs[l.input]!)),
       joint.roots.map((root, i) => (root ? outputs[i]! : null)),
       (grads: readonly (Handle | null)[], kept: readonly (Handle | null)[]): (Handle | null)[] => {
-        if (grads.some((g) => g !== null && native.requiresGrad(g))) throw new Error('the backward of a compiled function cannot be differentiated again (createGraph); call the original function instead');
+        if (grads.some((g) => g !== null && native.requiresGrad(g)))
+          throw new Error(
+            'the backward of a compiled function cannot be differentiated again (createGraph); call the original function instead',
+          );
         const given = joint.roots.flatMap((root, i) => (root ? [grads[i] ?? null] : []));
-        const placeholders = given.map((g, i) => (g === null ? native.ops.full(shapes[i]![0] as number[], 0, shapes[i]![1]) : native.isContiguous(g) ? g : native.ops.clone(native.ops.contiguous(g))));
+        const placeholders = given.map((g, i) =>
+          g === null
+            ? native.ops.full(shapes[i]![0] as number[], 0, shapes[i]![1])
+            : native.isContiguous(g)
+              ? g
+              : native.ops.clone(native.ops.contiguous(g)),
+        );
         const found = backward.run([...placeholders, ...(kept as readonly Handle[]).slice(0, saved.length)], scalars);
         if (typeof found === 'string') throw new Error(`the compiled backward cannot run: ${found}`);
         let next = 0;
@@ -279,12 +311,24 @@ const NO_SCALARS: readonly number[] = [];
 
 /** True when two handles are the same view of the same memory. */
 export function sameTensor(a: Handle, b: Handle): boolean {
-  return a === b || native.isSame(a, b) || (native.sharesStorage(a, b) && native.offset(a) === native.offset(b) && native.dtype(a) === native.dtype(b) &&
-    String(native.shape(a)) === String(native.shape(b)) && String(native.strides(a)) === String(native.strides(b)));
+  return (
+    a === b ||
+    native.isSame(a, b) ||
+    (native.sharesStorage(a, b) &&
+      native.offset(a) === native.offset(b) &&
+      native.dtype(a) === native.dtype(b) &&
+      String(native.shape(a)) === String(native.shape(b)) &&
+      String(native.strides(a)) === String(native.strides(b)))
+  );
 }
 
 function sameContents(a: Handle, b: Handle): boolean {
-  if (native.dtype(a) !== native.dtype(b) || String(native.shape(a)) !== String(native.shape(b)) || native.numel(a) > MAX_CONSTANT) return false;
+  if (
+    native.dtype(a) !== native.dtype(b) ||
+    String(native.shape(a)) !== String(native.shape(b)) ||
+    native.numel(a) > MAX_CONSTANT
+  )
+    return false;
   const [x, y] = [native.toTypedArray(a), native.toTypedArray(b)];
   for (let i = 0; i < x.length; i++) if (!Object.is(x[i], y[i])) return false;
   return true;
@@ -301,6 +345,9 @@ function refuseAliases(g: Graph, results: number): void {
       v = inputValues(n.inputs[0]!)[0]!;
       n = by.get(v);
     }
-    if (v !== out && outside.has(v)) throw new NotCompilable(`a result is a view of an argument or captured tensor ('${by.get(out)!.op}'); return a clone of it`);
+    if (v !== out && outside.has(v))
+      throw new NotCompilable(
+        `a result is a view of an argument or captured tensor ('${by.get(out)!.op}'); return a clone of it`,
+      );
   }
 }

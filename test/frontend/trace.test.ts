@@ -7,10 +7,17 @@ import { printGraph } from '../../src/ir/print.js';
 import { verify } from '../../src/ir/verify.js';
 
 const contiguous = (shape: number[]): number[] => shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
-const v = (...shape: number[]): { dtype: string; shape: number[]; strides: number[] } => ({ dtype: 'float32', shape, strides: contiguous(shape) });
+const v = (...shape: number[]): { dtype: string; shape: number[]; strides: number[] } => ({
+  dtype: 'float32',
+  shape,
+  strides: contiguous(shape),
+});
 
 /** x: [n, 4] → relu(linear(x)) flattened, and an update of the weight. */
-function trace(n: number, change: (t: { -readonly [K in keyof TraceJson]: TraceJson[K] }) => void = () => undefined): TraceJson {
+function trace(
+  n: number,
+  change: (t: { -readonly [K in keyof TraceJson]: TraceJson[K] }) => void = () => undefined,
+): TraceJson {
   const t = {
     version: 1 as const,
     values: [v(n, 4), v(2, 4), v(n, 2), v(n, 2), v(2 * n), v(2, 4)],
@@ -22,7 +29,9 @@ function trace(n: number, change: (t: { -readonly [K in keyof TraceJson]: TraceJ
       { op: 'view', in: [3], attrs: { size: [2 * n] }, out: [4] },
       { op: 'mul', in: [1, { live: 0, c: 0.5 }], attrs: {}, out: [5] },
     ],
-    regions: [{ op: 'dropout', in: [0], attrs: { p: 'nan' as const, training: false }, out: [2], parent: null, scope: '' }],
+    regions: [
+      { op: 'dropout', in: [0], attrs: { p: 'nan' as const, training: false }, out: [2], parent: null, scope: '' },
+    ],
     outputs: [4],
     writes: [{ target: 1, value: 5 }],
     gradWrites: [{ leaf: 1, value: null }],
@@ -58,7 +67,10 @@ describe('unify', () => {
   });
   test('equal extents share a symbol, others get their own', () => {
     const add = (a: number, b: number): TraceJson => ({
-      version: 1, values: [v(a, b), v(a, b), v(a, b), v(b, a), v(a * b)], inputs: [0, 1], captures: [],
+      version: 1,
+      values: [v(a, b), v(a, b), v(a, b), v(b, a), v(a * b)],
+      inputs: [0, 1],
+      captures: [],
       nodes: [
         { op: 'add', in: [0, 1], attrs: { alpha: 1 }, out: [2] },
         { op: 'permute', in: [2], attrs: { dims: [1, 0] }, out: [3] },
@@ -74,9 +86,41 @@ describe('unify', () => {
   test.each<[string, () => unknown, RegExp]>([
     ['same sizes', () => unify([fromTrace(trace(3)), fromTrace(trace(3))]), /nothing is symbolic/],
     ['size one', () => unify([fromTrace(trace(1)), fromTrace(trace(3))]), /sizes 0 and 1 broadcast/],
-    ['other ops', () => unify([fromTrace(trace(3)), fromTrace(trace(5, (t) => (t.nodes = t.nodes.map((n, i) => (i === 1 ? { ...n, op: 'exp' } : n)))))]), /node 1 is 'relu' in one and 'exp' in the other/],
-    ['more ops', () => unify([fromTrace(trace(3)), fromTrace(trace(5, (t) => (t.nodes = t.nodes.slice(0, 3))))]), /node 3 is 'mul' in one and nothing in the other/],
-    ['a number from a size', () => unify([fromTrace(trace(3)), fromTrace(trace(5, (t) => (t.nodes = t.nodes.map((n, i) => (i === 3 ? { ...n, in: [1, { c: 5 }] } : n)))))]), /node 3 'mul', operand 1: is live in one trace and const in another/],
-    ['no polynomial', () => unify([fromTrace(trace(4)), fromTrace(trace(6, (t) => { t.values = t.values.map((x, i) => (i === 4 ? v(13) : x)); }))]), UnifyError as unknown as RegExp],
+    [
+      'other ops',
+      () =>
+        unify([
+          fromTrace(trace(3)),
+          fromTrace(trace(5, (t) => (t.nodes = t.nodes.map((n, i) => (i === 1 ? { ...n, op: 'exp' } : n))))),
+        ]),
+      /node 1 is 'relu' in one and 'exp' in the other/,
+    ],
+    [
+      'more ops',
+      () => unify([fromTrace(trace(3)), fromTrace(trace(5, (t) => (t.nodes = t.nodes.slice(0, 3))))]),
+      /node 3 is 'mul' in one and nothing in the other/,
+    ],
+    [
+      'a number from a size',
+      () =>
+        unify([
+          fromTrace(trace(3)),
+          fromTrace(trace(5, (t) => (t.nodes = t.nodes.map((n, i) => (i === 3 ? { ...n, in: [1, { c: 5 }] } : n))))),
+        ]),
+      /node 3 'mul', operand 1: is live in one trace and const in another/,
+    ],
+    [
+      'no polynomial',
+      () =>
+        unify([
+          fromTrace(trace(4)),
+          fromTrace(
+            trace(6, (t) => {
+              t.values = t.values.map((x, i) => (i === 4 ? v(13) : x));
+            }),
+          ),
+        ]),
+      UnifyError as unknown as RegExp,
+    ],
   ])('%s', (_, f, message) => expect(f).toThrow(message));
 });

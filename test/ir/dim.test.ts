@@ -1,10 +1,26 @@
 // Symbolic dimensions: arithmetic agrees with numbers, equal polynomials have one form, text round-trips.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addDims, contiguousStrides, dimSymbols, divDims, evalDim, mulDims, parseDim, printDim, sameDim, subDims, symbol } from '../../src/ir/dim.js';
+import {
+  addDims,
+  contiguousStrides,
+  dimSymbols,
+  divDims,
+  evalDim,
+  mulDims,
+  parseDim,
+  printDim,
+  sameDim,
+  subDims,
+  symbol,
+} from '../../src/ir/dim.js';
 import type { Dim } from '../../src/ir/graph.js';
 
-const values = new Map([['s0', 7], ['s1', 11], ['n', 3]]);
+const values = new Map([
+  ['s0', 7],
+  ['s1', 11],
+  ['n', 3],
+]);
 const dim: fc.Arbitrary<Dim> = fc.letrec<{ d: Dim }>((tie) => ({
   d: fc.oneof(
     { depthSize: 'small' },
@@ -49,7 +65,9 @@ describe('symbolic dimensions', () => {
   });
   test('text round-trips', () => {
     fc.assert(fc.property(dim, (a) => void expect(parseDim(printDim(a))).toEqual(a)));
-    expect(printDim(addDims(mulDims(2, mulDims(symbol('s1'), symbol('s0'))), addDims(symbol('s0'), -1)))).toBe('2*s0*s1+s0-1');
+    expect(printDim(addDims(mulDims(2, mulDims(symbol('s1'), symbol('s0'))), addDims(symbol('s0'), -1)))).toBe(
+      '2*s0*s1+s0-1',
+    );
   });
   test.each(['', '+', 's0 s1', '2**s0', '1.5', 's0+', '3s'])('%j is no dimension', (text) => {
     expect(() => parseDim(text)).toThrow(SyntaxError);

@@ -7,7 +7,10 @@ import { printType } from '../../src/ir/print.js';
 import { infer } from '../../src/ir/rules.js';
 
 let id = 0;
-const t = (dtype: DType, ...shape: (number | string)[]): Value => ({ id: id++, type: { dtype, shape: shape.map((d) => (typeof d === 'string' ? parseDim(d) : d)) } });
+const t = (dtype: DType, ...shape: (number | string)[]): Value => ({
+  id: id++,
+  type: { dtype, shape: shape.map((d) => (typeof d === 'string' ? parseDim(d) : d)) },
+});
 const f = (...shape: (number | string)[]): Value => t('float32', ...shape);
 const of = (op: string, inputs: Operand[], attrs: Record<string, Attr> = {}): string | null => {
   const r = infer(op, inputs.map(toInput), attrs);
@@ -50,9 +53,24 @@ describe('shapes', () => {
     ['linear', [f('s0', 4), f(2, 4), f(2)], {}, 'float32[s0, 2]'],
     ['matmul', [f(5, 1, 2, 3), f(4, 3, 6)], {}, 'float32[5, 4, 2, 6]'],
     ['matmul', [f(3), f(3)], {}, 'float32[]'],
-    ['convolution', [f('s0', 1, 28, 28), f(6, 1, 5, 5), null], { stride: [1, 1], padding: [2, 2], dilation: [1, 1], transposed: false, outputPadding: [0, 0], groups: 1 }, 'float32[s0, 6, 28, 28]'],
-    ['convolution', [f(2, 4, 5, 5), f(4, 3, 3, 3), null], { stride: [2, 2], padding: [1, 1], dilation: [1, 1], transposed: true, outputPadding: [1, 1], groups: 1 }, 'float32[2, 3, 10, 10]'],
-    ['maxPool2dWithIndices', [f(2, 3, 7, 7)], { kernelSize: [2, 2], stride: [], padding: [0, 0], dilation: [1, 1], ceilMode: true }, 'float32[2, 3, 4, 4] int64[2, 3, 4, 4]'],
+    [
+      'convolution',
+      [f('s0', 1, 28, 28), f(6, 1, 5, 5), null],
+      { stride: [1, 1], padding: [2, 2], dilation: [1, 1], transposed: false, outputPadding: [0, 0], groups: 1 },
+      'float32[s0, 6, 28, 28]',
+    ],
+    [
+      'convolution',
+      [f(2, 4, 5, 5), f(4, 3, 3, 3), null],
+      { stride: [2, 2], padding: [1, 1], dilation: [1, 1], transposed: true, outputPadding: [1, 1], groups: 1 },
+      'float32[2, 3, 10, 10]',
+    ],
+    [
+      'maxPool2dWithIndices',
+      [f(2, 3, 7, 7)],
+      { kernelSize: [2, 2], stride: [], padding: [0, 0], dilation: [1, 1], ceilMode: true },
+      'float32[2, 3, 4, 4] int64[2, 3, 4, 4]',
+    ],
     ['cat', [[f(2, 3), f('s0', 3)]], { dim: 0 }, 'float32[s0+2, 3]'],
     ['embedding', [f(10, 4), t('int64', 's0', 2)], {}, 'float32[s0, 2, 4]'],
     ['topk', [f(2, 9)], { k: 3, dim: -1 }, 'float32[2, 3] int64[2, 3]'],
@@ -60,7 +78,12 @@ describe('shapes', () => {
 });
 
 test.each<[string, Operand[], Record<string, Attr>, RegExp]>([
-  ['add', [f(2, 3), f(2, 4)], {}, /The size of tensor a \(3\) must match the size of tensor b \(4\) at non-singleton dimension 1/],
+  [
+    'add',
+    [f(2, 3), f(2, 4)],
+    {},
+    /The size of tensor a \(3\) must match the size of tensor b \(4\) at non-singleton dimension 1/,
+  ],
   ['mm', [f(2, 3), f(4, 5)], {}, /mat1 and mat2 shapes cannot be multiplied/],
   ['view', [f(2, 3)], { size: [4, 2] }, /shape '\[4, 2\]' is invalid for input of size 6/],
   ['expand', [f(2, 3)], { size: [2, 4] }, /The expanded size of the tensor \(4\) must match the existing size \(3\)/],

@@ -27,7 +27,13 @@ export function sampleGraph(): Graph {
   b.graph.nodes[2]!.region = 1;
   b.graph.regions.push(
     { op: 'softmax', inputs: [{ kind: 'value', value: h }], attrs: { dim: 1, dtype: null }, outputs: [r], scope: 'fc' },
-    { op: 'dropout', inputs: [{ kind: 'value', value: h }], attrs: { p: 0.5, training: true }, outputs: [r], parent: 0 },
+    {
+      op: 'dropout',
+      inputs: [{ kind: 'value', value: h }],
+      attrs: { p: 0.5, training: true },
+      outputs: [r],
+      parent: 0,
+    },
   );
   return b.graph;
 }

@@ -19,7 +19,19 @@ test('parse(print(g)) is g', () => {
 test('numbers keep their kind and value', () => {
   const b = new GraphBuilder();
   const x = b.input('float64', [2]);
-  for (const [value, float] of [[1, false], [1, true], [-0, true], [0.1, true], [1e21, false], [1e-7, true], [NaN, true], [Infinity, true], [-Infinity, true], [-3, false], [true, false]] as const) {
+  for (const [value, float] of [
+    [1, false],
+    [1, true],
+    [-0, true],
+    [0.1, true],
+    [1e21, false],
+    [1e-7, true],
+    [NaN, true],
+    [Infinity, true],
+    [-Infinity, true],
+    [-3, false],
+    [true, false],
+  ] as const) {
     b.op('mul', [x, { kind: 'const', value, float }], {}, x.type);
   }
   b.nodes('hardtanh', [x], { minVal: -1.5, maxVal: Infinity });
@@ -55,5 +67,10 @@ test.each([
   ['graph(%0: float32[2]) {', 'expected'],
   ['graph(%99999999999: float32[2]) { return () }', 'expected an id'],
 ])('bad text %#', (text, message) => {
-  expect(() => parseGraph(text)).toThrow(expect.objectContaining({ code: 'ERR_FLAMBEAU_GRAPH', message: expect.stringContaining(message) as string }) as Error);
+  expect(() => parseGraph(text)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_FLAMBEAU_GRAPH',
+      message: expect.stringContaining(message) as string,
+    }) as Error,
+  );
 });

@@ -43,7 +43,12 @@ test('equal nodes become one; different attributes, draws and results stay apart
 });
 
 describe('simplification', () => {
-  const one = (op: string, operands: (x: Value) => Parameters<GraphBuilder['op']>[1], attrs: Record<string, Attr> = {}, dtype: 'float32' | 'int64' = 'float32'): string[] => {
+  const one = (
+    op: string,
+    operands: (x: Value) => Parameters<GraphBuilder['op']>[1],
+    attrs: Record<string, Attr> = {},
+    dtype: 'float32' | 'int64' = 'float32',
+  ): string[] => {
     const b = new GraphBuilder();
     const x = b.op('abs', [b.input(dtype, [2, 3])]);
     b.output(b.op('neg', [b.op(op, operands(x), attrs)]));
@@ -77,7 +82,11 @@ describe('simplification', () => {
     const c = new GraphBuilder();
     const h = c.input('float16', [2]);
     const narrow = c.op('toDtype', [c.op('toDtype', [c.op('exp', [h])], { dtype: 'float32' })], { dtype: 'float16' });
-    const wide = c.op('toDtype', [c.op('toDtype', [c.op('toDtype', [h], { dtype: 'float32' })], { dtype: 'float16' })], { dtype: 'float32' });
+    const wide = c.op(
+      'toDtype',
+      [c.op('toDtype', [c.op('toDtype', [h], { dtype: 'float32' })], { dtype: 'float16' })],
+      { dtype: 'float32' },
+    );
     c.output(c.op('neg', [narrow]), c.op('neg', [wide]));
     expect(ops(run(simplify, c.graph))).toEqual(['exp', 'toDtype', 'neg', 'neg']);
   });
@@ -130,7 +139,13 @@ test('constants fold through the callback, views and casts included', () => {
   const y = b.op('mul', [b.op('expand', [b.op('view', [full], { size: [6] })], { size: [4, 6] }), 2]);
   const x = b.input('float32', [4, 6]);
   b.output(b.op('add', [x, b.op('toDtype', [y], { dtype: 'float32' })], { alpha: 1 }));
-  const g = run((h) => foldConstants(h, (op, operands) => (op === 'mul' ? Number(operands[0]!.value) * Number(operands[1]!.value) : Number(operands[0]!.value))), b.graph);
+  const g = run(
+    (h) =>
+      foldConstants(h, (op, operands) =>
+        op === 'mul' ? Number(operands[0]!.value) * Number(operands[1]!.value) : Number(operands[0]!.value),
+      ),
+    b.graph,
+  );
   expect(ops(g)).toEqual(['full', 'add']);
   expect(g.nodes[0]!.attrs).toEqual({ size: [4, 6], fillValue: 6, dtype: 'float32' });
 });

@@ -42,7 +42,11 @@ describe.each(['interpret', 'cpp'])('backend %s', (backend) => {
   });
 
   test('structured arguments and results; numbers and texts select the program', async () => {
-    const fn = (o: { x: Tensor; list: Tensor[] }, scale: number, mode: string | null): { y: Tensor; parts: [Tensor, number, null] } => {
+    const fn = (
+      o: { x: Tensor; list: Tensor[] },
+      scale: number,
+      mode: string | null,
+    ): { y: Tensor; parts: [Tensor, number, null] } => {
       const s = o.list.reduce((p, q) => p.add(q), o.x);
       return { y: mode === 'neg' ? s.neg() : s, parts: [s.mul(scale), scale, null] };
     };
@@ -50,7 +54,10 @@ describe.each(['interpret', 'cpp'])('backend %s', (backend) => {
     const o = { x: randn([4]), list: [randn([4]), randn([4])] };
     await warm(f, o, 2, 'neg');
     await warm(f, o, 3, null);
-    for (const [scale, mode] of [[2, 'neg'], [3, null]] as const) {
+    for (const [scale, mode] of [
+      [2, 'neg'],
+      [3, null],
+    ] as const) {
       const [got, want] = [f(o, scale, mode), fn(o, scale, mode)];
       close(got.y, want.y);
       close(got.parts[0], want.parts[0]);
@@ -62,7 +69,19 @@ describe.each(['interpret', 'cpp'])('backend %s', (backend) => {
   test('several shapes, dtypes and layouts each get what they need', async () => {
     const fn = (x: Tensor): Tensor => x.mul(2).sum([0]);
     const f = compile(fn, { backend });
-    for (const x of [randn([2, 3]), randn([4, 3]), randn([4, 3]).t(), randn([2, 3]).double(), tensor([[1, 2], [3, 4]], { dtype: 'int64' })]) {
+    for (const x of [
+      randn([2, 3]),
+      randn([4, 3]),
+      randn([4, 3]).t(),
+      randn([2, 3]).double(),
+      tensor(
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        { dtype: 'int64' },
+      ),
+    ]) {
       await warm(f, x);
       close(f(x), fn(x));
       expect(f(x).dtype).toBe(fn(x).dtype);
@@ -174,7 +193,9 @@ describe('what must not be frozen', () => {
       expect(numbers(f(x))).toEqual([k, 2 * k]);
       await f.ready();
     }
-    expect(f.explain().reasons.join()).toMatch(/a number varies between calls: 'mul' at compile\.test\.ts:\d+:\d+, operand 1: 1, then 2; wrap it as fb\.live/);
+    expect(f.explain().reasons.join()).toMatch(
+      /a number varies between calls: 'mul' at compile\.test\.ts:\d+:\d+, operand 1: 1, then 2; wrap it as fb\.live/,
+    );
   });
   test('a live number is asked again in every run', async () => {
     let k = 1;
@@ -192,7 +213,9 @@ describe('what must not be frozen', () => {
       expect(numbers(f(x))).toEqual([1 + i, 2]);
       await f.ready();
     }
-    expect(f.explain().reasons.join()).toMatch(/a captured \[2\] tensor is another one in every call \(first used by 'add' at/);
+    expect(f.explain().reasons.join()).toMatch(
+      /a captured \[2\] tensor is another one in every call \(first used by 'add' at/,
+    );
   });
   test('a constant tensor made anew from equal data is a constant', async () => {
     const f = compile((x: Tensor) => x.add(tensor([3, 4])));
@@ -239,7 +262,7 @@ describe('falling back', () => {
     let calls = 0;
     const f = compile((x: Tensor) => {
       calls++;
-      return x.sum().item() as number > 0 ? x.neg() : x;
+      return (x.sum().item() as number) > 0 ? x.neg() : x;
     });
     for (let i = 1; i <= 3; i++) {
       expect(numbers(f(tensor([1, 2])))).toEqual([-1, -2]);
@@ -314,7 +337,9 @@ describe('falling back', () => {
     }
   });
   test('unknown backends are named', () => {
-    expect(() => compile((x: Tensor) => x, { backend: 'tpu' })).toThrow(/unknown backend 'tpu' \(known: interpret, cpp\)/);
+    expect(() => compile((x: Tensor) => x, { backend: 'tpu' })).toThrow(
+      /unknown backend 'tpu' \(known: interpret, cpp\)/,
+    );
   });
 });
 
@@ -347,7 +372,9 @@ test('sizes that enter as numbers are specialised, with a reason', async () => {
   for (const n of [2, 3, 4, 5]) await warm(f, randn([n]));
   const x = randn([5]);
   close(f(x), fn(x));
-  expect(f.explain().recompiles.join()).toMatch(/each gets its own program: node 0 'trueDivide' .* a number computed from a size cannot be symbolic/);
+  expect(f.explain().recompiles.join()).toMatch(
+    /each gets its own program: node 0 'trueDivide' .* a number computed from a size cannot be symbolic/,
+  );
 });
 
 test('a synchronous loop switches to the program without the event loop', () => {

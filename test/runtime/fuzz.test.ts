@@ -35,10 +35,13 @@ function both(pool: Tensor[], i: number, j: number): [Tensor, Tensor] | null {
 }
 const index = fc.nat(20);
 const op: fc.Arbitrary<Op> = fc.oneof(
-  fc.tuple(fc.constantFrom('relu', 'tanh', 'sigmoid', 'neg', 'abs', 'square', 'exp', 'silu', 'clone', 'detach'), index).map(([name, i]): Op => ({
-    text: `${name}(${i})`,
-    run: (p) => (name === 'exp' ? at(p, i).tanh().exp() : (at(p, i) as unknown as Record<string, () => Tensor>)[name]!()),
-  })),
+  fc
+    .tuple(fc.constantFrom('relu', 'tanh', 'sigmoid', 'neg', 'abs', 'square', 'exp', 'silu', 'clone', 'detach'), index)
+    .map(([name, i]): Op => ({
+      text: `${name}(${i})`,
+      run: (p) =>
+        name === 'exp' ? at(p, i).tanh().exp() : (at(p, i) as unknown as Record<string, () => Tensor>)[name]!(),
+    })),
   fc.tuple(fc.constantFrom('add', 'sub', 'mul', 'maximum', 'minimum'), index, index).map(([name, i, j]): Op => ({
     text: `${name}(${i}, ${j})`,
     run: (p) => {
@@ -47,22 +50,38 @@ const op: fc.Arbitrary<Op> = fc.oneof(
     },
   })),
   fc.tuple(fc.constantFrom('add', 'mul', 'sub'), index, fc.constantFrom(0, 1, -1, 0.5, 2)).map(([name, i, c]): Op => ({
-    text: `${name}(${i}, ${c})`, run: (p) => (at(p, i) as unknown as Record<string, (o: number) => Tensor>)[name]!(c),
+    text: `${name}(${i}, ${c})`,
+    run: (p) => (at(p, i) as unknown as Record<string, (o: number) => Tensor>)[name]!(c),
   })),
-  fc.tuple(fc.constantFrom('sum', 'mean', 'amax', 'amin', 'var'), index, index, fc.boolean()).map(([name, i, d, keepdim]): Op => ({
-    text: `${name}(${i}, ${d}, ${keepdim})`,
-    run: (p) => {
-      const x = at(p, i);
-      if (x.ndim === 0 || (name === 'var' && x.shape[d % x.ndim]! < 2)) return null;
-      return (x as unknown as Record<string, (dim: number[], o: object) => Tensor>)[name]!([d % x.ndim], { keepdim });
-    },
-  })),
+  fc
+    .tuple(fc.constantFrom('sum', 'mean', 'amax', 'amin', 'var'), index, index, fc.boolean())
+    .map(([name, i, d, keepdim]): Op => ({
+      text: `${name}(${i}, ${d}, ${keepdim})`,
+      run: (p) => {
+        const x = at(p, i);
+        if (x.ndim === 0 || (name === 'var' && x.shape[d % x.ndim]! < 2)) return null;
+        return (x as unknown as Record<string, (dim: number[], o: object) => Tensor>)[name]!([d % x.ndim], { keepdim });
+      },
+    })),
   fc.tuple(fc.constantFrom('softmax', 'logSoftmax', 'cumsum'), index, index).map(([name, i, d]): Op => ({
     text: `${name}(${i}, ${d})`,
-    run: (p) => (at(p, i).ndim === 0 ? null : (at(p, i) as unknown as Record<string, (dim: number) => Tensor>)[name]!(d % at(p, i).ndim)),
+    run: (p) =>
+      at(p, i).ndim === 0
+        ? null
+        : (at(p, i) as unknown as Record<string, (dim: number) => Tensor>)[name]!(d % at(p, i).ndim),
   })),
-  fc.tuple(index, index, index).map(([i, d0, d1]): Op => ({ text: `transpose(${i}, ${d0}, ${d1})`, run: (p) => (at(p, i).ndim < 2 ? null : at(p, i).transpose(d0 % at(p, i).ndim, d1 % at(p, i).ndim)) })),
-  fc.tuple(index, index).map(([i, d]): Op => ({ text: `unsqueeze(${i}, ${d})`, run: (p) => (at(p, i).ndim > 3 ? null : at(p, i).unsqueeze(d % (at(p, i).ndim + 1))) })),
+  fc
+    .tuple(index, index, index)
+    .map(([i, d0, d1]): Op => ({
+      text: `transpose(${i}, ${d0}, ${d1})`,
+      run: (p) => (at(p, i).ndim < 2 ? null : at(p, i).transpose(d0 % at(p, i).ndim, d1 % at(p, i).ndim)),
+    })),
+  fc
+    .tuple(index, index)
+    .map(([i, d]): Op => ({
+      text: `unsqueeze(${i}, ${d})`,
+      run: (p) => (at(p, i).ndim > 3 ? null : at(p, i).unsqueeze(d % (at(p, i).ndim + 1))),
+    })),
   index.map((i): Op => ({ text: `flatten(${i})`, run: (p) => at(p, i).reshape([-1]) })),
   fc.tuple(index, index, index, index).map(([i, d, a, b]): Op => ({
     text: `slice(${i}, ${d}, ${a}, ${b})`,
@@ -75,7 +94,13 @@ const op: fc.Arbitrary<Op> = fc.oneof(
       return x.narrow(dim, start, 1 + (b % (n - start)));
     },
   })),
-  fc.tuple(index, index).map(([i, d]): Op => ({ text: `cat(${i}, ${d})`, run: (p) => (at(p, i).ndim === 0 || at(p, i).numel() > 200 ? null : cat([at(p, i), at(p, i).neg()], d % at(p, i).ndim)) })),
+  fc
+    .tuple(index, index)
+    .map(([i, d]): Op => ({
+      text: `cat(${i}, ${d})`,
+      run: (p) =>
+        at(p, i).ndim === 0 || at(p, i).numel() > 200 ? null : cat([at(p, i), at(p, i).neg()], d % at(p, i).ndim),
+    })),
   fc.tuple(index, index).map(([i, j]): Op => ({
     text: `matmul(${i}, ${j})`,
     run: (p) => {
@@ -112,13 +137,20 @@ function interpretSteps(ops: readonly Op[], inputs: readonly Tensor[]): Tensor[]
     const t = o.run(pool);
     if (t !== null && t.numel() < 4000) pool.push(t);
   }
-  const made = pool.slice(inputs.length).slice(-3).map((t) => t.mul(1.25));
+  const made = pool
+    .slice(inputs.length)
+    .slice(-3)
+    .map((t) => t.mul(1.25));
   const total = pool.map((t) => t.tanh().sum()).reduce((a, b) => a.add(b));
   return [...made, total];
 }
 
 const shape = fc.constantFrom([2, 3], [3, 2], [3], [1, 3], [4, 1, 3], [], [2, 3, 4], [3, 3]);
-const program = fc.record({ shapes: fc.array(shape, { minLength: 1, maxLength: 3 }), ops: fc.array(op, { minLength: 1, maxLength: 12 }), seed: fc.nat(1000) });
+const program = fc.record({
+  shapes: fc.array(shape, { minLength: 1, maxLength: 3 }),
+  ops: fc.array(op, { minLength: 1, maxLength: 12 }),
+  seed: fc.nat(1000),
+});
 type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
 
 const values = (t: Tensor): number[] => Array.from(t.detach().reshape([-1]).double().toArray() as ArrayLike<number>);
@@ -129,13 +161,15 @@ function same(got: readonly Tensor[], want: readonly Tensor[], tolerance: number
     expect(g.dtype).toBe(want[k]!.dtype);
     const [a, b] = [values(g), values(want[k]!)];
     a.forEach((v, i) => {
-      if (!(Object.is(v, b[i]) || Math.abs(v - b[i]!) <= tolerance * (1 + Math.abs(b[i]!)))) throw new Error(`result ${k}, element ${i}: ${v}, eager gives ${b[i]}`);
+      if (!(Object.is(v, b[i]) || Math.abs(v - b[i]!) <= tolerance * (1 + Math.abs(b[i]!))))
+        throw new Error(`result ${k}, element ${i}: ${v}, eager gives ${b[i]}`);
     });
   });
 }
 const examples = (p: Program): Tensor[] => (manualSeed(p.seed), p.shapes.map((s) => randn(s)));
 const RUNS = Number(process.env['FLAMBEAU_FUZZ'] ?? 60);
-const show = (p: Program): string => `${JSON.stringify(p.shapes)} seed ${p.seed}: ${p.ops.map((o) => o.text).join('; ')}`;
+const show = (p: Program): string =>
+  `${JSON.stringify(p.shapes)} seed ${p.seed}: ${p.ops.map((o) => o.text).join('; ')}`;
 const annotated = <T>(p: Program, f: () => T): T => {
   try {
     return f();
@@ -149,7 +183,9 @@ test('every pass keeps the results, and every graph prints and parses', () => {
     fc.property(program, (p) =>
       annotated(p, () => {
         const inputs = examples(p);
-        const { value, recording } = noGrad(() => record(() => interpretSteps(p.ops, inputs), inputs, { tolerant: false }));
+        const { value, recording } = noGrad(() =>
+          record(() => interpretSteps(p.ops, inputs), inputs, { tolerant: false }),
+        );
         if ('interrupted' in recording) throw new Error(recording.interrupted);
         let g = verify(fromTrace(recording.trace));
         const handles = inputs.map((t) => t._h);
@@ -172,35 +208,39 @@ test('every pass keeps the results, and every graph prints and parses', () => {
   );
 });
 
-test.each(['interpret', 'cpp'])('compiled (%s) equals eager', async (backend) => {
-  vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
-  await fc.assert(
-    fc.asyncProperty(program, async (p) => {
-      const inputs = examples(p);
-      const fn = (...xs: Tensor[]): Tensor[] => noGrad(() => interpretSteps(p.ops, xs));
-      const f = compile(fn, { backend });
-      for (let i = 0; i < 3; i++) {
-        f(...inputs);
-        await f.ready();
-      }
-      annotated(p, () => {
-        manualSeed(p.seed + 1);
-        const other = p.shapes.map((s) => randn(s));
-        const want = fn(...other);
-        const got = f(...other);
-        const e = f.explain();
-        if (e.reasons.length > 0) throw new Error(String(e));
-        expect(e.calls.compiled, String(e)).toBeGreaterThan(0);
-        try {
-          same(got, want, 2e-5);
-        } catch (error) {
-          throw new Error(`${(error as Error).message}\n${String(e)}`);
+test.each(['interpret', 'cpp'])(
+  'compiled (%s) equals eager',
+  async (backend) => {
+    vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    await fc.assert(
+      fc.asyncProperty(program, async (p) => {
+        const inputs = examples(p);
+        const fn = (...xs: Tensor[]): Tensor[] => noGrad(() => interpretSteps(p.ops, xs));
+        const f = compile(fn, { backend });
+        for (let i = 0; i < 3; i++) {
+          f(...inputs);
+          await f.ready();
         }
-      });
-    }),
-    { numRuns: backend === 'cpp' ? Math.ceil(RUNS / 2) : RUNS },
-  );
-}, 300_000);
+        annotated(p, () => {
+          manualSeed(p.seed + 1);
+          const other = p.shapes.map((s) => randn(s));
+          const want = fn(...other);
+          const got = f(...other);
+          const e = f.explain();
+          if (e.reasons.length > 0) throw new Error(String(e));
+          expect(e.calls.compiled, String(e)).toBeGreaterThan(0);
+          try {
+            same(got, want, 2e-5);
+          } catch (error) {
+            throw new Error(`${(error as Error).message}\n${String(e)}`);
+          }
+        });
+      }),
+      { numRuns: backend === 'cpp' ? Math.ceil(RUNS / 2) : RUNS },
+    );
+  },
+  300_000,
+);
 
 test('gradients through the compiled backward equal eager ones', async () => {
   vi.spyOn(process.stderr, 'write').mockImplementation(() => true);

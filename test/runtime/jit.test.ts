@@ -65,7 +65,11 @@ describe('a traced module', () => {
     expect(text).toContain('capture %conv1.weight#');
     expect(text).toMatch(/= convolution\(%\d+, %conv1\.weight, %conv1\.bias\)/);
     expect(traced.code).toContain('fb_graph_run');
-    expect(Object.keys(traced.stateDict()).sort()).toEqual(Object.keys(net.stateDict()).filter((k) => !k.includes('num_batches')).sort());
+    expect(Object.keys(traced.stateDict()).sort()).toEqual(
+      Object.keys(net.stateDict())
+        .filter((k) => !k.includes('num_batches'))
+        .sort(),
+    );
   });
 
   test('sees new weights of the module it shares them with', () => {
@@ -73,11 +77,17 @@ describe('a traced module', () => {
     const traced = jit.trace(m, [randn([1, 2])]);
     const x = randn([4, 2]);
     noGrad(() => m.weight.mul_(2));
-    close(traced(x), noGrad(() => m(x) as Tensor));
+    close(
+      traced(x),
+      noGrad(() => m(x) as Tensor),
+    );
   });
 
   test('functions, several inputs, structured results', () => {
-    const traced = jit.trace((a: Tensor, b: Tensor) => ({ sum: a.add(b), parts: [a, b.neg()] }), [randn([2]), randn([2])]);
+    const traced = jit.trace(
+      (a: Tensor, b: Tensor) => ({ sum: a.add(b), parts: [a, b.neg()] }),
+      [randn([2]), randn([2])],
+    );
     const [a, b] = [randn([2]), randn([2])];
     const r = traced(a, b) as unknown as { sum: Tensor; parts: Tensor[] };
     close(r.sum, a.add(b));
@@ -94,7 +104,11 @@ describe('a traced module', () => {
   test('values needed on the host are errors with the place', () => {
     expect(() => jit.trace((x: Tensor) => x.mul(x.sum().item() as number), [randn([2])])).toThrow(/item/);
     expect(() => jit.trace((x: Tensor) => x.mul(2), [3 as unknown as Tensor])).toThrow('array of example tensors');
-    expect(() => jit.trace(() => { throw new RangeError('inside'); }, [randn([1])])).toThrow('inside');
+    expect(() =>
+      jit.trace(() => {
+        throw new RangeError('inside');
+      }, [randn([1])]),
+    ).toThrow('inside');
     close(randn([2]).mul(0), tensor([0, 0])); // no trace is left running
   });
 });
@@ -113,7 +127,9 @@ describe('files', () => {
       await loaded.ready();
       close(loaded(x), eager(x));
     }
-    expect(() => loaded(randn([1, 1, 30, 28]))).toThrow(/LeNet was traced for inputs of shape \[1, 1, 28, 28\], got \[1, 1, 30, 28\]/);
+    expect(() => loaded(randn([1, 1, 30, 28]))).toThrow(
+      /LeNet was traced for inputs of shape \[1, 1, 28, 28\], got \[1, 1, 30, 28\]/,
+    );
   });
 
   test('missing, truncated and damaged files', () => {
@@ -161,15 +177,36 @@ describe('files', () => {
     ['no JSON', 'x', /description is no JSON/],
     ['no object', 'null', /description is no object/],
     ['an unknown op', { graph: graph.replace('relu', 'system'), captures: [], result }, /unknown op 'system'/],
-    ['a prototype key', { graph: graph.replace('relu', 'constructor'), captures: [], result }, /unknown op 'constructor'/],
+    [
+      'a prototype key',
+      { graph: graph.replace('relu', 'constructor'), captures: [], result },
+      /unknown op 'constructor'/,
+    ],
     ['wrong types', { graph: graph.replace('%1: float32[2]', '%1: float32[3]'), captures: [], result }, /by its rule/],
-    ['huge extents', { graph: graph.replaceAll('[2]', '[9007199254740993000]'), captures: [], result }, /bad extent|not well formed/],
-    ['a missing weight', { graph: graph.replace('{\n', '{\n  capture %9: float32[1]\n'), captures: ['w'], result }, /weight 'w' is missing/],
+    [
+      'huge extents',
+      { graph: graph.replaceAll('[2]', '[9007199254740993000]'), captures: [], result },
+      /bad extent|not well formed/,
+    ],
+    [
+      'a missing weight',
+      { graph: graph.replace('{\n', '{\n  capture %9: float32[1]\n'), captures: ['w'], result },
+      /weight 'w' is missing/,
+    ],
     ['a result that is not there', { graph, captures: [], result: { kind: 'tensor', index: 5 } }, /output 5 of 1/],
-    ['a malformed result', { graph, captures: [], result: { kind: 'object', entries: [['__proto__', result]] } }, /malformed/],
+    [
+      'a malformed result',
+      { graph, captures: [], result: { kind: 'object', entries: [['__proto__', result]] } },
+      /malformed/,
+    ],
     ['captures that are no names', { graph, captures: [1], result }, /no list of names/],
   ])('%s is refused', (_, description, message) => {
-    expect(() => parseGraphFile(file(description), 'bad.fbg')).toThrow(expect.objectContaining({ code: 'ERR_FLAMBEAU_FILE', message: expect.stringMatching(message) as string }) as Error);
+    expect(() => parseGraphFile(file(description), 'bad.fbg')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_FLAMBEAU_FILE',
+        message: expect.stringMatching(message) as string,
+      }) as Error,
+    );
   });
   test('a length that lies allocates nothing', () => {
     expect(() => parseGraphFile(file('{}', 0xffffffff))).toThrow(/goes beyond the end/);

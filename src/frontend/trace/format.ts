@@ -9,7 +9,13 @@ export interface TraceConst {
   readonly live?: number;
 }
 export type TraceAttr =
-  | null | number | boolean | string | readonly TraceNumber[] | { readonly live: number; readonly c?: TraceNumber } | { readonly c: TraceNumber };
+  | null
+  | number
+  | boolean
+  | string
+  | readonly TraceNumber[]
+  | { readonly live: number; readonly c?: TraceNumber }
+  | { readonly c: TraceNumber };
 
 export interface TraceCall {
   readonly op: string;
@@ -61,4 +67,5 @@ export function parseTrace(json: string): TraceJson {
   return t as TraceJson;
 }
 
-export const traceNumber = (v: TraceNumber): number => (typeof v === 'number' ? v : v === 'nan' ? NaN : v === 'inf' ? Infinity : -Infinity);
+export const traceNumber = (v: TraceNumber): number =>
+  typeof v === 'number' ? v : v === 'nan' ? NaN : v === 'inf' ? Infinity : -Infinity;

@@ -1,7 +1,16 @@
 // The recorded trace becomes a graph: one value per (storage, version), one node per op.
 import { contiguousStrides } from '../../ir/dim.js';
 import type { Attr, DType, Graph, Input, Node, Region, Value } from '../../ir/graph.js';
-import { parseTrace, TraceFormatError, traceNumber, type TraceAttr, type TraceCall, type TraceJson, type TraceNumber, type TraceOperand } from './format.js';
+import {
+  parseTrace,
+  TraceFormatError,
+  traceNumber,
+  type TraceAttr,
+  type TraceCall,
+  type TraceJson,
+  type TraceNumber,
+  type TraceOperand,
+} from './format.js';
 
 export interface FromTraceOptions {
   /** State-dict names of the captured tensors, in capture order; undefined where there is none. */
@@ -19,27 +28,35 @@ export function fromTrace(trace: string | TraceJson, options: FromTraceOptions =
     if (name !== undefined) v.name = name;
     const { shape, strides } = t.values[id]!;
     // Strides of extents 0 and 1 mean nothing.
-    if (strides !== undefined && contiguousStrides(shape).some((s, i) => shape[i]! > 1 && s !== strides[i])) v.strides = [...strides];
+    if (strides !== undefined && contiguousStrides(shape).some((s, i) => shape[i]! > 1 && s !== strides[i]))
+      v.strides = [...strides];
     return v;
   };
   const input = (o: TraceOperand): Input => {
     if (o === null) return { kind: 'none' };
     if (typeof o === 'number') return { kind: 'value', value: value(o) };
-    if (Array.isArray(o)) return { kind: 'list', values: o.map((i: number | null) => (i === null ? bad('a list operand holds null') : value(i))) };
+    if (Array.isArray(o))
+      return {
+        kind: 'list',
+        values: o.map((i: number | null) => (i === null ? bad('a list operand holds null') : value(i))),
+      };
     const c = o as Exclude<TraceOperand, number | null | readonly (number | null)[]>;
     if (c.live !== undefined) return { kind: 'live', slot: c.live };
     if (typeof c.c === 'boolean') return { kind: 'const', value: c.c, float: false };
     const v = traceNumber(c.c);
     return { kind: 'const', value: v, float: Boolean(c.f) || !Number.isInteger(v) };
   };
-  const call = (n: TraceCall): { op: string; inputs: Input[]; attrs: Record<string, Attr>; outputs: Value[]; scope?: string } => ({
+  const call = (
+    n: TraceCall,
+  ): { op: string; inputs: Input[]; attrs: Record<string, Attr>; outputs: Value[]; scope?: string } => ({
     op: n.op,
     inputs: n.in.map(input),
     attrs: Object.fromEntries(Object.entries(n.attrs ?? {}).map(([k, a]) => [k, attr(a)])),
     outputs: n.out.map(value),
     ...(n.scope ? { scope: n.scope } : {}),
   });
-  const region = (r: number | null | undefined): number | undefined => (r === null || r === undefined || r < 0 ? undefined : r);
+  const region = (r: number | null | undefined): number | undefined =>
+    r === null || r === undefined || r < 0 ? undefined : r;
 
   return {
     inputs: t.inputs.map((id, i) => outside(id, options.inputNames?.[i])),
@@ -54,9 +71,17 @@ export function fromTrace(trace: string | TraceJson, options: FromTraceOptions =
     }),
     outputs: t.outputs.map(value),
     writes: (t.writes ?? []).map((w) => ({ target: value(w.target), value: value(w.value) })),
-    gradWrites: (t.gradWrites ?? []).map((w) => ({ leaf: value(w.leaf), value: w.value === null ? null : value(w.value) })),
+    gradWrites: (t.gradWrites ?? []).map((w) => ({
+      leaf: value(w.leaf),
+      value: w.value === null ? null : value(w.value),
+    })),
     ...(t.gradReads && t.gradReads.length > 0
-      ? { gradReads: t.gradReads.map((r) => ({ leaf: value(r.leaf), is: r.capture === null ? null : value(r.capture) })) }
+      ? {
+          gradReads: t.gradReads.map((r) => ({
+            leaf: value(r.leaf),
+            is: r.capture === null ? null : value(r.capture),
+          })),
+        }
       : {}),
     liveScalars: (t.live ?? []).map(traceNumber),
     symbols: [],

@@ -13,13 +13,16 @@ export class SpecializeError extends Error {
 export function bindSymbols(g: Graph, shapes: readonly (readonly number[])[]): Map<string, number> {
   const values = new Map<string, number>();
   const fail = (i: number): never => {
-    throw new SpecializeError(`input ${i} has shape [${shapes[i]!.join(', ')}], the graph takes [${g.inputs[i]!.type.shape.map(show).join(', ')}]`);
+    throw new SpecializeError(
+      `input ${i} has shape [${shapes[i]!.join(', ')}], the graph takes [${g.inputs[i]!.type.shape.map(show).join(', ')}]`,
+    );
   };
   // Plain symbols first: they give the values that the others are checked with.
   g.inputs.forEach((v, i) => {
     if (v.type.shape.length !== shapes[i]!.length) fail(i);
     v.type.shape.forEach((d, k) => {
-      if (typeof d === 'number' || d.terms.length !== 1 || d.terms[0]!.coef !== 1 || d.terms[0]!.symbols.length !== 1) return;
+      if (typeof d === 'number' || d.terms.length !== 1 || d.terms[0]!.coef !== 1 || d.terms[0]!.symbols.length !== 1)
+        return;
       const name = d.terms[0]!.symbols[0]!;
       if (!values.has(name)) values.set(name, shapes[i]![k]!);
     });
@@ -28,7 +31,14 @@ export function bindSymbols(g: Graph, shapes: readonly (readonly number[])[]): M
   return values;
 }
 
-const show = (d: Dim): string => (typeof d === 'number' ? String(d) : d.terms.map((t) => [t.coef === 1 && t.symbols.length > 0 ? '' : String(t.coef), ...t.symbols].filter((x) => x !== '').join('*')).join('+'));
+const show = (d: Dim): string =>
+  typeof d === 'number'
+    ? String(d)
+    : d.terms
+        .map((t) =>
+          [t.coef === 1 && t.symbols.length > 0 ? '' : String(t.coef), ...t.symbols].filter((x) => x !== '').join('*'),
+        )
+        .join('+');
 
 /** The graph with numbers for its symbols. */
 export function specialize(g: Graph, values: ReadonlyMap<string, number>): Graph {
@@ -38,7 +48,8 @@ export function specialize(g: Graph, values: ReadonlyMap<string, number>): Graph
     if (out === undefined) {
       const { strides, ...rest } = v;
       out = {
-        ...rest, type: { dtype: v.type.dtype, shape: v.type.shape.map((d) => evalDim(d, values)) },
+        ...rest,
+        type: { dtype: v.type.dtype, shape: v.type.shape.map((d) => evalDim(d, values)) },
         ...(strides === undefined ? {} : { strides: strides.map((d) => evalDim(d, values)) }),
       };
       made.set(v, out);
@@ -50,14 +61,23 @@ export function specialize(g: Graph, values: ReadonlyMap<string, number>): Graph
     return Array.isArray(a) ? a.map((d) => evalDim(d as Dim, values)) : a;
   };
   const call = <N extends { inputs: Input[]; attrs: Record<string, Attr>; outputs: Value[] }>(n: N): N => ({
-    ...n, inputs: n.inputs.map((i) => mapInput(i, value)), attrs: Object.fromEntries(Object.entries(n.attrs).map(([k, a]) => [k, attr(a)])), outputs: n.outputs.map(value),
+    ...n,
+    inputs: n.inputs.map((i) => mapInput(i, value)),
+    attrs: Object.fromEntries(Object.entries(n.attrs).map(([k, a]) => [k, attr(a)])),
+    outputs: n.outputs.map(value),
   });
   return {
-    inputs: g.inputs.map(value), captures: g.captures.map(value), nodes: g.nodes.map((n): Node => call(n)), regions: g.regions.map(call),
+    inputs: g.inputs.map(value),
+    captures: g.captures.map(value),
+    nodes: g.nodes.map((n): Node => call(n)),
+    regions: g.regions.map(call),
     outputs: g.outputs.map(value),
     writes: g.writes.map((w) => ({ target: value(w.target), value: value(w.value) })),
     gradWrites: g.gradWrites.map((w) => ({ leaf: value(w.leaf), value: w.value === null ? null : value(w.value) })),
-    ...(g.gradReads === undefined ? {} : { gradReads: g.gradReads.map((r) => ({ leaf: value(r.leaf), is: r.is === null ? null : value(r.is) })) }),
-    liveScalars: [...g.liveScalars], symbols: [],
+    ...(g.gradReads === undefined
+      ? {}
+      : { gradReads: g.gradReads.map((r) => ({ leaf: value(r.leaf), is: r.is === null ? null : value(r.is) })) }),
+    liveScalars: [...g.liveScalars],
+    symbols: [],
   };
 }

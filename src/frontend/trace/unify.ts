@@ -33,49 +33,116 @@ export function unify(graphs: readonly Graph[]): Graph {
     if (vs.some((o) => o.type.dtype !== v.type.dtype || o.type.shape.length !== v.type.shape.length)) {
       throw new UnifyError(`${where}: dtype or rank differs between the traces`);
     }
-    const shape = v.type.shape.map((_, d) => solver.dim(vs.map((o) => o.type.shape[d]! as number), `${where}, dimension ${d}`));
+    const shape = v.type.shape.map((_, d) =>
+      solver.dim(
+        vs.map((o) => o.type.shape[d]! as number),
+        `${where}, dimension ${d}`,
+      ),
+    );
     const strides = vs.every((o) => o.strides !== undefined)
-      ? v.strides!.map((_, d) => solver.dim(vs.map((o) => o.strides![d]! as number), `${where}, stride ${d}`))
+      ? v.strides!.map((_, d) =>
+          solver.dim(
+            vs.map((o) => o.strides![d]! as number),
+            `${where}, stride ${d}`,
+          ),
+        )
       : undefined;
-    if (strides === undefined && vs.some((o) => o.strides !== undefined)) throw new UnifyError(`${where}: contiguous in only some of the traces`);
-    const out: Value = { id: v.id, type: { dtype: v.type.dtype, shape }, ...(v.name === undefined ? {} : { name: v.name }), ...(strides === undefined ? {} : { strides }) };
+    if (strides === undefined && vs.some((o) => o.strides !== undefined))
+      throw new UnifyError(`${where}: contiguous in only some of the traces`);
+    const out: Value = {
+      id: v.id,
+      type: { dtype: v.type.dtype, shape },
+      ...(v.name === undefined ? {} : { name: v.name }),
+      ...(strides === undefined ? {} : { strides }),
+    };
     values.set(v, out);
     return out;
   };
   const same = (numbers: readonly number[], what: string): void => {
     if (new Set(numbers).size > 1) throw new UnifyError(`the traces have ${numbers.join(' and ')} ${what}`);
   };
-  same(graphs.map((g) => g.inputs.length), 'inputs');
-  same(graphs.map((g) => g.captures.length), 'captured tensors');
-  same(graphs.map((g) => g.outputs.length), 'outputs');
+  same(
+    graphs.map((g) => g.inputs.length),
+    'inputs',
+  );
+  same(
+    graphs.map((g) => g.captures.length),
+    'captured tensors',
+  );
+  same(
+    graphs.map((g) => g.outputs.length),
+    'outputs',
+  );
 
-  const inputs = first.inputs.map((_, i) => merge(graphs.map((g) => g.inputs[i]!), `input ${i}`));
-  const captures = first.captures.map((_, i) => merge(graphs.map((g) => g.captures[i]!), `captured tensor ${i}`));
+  const inputs = first.inputs.map((_, i) =>
+    merge(
+      graphs.map((g) => g.inputs[i]!),
+      `input ${i}`,
+    ),
+  );
+  const captures = first.captures.map((_, i) =>
+    merge(
+      graphs.map((g) => g.captures[i]!),
+      `captured tensor ${i}`,
+    ),
+  );
   checkSequence(graphs);
   const toFirst = graphs.map((g) => correspondence(g, first));
   const at = (v: Value): Value => values.get(v)!;
   const nodes = first.nodes.map((n, k): Node => {
     const all = graphs.map((g) => g.nodes[k]!);
     const where = `node ${k} '${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`;
-    const merged = n.inputs.map((_, i) => mergeInput(all.map((m) => m.inputs[i]!), toFirst, at, `${where}, operand ${i}`));
-    const attrs = Object.fromEntries(
-      Object.keys(n.attrs).map((name) => [name, mergeAttr(all.map((m) => m.attrs[name] ?? null), solver, `${where}, attribute '${name}'`)]),
+    const merged = n.inputs.map((_, i) =>
+      mergeInput(
+        all.map((m) => m.inputs[i]!),
+        toFirst,
+        at,
+        `${where}, operand ${i}`,
+      ),
     );
-    const outputs = n.outputs.map((_, o) => merge(all.map((m) => m.outputs[o]!), `${where}, result ${o}`));
+    const attrs = Object.fromEntries(
+      Object.keys(n.attrs).map((name) => [
+        name,
+        mergeAttr(
+          all.map((m) => m.attrs[name] ?? null),
+          solver,
+          `${where}, attribute '${name}'`,
+        ),
+      ]),
+    );
+    const outputs = n.outputs.map((_, o) =>
+      merge(
+        all.map((m) => m.outputs[o]!),
+        `${where}, result ${o}`,
+      ),
+    );
     return { ...n, inputs: merged, attrs, outputs };
   });
   const unified: Graph = {
-    inputs, captures, nodes,
+    inputs,
+    captures,
+    nodes,
     regions: first.regions.map((r, k) => ({
       ...r,
       inputs: r.inputs.map((i) => mergeInput([i], toFirst, at, `region ${k}`)),
-      attrs: Object.fromEntries(Object.keys(r.attrs).map((name) => [name, mergeAttr(graphs.map((g) => g.regions[k]?.attrs[name] ?? null), solver, `region ${k} '${r.op}', attribute '${name}'`)])),
+      attrs: Object.fromEntries(
+        Object.keys(r.attrs).map((name) => [
+          name,
+          mergeAttr(
+            graphs.map((g) => g.regions[k]?.attrs[name] ?? null),
+            solver,
+            `region ${k} '${r.op}', attribute '${name}'`,
+          ),
+        ]),
+      ),
       outputs: r.outputs.map(at),
     })),
     outputs: first.outputs.map(at),
     writes: first.writes.map((w) => ({ target: at(w.target), value: at(w.value) })),
     gradWrites: first.gradWrites.map((w) => ({ leaf: at(w.leaf), value: w.value === null ? null : at(w.value) })),
-    ...(first.gradReads === undefined ? {} : { gradReads: first.gradReads.map((r) => ({ leaf: at(r.leaf), is: r.is === null ? null : at(r.is) })) }),
+    ...(first.gradReads === undefined
+      ? {}
+      : { gradReads: first.gradReads.map((r) => ({ leaf: at(r.leaf), is: r.is === null ? null : at(r.is) })) }),
     liveScalars: [...first.liveScalars],
     symbols: symbols.map((s) => ({ name: s.name, hint: s.values[0]! })),
   };
@@ -98,7 +165,9 @@ function findSymbols(graphs: readonly Graph[]): Symbol[] {
       if (values.some((x) => typeof x !== 'number') || new Set(values).size === 1) return;
       const sizes = values as number[];
       if (sizes.some((x) => x < 2)) {
-        throw new UnifyError(`input ${i}, dimension ${d} is ${sizes.join(' and ')}: sizes 0 and 1 broadcast and are always specialised`);
+        throw new UnifyError(
+          `input ${i}, dimension ${d} is ${sizes.join(' and ')}: sizes 0 and 1 broadcast and are always specialised`,
+        );
       }
       const key = sizes.join(',');
       if (!found.has(key)) found.set(key, { name: `s${found.size}`, values: sizes });
@@ -115,7 +184,8 @@ class Solver {
   constructor(symbols: readonly Symbol[]) {
     const base = symbols.map((s) => ({ dim: symbol(s.name), values: s.values }));
     const times = (a: (typeof base)[number], b: (typeof base)[number]): (typeof base)[number] => ({
-      dim: mulDims(a.dim, b.dim), values: a.values.map((x, i) => x * b.values[i]!),
+      dim: mulDims(a.dim, b.dim),
+      values: a.values.map((x, i) => x * b.values[i]!),
     });
     const squares = base.flatMap((a, i) => base.slice(i).map((b) => times(a, b)));
     this.products.push(...base, ...squares);
@@ -130,20 +200,31 @@ class Solver {
     for (const p of this.products) {
       const c = (values[1]! - values[0]!) / (p.values[1]! - p.values[0]!);
       const k = values[0]! - c * p.values[0]!;
-      if (Number.isInteger(c) && values.every((v, i) => v === c * p.values[i]! + k)) return addDims(mulDims(c, p.dim), k);
+      if (Number.isInteger(c) && values.every((v, i) => v === c * p.values[i]! + k))
+        return addDims(mulDims(c, p.dim), k);
     }
-    throw new UnifyError(`${where} is ${values.join(' and ')} for ${this.products[0] ? printDim(this.products[0].dim) : ''} = ${this.products[0]?.values.join(' and ')}: no polynomial of the sizes`);
+    throw new UnifyError(
+      `${where} is ${values.join(' and ')} for ${this.products[0] ? printDim(this.products[0].dim) : ''} = ${this.products[0]?.values.join(' and ')}: no polynomial of the sizes`,
+    );
   }
 }
 
 function checkSequence(graphs: readonly Graph[]): void {
   const first = graphs[0]!;
   for (const g of graphs.slice(1)) {
-    const at = first.nodes.findIndex((n, i) => g.nodes[i]?.op !== n.op || g.nodes[i].inputs.length !== n.inputs.length || g.nodes[i].outputs.length !== n.outputs.length);
+    const at = first.nodes.findIndex(
+      (n, i) =>
+        g.nodes[i]?.op !== n.op ||
+        g.nodes[i].inputs.length !== n.inputs.length ||
+        g.nodes[i].outputs.length !== n.outputs.length,
+    );
     const k = at >= 0 ? at : g.nodes.length > first.nodes.length ? first.nodes.length : -1;
     if (k < 0) continue;
-    const name = (n: Node | undefined): string => (n === undefined ? 'nothing' : `'${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`);
-    throw new UnifyError(`the traces run different ops: node ${k} is ${name(first.nodes[k])} in one and ${name(g.nodes[k])} in the other`);
+    const name = (n: Node | undefined): string =>
+      n === undefined ? 'nothing' : `'${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`;
+    throw new UnifyError(
+      `the traces run different ops: node ${k} is ${name(first.nodes[k])} in one and ${name(g.nodes[k])} in the other`,
+    );
   }
 }
 
@@ -156,7 +237,12 @@ function correspondence(g: Graph, first: Graph): Map<Value, Value> {
   return to;
 }
 
-function mergeInput(all: readonly Input[], toFirst: readonly Map<Value, Value>[], at: (v: Value) => Value, where: string): Input {
+function mergeInput(
+  all: readonly Input[],
+  toFirst: readonly Map<Value, Value>[],
+  at: (v: Value) => Value,
+  where: string,
+): Input {
   const i = all[0]!;
   const differ = (why: string): never => {
     throw new UnifyError(`${where}: ${why}`);
@@ -165,10 +251,17 @@ function mergeInput(all: readonly Input[], toFirst: readonly Map<Value, Value>[]
     if (o.kind !== i.kind) differ(`is ${i.kind} in one trace and ${o.kind} in another`);
     const mapped = (v: Value): Value | undefined => toFirst[t]!.get(v);
     if (o.kind === 'value' && i.kind === 'value' && mapped(o.value) !== i.value) differ('is another value');
-    if (o.kind === 'list' && i.kind === 'list' && (o.values.length !== i.values.length || o.values.some((v, k) => mapped(v) !== i.values[k]))) differ('is another list of values');
+    if (
+      o.kind === 'list' &&
+      i.kind === 'list' &&
+      (o.values.length !== i.values.length || o.values.some((v, k) => mapped(v) !== i.values[k]))
+    )
+      differ('is another list of values');
     if (o.kind === 'live' && i.kind === 'live' && o.slot !== i.slot) differ('is another live scalar');
     if (o.kind === 'const' && i.kind === 'const' && !Object.is(o.value, i.value)) {
-      differ(`is the number ${String(i.value)} in one trace and ${String(o.value)} in another: a number computed from a size cannot be symbolic`);
+      differ(
+        `is the number ${String(i.value)} in one trace and ${String(o.value)} in another: a number computed from a size cannot be symbolic`,
+      );
     }
   });
   if (i.kind === 'value') return { kind: 'value', value: at(i.value) };
@@ -178,14 +271,21 @@ function mergeInput(all: readonly Input[], toFirst: readonly Map<Value, Value>[]
 function mergeAttr(all: readonly Attr[], solver: Solver, where: string): Attr {
   const a = all[0]!;
   if (Array.isArray(a)) {
-    if (all.some((o) => !Array.isArray(o) || o.length !== a.length)) throw new UnifyError(`${where}: is a list of another length`);
-    return a.map((_, k) => solver.dim(all.map((o) => (o as readonly number[])[k]!), where)) as readonly Dim[];
+    if (all.some((o) => !Array.isArray(o) || o.length !== a.length))
+      throw new UnifyError(`${where}: is a list of another length`);
+    return a.map((_, k) =>
+      solver.dim(
+        all.map((o) => (o as readonly number[])[k]!),
+        where,
+      ),
+    ) as readonly Dim[];
   }
   if (typeof a === 'number' && all.every((o) => typeof o === 'number')) {
     if (all.every((o) => Object.is(o, a))) return a;
     // One extent ('length' of narrow, 'splitSize'): symbolic like a list's, see isSym in the printer and the rules.
     return solver.dim(all as readonly number[], where) as Attr;
   }
-  if (all.some((o) => JSON.stringify(o) !== JSON.stringify(a))) throw new UnifyError(`${where}: is ${all.map((o) => JSON.stringify(o)).join(' and ')}`);
+  if (all.some((o) => JSON.stringify(o) !== JSON.stringify(a)))
+    throw new UnifyError(`${where}: is ${all.map((o) => JSON.stringify(o)).join(' and ')}`);
   return a;
 }
