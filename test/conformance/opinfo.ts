@@ -314,7 +314,10 @@ async function runCompiled(call: Callable, s: Sample, decoder: Decoder): Promise
         kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
       }) as Tensor,
   );
-  f(...list);
-  await f.ready();
+  // A second recording confirms the first; then the program serves.
+  for (let i = 0; i < 3; i++) {
+    f(...list);
+    if (await f.ready()) break;
+  }
   compareValue(f(...list), s.output, decoder, rulesOf(s, decoder), 'compiled output');
 }
