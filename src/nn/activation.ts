@@ -1,4 +1,7 @@
 // Activations as modules.
+import { native } from '../native.js';
+import { ValueError } from '../tensor/errors.js';
+import type { Handle } from '../tensor/handle.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { merge, py, pyFloat, type Rest } from './args.js';
 import * as F from './functional.js';
@@ -7,7 +10,7 @@ import { Module } from './module.js';
 interface Inplace {
   inplace?: boolean;
 }
-/** An activation whose only setting is `inplace` (accepted for PyTorch's sake: results are the same). */
+/** An activation whose only setting is `inplace`: true writes the result into the input. */
 abstract class Simple extends Module {
   readonly inplace: boolean;
   constructor(...rest: Rest<[inplace: boolean], Inplace>) {
@@ -19,43 +22,57 @@ abstract class Simple extends Module {
   }
   abstract override forward(input: Tensor): Tensor;
 }
+/** Runs the in-place form of an op and returns its input. */
+function inPlace(op: (h: Handle) => void, input: Tensor): Tensor {
+  op(input._h);
+  return input;
+}
 /** max(x, 0). */
 export class ReLU extends Simple {
   override forward(input: Tensor): Tensor {
-    return this.inplace ? input.relu_() : F.relu(input);
+    return this.inplace ? inPlace(native.ops.relu_, input) : F.relu(input);
   }
 }
 /** min(max(x, 0), 6). */
 export class ReLU6 extends Simple {
   override forward(input: Tensor): Tensor {
-    return F.relu6(input);
+    return this.inplace ? inPlace(native.ops.relu6_, input) : F.relu6(input);
   }
 }
 /** x * sigmoid(x). */
 export class SiLU extends Simple {
   override forward(input: Tensor): Tensor {
-    return F.silu(input);
+    return this.inplace ? inPlace(native.ops.silu_, input) : F.silu(input);
   }
 }
 /** x * tanh(softplus(x)). */
 export class Mish extends Simple {
   override forward(input: Tensor): Tensor {
-    return F.mish(input);
+    return this.inplace ? inPlace(native.ops.mish_, input) : F.mish(input);
   }
 }
+/** x * hardsigmoid(x). */
 export class Hardswish extends Simple {
+  override extraRepr(): string {
+    return ''; // PyTorch does not show its inplace
+  }
   override forward(input: Tensor): Tensor {
-    return F.hardswish(input);
+    return this.inplace ? inPlace(native.ops.hardswish_, input) : F.hardswish(input);
   }
 }
+/** min(max(x + 3, 0), 6) / 6. */
 export class Hardsigmoid extends Simple {
+  override extraRepr(): string {
+    return ''; // PyTorch does not show its inplace
+  }
   override forward(input: Tensor): Tensor {
-    return F.hardsigmoid(input);
+    return this.inplace ? inPlace(native.ops.hardsigmoid_, input) : F.hardsigmoid(input);
   }
 }
+/** Scaled ELU with the self-normalising constants. */
 export class SELU extends Simple {
   override forward(input: Tensor): Tensor {
-    return F.selu(input);
+    return this.inplace ? inPlace(native.ops.selu_, input) : F.selu(input);
   }
 }
 /** 1 / (1 + e^-x). */
@@ -90,21 +107,24 @@ export class GELU extends Module {
     return F.gelu(input, { approximate: this.approximate });
   }
   override extraRepr(): string {
-    return `approximate=${this.approximate}`;
+    return `approximate='${this.approximate}'`;
   }
 }
 /** x or alpha * (e^x - 1). */
 export class ELU extends Module {
   readonly alpha: number;
-  constructor(...rest: Rest<[alpha: number], { alpha?: number; inplace?: boolean }>) {
+  readonly inplace: boolean;
+  constructor(...rest: Rest<[alpha: number, inplace: boolean], { alpha?: number; inplace?: boolean }>) {
     super();
-    this.alpha = merge<{ alpha?: number; inplace?: boolean }>('ELU', rest, ['alpha', 'inplace'], { alpha: 1, inplace: false }).alpha;
+    const o = merge<{ alpha?: number; inplace?: boolean }>('ELU', rest, ['alpha', 'inplace'], { alpha: 1, inplace: false });
+    this.alpha = o.alpha;
+    this.inplace = o.inplace;
   }
   override forward(input: Tensor): Tensor {
-    return F.elu(input, this.alpha);
+    return this.inplace ? inPlace((h) => native.ops.elu_(h, this.alpha), input) : F.elu(input, this.alpha);
   }
   override extraRepr(): string {
-    return `alpha=${pyFloat(this.alpha)}`;
+    return `alpha=${pyFloat(this.alpha)}${this.inplace ? ', inplace=True' : ''}`;
   }
 }
 /** x or negativeSlope * x. */
@@ -118,26 +138,29 @@ export class LeakyReLU extends Module {
     this.inplace = o.inplace;
   }
   override forward(input: Tensor): Tensor {
-    return F.leakyRelu(input, this.negativeSlope);
+    return this.inplace ? inPlace((h) => native.ops.leakyRelu_(h, this.negativeSlope), input) : F.leakyRelu(input, this.negativeSlope);
   }
   override extraRepr(): string {
-    return `negative_slope=${this.negativeSlope}${this.inplace ? ', inplace=True' : ''}`;
+    return `negative_slope=${pyFloat(this.negativeSlope)}${this.inplace ? ', inplace=True' : ''}`;
   }
 }
 export class Hardtanh extends Module {
   readonly minVal: number;
   readonly maxVal: number;
-  constructor(...rest: Rest<[minVal: number, maxVal: number], { minVal?: number; maxVal?: number; inplace?: boolean }>) {
+  readonly inplace: boolean;
+  constructor(...rest: Rest<[minVal: number, maxVal: number, inplace: boolean], { minVal?: number; maxVal?: number; inplace?: boolean }>) {
     super();
     const o = merge<{ minVal?: number; maxVal?: number; inplace?: boolean }>('Hardtanh', rest, ['minVal', 'maxVal', 'inplace'], { minVal: -1, maxVal: 1, inplace: false });
     this.minVal = o.minVal;
     this.maxVal = o.maxVal;
+    this.inplace = o.inplace;
+    if (!(this.maxVal > this.minVal)) throw new ValueError('hardtanh: maxVal must be larger than minVal');
   }
   override forward(input: Tensor): Tensor {
-    return F.hardtanh(input, this.minVal, this.maxVal);
+    return this.inplace ? inPlace((h) => native.ops.hardtanh_(h, this.minVal, this.maxVal), input) : F.hardtanh(input, this.minVal, this.maxVal);
   }
   override extraRepr(): string {
-    return `min_val=${pyFloat(this.minVal)}, max_val=${pyFloat(this.maxVal)}`;
+    return `min_val=${pyFloat(this.minVal)}, max_val=${pyFloat(this.maxVal)}${this.inplace ? ', inplace=True' : ''}`;
   }
 }
 /** log(1 + e^(beta x)) / beta, linear above the threshold. */

@@ -8,6 +8,7 @@ import { merge, ntuple, py, type Rest, type Size1, type Size2 } from './args.js'
 import * as F from './functional.js';
 import { calculateFanInAndFanOut, kaimingUniform_, uniform_ } from './init.js';
 import { Module } from './module.js';
+import { checkPaddingMode, padSpatial, samePads, type PaddingMode } from './padding.js';
 import { Parameter } from './parameter.js';
 
 export interface ConvOptions<S> {
@@ -17,9 +18,11 @@ export interface ConvOptions<S> {
   dilation?: S;
   groups?: number;
   bias?: boolean;
+  /** What stands in the padding. */
+  paddingMode?: PaddingMode;
   dtype?: DType | null;
 }
-const POSITIONAL = ['stride', 'padding', 'dilation', 'groups', 'bias'] as const;
+const POSITIONAL = ['stride', 'padding', 'dilation', 'groups', 'bias', 'paddingMode'] as const;
 
 /** What Conv1d and Conv2d share: sizes, weights, printing. */
 abstract class ConvNd extends Module {
@@ -32,13 +35,15 @@ abstract class ConvNd extends Module {
   readonly groups: number;
   /** `padding` in numbers; not enumerable. */
   protected declare readonly pads: readonly number[];
+  protected declare readonly padFirst: readonly (readonly [number, number])[] | null;
+  readonly paddingMode: PaddingMode;
   weight: Parameter;
   bias: Parameter | null;
 
   constructor(what: string, n: number, inChannels: number, outChannels: number, kernel: number | readonly number[], rest: readonly unknown[]) {
     super();
     type O = ConvOptions<number | readonly number[]>;
-    const o = merge<O>(what, rest, POSITIONAL, { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true, dtype: null });
+    const o = merge<O>(what, rest, POSITIONAL, { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true, paddingMode: 'zeros', dtype: null });
     if (!Number.isInteger(o.groups) || o.groups <= 0) throw new ValueError('groups must be a positive integer');
     if (inChannels % o.groups !== 0) throw new ValueError('in_channels must be divisible by groups');
     if (outChannels % o.groups !== 0) throw new ValueError('out_channels must be divisible by groups');
@@ -50,7 +55,13 @@ abstract class ConvNd extends Module {
     this.dilation = ntuple(o.dilation, n, 'dilation');
     this.groups = o.groups;
     const pads = F.resolvePadding(this.padding, this.kernelSize, this.stride, this.dilation);
-    Object.defineProperty(this, 'pads', { value: pads });
+    checkPaddingMode(o.paddingMode);
+    this.paddingMode = o.paddingMode;
+    // Equal zeros on both sides are the op's own business; everything else is added to the input first.
+    const sides = this.padding === 'same' ? samePads(this.kernelSize, this.dilation) : pads.map((n): [number, number] => [n, n]);
+    const first = o.paddingMode !== 'zeros' || sides.some(([before, after]) => before !== after);
+    Object.defineProperty(this, 'pads', { value: first ? pads.map(() => 0) : pads });
+    Object.defineProperty(this, 'padFirst', { value: first ? sides : null });
     this.weight = new Parameter(empty([outChannels, inChannels / o.groups, ...this.kernelSize], { dtype: o.dtype }));
     this.bias = o.bias ? new Parameter(empty([outChannels], { dtype: o.dtype })) : null;
     this.resetParameters();
@@ -70,11 +81,12 @@ abstract class ConvNd extends Module {
     if (this.dilation.some((d) => d !== 1)) parts.push(`dilation=${py(this.dilation)}`);
     if (this.groups !== 1) parts.push(`groups=${this.groups}`);
     if (this.bias === null) parts.push('bias=False');
+    if (this.paddingMode !== 'zeros') parts.push(`padding_mode=${this.paddingMode}`);
     return parts.join(', ');
   }
 }
 
-type ConvRest<S> = Rest<[stride: S, padding: S | 'valid' | 'same', dilation: S, groups: number, bias: boolean], ConvOptions<S>>;
+type ConvRest<S> = Rest<[stride: S, padding: S | 'valid' | 'same', dilation: S, groups: number, bias: boolean, paddingMode: PaddingMode], ConvOptions<S>>;
 
 /** Convolution over [N, C, L] or [C, L]. */
 export class Conv1d extends ConvNd {
@@ -82,7 +94,8 @@ export class Conv1d extends ConvNd {
     super('Conv1d', 1, inChannels, outChannels, kernelSize, rest);
   }
   override forward(input: Tensor): Tensor {
-    return ops.conv1d(input, this.weight, this.bias, this.stride, this.pads, this.dilation, this.groups);
+    const x = this.padFirst === null ? input : padSpatial(input, this.padFirst, this.paddingMode);
+    return ops.conv1d(x, this.weight, this.bias, this.stride, this.pads, this.dilation, this.groups);
   }
 }
 /** Convolution over [N, C, H, W] or [C, H, W]. */
@@ -91,7 +104,8 @@ export class Conv2d extends ConvNd {
     super('Conv2d', 2, inChannels, outChannels, kernelSize, rest);
   }
   override forward(input: Tensor): Tensor {
-    return ops.conv2d(input, this.weight, this.bias, this.stride, this.pads, this.dilation, this.groups);
+    const x = this.padFirst === null ? input : padSpatial(input, this.padFirst, this.paddingMode);
+    return ops.conv2d(x, this.weight, this.bias, this.stride, this.pads, this.dilation, this.groups);
   }
 }
 

@@ -4,6 +4,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { arange } from '../tensor/create.js';
 import { ShapeError, ValueError } from '../tensor/errors.js';
 import * as ops from '../../generated/ts/functions.js';
+import { padSpatial, samePads } from './padding.js';
 import { merge, ntuple, type Rest, type Size1, type Size2 } from './args.js';
 
 export {
@@ -36,19 +37,21 @@ export interface Conv2dOptions {
   dilation?: Size2;
   groups?: number;
 }
-/** Zeros to add on each side for 'same' (odd totals would need an asymmetric pad, which PyTorch does by padding first). */
+/** `padding` in numbers. For 'same' with an even kernel, what is common to both sides: `padFirst` adds the rest. */
 export function resolvePadding(padding: number | readonly number[] | string, kernel: readonly number[], stride: readonly number[], dilation: readonly number[]): number[] {
   if (padding === 'valid') return kernel.map(() => 0);
   if (padding === 'same') {
     if (stride.some((s) => s !== 1)) throw new ValueError("padding='same' is not supported for strided convolutions");
-    return kernel.map((k, i) => {
-      const total = dilation[i]! * (k - 1);
-      if (total % 2 !== 0) throw new ValueError(`padding='same' needs an odd kernel, got kernel size ${k} with dilation ${dilation[i]}`);
-      return total / 2;
-    });
+    return samePads(kernel, dilation).map(([before]) => before);
   }
   if (typeof padding === 'string') throw new ValueError(`Invalid padding string '${padding}', should be one of 'valid', 'same'`);
   return ntuple(padding, kernel.length, 'padding');
+}
+
+/** The one column of zeros that 'same' needs behind the input when the total padding is odd. */
+export function padFirst(input: Tensor, padding: unknown, kernel: readonly number[], dilation: readonly number[]): Tensor {
+  if (padding !== 'same') return input;
+  return padSpatial(input, samePads(kernel, dilation).map(([before, after]) => [0, after - before] as const), 'zeros');
 }
 
 /** Convolution over [N, C, H, W] (or [C, H, W]) with weight [out, C / groups, kH, kW]. Source: torch.nn.functional.conv2d. */
@@ -58,7 +61,7 @@ export function conv2d(input: Tensor, weight: Tensor, ...rest: Rest<[bias: Tenso
   const dilation = ntuple(o.dilation, 2, 'dilation');
   if (weight.ndim !== 4) throw new ShapeError(`Expected 4-dimensional weight for conv2d, but got weight of size: [${weight.shape.join(', ')}]`);
   const padding = resolvePadding(o.padding, weight.shape.slice(2), stride, dilation);
-  return ops.conv2d(input, weight, o.bias, stride, padding, dilation, o.groups);
+  return ops.conv2d(padFirst(input, o.padding, weight.shape.slice(2), dilation), weight, o.bias, stride, padding, dilation, o.groups);
 }
 /** Convolution over [N, C, L] (or [C, L]) with weight [out, C / groups, k]. */
 export function conv1d(input: Tensor, weight: Tensor, ...rest: Rest<[bias: Tensor | null, stride: Size1, padding: Size1 | 'valid' | 'same', dilation: Size1, groups: number], Conv1dOptions>): Tensor {
@@ -67,7 +70,7 @@ export function conv1d(input: Tensor, weight: Tensor, ...rest: Rest<[bias: Tenso
   const dilation = ntuple(o.dilation, 1, 'dilation');
   if (weight.ndim !== 3) throw new ShapeError(`Expected 3-dimensional weight for conv1d, but got weight of size: [${weight.shape.join(', ')}]`);
   const padding = resolvePadding(o.padding, weight.shape.slice(2), stride, dilation);
-  return ops.conv1d(input, weight, o.bias, stride, padding, dilation, o.groups);
+  return ops.conv1d(padFirst(input, o.padding, weight.shape.slice(2), dilation), weight, o.bias, stride, padding, dilation, o.groups);
 }
 
 const ZERO = [0, 0] as const;
@@ -78,6 +81,12 @@ export interface MaxPool2dOptions {
   padding?: Size2;
   dilation?: Size2;
   ceilMode?: boolean;
+}
+/** maxPool2d that also tells where: [out, indices], indices int64 into the flat plane. */
+export function maxPool2dWithIndices(input: Tensor, kernelSize: Size2, o: MaxPool2dOptions = {}): [Tensor, Tensor] {
+  const kernel = ntuple(kernelSize, 2, 'kernelSize');
+  const stride = o.stride == null ? kernel : ntuple(o.stride, 2, 'stride');
+  return ops.maxPool2dWithIndices(input, kernel, stride, ntuple(o.padding ?? 0, 2, 'padding'), ntuple(o.dilation ?? 1, 2, 'dilation'), o.ceilMode ?? false);
 }
 /** Largest value of each window of [N, C, H, W] or [C, H, W]; the stride defaults to the kernel size. */
 export function maxPool2d(input: Tensor, kernelSize: Size2, ...rest: Rest<[stride: Size2 | null, padding: Size2, dilation: Size2, ceilMode: boolean], MaxPool2dOptions>): Tensor {

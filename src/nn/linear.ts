@@ -102,6 +102,13 @@ export class Embedding extends Module {
     this.weight = new Parameter(empty([numEmbeddings, embeddingDim], { dtype: o.dtype }));
     this.resetParameters();
   }
+  /** An embedding over given vectors [num, dim]; frozen unless `freeze` is false. */
+  static fromPretrained(vectors: Tensor, options: { freeze?: boolean; paddingIdx?: number | null } = {}): Embedding {
+    if (vectors.ndim !== 2) throw new ValueError('Embeddings parameter is expected to be 2-dimensional');
+    const e = new Embedding(vectors.shape[0]!, vectors.shape[1]!, { paddingIdx: options.paddingIdx ?? null, dtype: vectors.dtype });
+    e.weight = new Parameter(vectors, !(options.freeze ?? true));
+    return e;
+  }
   resetParameters(): void {
     normal_(this.weight);
     if (this.paddingIdx !== null) this.weight.detach().select(0, this.paddingIdx).fill_(0);

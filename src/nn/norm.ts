@@ -82,7 +82,7 @@ abstract class BatchNormNd extends Module {
     });
   }
   override extraRepr(): string {
-    const momentum = this.momentum === null ? 'None' : String(this.momentum);
+    const momentum = this.momentum === null ? 'None' : pyFloat(this.momentum);
     return `${this.numFeatures}, eps=${pyFloat(this.eps)}, momentum=${momentum}, affine=${py(this.affine)}, track_running_stats=${py(this.trackRunningStats)}`;
   }
 }
@@ -151,6 +151,6 @@ export class Dropout extends Module {
     return F.dropout(input, this.p, this.training);
   }
   override extraRepr(): string {
-    return `p=${this.p}, inplace=${py(this.inplace)}`;
+    return `p=${pyFloat(this.p)}, inplace=${py(this.inplace)}`;
   }
 }

@@ -47,4 +47,13 @@ describe('examples', () => {
     expect(text).toContain('step 0: loss 28.1692');
     expect(text).toContain('step 19: loss 11.26');
   });
+  test('mnist: trains, traces, exports, compares with onnxruntime, plots', () => {
+    const text = run('mnist.ts', '--epochs', '1', '--train', '3200', '--out', out);
+    expect(Number(/test accuracy: ([\d.]+) %/.exec(text)![1])).toBeGreaterThan(70);
+    expect(text).toMatch(/convolution\(%0, %conv1\.weight/);
+    expect(text).toMatch(/static void kernel0/);
+    for (const difference of text.matchAll(/largest difference (\S+)/g)) expect(Number(difference[1])).toBeLessThan(1e-4);
+    expect(readFileSync(join(out, 'loss.svg'), 'utf8')).toContain('<path');
+    expect(readFileSync(join(out, 'lenet.onnx')).length).toBeGreaterThan(100_000);
+  });
 });
