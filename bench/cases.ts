@@ -29,9 +29,12 @@ async function prepared<A extends Tensor[]>(
 ): Promise<(...args: A) => Tensor> {
   if (mode === 'eager') return f;
   const compiled = fb.compile(f);
-  if (grad) compiled(...args);
-  else fb.noGrad(() => compiled(...args));
-  await compiled.ready();
+  const call = (): Tensor => (grad ? compiled(...args) : fb.noGrad(() => compiled(...args)));
+  call();
+  for (let tries = 0; !(await compiled.ready()); tries++) {
+    if (tries === 10) throw new Error(`stays eager: ${compiled.explain().reasons.join('; ')}`);
+    call();
+  }
   return compiled;
 }
 

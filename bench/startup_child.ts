@@ -16,6 +16,6 @@ const step = fb.compile((a: Tensor, t: Tensor) => {
 });
 step(x, y);
 const start = process.hrtime.bigint();
-await step.ready();
+while (!(await step.ready())) step(x, y);
 step(x, y);
 process.stdout.write(`${Number(process.hrtime.bigint() - start) / 1e6}\n`);
