@@ -261,8 +261,9 @@ Types reduceTypes(const ReductionSpec& spec, DType in, std::optional<DType> dtyp
       return {t, t};
     }
     case ReduceRule::IntToInt64: {
-      DType t = dtype ? *dtype : isFloating(in) ? in : DType::Int64;
-      return {t, t};
+      // Integers are accumulated as int64 and converted at the end: the same bits, since integers wrap.
+      DType t = dtype.value_or(isFloating(in) ? in : DType::Int64);
+      return {isFloating(t) ? t : DType::Int64, t};
     }
     case ReduceRule::FloatOnly: {
       DType t = dtype.value_or(in);
@@ -292,9 +293,15 @@ void checkNotEmpty(const ReductionSpec& spec, const Tensor& self, bool all, cons
 
 }  // namespace
 
-void reduce(const ReductionSpec& spec, const Tensor& self, std::optional<IntSpan> dims, bool keepdim, std::optional<DType> dtype,
+void reduce(const ReductionSpec& spec, const Tensor& input, std::optional<IntSpan> dims, bool keepdim, std::optional<DType> dtype,
             std::span<const double> attrs, std::span<Tensor> outs) {
   FB_CHECK(outs.size() == spec.outputs && spec.outputs >= 1 && spec.outputs <= 2, Internal, "%s: wrong number of outputs", spec.name);
+  Tensor self = input;
+  if (spec.rule == ReduceRule::IntToInt64 && dtype == DType::Bool && input.dtype() != DType::Bool) {
+    // sum(dtype=bool) asks whether any element is true, not whether the sum is.
+    self = emptyTensor(input.sizes(), DType::Bool);
+    copyInto(self, input);
+  }
   Dims reduced = wrapDims(dims, self.dim());
   checkNotEmpty(spec, self, !dims || dims->empty(), reduced);
   Types types = reduceTypes(spec, self.dtype(), dtype);
@@ -311,7 +318,9 @@ void reduce(const ReductionSpec& spec, const Tensor& self, std::optional<IntSpan
     if (!gone || keepdim) shape.push_back(gone ? 1 : self.sizes()[d]);
   }
   bool ordered = spec.rule == ReduceRule::Index || spec.indexOutput[0] || spec.indexOutput[1];
-  for (size_t k = 0; k < outs.size(); ++k) outs[k] = emptyTensor(shape, spec.indexOutput[k] ? DType::Int64 : types.output);
+  bool narrow = spec.rule == ReduceRule::IntToInt64 && types.output != types.compute;
+  for (size_t k = 0; k < outs.size(); ++k)
+    outs[k] = emptyTensor(shape, spec.indexOutput[k] ? DType::Int64 : narrow ? types.compute : types.output);
   ReducePlan plan(self, sorted, ordered);
   // Another dtype: rows are converted on the way, columns as a whole.
   Tensor in = self;
@@ -325,6 +334,11 @@ void reduce(const ReductionSpec& spec, const Tensor& self, std::optional<IntSpan
     plan.outItem[k] = static_cast<int64_t>(itemSize(outs[k].dtype()));
   }
   execute(Run{kernels, plan, attrs.data(), spec.outputs, plan.reducedCount, kernels.stateBytes, in.dtype(), types.compute});
+  if (narrow) {
+    Tensor wide = outs[0];
+    outs[0] = emptyTensor(shape, types.output);
+    copyInto(outs[0], wide);
+  }
 }
 
 }  // namespace flambeau::cpu

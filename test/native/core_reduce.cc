@@ -240,6 +240,15 @@ TEST(dtypeRules) {
   CHECK_EQ(at(reduceOne(mean, i, {}, false, DType::Float32, kMean), 0), 3);
   CHECK_THROWS(reduceOne(mean, i, {}, false, {}, kMean),
                "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: Int");
+  // An integer dtype is a wrapped int64 sum; bool asks for any true element.
+  cpu::fillWith(i, Scalar(100));
+  Tensor narrow = reduceOne(sum, i, {}, false, DType::Int8);
+  CHECK_EQ(narrow.dtype(), DType::Int8);
+  CHECK_EQ(at(narrow, 0), static_cast<int8_t>(500));
+  Tensor cancel = emptyTensor(Dims{2}, DType::Int32);
+  cancel.ptr<int32_t>()[0] = 1;
+  cancel.ptr<int32_t>()[1] = -1;
+  CHECK_EQ(at(reduceOne(sum, cancel, {}, false, DType::Bool), 0), 1);
   Tensor h = emptyTensor(Dims{2}, DType::Float16);
   CHECK_THROWS(reduceOne(sum, h, {}, false), "\"sum\" not implemented for 'Half'");
 }
