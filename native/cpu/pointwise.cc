@@ -50,14 +50,28 @@ void checkBoolArithmetic(const PointwiseSpec& spec, std::span<const Operand> inp
   }
 }
 
+/// masked_fill writes into a copy of `self`: the value has no say in the dtype, and must be one value.
+bool isMaskedFill(const PointwiseSpec& spec, std::span<const Operand> inputs) {
+  if (std::string_view(spec.name) != "maskedFillValue") return false;
+  const Operand& value = inputs[2];
+  FB_CHECK(!value.isTensor() || value.tensor.dim() == 0, Value,
+           "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %ld dimension(s).",
+           static_cast<long>(value.tensor.dim()));
+  return true;
+}
+
 /// The dtype the kernel runs in. Throws Error(Type) when the op has no kernel for it.
 DType computeType(const PointwiseSpec& spec, std::span<const Operand> inputs) {
   ResultType type;
+  bool maskedFill = spec.boolInputs && isMaskedFill(spec, inputs);
   for (size_t i = 0; i < inputs.size(); ++i) {
+    if (maskedFill && i == 2) continue;
     if (!isCondition(spec, i)) {
       type.add(inputs[i]);
     } else if (inputs[i].isTensor()) {
       DType t = inputs[i].tensor.dtype();
+      FB_CHECK(t == DType::Bool || t == DType::UInt8 || !maskedFill, Type, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+               scalarTypeName(t));
       FB_CHECK(t == DType::Bool || t == DType::UInt8, Type, "%s expected condition to be a boolean tensor, but got a tensor with dtype %s",
                spec.name, scalarTypeName(t));
     }

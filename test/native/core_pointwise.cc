@@ -171,6 +171,23 @@ TEST(conditions) {
   CHECK_THROWS(cpu::pointwise(kWhere, bad), "where expected condition to be a boolean tensor, but got a tensor with dtype Float");
 }
 
+TEST(maskedFillKeepsTheDtypeOfSelf) {
+  // The kernel picks input 2 where the mask (input 1) holds.
+  PointwiseSpec spec{"maskedFillValue", DTypeRule::Same, 3, 1, 0, 2, {}};
+  for (int d : {0, 7, 9})
+    spec.kernel[d] = [](char* const* p, const int64_t* s, int64_t n, const double*) {
+      for (int64_t i = 0; i < n; ++i) *(p[0] + i * s[0]) = *(p[2] + i * s[2]) ? *(p[3] + i * s[3]) : *(p[1] + i * s[1]);
+    };
+  Tensor b = emptyTensor(Dims{4}, DType::Bool), f = emptyTensor(Dims{1}, DType::Float32);
+  cpu::fillWith(b, Scalar(1));
+  Operand in[3] = {b, b, Scalar(10)}, tooLarge[3] = {f, emptyTensor({}, DType::Bool), f}, badMask[3] = {f, f, Scalar(1)};
+  Tensor out = cpu::pointwise(spec, in);
+  CHECK_EQ(out.dtype(), DType::Bool);
+  CHECK_EQ(at(out, 3), 1);
+  CHECK_THROWS(cpu::pointwise(spec, tooLarge), "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with 1 dimension(s).");
+  CHECK_THROWS(cpu::pointwise(spec, badMask), "masked_fill_ only supports boolean masks, but got mask with dtype Float");
+}
+
 TEST(inPlaceAndOut) {
   Random rng;
   for (int round = 0; round < 1500; ++round) {
