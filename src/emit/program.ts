@@ -62,8 +62,9 @@ const inputMeta = (v: Value): InputMeta => ({ ...tensorMeta(v.type), strides: co
 function makeMeta(g: Graph, p: Lowered, arena: Dim): ProgramMeta {
   const target = (slot: number): { input: number } | { capture: number } =>
     slot < g.inputs.length ? { input: slot } : { capture: slot - g.inputs.length };
-  const results = p.results.map((r) => ('output' in r ? tensorMeta(p.outputs[r.output]!) : { alias: target(r.input) }));
-  const fresh = p.outputs.filter((_, k) => !p.results.some((r) => 'output' in r && r.output === k)).map(tensorMeta);
+  // Shapes are the graph's: a result may be stored by a def of another shape and the same order.
+  const results = p.results.map((r, k) => ('output' in r ? tensorMeta(g.outputs[k]!.type) : { alias: target(r.input) }));
+  const fresh = g.gradWrites.flatMap((w) => (w.value === null ? [] : [tensorMeta(w.value.type)]));
   return {
     version: 1,
     inputs: g.inputs.map(inputMeta),

@@ -244,7 +244,7 @@ export class Lowering {
     if (info.rule === 'int-to-int64' && !isFloat(ct)) ct = 'i64';
     else if (info.rule === 'bool') ct = 'b';
     else if (info.rule === 'float-only' && !isFloat(ct)) ct = 'f32';
-    else if (info.rule !== 'same' && ct === 'b') ct = 'i32';
+    else if (ct === 'b') ct = 'i32';
     const reduced = v.shape.map((_, d) => which.has(d));
     const count = productOf(v.shape.filter((_, d) => reduced[d]));
     const results = n.op === 'var' ? this.variance(n, a, v, reduced, count, ct, outs) : this.fold(n, info, a, v, reduced, count, ct, outs);
