@@ -13,7 +13,7 @@ import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
 import { Explanation, totalTimes, type GraphReport } from './explain.js';
-import { record, type Recording } from './recorder.js';
+import { record, type Recorded, type Recording } from './recorder.js';
 import { flatten, type Flat } from './structure.js';
 import { NotCompilable, sameTensor, Variant, type Joint } from './variant.js';
 
@@ -41,6 +41,7 @@ export interface CompiledFunction<A extends readonly unknown[], R> {
 }
 
 const MAX_VARIANTS = 8;
+const MAX_FAILURES = 8;
 const MAX_SIGNATURES = 16;
 
 interface Signature {
@@ -126,7 +127,7 @@ class Compiled {
     if (this.disabled !== null || native.traceActive()) return this.eager(args);
     const flat = flatten(args);
     const types = flat.tensors.map(describe);
-    const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}`;
+    const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}|${overlaps(flat.tensors)}`;
     const family =
       this.options.dynamic === false || types.some((t) => t.family === null)
         ? null
@@ -151,6 +152,7 @@ class Compiled {
       }
       log('guards', () => `${this.name} (${signature.text}): ${r.failed}`);
       this.note(`${signature.text}: ${r.failed}`);
+      v.failures.push(r.failed);
     }
     return this.recordCall(args, flat, signature);
   }
@@ -161,7 +163,8 @@ class Compiled {
   }
 
   private makeHot(v: Variant, flat: Flat, count: number): void {
-    this.hot = v;
+    // Which arguments share memory is part of the signature; where it matters, every call is looked up by it.
+    this.hot = v.sharingMatters ? null : v;
     this.hotKey = flat.key;
     this.hotCount = count > 0 && count <= 16 && flat.key === new Array(count).fill('T').join(',') ? count : -1;
   }
@@ -245,10 +248,21 @@ class Compiled {
   private recordCall(args: unknown[], flat: Flat, s: Signature): unknown {
     this.calls.eager++;
     const joint = s.differentiable ? new JointRecorder(flat.tensors, s.captures) : null;
-    const { value, recording } = record(() => this.fn(...args), flat.tensors, {
-      tolerant: this.options.fullgraph !== true,
-      ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
-    });
+    let recorded: Recorded;
+    try {
+      recorded = record(() => this.fn(...args), flat.tensors, {
+        tolerant: this.options.fullgraph !== true,
+        ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
+      });
+    } catch (e) {
+      // An op that the recorder cannot express ended the function half way; running it again could repeat what it has done.
+      if ((e as { code?: unknown }).code === 'ERR_FLAMBEAU_TRACE' && s.reason === null) {
+        s.reason = (e as Error).message;
+        notice(`${this.name} runs eagerly from now on: ${s.reason}`);
+      }
+      throw e;
+    }
+    const { value, recording } = recorded;
     if ('interrupted' in recording) return this.giveUp(s, new NotCompilable(recording.interrupted), () => value);
     try {
       this.learn(s, recording, joint?.joint ?? null);
@@ -277,6 +291,9 @@ class Compiled {
       v.seen++;
       v.start();
       if (v.error !== null) throw v.error;
+      if (v.failures.length >= MAX_FAILURES && v.runs < v.failures.length) {
+        throw new NotCompilable(`a guard fails in call after call, though they do the same: ${v.failures.at(-1)}`);
+      }
       return;
     }
     if (s.variants.length > 0) this.note(`${s.text}: the call took another course: ${last}`);
@@ -377,6 +394,13 @@ function report(text: string, v: Variant): GraphReport {
     schedule: parts.map((p) => p.schedule).join('\n'),
     ...(v.error === null ? {} : { error: v.error.message }),
   };
+}
+
+/** Which tensors share a storage: a program may not mix them up, its recording knew. */
+function overlaps(tensors: readonly Tensor[]): string {
+  if (tensors.length < 2) return '';
+  const ids = tensors.map((t) => native.storageId(t._h));
+  return ids.some((id, i) => ids.indexOf(id) < i) ? ids.map((id) => ids.indexOf(id)).join() : '';
 }
 
 interface Described {

@@ -12,7 +12,7 @@ let recording: (() => number)[] | null = null;
 
 /**
  * The number that `thunk` gives. While a function is being compiled, a scalar input of the graph: later runs call `thunk`
- * again instead of baking the number in.
+ * again instead of baking the number in. The thunk must only look: a run that is not carried out may ask it too.
  *
  * @example const lr = live(() => group.lr);  param.sub_(grad.mul(lr));
  * @throws TypeError when the thunk does not give a number.

@@ -20,6 +20,8 @@ export interface Recording {
   readonly modules: readonly { readonly module: Module; readonly training: boolean }[];
   readonly gradEnabled: boolean;
   readonly inputsRequireGrad: readonly boolean[];
+  /** Different arguments lie in one storage. */
+  readonly inputsShare: boolean;
   /** Some output carries history that the caller may differentiate. */
   readonly outputsRequireGrad: boolean;
   readonly milliseconds: number;
@@ -87,6 +89,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
       thunks,
       gradEnabled,
       inputsRequireGrad,
+      inputsShare: new Set(inputs.map((t) => native.storageId(t._h))).size < new Set(inputs).size,
       outputsRequireGrad,
       modules: [...modules].map(([module, training]) => ({ module, training })),
       milliseconds: performance.now() - start,

@@ -54,6 +54,10 @@ export class Variant {
   private parts: Parts | null = null;
   private readonly times: StageTimes = {};
   error: Error | null = null;
+  /** Guards that failed when this variant was tried. */
+  readonly failures: string[] = [];
+  /** The result depends on which arguments share memory: some do, or one is written. */
+  readonly sharingMatters: boolean;
   /** Positions of the results that need gradients, and how their backward finds its inputs. */
   private backwardPlan: { saved: number; savedInputs: readonly number[]; backwardCaptures: readonly Handle[] } | null =
     null;
@@ -67,6 +71,9 @@ export class Variant {
     readonly symbolic: Graph | null = null,
   ) {
     this.times.record = recording.milliseconds;
+    const { inputs, writes } = recording.trace;
+    this.sharingMatters =
+      recording.inputsShare || (inputs.length > 1 && (writes ?? []).some((w) => inputs.includes(w.target)));
     this.symbolAt = (symbolic?.symbols ?? []).map((sym) => {
       const input = symbolic!.inputs.findIndex((v) => v.type.shape.some((d) => printDim(d) === sym.name));
       return [input, symbolic!.inputs[input]!.type.shape.findIndex((d) => printDim(d) === sym.name)] as const;

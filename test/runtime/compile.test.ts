@@ -244,6 +244,44 @@ describe('what must not be frozen', () => {
     const seen = new Set(Array.from({ length: 6 }, () => numbers(f(x)).join()));
     expect(seen.size).toBeGreaterThan(1);
   });
+  test('arguments that share memory are not mistaken for ones that do not', async () => {
+    const fn = (a: Tensor, b: Tensor): Tensor => {
+      a.mul_(2);
+      return a.add(b);
+    };
+    const f = compile(fn);
+    for (let i = 0; i < 4; i++) {
+      f(tensor([1, 2]), tensor([3, 4]));
+      await f.ready();
+    }
+    // The recorder cannot express this write: the call says so, later ones run eagerly.
+    const shared = (): Tensor => {
+      const whole = tensor([1, 2, 3]);
+      return f(whole.narrow(0, 0, 2), whole.narrow(0, 1, 2));
+    };
+    expect(shared).toThrow(/cannot record this write: the tensor shares memory with another argument/);
+    for (let i = 0; i < 3; i++) {
+      expect(numbers(shared())).toEqual([6, 7]);
+      await f.ready();
+      expect(numbers(f(tensor([1, 2]), tensor([3, 4])))).toEqual([5, 8]);
+    }
+  });
+  test('gradients that accumulate from call to call do', async () => {
+    const w = tensor([1, 2], { requiresGrad: true });
+    const f = compile((x: Tensor) => {
+      const loss = x.mul(w).sum();
+      loss.backward();
+      return loss;
+    });
+    for (let i = 1; i <= 8; i++) {
+      f(tensor([1, 10]));
+      expect(numbers(w.grad!)).toEqual([i, 10 * i]);
+      await f.ready();
+    }
+    w.grad = null;
+    f(tensor([1, 10]));
+    expect(numbers(w.grad!)).toEqual([1, 10]);
+  });
   test('grad mode is a guard', async () => {
     const w = tensor([2], { requiresGrad: true });
     const f = compile((x: Tensor) => x.mul(w));

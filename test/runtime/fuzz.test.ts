@@ -70,18 +70,14 @@ const op: fc.Arbitrary<Op> = fc.oneof(
         ? null
         : (at(p, i) as unknown as Record<string, (dim: number) => Tensor>)[name]!(d % at(p, i).ndim),
   })),
-  fc
-    .tuple(index, index, index)
-    .map(([i, d0, d1]): Op => ({
-      text: `transpose(${i}, ${d0}, ${d1})`,
-      run: (p) => (at(p, i).ndim < 2 ? null : at(p, i).transpose(d0 % at(p, i).ndim, d1 % at(p, i).ndim)),
-    })),
-  fc
-    .tuple(index, index)
-    .map(([i, d]): Op => ({
-      text: `unsqueeze(${i}, ${d})`,
-      run: (p) => (at(p, i).ndim > 3 ? null : at(p, i).unsqueeze(d % (at(p, i).ndim + 1))),
-    })),
+  fc.tuple(index, index, index).map(([i, d0, d1]): Op => ({
+    text: `transpose(${i}, ${d0}, ${d1})`,
+    run: (p) => (at(p, i).ndim < 2 ? null : at(p, i).transpose(d0 % at(p, i).ndim, d1 % at(p, i).ndim)),
+  })),
+  fc.tuple(index, index).map(([i, d]): Op => ({
+    text: `unsqueeze(${i}, ${d})`,
+    run: (p) => (at(p, i).ndim > 3 ? null : at(p, i).unsqueeze(d % (at(p, i).ndim + 1))),
+  })),
   index.map((i): Op => ({ text: `flatten(${i})`, run: (p) => at(p, i).reshape([-1]) })),
   fc.tuple(index, index, index, index).map(([i, d, a, b]): Op => ({
     text: `slice(${i}, ${d}, ${a}, ${b})`,
@@ -94,13 +90,11 @@ const op: fc.Arbitrary<Op> = fc.oneof(
       return x.narrow(dim, start, 1 + (b % (n - start)));
     },
   })),
-  fc
-    .tuple(index, index)
-    .map(([i, d]): Op => ({
-      text: `cat(${i}, ${d})`,
-      run: (p) =>
-        at(p, i).ndim === 0 || at(p, i).numel() > 200 ? null : cat([at(p, i), at(p, i).neg()], d % at(p, i).ndim),
-    })),
+  fc.tuple(index, index).map(([i, d]): Op => ({
+    text: `cat(${i}, ${d})`,
+    run: (p) =>
+      at(p, i).ndim === 0 || at(p, i).numel() > 200 ? null : cat([at(p, i), at(p, i).neg()], d % at(p, i).ndim),
+  })),
   fc.tuple(index, index).map(([i, j]): Op => ({
     text: `matmul(${i}, ${j})`,
     run: (p) => {
