@@ -30,6 +30,8 @@ interface OpBase {
   readonly inplace?: boolean;
   /** A reason why there is no derivative (instead of `backward`). */
   readonly nondifferentiable?: string;
+  /** Name of the autograd node where PyTorch's differs from `NAMEBackward0`. */
+  readonly node?: string;
   /** Other names of the op ('absolute' for 'abs'). */
   readonly aliases?: readonly string[];
 }

@@ -46,3 +46,5 @@ export function erfc(x: number): number {
   for (let k = 60; k >= 1; k--) f = k / 2 / (x + f);
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + f));
 }
+/** |a| with b's sign, zeros included. */
+export const copysign = (a: number, b: number): number => (Object.is(Math.sign(b), -0) || b < 0 ? -Math.abs(a) : Math.abs(a));

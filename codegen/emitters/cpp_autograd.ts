@@ -13,7 +13,7 @@ type Formulas = Readonly<Record<string, (...args: never[]) => unknown>>;
 const formulas = (op: Op): Formulas | undefined => (op.record.kind === 'pointwise' ? undefined : (op.record.backward as Formulas | undefined));
 export const needsNode = (op: Op): boolean =>
   op.record.nondifferentiable === undefined && ((op.gradients?.length ?? 0) > 0 || Object.keys(formulas(op) ?? {}).length > 0);
-const nodeName = (op: Op): string => `${pascal(op.name.replace(/_$/, ''))}Backward0`;
+const nodeName = (op: Op): string => op.record.node ?? `${pascal(op.name.replace(/_$/, ''))}Backward0`;
 
 /** How a name that formulas read is kept in the node. */
 interface Kept {

@@ -251,7 +251,7 @@ export class TensorLowering {
     const name = callee.getName();
     if (scope === 'h') {
       const args = e.getArguments().map((a) => this.expr(a));
-      const type: Type = /Dims$|Shape$|Axes$/.test(name) ? 'ints' : /^is|^has/.test(name) ? 'bool' : /Count$|Index$/.test(name) ? 'int' : /List$/.test(name) ? 'tensors' : /DType$/.test(name) ? 'dtype' : 'tensor';
+      const type: Type = /Dims$|Shape$|Axes$/.test(name) ? 'ints' : /^is|^has/.test(name) ? 'bool' : /Count$|Index$/.test(name) ? 'int' : /Value$|Divisor$/.test(name) ? 'operand' : /List$/.test(name) ? 'tensors' : /DType$/.test(name) ? 'dtype' : 'tensor';
       return { code: `support::${name}(${args.map((a) => (a.type === 'null' ? 'Tensor()' : a.code)).join(', ')})`, type };
     }
     if (scope !== 't') return this.fail(e, `unknown namespace '${scope}'`);

@@ -1,7 +1,7 @@
 // Arithmetic of two operands with broadcasting and PyTorch's type promotion.
 import { composite, pointwise, range } from '../model.js';
 import * as s from '../scalar_lib.js';
-import { t } from '../tensor_lib.js';
+import { h, t } from '../tensor_lib.js';
 
 export const add = pointwise({
   doc: 'self + alpha * other, broadcast.\nSource: https://pytorch.org/docs/stable/generated/torch.add.html', schema: 'add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
@@ -32,10 +32,28 @@ export const trueDivide = pointwise({
   backward: { self: (grad: number, other: number) => grad / other, other: (grad: number, self: number, other: number) => -grad * (self / other / other) },
   onnx: { op: 'Div', since: 14 }, samples: range(0.5, 10),
 });
-export const floorDivide = pointwise({
-  doc: 'floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.', schema: 'floorDivide(self: Tensor, other: Operand): Tensor',
-  dtype: 'numeric-only', forward: (self, other) => s.floor((self - s.mod(self, other)) / other), nondifferentiable: 'piecewise constant',
+export const floorDivideFloat = pointwise({
+  doc: 'floor(self / other) of floats, corrected for rounding as PyTorch does. See `floorDivide`.', schema: 'floorDivideFloat(self: Tensor, other: Operand): Tensor',
+  dtype: 'float-only',
+  forward: (self, other) => {
+    const rest = s.fmod(self, other);
+    const whole = (self - rest) / other;
+    const q = rest !== 0 && s.xor(other < 0, rest < 0) ? whole - 1 : whole;
+    const down = s.floor(q);
+    const near = q - down > 0.5 ? down + 1 : down;
+    return other === 0 ? self / other : q === 0 ? s.copysign(0, self / other) : near;
+  },
+  nondifferentiable: 'piecewise constant', method: false, function: false, inplace: false, onnx: { none: 'not needed by the exported models' }, samples: range(1, 20),
+});
+export const floorDivideInt = pointwise({
+  doc: 'floor(self / other) of integers. See `floorDivide`.', schema: 'floorDivideInt(self: Tensor, other: Operand): Tensor', dtype: 'integral-only',
+  forward: (self, other) => s.idiv(self - s.mod(self, other), other), nondifferentiable: 'piecewise constant', method: false, function: false, inplace: false,
   onnx: { none: 'not needed by the exported models' }, samples: range(1, 20),
+});
+export const floorDivide = composite({
+  doc: 'floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.', schema: 'floorDivide(self: Tensor, other: Operand): Tensor',
+  body: (self: unknown, other: unknown) => (h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, h.checkedDivisor(other))),
+  inplace: true, onnx: { none: 'not needed by the exported models' },
 });
 export const truncDivide = pointwise({
   doc: 'trunc(self / other); integers stay integers.', schema: 'truncDivide(self: Tensor, other: Operand): Tensor', dtype: 'numeric-only',

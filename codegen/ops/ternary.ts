@@ -1,7 +1,7 @@
 // Elementwise functions of three operands, selection and limits.
 import { composite, pointwise, range } from '../model.js';
 import * as s from '../scalar_lib.js';
-import { t } from '../tensor_lib.js';
+import { h, t } from '../tensor_lib.js';
 
 export const where = pointwise({
   doc: 'self where condition is true, other elsewhere, broadcast.', schema: 'where(condition: Tensor, self: Operand, other: Operand): Tensor', dtype: 'same',
@@ -9,11 +9,15 @@ export const where = pointwise({
   backward: { self: (grad: number, condition: boolean) => (condition ? grad : 0), other: (grad: number, condition: boolean) => (condition ? 0 : grad) },
   method: false, inplace: false, onnx: { op: 'Where', since: 16 }, samples: range(-3, 3),
 });
-export const maskedFill = pointwise({
-  doc: 'value where mask is true, self elsewhere.\nThe result has self\'s dtype.', schema: 'maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor', dtype: 'same',
+export const maskedFillValue = pointwise({
+  doc: 'value where mask is true, self elsewhere. See `maskedFill`.', schema: 'maskedFillValue(self: Tensor, mask: Tensor, value: Operand): Tensor', dtype: 'same',
   forward: (self, mask, value) => (mask ? value : self), conditions: ['mask'],
   backward: { self: (grad: number, mask: boolean) => (mask ? 0 : grad), value: (grad: number, mask: boolean) => (mask ? grad : 0) },
-  onnx: { symbolic: 'maskedFill' }, samples: range(-3, 3),
+  node: 'MaskedFillBackward0', method: false, function: false, onnx: { symbolic: 'maskedFill' }, samples: range(-3, 3),
+});
+export const maskedFill = composite({
+  doc: "value where mask is true, self elsewhere.\nThe result has self's dtype; value: a number or a 0-d tensor.", schema: 'maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor',
+  body: (self: unknown, mask: unknown, value: unknown) => t.maskedFillValue(self, mask, h.fillValue(self, value)), inplace: true, onnx: { symbolic: 'maskedFill' },
 });
 export const lerp = pointwise({
   doc: 'self + weight * (end - self).', schema: 'lerp(self: Tensor, end: Tensor, weight: Operand): Tensor', dtype: 'float-only',
@@ -43,12 +47,12 @@ export const addcdiv = pointwise({
   onnx: { none: 'not needed by the exported models' }, samples: range(0.5, 3),
 });
 export const clampMin = pointwise({
-  doc: 'max(self, min).', schema: 'clampMin(self: Tensor, min: Operand): Tensor', dtype: 'numeric-only', forward: (self, min) => s.max(self, min),
+  doc: 'max(self, min).', schema: 'clampMin(self: Tensor, min: Operand): Tensor', dtype: 'same', forward: (self, min) => s.max(self, min),
   backward: { self: (grad: number, self: number, min: number) => (self >= min ? grad : 0), min: (grad: number, self: number, min: number) => (self < min ? grad : 0) },
   onnx: { symbolic: 'clamp' }, samples: range(-3, 3),
 });
 export const clampMax = pointwise({
-  doc: 'min(self, max).', schema: 'clampMax(self: Tensor, max: Operand): Tensor', dtype: 'numeric-only', forward: (self, max) => s.min(self, max),
+  doc: 'min(self, max).', schema: 'clampMax(self: Tensor, max: Operand): Tensor', dtype: 'same', forward: (self, max) => s.min(self, max),
   backward: { self: (grad: number, self: number, max: number) => (self <= max ? grad : 0), max: (grad: number, self: number, max: number) => (self > max ? grad : 0) },
   onnx: { symbolic: 'clamp' }, samples: range(-3, 3),
 });

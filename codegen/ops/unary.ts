@@ -1,6 +1,7 @@
 // Elementwise functions of one tensor. The derivative is derived from the body unless a formula is given.
-import { pointwise, range } from '../model.js';
+import { composite, pointwise, range } from '../model.js';
 import * as s from '../scalar_lib.js';
+import { h, t } from '../tensor_lib.js';
 
 export const neg = pointwise({
   doc: 'Negative of each element. Throws for bool tensors.', schema: 'neg(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => -self,
@@ -11,7 +12,7 @@ export const abs = pointwise({
   onnx: { op: 'Abs', since: 13 }, aliases: ['absolute'], samples: range(-10, 10),
 });
 export const sign = pointwise({
-  doc: '-1, 0 or 1 by the sign of each element (NaN stays NaN).', schema: 'sign(self: Tensor): Tensor', dtype: 'same', forward: (self) => s.sign(self),
+  doc: '-1, 0 or 1 by the sign of each element (0 for NaN).', schema: 'sign(self: Tensor): Tensor', dtype: 'same', forward: (self) => (self > 0 ? 1 : self < 0 ? -1 : 0),
   backward: { self: () => 0 }, onnx: { op: 'Sign', since: 13 }, samples: range(-3, 3),
 });
 export const floor = pointwise({
@@ -46,9 +47,9 @@ export const reciprocal = pointwise({
   doc: '1 / x for each element.', schema: 'reciprocal(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => 1 / self,
   backward: { self: (grad: number, out: number) => -grad * (out * out) }, onnx: { op: 'Reciprocal', since: 13 }, samples: range(0.1, 10),
 });
-export const square = pointwise({
-  doc: 'x * x for each element.', schema: 'square(self: Tensor): Tensor', dtype: 'same', forward: (self) => self * self,
-  backward: { self: (grad: number, self: number) => grad * (2 * self) }, onnx: { symbolic: 'square' }, samples: range(-10, 10),
+export const square = composite({
+  doc: 'x * x for each element; bool gives int64.', schema: 'square(self: Tensor): Tensor',
+  body: (self: unknown) => { const x = h.boolToInt(self); return t.mul(x, x); }, inplace: true, onnx: { symbolic: 'square' },
 });
 export const exp = pointwise({
   doc: 'e to the power of each element.', schema: 'exp(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.exp(self),

@@ -82,6 +82,8 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("div_", [](const BoxedArgs& a) -> TensorList { return {ops::div_(a.tensor(0), a.operand(1), a.find("roundingMode") ? std::optional<std::string_view>(a.string("roundingMode")) : std::nullopt)}; });
     t->emplace("floorDivide", [](const BoxedArgs& a) -> TensorList { return {ops::floorDivide(a.tensor(0), a.operand(1))}; });
     t->emplace("floorDivide_", [](const BoxedArgs& a) -> TensorList { return {ops::floorDivide_(a.tensor(0), a.operand(1))}; });
+    t->emplace("floorDivideFloat", [](const BoxedArgs& a) -> TensorList { return {ops::floorDivideFloat(a.tensor(0), a.operand(1))}; });
+    t->emplace("floorDivideInt", [](const BoxedArgs& a) -> TensorList { return {ops::floorDivideInt(a.tensor(0), a.operand(1))}; });
     t->emplace("fmod", [](const BoxedArgs& a) -> TensorList { return {ops::fmod(a.tensor(0), a.operand(1))}; });
     t->emplace("fmod_", [](const BoxedArgs& a) -> TensorList { return {ops::fmod_(a.tensor(0), a.operand(1))}; });
     t->emplace("fmodBackwardOther", [](const BoxedArgs& a) -> TensorList { return {below::fmodBackwardOther(a.tensor(0), a.tensor(1), a.operand(2))}; });
@@ -268,8 +270,10 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("lerpBackwardWeight", [](const BoxedArgs& a) -> TensorList { return {below::lerpBackwardWeight(a.tensor(0), a.tensor(1), a.tensor(2))}; });
     t->emplace("maskedFill", [](const BoxedArgs& a) -> TensorList { return {ops::maskedFill(a.tensor(0), a.tensor(1), a.operand(2))}; });
     t->emplace("maskedFill_", [](const BoxedArgs& a) -> TensorList { return {ops::maskedFill_(a.tensor(0), a.tensor(1), a.operand(2))}; });
-    t->emplace("maskedFillBackwardSelf", [](const BoxedArgs& a) -> TensorList { return {below::maskedFillBackwardSelf(a.tensor(0), a.tensor(1))}; });
-    t->emplace("maskedFillBackwardValue", [](const BoxedArgs& a) -> TensorList { return {below::maskedFillBackwardValue(a.tensor(0), a.tensor(1))}; });
+    t->emplace("maskedFillValue", [](const BoxedArgs& a) -> TensorList { return {ops::maskedFillValue(a.tensor(0), a.tensor(1), a.operand(2))}; });
+    t->emplace("maskedFillValue_", [](const BoxedArgs& a) -> TensorList { return {ops::maskedFillValue_(a.tensor(0), a.tensor(1), a.operand(2))}; });
+    t->emplace("maskedFillValueBackwardSelf", [](const BoxedArgs& a) -> TensorList { return {below::maskedFillValueBackwardSelf(a.tensor(0), a.tensor(1))}; });
+    t->emplace("maskedFillValueBackwardValue", [](const BoxedArgs& a) -> TensorList { return {below::maskedFillValueBackwardValue(a.tensor(0), a.tensor(1))}; });
     t->emplace("where", [](const BoxedArgs& a) -> TensorList { return {ops::where(a.tensor(0), a.operand(1), a.operand(2))}; });
     t->emplace("whereBackwardSelf", [](const BoxedArgs& a) -> TensorList { return {below::whereBackwardSelf(a.tensor(0), a.tensor(1))}; });
     t->emplace("whereBackwardOther", [](const BoxedArgs& a) -> TensorList { return {below::whereBackwardOther(a.tensor(0), a.tensor(1))}; });
@@ -352,7 +356,6 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("sqrtBackward", [](const BoxedArgs& a) -> TensorList { return {below::sqrtBackward(a.tensor(0), a.tensor(1))}; });
     t->emplace("square", [](const BoxedArgs& a) -> TensorList { return {ops::square(a.tensor(0))}; });
     t->emplace("square_", [](const BoxedArgs& a) -> TensorList { return {ops::square_(a.tensor(0))}; });
-    t->emplace("squareBackward", [](const BoxedArgs& a) -> TensorList { return {below::squareBackward(a.tensor(0), a.tensor(1))}; });
     t->emplace("tan", [](const BoxedArgs& a) -> TensorList { return {ops::tan(a.tensor(0))}; });
     t->emplace("tan_", [](const BoxedArgs& a) -> TensorList { return {ops::tan_(a.tensor(0))}; });
     t->emplace("tanBackward", [](const BoxedArgs& a) -> TensorList { return {below::tanBackward(a.tensor(0), a.tensor(1))}; });

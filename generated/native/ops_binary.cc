@@ -192,33 +192,29 @@ const Tensor& bitwiseXor_(const Tensor& self, const Operand& other) {
   call.finish();
   return self;
 }
-Tensor floorDivide(const Tensor& self, const Operand& other) {
+Tensor floorDivideFloat(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::floorDivide, inputs, attrs);
-  trace::Call call("floorDivide");
+  if (!trace::active()) return cpu::pointwise(kernels::floorDivideFloat, inputs, attrs);
+  trace::Call call("floorDivideFloat");
   call.input(self);
   call.input(other);
-  Tensor result = cpu::pointwise(kernels::floorDivide, inputs, attrs);
+  Tensor result = cpu::pointwise(kernels::floorDivideFloat, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
 }
-const Tensor& floorDivide_(const Tensor& self, const Operand& other) {
+Tensor floorDivideInt(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
-  if (!trace::active()) {
-    cpu::pointwiseInto(kernels::floorDivide, inputs, attrs, outs, false);
-    return self;
-  }
-  trace::Call call("floorDivide");
+  if (!trace::active()) return cpu::pointwise(kernels::floorDivideInt, inputs, attrs);
+  trace::Call call("floorDivideInt");
   call.input(self);
   call.input(other);
-  cpu::pointwiseInto(kernels::floorDivide, inputs, attrs, outs, false);
-  call.mutated(self);
+  Tensor result = cpu::pointwise(kernels::floorDivideInt, inputs, attrs);
+  call.output(result);
   call.finish();
-  return self;
+  return result;
 }
 Tensor fmod(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
@@ -1161,11 +1157,28 @@ const Tensor& div_(const Tensor& self, const Operand& other, std::optional<std::
   return copy_(self, div(self, other, roundingMode));
 }
 Tensor floorDivide(const Tensor& self, const Operand& other) {
-  return below::floorDivide(self, other);
+  trace::Region region("floorDivide");
+  if (trace::active()) {
+    region.input(self);
+    region.input(other);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ((support::isFloatResult(self, other) ? Tensor(ops::floorDivideFloat(self, other)) : Tensor(ops::floorDivideInt(self, support::checkedDivisor(other)))));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
 }
 const Tensor& floorDivide_(const Tensor& self, const Operand& other) {
   autograd::checkInplace(self, "floorDivide_");
-  return below::floorDivide_(self, other);
+  return copy_(self, floorDivide(self, other));
+}
+Tensor floorDivideFloat(const Tensor& self, const Operand& other) {
+  return below::floorDivideFloat(self, other);
+}
+Tensor floorDivideInt(const Tensor& self, const Operand& other) {
+  return below::floorDivideInt(self, other);
 }
 Tensor fmod(const Tensor& self, const Operand& other) {
   if (!(autograd::anyRequiresGrad(self, other))) {

@@ -347,56 +347,56 @@ Tensor lerpBackwardWeight(const Tensor& grad, const Tensor& self, const Tensor& 
   call.finish();
   return result;
 }
-Tensor maskedFill(const Tensor& self, const Tensor& mask, const Operand& value) {
+Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& value) {
   const Operand inputs[] = {self, mask, value};
   constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::maskedFill, inputs, attrs);
-  trace::Call call("maskedFill");
+  if (!trace::active()) return cpu::pointwise(kernels::maskedFillValue, inputs, attrs);
+  trace::Call call("maskedFillValue");
   call.input(self);
   call.input(mask);
   call.input(value);
-  Tensor result = cpu::pointwise(kernels::maskedFill, inputs, attrs);
+  Tensor result = cpu::pointwise(kernels::maskedFillValue, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
 }
-const Tensor& maskedFill_(const Tensor& self, const Tensor& mask, const Operand& value) {
+const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Operand& value) {
   const Operand inputs[] = {self, mask, value};
   constexpr std::span<const double> attrs;
   const Tensor outs[] = {self};
   if (!trace::active()) {
-    cpu::pointwiseInto(kernels::maskedFill, inputs, attrs, outs, false);
+    cpu::pointwiseInto(kernels::maskedFillValue, inputs, attrs, outs, false);
     return self;
   }
-  trace::Call call("maskedFill");
+  trace::Call call("maskedFillValue");
   call.input(self);
   call.input(mask);
   call.input(value);
-  cpu::pointwiseInto(kernels::maskedFill, inputs, attrs, outs, false);
+  cpu::pointwiseInto(kernels::maskedFillValue, inputs, attrs, outs, false);
   call.mutated(self);
   call.finish();
   return self;
 }
-Tensor maskedFillBackwardSelf(const Tensor& grad, const Tensor& mask) {
+Tensor maskedFillValueBackwardSelf(const Tensor& grad, const Tensor& mask) {
   const Operand inputs[] = {grad, mask};
   constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::maskedFillBackwardSelf, inputs, attrs);
-  trace::Call call("maskedFillBackwardSelf");
+  if (!trace::active()) return cpu::pointwise(kernels::maskedFillValueBackwardSelf, inputs, attrs);
+  trace::Call call("maskedFillValueBackwardSelf");
   call.input(grad);
   call.input(mask);
-  Tensor result = cpu::pointwise(kernels::maskedFillBackwardSelf, inputs, attrs);
+  Tensor result = cpu::pointwise(kernels::maskedFillValueBackwardSelf, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
 }
-Tensor maskedFillBackwardValue(const Tensor& grad, const Tensor& mask) {
+Tensor maskedFillValueBackwardValue(const Tensor& grad, const Tensor& mask) {
   const Operand inputs[] = {grad, mask};
   constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::maskedFillBackwardValue, inputs, attrs);
-  trace::Call call("maskedFillBackwardValue");
+  if (!trace::active()) return cpu::pointwise(kernels::maskedFillValueBackwardValue, inputs, attrs);
+  trace::Call call("maskedFillValueBackwardValue");
   call.input(grad);
   call.input(mask);
-  Tensor result = cpu::pointwise(kernels::maskedFillBackwardValue, inputs, attrs);
+  Tensor result = cpu::pointwise(kernels::maskedFillValueBackwardValue, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
@@ -702,14 +702,14 @@ struct MaskedFillBackward0 final : autograd::Node {
       const Tensor mask = mask_.unpack(Ref<autograd::Node>(this), "mask");
     Tensor g;
     if (autograd::gradEnabled()) g = support::asTensor(term::select(Operand(mask), Operand(Scalar(int64_t(0))), Operand(grads[0])));
-    else g = below::maskedFillBackwardSelf(grads[0], mask);
+    else g = below::maskedFillValueBackwardSelf(grads[0], mask);
       result[0] = support::finishGrad(g, selfMeta_);
     }
     if (edges[2].node) {
       const Tensor mask = mask_.unpack(Ref<autograd::Node>(this), "mask");
     Tensor g;
     if (autograd::gradEnabled()) g = support::asTensor(term::select(Operand(mask), Operand(grads[0]), Operand(Scalar(int64_t(0)))));
-    else g = below::maskedFillBackwardValue(grads[0], mask);
+    else g = below::maskedFillValueBackwardValue(grads[0], mask);
       result[2] = support::finishGrad(g, valueMeta_);
     }
     return result;
@@ -991,8 +991,27 @@ const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand& weight
   return below::lerp_(self, end, weight);
 }
 Tensor maskedFill(const Tensor& self, const Tensor& mask, const Operand& value) {
+  trace::Region region("maskedFill");
+  if (trace::active()) {
+    region.input(self);
+    region.input(mask);
+    region.input(value);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::maskedFillValue(self, mask, support::fillValue(self, value));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& maskedFill_(const Tensor& self, const Tensor& mask, const Operand& value) {
+  autograd::checkInplace(self, "maskedFill_");
+  return copy_(self, maskedFill(self, mask, value));
+}
+Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& value) {
   if (!(autograd::anyRequiresGrad(self, mask, value))) {
-    return below::maskedFill(self, mask, value);
+    return below::maskedFillValue(self, mask, value);
   }
   auto node = makeRef<MaskedFillBackward0>();
   node->edges.push_back(support::edgeOf(self));
@@ -1002,13 +1021,13 @@ Tensor maskedFill(const Tensor& self, const Tensor& mask, const Operand& value) 
   node->edges.push_back(support::edgeOf(value));
   node->valueMeta_ = support::TensorMeta(value);
   if (autograd::needsGrad(self) || autograd::needsGrad(value)) node->mask_ = autograd::SavedTensor(mask, false);
-  auto out = below::maskedFill(self, mask, value);
+  auto out = below::maskedFillValue(self, mask, value);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
 }
-const Tensor& maskedFill_(const Tensor& self, const Tensor& mask, const Operand& value) {
-  autograd::checkInplace(self, "maskedFill_");
+const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Operand& value) {
+  autograd::checkInplace(self, "maskedFillValue_");
   if (autograd::anyRequiresGrad(self, mask, value)) {
     auto node = makeRef<MaskedFillBackward0>();
     node->edges.push_back(support::edgeOf(self));
@@ -1018,12 +1037,12 @@ const Tensor& maskedFill_(const Tensor& self, const Tensor& mask, const Operand&
     node->edges.push_back(support::edgeOf(value));
     node->valueMeta_ = support::TensorMeta(value);
     if (autograd::needsGrad(self) || autograd::needsGrad(value)) node->mask_ = autograd::SavedTensor(mask, false);
-    below::maskedFill_(self, mask, value);
+    below::maskedFillValue_(self, mask, value);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
     return self;
   }
-  return below::maskedFill_(self, mask, value);
+  return below::maskedFillValue_(self, mask, value);
 }
 Tensor where(const Tensor& condition, const Operand& self, const Operand& other) {
   if (!(autograd::anyRequiresGrad(condition, self, other))) {

@@ -989,44 +989,6 @@ Tensor sqrtBackward(const Tensor& grad, const Tensor& out) {
   call.finish();
   return result;
 }
-Tensor square(const Tensor& self) {
-  const Operand inputs[] = {self};
-  constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::square, inputs, attrs);
-  trace::Call call("square");
-  call.input(self);
-  Tensor result = cpu::pointwise(kernels::square, inputs, attrs);
-  call.output(result);
-  call.finish();
-  return result;
-}
-const Tensor& square_(const Tensor& self) {
-  const Operand inputs[] = {self};
-  constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
-  if (!trace::active()) {
-    cpu::pointwiseInto(kernels::square, inputs, attrs, outs, false);
-    return self;
-  }
-  trace::Call call("square");
-  call.input(self);
-  cpu::pointwiseInto(kernels::square, inputs, attrs, outs, false);
-  call.mutated(self);
-  call.finish();
-  return self;
-}
-Tensor squareBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
-  constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::squareBackward, inputs, attrs);
-  trace::Call call("squareBackward");
-  call.input(grad);
-  call.input(self);
-  Tensor result = cpu::pointwise(kernels::squareBackward, inputs, attrs);
-  call.output(result);
-  call.finish();
-  return result;
-}
 Tensor tan(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -1650,30 +1612,6 @@ struct SqrtBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
-};
-struct SquareBackward0 final : autograd::Node {
-  SquareBackward0() : Node(1) {}
-  std::string name() const override { return "SquareBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
-    Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::mul(Operand(Scalar(int64_t(2))), Operand(self))));
-    else g = below::squareBackward(grads[0], self);
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    self_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
 };
 struct TanBackward0 final : autograd::Node {
@@ -2359,31 +2297,22 @@ const Tensor& sqrt_(const Tensor& self) {
   return below::sqrt_(self);
 }
 Tensor square(const Tensor& self) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::square(self);
+  trace::Region region("square");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
   }
-  auto node = makeRef<SquareBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
-  auto out = below::square(self);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
+  auto body = [&]() -> Tensor {
+    Tensor x = support::boolToInt(self);
+    return ops::mul(x, x);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
   return out;
 }
 const Tensor& square_(const Tensor& self) {
   autograd::checkInplace(self, "square_");
-  if (autograd::anyRequiresGrad(self)) {
-    auto node = makeRef<SquareBackward0>();
-    node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
-    if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
-    below::square_(self);
-    autograd::rebaseHistory(self, node);
-    node->saveOutputs(self);
-    return self;
-  }
-  return below::square_(self);
+  return copy_(self, square(self));
 }
 Tensor tan(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {

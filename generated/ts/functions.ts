@@ -1054,7 +1054,7 @@ export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
 
 /**
  * value where mask is true, self elsewhere.
- * The result has self's dtype.
+ * The result has self's dtype; value: a number or a 0-d tensor.
  *
  * `maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor`
  */
@@ -1508,7 +1508,7 @@ export function expit(self: TensorBase): Tensor {
 }
 
 /**
- * -1, 0 or 1 by the sign of each element (NaN stays NaN).
+ * -1, 0 or 1 by the sign of each element (0 for NaN).
  *
  * `sign(self: Tensor): Tensor`
  */
@@ -1622,7 +1622,7 @@ export function sqrt(self: TensorBase): Tensor {
 }
 
 /**
- * x * x for each element.
+ * x * x for each element; bool gives int64.
  *
  * `square(self: Tensor): Tensor`
  */

@@ -1348,7 +1348,7 @@ export abstract class TensorMethods extends TensorBase {
 
   /**
    * value where mask is true, self elsewhere.
-   * The result has self's dtype.
+   * The result has self's dtype; value: a number or a 0-d tensor.
    *
    * `maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor`
    */
@@ -1358,7 +1358,7 @@ export abstract class TensorMethods extends TensorBase {
 
   /**
    * In place: value where mask is true, self elsewhere.
-   * The result has self's dtype.
+   * The result has self's dtype; value: a number or a 0-d tensor.
    *
    * `maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor`
    */
@@ -1931,7 +1931,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * -1, 0 or 1 by the sign of each element (NaN stays NaN).
+   * -1, 0 or 1 by the sign of each element (0 for NaN).
    *
    * `sign(self: Tensor): Tensor`
    */
@@ -1940,7 +1940,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: -1, 0 or 1 by the sign of each element (NaN stays NaN).
+   * In place: -1, 0 or 1 by the sign of each element (0 for NaN).
    *
    * `sign(self: Tensor): Tensor`
    */
@@ -2087,7 +2087,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * x * x for each element.
+   * x * x for each element; bool gives int64.
    *
    * `square(self: Tensor): Tensor`
    */
@@ -2096,7 +2096,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: x * x for each element.
+   * In place: x * x for each element; bool gives int64.
    *
    * `square(self: Tensor): Tensor`
    */

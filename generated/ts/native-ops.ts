@@ -53,6 +53,8 @@ export interface NativeOps {
   div_(self: H, other: H | NumberArg, roundingMode?: string | null): void;
   floorDivide(self: H, other: H | NumberArg): H;
   floorDivide_(self: H, other: H | NumberArg): void;
+  floorDivideFloat(self: H, other: H | NumberArg): H;
+  floorDivideInt(self: H, other: H | NumberArg): H;
   fmod(self: H, other: H | NumberArg): H;
   fmod_(self: H, other: H | NumberArg): void;
   maximum(self: H, other: H): H;
@@ -213,6 +215,8 @@ export interface NativeOps {
   lerp_(self: H, end: H, weight: H | NumberArg): void;
   maskedFill(self: H, mask: H, value: H | NumberArg): H;
   maskedFill_(self: H, mask: H, value: H | NumberArg): void;
+  maskedFillValue(self: H, mask: H, value: H | NumberArg): H;
+  maskedFillValue_(self: H, mask: H, value: H | NumberArg): void;
   where(condition: H, self: H | NumberArg, other: H | NumberArg): H;
   abs(self: H): H;
   abs_(self: H): void;

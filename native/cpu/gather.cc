@@ -8,6 +8,7 @@ namespace flambeau::cpu {
 namespace {
 
 void checkIndexDtype(const Tensor& index, const char* op) {
+  if (index.numel() == 0) return;  // PyTorch accepts an empty index of any dtype
   FB_CHECK(index.dtype() == DType::Int64, Type, "%s(): Expected dtype int64 for index", op);
 }
 

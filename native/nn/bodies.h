@@ -12,6 +12,14 @@ namespace flambeau::support {
 using autograd::sumTo;
 inline std::string text(const std::optional<std::string_view>& s) { return s ? std::string(*s) : "None"; }
 
+// ---- arithmetic ----
+bool isFloatResult(const Tensor& self, const Operand& other);
+/// An integer divisor; throws "ZeroDivisionError" where it is (or holds) zero and values can be read.
+Operand checkedDivisor(const Operand& other);
+Tensor boolToInt(const Tensor& self);
+/// maskedFill's value in self's dtype.
+Operand fillValue(const Tensor& self, const Operand& value);
+
 // ---- reductions ----
 /// Undoes a reduction: keepdim restored, then expanded to `sizes`.
 Tensor expandReduced(const Tensor& grad, const Dims& sizes, std::optional<IntSpan> dim, bool keepdim);

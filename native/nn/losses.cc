@@ -41,6 +41,7 @@ Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }
 
 Dims channelShape(const Tensor& input, const char* op) {
+  if (input.dim() == 1 && input.numel() == 0) return Dims{0};
   FB_CHECK(input.dim() >= 2, Shape, "%s: expected at least 2D input, but got input of size %s", op, shapeString(input.sizes()).c_str());
   Dims shape(input.sizes().size(), 1);
   shape[1] = input.size(1);
@@ -50,7 +51,7 @@ Tensor channelAffine(const Tensor& x, const Tensor& weight, const Tensor& bias) 
   const Dims shape = channelShape(x, "normalization");
   auto fit = [&](const Tensor& t, const char* what) {
     if (!t.defined()) return t;
-    FB_CHECK(t.numel() == x.size(1), Shape, "Expected %s to be a vector of size equal to the number of channels in input, but got %s of shape %s and input of shape %s",
+    FB_CHECK(t.numel() == (x.dim() > 1 ? x.size(1) : x.numel()), Shape, "Expected %s to be a vector of size equal to the number of channels in input, but got %s of shape %s and input of shape %s",
              what, what, shapeString(t.sizes()).c_str(), shapeString(x.sizes()).c_str());
     return ops::reshape(t, shape);
   };

@@ -68,7 +68,7 @@ Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan
 }
 
 Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim) {
-  FB_CHECK(isFloating(self.dtype()), Type, "logsumexp(): Expected floating point type for result tensor, but got: %s", std::string(dtypeName(self.dtype())).c_str());
+  if (!isFloating(self.dtype())) return logsumexp(ops::toDtype(self, defaultDType()), dim, keepdim);
   Tensor shift;
   if (self.numel() == 0) {
     return ops::log(ops::sum(ops::exp(self), dim, keepdim));
@@ -122,7 +122,11 @@ Tensor matmulBackwardOther(const Tensor& grad, const Tensor& self, const Dims& s
   if (sizes.size() == 2 && self.dim() > 2) return ops::mm(ops::t(flattenRows(self)), flattenRows(grad));
   return sumTo(ops::matmul(swapLast(self), grad), sizes);
 }
-Tensor flattenRows(const Tensor& t) { return t.dim() == 2 ? t : ops::reshape(t, t.dim() == 1 ? Dims{1, t.size(0)} : Dims{-1, t.size(-1)}); }
+Tensor flattenRows(const Tensor& t) {
+  if (t.dim() == 2) return t;
+  const int64_t n = t.size(-1);
+  return ops::reshape(t, Dims{t.dim() == 1 ? 1 : product(t.sizes().first(t.sizes().size() - 1)), n});
+}
 
 namespace {
 Dims spread(IntSpan given, int64_t spatial, const char* op, const char* what) {

@@ -61,10 +61,11 @@ Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& siz
 }
 
 Tensor unfoldBackward(const Tensor& grad, const Dims& sizes, int64_t dimension, int64_t size, int64_t step) {
-  const int64_t d = wrapDim(dimension, static_cast<int64_t>(sizes.size()));
+  const int64_t d = wrapDim(dimension, std::max<int64_t>(1, static_cast<int64_t>(sizes.size())));
   const Tensor positions = ops::arange(Scalar(int64_t{0}), Scalar(sizes.empty() ? 1 : sizes[static_cast<size_t>(d)]), Scalar(int64_t{1}), DType::Int64);
   const Tensor index = ops::reshape(ops::unfold(positions, 0, size, step), Dims{-1});
   // [.., windows, .., size] -> [.., windows * size, ..]
+  if (sizes.empty()) return ops::sum(grad);
   Tensor g = ops::movedim(grad, Dims{-1}, Dims{d + 1});
   return ops::indexAdd(zerosLike(grad, sizes), d, index, ops::flatten(g, d, d + 1), Scalar(1));
 }
@@ -221,6 +222,15 @@ Tensor stack(TensorSpan tensors, int64_t dim) {
 
 Tensor contiguous(const Tensor& self) { return self.isContiguous() ? self : ops::clone(self); }
 
-Tensor sumToSize(const Tensor& self, IntSpan size) { return autograd::sumTo(self, size); }
+Tensor sumToSize(const Tensor& self, IntSpan size) {
+  const bool fits = size.size() <= self.sizes().size() && [&] {
+    const size_t lead = self.sizes().size() - size.size();
+    for (size_t i = 0; i < size.size(); ++i)
+      if (size[i] != 1 && size[i] != self.sizes()[lead + i]) return false;
+    return true;
+  }();
+  FB_CHECK(fits, Shape, "size {%s} is not expandable to size {%s}.", shapeString(size).c_str(), shapeString(self.sizes()).c_str());
+  return autograd::sumTo(self, size);
+}
 
 }  // namespace flambeau::nn

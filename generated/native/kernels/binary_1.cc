@@ -68,42 +68,62 @@ extern const cpu::PointwiseKernel bitwiseXor[kNumDTypes] = {
     Pointwise<BitwiseXor_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
 };
 
-// floorDivide = (floor (div (sub self (mod self other)) other))
-struct FloorDivide_f32 {
+// floorDivideFloat = (select (eq other 0) (div self other) (select (eq (select (and (ne (fmod self other) 0) (xor (lt other 0) (lt (fmod self other) 0))) (sub (div (sub self (fmod self other)) other) 1) (div (sub self (fmod self other)) other)) 0) (copysign 0 (div self other)) (select (gt (sub (select (and (ne (fmod self other) 0) (xor (lt other 0) (lt (fmod self other) 0))) (sub (div (sub self (fmod self other)) other) 1) (div (sub self (fmod self other)) other)) (floor (select (and (ne (fmod self other) 0) (xor (lt other 0) (lt (fmod self other) 0))) (sub (div (sub self (fmod self other)) other) 1) (div (sub self (fmod self other)) other)))) 0.5) (add (floor (select (and (ne (fmod self other) 0) (xor (lt other 0) (lt (fmod self other) 0))) (sub (div (sub self (fmod self other)) other) 1) (div (sub self (fmod self other)) other))) 1) (floor (select (and (ne (fmod self other) 0) (xor (lt other 0) (lt (fmod self other) 0))) (sub (div (sub self (fmod self other)) other) 1) (div (sub self (fmod self other)) other))))))
+struct FloorDivideFloat_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_floor(fb_div(fb_sub(self, fb_mod(self, other)), other));
+    f32v r0 = fb_select(fb_eq(other, fb_splat_f32(0.0f)), fb_div(self, other), fb_select(fb_eq(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f32(0.0f)), fb_xor(fb_lt(other, fb_splat_f32(0.0f)), fb_lt(fb_fmod(self, other), fb_splat_f32(0.0f)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f32(1.0f)), fb_div(fb_sub(self, fb_fmod(self, other)), other)), fb_splat_f32(0.0f)), fb_copysign(fb_splat_f32(0.0f), fb_div(self, other)), fb_select(fb_gt(fb_sub(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f32(0.0f)), fb_xor(fb_lt(other, fb_splat_f32(0.0f)), fb_lt(fb_fmod(self, other), fb_splat_f32(0.0f)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f32(1.0f)), fb_div(fb_sub(self, fb_fmod(self, other)), other)), fb_floor(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f32(0.0f)), fb_xor(fb_lt(other, fb_splat_f32(0.0f)), fb_lt(fb_fmod(self, other), fb_splat_f32(0.0f)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f32(1.0f)), fb_div(fb_sub(self, fb_fmod(self, other)), other)))), fb_splat_f32(0.5f)), fb_add(fb_floor(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f32(0.0f)), fb_xor(fb_lt(other, fb_splat_f32(0.0f)), fb_lt(fb_fmod(self, other), fb_splat_f32(0.0f)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f32(1.0f)), fb_div(fb_sub(self, fb_fmod(self, other)), other))), fb_splat_f32(1.0f)), fb_floor(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f32(0.0f)), fb_xor(fb_lt(other, fb_splat_f32(0.0f)), fb_lt(fb_fmod(self, other), fb_splat_f32(0.0f)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f32(1.0f)), fb_div(fb_sub(self, fb_fmod(self, other)), other))))));
     out0 = r0;
   }
 };
-struct FloorDivide_f64 {
+struct FloorDivideFloat_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_floor(fb_div(fb_sub(self, fb_mod(self, other)), other));
+    f64v r0 = fb_select(fb_eq(other, fb_splat_f64(0.0)), fb_div(self, other), fb_select(fb_eq(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f64(0.0)), fb_xor(fb_lt(other, fb_splat_f64(0.0)), fb_lt(fb_fmod(self, other), fb_splat_f64(0.0)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f64(1.0)), fb_div(fb_sub(self, fb_fmod(self, other)), other)), fb_splat_f64(0.0)), fb_copysign(fb_splat_f64(0.0), fb_div(self, other)), fb_select(fb_gt(fb_sub(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f64(0.0)), fb_xor(fb_lt(other, fb_splat_f64(0.0)), fb_lt(fb_fmod(self, other), fb_splat_f64(0.0)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f64(1.0)), fb_div(fb_sub(self, fb_fmod(self, other)), other)), fb_floor(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f64(0.0)), fb_xor(fb_lt(other, fb_splat_f64(0.0)), fb_lt(fb_fmod(self, other), fb_splat_f64(0.0)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f64(1.0)), fb_div(fb_sub(self, fb_fmod(self, other)), other)))), fb_splat_f64(0.5)), fb_add(fb_floor(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f64(0.0)), fb_xor(fb_lt(other, fb_splat_f64(0.0)), fb_lt(fb_fmod(self, other), fb_splat_f64(0.0)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f64(1.0)), fb_div(fb_sub(self, fb_fmod(self, other)), other))), fb_splat_f64(1.0)), fb_floor(fb_select(fb_and(fb_ne(fb_fmod(self, other), fb_splat_f64(0.0)), fb_xor(fb_lt(other, fb_splat_f64(0.0)), fb_lt(fb_fmod(self, other), fb_splat_f64(0.0)))), fb_sub(fb_div(fb_sub(self, fb_fmod(self, other)), other), fb_splat_f64(1.0)), fb_div(fb_sub(self, fb_fmod(self, other)), other))))));
     out0 = r0;
   }
 };
-struct FloorDivide_i32 {
-  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
-    i32v r0 = fb_cvt_f32_i32(fb_floor(fb_div(fb_cvt_i32_f32(fb_sub(self, fb_mod(self, other))), fb_cvt_i32_f32(other))));
-    out0 = r0;
-  }
-};
-struct FloorDivide_i64 {
-  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
-    i64v r0 = fb_cvt_f32_i64(fb_floor(fb_div(fb_cvt_i64_f32(fb_sub(self, fb_mod(self, other))), fb_cvt_i64_f32(other))));
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel floorDivide[kNumDTypes] = {
-    Pointwise<FloorDivide_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
-    Pointwise<FloorDivide_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
-    Pointwise<FloorDivide_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
-    Pointwise<FloorDivide_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
-    Pointwise<FloorDivide_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
-    Pointwise<FloorDivide_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
-    Pointwise<FloorDivide_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
-    Pointwise<FloorDivide_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
-    Pointwise<FloorDivide_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+extern const cpu::PointwiseKernel floorDivideFloat[kNumDTypes] = {
+    Pointwise<FloorDivideFloat_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<FloorDivideFloat_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<FloorDivideFloat_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<FloorDivideFloat_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
     nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// floorDivideInt = (idiv (sub self (mod self other)) other)
+struct FloorDivideInt_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_idiv(fb_sub(self, fb_mod(self, other)), other);
+    out0 = r0;
+  }
+};
+struct FloorDivideInt_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_idiv(fb_sub(self, fb_mod(self, other)), other);
+    out0 = r0;
+  }
+};
+struct FloorDivideInt_b {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] maskv self, [[maybe_unused]] maskv other, [[maybe_unused]] const i32v* attr) {
+    maskv r0 = fb_cvt_i32_b(fb_idiv(fb_sub(fb_cvt_b_i32(self), fb_mod(fb_cvt_b_i32(self), fb_cvt_b_i32(other))), fb_cvt_b_i32(other)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel floorDivideInt[kNumDTypes] = {
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    Pointwise<FloorDivideInt_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<FloorDivideInt_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<FloorDivideInt_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<FloorDivideInt_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<FloorDivideInt_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<FloorDivideInt_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
 };
 
 // fmod = (fmod self other)
@@ -168,44 +188,6 @@ extern const cpu::PointwiseKernel fmodBackwardOther[kNumDTypes] = {
     nullptr,
     nullptr,
     nullptr,
-};
-
-// maximum = (max self other)
-struct Maximum_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_max(self, other);
-    out0 = r0;
-  }
-};
-struct Maximum_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_max(self, other);
-    out0 = r0;
-  }
-};
-struct Maximum_i32 {
-  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
-    i32v r0 = fb_max(self, other);
-    out0 = r0;
-  }
-};
-struct Maximum_i64 {
-  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
-    i64v r0 = fb_max(self, other);
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel maximum[kNumDTypes] = {
-    Pointwise<Maximum_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
-    Pointwise<Maximum_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
-    Pointwise<Maximum_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
-    Pointwise<Maximum_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
-    Pointwise<Maximum_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
-    Pointwise<Maximum_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
-    Pointwise<Maximum_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
-    Pointwise<Maximum_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
-    Pointwise<Maximum_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
-    Pointwise<Maximum_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
 };
 
 }  // namespace flambeau::kernels::FB_ISA

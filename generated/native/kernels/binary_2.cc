@@ -4,6 +4,44 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// maximum = (max self other)
+struct Maximum_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_max(self, other);
+    out0 = r0;
+  }
+};
+struct Maximum_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_max(self, other);
+    out0 = r0;
+  }
+};
+struct Maximum_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_max(self, other);
+    out0 = r0;
+  }
+};
+struct Maximum_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_max(self, other);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel maximum[kNumDTypes] = {
+    Pointwise<Maximum_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Maximum_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Maximum_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Maximum_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    Pointwise<Maximum_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<Maximum_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<Maximum_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<Maximum_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<Maximum_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<Maximum_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
+};
+
 // maximumBackwardSelf = (select (eq self other) (div grad 2) (select (gt self other) grad 0))
 struct MaximumBackwardSelf_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
@@ -144,44 +182,6 @@ extern const cpu::PointwiseKernel minimumBackwardOther[kNumDTypes] = {
     nullptr,
     nullptr,
     nullptr,
-};
-
-// mul = (mul self other)
-struct Mul_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(self, other);
-    out0 = r0;
-  }
-};
-struct Mul_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(self, other);
-    out0 = r0;
-  }
-};
-struct Mul_i32 {
-  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
-    i32v r0 = fb_mul(self, other);
-    out0 = r0;
-  }
-};
-struct Mul_i64 {
-  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
-    i64v r0 = fb_mul(self, other);
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel mul[kNumDTypes] = {
-    Pointwise<Mul_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
-    Pointwise<Mul_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
-    Pointwise<Mul_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
-    Pointwise<Mul_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
-    Pointwise<Mul_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
-    Pointwise<Mul_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
-    Pointwise<Mul_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
-    Pointwise<Mul_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
-    Pointwise<Mul_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
-    Pointwise<Mul_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
 };
 
 }  // namespace flambeau::kernels::FB_ISA

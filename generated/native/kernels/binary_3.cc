@@ -4,6 +4,44 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// mul = (mul self other)
+struct Mul_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(self, other);
+    out0 = r0;
+  }
+};
+struct Mul_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(self, other);
+    out0 = r0;
+  }
+};
+struct Mul_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_mul(self, other);
+    out0 = r0;
+  }
+};
+struct Mul_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_mul(self, other);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel mul[kNumDTypes] = {
+    Pointwise<Mul_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Mul_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Mul_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Mul_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    Pointwise<Mul_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<Mul_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<Mul_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<Mul_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<Mul_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<Mul_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
+};
+
 // pow = (pow self exponent)
 struct Pow_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v exponent, [[maybe_unused]] const f32v* attr) {
@@ -150,32 +188,6 @@ extern const cpu::PointwiseKernel powScalarBackwardSelf[kNumDTypes] = {
     Pointwise<PowScalarBackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
     Pointwise<PowScalarBackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
     Pointwise<PowScalarBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-};
-
-// powScalarBackwardExponent = (select (and (eq self 0) (ge exponent 0)) 0 (mul grad (mul out (log self))))
-struct PowScalarBackwardExponent_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v exponent, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_and(fb_eq(self, fb_splat_f32(0.0f)), fb_ge(exponent, fb_splat_f32(0.0f))), fb_splat_f32(0.0f), fb_mul(grad, fb_mul(out, fb_log(self))));
-    out0 = r0;
-  }
-};
-struct PowScalarBackwardExponent_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v exponent, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_and(fb_eq(self, fb_splat_f64(0.0)), fb_ge(exponent, fb_splat_f64(0.0))), fb_splat_f64(0.0), fb_mul(grad, fb_mul(out, fb_log(self))));
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel powScalarBackwardExponent[kNumDTypes] = {
-    Pointwise<PowScalarBackwardExponent_f32, f32v, 0, List<f32>, List<f32, f32, f32, f32>>::kernel,
-    Pointwise<PowScalarBackwardExponent_f64, f64v, 0, List<f64>, List<f64, f64, f64, f64>>::kernel,
-    Pointwise<PowScalarBackwardExponent_f32, f32v, 0, List<f16>, List<f16, f16, f16, f16>>::kernel,
-    Pointwise<PowScalarBackwardExponent_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16, bf16>>::kernel,
     nullptr,
     nullptr,
     nullptr,

@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// powScalarBackwardExponent = (select (and (eq self 0) (ge exponent 0)) 0 (mul grad (mul out (log self))))
+struct PowScalarBackwardExponent_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v exponent, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_and(fb_eq(self, fb_splat_f32(0.0f)), fb_ge(exponent, fb_splat_f32(0.0f))), fb_splat_f32(0.0f), fb_mul(grad, fb_mul(out, fb_log(self))));
+    out0 = r0;
+  }
+};
+struct PowScalarBackwardExponent_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v exponent, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_and(fb_eq(self, fb_splat_f64(0.0)), fb_ge(exponent, fb_splat_f64(0.0))), fb_splat_f64(0.0), fb_mul(grad, fb_mul(out, fb_log(self))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel powScalarBackwardExponent[kNumDTypes] = {
+    Pointwise<PowScalarBackwardExponent_f32, f32v, 0, List<f32>, List<f32, f32, f32, f32>>::kernel,
+    Pointwise<PowScalarBackwardExponent_f64, f64v, 0, List<f64>, List<f64, f64, f64, f64>>::kernel,
+    Pointwise<PowScalarBackwardExponent_f32, f32v, 0, List<f16>, List<f16, f16, f16, f16>>::kernel,
+    Pointwise<PowScalarBackwardExponent_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // remainder = (mod self other)
 struct Remainder_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
@@ -167,32 +193,6 @@ extern const cpu::PointwiseKernel sub[kNumDTypes] = {
     Pointwise<Sub_i32, i32v, 1, List<i32>, List<i32, i32>>::kernel,
     Pointwise<Sub_i64, i64v, 1, List<i64>, List<i64, i64>>::kernel,
     Pointwise<Sub_i32, i32v, 1, List<u8>, List<u8, u8>>::kernel,
-    nullptr,
-};
-
-// subBackwardOther = (mul (neg alpha) grad)
-struct SubBackwardOther_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(fb_neg(attr[0]), grad);
-    out0 = r0;
-  }
-};
-struct SubBackwardOther_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(fb_neg(attr[0]), grad);
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel subBackwardOther[kNumDTypes] = {
-    Pointwise<SubBackwardOther_f32, f32v, 1, List<f32>, List<f32>>::kernel,
-    Pointwise<SubBackwardOther_f64, f64v, 1, List<f64>, List<f64>>::kernel,
-    Pointwise<SubBackwardOther_f32, f32v, 1, List<f16>, List<f16>>::kernel,
-    Pointwise<SubBackwardOther_f32, f32v, 1, List<bf16>, List<bf16>>::kernel,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
     nullptr,
 };
 

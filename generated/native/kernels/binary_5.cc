@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// subBackwardOther = (mul (neg alpha) grad)
+struct SubBackwardOther_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(fb_neg(attr[0]), grad);
+    out0 = r0;
+  }
+};
+struct SubBackwardOther_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(fb_neg(attr[0]), grad);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel subBackwardOther[kNumDTypes] = {
+    Pointwise<SubBackwardOther_f32, f32v, 1, List<f32>, List<f32>>::kernel,
+    Pointwise<SubBackwardOther_f64, f64v, 1, List<f64>, List<f64>>::kernel,
+    Pointwise<SubBackwardOther_f32, f32v, 1, List<f16>, List<f16>>::kernel,
+    Pointwise<SubBackwardOther_f32, f32v, 1, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // trueDivide = (div self other)
 struct TrueDivide_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {

@@ -155,7 +155,7 @@ extern const cpu::PointwiseKernel clampMax[kNumDTypes] = {
     Pointwise<ClampMax_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
     Pointwise<ClampMax_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
     Pointwise<ClampMax_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
-    nullptr,
+    Pointwise<ClampMax_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
 };
 
 // clampMaxBackwardSelf = (select (le self max) grad 0)

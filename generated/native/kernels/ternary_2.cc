@@ -65,7 +65,7 @@ extern const cpu::PointwiseKernel clampMin[kNumDTypes] = {
     Pointwise<ClampMin_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
     Pointwise<ClampMin_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
     Pointwise<ClampMin_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
-    nullptr,
+    Pointwise<ClampMin_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
 };
 
 // clampMinBackwardSelf = (select (ge self min) grad 0)

@@ -30,62 +30,62 @@ extern const cpu::PointwiseKernel lerpBackwardWeight[kNumDTypes] = {
     nullptr,
 };
 
-// maskedFill = (select mask value self)
-struct MaskedFill_f32 {
+// maskedFillValue = (select mask value self)
+struct MaskedFillValue_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] maskv mask, [[maybe_unused]] f32v value, [[maybe_unused]] const f32v* attr) {
     f32v r0 = fb_select(mask, value, self);
     out0 = r0;
   }
 };
-struct MaskedFill_f64 {
+struct MaskedFillValue_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] maskv mask, [[maybe_unused]] f64v value, [[maybe_unused]] const f64v* attr) {
     f64v r0 = fb_select(mask, value, self);
     out0 = r0;
   }
 };
-struct MaskedFill_i32 {
+struct MaskedFillValue_i32 {
   static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] maskv mask, [[maybe_unused]] i32v value, [[maybe_unused]] const i32v* attr) {
     i32v r0 = fb_select(mask, value, self);
     out0 = r0;
   }
 };
-struct MaskedFill_i64 {
+struct MaskedFillValue_i64 {
   static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] maskv mask, [[maybe_unused]] i64v value, [[maybe_unused]] const i64v* attr) {
     i64v r0 = fb_select(mask, value, self);
     out0 = r0;
   }
 };
-extern const cpu::PointwiseKernel maskedFill[kNumDTypes] = {
-    Pointwise<MaskedFill_f32, f32v, 0, List<f32>, List<f32, b8, f32>>::kernel,
-    Pointwise<MaskedFill_f64, f64v, 0, List<f64>, List<f64, b8, f64>>::kernel,
-    Pointwise<MaskedFill_f32, f32v, 0, List<f16>, List<f16, b8, f16>>::kernel,
-    Pointwise<MaskedFill_f32, f32v, 0, List<bf16>, List<bf16, b8, bf16>>::kernel,
-    Pointwise<MaskedFill_i32, i32v, 0, List<i8>, List<i8, b8, i8>>::kernel,
-    Pointwise<MaskedFill_i32, i32v, 0, List<i16>, List<i16, b8, i16>>::kernel,
-    Pointwise<MaskedFill_i32, i32v, 0, List<i32>, List<i32, b8, i32>>::kernel,
-    Pointwise<MaskedFill_i64, i64v, 0, List<i64>, List<i64, b8, i64>>::kernel,
-    Pointwise<MaskedFill_i32, i32v, 0, List<u8>, List<u8, b8, u8>>::kernel,
-    Pointwise<MaskedFill_i32, i32v, 0, List<b8i>, List<b8i, b8, b8i>>::kernel,
+extern const cpu::PointwiseKernel maskedFillValue[kNumDTypes] = {
+    Pointwise<MaskedFillValue_f32, f32v, 0, List<f32>, List<f32, b8, f32>>::kernel,
+    Pointwise<MaskedFillValue_f64, f64v, 0, List<f64>, List<f64, b8, f64>>::kernel,
+    Pointwise<MaskedFillValue_f32, f32v, 0, List<f16>, List<f16, b8, f16>>::kernel,
+    Pointwise<MaskedFillValue_f32, f32v, 0, List<bf16>, List<bf16, b8, bf16>>::kernel,
+    Pointwise<MaskedFillValue_i32, i32v, 0, List<i8>, List<i8, b8, i8>>::kernel,
+    Pointwise<MaskedFillValue_i32, i32v, 0, List<i16>, List<i16, b8, i16>>::kernel,
+    Pointwise<MaskedFillValue_i32, i32v, 0, List<i32>, List<i32, b8, i32>>::kernel,
+    Pointwise<MaskedFillValue_i64, i64v, 0, List<i64>, List<i64, b8, i64>>::kernel,
+    Pointwise<MaskedFillValue_i32, i32v, 0, List<u8>, List<u8, b8, u8>>::kernel,
+    Pointwise<MaskedFillValue_i32, i32v, 0, List<b8i>, List<b8i, b8, b8i>>::kernel,
 };
 
-// maskedFillBackwardSelf = (select mask 0 grad)
-struct MaskedFillBackwardSelf_f32 {
+// maskedFillValueBackwardSelf = (select mask 0 grad)
+struct MaskedFillValueBackwardSelf_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] maskv mask, [[maybe_unused]] const f32v* attr) {
     f32v r0 = fb_select(mask, fb_splat_f32(0.0f), grad);
     out0 = r0;
   }
 };
-struct MaskedFillBackwardSelf_f64 {
+struct MaskedFillValueBackwardSelf_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] maskv mask, [[maybe_unused]] const f64v* attr) {
     f64v r0 = fb_select(mask, fb_splat_f64(0.0), grad);
     out0 = r0;
   }
 };
-extern const cpu::PointwiseKernel maskedFillBackwardSelf[kNumDTypes] = {
-    Pointwise<MaskedFillBackwardSelf_f32, f32v, 0, List<f32>, List<f32, b8>>::kernel,
-    Pointwise<MaskedFillBackwardSelf_f64, f64v, 0, List<f64>, List<f64, b8>>::kernel,
-    Pointwise<MaskedFillBackwardSelf_f32, f32v, 0, List<f16>, List<f16, b8>>::kernel,
-    Pointwise<MaskedFillBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, b8>>::kernel,
+extern const cpu::PointwiseKernel maskedFillValueBackwardSelf[kNumDTypes] = {
+    Pointwise<MaskedFillValueBackwardSelf_f32, f32v, 0, List<f32>, List<f32, b8>>::kernel,
+    Pointwise<MaskedFillValueBackwardSelf_f64, f64v, 0, List<f64>, List<f64, b8>>::kernel,
+    Pointwise<MaskedFillValueBackwardSelf_f32, f32v, 0, List<f16>, List<f16, b8>>::kernel,
+    Pointwise<MaskedFillValueBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, b8>>::kernel,
     nullptr,
     nullptr,
     nullptr,
@@ -94,24 +94,24 @@ extern const cpu::PointwiseKernel maskedFillBackwardSelf[kNumDTypes] = {
     nullptr,
 };
 
-// maskedFillBackwardValue = (select mask grad 0)
-struct MaskedFillBackwardValue_f32 {
+// maskedFillValueBackwardValue = (select mask grad 0)
+struct MaskedFillValueBackwardValue_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] maskv mask, [[maybe_unused]] const f32v* attr) {
     f32v r0 = fb_select(mask, grad, fb_splat_f32(0.0f));
     out0 = r0;
   }
 };
-struct MaskedFillBackwardValue_f64 {
+struct MaskedFillValueBackwardValue_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] maskv mask, [[maybe_unused]] const f64v* attr) {
     f64v r0 = fb_select(mask, grad, fb_splat_f64(0.0));
     out0 = r0;
   }
 };
-extern const cpu::PointwiseKernel maskedFillBackwardValue[kNumDTypes] = {
-    Pointwise<MaskedFillBackwardValue_f32, f32v, 0, List<f32>, List<f32, b8>>::kernel,
-    Pointwise<MaskedFillBackwardValue_f64, f64v, 0, List<f64>, List<f64, b8>>::kernel,
-    Pointwise<MaskedFillBackwardValue_f32, f32v, 0, List<f16>, List<f16, b8>>::kernel,
-    Pointwise<MaskedFillBackwardValue_f32, f32v, 0, List<bf16>, List<bf16, b8>>::kernel,
+extern const cpu::PointwiseKernel maskedFillValueBackwardValue[kNumDTypes] = {
+    Pointwise<MaskedFillValueBackwardValue_f32, f32v, 0, List<f32>, List<f32, b8>>::kernel,
+    Pointwise<MaskedFillValueBackwardValue_f64, f64v, 0, List<f64>, List<f64, b8>>::kernel,
+    Pointwise<MaskedFillValueBackwardValue_f32, f32v, 0, List<f16>, List<f16, b8>>::kernel,
+    Pointwise<MaskedFillValueBackwardValue_f32, f32v, 0, List<bf16>, List<bf16, b8>>::kernel,
     nullptr,
     nullptr,
     nullptr,

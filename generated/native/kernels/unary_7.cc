@@ -4,28 +4,28 @@
 
 namespace flambeau::kernels::FB_ISA {
 
-// sign = (sign self)
+// sign = (select (gt self 0) 1 (select (lt self 0) -1 0))
 struct Sign_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_sign(self);
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), fb_select(fb_lt(self, fb_splat_f32(0.0f)), fb_splat_f32(-1.0f), fb_splat_f32(0.0f)));
     out0 = r0;
   }
 };
 struct Sign_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_sign(self);
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), fb_select(fb_lt(self, fb_splat_f64(0.0)), fb_splat_f64(-1.0), fb_splat_f64(0.0)));
     out0 = r0;
   }
 };
 struct Sign_i32 {
   static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
-    i32v r0 = fb_sign(self);
+    i32v r0 = fb_select(fb_gt(self, fb_splat_i32(0)), fb_splat_i32(1), fb_select(fb_lt(self, fb_splat_i32(0)), fb_splat_i32(-1), fb_splat_i32(0)));
     out0 = r0;
   }
 };
 struct Sign_i64 {
   static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
-    i64v r0 = fb_sign(self);
+    i64v r0 = fb_select(fb_gt(self, fb_splat_i64(0LL)), fb_splat_i64(1LL), fb_select(fb_lt(self, fb_splat_i64(0LL)), fb_splat_i64(-1LL), fb_splat_i64(0LL)));
     out0 = r0;
   }
 };

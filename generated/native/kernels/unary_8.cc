@@ -30,70 +30,6 @@ extern const cpu::PointwiseKernel sqrtBackward[kNumDTypes] = {
     nullptr,
 };
 
-// square = (mul self self)
-struct Square_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(self, self);
-    out0 = r0;
-  }
-};
-struct Square_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(self, self);
-    out0 = r0;
-  }
-};
-struct Square_i32 {
-  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
-    i32v r0 = fb_mul(self, self);
-    out0 = r0;
-  }
-};
-struct Square_i64 {
-  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
-    i64v r0 = fb_mul(self, self);
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel square[kNumDTypes] = {
-    Pointwise<Square_f32, f32v, 0, List<f32>, List<f32>>::kernel,
-    Pointwise<Square_f64, f64v, 0, List<f64>, List<f64>>::kernel,
-    Pointwise<Square_f32, f32v, 0, List<f16>, List<f16>>::kernel,
-    Pointwise<Square_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
-    Pointwise<Square_i32, i32v, 0, List<i8>, List<i8>>::kernel,
-    Pointwise<Square_i32, i32v, 0, List<i16>, List<i16>>::kernel,
-    Pointwise<Square_i32, i32v, 0, List<i32>, List<i32>>::kernel,
-    Pointwise<Square_i64, i64v, 0, List<i64>, List<i64>>::kernel,
-    Pointwise<Square_i32, i32v, 0, List<u8>, List<u8>>::kernel,
-    Pointwise<Square_i32, i32v, 0, List<b8i>, List<b8i>>::kernel,
-};
-
-// squareBackward = (mul grad (mul 2 self))
-struct SquareBackward_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(grad, fb_mul(fb_splat_f32(2.0f), self));
-    out0 = r0;
-  }
-};
-struct SquareBackward_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(grad, fb_mul(fb_splat_f64(2.0), self));
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel squareBackward[kNumDTypes] = {
-    Pointwise<SquareBackward_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
-    Pointwise<SquareBackward_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
-    Pointwise<SquareBackward_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
-    Pointwise<SquareBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-};
-
 // tan = (tan self)
 struct Tan_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
@@ -169,6 +105,70 @@ extern const cpu::PointwiseKernel tanh[kNumDTypes] = {
     nullptr,
     nullptr,
     nullptr,
+    nullptr,
+};
+
+// tanhBackward = (mul grad (sub 1 (mul out out)))
+struct TanhBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_sub(fb_splat_f32(1.0f), fb_mul(out, out)));
+    out0 = r0;
+  }
+};
+struct TanhBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_sub(fb_splat_f64(1.0), fb_mul(out, out)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel tanhBackward[kNumDTypes] = {
+    Pointwise<TanhBackward_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<TanhBackward_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<TanhBackward_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<TanhBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// trunc = (trunc self)
+struct Trunc_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_trunc(self);
+    out0 = r0;
+  }
+};
+struct Trunc_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_trunc(self);
+    out0 = r0;
+  }
+};
+struct Trunc_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_trunc(self);
+    out0 = r0;
+  }
+};
+struct Trunc_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_trunc(self);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel trunc[kNumDTypes] = {
+    Pointwise<Trunc_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Trunc_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Trunc_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Trunc_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    Pointwise<Trunc_i32, i32v, 0, List<i8>, List<i8>>::kernel,
+    Pointwise<Trunc_i32, i32v, 0, List<i16>, List<i16>>::kernel,
+    Pointwise<Trunc_i32, i32v, 0, List<i32>, List<i32>>::kernel,
+    Pointwise<Trunc_i64, i64v, 0, List<i64>, List<i64>>::kernel,
+    Pointwise<Trunc_i32, i32v, 0, List<u8>, List<u8>>::kernel,
     nullptr,
 };
 

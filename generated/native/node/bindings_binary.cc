@@ -113,6 +113,20 @@ napi_value floorDivide_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value floorDivideFloat(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "floorDivideFloat", 2, names);
+    return wrap(env, ops::floorDivideFloat(args.tensor(0), args.operand(1)));
+  });
+}
+napi_value floorDivideInt(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "floorDivideInt", 2, names);
+    return wrap(env, ops::floorDivideInt(args.tensor(0), args.operand(1)));
+  });
+}
 napi_value fmod(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "other" };
@@ -264,6 +278,8 @@ void registerOps_binary(napi_env env, napi_value target) {
   defineFunction(env, target, "div_", div_);
   defineFunction(env, target, "floorDivide", floorDivide);
   defineFunction(env, target, "floorDivide_", floorDivide_);
+  defineFunction(env, target, "floorDivideFloat", floorDivideFloat);
+  defineFunction(env, target, "floorDivideInt", floorDivideInt);
   defineFunction(env, target, "fmod", fmod);
   defineFunction(env, target, "fmod_", fmod_);
   defineFunction(env, target, "maximum", maximum);

@@ -120,6 +120,21 @@ napi_value maskedFill_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value maskedFillValue(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mask", "value" };
+    Args args(env, info, "maskedFillValue", 3, names);
+    return wrap(env, ops::maskedFillValue(args.tensor(0), args.tensor(1), args.operand(2)));
+  });
+}
+napi_value maskedFillValue_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mask", "value" };
+    Args args(env, info, "maskedFillValue_", 3, names);
+    ops::maskedFillValue_(args.tensor(0), args.tensor(1), args.operand(2));
+    return nullptr;
+  });
+}
 napi_value where(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "condition", "self", "other" };
@@ -146,6 +161,8 @@ void registerOps_ternary(napi_env env, napi_value target) {
   defineFunction(env, target, "lerp_", lerp_);
   defineFunction(env, target, "maskedFill", maskedFill);
   defineFunction(env, target, "maskedFill_", maskedFill_);
+  defineFunction(env, target, "maskedFillValue", maskedFillValue);
+  defineFunction(env, target, "maskedFillValue_", maskedFillValue_);
   defineFunction(env, target, "where", where);
 }
 

@@ -93,6 +93,10 @@ FB_API const Tensor& div_(const Tensor& self, const Operand& other, std::optiona
 /// floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor floorDivide(const Tensor& self, const Operand& other);
 FB_API const Tensor& floorDivide_(const Tensor& self, const Operand& other);
+/// floor(self / other) of floats, corrected for rounding as PyTorch does. See `floorDivide`.
+FB_API Tensor floorDivideFloat(const Tensor& self, const Operand& other);
+/// floor(self / other) of integers. See `floorDivide`.
+FB_API Tensor floorDivideInt(const Tensor& self, const Operand& other);
 /// Remainder with the dividend's sign (C's fmod).
 FB_API Tensor fmod(const Tensor& self, const Operand& other);
 FB_API const Tensor& fmod_(const Tensor& self, const Operand& other);
@@ -384,6 +388,9 @@ FB_API const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand&
 /// value where mask is true, self elsewhere.
 FB_API Tensor maskedFill(const Tensor& self, const Tensor& mask, const Operand& value);
 FB_API const Tensor& maskedFill_(const Tensor& self, const Tensor& mask, const Operand& value);
+/// value where mask is true, self elsewhere. See `maskedFill`.
+FB_API Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& value);
+FB_API const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Operand& value);
 /// self where condition is true, other elsewhere, broadcast.
 FB_API Tensor where(const Tensor& condition, const Operand& self, const Operand& other);
 /// Absolute value of each element.
@@ -464,7 +471,7 @@ FB_API const Tensor& round_(const Tensor& self);
 /// 1 / sqrt(x) for each element.
 FB_API Tensor rsqrt(const Tensor& self);
 FB_API const Tensor& rsqrt_(const Tensor& self);
-/// -1, 0 or 1 by the sign of each element (NaN stays NaN).
+/// -1, 0 or 1 by the sign of each element (0 for NaN).
 FB_API Tensor sign(const Tensor& self);
 FB_API const Tensor& sign_(const Tensor& self);
 /// Sine of each element, in radians.
@@ -476,7 +483,7 @@ FB_API const Tensor& sinh_(const Tensor& self);
 /// Square root of each element (NaN below zero).
 FB_API Tensor sqrt(const Tensor& self);
 FB_API const Tensor& sqrt_(const Tensor& self);
-/// x * x for each element.
+/// x * x for each element; bool gives int64.
 FB_API Tensor square(const Tensor& self);
 FB_API const Tensor& square_(const Tensor& self);
 /// Tangent of each element, in radians.
