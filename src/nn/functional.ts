@@ -1,6 +1,6 @@
 // nn.functional: the stateless layers and losses. Most are the generated functions; here are those whose arguments PyTorch
 // users spell in more than one way (a number for a pair of sizes) or that are put together from several ops.
-import { Tensor } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { arange } from '../tensor/create.js';
 import { ShapeError, ValueError } from '../tensor/errors.js';
 import * as ops from '../../generated/ts/functions.js';

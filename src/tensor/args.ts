@@ -16,6 +16,10 @@ export function handleOf(t: TensorBase): Handle {
   if (!(t instanceof TensorBase)) throw new DTypeError(`expected a Tensor, got ${describe(t)}`);
   return t._h;
 }
+/** Throws DTypeError unless `t` is a tensor; `op` is named in the message. */
+export function checkTensor(op: string, t: unknown): asserts t is TensorBase {
+  if (!(t instanceof TensorBase)) throw new DTypeError(`${op}(): expected a Tensor, got ${describe(t)}`);
+}
 export function optHandleOf(t: TensorBase | null | undefined): Handle | null {
   return t === null || t === undefined ? null : handleOf(t);
 }

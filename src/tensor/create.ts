@@ -2,8 +2,10 @@
 import { native } from '../native.js';
 import { defaultGeneratorHandle, type Generator } from '../random.js';
 import { checkDevice, dtypeCode, getDefaultDtype, isFloatingDtype, optionalDtypeCode, type DType, type Device } from './dtype.js';
-import { DTypeError, ShapeError, ValueError } from './errors.js';
+import { DTypeError, ValueError } from './errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from './handle.js';
+import { checkTensor } from './args.js';
+import { sizeArgs, type SizeArgs } from './size_args.js';
 
 export interface TensorOptions {
   /** Element type; the default depends on the function. */
@@ -23,22 +25,7 @@ export type TypedArray =
   | Float32Array | Float64Array | Int8Array | Int16Array | Int32Array | Uint8Array | Uint8ClampedArray | BigInt64Array;
 export type TensorData = NestedArray | TypedArray | Tensor | readonly Tensor[];
 
-/** `(2, 3, options)` or `([2, 3], options)`. */
-export type SizeArgs<O> = [...size: number[]] | [...size: number[], options: O] | [size: readonly number[], options?: O];
-
-/** Splits `(2, 3, {…})` / `([2, 3], {…})` into the shape and the options. Throws ShapeError for sizes that are no integers >= 0. */
-export function sizeArgs<O extends object>(op: string, args: readonly unknown[]): [readonly number[], Partial<O>] {
-  const last = args.at(-1);
-  const hasOptions = typeof last === 'object' && last !== null && !Array.isArray(last) && !ArrayBuffer.isView(last);
-  const options = hasOptions ? (last as Partial<O>) : {};
-  const rest = hasOptions || last === undefined ? args.slice(0, -1) : args;
-  const shape = rest.length === 1 && typeof rest[0] === 'object' ? Array.from(rest[0] as readonly number[]) : (rest as readonly number[]);
-  for (const s of shape) {
-    if (typeof s !== 'number' || !Number.isInteger(s)) throw new ShapeError(`${op}(): sizes must be integers, got ${String(s)}`);
-    if (s < 0) throw new ShapeError(`${op}(): Trying to create tensor with negative dimension ${s}: [${shape.join(', ')}]`);
-  }
-  return [shape, options];
-}
+export type { SizeArgs } from './size_args.js';
 
 /** Applies device and requiresGrad to a fresh handle. */
 function finish(h: Handle, o: TensorOptions): Tensor {
@@ -96,6 +83,7 @@ const TYPED_DTYPE: ReadonlyMap<string, DType> = new Map([
 
 /** The dtype that shares a typed array's layout. Throws DTypeError for kinds without a counterpart (Uint16Array, ...). */
 export function typedArrayDtype(a: ArrayBufferView): DType {
+  if (!ArrayBuffer.isView(a)) throw new DTypeError(`expected a typed array, got ${a === null ? 'null' : typeof a}`);
   const t = TYPED_DTYPE.get(a.constructor.name);
   if (t === undefined) throw new DTypeError(`no dtype corresponds to ${a.constructor.name}`);
   return t;
@@ -186,8 +174,9 @@ export function asTensor(data: TensorData, options: TensorOptions = {}): Tensor 
 }
 
 /** A 1-d (or `shape`d) tensor over the memory of a typed array: writes through one are seen by the other. */
-export function fromTypedArray(data: TypedArray, shape: readonly number[] = [data.length]): Tensor {
-  return wrap(native.fromTypedArray(data, shape, dtypeCode(typedArrayDtype(data as ArrayBufferView)), true));
+export function fromTypedArray(data: TypedArray, shape?: readonly number[]): Tensor {
+  const code = dtypeCode(typedArrayDtype(data as ArrayBufferView));
+  return wrap(native.fromTypedArray(data, shape ?? [data.length], code, true));
 }
 
 /** A tensor over the memory of an ArrayBuffer. `offset` is in bytes, `count` in elements (-1: all that follow). */
@@ -198,12 +187,16 @@ export function frombuffer(
   const bytes = ArrayBuffer.isView(buffer)
     ? new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength)
     : new Uint8Array(buffer as ArrayBuffer);
+  if (typeof options !== 'object' || options === null) throw new DTypeError('frombuffer(): the options must name a dtype');
+  dtypeCode(options.dtype);
   const make = {
     float32: Float32Array, float64: Float64Array, int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array,
     uint8: Uint8Array, bool: Uint8Array, float16: null, bfloat16: null,
   }[options.dtype];
   if (make === null) throw new DTypeError(`frombuffer(): ${options.dtype} is not supported`);
   const { offset = 0, count = -1 } = options;
+  for (const v of [offset, count]) if (!Number.isInteger(v)) throw new ValueError(`frombuffer(): offset and count must be integers, got ${String(v)}`);
+  if (offset < 0 || offset > bytes.byteLength) throw new ValueError(`offset (${offset} bytes) must be non-negative and no greater than buffer length (${bytes.byteLength} bytes)`);
   const length = count < 0 ? Math.floor((bytes.byteLength - offset) / make.BYTES_PER_ELEMENT) : count;
   if (offset + length * make.BYTES_PER_ELEMENT > bytes.byteLength) {
     throw new ValueError(`requested buffer length (${length} * ${make.BYTES_PER_ELEMENT} bytes) after offset (${offset} bytes) must not be greater than actual buffer length (${bytes.byteLength} bytes)`);
@@ -235,15 +228,19 @@ export function full(size: readonly number[], fillValue: number | boolean | bigi
   return finish(native.ops.full(shape, Number(fillValue), code), options);
 }
 export function zerosLike(t: Tensor, o: TensorOptions = {}): Tensor {
+  checkTensor('zerosLike', t);
   return finish(native.ops.full(t.shape, 0, dtypeCode(o.dtype ?? t.dtype)), o);
 }
 export function onesLike(t: Tensor, o: TensorOptions = {}): Tensor {
+  checkTensor('onesLike', t);
   return finish(native.ops.full(t.shape, 1, dtypeCode(o.dtype ?? t.dtype)), o);
 }
 export function fullLike(t: Tensor, fillValue: number | boolean, o: TensorOptions = {}): Tensor {
+  checkTensor('fullLike', t);
   return finish(native.ops.full(t.shape, Number(fillValue), dtypeCode(o.dtype ?? t.dtype)), o);
 }
 export function emptyLike(t: Tensor, o: TensorOptions = {}): Tensor {
+  checkTensor('emptyLike', t);
   return finish(native.ops.empty(t.shape, dtypeCode(o.dtype ?? t.dtype)), o);
 }
 /** n x m (default n) with ones on the diagonal. */
@@ -308,9 +305,11 @@ export function randn(...args: SizeArgs<RandomOptions>): Tensor {
   return finish(h, o);
 }
 export function randLike(t: Tensor, o: RandomOptions = {}): Tensor {
+  checkTensor('randLike', t);
   return rand(t.shape, { ...o, dtype: o.dtype ?? t.dtype });
 }
 export function randnLike(t: Tensor, o: RandomOptions = {}): Tensor {
+  checkTensor('randnLike', t);
   return randn(t.shape, { ...o, dtype: o.dtype ?? t.dtype });
 }
 /** Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`; int64 unless another dtype is given. */

@@ -1,7 +1,7 @@
 // x.index(...): Python's x[...] with integers, slices, null (new axis), '...', masks, index tensors and lists.
 // Basic items become views one after another; what needs a gather is left to the native `index` / `indexPut`.
 import { native } from '../native.js';
-import { IndexError, ValueError } from './errors.js';
+import { DTypeError, IndexError, ValueError } from './errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from './handle.js';
 import { tensor } from './create.js';
 
@@ -167,6 +167,10 @@ export function getIndex(self: Tensor, items: readonly IndexItem[]): Tensor {
 
 /** x[items] = value (or += with `accumulate`). Throws IndexError, and ShapeError where the value does not broadcast. */
 export function putIndex(self: Tensor, items: readonly IndexItem[], value: Tensor | number | boolean, accumulate: boolean): void {
+  if (!Array.isArray(items)) throw new IndexError(`indexPut_(): the indices must be an array, got ${items === null ? 'null' : typeof items}`);
+  if (!isTensor(value) && typeof value !== 'number' && typeof value !== 'boolean') {
+    throw new DTypeError(`indexPut_(): the value must be a Tensor or a number, got ${value === null ? 'null' : typeof value}`);
+  }
   const { view, indices } = resolve(self, items);
   const source = isTensor(value) ? value : null;
   if (indices.length > 0) {

@@ -35,6 +35,7 @@ const ARRAYS = {
 export function storageArray(t: Tensor): TypedArray {
   const array = ARRAYS[t.dtype];
   if (array === null) throw new DTypeError(`numpy(): no typed array holds ${t.dtype}; use .float().numpy()`);
+  if (t.numel() === 0) return new array(0);
   const buffer = native.buffer(t._h);
   return new array(buffer, 0, Math.floor(buffer.byteLength / itemSize(t.dtype)));
 }

@@ -1,4 +1,5 @@
 // Functions of the root namespace whose method is written by hand: fb.max(x, 1) is x.max(1).
+import { checkTensor } from './args.js';
 import type { MaxResult, Tensor } from './tensor.js';
 
 /** Largest element, largest along a dimension and where, or the larger of two tensors: see Tensor.max. */
@@ -6,6 +7,7 @@ export function max(t: Tensor): Tensor;
 export function max(t: Tensor, dim: number, keepdim?: boolean): MaxResult;
 export function max(t: Tensor, other: Tensor): Tensor;
 export function max(t: Tensor, a?: number | Tensor, keepdim = false): Tensor | MaxResult {
+  checkTensor('max', t);
   return a === undefined ? t.max() : typeof a === 'number' ? t.max(a, keepdim) : t.max(a);
 }
 /** Smallest element, smallest along a dimension and where, or the smaller of two tensors: see Tensor.min. */
@@ -13,11 +15,24 @@ export function min(t: Tensor): Tensor;
 export function min(t: Tensor, dim: number, keepdim?: boolean): MaxResult;
 export function min(t: Tensor, other: Tensor): Tensor;
 export function min(t: Tensor, a?: number | Tensor, keepdim = false): Tensor | MaxResult {
+  checkTensor('min', t);
   return a === undefined ? t.min() : typeof a === 'number' ? t.min(a, keepdim) : t.min(a);
 }
 /** True when shapes and all values are equal. */
-export const equal = (a: Tensor, b: Tensor): boolean => a.equal(b);
+export function equal(a: Tensor, b: Tensor): boolean {
+  checkTensor('equal', a);
+  return a.equal(b);
+}
 /** True when |a - b| <= atol + rtol * |b| everywhere. */
-export const allclose = (a: Tensor, b: Tensor, o: { rtol?: number; atol?: number; equalNan?: boolean } = {}): boolean => a.allclose(b, o);
-export const numel = (t: Tensor): number => t.numel();
-export const isFloatingPoint = (t: Tensor): boolean => t.isFloatingPoint();
+export function allclose(a: Tensor, b: Tensor, o: { rtol?: number; atol?: number; equalNan?: boolean } = {}): boolean {
+  checkTensor('allclose', a);
+  return a.allclose(b, o);
+}
+export function numel(t: Tensor): number {
+  checkTensor('numel', t);
+  return t.numel();
+}
+export function isFloatingPoint(t: Tensor): boolean {
+  checkTensor('isFloatingPoint', t);
+  return t.isFloatingPoint();
+}

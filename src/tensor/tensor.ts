@@ -7,9 +7,10 @@ import { defaultGenerator, INT63, type Generator } from '../random.js';
 import { checkDevice, DTYPES, dtypeCode, dtypeName, getDefaultDtype, isFloatingDtype, itemSize, type Device, type DType } from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn } from './grad_fn.js';
-import { namedResults } from './args.js';
+import { checkTensor, namedResults } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
-import { empty, full, ones, sizeArgs, tensor, zeros, type NestedArray, type SizeArgs, type TensorData, type TensorOptions, type TypedArray } from './create.js';
+import { sizeArgs, type SizeArgs } from './size_args.js';
+import { empty, full, ones, tensor, zeros, type NestedArray, type TensorData, type TensorOptions, type TypedArray } from './create.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
@@ -108,6 +109,7 @@ export class Tensor extends TensorMethods {
     return isFloatingDtype(this.dtype);
   }
   isSameSize(other: Tensor): boolean {
+    checkTensor('isSameSize', other);
     return this.shape.length === other.shape.length && this.shape.every((s, i) => s === other.shape[i]);
   }
   #wrapDim(dim: number): number {
@@ -286,6 +288,9 @@ export class Tensor extends TensorMethods {
   /** To another dtype and/or device, or to those of another tensor. Returns this tensor when nothing changes. */
   to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
     let o: ToOptions;
+    if ((typeof target !== 'string' && typeof target !== 'object') || target === null) {
+      throw new DTypeError(`to(): expected a dtype, a device, a Tensor or options, got ${target === null ? 'null' : typeof target}`);
+    }
     if (typeof target === 'string') {
       o = (DTYPES as readonly string[]).includes(target) ? { ...options, dtype: target as DType } : { ...options, device: target };
     } else if (target instanceof TensorBase) {
@@ -326,6 +331,7 @@ export class Tensor extends TensorMethods {
     return this.to('bool');
   }
   typeAs(other: Tensor): Tensor {
+    checkTensor('typeAs', other);
     return this.to(other.dtype);
   }
   cpu(): Tensor {
@@ -348,12 +354,15 @@ export class Tensor extends TensorMethods {
     return this;
   }
   expandAs(other: Tensor): Tensor {
+    checkTensor('expandAs', other);
     return this.expand(other.shape);
   }
   viewAs(other: Tensor): Tensor {
+    checkTensor('viewAs', other);
     return this.view(other.shape);
   }
   reshapeAs(other: Tensor): Tensor {
+    checkTensor('reshapeAs', other);
     return this.reshape(other.shape);
   }
 
@@ -381,7 +390,8 @@ export class Tensor extends TensorMethods {
   }
   /** True when |this - other| <= atol + rtol * |other| everywhere. */
   allclose(other: Tensor, options: { rtol?: number; atol?: number; equalNan?: boolean } = {}): boolean {
-    const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options;
+    checkTensor('allclose', other);
+    const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options ?? {};
     const a = this.detach().double();
     const b = other.detach().double();
     let close = a.eq(b).logicalOr(a.sub(b).abs().le(b.abs().mul(rtol).add(atol)).logicalAnd(b.isfinite()));

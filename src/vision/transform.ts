@@ -13,6 +13,7 @@ export interface ImageTransform {
 export const transformSource = (t: ImageTransform): WorkerSource | undefined => t.workerSource?.();
 
 /** Base of transform classes: instances are functions that call `forward`, as modules are. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the interface gives instances their call signature
 export abstract class Transform<I, O> {
   constructor() {
     const self = ((image: I): O => self.forward(image)) as unknown as this;
@@ -24,7 +25,7 @@ export abstract class Transform<I, O> {
   abstract forward(image: I): O;
   abstract toString(): string;
 }
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- gives instances their call signature
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export interface Transform<I, O> {
   (image: I): O;
 }
