@@ -33,7 +33,12 @@ function listing(dir) {
 }
 function hashOf(dir) {
   const hash = createHash('sha256');
-  for (const f of listing(dir)) hash.update(f).update('\0').update(readFileSync(join(dir, f))).update('\0');
+  for (const f of listing(dir))
+    hash
+      .update(f)
+      .update('\0')
+      .update(readFileSync(join(dir, f)))
+      .update('\0');
   return hash.digest('hex');
 }
 
@@ -52,7 +57,11 @@ function format() {
     return single(ok);
   }
   const sources = ['native', 'test/native', 'test/simt'].flatMap((dir) =>
-    existsSync(dir) ? listing(dir).filter((f) => /\.(cc|h)$/.test(f)).map((f) => join(dir, f)) : [],
+    existsSync(dir)
+      ? listing(dir)
+          .filter((f) => /\.(cc|h)$/.test(f))
+          .map((f) => join(dir, f))
+      : [],
   );
   return single(run('clang-format', ['--dry-run', '-Werror', ...sources]) && ok);
 }
@@ -64,7 +73,9 @@ function unit() {
   if (!existsSync(file)) return single(false);
   const json = JSON.parse(readFileSync(file, 'utf8'));
   // A file that cannot be loaded counts as one failure.
-  const failed = json.numFailedTests + (json.testResults ?? []).filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
+  const failed =
+    json.numFailedTests +
+    (json.testResults ?? []).filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
   return { passed: json.numPassedTests, failed: failed || (ok ? 0 : 1) };
 }
 
@@ -98,7 +109,9 @@ function conformance(name) {
   const lines = done.stdout.trim().split('\n');
   try {
     const { total, passed, failed, unexpected } = JSON.parse(lines.at(-1));
-    console.log(`conformance:${name}: ${passed} of ${total} passed, ${unexpected} unexpected and ${failed.length - unexpected} known failures`);
+    console.log(
+      `conformance:${name}: ${passed} of ${total} passed, ${unexpected} unexpected and ${failed.length - unexpected} known failures`,
+    );
     return { passed, failed: unexpected };
   } catch {
     console.log(done.stdout);
@@ -126,7 +139,9 @@ for (const name of wanted) {
   console.log(`\n== ${name}`);
   const start = Date.now();
   const result = STEPS[name]();
-  rows.push(`${name.padEnd(10)} ${String(result.passed).padStart(6)} passed ${String(result.failed).padStart(5)} failed  ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  rows.push(
+    `${name.padEnd(10)} ${String(result.passed).padStart(6)} passed ${String(result.failed).padStart(5)} failed  ${((Date.now() - start) / 1000).toFixed(1)} s`,
+  );
   passed += result.passed;
   failed += result.failed;
 }

@@ -138,7 +138,8 @@ export function serializeSafetensors(
       );
     }
     if (name === '__metadata__') throw new TypeError(`safetensors: "__metadata__" cannot be a tensor's name`);
-    if (/\p{Surrogate}/u.test(name)) throw new TypeError(`safetensors: the name ${quote(name)} holds half a surrogate pair`);
+    if (/\p{Surrogate}/u.test(name))
+      throw new TypeError(`safetensors: the name ${quote(name)} holds half a surrogate pair`);
     if (places.has(name)) throw new TypeError(`safetensors: two tensors are named ${quote(name)}`);
     places.set(name, { at, format: format.name, tensor });
     at += wanted;
