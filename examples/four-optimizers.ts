@@ -5,7 +5,9 @@ import { nn, optim, data, type Tensor } from 'flambeau';
 const F = nn.functional;
 
 fb.manualSeed(1);
-const LR = 0.01, BATCH_SIZE = 32, EPOCH = Number(process.argv[2] ?? 12);
+const LR = 0.01,
+  BATCH_SIZE = 32,
+  EPOCH = Number(process.argv[2] ?? 12);
 const x = fb.linspace(-1, 1, 1000).unsqueeze(1);
 const y = x.pow(2).add(fb.normal(fb.zeros(x.shape)).mul(0.1));
 const loader = new data.DataLoader(new data.TensorDataset(x, y), { batchSize: BATCH_SIZE, shuffle: true });
@@ -27,7 +29,8 @@ const optimizers = [
 const criterion = new nn.MSELoss();
 const history: number[][] = [[], [], [], []];
 for (let epoch = 0; epoch < EPOCH; epoch++) {
-  for (const [bx, by] of loader) { // sync when numWorkers is 0; `for await` always works
+  for (const [bx, by] of loader) {
+    // sync when numWorkers is 0; `for await` always works
     nets.forEach((net, i) => {
       const loss = criterion(net(bx), by); // modules and losses are callable
       optimizers[i]!.zeroGrad();
@@ -38,7 +41,9 @@ for (let epoch = 0; epoch < EPOCH; epoch++) {
   }
 }
 const labels = ['SGD', 'Momentum', 'RMSprop', 'Adam'];
-labels.forEach((name, i) => console.log(name.padEnd(9), 'first', history[i]![0]!.toFixed(4), 'last', history[i]!.at(-1)!.toFixed(4)));
+labels.forEach((name, i) =>
+  console.log(name.padEnd(9), 'first', history[i]![0]!.toFixed(4), 'last', history[i]!.at(-1)!.toFixed(4)),
+);
 const file = process.argv[3] ?? 'out/losses.svg';
 fb.viz.plot(history, { labels, x: 'step', y: 'loss' }).save(file);
 console.log(`losses: ${file}`);

@@ -43,7 +43,13 @@ class LeNet extends nn.Module {
 
 const transform = new T.Compose([new T.ToTensor(), new T.Normalize([0.1307], [0.3081])]);
 const all = new vision.datasets.MNIST({ root, train: true, transform });
-const train = trainSize < all.length ? new data.Subset(all, Array.from({ length: trainSize }, (_, i) => i)) : all;
+const train =
+  trainSize < all.length
+    ? new data.Subset(
+        all,
+        Array.from({ length: trainSize }, (_, i) => i),
+      )
+    : all;
 const test = new vision.datasets.MNIST({ root, train: false, transform });
 const loader = new data.DataLoader(train, { batchSize, shuffle: true, dropLast: true });
 
@@ -90,17 +96,25 @@ console.log(/(?:^\/\/.*\n)?^static void kernel0[\s\S]*?^}/m.exec(traced.code)?.[
 traced.save(join(args.out, 'lenet.fbg'));
 
 const file = join(args.out, 'lenet.onnx');
-fb.onnx.export(net, [example], file, { inputNames: ['image'], outputNames: ['logits'], dynamicAxes: { image: { 0: 'batch' }, logits: { 0: 'batch' } } });
+fb.onnx.export(net, [example], file, {
+  inputNames: ['image'],
+  outputNames: ['logits'],
+  dynamicAxes: { image: { 0: 'batch' }, logits: { 0: 'batch' } },
+});
 const ort = await import('onnxruntime-node');
 const session = await ort.InferenceSession.create(file);
 for (const n of [1, 64]) {
   const [images] = new data.DataLoader(test, { batchSize: n })[Symbol.iterator]().next().value!;
   const ours = fb.noGrad(() => net(images)).toTypedArray() as Float32Array;
-  const theirs = (await session.run({ image: new ort.Tensor('float32', images.toTypedArray() as Float32Array, images.shape) }))['logits']!;
+  const theirs = (
+    await session.run({ image: new ort.Tensor('float32', images.toTypedArray() as Float32Array, images.shape) })
+  )['logits']!;
   const worst = (theirs.data as Float32Array).reduce((w, v, i) => Math.max(w, Math.abs(v - ours[i]!)), 0);
   console.log(`onnxruntime, batch ${n}: largest difference ${worst.toExponential(1)}`);
   if (!(worst < 1e-3)) throw new Error('onnxruntime gives other results');
 }
 
-fb.viz.plot(history, { x: 'step', y: 'loss', title: `LeNet on MNIST: ${accuracy.toFixed(2)} %`, logY: true }).save(join(args.out, 'loss.svg'));
+fb.viz
+  .plot(history, { x: 'step', y: 'loss', title: `LeNet on MNIST: ${accuracy.toFixed(2)} %`, logY: true })
+  .save(join(args.out, 'loss.svg'));
 console.log(`written: ${['lenet.fbg', 'lenet.onnx', 'loss.svg'].map((f) => join(args.out, f)).join(', ')}`);

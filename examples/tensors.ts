@@ -3,7 +3,13 @@ import * as fb from 'flambeau';
 
 fb.manualSeed(1);
 const a = fb.rand(3, 2); // shape as arguments or as one array
-const b = fb.tensor([[1, 2], [3, 4]], { dtype: 'float64', requiresGrad: true });
+const b = fb.tensor(
+  [
+    [1, 2],
+    [3, 4],
+  ],
+  { dtype: 'float64', requiresGrad: true },
+);
 console.log(a.shape, a.dtype, a.device, a.stride(), a.numel());
 console.log(fb.zeros(2, 3), fb.ones([2, 3]), fb.eye(4));
 console.log(fb.randn(5, 5, { requiresGrad: true }));

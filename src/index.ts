@@ -10,12 +10,25 @@ export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
 export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
-export { setPrintOptions, setPrintOptions as setPrintoptions, getPrintOptions, type PrintOptions } from './tensor/print.js';
+export {
+  setPrintOptions,
+  setPrintOptions as setPrintoptions,
+  getPrintOptions,
+  type PrintOptions,
+} from './tensor/print.js';
 export * from './tensor/errors.js';
 export { GradFn } from './tensor/grad_fn.js';
 export { Generator, defaultGenerator, getRngState, initialSeed, manualSeed, seed, setRngState } from './random.js';
 export * as random from './random.js';
-export { enableGrad, inferenceMode, isGradEnabled, isInferenceModeEnabled, noGrad, setGradEnabled, type ModeGuard } from './autograd/modes.js';
+export {
+  enableGrad,
+  inferenceMode,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  setGradEnabled,
+  type ModeGuard,
+} from './autograd/modes.js';
 export * as autograd from './autograd/index.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';

@@ -31,9 +31,12 @@ function plainBar(o: ProgressOptions, total: number | null, stream: NodeJS.Write
   let last = start;
   let count = 0;
   const line = (): void => {
-    const part = total === null ? `${count}` : `${count}/${total} (${total === 0 ? 100 : Math.floor((100 * count) / total)}%)`;
+    const part =
+      total === null ? `${count}` : `${count}/${total} (${total === 0 ? 100 : Math.floor((100 * count) / total)}%)`;
     const extra = o.postfix === undefined ? '' : ` ${o.postfix()}`;
-    stream.write(`${o.desc === undefined ? '' : `${o.desc}: `}${part} ${((performance.now() - start) / 1000).toFixed(1)}s ${rate(count, start)}${extra}\n`);
+    stream.write(
+      `${o.desc === undefined ? '' : `${o.desc}: `}${part} ${((performance.now() - start) / 1000).toFixed(1)}s ${rate(count, start)}${extra}\n`,
+    );
   };
   return {
     update(n) {
@@ -47,7 +50,10 @@ function plainBar(o: ProgressOptions, total: number | null, stream: NodeJS.Write
 }
 
 interface CliProgress {
-  SingleBar: new (options: object, preset: object) => {
+  SingleBar: new (
+    options: object,
+    preset: object,
+  ) => {
     start(total: number, value: number, payload: object): void;
     update(value: number, payload: object): void;
     stop(): void;
@@ -92,14 +98,18 @@ function makeBar(items: unknown, o: ProgressOptions): Bar {
 }
 
 /** What `progress` gives: iterable as its source is. */
-export type Progress<T> = (T extends Iterable<infer U> ? Iterable<U> : unknown) & (T extends AsyncIterable<infer V> ? AsyncIterable<V> : unknown);
+export type Progress<T> = (T extends Iterable<infer U> ? Iterable<U> : unknown) &
+  (T extends AsyncIterable<infer V> ? AsyncIterable<V> : unknown);
 
 /**
  * Passes the items of a sync or async iterable through and shows how far the loop is.
  *
  *     for await (const [x, t] of progress(loader, { desc: 'epoch 1' })) ...
  */
-export function progress<T extends Iterable<unknown> | AsyncIterable<unknown>>(items: T, options: ProgressOptions = {}): Progress<T> {
+export function progress<T extends Iterable<unknown> | AsyncIterable<unknown>>(
+  items: T,
+  options: ProgressOptions = {},
+): Progress<T> {
   const sync = items as Iterable<unknown>;
   const async = items as AsyncIterable<unknown>;
   return {

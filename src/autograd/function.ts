@@ -17,7 +17,8 @@ export class FunctionCtx {
   /** Keeps inputs or outputs for backward, guarded against in-place changes. Other values: set them as fields. */
   saveForBackward(...tensors: (Tensor | null)[]): void {
     for (const t of tensors) {
-      if (t !== null && !isTensor(t)) throw new AutogradError(`saveForBackward can only save tensors, but got ${typeof t}`);
+      if (t !== null && !isTensor(t))
+        throw new AutogradError(`saveForBackward can only save tensors, but got ${typeof t}`);
     }
     this.#saved = tensors;
   }
@@ -57,7 +58,9 @@ export class Function {
     throw new AutogradError('You must implement the forward function for custom autograd.Function.');
   }
   static backward(_ctx: FunctionCtx, ..._gradOutputs: never[]): unknown {
-    throw new AutogradError('You must implement the backward function for your custom autograd.Function to use it with backward mode AD.');
+    throw new AutogradError(
+      'You must implement the backward function for your custom autograd.Function to use it with backward mode AD.',
+    );
   }
 
   /** Runs forward without recording its operations and makes the results differentiable through backward. */
@@ -75,8 +78,12 @@ export class Function {
     const { dirty, nonDifferentiable, materialize } = ctx._marks;
     const list: unknown[] = Array.isArray(result) ? result : [result];
     // A result that is an argument, unchanged, must not take the argument's place in the graph.
-    const outputs = list.map((o) => (isTensor(o) && args.includes(o) && !dirty.has(o) ? noGrad(() => wrap(native.ops.alias(o._h))) : o));
-    const differentiable = outputs.map((o) => (isTensor(o) && isFloatingDtype(o.dtype) && !nonDifferentiable.has(o) ? o : null));
+    const outputs = list.map((o) =>
+      isTensor(o) && args.includes(o) && !dirty.has(o) ? noGrad(() => wrap(native.ops.alias(o._h))) : o,
+    );
+    const differentiable = outputs.map((o) =>
+      isTensor(o) && isFloatingDtype(o.dtype) && !nonDifferentiable.has(o) ? o : null,
+    );
     const metas = differentiable.map((o) => (o === null ? null : { shape: o.shape, dtype: dtypeCode(o.dtype) }));
     const saved = ctx.savedTensors;
     const name = `${this.name}Backward`;
@@ -92,13 +99,17 @@ export class Function {
       const gradients = Array.isArray(found) ? (found as unknown[]) : [found];
       // As in PyTorch, trailing nulls beyond the arguments are allowed.
       if (gradients.length < args.length || gradients.slice(args.length).some((g) => g !== null && g !== undefined)) {
-        throw new AutogradError(`function ${name} returned an incorrect number of gradients (expected ${args.length}, got ${gradients.length})`);
+        throw new AutogradError(
+          `function ${name} returned an incorrect number of gradients (expected ${args.length}, got ${gradients.length})`,
+        );
       }
       return args.map((a, i) => {
         const g = gradients[i];
         if (g === null || g === undefined) return null;
-        if (!isTensor(g)) throw new AutogradError(`function ${name} returned ${typeof g} for argument ${i}, expected a Tensor or null`);
-        if (!isTensor(a)) throw new AutogradError(`function ${name} returned a gradient for argument ${i}, which is not a Tensor`);
+        if (!isTensor(g))
+          throw new AutogradError(`function ${name} returned ${typeof g} for argument ${i}, expected a Tensor or null`);
+        if (!isTensor(a))
+          throw new AutogradError(`function ${name} returned a gradient for argument ${i}, which is not a Tensor`);
         return g._h;
       });
     };

@@ -17,26 +17,45 @@ type Inputs = Tensor | readonly Tensor[];
 
 /** Leaves (or graph tensors under createGraph) that stand for the inputs. */
 function prepare(inputs: Inputs, createGraph: boolean): Tensor[] {
-  return (isTensor(inputs) ? [inputs] : inputs).map((t) => (createGraph && t.requiresGrad ? t.viewAs(t) : t.detach().requiresGrad_()));
+  return (isTensor(inputs) ? [inputs] : inputs).map((t) =>
+    createGraph && t.requiresGrad ? t.viewAs(t) : t.detach().requiresGrad_(),
+  );
 }
 const call = (fn: (...xs: Tensor[]) => Tensor, xs: Tensor[]): Tensor => {
   const out = fn(...xs);
   if (!isTensor(out)) throw new AutogradError('the function must return one tensor');
   return out;
 };
-function gradients(out: Tensor, xs: Tensor[], v: Tensor | null, retainGraph: boolean, createGraph: boolean, strict: boolean): Tensor[] {
+function gradients(
+  out: Tensor,
+  xs: Tensor[],
+  v: Tensor | null,
+  retainGraph: boolean,
+  createGraph: boolean,
+  strict: boolean,
+): Tensor[] {
   if (!out.requiresGrad) {
-    if (strict) throw new AutogradError('The output of the function is independent of the inputs. This is not allowed in strict mode.');
+    if (strict)
+      throw new AutogradError(
+        'The output of the function is independent of the inputs. This is not allowed in strict mode.',
+      );
     return xs.map((x) => zerosLike(x));
   }
   return grad(out, xs, { gradOutputs: v, retainGraph, createGraph, allowUnused: true }).map((g, i) => {
-    if (g === null && strict) throw new AutogradError(`The output of the function is independent of input ${i}. This is not allowed in strict mode.`);
+    if (g === null && strict)
+      throw new AutogradError(
+        `The output of the function is independent of input ${i}. This is not allowed in strict mode.`,
+      );
     return g ?? zerosLike(xs[i]!);
   });
 }
 const finish = (ts: Tensor[], createGraph: boolean): Tensor[] => (createGraph ? ts : ts.map((t) => t.detach()));
 
-function jacobianRows(fn: (...xs: Tensor[]) => Tensor, inputs: Inputs, o: FunctionalOptions): { xs: Tensor[]; parts: Tensor[] } {
+function jacobianRows(
+  fn: (...xs: Tensor[]) => Tensor,
+  inputs: Inputs,
+  o: FunctionalOptions,
+): { xs: Tensor[]; parts: Tensor[] } {
   const { createGraph = false, strict = false } = o;
   return enableGrad(() => {
     const xs = prepare(inputs, createGraph);
@@ -56,19 +75,28 @@ function jacobianRows(fn: (...xs: Tensor[]) => Tensor, inputs: Inputs, o: Functi
 }
 
 /** d out / d input: shape [...out.shape, ...input.shape]; an array of them for an array of inputs. */
-export function jacobian<I extends Inputs>(fn: Fn<I>, inputs: I, o: FunctionalOptions = {}): I extends Tensor ? Tensor : Tensor[] {
+export function jacobian<I extends Inputs>(
+  fn: Fn<I>,
+  inputs: I,
+  o: FunctionalOptions = {},
+): I extends Tensor ? Tensor : Tensor[] {
   const { parts } = jacobianRows(fn as (...xs: Tensor[]) => Tensor, inputs, o);
   return (isTensor(inputs) ? parts[0]! : parts) as I extends Tensor ? Tensor : Tensor[];
 }
 
 /** Second derivatives of a scalar function: shape [...input.shape, ...input.shape], or a matrix of them for several inputs. */
-export function hessian<I extends Inputs>(fn: Fn<I>, inputs: I, o: FunctionalOptions = {}): I extends Tensor ? Tensor : Tensor[][] {
+export function hessian<I extends Inputs>(
+  fn: Fn<I>,
+  inputs: I,
+  o: FunctionalOptions = {},
+): I extends Tensor ? Tensor : Tensor[][] {
   const f = fn as (...xs: Tensor[]) => Tensor;
   const list: readonly Tensor[] = isTensor(inputs) ? [inputs] : (inputs as readonly Tensor[]);
   const rows = list.map((_, i) => {
     const gradient = (...xs: Tensor[]): Tensor => {
       const out = call(f, xs);
-      if (out.numel() !== 1) throw new ShapeError('The Tensor returned by the function given to hessian should contain a single element');
+      if (out.numel() !== 1)
+        throw new ShapeError('The Tensor returned by the function given to hessian should contain a single element');
       const [g] = out.requiresGrad ? grad(out.reshape([]), [xs[i]!], { createGraph: true, allowUnused: true }) : [null];
       return g ?? zerosLike(xs[i]!);
     };
@@ -78,12 +106,20 @@ export function hessian<I extends Inputs>(fn: Fn<I>, inputs: I, o: FunctionalOpt
 }
 
 /** [fn(inputs), v^T J]. `v` has the shape of the output; it may be left out for a single element. */
-export function vjp<I extends Inputs>(fn: Fn<I>, inputs: I, v: Tensor | null = null, o: FunctionalOptions = {}): [Tensor, I extends Tensor ? Tensor : Tensor[]] {
+export function vjp<I extends Inputs>(
+  fn: Fn<I>,
+  inputs: I,
+  v: Tensor | null = null,
+  o: FunctionalOptions = {},
+): [Tensor, I extends Tensor ? Tensor : Tensor[]] {
   const { createGraph = false, strict = false } = o;
   return enableGrad(() => {
     const xs = prepare(inputs, createGraph);
     const out = call(fn as (...ts: Tensor[]) => Tensor, xs);
-    if (v === null && out.numel() !== 1) throw new AutogradError('The vector v can only be None if the user-provided function returns a single Tensor with a single element.');
+    if (v === null && out.numel() !== 1)
+      throw new AutogradError(
+        'The vector v can only be None if the user-provided function returns a single Tensor with a single element.',
+      );
     const gs = finish(gradients(out, xs, v, createGraph, createGraph, strict), createGraph);
     return [createGraph ? out : out.detach(), (isTensor(inputs) ? gs[0]! : gs) as I extends Tensor ? Tensor : Tensor[]];
   });
@@ -94,7 +130,12 @@ export function jvp<I extends Inputs>(fn: Fn<I>, inputs: I, v?: I, o: Functional
   const { createGraph = false, strict = false } = o;
   return enableGrad(() => {
     const xs = prepare(inputs, createGraph);
-    const vs = v === undefined ? xs.map((x) => ones(x.shape, { dtype: x.dtype })) : isTensor(v) ? [v as Tensor] : [...(v as readonly Tensor[])];
+    const vs =
+      v === undefined
+        ? xs.map((x) => ones(x.shape, { dtype: x.dtype }))
+        : isTensor(v)
+          ? [v as Tensor]
+          : [...(v as readonly Tensor[])];
     const out = call(fn as (...ts: Tensor[]) => Tensor, xs);
     const dummy = zeros(out.shape, { dtype: out.dtype, requiresGrad: true });
     const gs = gradients(out, xs, dummy, true, true, strict);
@@ -102,13 +143,22 @@ export function jvp<I extends Inputs>(fn: Fn<I>, inputs: I, v?: I, o: Functional
     const product =
       differentiable.length === 0
         ? zerosLike(out)
-        : grad(differentiable.map(([g]) => g), dummy, { gradOutputs: differentiable.map(([, w]) => w), createGraph, retainGraph: createGraph })[0]!;
+        : grad(
+            differentiable.map(([g]) => g),
+            dummy,
+            { gradOutputs: differentiable.map(([, w]) => w), createGraph, retainGraph: createGraph },
+          )[0]!;
     return [createGraph ? out : out.detach(), createGraph ? product : product.detach()];
   });
 }
 
 /** [fn(inputs), v^T H] for a scalar function. */
-export function vhp<I extends Inputs>(fn: Fn<I>, inputs: I, v: I, o: FunctionalOptions = {}): [Tensor, I extends Tensor ? Tensor : Tensor[]] {
+export function vhp<I extends Inputs>(
+  fn: Fn<I>,
+  inputs: I,
+  v: I,
+  o: FunctionalOptions = {},
+): [Tensor, I extends Tensor ? Tensor : Tensor[]] {
   const { createGraph = false, strict = false } = o;
   return enableGrad(() => {
     const xs = prepare(inputs, createGraph);
@@ -116,9 +166,22 @@ export function vhp<I extends Inputs>(fn: Fn<I>, inputs: I, v: I, o: FunctionalO
     const out = call(fn as (...ts: Tensor[]) => Tensor, xs);
     const first = gradients(out, xs, null, true, true, strict);
     const linked = first.map((g, i) => [g, vs[i]!] as const).filter(([g]) => g.requiresGrad);
-    const found = linked.length === 0 ? xs.map(() => null) : grad(linked.map(([g]) => g), xs, { gradOutputs: linked.map(([, w]) => w), createGraph, retainGraph: createGraph, allowUnused: true });
-    const parts = finish(found.map((g, i) => g ?? zerosLike(xs[i]!)), createGraph);
-    return [createGraph ? out : out.detach(), (isTensor(inputs) ? parts[0]! : parts) as I extends Tensor ? Tensor : Tensor[]];
+    const found =
+      linked.length === 0
+        ? xs.map(() => null)
+        : grad(
+            linked.map(([g]) => g),
+            xs,
+            { gradOutputs: linked.map(([, w]) => w), createGraph, retainGraph: createGraph, allowUnused: true },
+          );
+    const parts = finish(
+      found.map((g, i) => g ?? zerosLike(xs[i]!)),
+      createGraph,
+    );
+    return [
+      createGraph ? out : out.detach(),
+      (isTensor(inputs) ? parts[0]! : parts) as I extends Tensor ? Tensor : Tensor[],
+    ];
   });
 }
 

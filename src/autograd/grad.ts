@@ -10,7 +10,10 @@ export interface GradOptions {
   createGraph?: boolean;
 }
 
-function outputHandles(outputs: readonly Tensor[], given: Tensor | readonly (Tensor | null)[] | null | undefined): (Handle | null)[] {
+function outputHandles(
+  outputs: readonly Tensor[],
+  given: Tensor | readonly (Tensor | null)[] | null | undefined,
+): (Handle | null)[] {
   const list = given == null ? outputs.map(() => null) : isTensor(given) ? [given] : given;
   if (list.length !== outputs.length) {
     throw new AutogradError(`got ${outputs.length} tensors and ${list.length} gradients`);
@@ -32,14 +35,33 @@ const listOf = (x: Tensor | readonly Tensor[]): readonly Tensor[] => (isTensor(x
  * Gradients of the outputs with respect to the inputs; nothing is accumulated.
  * Throws AutogradError when an input was not used (unless `allowUnused`, then its gradient is null).
  */
-export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions & { allowUnused: true }): (Tensor | null)[];
-export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options?: GradOptions & { allowUnused?: false }): Tensor[];
-export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions & { allowUnused?: boolean } = {}): (Tensor | null)[] {
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions & { allowUnused: true },
+): (Tensor | null)[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options?: GradOptions & { allowUnused?: false },
+): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions & { allowUnused?: boolean } = {},
+): (Tensor | null)[] {
   const roots = listOf(outputs);
   const leaves = listOf(inputs);
   if (leaves.length === 0) throw new AutogradError('grad requires non-empty inputs.');
   const { createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
-  const found = native.backward(roots.map((t) => t._h), outputHandles(roots, options.gradOutputs), leaves.map((t) => t._h), retainGraph, createGraph, allowUnused);
+  const found = native.backward(
+    roots.map((t) => t._h),
+    outputHandles(roots, options.gradOutputs),
+    leaves.map((t) => t._h),
+    retainGraph,
+    createGraph,
+    allowUnused,
+  );
   return found.map((h) => (h === null ? null : wrap(h)));
 }
 
@@ -51,7 +73,14 @@ export function backward(
 ): void {
   const roots = listOf(tensors);
   const { createGraph = false, retainGraph = createGraph } = options;
-  native.backward(roots.map((t) => t._h), outputHandles(roots, gradTensors), null, retainGraph, createGraph, false);
+  native.backward(
+    roots.map((t) => t._h),
+    outputHandles(roots, gradTensors),
+    null,
+    retainGraph,
+    createGraph,
+    false,
+  );
 }
 
 /** PyTorch 0.3's wrapper. Variables and tensors are one: with `requiresGrad` set it is a leaf over the same values, else the tensor itself. */

@@ -24,8 +24,13 @@ export function gradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: G
   const { eps = 1e-6, atol = 1e-5, rtol = 1e-3, raiseException = true } = options;
   const list: readonly Tensor[] = isTensor(inputs) ? [inputs] : inputs;
   const wanted = list.filter((t) => t.requiresGrad);
-  if (wanted.length === 0) throw new AutogradError('gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.');
-  for (const t of wanted) if (t.dtype !== 'float64') throw new DTypeError(`gradcheck: inputs that require grad must be float64, got ${t.dtype}`);
+  if (wanted.length === 0)
+    throw new AutogradError(
+      'gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.',
+    );
+  for (const t of wanted)
+    if (t.dtype !== 'float64')
+      throw new DTypeError(`gradcheck: inputs that require grad must be float64, got ${t.dtype}`);
   const run = (xs: readonly Tensor[]): readonly Tensor[] => {
     const out = fn(...xs);
     return (isTensor(out) ? [out] : out).filter((o) => o.isFloatingPoint());
@@ -37,7 +42,9 @@ export function gradcheck(fn: Fn, inputs: Tensor | readonly Tensor[], options: G
     // analytic[j][k]: gradients of output element j with respect to wanted input k
     const analytic = Array.from({ length: n }, (_, j) =>
       out.requiresGrad
-        ? grad(flat.select(0, j), wanted, { retainGraph: true, allowUnused: true }).map((g, k) => flatValues(g ?? zerosLike(wanted[k]!)))
+        ? grad(flat.select(0, j), wanted, { retainGraph: true, allowUnused: true }).map((g, k) =>
+            flatValues(g ?? zerosLike(wanted[k]!)),
+          )
         : wanted.map((t) => flatValues(zerosLike(t))),
     );
     for (const [k, input] of wanted.entries()) {

@@ -7,7 +7,13 @@ export interface ModeGuard extends Disposable {
   end(): void;
 }
 
-function scoped<T>(name: string, get: () => boolean, set: (on: boolean) => void, on: boolean, body?: () => T): T | ModeGuard {
+function scoped<T>(
+  name: string,
+  get: () => boolean,
+  set: (on: boolean) => void,
+  on: boolean,
+  body?: () => T,
+): T | ModeGuard {
   const before = get();
   set(on);
   if (body === undefined) {
@@ -26,7 +32,9 @@ function scoped<T>(name: string, get: () => boolean, set: (on: boolean) => void,
   }
   if (result instanceof Promise) {
     result.catch(() => {});
-    throw new TypeError(`${name}() takes a synchronous callback; in async code hold it: { using _ = ${name}(); ... } without awaits inside`);
+    throw new TypeError(
+      `${name}() takes a synchronous callback; in async code hold it: { using _ = ${name}(); ... } without awaits inside`,
+    );
   }
   return result;
 }
@@ -59,7 +67,13 @@ export function inferenceMode<T>(body: () => T): T;
 export function inferenceMode<T>(mode: boolean, body: () => T): T;
 export function inferenceMode<T>(a: boolean | (() => T) = true, b?: () => T): T | ModeGuard {
   const body = typeof a === 'function' ? a : b;
-  return scoped('inferenceMode', () => native.inferenceEnabled(), (on) => native.setInferenceEnabled(on), typeof a === 'function' ? true : a, body);
+  return scoped(
+    'inferenceMode',
+    () => native.inferenceEnabled(),
+    (on) => native.setInferenceEnabled(on),
+    typeof a === 'function' ? true : a,
+    body,
+  );
 }
 export const isInferenceModeEnabled = (): boolean => native.inferenceEnabled();
 

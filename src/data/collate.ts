@@ -22,7 +22,9 @@ function collate(samples: readonly unknown[]): unknown {
     for (const [i, t] of tensors.entries()) {
       if (!isTensor(t)) throw new DTypeError(`defaultCollate: sample 0 is a tensor, sample ${i} is not`);
       if (!t.isSameSize(first)) {
-        throw new ShapeError(`stack expects each tensor to be equal size, but got [${first.shape.join(', ')}] at entry 0 and [${t.shape.join(', ')}] at entry ${i}`);
+        throw new ShapeError(
+          `stack expects each tensor to be equal size, but got [${first.shape.join(', ')}] at entry 0 and [${t.shape.join(', ')}] at entry ${i}`,
+        );
       }
     }
     return stack(tensors, 0);
@@ -39,16 +41,24 @@ function collate(samples: readonly unknown[]): unknown {
     case 'object':
       break;
     default:
-      throw new DTypeError(`default_collate: batch must contain tensors, numbers, strings, arrays or records; found ${typeof first}`);
+      throw new DTypeError(
+        `default_collate: batch must contain tensors, numbers, strings, arrays or records; found ${typeof first}`,
+      );
   }
-  if (first === null) throw new DTypeError('default_collate: batch must contain tensors, numbers, strings, arrays or records; found null');
+  if (first === null)
+    throw new DTypeError(
+      'default_collate: batch must contain tensors, numbers, strings, arrays or records; found null',
+    );
   if (ArrayBuffer.isView(first)) return collate((samples as TypedArray[]).map((a) => fromTypedArray(a)));
   if (Array.isArray(first)) {
     const rows = samples as readonly (readonly unknown[])[];
-    if (rows.some((r) => !Array.isArray(r) || r.length !== first.length)) throw new ShapeError('each element in list of batch should be of equal size');
+    if (rows.some((r) => !Array.isArray(r) || r.length !== first.length))
+      throw new ShapeError('each element in list of batch should be of equal size');
     return first.map((_, k) => collate(rows.map((r) => r[k])));
   }
-  return Object.fromEntries(Object.keys(first).map((k) => [k, collate(samples.map((s) => (s as Record<string, unknown>)[k]))]));
+  return Object.fromEntries(
+    Object.keys(first).map((k) => [k, collate(samples.map((s) => (s as Record<string, unknown>)[k]))]),
+  );
 }
 
 /**

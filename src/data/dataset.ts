@@ -45,7 +45,9 @@ export class TensorDataset<T extends readonly Tensor[]> extends Dataset<T> {
     if (tensors.length === 0) throw new ValueError('TensorDataset(): expected at least one tensor');
     for (const t of tensors) {
       if (t.ndim === 0 || t.shape[0] !== tensors[0]!.shape[0]) {
-        throw new ShapeError(`Size mismatch between tensors: first sizes are ${tensors.map((x) => String(x.shape[0])).join(', ')}`);
+        throw new ShapeError(
+          `Size mismatch between tensors: first sizes are ${tensors.map((x) => String(x.shape[0])).join(', ')}`,
+        );
       }
     }
     this.tensors = tensors;
@@ -78,11 +80,14 @@ export class ArrayDataset<T> extends Dataset<T> {
     return this.items.length;
   }
   get(index: number): T {
-    if (index < 0 || index >= this.items.length) throw new IndexError(`index ${index} is out of range for a data set of ${this.items.length} samples`);
+    if (index < 0 || index >= this.items.length)
+      throw new IndexError(`index ${index} is out of range for a data set of ${this.items.length} samples`);
     return this.items[index]!;
   }
   override workerSource(): WorkerSource | undefined {
-    return this.get === ArrayDataset.prototype.get ? { module: import.meta.url, name: 'ArrayDataset', args: [this.items] } : undefined;
+    return this.get === ArrayDataset.prototype.get
+      ? { module: import.meta.url, name: 'ArrayDataset', args: [this.items] }
+      : undefined;
   }
 }
 
@@ -100,11 +105,14 @@ export class Subset<T> extends Dataset<T> {
   }
   get(index: number): T | Promise<T> {
     const at = this.indices[index];
-    if (at === undefined) throw new IndexError(`index ${index} is out of range for a subset of ${this.indices.length} samples`);
+    if (at === undefined)
+      throw new IndexError(`index ${index} is out of range for a subset of ${this.indices.length} samples`);
     return this.dataset.get(at);
   }
   override getBatch(indices: readonly number[]): unknown {
-    return this.get === Subset.prototype.get ? this.dataset.getBatch?.(indices.map((i) => this.indices[i]!)) : undefined;
+    return this.get === Subset.prototype.get
+      ? this.dataset.getBatch?.(indices.map((i) => this.indices[i]!))
+      : undefined;
   }
   override workerSource(): WorkerSource | undefined {
     const inner = this.dataset.workerSource?.();
@@ -130,7 +138,8 @@ export class ConcatDataset<T> extends Dataset<T> {
   get(index: number): T | Promise<T> {
     const at = index < 0 ? index + this.length : index;
     const d = this.cumulativeSizes.findIndex((end) => at < end);
-    if (d < 0 || at < 0) throw new IndexError(`index ${index} is out of range for a data set of ${this.length} samples`);
+    if (d < 0 || at < 0)
+      throw new IndexError(`index ${index} is out of range for a data set of ${this.length} samples`);
     return this.datasets[d]!.get(d === 0 ? at : at - this.cumulativeSizes[d - 1]!);
   }
   override workerSource(): WorkerSource | undefined {
@@ -144,7 +153,11 @@ export class ConcatDataset<T> extends Dataset<T> {
  * Disjoint random subsets with these lengths, or with these fractions of the whole when they sum to 1.
  * The same generator seed gives PyTorch's split. Throws ValueError when the lengths do not sum to the data set's.
  */
-export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], options: { generator?: Generator | null } = {}): Subset<T>[] {
+export function randomSplit<T>(
+  dataset: Dataset<T>,
+  lengths: readonly number[],
+  options: { generator?: Generator | null } = {},
+): Subset<T>[] {
   let sizes = [...lengths];
   const sum = lengths.reduce((a, b) => a + b, 0);
   if (Math.abs(sum - 1) < 1e-9 && sum <= 1 + 1e-9 && lengths.some((f) => !Number.isInteger(f))) {
@@ -156,7 +169,10 @@ export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], 
   if (sizes.reduce((a, b) => a + b, 0) !== dataset.length) {
     throw new ValueError('Sum of input lengths does not equal the length of the input dataset!');
   }
-  const order = Array.from(randperm(dataset.length, { generator: options.generator ?? null }).toTypedArray() as BigInt64Array, Number);
+  const order = Array.from(
+    randperm(dataset.length, { generator: options.generator ?? null }).toTypedArray() as BigInt64Array,
+    Number,
+  );
   let at = 0;
   return sizes.map((n) => new Subset(dataset, order.slice(at, (at += n))));
 }

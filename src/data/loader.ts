@@ -50,23 +50,39 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   readonly prefetchFactor: number;
 
   constructor(dataset: Dataset<T> | IterableDataset<T>, options: DataLoaderOptions<T, B> = {}) {
-    const { shuffle = false, sampler = null, batchSampler = null, numWorkers = 0, collateFn = null, dropLast = false, generator = null } = options;
+    const {
+      shuffle = false,
+      sampler = null,
+      batchSampler = null,
+      numWorkers = 0,
+      collateFn = null,
+      dropLast = false,
+      generator = null,
+    } = options;
     const { timeout = 0, prefetchFactor = 2 } = options;
     const batchSize = options.batchSize === undefined ? 1 : options.batchSize;
     if (!Number.isInteger(numWorkers) || numWorkers < 0) {
       throw new ValueError('num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.');
     }
     if (timeout < 0) throw new ValueError('timeout option should be non-negative');
-    if (!Number.isInteger(prefetchFactor) || prefetchFactor < 1) throw new ValueError('prefetchFactor must be a positive integer');
+    if (!Number.isInteger(prefetchFactor) || prefetchFactor < 1)
+      throw new ValueError('prefetchFactor must be a positive integer');
     if (sampler !== null && shuffle) throw new ValueError('sampler option is mutually exclusive with shuffle');
     if (dataset instanceof IterableDataset) {
-      if (shuffle) throw new ValueError('DataLoader with IterableDataset: expected unspecified shuffle option, but got shuffle=true');
-      if (sampler !== null || batchSampler !== null) throw new ValueError('DataLoader with IterableDataset: expected unspecified sampler option');
+      if (shuffle)
+        throw new ValueError(
+          'DataLoader with IterableDataset: expected unspecified shuffle option, but got shuffle=true',
+        );
+      if (sampler !== null || batchSampler !== null)
+        throw new ValueError('DataLoader with IterableDataset: expected unspecified sampler option');
     }
     if (batchSampler !== null && ((options.batchSize ?? 1) !== 1 || shuffle || sampler !== null || dropLast)) {
-      throw new ValueError('batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last');
+      throw new ValueError(
+        'batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last',
+      );
     }
-    if (batchSize === null && dropLast) throw new ValueError('batch_size=None option disables auto-batching and is mutually exclusive with drop_last');
+    if (batchSize === null && dropLast)
+      throw new ValueError('batch_size=None option disables auto-batching and is mutually exclusive with drop_last');
     this.dataset = dataset;
     this.numWorkers = numWorkers;
     this.collateFn = collateFn;
@@ -83,7 +99,8 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
       this.batchSampler = null;
     } else {
       this.sampler = sampler ?? (shuffle ? new RandomSampler(dataset, { generator }) : new SequentialSampler(dataset));
-      this.batchSampler = batchSampler ?? (batchSize === null ? null : new BatchSampler(this.sampler, batchSize, dropLast));
+      this.batchSampler =
+        batchSampler ?? (batchSize === null ? null : new BatchSampler(this.sampler, batchSize, dropLast));
     }
   }
 
@@ -108,12 +125,15 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   [Symbol.iterator](): IterableIterator<B> {
     if (this.numWorkers > 0) throw new ValueError('a DataLoader with numWorkers > 0 is asynchronous: use `for await`');
     this.#baseSeed();
-    return this.dataset instanceof IterableDataset ? this.#stream(this.dataset) : this.#batches(this.dataset, this.#requests());
+    return this.dataset instanceof IterableDataset
+      ? this.#stream(this.dataset)
+      : this.#batches(this.dataset, this.#requests());
   }
   *#batches(dataset: Dataset<T>, requests: Iterator<readonly number[] | number>): IterableIterator<B> {
     const sync = (i: number): T => {
       const sample = dataset.get(i);
-      if (sample instanceof Promise) throw new ValueError('the data set gives promises: use `for await` over the DataLoader');
+      if (sample instanceof Promise)
+        throw new ValueError('the data set gives promises: use `for await` over the DataLoader');
       return sample;
     };
     for (let r = requests.next(); r.done !== true; r = requests.next()) {
@@ -162,7 +182,10 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   async *#asyncBatches(dataset: Dataset<T>, requests: Iterator<readonly number[] | number>): AsyncGenerator<B> {
     for (let r = requests.next(); r.done !== true; r = requests.next()) {
       if (this.collateFn === null) yield (await load(dataset, r.value)) as B;
-      else yield this.collateFn(await Promise.all((typeof r.value === 'number' ? [r.value] : r.value).map((i) => dataset.get(i))));
+      else
+        yield this.collateFn(
+          await Promise.all((typeof r.value === 'number' ? [r.value] : r.value).map((i) => dataset.get(i))),
+        );
     }
   }
 }

@@ -99,7 +99,11 @@ export class WeightedRandomSampler extends Sampler {
   readonly numSamples: number;
   readonly replacement: boolean;
   readonly generator: Generator | null;
-  constructor(weights: readonly number[], numSamples: number, options: { replacement?: boolean; generator?: Generator | null } = {}) {
+  constructor(
+    weights: readonly number[],
+    numSamples: number,
+    options: { replacement?: boolean; generator?: Generator | null } = {},
+  ) {
     super();
     if (!Number.isInteger(numSamples) || numSamples <= 0) {
       throw new ValueError(`num_samples should be a positive integer value, but got num_samples=${numSamples}`);

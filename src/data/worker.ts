@@ -19,7 +19,15 @@ export interface WorkerRequest {
 }
 export type WorkerReply =
   | { readonly batch: number; readonly data: unknown }
-  | { readonly batch: number; readonly error: { readonly name: string; readonly message: string; readonly stack: string; readonly code: string | null } };
+  | {
+      readonly batch: number;
+      readonly error: {
+        readonly name: string;
+        readonly message: string;
+        readonly stack: string;
+        readonly code: string | null;
+      };
+    };
 
 /** One sample (batchSize null) or a collated batch, by the fast path where there is one. */
 export async function load(dataset: Dataset, indices: readonly number[] | number): Promise<unknown> {
@@ -34,7 +42,15 @@ if (parentPort !== null && workerData !== null && typeof workerData === 'object'
   const start = (workerData as { flambeauLoader: WorkerStart }).flambeauLoader;
   const describe = (batch: number, e: unknown): WorkerReply => {
     const error = e instanceof Error ? e : new Error(String(e));
-    return { batch, error: { name: error.name, message: error.message, stack: error.stack ?? '', code: (error as { code?: string }).code ?? null } };
+    return {
+      batch,
+      error: {
+        name: error.name,
+        message: error.message,
+        stack: error.stack ?? '',
+        code: (error as { code?: string }).code ?? null,
+      },
+    };
   };
   const ready = (async (): Promise<Dataset> => {
     manualSeed(start.seed + BigInt(start.id));

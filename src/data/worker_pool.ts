@@ -20,7 +20,11 @@ function startThread(start: WorkerStart): Worker {
   const workerData = { flambeauLoader: start };
   const js = new URL('./worker.js', import.meta.url);
   if (existsSync(fileURLToPath(js))) return new Worker(js, { workerData });
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace('index.cjs', 'index.mjs')).href;
+  const tsx = pathToFileURL(
+    createRequire(import.meta.url)
+      .resolve('tsx/esm/api')
+      .replace('index.cjs', 'index.mjs'),
+  ).href;
   const ts = new URL('./worker.ts', import.meta.url).href;
   const code = `import(${JSON.stringify(tsx)}).then((t) => (t.register(), import(${JSON.stringify(ts)})))`;
   return new Worker(code, { eval: true, workerData });
@@ -36,8 +40,14 @@ export interface PoolOptions {
 }
 
 /** Yields the batches of `requests` in order. Ends its threads however the loop is left. */
-export async function* runPool(requests: Iterator<readonly number[] | number>, o: PoolOptions): AsyncGenerator<unknown> {
-  const waiting = new Map<number, { resolve: (data: unknown) => void; reject: (e: Error) => void; data: Promise<unknown> }>();
+export async function* runPool(
+  requests: Iterator<readonly number[] | number>,
+  o: PoolOptions,
+): AsyncGenerator<unknown> {
+  const waiting = new Map<
+    number,
+    { resolve: (data: unknown) => void; reject: (e: Error) => void; data: Promise<unknown> }
+  >();
   const failAll = (e: Error): void => {
     for (const w of waiting.values()) w.reject(e);
   };
@@ -48,12 +58,16 @@ export async function* runPool(requests: Iterator<readonly number[] | number>, o
     worker.on('message', (reply: WorkerReply) => {
       const w = waiting.get(reply.batch);
       if ('error' in reply) w?.reject(new WorkerError(id, reply.error));
-      else if (w === undefined) unpack(reply.data); // nobody waits any more: take the tensors over so that they are freed
+      else if (w === undefined)
+        unpack(reply.data); // nobody waits any more: take the tensors over so that they are freed
       else w.resolve(unpack(reply.data));
     });
     worker.on('error', (e) => failAll(e));
     worker.on('exit', (code) => {
-      if (!closing) failAll(new FlambeauError('ERR_FLAMBEAU_WORKER', `DataLoader worker thread ${id} exited unexpectedly (code ${code})`));
+      if (!closing)
+        failAll(
+          new FlambeauError('ERR_FLAMBEAU_WORKER', `DataLoader worker thread ${id} exited unexpectedly (code ${code})`),
+        );
     });
     return worker;
   });
@@ -95,7 +109,10 @@ async function withTimeout<T>(p: Promise<T>, ms: number): Promise<T> {
   if (ms <= 0) return p;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new FlambeauError('ERR_FLAMBEAU_WORKER', `DataLoader timed out after ${ms} milliseconds`)), ms);
+    timer = setTimeout(
+      () => reject(new FlambeauError('ERR_FLAMBEAU_WORKER', `DataLoader timed out after ${ms} milliseconds`)),
+      ms,
+    );
   });
   try {
     return await Promise.race([p, late]);

@@ -15,7 +15,8 @@ export interface WorkerSource {
 interface TensorToken {
   readonly __tensor: unknown;
 }
-const isPlain = (x: object): boolean => Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null;
+const isPlain = (x: object): boolean =>
+  Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null;
 
 /** Replaces tensors by tokens. Each token must be unpacked exactly once. */
 export function pack(x: unknown): unknown {
@@ -48,6 +49,7 @@ export async function build(source: WorkerSource): Promise<unknown> {
 }
 async function resolve(x: unknown): Promise<unknown> {
   if (Array.isArray(x)) return Promise.all(x.map(resolve));
-  if (typeof x === 'object' && x !== null && isPlain(x) && 'source' in x) return build((x as { source: WorkerSource }).source);
+  if (typeof x === 'object' && x !== null && isPlain(x) && 'source' in x)
+    return build((x as { source: WorkerSource }).source);
   return x;
 }

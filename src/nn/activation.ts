@@ -116,7 +116,10 @@ export class ELU extends Module {
   readonly inplace: boolean;
   constructor(...rest: Rest<[alpha: number, inplace: boolean], { alpha?: number; inplace?: boolean }>) {
     super();
-    const o = merge<{ alpha?: number; inplace?: boolean }>('ELU', rest, ['alpha', 'inplace'], { alpha: 1, inplace: false });
+    const o = merge<{ alpha?: number; inplace?: boolean }>('ELU', rest, ['alpha', 'inplace'], {
+      alpha: 1,
+      inplace: false,
+    });
     this.alpha = o.alpha;
     this.inplace = o.inplace;
   }
@@ -133,12 +136,17 @@ export class LeakyReLU extends Module {
   readonly inplace: boolean;
   constructor(...rest: Rest<[negativeSlope: number, inplace: boolean], { negativeSlope?: number; inplace?: boolean }>) {
     super();
-    const o = merge<{ negativeSlope?: number; inplace?: boolean }>('LeakyReLU', rest, ['negativeSlope', 'inplace'], { negativeSlope: 0.01, inplace: false });
+    const o = merge<{ negativeSlope?: number; inplace?: boolean }>('LeakyReLU', rest, ['negativeSlope', 'inplace'], {
+      negativeSlope: 0.01,
+      inplace: false,
+    });
     this.negativeSlope = o.negativeSlope;
     this.inplace = o.inplace;
   }
   override forward(input: Tensor): Tensor {
-    return this.inplace ? inPlace((h) => native.ops.leakyRelu_(h, this.negativeSlope), input) : F.leakyRelu(input, this.negativeSlope);
+    return this.inplace
+      ? inPlace((h) => native.ops.leakyRelu_(h, this.negativeSlope), input)
+      : F.leakyRelu(input, this.negativeSlope);
   }
   override extraRepr(): string {
     return `negative_slope=${pyFloat(this.negativeSlope)}${this.inplace ? ', inplace=True' : ''}`;
@@ -148,16 +156,28 @@ export class Hardtanh extends Module {
   readonly minVal: number;
   readonly maxVal: number;
   readonly inplace: boolean;
-  constructor(...rest: Rest<[minVal: number, maxVal: number, inplace: boolean], { minVal?: number; maxVal?: number; inplace?: boolean }>) {
+  constructor(
+    ...rest: Rest<
+      [minVal: number, maxVal: number, inplace: boolean],
+      { minVal?: number; maxVal?: number; inplace?: boolean }
+    >
+  ) {
     super();
-    const o = merge<{ minVal?: number; maxVal?: number; inplace?: boolean }>('Hardtanh', rest, ['minVal', 'maxVal', 'inplace'], { minVal: -1, maxVal: 1, inplace: false });
+    const o = merge<{ minVal?: number; maxVal?: number; inplace?: boolean }>(
+      'Hardtanh',
+      rest,
+      ['minVal', 'maxVal', 'inplace'],
+      { minVal: -1, maxVal: 1, inplace: false },
+    );
     this.minVal = o.minVal;
     this.maxVal = o.maxVal;
     this.inplace = o.inplace;
     if (!(this.maxVal > this.minVal)) throw new ValueError('hardtanh: maxVal must be larger than minVal');
   }
   override forward(input: Tensor): Tensor {
-    return this.inplace ? inPlace((h) => native.ops.hardtanh_(h, this.minVal, this.maxVal), input) : F.hardtanh(input, this.minVal, this.maxVal);
+    return this.inplace
+      ? inPlace((h) => native.ops.hardtanh_(h, this.minVal, this.maxVal), input)
+      : F.hardtanh(input, this.minVal, this.maxVal);
   }
   override extraRepr(): string {
     return `min_val=${pyFloat(this.minVal)}, max_val=${pyFloat(this.maxVal)}${this.inplace ? ', inplace=True' : ''}`;
@@ -169,7 +189,10 @@ export class Softplus extends Module {
   readonly threshold: number;
   constructor(...rest: Rest<[beta: number, threshold: number], { beta?: number; threshold?: number }>) {
     super();
-    const o = merge<{ beta?: number; threshold?: number }>('Softplus', rest, ['beta', 'threshold'], { beta: 1, threshold: 20 });
+    const o = merge<{ beta?: number; threshold?: number }>('Softplus', rest, ['beta', 'threshold'], {
+      beta: 1,
+      threshold: 20,
+    });
     this.beta = o.beta;
     this.threshold = o.threshold;
   }

@@ -7,20 +7,35 @@ export type Rest<P extends readonly unknown[], O> = P extends readonly [infer A,
   : [options?: O];
 
 /** Merges positional values (named in order by `names`) and a trailing options object over the defaults. Unknown names throw. */
-export function merge<O extends object>(what: string, rest: readonly unknown[], names: readonly (keyof O)[], defaults: Required<O>): Required<O> {
+export function merge<O extends object>(
+  what: string,
+  rest: readonly unknown[],
+  names: readonly (keyof O)[],
+  defaults: Required<O>,
+): Required<O> {
   const out = { ...defaults };
   for (const [i, value] of rest.entries()) {
     if (value === undefined) continue;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.getPrototypeOf(value) === Object.prototype) {
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Object.getPrototypeOf(value) === Object.prototype
+    ) {
       if (i !== rest.length - 1) throw new ValueError(`${what}(): the options object must be the last argument`);
       for (const [name, v] of Object.entries(value)) {
         if (!(name in defaults)) {
-          throw new ValueError(`${what}(): unknown option '${name}' (expected one of ${Object.keys(defaults).join(', ')})`);
+          throw new ValueError(
+            `${what}(): unknown option '${name}' (expected one of ${Object.keys(defaults).join(', ')})`,
+          );
         }
         if (v !== undefined) out[name as keyof O] = v as Required<O>[keyof O];
       }
     } else if (i < names.length) out[names[i]!] = value as Required<O>[keyof O];
-    else throw new ValueError(`${what}(): takes at most ${names.length} optional arguments by position, got ${rest.length}`);
+    else
+      throw new ValueError(
+        `${what}(): takes at most ${names.length} optional arguments by position, got ${rest.length}`,
+      );
   }
   return out;
 }

@@ -8,7 +8,9 @@ abstract class ModuleSequence extends Module {
   protected list(): Module[] {
     const own = this as unknown as Record<string, unknown>;
     // Not children(): the same module may stand twice.
-    return Object.keys(this).map((k) => own[k]).filter((v): v is Module => v instanceof Module);
+    return Object.keys(this)
+      .map((k) => own[k])
+      .filter((v): v is Module => v instanceof Module);
   }
   override get length(): number {
     return this.list().length;

@@ -34,16 +34,31 @@ abstract class ConvNd extends Module {
   readonly dilation: readonly number[];
   readonly groups: number;
   /** `padding` in numbers; not enumerable. */
-  protected declare readonly pads: readonly number[];
-  protected declare readonly padFirst: readonly (readonly [number, number])[] | null;
+  declare protected readonly pads: readonly number[];
+  declare protected readonly padFirst: readonly (readonly [number, number])[] | null;
   readonly paddingMode: PaddingMode;
   weight: Parameter;
   bias: Parameter | null;
 
-  constructor(what: string, n: number, inChannels: number, outChannels: number, kernel: number | readonly number[], rest: readonly unknown[]) {
+  constructor(
+    what: string,
+    n: number,
+    inChannels: number,
+    outChannels: number,
+    kernel: number | readonly number[],
+    rest: readonly unknown[],
+  ) {
     super();
     type O = ConvOptions<number | readonly number[]>;
-    const o = merge<O>(what, rest, POSITIONAL, { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true, paddingMode: 'zeros', dtype: null });
+    const o = merge<O>(what, rest, POSITIONAL, {
+      stride: 1,
+      padding: 0,
+      dilation: 1,
+      groups: 1,
+      bias: true,
+      paddingMode: 'zeros',
+      dtype: null,
+    });
     if (!Number.isInteger(o.groups) || o.groups <= 0) throw new ValueError('groups must be a positive integer');
     if (inChannels % o.groups !== 0) throw new ValueError('in_channels must be divisible by groups');
     if (outChannels % o.groups !== 0) throw new ValueError('out_channels must be divisible by groups');
@@ -58,7 +73,8 @@ abstract class ConvNd extends Module {
     checkPaddingMode(o.paddingMode);
     this.paddingMode = o.paddingMode;
     // Equal zeros on both sides are the op's own business; everything else is added to the input first.
-    const sides = this.padding === 'same' ? samePads(this.kernelSize, this.dilation) : pads.map((n): [number, number] => [n, n]);
+    const sides =
+      this.padding === 'same' ? samePads(this.kernelSize, this.dilation) : pads.map((n): [number, number] => [n, n]);
     const first = o.paddingMode !== 'zeros' || sides.some(([before, after]) => before !== after);
     Object.defineProperty(this, 'pads', { value: first ? pads.map(() => 0) : pads });
     Object.defineProperty(this, 'padFirst', { value: first ? sides : null });
@@ -74,7 +90,9 @@ abstract class ConvNd extends Module {
     }
   }
   override extraRepr(): string {
-    const parts = [`${this.inChannels}, ${this.outChannels}, kernel_size=${py(this.kernelSize)}, stride=${py(this.stride)}`];
+    const parts = [
+      `${this.inChannels}, ${this.outChannels}, kernel_size=${py(this.kernelSize)}, stride=${py(this.stride)}`,
+    ];
     if (typeof this.padding === 'string' || this.padding.some((p) => p !== 0)) {
       parts.push(`padding=${typeof this.padding === 'string' ? this.padding : py(this.padding)}`);
     }
@@ -86,7 +104,10 @@ abstract class ConvNd extends Module {
   }
 }
 
-type ConvRest<S> = Rest<[stride: S, padding: S | 'valid' | 'same', dilation: S, groups: number, bias: boolean, paddingMode: PaddingMode], ConvOptions<S>>;
+type ConvRest<S> = Rest<
+  [stride: S, padding: S | 'valid' | 'same', dilation: S, groups: number, bias: boolean, paddingMode: PaddingMode],
+  ConvOptions<S>
+>;
 
 /** Convolution over [N, C, L] or [C, L]. */
 export class Conv1d extends ConvNd {
@@ -118,9 +139,17 @@ export class MaxPool2d extends Module {
   readonly padding: Size2;
   readonly dilation: Size2;
   readonly ceilMode: boolean;
-  constructor(kernelSize: Size2, ...rest: Rest<[stride: Size2 | null, padding: Size2, dilation: Size2, ceilMode: boolean], F.MaxPool2dOptions>) {
+  constructor(
+    kernelSize: Size2,
+    ...rest: Rest<[stride: Size2 | null, padding: Size2, dilation: Size2, ceilMode: boolean], F.MaxPool2dOptions>
+  ) {
     super();
-    const o = merge<F.MaxPool2dOptions>('MaxPool2d', rest, ['stride', 'padding', 'dilation', 'ceilMode'], { stride: null, padding: 0, dilation: 1, ceilMode: false });
+    const o = merge<F.MaxPool2dOptions>('MaxPool2d', rest, ['stride', 'padding', 'dilation', 'ceilMode'], {
+      stride: null,
+      padding: 0,
+      dilation: 1,
+      ceilMode: false,
+    });
     this.kernelSize = kernelSize;
     this.stride = o.stride ?? kernelSize;
     this.padding = o.padding;
@@ -142,9 +171,26 @@ export class AvgPool2d extends Module {
   readonly ceilMode: boolean;
   readonly countIncludePad: boolean;
   readonly divisorOverride: number | null;
-  constructor(kernelSize: Size2, ...rest: Rest<[stride: Size2 | null, padding: Size2, ceilMode: boolean, countIncludePad: boolean, divisorOverride: number | null], F.AvgPool2dOptions>) {
+  constructor(
+    kernelSize: Size2,
+    ...rest: Rest<
+      [
+        stride: Size2 | null,
+        padding: Size2,
+        ceilMode: boolean,
+        countIncludePad: boolean,
+        divisorOverride: number | null,
+      ],
+      F.AvgPool2dOptions
+    >
+  ) {
     super();
-    const o = merge<F.AvgPool2dOptions>('AvgPool2d', rest, ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'], { stride: null, padding: 0, ceilMode: false, countIncludePad: true, divisorOverride: null });
+    const o = merge<F.AvgPool2dOptions>(
+      'AvgPool2d',
+      rest,
+      ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'],
+      { stride: null, padding: 0, ceilMode: false, countIncludePad: true, divisorOverride: null },
+    );
     this.kernelSize = kernelSize;
     this.stride = o.stride ?? kernelSize;
     this.padding = o.padding;
@@ -153,7 +199,15 @@ export class AvgPool2d extends Module {
     this.divisorOverride = o.divisorOverride;
   }
   override forward(input: Tensor): Tensor {
-    return F.avgPool2d(input, this.kernelSize, this.stride, this.padding, this.ceilMode, this.countIncludePad, this.divisorOverride);
+    return F.avgPool2d(
+      input,
+      this.kernelSize,
+      this.stride,
+      this.padding,
+      this.ceilMode,
+      this.countIncludePad,
+      this.divisorOverride,
+    );
   }
   override extraRepr(): string {
     return `kernel_size=${size(this.kernelSize)}, stride=${size(this.stride)}, padding=${size(this.padding)}`;

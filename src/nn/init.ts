@@ -5,7 +5,8 @@ import { randperm, tensor } from '../tensor/create.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Generator } from '../random.js';
 
-export type Nonlinearity = 'linear' | 'conv1d' | 'conv2d' | 'conv3d' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'leaky_relu' | 'selu';
+export type Nonlinearity =
+  'linear' | 'conv1d' | 'conv2d' | 'conv3d' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'leaky_relu' | 'selu';
 export interface InitOptions {
   generator?: Generator | null;
 }
@@ -35,7 +36,8 @@ export function calculateGain(nonlinearity: Nonlinearity, param: number | null =
 
 /** [fanIn, fanOut] of a weight of two or more dimensions. */
 export function calculateFanInAndFanOut(t: Tensor): [number, number] {
-  if (t.ndim < 2) throw new ShapeError('Fan in and fan out can not be computed for tensor with fewer than 2 dimensions');
+  if (t.ndim < 2)
+    throw new ShapeError('Fan in and fan out can not be computed for tensor with fewer than 2 dimensions');
   const field = t.shape.slice(2).reduce((a, b) => a * b, 1);
   return [t.shape[1]! * field, t.shape[0]! * field];
 }
@@ -56,7 +58,10 @@ export function eye_(t: Tensor): Tensor {
   if (t.ndim !== 2) throw new ShapeError('Only tensors with 2 dimensions are supported');
   const n = t.shape[0]!;
   const m = t.shape[1]!;
-  return fillFrom(t, Float64Array.from({ length: n * m }, (_, i) => (Math.floor(i / m) === i % m ? 1 : 0)));
+  return fillFrom(
+    t,
+    Float64Array.from({ length: n * m }, (_, i) => (Math.floor(i / m) === i % m ? 1 : 0)),
+  );
 }
 /** Convolution weights that pass their input through, per group. */
 export function dirac_(t: Tensor, groups = 1): Tensor {
@@ -91,7 +96,8 @@ export interface KaimingOptions extends InitOptions {
 function kaimingStd(t: Tensor, o: KaimingOptions): number {
   const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = o;
   const [fanIn, fanOut] = calculateFanInAndFanOut(t);
-  if (!['fanIn', 'fanOut', 'fan_in', 'fan_out'].includes(mode)) throw new ValueError(`Mode ${mode} not supported, please use one of fanIn, fanOut`);
+  if (!['fanIn', 'fanOut', 'fan_in', 'fan_out'].includes(mode))
+    throw new ValueError(`Mode ${mode} not supported, please use one of fanIn, fanOut`);
   const fan = mode === 'fanIn' || mode === 'fan_in' ? fanIn : fanOut;
   return calculateGain(nonlinearity, a) / Math.sqrt(fan);
 }
@@ -111,25 +117,47 @@ export function truncNormal_(t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: Ini
   const u = normCdf((b - mean) / std);
   return noGrad(() => {
     t.uniform_(2 * l - 1, 2 * u - 1, { generator: o.generator ?? null });
-    t.copy_(erfinv(t).mul(std * Math.SQRT2).add(mean));
+    t.copy_(
+      erfinv(t)
+        .mul(std * Math.SQRT2)
+        .add(mean),
+    );
     return t.clamp_(a, b);
   });
 }
-const normCdf = (x: number): number => (1 + tensor(x / Math.SQRT2, { dtype: 'float64' }).erf().item()) / 2;
+const normCdf = (x: number): number =>
+  (1 +
+    tensor(x / Math.SQRT2, { dtype: 'float64' })
+      .erf()
+      .item()) /
+  2;
 
 /** Inverse of erf: Giles' polynomial (https://people.maths.ox.ac.uk/gilesm/files/gems_erfinv.pdf), then two Newton steps in float64. */
 function erfinv(t: Tensor): Tensor {
   const y = t.detach().double();
   const start = Float64Array.from(y.toTypedArray() as Float64Array, gilesErfinv);
   let x = tensor(start).reshape([...y.shape]);
-  for (let i = 0; i < 2; i++) x = x.sub(x.erf().sub(y).mul(x.square().exp()).mul(Math.sqrt(Math.PI) / 2));
+  for (let i = 0; i < 2; i++)
+    x = x.sub(
+      x
+        .erf()
+        .sub(y)
+        .mul(x.square().exp())
+        .mul(Math.sqrt(Math.PI) / 2),
+    );
   return x.to(t.dtype);
 }
 function gilesErfinv(x: number): number {
   if (Math.abs(x) >= 1) return Math.abs(x) === 1 ? x * Infinity : NaN;
   const w = -Math.log((1 - x) * (1 + x));
-  const near = [2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941];
-  const far = [-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682];
+  const near = [
+    2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 0.00021858087, -0.00125372503, -0.00417768164,
+    0.246640727, 1.50140941,
+  ];
+  const far = [
+    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
+    1.00167406, 2.83297682,
+  ];
   const [p, v] = w < 5 ? [near, w - 2.5] : [far, Math.sqrt(w) - 3];
   return x * p.reduce((sum, c) => sum * v + c, 0);
 }
@@ -140,7 +168,10 @@ export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
   if (t.numel() === 0) return t;
   const rows = t.shape[0]!;
   const cols = t.numel() / rows;
-  const draw = tensor(new Float32Array(rows * cols)).normal_(0, 1, { generator: o.generator ?? null }).double().toTypedArray() as Float64Array;
+  const draw = tensor(new Float32Array(rows * cols))
+    .normal_(0, 1, { generator: o.generator ?? null })
+    .double()
+    .toTypedArray() as Float64Array;
   // Work on the tall orientation: n x k with n >= k, column by column (modified Gram-Schmidt, twice for accuracy).
   const tall = rows >= cols;
   const [n, k] = tall ? [rows, cols] : [cols, rows];
@@ -159,7 +190,8 @@ export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
     for (let i = 0; i < n; i++) q[i * k + j]! /= Math.sqrt(norm);
   }
   const values = new Float64Array(rows * cols);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) values[r * cols + c] = gain * (tall ? q[r * k + c]! : q[c * k + r]!);
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < cols; c++) values[r * cols + c] = gain * (tall ? q[r * k + c]! : q[c * k + r]!);
   return fillFrom(t, values);
 }
 

@@ -24,8 +24,12 @@ export class Linear extends Module {
   constructor(inFeatures: number, outFeatures: number, ...rest: Rest<[bias: boolean], LinearOptions>) {
     super();
     const o = merge<LinearOptions>('Linear', rest, ['bias'], { bias: true, dtype: null });
-    for (const [what, n] of [['inFeatures', inFeatures], ['outFeatures', outFeatures]] as const) {
-      if (!Number.isInteger(n) || n < 0) throw new ValueError(`Linear(): ${what} must be an integer >= 0, got ${String(n)}`);
+    for (const [what, n] of [
+      ['inFeatures', inFeatures],
+      ['outFeatures', outFeatures],
+    ] as const) {
+      if (!Number.isInteger(n) || n < 0)
+        throw new ValueError(`Linear(): ${what} must be an integer >= 0, got ${String(n)}`);
     }
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
@@ -66,7 +70,10 @@ export class Flatten extends Module {
   readonly endDim: number;
   constructor(...rest: Rest<[startDim: number, endDim: number], { startDim?: number; endDim?: number }>) {
     super();
-    const o = merge<{ startDim?: number; endDim?: number }>('Flatten', rest, ['startDim', 'endDim'], { startDim: 1, endDim: -1 });
+    const o = merge<{ startDim?: number; endDim?: number }>('Flatten', rest, ['startDim', 'endDim'], {
+      startDim: 1,
+      endDim: -1,
+    });
     this.startDim = o.startDim;
     this.endDim = o.endDim;
   }
@@ -90,7 +97,11 @@ export class Embedding extends Module {
   readonly paddingIdx: number | null;
   weight: Parameter;
 
-  constructor(numEmbeddings: number, embeddingDim: number, ...rest: Rest<[paddingIdx: number | null], EmbeddingOptions>) {
+  constructor(
+    numEmbeddings: number,
+    embeddingDim: number,
+    ...rest: Rest<[paddingIdx: number | null], EmbeddingOptions>
+  ) {
     super();
     const o = merge<EmbeddingOptions>('Embedding', rest, ['paddingIdx'], { paddingIdx: null, dtype: null });
     this.numEmbeddings = numEmbeddings;
@@ -105,7 +116,10 @@ export class Embedding extends Module {
   /** An embedding over given vectors [num, dim]; frozen unless `freeze` is false. */
   static fromPretrained(vectors: Tensor, options: { freeze?: boolean; paddingIdx?: number | null } = {}): Embedding {
     if (vectors.ndim !== 2) throw new ValueError('Embeddings parameter is expected to be 2-dimensional');
-    const e = new Embedding(vectors.shape[0]!, vectors.shape[1]!, { paddingIdx: options.paddingIdx ?? null, dtype: vectors.dtype });
+    const e = new Embedding(vectors.shape[0]!, vectors.shape[1]!, {
+      paddingIdx: options.paddingIdx ?? null,
+      dtype: vectors.dtype,
+    });
     e.weight = new Parameter(vectors, !(options.freeze ?? true));
     return e;
   }

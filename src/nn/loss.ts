@@ -19,9 +19,20 @@ abstract class Loss extends Module {
   constructor(what: string, options: F.LossOptions) {
     super();
     // The source document writes nn.MSELoss(out, labels): PyTorch takes the tensors for flags, silently. Here it is an error.
-    if (isTensor(options)) throw new ValueError(`${what}(): the constructor takes options; call the instance with the tensors: new nn.${what}()(input, target)`);
-    this.reduction = merge<F.LossOptions & Extra>(what, [options], [], { reduction: 'mean', beta: 1, weight: null, ignoreIndex: 0, labelSmoothing: 0, posWeight: null }).reduction;
-    if (!['none', 'mean', 'sum'].includes(this.reduction)) throw new ValueError(`${String(this.reduction)} is not a valid value for reduction`);
+    if (isTensor(options))
+      throw new ValueError(
+        `${what}(): the constructor takes options; call the instance with the tensors: new nn.${what}()(input, target)`,
+      );
+    this.reduction = merge<F.LossOptions & Extra>(what, [options], [], {
+      reduction: 'mean',
+      beta: 1,
+      weight: null,
+      ignoreIndex: 0,
+      labelSmoothing: 0,
+      posWeight: null,
+    }).reduction;
+    if (!['none', 'mean', 'sum'].includes(this.reduction))
+      throw new ValueError(`${String(this.reduction)} is not a valid value for reduction`);
   }
   abstract override forward(input: Tensor, target: Tensor): Tensor;
 }
@@ -66,7 +77,11 @@ abstract class WeightedLoss extends Loss {
 }
 /** `(weight?, options?)`: PyTorch users pass the weight by position. */
 type Weighted<O> = Rest<[weight: Tensor | null], O & { weight?: Tensor | null }>;
-function weighted<O extends { weight?: Tensor | null }>(what: string, rest: readonly unknown[], defaults: Required<O>): Required<O> {
+function weighted<O extends { weight?: Tensor | null }>(
+  what: string,
+  rest: readonly unknown[],
+  defaults: Required<O>,
+): Required<O> {
   return merge<O>(what, rest, ['weight'], defaults);
 }
 /** Softmax and negative log likelihood of logits [N, C, ...] against class indices or probabilities. */
@@ -74,20 +89,34 @@ export class CrossEntropyLoss extends WeightedLoss {
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
   constructor(...rest: Weighted<F.CrossEntropyOptions>) {
-    const o = weighted<F.CrossEntropyOptions>('CrossEntropyLoss', rest, { weight: null, reduction: 'mean', ignoreIndex: -100, labelSmoothing: 0 });
+    const o = weighted<F.CrossEntropyOptions>('CrossEntropyLoss', rest, {
+      weight: null,
+      reduction: 'mean',
+      ignoreIndex: -100,
+      labelSmoothing: 0,
+    });
     super('CrossEntropyLoss', o);
     this.ignoreIndex = o.ignoreIndex;
     this.labelSmoothing = o.labelSmoothing;
   }
   override forward(input: Tensor, target: Tensor): Tensor {
-    return F.crossEntropy(input, target, { weight: this.weight, ignoreIndex: this.ignoreIndex, reduction: this.reduction, labelSmoothing: this.labelSmoothing });
+    return F.crossEntropy(input, target, {
+      weight: this.weight,
+      ignoreIndex: this.ignoreIndex,
+      reduction: this.reduction,
+      labelSmoothing: this.labelSmoothing,
+    });
   }
 }
 /** Negative log likelihood of log probabilities [N, C, ...] against class indices. */
 export class NLLLoss extends WeightedLoss {
   readonly ignoreIndex: number;
   constructor(...rest: Weighted<F.LossOptions & { ignoreIndex?: number }>) {
-    const o = weighted<F.LossOptions & { weight?: Tensor | null; ignoreIndex?: number }>('NLLLoss', rest, { weight: null, reduction: 'mean', ignoreIndex: -100 });
+    const o = weighted<F.LossOptions & { weight?: Tensor | null; ignoreIndex?: number }>('NLLLoss', rest, {
+      weight: null,
+      reduction: 'mean',
+      ignoreIndex: -100,
+    });
     super('NLLLoss', o);
     this.ignoreIndex = o.ignoreIndex;
   }
@@ -98,7 +127,10 @@ export class NLLLoss extends WeightedLoss {
 /** Cross-entropy of probabilities. */
 export class BCELoss extends WeightedLoss {
   constructor(...rest: Weighted<F.LossOptions>) {
-    super('BCELoss', weighted<F.LossOptions & { weight?: Tensor | null }>('BCELoss', rest, { weight: null, reduction: 'mean' }));
+    super(
+      'BCELoss',
+      weighted<F.LossOptions & { weight?: Tensor | null }>('BCELoss', rest, { weight: null, reduction: 'mean' }),
+    );
   }
   override forward(input: Tensor, target: Tensor): Tensor {
     return F.binaryCrossEntropy(input, target, { weight: this.weight, reduction: this.reduction });
@@ -108,11 +140,19 @@ export class BCELoss extends WeightedLoss {
 export class BCEWithLogitsLoss extends WeightedLoss {
   declare pos_weight: Tensor | null;
   constructor(...rest: Weighted<F.LossOptions & { posWeight?: Tensor | null }>) {
-    const o = weighted<F.LossOptions & { weight?: Tensor | null; posWeight?: Tensor | null }>('BCEWithLogitsLoss', rest, { weight: null, reduction: 'mean', posWeight: null });
+    const o = weighted<F.LossOptions & { weight?: Tensor | null; posWeight?: Tensor | null }>(
+      'BCEWithLogitsLoss',
+      rest,
+      { weight: null, reduction: 'mean', posWeight: null },
+    );
     super('BCEWithLogitsLoss', o);
     this.registerBuffer('pos_weight', o.posWeight);
   }
   override forward(input: Tensor, target: Tensor): Tensor {
-    return F.binaryCrossEntropyWithLogits(input, target, { weight: this.weight, posWeight: this.pos_weight, reduction: this.reduction });
+    return F.binaryCrossEntropyWithLogits(input, target, {
+      weight: this.weight,
+      posWeight: this.pos_weight,
+      reduction: this.reduction,
+    });
   }
 }

@@ -195,7 +195,8 @@ export class Module {
     const dot = path.lastIndexOf('.');
     const owner = this.getSubmodule(dot < 0 ? '' : path.slice(0, dot));
     const p = (owner as unknown as Record<string, unknown>)[path.slice(dot + 1)];
-    if (!(p instanceof Parameter)) throw new ValueError(`${owner.getName()} has no attribute \`${path.slice(dot + 1)}\``);
+    if (!(p instanceof Parameter))
+      throw new ValueError(`${owner.getName()} has no attribute \`${path.slice(dot + 1)}\``);
     return p;
   }
 
@@ -204,7 +205,8 @@ export class Module {
   /** Parameters and persistent buffers under PyTorch's names; the tensors share memory with the module. */
   stateDict(prefix = ''): StateDict {
     const out: StateDict = {};
-    for (const [name, p] of ownEntries(this, (v): v is Parameter => v instanceof Parameter)) out[prefix + name] = p.detach();
+    for (const [name, p] of ownEntries(this, (v): v is Parameter => v instanceof Parameter))
+      out[prefix + name] = p.detach();
     for (const [name, b] of ownBuffers(this, true)) out[prefix + name] = b.detach();
     for (const [name, child] of ownEntries(this, (v): v is Module => v instanceof Module)) {
       Object.assign(out, child.stateDict(`${prefix}${name}.`));
@@ -215,7 +217,10 @@ export class Module {
    * Copies values into parameters and buffers by name. `strict` (default) also throws for missing and unexpected keys;
    * wrong sizes always throw ValueError, with PyTorch's text.
    */
-  loadStateDict(state: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): { missingKeys: string[]; unexpectedKeys: string[] } {
+  loadStateDict(
+    state: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
+    options: { strict?: boolean } = {},
+  ): { missingKeys: string[]; unexpectedKeys: string[] } {
     const given: ReadonlyMap<string, Tensor> = state instanceof Map ? state : new Map(Object.entries(state));
     const own = new Map(Object.entries(this.stateDict()));
     const missingKeys = [...own.keys()].filter((k) => !given.has(k));
@@ -231,7 +236,9 @@ export class Module {
       const source = given.get(name);
       if (source === undefined) continue;
       if (!isTensor(source)) {
-        errors.push(`While copying the parameter named "${name}", expected a tensor from checkpoint but received ${typeof source}`);
+        errors.push(
+          `While copying the parameter named "${name}", expected a tensor from checkpoint but received ${typeof source}`,
+        );
       } else if (!target.isSameSize(source)) {
         errors.push(
           `size mismatch for ${name}: copying a param with shape torch.Size([${source.shape.join(', ')}]) from checkpoint, ` +
@@ -243,7 +250,8 @@ export class Module {
     noGrad(() => {
       for (const [target, source] of copies) target.copy_(source);
     });
-    if (errors.length > 0) throw new ValueError(`Error(s) in loading state_dict for ${this.getName()}:\n\t${errors.join('\n\t')}`);
+    if (errors.length > 0)
+      throw new ValueError(`Error(s) in loading state_dict for ${this.getName()}:\n\t${errors.join('\n\t')}`);
     return { missingKeys, unexpectedKeys };
   }
   train(mode = true): this {
@@ -338,7 +346,9 @@ export class Module {
   toString(): string {
     const extra = this.extraRepr();
     const extraLines = extra === '' ? [] : extra.split('\n');
-    const children = ownEntries(this, (v): v is Module => v instanceof Module).map(([name, m]) => `(${name}): ${String(m).replaceAll('\n', '\n  ')}`);
+    const children = ownEntries(this, (v): v is Module => v instanceof Module).map(
+      ([name, m]) => `(${name}): ${String(m).replaceAll('\n', '\n  ')}`,
+    );
     const lines = [...extraLines, ...children];
     if (lines.length === 0) return `${this.getName()}()`;
     if (extraLines.length === 1 && children.length === 0) return `${this.getName()}(${extraLines[0]})`;

@@ -34,7 +34,13 @@ abstract class BatchNormNd extends Module {
 
   constructor(what: string, numFeatures: number, rest: readonly unknown[]) {
     super();
-    const o = merge<BatchNormLayerOptions>(what, rest, ['eps', 'momentum', 'affine', 'trackRunningStats'], { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true, dtype: null });
+    const o = merge<BatchNormLayerOptions>(what, rest, ['eps', 'momentum', 'affine', 'trackRunningStats'], {
+      eps: 1e-5,
+      momentum: 0.1,
+      affine: true,
+      trackRunningStats: true,
+      dtype: null,
+    });
     this.numFeatures = numFeatures;
     this.eps = o.eps;
     this.momentum = o.momentum;
@@ -78,7 +84,11 @@ abstract class BatchNormNd extends Module {
     const training = this.training || this.running_mean === null;
     const track = !this.training || this.trackRunningStats;
     return F.batchNorm(input, track ? this.running_mean : null, track ? this.running_var : null, {
-      weight: this.weight, bias: this.bias, training, momentum, eps: this.eps,
+      weight: this.weight,
+      bias: this.bias,
+      training,
+      momentum,
+      eps: this.eps,
     });
   }
   override extraRepr(): string {
@@ -86,7 +96,10 @@ abstract class BatchNormNd extends Module {
     return `${this.numFeatures}, eps=${pyFloat(this.eps)}, momentum=${momentum}, affine=${py(this.affine)}, track_running_stats=${py(this.trackRunningStats)}`;
   }
 }
-type BatchNormRest = Rest<[eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean], BatchNormLayerOptions>;
+type BatchNormRest = Rest<
+  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean],
+  BatchNormLayerOptions
+>;
 
 /** Batch normalisation over [N, C] or [N, C, L]. */
 export class BatchNorm1d extends BatchNormNd {
@@ -94,7 +107,8 @@ export class BatchNorm1d extends BatchNormNd {
     super('BatchNorm1d', numFeatures, rest);
   }
   protected override checkInput(input: Tensor): void {
-    if (input.ndim !== 2 && input.ndim !== 3) throw new ShapeError(`expected 2D or 3D input (got ${input.ndim}D input)`);
+    if (input.ndim !== 2 && input.ndim !== 3)
+      throw new ShapeError(`expected 2D or 3D input (got ${input.ndim}D input)`);
   }
 }
 /** Batch normalisation over [N, C, H, W]. */
@@ -119,9 +133,16 @@ export class LayerNorm extends Module {
   readonly elementwiseAffine: boolean;
   weight: Parameter | null;
   bias: Parameter | null;
-  constructor(normalizedShape: number | readonly number[], ...rest: Rest<[eps: number, elementwiseAffine: boolean], LayerNormOptions>) {
+  constructor(
+    normalizedShape: number | readonly number[],
+    ...rest: Rest<[eps: number, elementwiseAffine: boolean], LayerNormOptions>
+  ) {
     super();
-    const o = merge<LayerNormOptions>('LayerNorm', rest, ['eps', 'elementwiseAffine'], { eps: 1e-5, elementwiseAffine: true, dtype: null });
+    const o = merge<LayerNormOptions>('LayerNorm', rest, ['eps', 'elementwiseAffine'], {
+      eps: 1e-5,
+      elementwiseAffine: true,
+      dtype: null,
+    });
     this.normalizedShape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     this.eps = o.eps;
     this.elementwiseAffine = o.elementwiseAffine;

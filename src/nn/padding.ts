@@ -23,15 +23,28 @@ export function padSpatial(input: Tensor, pads: readonly (readonly [number, numb
     const dim = input.ndim - pads.length + k;
     const n = x.shape[dim]!;
     if (mode === 'zeros') {
-      const strip = (size: number): Tensor[] => (size === 0 ? [] : [zeros(x.shape.map((s, d) => (d === dim ? size : s)), { dtype: x.dtype })]);
+      const strip = (size: number): Tensor[] =>
+        size === 0
+          ? []
+          : [
+              zeros(
+                x.shape.map((s, d) => (d === dim ? size : s)),
+                { dtype: x.dtype },
+              ),
+            ];
       x = cat([...strip(before), x, ...strip(after)], dim);
       return;
     }
     const most = mode === 'reflect' ? n - 1 : mode === 'circular' ? n : Infinity;
     if (before > most || after > most || n === 0) {
-      throw new ShapeError(`padding (${before}, ${after}) with mode '${mode}' does not fit a dimension of size ${n} (input of size [${input.shape.join(', ')}])`);
+      throw new ShapeError(
+        `padding (${before}, ${after}) with mode '${mode}' does not fit a dimension of size ${n} (input of size [${input.shape.join(', ')}])`,
+      );
     }
-    const index = tensor(Array.from({ length: before + n + after }, (_, i) => source(mode, i - before, n)), { dtype: 'int64' });
+    const index = tensor(
+      Array.from({ length: before + n + after }, (_, i) => source(mode, i - before, n)),
+      { dtype: 'int64' },
+    );
     x = wrap(native.ops.indexSelect(x._h, dim, index._h));
   });
   return x;
@@ -39,7 +52,9 @@ export function padSpatial(input: Tensor, pads: readonly (readonly [number, numb
 
 export function checkPaddingMode(mode: string): void {
   if (!(PADDING_MODES as readonly string[]).includes(mode)) {
-    throw new ValueError(`padding_mode must be one of ${PADDING_MODES.map((m) => `'${m}'`).join(', ')}, but got padding_mode='${mode}'`);
+    throw new ValueError(
+      `padding_mode must be one of ${PADDING_MODES.map((m) => `'${m}'`).join(', ')}, but got padding_mode='${mode}'`,
+    );
   }
 }
 

@@ -18,16 +18,25 @@ function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
 }
 
 /** Scales all gradients in place so that their joint norm is at most `maxNorm`; returns the norm before (0-d). */
-export function clipGradNorm_(parameters: Tensor | Iterable<Tensor>, maxNorm: number, options: { normType?: number; errorIfNonfinite?: boolean } = {}): Tensor {
+export function clipGradNorm_(
+  parameters: Tensor | Iterable<Tensor>,
+  maxNorm: number,
+  options: { normType?: number; errorIfNonfinite?: boolean } = {},
+): Tensor {
   const { normType = 2, errorIfNonfinite = false } = options;
   const grads = gradsOf(parameters);
   if (grads.length === 0) return tensor(0);
   return noGrad(() => {
-    const powers = grads.map((g) => (normType === Infinity ? g.abs().max() : normType === 2 ? g.square().sum() : g.abs().pow(normType).sum()));
+    const powers = grads.map((g) =>
+      normType === Infinity ? g.abs().max() : normType === 2 ? g.square().sum() : g.abs().pow(normType).sum(),
+    );
     const joint = stack(powers, 0);
-    const total = normType === Infinity ? joint.max() : normType === 2 ? joint.sum().sqrt() : joint.sum().pow(1 / normType);
+    const total =
+      normType === Infinity ? joint.max() : normType === 2 ? joint.sum().sqrt() : joint.sum().pow(1 / normType);
     if (errorIfNonfinite && !Number.isFinite(total.item())) {
-      throw new ValueError(`The total norm of order ${normType} for gradients from \`parameters\` is non-finite, so it cannot be clipped.`);
+      throw new ValueError(
+        `The total norm of order ${normType} for gradients from \`parameters\` is non-finite, so it cannot be clipped.`,
+      );
     }
     // Without a branch on the value, so that it can be part of a compiled step.
     const factor = total.add(1e-6).reciprocal().mul(maxNorm).clamp(null, 1);
@@ -43,7 +52,10 @@ export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue:
 }
 /** All parameters as one flat vector. */
 export function parametersToVector(parameters: Iterable<Tensor>): Tensor {
-  return cat([...parameters].map((p) => p.reshape([-1])), 0);
+  return cat(
+    [...parameters].map((p) => p.reshape([-1])),
+    0,
+  );
 }
 /** Copies a flat vector back into parameters. */
 export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>): void {

@@ -20,7 +20,14 @@ type Full = Required<AdamOptions>;
 class AdamBase extends Optimizer<Full> {
   readonly #decoupled: boolean;
   constructor(params: Params<Full>, options: AdamOptions, weightDecayDefault: number, decoupled: boolean) {
-    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = weightDecayDefault, amsgrad = false, maximize = false } = options;
+    const {
+      lr = 1e-3,
+      betas = [0.9, 0.999],
+      eps = 1e-8,
+      weightDecay = weightDecayDefault,
+      amsgrad = false,
+      maximize = false,
+    } = options;
     checkOption('learning rate', lr);
     checkOption('epsilon value', eps);
     if (betas.length !== 2) throw new ValueError(`betas must be two numbers, got [${String(betas)}]`);
@@ -39,7 +46,20 @@ class AdamBase extends Optimizer<Full> {
     const beta1 = live(() => group.betas[0]);
     const beta2 = live(() => group.betas[1]);
     if (!group.amsgrad) {
-      native.ops.adamStep_(active.params, active.grads, expAvg, expAvgSq, steps, o.lr, beta1, beta2, o.eps, o.weightDecay, this.#decoupled, group.maximize);
+      native.ops.adamStep_(
+        active.params,
+        active.grads,
+        expAvg,
+        expAvgSq,
+        steps,
+        o.lr,
+        beta1,
+        beta2,
+        o.eps,
+        o.weightDecay,
+        this.#decoupled,
+        group.maximize,
+      );
       return;
     }
     // amsgrad: from plain ops, one parameter at a time.

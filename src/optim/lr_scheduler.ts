@@ -57,7 +57,8 @@ export class StepLR extends LRScheduler {
     super(optimizer, options.lastEpoch);
     this.stepSize = options.stepSize;
     this.gamma = options.gamma ?? 0.1;
-    if (!Number.isInteger(this.stepSize) || this.stepSize <= 0) throw new ValueError(`stepSize must be a positive integer, got ${this.stepSize}`);
+    if (!Number.isInteger(this.stepSize) || this.stepSize <= 0)
+      throw new ValueError(`stepSize must be a positive integer, got ${this.stepSize}`);
     this.start();
   }
   protected override rates(current: readonly number[]): number[] {
@@ -95,10 +96,15 @@ export class ExponentialLR extends LRScheduler {
 /** The base rate times a function of the epoch (one function, or one per group). */
 export class LambdaLR extends LRScheduler {
   readonly lrLambdas: readonly ((epoch: number) => number)[];
-  constructor(optimizer: Schedulable, lrLambda: ((epoch: number) => number) | readonly ((epoch: number) => number)[], options: { lastEpoch?: number } = {}) {
+  constructor(
+    optimizer: Schedulable,
+    lrLambda: ((epoch: number) => number) | readonly ((epoch: number) => number)[],
+    options: { lastEpoch?: number } = {},
+  ) {
     super(optimizer, options.lastEpoch);
     this.lrLambdas = typeof lrLambda === 'function' ? this.baseLrs.map(() => lrLambda) : lrLambda;
-    if (this.lrLambdas.length !== this.baseLrs.length) throw new ValueError(`Expected ${this.baseLrs.length} lr_lambdas, but got ${this.lrLambdas.length}`);
+    if (this.lrLambdas.length !== this.baseLrs.length)
+      throw new ValueError(`Expected ${this.baseLrs.length} lr_lambdas, but got ${this.lrLambdas.length}`);
     this.start();
   }
   protected override rates(): number[] {
@@ -121,7 +127,9 @@ export class CosineAnnealingLR extends LRScheduler {
     return current.map((lr, i) => {
       const base = this.baseLrs[i]!;
       if ((t - 1 - tMax) % (2 * tMax) === 0) return lr + ((base - etaMin) * (1 - Math.cos(Math.PI / tMax))) / 2;
-      return ((1 + Math.cos((Math.PI * t) / tMax)) / (1 + Math.cos((Math.PI * (t - 1)) / tMax))) * (lr - etaMin) + etaMin;
+      return (
+        ((1 + Math.cos((Math.PI * t) / tMax)) / (1 + Math.cos((Math.PI * (t - 1)) / tMax))) * (lr - etaMin) + etaMin
+      );
     });
   }
 }

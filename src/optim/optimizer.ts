@@ -39,12 +39,17 @@ export abstract class Optimizer<O extends object = object> {
   constructor(params: Params<O & { lr: number }>, defaults: O & { lr: number }) {
     this.defaults = defaults;
     if (isTensor(params)) {
-      throw new ValueError('params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor');
+      throw new ValueError(
+        'params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor',
+      );
     }
     const list = [...(params as Iterable<unknown>)];
     if (list.length === 0) throw new ValueError('optimizer got an empty parameter list');
-    const groups = isTensor(list[0]) ? [{ params: list as Tensor[] }] : (list as ({ params: Tensor | Iterable<Tensor> } & Partial<O>)[]);
-    for (const g of groups) this.addParamGroup(g as { params: Tensor | Iterable<Tensor> } & Partial<O & { lr: number }>);
+    const groups = isTensor(list[0])
+      ? [{ params: list as Tensor[] }]
+      : (list as ({ params: Tensor | Iterable<Tensor> } & Partial<O>)[]);
+    for (const g of groups)
+      this.addParamGroup(g as { params: Tensor | Iterable<Tensor> } & Partial<O & { lr: number }>);
   }
 
   /** Each: params, lr and the optimizer's options. */
@@ -56,12 +61,15 @@ export abstract class Optimizer<O extends object = object> {
   addParamGroup(group: { params: Tensor | Iterable<Tensor> } & Partial<O & { lr: number }>): void {
     const params = isTensor(group.params) ? [group.params] : [...group.params];
     for (const p of params) {
-      if (!isTensor(p)) throw new ValueError(`optimizer can only optimize Tensors, but one of the params is ${typeof p}`);
+      if (!isTensor(p))
+        throw new ValueError(`optimizer can only optimize Tensors, but one of the params is ${typeof p}`);
       if (!p.isLeaf) throw new ValueError("can't optimize a non-leaf Tensor");
     }
-    if (new Set(params).size !== params.length) throw new ValueError('some parameters appear more than once in a parameter group');
+    if (new Set(params).size !== params.length)
+      throw new ValueError('some parameters appear more than once in a parameter group');
     const known = new Set(this.#groups.flatMap((g) => g.params));
-    if (params.some((p) => known.has(p))) throw new ValueError('some parameters appear in more than one parameter group');
+    if (params.some((p) => known.has(p)))
+      throw new ValueError('some parameters appear in more than one parameter group');
     this.#groups.push({ ...this.defaults, ...group, params } as ParamGroup<O>);
   }
 
@@ -149,7 +157,10 @@ export abstract class Optimizer<O extends object = object> {
     const param_groups = this.#groups.map((g) => {
       const { params, ...options } = g;
       const entries = Object.entries(options).map(([k, v]) => [snake(k), v]);
-      return { ...(Object.fromEntries(entries) as Record<string, unknown>), params: params.map((p) => (index.set(p, index.size), index.size - 1)) };
+      return {
+        ...(Object.fromEntries(entries) as Record<string, unknown>),
+        params: params.map((p) => (index.set(p, index.size), index.size - 1)),
+      };
     });
     const state: OptimizerStateDict['state'] = {};
     for (const [p, s] of this.state) state[index.get(p)!] = { ...s };
@@ -157,10 +168,13 @@ export abstract class Optimizer<O extends object = object> {
   }
   /** Takes over options and (copies of) state. Throws ValueError when the groups do not fit. */
   loadStateDict(dict: OptimizerStateDict): void {
-    if (dict.param_groups.length !== this.#groups.length) throw new ValueError('loaded state dict has a different number of parameter groups');
+    if (dict.param_groups.length !== this.#groups.length)
+      throw new ValueError('loaded state dict has a different number of parameter groups');
     dict.param_groups.forEach((g, i) => {
       if (g.params.length !== this.#groups[i]!.params.length) {
-        throw new ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group");
+        throw new ValueError(
+          "loaded state dict contains a parameter group that doesn't match the size of optimizer's group",
+        );
       }
     });
     const byId = new Map<number, Tensor>();
@@ -183,7 +197,8 @@ export abstract class Optimizer<O extends object = object> {
           if (v === null || v === undefined) continue;
           if (typeof v === 'number') own[name] = wrap(native.fromTypedArray(Float32Array.of(v), [], FLOAT32, false));
           else {
-            if (!copies.has(v)) copies.set(v, name === 'step' ? v.detach().clone().float() : v.detach().clone().to(p.dtype));
+            if (!copies.has(v))
+              copies.set(v, name === 'step' ? v.detach().clone().float() : v.detach().clone().to(p.dtype));
             own[name] = copies.get(v)!;
           }
         }
@@ -194,7 +209,10 @@ export abstract class Optimizer<O extends object = object> {
   toString(): string {
     const lines = this.#groups.flatMap((g, i) => [
       `Parameter Group ${i}`,
-      ...Object.entries(g).filter(([k]) => k !== 'params').sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `    ${k}: ${String(v)}`),
+      ...Object.entries(g)
+        .filter(([k]) => k !== 'params')
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([k, v]) => `    ${k}: ${String(v)}`),
     ]);
     return `${this.constructor.name} (\n${lines.join('\n')}\n)`;
   }
@@ -214,11 +232,18 @@ function zerosState(shape: readonly number[], dtype: number): Tensor {
 }
 
 /** The hyperparameters of a group as live scalars: a compiled step reads them anew in every run. */
-export function liveOptions<G extends object, K extends keyof G>(group: G, names: readonly K[]): Record<K, ReturnType<typeof live>> {
-  return Object.fromEntries(names.map((k) => [k, live(() => group[k] as number)])) as Record<K, ReturnType<typeof live>>;
+export function liveOptions<G extends object, K extends keyof G>(
+  group: G,
+  names: readonly K[],
+): Record<K, ReturnType<typeof live>> {
+  return Object.fromEntries(names.map((k) => [k, live(() => group[k] as number)])) as Record<
+    K,
+    ReturnType<typeof live>
+  >;
 }
 
 /** Throws ValueError unless lo <= value (< hi). */
 export function checkOption(what: string, value: number, lo = 0, hi = Infinity): void {
-  if (!(value >= lo && value < hi) && !(hi === Infinity && value === Infinity)) throw new ValueError(`Invalid ${what}: ${value}`);
+  if (!(value >= lo && value < hi) && !(hi === Infinity && value === Infinity))
+    throw new ValueError(`Invalid ${what}: ${value}`);
 }

@@ -20,7 +20,15 @@ type Full = Required<RMSpropOptions>;
 /** p -= lr * grad / (sqrt(v) + eps) with v = alpha * v + (1 - alpha) * grad^2. */
 export class RMSprop extends Optimizer<Full> {
   constructor(params: Params<Full>, options: RMSpropOptions = {}) {
-    const { lr = 1e-2, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0, centered = false, maximize = false } = options;
+    const {
+      lr = 1e-2,
+      alpha = 0.99,
+      eps = 1e-8,
+      weightDecay = 0,
+      momentum = 0,
+      centered = false,
+      maximize = false,
+    } = options;
     checkOption('learning rate', lr);
     checkOption('epsilon value', eps);
     checkOption('momentum value', momentum);
@@ -33,7 +41,16 @@ export class RMSprop extends Optimizer<Full> {
     const squareAvg = this.slots(tensors, 'square_avg');
     if (group.momentum === 0 && !group.centered) {
       const o = liveOptions(group, ['lr', 'alpha', 'eps', 'weightDecay']);
-      native.ops.rmspropStep_(active.params, active.grads, squareAvg, o.lr, o.alpha, o.eps, o.weightDecay, group.maximize);
+      native.ops.rmspropStep_(
+        active.params,
+        active.grads,
+        squareAvg,
+        o.lr,
+        o.alpha,
+        o.eps,
+        o.weightDecay,
+        group.maximize,
+      );
     } else {
       this.#plain(group, active, squareAvg);
     }
@@ -49,10 +66,14 @@ export class RMSprop extends Optimizer<Full> {
       let g = wrap(active.grads[i]!);
       if (group.maximize) g = g.neg();
       if (group.weightDecay !== 0) g = g.add(p, { alpha: group.weightDecay });
-      const v = wrap(squareAvg[i]!).mul_(group.alpha).addcmul_(g, g, { value: 1 - group.alpha });
+      const v = wrap(squareAvg[i]!)
+        .mul_(group.alpha)
+        .addcmul_(g, g, { value: 1 - group.alpha });
       let avg = v.sqrt();
       if (gradAvg !== null) {
-        const m = wrap(gradAvg[i]!).mul_(group.alpha).add_(g, { alpha: 1 - group.alpha });
+        const m = wrap(gradAvg[i]!)
+          .mul_(group.alpha)
+          .add_(g, { alpha: 1 - group.alpha });
         avg = v.sub(m.mul(m)).sqrt();
       }
       let direction = g.div(avg.add(group.eps));

@@ -20,11 +20,13 @@ type Full = Required<SGDOptions>;
 export class SGD extends Optimizer<Full> {
   constructor(params: Params<Full>, options: SGDOptions) {
     const { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, maximize = false } = options ?? {};
-    if (lr === undefined) throw new ValueError("parameter group didn't specify a value of required optimization parameter lr");
+    if (lr === undefined)
+      throw new ValueError("parameter group didn't specify a value of required optimization parameter lr");
     checkOption('learning rate', lr);
     checkOption('momentum value', momentum);
     checkOption('weight_decay value', weightDecay);
-    if (nesterov && (momentum <= 0 || dampening !== 0)) throw new ValueError('Nesterov momentum requires a momentum and zero dampening');
+    if (nesterov && (momentum <= 0 || dampening !== 0))
+      throw new ValueError('Nesterov momentum requires a momentum and zero dampening');
     super(params, { lr, momentum, dampening, weightDecay, nesterov, maximize });
   }
   protected override update(group: ParamGroup<Full>, active: Active): void {
@@ -44,7 +46,17 @@ export class SGD extends Optimizer<Full> {
       grads = rest.map(([, i]) => grads[i]!);
       tensors = rest.map(([p]) => p);
     }
-    native.ops.sgdStep_(params, grads, this.slots(tensors, 'momentum_buffer'), o.lr, o.momentum, o.dampening, o.weightDecay, group.nesterov, group.maximize);
+    native.ops.sgdStep_(
+      params,
+      grads,
+      this.slots(tensors, 'momentum_buffer'),
+      o.lr,
+      o.momentum,
+      o.dampening,
+      o.weightDecay,
+      group.nesterov,
+      group.maximize,
+    );
   }
   #firstDampened(group: ParamGroup<Full>, p: Tensor, grad: Tensor): void {
     let g = group.maximize ? grad.neg() : grad;

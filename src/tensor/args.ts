@@ -9,7 +9,8 @@ export interface GeneratorArg {
   readonly _g: Handle;
 }
 
-const describe = (x: unknown): string => (x === null ? 'null' : typeof x === 'object' ? (x.constructor?.name ?? 'object') : typeof x);
+const describe = (x: unknown): string =>
+  x === null ? 'null' : typeof x === 'object' ? (x.constructor?.name ?? 'object') : typeof x;
 
 /** The handle of a required tensor. Throws DTypeError for anything else. */
 export function handleOf(t: TensorBase): Handle {
@@ -47,7 +48,9 @@ export function optIntsOf(x: number | readonly number[] | null | undefined): rea
 /** `(2, 3)` or `([2, 3])`. */
 export function sizesOf(args: readonly (number | readonly number[])[]): readonly number[] {
   if (args.length === 1 && typeof args[0] === 'object') return args[0];
-  for (const s of args) if (typeof s !== 'number') throw new ShapeError(`sizes must be numbers or one array of numbers, got ${describe(s)}`);
+  for (const s of args)
+    if (typeof s !== 'number')
+      throw new ShapeError(`sizes must be numbers or one array of numbers, got ${describe(s)}`);
   return args as readonly number[];
 }
 export const optDtypeCode = (t: DType | null | undefined): number | null => optionalDtypeCode(t);
@@ -58,7 +61,8 @@ export function generatorOf(g: GeneratorArg | null | undefined): Handle | null {
 /** The options object among trailing arguments: the first plain object that is neither tensor, array nor live scalar. */
 export function optionsAmong(...args: readonly unknown[]): object | undefined {
   for (const a of args) {
-    if (typeof a === 'object' && a !== null && !Array.isArray(a) && !(a instanceof TensorBase) && !('slot' in a)) return a;
+    if (typeof a === 'object' && a !== null && !Array.isArray(a) && !(a instanceof TensorBase) && !('slot' in a))
+      return a;
   }
   return undefined;
 }
@@ -67,7 +71,10 @@ export function wrapAll(hs: readonly Handle[]): Tensor[] {
   return hs.map(wrap);
 }
 /** Several results as an array that also has their names: `const [values, indices] = x.sort()` or `x.sort().values`. */
-export function namedResults<N extends string>(names: readonly N[], hs: readonly Handle[]): [Tensor, Tensor] & Readonly<Record<N, Tensor>> {
+export function namedResults<N extends string>(
+  names: readonly N[],
+  hs: readonly Handle[],
+): [Tensor, Tensor] & Readonly<Record<N, Tensor>> {
   const out = hs.map(wrap);
   names.forEach((name, i) => Object.defineProperty(out, name, { value: out[i], enumerable: false }));
   return out as unknown as [Tensor, Tensor] & Readonly<Record<N, Tensor>>;

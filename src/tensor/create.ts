@@ -1,7 +1,15 @@
 // Making tensors: from data, filled, ranges, random, and like another one.
 import { native } from '../native.js';
 import { defaultGeneratorHandle, type Generator } from '../random.js';
-import { checkDevice, dtypeCode, getDefaultDtype, isFloatingDtype, optionalDtypeCode, type DType, type Device } from './dtype.js';
+import {
+  checkDevice,
+  dtypeCode,
+  getDefaultDtype,
+  isFloatingDtype,
+  optionalDtypeCode,
+  type DType,
+  type Device,
+} from './dtype.js';
 import { DTypeError, ValueError } from './errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from './handle.js';
 import { checkTensor } from './args.js';
@@ -22,7 +30,7 @@ export interface RandomOptions extends TensorOptions {
 /** Nested arrays of numbers, booleans or bigints; rows must have equal lengths. */
 export type NestedArray = number | boolean | bigint | readonly NestedArray[];
 export type TypedArray =
-  | Float32Array | Float64Array | Int8Array | Int16Array | Int32Array | Uint8Array | Uint8ClampedArray | BigInt64Array;
+  Float32Array | Float64Array | Int8Array | Int16Array | Int32Array | Uint8Array | Uint8ClampedArray | BigInt64Array;
 export type TensorData = NestedArray | TypedArray | Tensor | readonly Tensor[];
 
 export type { SizeArgs } from './size_args.js';
@@ -66,7 +74,9 @@ function flatten(data: NestedArray): Flat {
     if (d !== shape.length) throw new ValueError(`tensor(): expected an array at dim ${d}, got ${String(x)}`);
     const t = typeof x;
     if (t !== 'number' && t !== 'boolean' && t !== 'bigint') {
-      throw new DTypeError(`tensor(): cannot make an element from ${x === null ? 'null' : t} (expected numbers, booleans or bigints)`);
+      throw new DTypeError(
+        `tensor(): cannot make an element from ${x === null ? 'null' : t} (expected numbers, booleans or bigints)`,
+      );
     }
     // A mixture takes the wider kind: number over bigint over boolean.
     if (kind === null || (kind !== t && (t === 'number' || kind === 'boolean'))) kind = t as Flat['kind'];
@@ -77,8 +87,15 @@ function flatten(data: NestedArray): Flat {
 }
 
 const TYPED_DTYPE: ReadonlyMap<string, DType> = new Map([
-  ['Float32Array', 'float32'], ['Float64Array', 'float64'], ['Int8Array', 'int8'], ['Int16Array', 'int16'], ['Int32Array', 'int32'],
-  ['Uint8Array', 'uint8'], ['Uint8ClampedArray', 'uint8'], ['Buffer', 'uint8'], ['BigInt64Array', 'int64'],
+  ['Float32Array', 'float32'],
+  ['Float64Array', 'float64'],
+  ['Int8Array', 'int8'],
+  ['Int16Array', 'int16'],
+  ['Int32Array', 'int32'],
+  ['Uint8Array', 'uint8'],
+  ['Uint8ClampedArray', 'uint8'],
+  ['Buffer', 'uint8'],
+  ['BigInt64Array', 'int64'],
 ]);
 
 /** The dtype that shares a typed array's layout. Throws DTypeError for kinds without a counterpart (Uint16Array, ...). */
@@ -150,7 +167,10 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
     const own = typedArrayDtype(data as ArrayBufferView);
     const a = data as TypedArray;
     const h = native.fromTypedArray(a, [a.length], dtypeCode(own), false);
-    return finish(options.dtype == null || options.dtype === own ? h : native.ops.toDtype(h, dtypeCode(options.dtype)), options);
+    return finish(
+      options.dtype == null || options.dtype === own ? h : native.ops.toDtype(h, dtypeCode(options.dtype)),
+      options,
+    );
   }
   if (Array.isArray(data) && data.length > 0 && isTensor((data as unknown[])[0])) {
     const parts = (data as readonly Tensor[]).map((t) => t.tolist() as NestedArray);
@@ -187,19 +207,34 @@ export function frombuffer(
   const bytes = ArrayBuffer.isView(buffer)
     ? new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength)
     : new Uint8Array(buffer as ArrayBuffer);
-  if (typeof options !== 'object' || options === null) throw new DTypeError('frombuffer(): the options must name a dtype');
+  if (typeof options !== 'object' || options === null)
+    throw new DTypeError('frombuffer(): the options must name a dtype');
   dtypeCode(options.dtype);
   const make = {
-    float32: Float32Array, float64: Float64Array, int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array,
-    uint8: Uint8Array, bool: Uint8Array, float16: null, bfloat16: null,
+    float32: Float32Array,
+    float64: Float64Array,
+    int8: Int8Array,
+    int16: Int16Array,
+    int32: Int32Array,
+    int64: BigInt64Array,
+    uint8: Uint8Array,
+    bool: Uint8Array,
+    float16: null,
+    bfloat16: null,
   }[options.dtype];
   if (make === null) throw new DTypeError(`frombuffer(): ${options.dtype} is not supported`);
   const { offset = 0, count = -1 } = options;
-  for (const v of [offset, count]) if (!Number.isInteger(v)) throw new ValueError(`frombuffer(): offset and count must be integers, got ${String(v)}`);
-  if (offset < 0 || offset > bytes.byteLength) throw new ValueError(`offset (${offset} bytes) must be non-negative and no greater than buffer length (${bytes.byteLength} bytes)`);
+  for (const v of [offset, count])
+    if (!Number.isInteger(v)) throw new ValueError(`frombuffer(): offset and count must be integers, got ${String(v)}`);
+  if (offset < 0 || offset > bytes.byteLength)
+    throw new ValueError(
+      `offset (${offset} bytes) must be non-negative and no greater than buffer length (${bytes.byteLength} bytes)`,
+    );
   const length = count < 0 ? Math.floor((bytes.byteLength - offset) / make.BYTES_PER_ELEMENT) : count;
   if (offset + length * make.BYTES_PER_ELEMENT > bytes.byteLength) {
-    throw new ValueError(`requested buffer length (${length} * ${make.BYTES_PER_ELEMENT} bytes) after offset (${offset} bytes) must not be greater than actual buffer length (${bytes.byteLength} bytes)`);
+    throw new ValueError(
+      `requested buffer length (${length} * ${make.BYTES_PER_ELEMENT} bytes) after offset (${offset} bytes) must not be greater than actual buffer length (${bytes.byteLength} bytes)`,
+    );
   }
   const a = new make(bytes.buffer, bytes.byteOffset + offset, length) as TypedArray;
   return finish(native.fromTypedArray(a, [length], dtypeCode(options.dtype), true), options);
@@ -221,10 +256,16 @@ export function empty(...args: SizeArgs<TensorOptions>): Tensor {
   return finish(native.ops.empty(shape, defaultCode(o)), o);
 }
 /** Every element is `fillValue`; the dtype follows it as in `tensor`. */
-export function full(size: readonly number[], fillValue: number | boolean | bigint, options: TensorOptions = {}): Tensor {
+export function full(
+  size: readonly number[],
+  fillValue: number | boolean | bigint,
+  options: TensorOptions = {},
+): Tensor {
   const [shape] = sizeArgs<TensorOptions>('full', [size]);
   const kind = typeof fillValue;
-  const code = optionalDtypeCode(options.dtype) ?? (kind === 'boolean' ? dtypeCode('bool') : kind === 'bigint' ? dtypeCode('int64') : native.defaultDtype());
+  const code =
+    optionalDtypeCode(options.dtype) ??
+    (kind === 'boolean' ? dtypeCode('bool') : kind === 'bigint' ? dtypeCode('int64') : native.defaultDtype());
   return finish(native.ops.full(shape, Number(fillValue), code), options);
 }
 export function zerosLike(t: Tensor, o: TensorOptions = {}): Tensor {
@@ -258,14 +299,16 @@ export function arange(...args: [...numbers: number[]] | [...numbers: number[], 
   const last = args.at(-1);
   const o: TensorOptions = typeof last === 'object' ? last : {};
   const numbers = (typeof last === 'object' || last === undefined ? args.slice(0, -1) : args) as number[];
-  if (numbers.length < 1 || numbers.length > 3) throw new ValueError(`arange() takes 1 to 3 numbers, got ${numbers.length}`);
+  if (numbers.length < 1 || numbers.length > 3)
+    throw new ValueError(`arange() takes 1 to 3 numbers, got ${numbers.length}`);
   const [start, end, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];
   for (const v of [start, end, step]) {
     if (!Number.isFinite(v)) throw new ValueError(`arange(): unsupported range: ${start} -> ${end} step ${step}`);
   }
   if (step === 0) throw new ValueError('step must be nonzero');
   if ((end - start) / step < 0) throw new ValueError('upper bound and larger bound inconsistent with step sign');
-  const code = optionalDtypeCode(o.dtype) ?? (numbers.every(Number.isInteger) ? dtypeCode('int64') : native.defaultDtype());
+  const code =
+    optionalDtypeCode(o.dtype) ?? (numbers.every(Number.isInteger) ? dtypeCode('int64') : native.defaultDtype());
   return finish(native.ops.arange(start, end, step, code), o);
 }
 /** `steps` values from start to end, both included. */
@@ -282,7 +325,8 @@ export function logspace(start: number, end: number, steps: number, o: TensorOpt
 
 // ---- random ----
 
-const generatorOf = (o: RandomOptions): Handle | null => (o.generator == null ? null : defaultGeneratorHandle(o.generator));
+const generatorOf = (o: RandomOptions): Handle | null =>
+  o.generator == null ? null : defaultGeneratorHandle(o.generator);
 
 function floating(op: string, o: TensorOptions): number {
   const code = defaultCode(o);
@@ -315,11 +359,17 @@ export function randnLike(t: Tensor, o: RandomOptions = {}): Tensor {
 /** Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`; int64 unless another dtype is given. */
 export function randint(high: number, size: readonly number[], options?: RandomOptions): Tensor;
 export function randint(low: number, high: number, size: readonly number[], options?: RandomOptions): Tensor;
-export function randint(a: number, b: number | readonly number[], c?: readonly number[] | RandomOptions, d?: RandomOptions): Tensor {
+export function randint(
+  a: number,
+  b: number | readonly number[],
+  c?: readonly number[] | RandomOptions,
+  d?: RandomOptions,
+): Tensor {
   const short = typeof b !== 'number';
   const [low, high, size, o] = short ? [0, a, b, (c ?? {}) as RandomOptions] : [a, b, c as readonly number[], d ?? {}];
   const [shape] = sizeArgs<RandomOptions>('randint', [size]);
-  if (!(high > low)) throw new ValueError(`random_ expects 'from' to be less than 'to', but got from=${low} >= to=${high}`);
+  if (!(high > low))
+    throw new ValueError(`random_ expects 'from' to be less than 'to', but got from=${low} >= to=${high}`);
   const h = native.ops.empty(shape, dtypeCode(o.dtype ?? 'int64'));
   native.ops.randint_(h, low, high, generatorOf(o));
   return finish(h, o);
@@ -332,7 +382,12 @@ export function randperm(n: number, o: RandomOptions = {}): Tensor {
 /** Normal numbers: mean and/or std are tensors (shapes as in PyTorch), or both numbers with a size. */
 export function normal(mean: Tensor | number, std?: Tensor | number, o?: RandomOptions): Tensor;
 export function normal(mean: number, std: number, size: readonly number[], o?: RandomOptions): Tensor;
-export function normal(mean: Tensor | number, std: Tensor | number = 1, sizeOrOptions?: readonly number[] | RandomOptions, options: RandomOptions = {}): Tensor {
+export function normal(
+  mean: Tensor | number,
+  std: Tensor | number = 1,
+  sizeOrOptions?: readonly number[] | RandomOptions,
+  options: RandomOptions = {},
+): Tensor {
   const size = Array.isArray(sizeOrOptions) ? (sizeOrOptions as readonly number[]) : null;
   const o = size === null ? ((sizeOrOptions as RandomOptions | undefined) ?? {}) : options;
   if (typeof mean === 'number' && typeof std === 'number') {

@@ -4,7 +4,16 @@ import { DeviceError, DTypeError } from './errors.js';
 
 /** In the order of the native enumeration (native/include/flambeau/dtype.h). */
 export const DTYPES = [
-  'float32', 'float64', 'float16', 'bfloat16', 'int8', 'int16', 'int32', 'int64', 'uint8', 'bool',
+  'float32',
+  'float64',
+  'float16',
+  'bfloat16',
+  'int8',
+  'int16',
+  'int32',
+  'int64',
+  'uint8',
+  'bool',
 ] as const;
 export type DType = (typeof DTYPES)[number];
 /** A device name: 'cpu', 'cuda', 'cuda:1'. */
@@ -13,7 +22,12 @@ export type Device = string;
 const CODES: ReadonlyMap<string, number> = new Map([
   ...DTYPES.map((name, code): [string, number] => [name, code]),
   // Names that PyTorch users also write.
-  ['float', 0], ['double', 1], ['half', 2], ['short', 5], ['int', 6], ['long', 7],
+  ['float', 0],
+  ['double', 1],
+  ['half', 2],
+  ['short', 5],
+  ['int', 6],
+  ['long', 7],
 ]);
 
 /** The native code of a dtype name. Throws DTypeError for an unknown one. */
@@ -53,12 +67,19 @@ export function setDefaultDtype(dtype: DType): void {
 /** Checks a device option: this build has the CPU only. */
 export function checkDevice(device: Device | undefined): void {
   if (device === undefined || device === 'cpu') return;
-  if (/^cuda(:\d+)?$/.test(device)) throw new DeviceError(`device '${device}' is not available in this build (only 'cpu' is)`);
+  if (/^cuda(:\d+)?$/.test(device))
+    throw new DeviceError(`device '${device}' is not available in this build (only 'cpu' is)`);
   throw new DeviceError(`unknown device '${String(device)}' (expected 'cpu', 'cuda' or 'cuda:0')`);
 }
 
 /** Numeric limits of a floating dtype, as torch.finfo gives them. */
-export function finfo(dtype: DType = getDefaultDtype()): { bits: number; eps: number; max: number; min: number; tiny: number } {
+export function finfo(dtype: DType = getDefaultDtype()): {
+  bits: number;
+  eps: number;
+  max: number;
+  min: number;
+  tiny: number;
+} {
   const table: Partial<Record<DType, readonly [number, number, number, number]>> = {
     float32: [32, 2 ** -23, (2 - 2 ** -23) * 2 ** 127, 2 ** -126],
     float64: [64, Number.EPSILON, Number.MAX_VALUE, 2 ** -1022],
@@ -66,7 +87,10 @@ export function finfo(dtype: DType = getDefaultDtype()): { bits: number; eps: nu
     bfloat16: [16, 2 ** -7, (2 - 2 ** -7) * 2 ** 127, 2 ** -126],
   };
   const row = table[dtype];
-  if (row === undefined) throw new DTypeError(`finfo() requires a floating point input type, got '${dtype}'. Use iinfo to handle '${dtype}'`);
+  if (row === undefined)
+    throw new DTypeError(
+      `finfo() requires a floating point input type, got '${dtype}'. Use iinfo to handle '${dtype}'`,
+    );
   const [bits, eps, max, tiny] = row;
   return { bits, eps, max, min: -max, tiny };
 }
@@ -75,7 +99,8 @@ export function finfo(dtype: DType = getDefaultDtype()): { bits: number; eps: nu
 export function iinfo(dtype: DType): { bits: number; max: number | bigint; min: number | bigint } {
   if (dtype === 'int64') return { bits: 64, max: 2n ** 63n - 1n, min: -(2n ** 63n) };
   if (dtype === 'uint8') return { bits: 8, max: 255, min: 0 };
-  if (isFloatingDtype(dtype) || dtype === 'bool') throw new DTypeError(`iinfo() requires an integer input type, got '${dtype}'`);
+  if (isFloatingDtype(dtype) || dtype === 'bool')
+    throw new DTypeError(`iinfo() requires an integer input type, got '${dtype}'`);
   const bits = itemSize(dtype) * 8;
   return { bits, max: 2 ** (bits - 1) - 1, min: -(2 ** (bits - 1)) };
 }

@@ -12,8 +12,13 @@ export class Slice {
   readonly step: number;
 
   constructor(start: number | null = null, stop: number | null = null, step: number | null = null) {
-    for (const [what, v] of [['start', start], ['stop', stop], ['step', step]] as const) {
-      if (v !== null && !Number.isInteger(v)) throw new IndexError(`slice indices must be integers or null, got ${what} = ${String(v)}`);
+    for (const [what, v] of [
+      ['start', start],
+      ['stop', stop],
+      ['step', step],
+    ] as const) {
+      if (v !== null && !Number.isInteger(v))
+        throw new IndexError(`slice indices must be integers or null, got ${what} = ${String(v)}`);
     }
     if (step !== null && step <= 0) throw new ValueError('slice step must be positive');
     this.start = start;
@@ -81,7 +86,8 @@ function resolve(self: Tensor, items: readonly IndexItem[]): Resolved {
   const normal = items.map(normalize);
   const total = normal.reduce<number>((n, item) => n + consumed(item), 0);
   if (total > self.ndim) throw new IndexError(`too many indices for tensor of dimension ${self.ndim}`);
-  if (normal.filter((i) => i === '...').length > 1) throw new IndexError("an index can only have a single ellipsis ('...')");
+  if (normal.filter((i) => i === '...').length > 1)
+    throw new IndexError("an index can only have a single ellipsis ('...')");
 
   let h: Handle = self._h;
   const ops = native.ops;
@@ -166,15 +172,28 @@ export function getIndex(self: Tensor, items: readonly IndexItem[]): Tensor {
 }
 
 /** x[items] = value (or += with `accumulate`). Throws IndexError, and ShapeError where the value does not broadcast. */
-export function putIndex(self: Tensor, items: readonly IndexItem[], value: Tensor | number | boolean, accumulate: boolean): void {
-  if (!Array.isArray(items)) throw new IndexError(`indexPut_(): the indices must be an array, got ${items === null ? 'null' : typeof items}`);
+export function putIndex(
+  self: Tensor,
+  items: readonly IndexItem[],
+  value: Tensor | number | boolean,
+  accumulate: boolean,
+): void {
+  if (!Array.isArray(items))
+    throw new IndexError(`indexPut_(): the indices must be an array, got ${items === null ? 'null' : typeof items}`);
   if (!isTensor(value) && typeof value !== 'number' && typeof value !== 'boolean') {
-    throw new DTypeError(`indexPut_(): the value must be a Tensor or a number, got ${value === null ? 'null' : typeof value}`);
+    throw new DTypeError(
+      `indexPut_(): the value must be a Tensor or a number, got ${value === null ? 'null' : typeof value}`,
+    );
   }
   const { view, indices } = resolve(self, items);
   const source = isTensor(value) ? value : null;
   if (indices.length > 0) {
-    const v = source === null ? tensor(value as number, { dtype: self.dtype }) : source.dtype === self.dtype ? source : source.to(self.dtype);
+    const v =
+      source === null
+        ? tensor(value as number, { dtype: self.dtype })
+        : source.dtype === self.dtype
+          ? source
+          : source.to(self.dtype);
     native.ops.indexPut_(view._h, handles(indices), v._h, accumulate);
   } else if (accumulate) {
     view.add_(source ?? Number(value));

@@ -27,8 +27,16 @@ type MakeNdArray = (data: TypedArray, shape: number[], stride: number[], offset:
 let make: MakeNdArray | undefined;
 
 const ARRAYS = {
-  float32: Float32Array, float64: Float64Array, int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array,
-  uint8: Uint8Array, bool: Uint8Array, float16: null, bfloat16: null,
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+  float16: null,
+  bfloat16: null,
 } as const satisfies Record<DType, unknown>;
 
 /** The typed array over the whole storage of a tensor (not only over its own elements). */
@@ -58,8 +66,15 @@ export function fromNumpy(a: NdArray | TypedArray): Tensor {
     throw new DTypeError('fromNumpy(): expected an ndarray over a typed array, or a typed array');
   }
   if (a.stride.some((s) => s < 0)) {
-    throw new ValueError('At least one stride in the given array is negative, and tensors with negative strides are not supported.');
+    throw new ValueError(
+      'At least one stride in the given array is negative, and tensors with negative strides are not supported.',
+    );
   }
-  const flat = native.fromTypedArray(a.data, [a.data.length], dtypeCode(typedArrayDtype(a.data as ArrayBufferView)), true);
+  const flat = native.fromTypedArray(
+    a.data,
+    [a.data.length],
+    dtypeCode(typedArrayDtype(a.data as ArrayBufferView)),
+    true,
+  );
   return wrap(native.ops.asStrided(flat, [...a.shape], [...a.stride], a.offset));
 }

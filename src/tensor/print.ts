@@ -64,7 +64,9 @@ export function scientific(x: number, digits: number): string {
   if (!Number.isFinite(x)) return nonFinite(x);
   const sign = x < 0 || Object.is(x, -0) ? '-' : '';
   let [mantissa, exponent] = Math.abs(x).toExponential(digits).split('e') as [string, string];
-  const exact = Math.abs(x).toExponential(Math.min(100, digits + 40)).split('e')[0]!;
+  const exact = Math.abs(x)
+    .toExponential(Math.min(100, digits + 40))
+    .split('e')[0]!;
   if (/^50*$/.test(exact.slice(digits + 2)) && Number(exact[digits === 0 ? 0 : digits + 1]) % 2 === 0) {
     // Only a true half: one whose decimal expansion ends here.
     mantissa = exact.slice(0, digits === 0 ? 1 : digits + 2);
@@ -106,7 +108,11 @@ function makeFormatter(values: readonly (number | bigint)[], p: Printable): Form
   if (finite.length > 0) {
     sci = max / min > 1000 || max > 1e8 || (!integral && min < 1e-4);
     for (const v of finite) {
-      const length = sci ? scientific(v, precision).length : integral ? fixed(v, 0).length + 1 : fixed(v, precision).length;
+      const length = sci
+        ? scientific(v, precision).length
+        : integral
+          ? fixed(v, 0).length + 1
+          : fixed(v, precision).length;
       if (length > width) width = length;
     }
   }
@@ -124,7 +130,11 @@ function makeFormatter(values: readonly (number | bigint)[], p: Printable): Form
 function shownIndices(size: number, summarize: boolean): (number | null)[] {
   const edge = options.edgeItems;
   if (!summarize || size <= 2 * edge) return Array.from({ length: size }, (_, i) => i);
-  return [...Array.from({ length: edge }, (_, i) => i), null, ...Array.from({ length: edge }, (_, i) => size - edge + i)];
+  return [
+    ...Array.from({ length: edge }, (_, i) => i),
+    null,
+    ...Array.from({ length: edge }, (_, i) => size - edge + i),
+  ];
 }
 
 function body(p: Printable, indent: number): string {
@@ -174,7 +184,8 @@ export function tensorToString(p: Printable): string {
     if (p.dtype !== p.defaultDtype) suffixes.push(`dtype=torch.${p.dtype}`);
     text = '[]';
   } else {
-    if (p.dtype !== p.defaultDtype && p.dtype !== 'int64' && p.dtype !== 'bool') suffixes.push(`dtype=torch.${p.dtype}`);
+    if (p.dtype !== p.defaultDtype && p.dtype !== 'int64' && p.dtype !== 'bool')
+      suffixes.push(`dtype=torch.${p.dtype}`);
     text = body(p, indent);
   }
   if (p.gradFn !== null) suffixes.push(`grad_fn=<${p.gradFn}>`);

@@ -4,13 +4,33 @@ import { inspect } from 'node:util';
 import { native } from '../native.js';
 import { TensorMethods } from '../../generated/ts/methods.js';
 import { defaultGenerator, INT63, type Generator } from '../random.js';
-import { checkDevice, DTYPES, dtypeCode, dtypeName, getDefaultDtype, isFloatingDtype, itemSize, type Device, type DType } from './dtype.js';
+import {
+  checkDevice,
+  DTYPES,
+  dtypeCode,
+  dtypeName,
+  getDefaultDtype,
+  isFloatingDtype,
+  itemSize,
+  type Device,
+  type DType,
+} from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn } from './grad_fn.js';
 import { checkTensor, namedResults } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { sizeArgs, type SizeArgs } from './size_args.js';
-import { empty, full, ones, tensor, zeros, type NestedArray, type TensorData, type TensorOptions, type TypedArray } from './create.js';
+import {
+  empty,
+  full,
+  ones,
+  tensor,
+  zeros,
+  type NestedArray,
+  type TensorData,
+  type TensorOptions,
+  type TypedArray,
+} from './create.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
@@ -131,7 +151,10 @@ export class Tensor extends TensorMethods {
   }
   /** The last two dimensions swapped. */
   get mT(): Tensor {
-    if (this.ndim < 2) throw new ShapeError(`tensor.mT is only supported on matrices or batches of matrices. Got ${this.ndim}-D tensor.`);
+    if (this.ndim < 2)
+      throw new ShapeError(
+        `tensor.mT is only supported on matrices or batches of matrices. Got ${this.ndim}-D tensor.`,
+      );
     return this.transpose(-2, -1);
   }
 
@@ -229,9 +252,12 @@ export class Tensor extends TensorMethods {
   set grad(value: Tensor | null) {
     if (value !== null) {
       if (!this.isSameSize(value)) {
-        throw new ShapeError(`assigned grad has data of a different size: [${value.shape.join(', ')}] for a tensor of size [${this.shape.join(', ')}]`);
+        throw new ShapeError(
+          `assigned grad has data of a different size: [${value.shape.join(', ')}] for a tensor of size [${this.shape.join(', ')}]`,
+        );
       }
-      if (value.dtype !== this.dtype) throw new DTypeError(`assigned grad has data of a different type: ${value.dtype} for ${this.dtype}`);
+      if (value.dtype !== this.dtype)
+        throw new DTypeError(`assigned grad has data of a different type: ${value.dtype} for ${this.dtype}`);
     }
     native.setGrad(this._h, value === null ? null : value._h);
   }
@@ -250,7 +276,8 @@ export class Tensor extends TensorMethods {
     const g = native.grad(old);
     const h = native.ops.detach(value._h);
     if (wanted) native.setRequiresGrad(h, true);
-    if (g !== null && native.dtype(g) === native.dtype(h) && String(native.shape(g)) === String(native.shape(h))) native.setGrad(h, g);
+    if (g !== null && native.dtype(g) === native.dtype(h) && String(native.shape(g)) === String(native.shape(h)))
+      native.setGrad(h, g);
     this._h = h;
     this.#shape = null;
   }
@@ -289,15 +316,20 @@ export class Tensor extends TensorMethods {
   to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
     let o: ToOptions;
     if ((typeof target !== 'string' && typeof target !== 'object') || target === null) {
-      throw new DTypeError(`to(): expected a dtype, a device, a Tensor or options, got ${target === null ? 'null' : typeof target}`);
+      throw new DTypeError(
+        `to(): expected a dtype, a device, a Tensor or options, got ${target === null ? 'null' : typeof target}`,
+      );
     }
     if (typeof target === 'string') {
-      o = (DTYPES as readonly string[]).includes(target) ? { ...options, dtype: target as DType } : { ...options, device: target };
+      o = (DTYPES as readonly string[]).includes(target)
+        ? { ...options, dtype: target as DType }
+        : { ...options, device: target };
     } else if (target instanceof TensorBase) {
       o = { ...options, dtype: target.dtype, device: target.device };
     } else o = target;
     checkDevice(o.device ?? undefined);
-    if (o.dtype === null || o.dtype === undefined || o.dtype === this.dtype) return o.copy === true ? this.clone() : this;
+    if (o.dtype === null || o.dtype === undefined || o.dtype === this.dtype)
+      return o.copy === true ? this.clone() : this;
     return wrap(native.ops.toDtype(this._h, dtypeCode(o.dtype)));
   }
   float(): Tensor {
@@ -349,7 +381,11 @@ export class Tensor extends TensorMethods {
     return getIndex(this, items);
   }
   /** Python's x[items] = values (+= with `accumulate`). */
-  indexPut_(items: readonly IndexItem[], values: Tensor | number | boolean, options: { accumulate?: boolean } | boolean = {}): this {
+  indexPut_(
+    items: readonly IndexItem[],
+    values: Tensor | number | boolean,
+    options: { accumulate?: boolean } | boolean = {},
+  ): this {
     putIndex(this, items, values, typeof options === 'boolean' ? options : (options.accumulate ?? false));
     return this;
   }
@@ -374,7 +410,9 @@ export class Tensor extends TensorMethods {
   max(other: Tensor): Tensor;
   max(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
     if (a === undefined) return this.amax();
-    return typeof a === 'number' ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.maxDim(this._h, a, keepdim)) : this.maximum(a);
+    return typeof a === 'number'
+      ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.maxDim(this._h, a, keepdim))
+      : this.maximum(a);
   }
   /** Smallest element; the forms are those of `max`. */
   min(): Tensor;
@@ -382,11 +420,16 @@ export class Tensor extends TensorMethods {
   min(other: Tensor): Tensor;
   min(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
     if (a === undefined) return this.amin();
-    return typeof a === 'number' ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.minDim(this._h, a, keepdim)) : this.minimum(a);
+    return typeof a === 'number'
+      ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.minDim(this._h, a, keepdim))
+      : this.minimum(a);
   }
   /** True when shapes and all values are equal. */
   equal(other: Tensor): boolean {
-    return this.isSameSize(other) && (this.numel() === 0 || Boolean(native.item(native.ops.all(native.ops.eq(this._h, other._h), null, false))));
+    return (
+      this.isSameSize(other) &&
+      (this.numel() === 0 || Boolean(native.item(native.ops.all(native.ops.eq(this._h, other._h), null, false))))
+    );
   }
   /** True when |this - other| <= atol + rtol * |other| everywhere. */
   allclose(other: Tensor, options: { rtol?: number; atol?: number; equalNan?: boolean } = {}): boolean {
@@ -426,7 +469,14 @@ export class Tensor extends TensorMethods {
   random_(from: number | null = null, to: number | null = null, options: { generator?: Generator | null } = {}): this {
     const g = (options.generator ?? defaultGenerator())._g;
     const dtype = this.dtype;
-    const exact: Partial<Record<DType, number>> = { float32: 2 ** 24 + 1, float64: 2 ** 53 + 1, float16: 2 ** 11 + 1, bfloat16: 2 ** 8 + 1, bool: 2, uint8: 256 };
+    const exact: Partial<Record<DType, number>> = {
+      float32: 2 ** 24 + 1,
+      float64: 2 ** 53 + 1,
+      float16: 2 ** 11 + 1,
+      bfloat16: 2 ** 8 + 1,
+      bool: 2,
+      uint8: 256,
+    };
     const top = exact[dtype] ?? 2 ** (8 * itemSize(dtype) - 1);
     if (from === null) {
       if (dtype === 'int64') {

@@ -38,12 +38,16 @@ export function readIdx(path: string, dimensions: number): { shape: number[]; da
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = view.getUint32(0);
   if (magic !== 0x0800 + dimensions) {
-    throw new FileError(`${path}: bad magic number 0x${magic.toString(16).padStart(8, '0')} (expected 0x${(0x0800 + dimensions).toString(16).padStart(8, '0')}: unsigned bytes, ${dimensions} dimensions)`);
+    throw new FileError(
+      `${path}: bad magic number 0x${magic.toString(16).padStart(8, '0')} (expected 0x${(0x0800 + dimensions).toString(16).padStart(8, '0')}: unsigned bytes, ${dimensions} dimensions)`,
+    );
   }
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
   const wanted = shape.reduce((a, b) => a * b, 1);
   if (bytes.length - header !== wanted) {
-    throw new FileError(`${path}: the header says [${shape.join(', ')}] = ${wanted} bytes, the file has ${bytes.length - header}`);
+    throw new FileError(
+      `${path}: the header says [${shape.join(', ')}] = ${wanted} bytes, the file has ${bytes.length - header}`,
+    );
   }
   return { shape, data: bytes.subarray(header) };
 }
@@ -57,13 +61,24 @@ function locate(root: string, name: string): string {
       }
     }
   }
-  throw new FileError(`MNIST: ${name}(.gz) not found in ${root}, ${join(root, 'raw')} or ${join(root, 'MNIST', 'raw')}; put the four idx files there`);
+  throw new FileError(
+    `MNIST: ${name}(.gz) not found in ${root}, ${join(root, 'raw')} or ${join(root, 'MNIST', 'raw')}; put the four idx files there`,
+  );
 }
 
 /** Handwritten digits: sample i is [image, label]. */
 export class MNIST<I = Tensor> extends Dataset<[I, number]> {
   static readonly classes: readonly string[] = [
-    '0 - zero', '1 - one', '2 - two', '3 - three', '4 - four', '5 - five', '6 - six', '7 - seven', '8 - eight', '9 - nine',
+    '0 - zero',
+    '1 - one',
+    '2 - two',
+    '3 - three',
+    '4 - four',
+    '5 - five',
+    '6 - six',
+    '7 - seven',
+    '8 - eight',
+    '9 - nine',
   ];
   readonly train: boolean;
   readonly transform: ImageTransform | null;
@@ -95,9 +110,12 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
       throw new FileError(`MNIST: ${images.shape[0]} images but ${labels.shape[0]} labels in ${options.root}`);
     }
     const wrong = labels.data.findIndex((l) => l > 9);
-    if (wrong >= 0) throw new FileError(`MNIST: label ${labels.data[wrong]} of image ${wrong} in ${options.root} is not a digit`);
+    if (wrong >= 0)
+      throw new FileError(`MNIST: label ${labels.data[wrong]} of image ${wrong} in ${options.root} is not a digit`);
     this.data = wrap(native.fromTypedArray(images.data, images.shape, dtypeCode('uint8'), false));
-    this.targets = wrap(native.fromTypedArray(BigInt64Array.from(labels.data, BigInt), labels.shape, dtypeCode('int64'), false));
+    this.targets = wrap(
+      native.fromTypedArray(BigInt64Array.from(labels.data, BigInt), labels.shape, dtypeCode('int64'), false),
+    );
     this.#labels = labels.data;
   }
   get length(): number {
@@ -116,7 +134,8 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
   /** A whole batch at once, when the transform can take one: the same numbers as sample by sample. */
   override getBatch(indices: readonly number[]): unknown {
     if (this.get !== MNIST.prototype.get || this.targetTransform !== null) return undefined;
-    const batch = this.transform === null ? (images: Tensor): Tensor => images : this.transform.batch?.bind(this.transform);
+    const batch =
+      this.transform === null ? (images: Tensor): Tensor => images : this.transform.batch?.bind(this.transform);
     if (batch === undefined) return undefined;
     const i = indexTensor(indices);
     const images = batch(wrap(native.ops.indexSelect(this.data._h, 0, i._h)));
@@ -127,7 +146,11 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
     if (this.get !== MNIST.prototype.get || this.targetTransform !== null) return undefined;
     const transform = this.transform === null ? null : transformSource(this.transform);
     if (transform === undefined) return undefined;
-    return { module: import.meta.url, name: 'mnistFromParts', args: [this.data, this.targets, this.train, transform === null ? null : { source: transform }] };
+    return {
+      module: import.meta.url,
+      name: 'mnistFromParts',
+      args: [this.data, this.targets, this.train, transform === null ? null : { source: transform }],
+    };
   }
   override toString(): string {
     return `Dataset MNIST\n    Number of datapoints: ${this.length}\n    Split: ${this.train ? 'Train' : 'Test'}`;

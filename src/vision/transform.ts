@@ -25,7 +25,6 @@ export abstract class Transform<I, O> {
   abstract forward(image: I): O;
   abstract toString(): string;
 }
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
 export interface Transform<I, O> {
   (image: I): O;
 }

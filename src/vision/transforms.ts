@@ -27,11 +27,14 @@ export class Compose extends Transform<never, Tensor> {
   declare batch?: (images: Tensor) => Tensor;
   constructor(transforms: readonly ImageTransform[]) {
     super();
-    for (const t of transforms) if (typeof t !== 'function') throw new ValueError(`Compose(): ${String(t)} is not a transform`);
+    for (const t of transforms)
+      if (typeof t !== 'function') throw new ValueError(`Compose(): ${String(t)} is not a transform`);
     this.transforms = transforms;
     // Only when every part can do a whole batch; an own property, so that its absence shows.
     if (transforms.every((t) => t.batch !== undefined)) {
-      Object.defineProperty(this, 'batch', { value: (images: Tensor): Tensor => transforms.reduce((x, t) => t.batch!(x), images) });
+      Object.defineProperty(this, 'batch', {
+        value: (images: Tensor): Tensor => transforms.reduce((x, t) => t.batch!(x), images),
+      });
     }
   }
   forward(image: never): Tensor {
@@ -39,7 +42,9 @@ export class Compose extends Transform<never, Tensor> {
   }
   workerSource(): WorkerSource | undefined {
     const parts = this.transforms.map(transformSource);
-    return parts.includes(undefined) ? undefined : { module: import.meta.url, name: 'Compose', args: [parts.map((source) => ({ source }))] };
+    return parts.includes(undefined)
+      ? undefined
+      : { module: import.meta.url, name: 'Compose', args: [parts.map((source) => ({ source }))] };
   }
   toString(): string {
     return `Compose(\n${this.transforms.map((t) => `    ${String(t)}`).join('\n')}\n)`;
@@ -64,7 +69,8 @@ export class ToTensor extends Transform<ImageLike, Tensor> {
   }
   #asTensor(image: ImageLike): Tensor {
     if (isTensor(image)) return image;
-    if (typeof image !== 'object' || image === null) throw new DTypeError(`pic should be an image, an ndarray or a tensor. Got ${typeof image}`);
+    if (typeof image !== 'object' || image === null)
+      throw new DTypeError(`pic should be an image, an ndarray or a tensor. Got ${typeof image}`);
     if ('width' in image && 'height' in image) {
       const { data, width, height } = image;
       const channels = image.channels ?? data.length / (width * height);
@@ -94,7 +100,11 @@ export class Normalize extends Transform<Tensor, Tensor> {
   readonly std: readonly number[];
   readonly inplace: boolean;
   #cache: { dtype: string; mean: Tensor; std: Tensor } | null = null;
-  constructor(mean: readonly number[] | number, std: readonly number[] | number, options: { inplace?: boolean } | boolean = {}) {
+  constructor(
+    mean: readonly number[] | number,
+    std: readonly number[] | number,
+    options: { inplace?: boolean } | boolean = {},
+  ) {
     super();
     this.mean = typeof mean === 'number' ? [mean] : [...mean];
     this.std = typeof std === 'number' ? [std] : [...std];
@@ -103,9 +113,12 @@ export class Normalize extends Transform<Tensor, Tensor> {
   }
   forward(image: Tensor): Tensor {
     if (!isTensor(image)) throw new DTypeError(`img should be Tensor Image. Got ${typeof image}`);
-    if (!isFloatingDtype(image.dtype)) throw new DTypeError(`Input tensor should be a float tensor. Got ${image.dtype}.`);
+    if (!isFloatingDtype(image.dtype))
+      throw new DTypeError(`Input tensor should be a float tensor. Got ${image.dtype}.`);
     if (image.ndim < 3) {
-      throw new ShapeError(`Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = [${image.shape.join(', ')}]`);
+      throw new ShapeError(
+        `Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = [${image.shape.join(', ')}]`,
+      );
     }
     if (this.#cache?.dtype !== image.dtype) {
       const make = (v: readonly number[]): Tensor => tensor([...v], { dtype: image.dtype }).view([-1, 1, 1]);
@@ -118,7 +131,11 @@ export class Normalize extends Transform<Tensor, Tensor> {
     return this.forward(images);
   }
   workerSource(): WorkerSource {
-    return { module: import.meta.url, name: 'Normalize', args: [[...this.mean], [...this.std], { inplace: this.inplace }] };
+    return {
+      module: import.meta.url,
+      name: 'Normalize',
+      args: [[...this.mean], [...this.std], { inplace: this.inplace }],
+    };
   }
   toString(): string {
     const list = (v: readonly number[]): string => `[${v.map(pyFloat).join(', ')}]`;

@@ -26,9 +26,11 @@ interface Series {
 
 // Okabe and Ito's palette: distinguishable with colour blindness (https://jfly.uni-koeln.de/color/).
 const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#f0e442'];
-const escape = (s: string): string => s.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
+const escape = (s: string): string =>
+  s.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 const round = (v: number): string => String(Math.round(v * 100) / 100);
-const numbers = (v: Numbers): number[] => (isTensor(v) ? Array.from(v.detach().double().toTypedArray() as Float64Array) : Array.from(v));
+const numbers = (v: Numbers): number[] =>
+  isTensor(v) ? Array.from(v.detach().double().toTypedArray() as Float64Array) : Array.from(v);
 
 /** A finished picture. */
 export class Plot {
@@ -97,18 +99,27 @@ function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): 
   ];
   for (const t of ax.ticks) {
     const x = round(px(t));
-    out.push(`<line x1="${x}" y1="${top}" x2="${x}" y2="${top + h}" stroke="#e5e5e5"/>`, `<text x="${x}" y="${top + h + 18}" text-anchor="middle">${ax.label(t)}</text>`);
+    out.push(
+      `<line x1="${x}" y1="${top}" x2="${x}" y2="${top + h}" stroke="#e5e5e5"/>`,
+      `<text x="${x}" y="${top + h + 18}" text-anchor="middle">${ax.label(t)}</text>`,
+    );
   }
   for (const t of ay.ticks) {
     const y = round(py(t));
-    out.push(`<line x1="${left}" y1="${y}" x2="${left + w}" y2="${y}" stroke="#e5e5e5"/>`, `<text x="${left - 6}" y="${y}" dy="4" text-anchor="end">${ay.label(t)}</text>`);
+    out.push(
+      `<line x1="${left}" y1="${y}" x2="${left + w}" y2="${y}" stroke="#e5e5e5"/>`,
+      `<text x="${left - 6}" y="${y}" dy="4" text-anchor="end">${ay.label(t)}</text>`,
+    );
   }
   out.push(`<rect x="${left}" y="${top}" width="${w}" height="${h}" fill="none" stroke="#444"/>`);
   series.forEach((s, k) => {
     const color = COLORS[k % COLORS.length]!;
     if (mark === 'dot') {
       s.y.forEach((y, i) => {
-        if (shown(y)) out.push(`<circle cx="${round(px(s.x[i]!))}" cy="${round(py(y))}" r="2.5" fill="${color}" fill-opacity="0.6"/>`);
+        if (shown(y))
+          out.push(
+            `<circle cx="${round(px(s.x[i]!))}" cy="${round(py(y))}" r="2.5" fill="${color}" fill-opacity="0.6"/>`,
+          );
       });
       return;
     }
@@ -123,13 +134,18 @@ function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): 
     });
     out.push(`<path d="${path}" fill="none" stroke="${color}" stroke-width="1.5" stroke-linejoin="round"/>`);
   });
-  if (o.title !== undefined) out.push(`<text x="${left + w / 2}" y="24" text-anchor="middle" font-size="15">${escape(o.title)}</text>`);
-  if (o.x !== undefined) out.push(`<text x="${left + w / 2}" y="${height - 12}" text-anchor="middle">${escape(o.x)}</text>`);
-  if (o.y !== undefined) out.push(`<text transform="translate(16 ${top + h / 2}) rotate(-90)" text-anchor="middle">${escape(o.y)}</text>`);
+  if (o.title !== undefined)
+    out.push(`<text x="${left + w / 2}" y="24" text-anchor="middle" font-size="15">${escape(o.title)}</text>`);
+  if (o.x !== undefined)
+    out.push(`<text x="${left + w / 2}" y="${height - 12}" text-anchor="middle">${escape(o.x)}</text>`);
+  if (o.y !== undefined)
+    out.push(`<text transform="translate(16 ${top + h / 2}) rotate(-90)" text-anchor="middle">${escape(o.y)}</text>`);
   if (labels.length > 0) {
     const wide = Math.max(...labels.map((l) => l.length)) * 7 + 36;
     const x = left + w - wide - 8;
-    out.push(`<rect x="${x}" y="${top + 8}" width="${wide}" height="${labels.length * 18 + 6}" fill="white" fill-opacity="0.85" stroke="#ccc"/>`);
+    out.push(
+      `<rect x="${x}" y="${top + 8}" width="${wide}" height="${labels.length * 18 + 6}" fill="white" fill-opacity="0.85" stroke="#ccc"/>`,
+    );
     labels.forEach((l, k) => {
       const y = top + 20 + k * 18;
       out.push(
@@ -152,7 +168,11 @@ export function plot(series: Numbers | readonly Numbers[], options: PlotOptions 
   if (options.labels !== undefined && options.labels.length !== list.length) {
     throw new ValueError(`plot: ${options.labels.length} labels for ${list.length} series`);
   }
-  return draw(list.map((y) => ({ x: y.map((_, i) => i), y })), options, 'line');
+  return draw(
+    list.map((y) => ({ x: y.map((_, i) => i), y })),
+    options,
+    'line',
+  );
 }
 
 /** Dots at (x[i], y[i]). Tensors of any shape are taken in row-major order. */

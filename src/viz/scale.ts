@@ -24,7 +24,8 @@ export function linearAxis(min: number, max: number, count: number): Axis {
   const ticks = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
   const [a, b] = [ticks[0]!, ticks.at(-1)!];
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const label = (v: number): string => (step >= 1e6 || step < 1e-5 ? v.toExponential(1) : v.toFixed(Math.min(digits, 8)));
+  const label = (v: number): string =>
+    step >= 1e6 || step < 1e-5 ? v.toExponential(1) : v.toFixed(Math.min(digits, 8));
   return { lo: a, hi: b, ticks, at: (v) => (v - a) / (b - a), label };
 }
 

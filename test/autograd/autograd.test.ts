@@ -87,7 +87,11 @@ describe('modes', () => {
       expect(fb.enableGrad(() => x.mul(2)).requiresGrad).toBe(true);
     }
     expect(fb.isGradEnabled()).toBe(true);
-    expect(() => fb.noGrad(() => { throw new Error('inside'); })).toThrow('inside');
+    expect(() =>
+      fb.noGrad(() => {
+        throw new Error('inside');
+      }),
+    ).toThrow('inside');
     expect(fb.isGradEnabled()).toBe(true);
     expect(() => fb.noGrad(async () => 1)).toThrow(/synchronous callback/);
     expect(fb.isGradEnabled()).toBe(true);
@@ -98,8 +102,16 @@ describe('modes', () => {
 describe('functional', () => {
   test('jacobian and hessian', () => {
     const at = fb.tensor([1, 2, 3]);
-    expect(fb.autograd.functional.jacobian((x: Tensor) => x.pow(2).mul(x.sum()), at).tolist()).toEqual([[13, 1, 1], [4, 28, 4], [9, 9, 45]]);
-    expect(fb.autograd.functional.hessian((x: Tensor) => x.pow(3).sum(), at).tolist()).toEqual([[6, 0, 0], [0, 12, 0], [0, 0, 18]]);
+    expect(fb.autograd.functional.jacobian((x: Tensor) => x.pow(2).mul(x.sum()), at).tolist()).toEqual([
+      [13, 1, 1],
+      [4, 28, 4],
+      [9, 9, 45],
+    ]);
+    expect(fb.autograd.functional.hessian((x: Tensor) => x.pow(3).sum(), at).tolist()).toEqual([
+      [6, 0, 0],
+      [0, 12, 0],
+      [0, 0, 18],
+    ]);
   });
   test('products agree with the matrices', () => {
     const at = fb.tensor([1, 2, 3]);
@@ -154,6 +166,10 @@ describe('Function', () => {
         return [] as never;
       }
     }
-    expect(() => Few.apply(leaf([1]), 1).sum().backward()).toThrow(/Few/);
+    expect(() =>
+      Few.apply(leaf([1]), 1)
+        .sum()
+        .backward(),
+    ).toThrow(/Few/);
   });
 });

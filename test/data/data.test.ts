@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import { data, type Tensor } from '../../src/index.js';
 
-const ten = (): data.TensorDataset<[Tensor, Tensor]> => new data.TensorDataset(fb.linspace(1, 10, 10), fb.linspace(10, 1, 10));
+const ten = (): data.TensorDataset<[Tensor, Tensor]> =>
+  new data.TensorDataset(fb.linspace(1, 10, 10), fb.linspace(10, 1, 10));
 
 describe("PyTorch's order", () => {
   test('shuffled epochs after a seed', () => {
@@ -13,10 +14,22 @@ describe("PyTorch's order", () => {
     const seen: unknown[] = [];
     for (let epoch = 0; epoch < 2; epoch++) for (const [x, y] of loader) seen.push([x.tolist(), y.tolist()]);
     expect(seen).toEqual([
-      [[7, 3, 1, 8, 9], [4, 8, 10, 3, 2]],
-      [[5, 6, 10, 2, 4], [6, 5, 1, 9, 7]],
-      [[4, 10, 9, 3, 5], [7, 1, 2, 8, 6]],
-      [[1, 2, 6, 8, 7], [10, 9, 5, 3, 4]],
+      [
+        [7, 3, 1, 8, 9],
+        [4, 8, 10, 3, 2],
+      ],
+      [
+        [5, 6, 10, 2, 4],
+        [6, 5, 1, 9, 7],
+      ],
+      [
+        [4, 10, 9, 3, 5],
+        [7, 1, 2, 8, 6],
+      ],
+      [
+        [1, 2, 6, 8, 7],
+        [10, 9, 5, 3, 4],
+      ],
     ]);
   });
   test('`for await` and own samples give the same batches', async () => {
@@ -30,13 +43,23 @@ describe("PyTorch's order", () => {
     }
     fb.manualSeed(2);
     const rows: unknown[] = [];
-    for await (const [x, y] of new data.DataLoader(new Plain(), { batchSize: 5, shuffle: true })) rows.push([x.tolist(), y.tolist(), y.dtype]);
-    expect(rows).toEqual([[[7, 3, 1, 8, 9], [4, 8, 10, 3, 2], 'int64'], [[5, 6, 10, 2, 4], [6, 5, 1, 9, 7], 'int64']]);
+    for await (const [x, y] of new data.DataLoader(new Plain(), { batchSize: 5, shuffle: true }))
+      rows.push([x.tolist(), y.tolist(), y.dtype]);
+    expect(rows).toEqual([
+      [[7, 3, 1, 8, 9], [4, 8, 10, 3, 2], 'int64'],
+      [[5, 6, 10, 2, 4], [6, 5, 1, 9, 7], 'int64'],
+    ]);
   });
   test('randomSplit and WeightedRandomSampler', () => {
     const [a, b] = data.randomSplit(ten(), [7, 3], { generator: new fb.Generator().manualSeed(42) });
-    expect([a!.indices, b!.indices]).toEqual([[2, 6, 1, 8, 4, 5, 0], [9, 3, 7]]);
-    const s = new data.WeightedRandomSampler([0.1, 0.9, 0.4, 0.7, 3, 0.6], 5, { replacement: true, generator: new fb.Generator().manualSeed(3) });
+    expect([a!.indices, b!.indices]).toEqual([
+      [2, 6, 1, 8, 4, 5, 0],
+      [9, 3, 7],
+    ]);
+    const s = new data.WeightedRandomSampler([0.1, 0.9, 0.4, 0.7, 3, 0.6], 5, {
+      replacement: true,
+      generator: new fb.Generator().manualSeed(3),
+    });
     expect([...s]).toEqual([1, 3, 4, 1, 4]);
     expect(data.randomSplit(ten(), [0.5, 0.5]).map((d) => d.length)).toEqual([5, 5]);
     expect(() => data.randomSplit(ten(), [5, 4])).toThrow(/Sum of input lengths does not equal/);
@@ -46,17 +69,32 @@ describe("PyTorch's order", () => {
 describe('the loader', () => {
   test('lengths, dropLast, single samples', () => {
     const loader = new data.DataLoader(ten(), { batchSize: 3, dropLast: true });
-    expect([loader.length, [...loader].map(([x]) => x.tolist())]).toEqual([3, [[1, 2, 3], [4, 5, 6], [7, 8, 9]]]);
+    expect([loader.length, [...loader].map(([x]) => x.tolist())]).toEqual([
+      3,
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+        [7, 8, 9],
+      ],
+    ]);
     expect(new data.DataLoader(ten(), { batchSize: 3 }).length).toBe(4);
     const [first] = new data.DataLoader(ten(), { batchSize: null });
     expect(first![0].shape).toEqual([]);
   });
   test('collateFn, sampler, batchSampler', () => {
-    const sums = new data.DataLoader(ten(), { batchSize: 5, collateFn: (rows) => rows.reduce((s, [x]) => s + x.item(), 0) });
+    const sums = new data.DataLoader(ten(), {
+      batchSize: 5,
+      collateFn: (rows) => rows.reduce((s, [x]) => s + x.item(), 0),
+    });
     expect([...sums]).toEqual([15, 40]);
-    expect([...new data.DataLoader(ten(), { sampler: [9, 0] as never, batchSize: 2 })].map(([x]) => x.tolist())).toEqual([[10, 1]]);
+    expect(
+      [...new data.DataLoader(ten(), { sampler: [9, 0] as never, batchSize: 2 })].map(([x]) => x.tolist()),
+    ).toEqual([[10, 1]]);
     const pairs = new data.BatchSampler(new data.SequentialSampler({ length: 4 }), 2, false);
-    expect([...new data.DataLoader(ten(), { batchSampler: pairs })].map(([x]) => x.tolist())).toEqual([[1, 2], [3, 4]]);
+    expect([...new data.DataLoader(ten(), { batchSampler: pairs })].map(([x]) => x.tolist())).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
   });
   test('iterable data sets stream', () => {
     class Stream extends data.IterableDataset<number> {
@@ -78,7 +116,10 @@ describe('the loader', () => {
     expect(() => [...new data.DataLoader(new Later())]).toThrow(/for await/);
     const got: unknown[] = [];
     for await (const b of new data.DataLoader(new Later(), { batchSize: 2 })) got.push(b.tolist());
-    expect(got).toEqual([[0, 1], [2, 3]]);
+    expect(got).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
   });
   test('bad options', () => {
     expect(() => new data.DataLoader(ten(), { batchSize: 0 })).toThrow(/batch_size should be a positive integer/);
@@ -91,12 +132,23 @@ describe('the loader', () => {
 
 describe('collation', () => {
   test('tuples, records, strings, booleans', () => {
-    const b = data.defaultCollate([{ a: fb.ones(2), n: [1, 'x'] as [number, string], ok: true }, { a: fb.zeros(2), n: [2, 'y'] as [number, string], ok: false }]);
-    expect([b.a.shape, b.n[0].dtype, b.n[0].tolist(), b.n[1], b.ok.dtype]).toEqual([[2, 2], 'int64', [1, 2], ['x', 'y'], 'bool']);
+    const b = data.defaultCollate([
+      { a: fb.ones(2), n: [1, 'x'] as [number, string], ok: true },
+      { a: fb.zeros(2), n: [2, 'y'] as [number, string], ok: false },
+    ]);
+    expect([b.a.shape, b.n[0].dtype, b.n[0].tolist(), b.n[1], b.ok.dtype]).toEqual([
+      [2, 2],
+      'int64',
+      [1, 2],
+      ['x', 'y'],
+      'bool',
+    ]);
     expect(data.defaultCollate([0.5, 1]).dtype).toBe('float32');
   });
   test('errors', () => {
-    expect(() => data.defaultCollate([fb.ones(2), fb.ones(3)])).toThrow(/stack expects each tensor to be equal size, but got \[2\] at entry 0 and \[3\] at entry 1/);
+    expect(() => data.defaultCollate([fb.ones(2), fb.ones(3)])).toThrow(
+      /stack expects each tensor to be equal size, but got \[2\] at entry 0 and \[3\] at entry 1/,
+    );
     expect(() => data.defaultCollate([() => 1] as never)).toThrow(/found function/);
     expect(() => data.defaultCollate([[1], [1, 2]])).toThrow(/equal size/);
   });
@@ -105,7 +157,11 @@ describe('collation', () => {
 describe('combined data sets', () => {
   test('Subset and ConcatDataset', async () => {
     const both = new data.ConcatDataset([ten(), new data.Subset(ten(), [9])]);
-    expect([both.length, (both.get(10) as [Tensor, Tensor])[0].item(), (both.get(-1) as [Tensor, Tensor])[0].item()]).toEqual([11, 10, 10]);
+    expect([
+      both.length,
+      (both.get(10) as [Tensor, Tensor])[0].item(),
+      (both.get(-1) as [Tensor, Tensor])[0].item(),
+    ]).toEqual([11, 10, 10]);
     expect(() => both.get(11)).toThrow(/out of range/);
   });
 });
@@ -115,7 +171,8 @@ describe('worker threads', () => {
     const run = async (numWorkers: number): Promise<unknown[]> => {
       fb.manualSeed(7);
       const out: unknown[] = [];
-      for await (const [x, y] of new data.DataLoader(ten(), { batchSize: 3, shuffle: true, numWorkers })) out.push([x.tolist(), y.tolist()]);
+      for await (const [x, y] of new data.DataLoader(ten(), { batchSize: 3, shuffle: true, numWorkers }))
+        out.push([x.tolist(), y.tolist()]);
       return out;
     };
     expect(await run(2)).toEqual(await run(0));

@@ -23,15 +23,19 @@ function run(name: string, ...args: string[]): string {
 describe('examples', () => {
   test('tensors', () => {
     const text = run('tensors.ts');
-    expect(text).toContain("[ 3, 2 ] float32 cpu [ 2, 1 ] 6");
+    expect(text).toContain('[ 3, 2 ] float32 cpu [ 2, 1 ] 6');
     expect(text).toContain('tensor([[0.5000, 0.2793],\n        [0.4031, 0.7347],\n        [0.0293, 0.7999]])');
     expect(text).toContain('tensor([1, 2])');
   });
   test('autograd', () => {
     const text = run('autograd.ts');
     expect(text.split('\n').slice(0, 6)).toEqual([
-      'MulBackward0', 'tensor([2.0000, 0.2000, 0.0200])', 'grad can be implicitly created only for scalar outputs',
-      'derivative 1: 12', 'derivative 2: 12', 'derivative 3: 6',
+      'MulBackward0',
+      'tensor([2.0000, 0.2000, 0.0200])',
+      'grad can be implicitly created only for scalar outputs',
+      'derivative 1: 12',
+      'derivative 2: 12',
+      'derivative 3: 6',
     ]);
     expect(text).toContain('tensor([1.0000, 2.7183])');
   });
@@ -52,7 +56,8 @@ describe('examples', () => {
     expect(Number(/test accuracy: ([\d.]+) %/.exec(text)![1])).toBeGreaterThan(70);
     expect(text).toMatch(/convolution\(%0, %conv1\.weight/);
     expect(text).toMatch(/static void kernel0/);
-    for (const difference of text.matchAll(/largest difference (\S+)/g)) expect(Number(difference[1])).toBeLessThan(1e-4);
+    for (const difference of text.matchAll(/largest difference (\S+)/g))
+      expect(Number(difference[1])).toBeLessThan(1e-4);
     expect(readFileSync(join(out, 'loss.svg'), 'utf8')).toContain('<path');
     expect(readFileSync(join(out, 'lenet.onnx')).length).toBeGreaterThan(100_000);
   });

@@ -8,7 +8,11 @@ const numbers = (t: Tensor): number[] => Array.from(t.detach().double().toTypedA
 function close(t: Tensor, want: readonly number[], tolerance = 1e-5): void {
   const got = numbers(t);
   expect(got.length).toBe(want.length);
-  got.forEach((v, i) => expect(Math.abs(v - want[i]!), `element ${i}: ${v} for ${want[i]}`).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(want[i]!))));
+  got.forEach((v, i) =>
+    expect(Math.abs(v - want[i]!), `element ${i}: ${v} for ${want[i]}`).toBeLessThanOrEqual(
+      tolerance * Math.max(1, Math.abs(want[i]!)),
+    ),
+  );
 }
 
 describe('weights', () => {
@@ -17,13 +21,25 @@ describe('weights', () => {
     fb.manualSeed(1);
     fb.normal(fb.zeros(1000, 1));
     const l = new nn.Linear(1, 20);
-    close(l.weight, [0.3607839345932007, -0.8668090105056763, 0.062076687812805176, -0.8128548860549927, ...numbers(l.weight).slice(4)], 1e-7);
+    close(
+      l.weight,
+      [
+        0.3607839345932007,
+        -0.8668090105056763,
+        0.062076687812805176,
+        -0.8128548860549927,
+        ...numbers(l.weight).slice(4),
+      ],
+      1e-7,
+    );
     expect(l.bias!.index(0).item()).toBeCloseTo(-0.7934863567352295, 7);
   });
   test('options and errors', () => {
     expect(new nn.Linear(2, 3, { bias: false }).bias).toBe(null);
     expect(new nn.Linear(2, 3, false).parameters().length).toBe(1);
-    expect(() => new nn.Linear(2, 3, { biass: false } as never)).toThrow(/unknown option 'biass' \(expected one of bias, dtype\)/);
+    expect(() => new nn.Linear(2, 3, { biass: false } as never)).toThrow(
+      /unknown option 'biass' \(expected one of bias, dtype\)/,
+    );
     expect(() => new nn.Linear(2.5, 3)).toThrow(/inFeatures must be an integer/);
     expect(() => new nn.Conv2d(3, 4, 3, { groups: 2 })).toThrow('in_channels must be divisible by groups');
     expect(() => new nn.Dropout(1.5)).toThrow('dropout probability has to be between 0 and 1, but got 1.5');
@@ -49,7 +65,14 @@ describe('weights', () => {
 describe('layers', () => {
   test('conv2d is the sum over its window', () => {
     const x = fb.arange(16).float().view(1, 1, 4, 4);
-    const w = fb.tensor([[[[1, 0], [0, 1]]]]);
+    const w = fb.tensor([
+      [
+        [
+          [1, 0],
+          [0, 1],
+        ],
+      ],
+    ]);
     close(F.conv2d(x, w), [5, 7, 9, 13, 15, 17, 21, 23, 25]);
     expect(F.conv2d(x, w, { stride: 2, padding: 1 }).shape).toEqual([1, 1, 3, 3]);
     expect(F.conv2d(x, fb.ones(1, 1, 3, 3), null, 1, 'same').shape).toEqual([1, 1, 4, 4]);
@@ -88,27 +111,63 @@ describe('layers', () => {
     const out = d(fb.ones(1000));
     expect(new Set(numbers(out))).toEqual(new Set([0, 2]));
     expect(d.eval()(fb.ones(3)).tolist()).toEqual([1, 1, 1]);
-    expect(F.oneHot(fb.LongTensor([0, 2]), 3).tolist()).toEqual([[1, 0, 0], [0, 0, 1]]);
+    expect(F.oneHot(fb.LongTensor([0, 2]), 3).tolist()).toEqual([
+      [1, 0, 0],
+      [0, 0, 1],
+    ]);
   });
   test('activations', () => {
     const x = fb.tensor([-2, -0.5, 0, 1, 3]);
     const v = [-2, -0.5, 0, 1, 3];
-    close(new nn.ReLU()(x), v.map((t) => Math.max(t, 0)));
-    close(new nn.LeakyReLU(0.1)(x), v.map((t) => (t < 0 ? 0.1 * t : t)));
-    close(new nn.Sigmoid()(x), v.map((t) => 1 / (1 + Math.exp(-t))));
-    close(new nn.SiLU()(x), v.map((t) => t / (1 + Math.exp(-t))));
-    close(new nn.Softplus()(x), v.map((t) => Math.log1p(Math.exp(t))));
-    close(new nn.ELU()(x), v.map((t) => (t > 0 ? t : Math.expm1(t))));
-    close(new nn.Hardtanh()(x), v.map((t) => Math.min(1, Math.max(-1, t))));
-    close(new nn.Softmax(0)(x), v.map((t) => Math.exp(t) / v.reduce((s, u) => s + Math.exp(u), 0)));
-    close(new nn.GELU({ approximate: 'tanh' })(x), v.map((t) => (t / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (t + 0.044715 * t ** 3)))));
+    close(
+      new nn.ReLU()(x),
+      v.map((t) => Math.max(t, 0)),
+    );
+    close(
+      new nn.LeakyReLU(0.1)(x),
+      v.map((t) => (t < 0 ? 0.1 * t : t)),
+    );
+    close(
+      new nn.Sigmoid()(x),
+      v.map((t) => 1 / (1 + Math.exp(-t))),
+    );
+    close(
+      new nn.SiLU()(x),
+      v.map((t) => t / (1 + Math.exp(-t))),
+    );
+    close(
+      new nn.Softplus()(x),
+      v.map((t) => Math.log1p(Math.exp(t))),
+    );
+    close(
+      new nn.ELU()(x),
+      v.map((t) => (t > 0 ? t : Math.expm1(t))),
+    );
+    close(
+      new nn.Hardtanh()(x),
+      v.map((t) => Math.min(1, Math.max(-1, t))),
+    );
+    close(
+      new nn.Softmax(0)(x),
+      v.map((t) => Math.exp(t) / v.reduce((s, u) => s + Math.exp(u), 0)),
+    );
+    close(
+      new nn.GELU({ approximate: 'tanh' })(x),
+      v.map((t) => (t / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (t + 0.044715 * t ** 3)))),
+    );
   });
 });
 
 describe('losses', () => {
-  const input = fb.tensor([[1, 2, 0.5], [0.1, -1, 3]]);
+  const input = fb.tensor([
+    [1, 2, 0.5],
+    [0.1, -1, 3],
+  ]);
   const target = fb.LongTensor([1, 2]);
-  const logp = [[1, 2, 0.5], [0.1, -1, 3]].map((r) => {
+  const logp = [
+    [1, 2, 0.5],
+    [0.1, -1, 3],
+  ].map((r) => {
     const z = Math.log(r.reduce((s, v) => s + Math.exp(v), 0));
     return r.map((v) => v - z);
   });
@@ -136,7 +195,9 @@ describe('losses', () => {
     const want = (Math.log1p(Math.exp(-0.3)) + Math.log1p(Math.exp(-2))) / 2;
     close(new nn.BCEWithLogitsLoss()(x, t), [want]);
     close(new nn.BCELoss()(x.sigmoid(), t), [want]);
-    expect(() => F.binaryCrossEntropyWithLogits(x, fb.ones(3))).toThrow(/Target size \(torch.Size\(\[3\]\)\) must be the same as input size/);
+    expect(() => F.binaryCrossEntropyWithLogits(x, fb.ones(3))).toThrow(
+      /Target size \(torch.Size\(\[3\]\)\) must be the same as input size/,
+    );
   });
 });
 

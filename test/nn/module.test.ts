@@ -55,9 +55,24 @@ describe('calling', () => {
 describe('registration', () => {
   test('names, in order: own parameters, then children', () => {
     const net = new Net();
-    expect(net.namedParameters().map(([n]) => n)).toEqual(['hidden.weight', 'hidden.bias', 'bn.weight', 'bn.bias', 'predict.weight', 'predict.bias']);
+    expect(net.namedParameters().map(([n]) => n)).toEqual([
+      'hidden.weight',
+      'hidden.bias',
+      'bn.weight',
+      'bn.bias',
+      'predict.weight',
+      'predict.bias',
+    ]);
     expect(Object.keys(net.stateDict())).toEqual([
-      'hidden.weight', 'hidden.bias', 'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var', 'bn.num_batches_tracked', 'predict.weight', 'predict.bias',
+      'hidden.weight',
+      'hidden.bias',
+      'bn.weight',
+      'bn.bias',
+      'bn.running_mean',
+      'bn.running_var',
+      'bn.num_batches_tracked',
+      'predict.weight',
+      'predict.bias',
     ]);
     expect(net.namedModules().map(([n]) => n)).toEqual(['', 'hidden', 'bn', 'predict']);
     expect(net.namedBuffers().map(([n]) => n)).toEqual(['bn.running_mean', 'bn.running_var', 'bn.num_batches_tracked']);
@@ -101,7 +116,10 @@ describe('state', () => {
       'Error(s) in loading state_dict for Linear:\n\tMissing key(s) in state_dict: "bias". \n\tUnexpected key(s) in state_dict: "extra". ' +
         '\n\tsize mismatch for weight: copying a param with shape torch.Size([3, 1]) from checkpoint, the shape in current model is torch.Size([3, 2]).',
     );
-    expect(m.loadStateDict({ bias: fb.zeros(3) }, { strict: false })).toEqual({ missingKeys: ['weight'], unexpectedKeys: [] });
+    expect(m.loadStateDict({ bias: fb.zeros(3) }, { strict: false })).toEqual({
+      missingKeys: ['weight'],
+      unexpectedKeys: [],
+    });
   });
   test('train, eval, apply, zeroGrad, requiresGrad_', () => {
     const net = new Net();
@@ -125,7 +143,12 @@ describe('state', () => {
     const weight = net.hidden.weight;
     net.double();
     expect(net.hidden.weight).toBe(weight);
-    expect([weight.dtype, weight.requiresGrad, net.bn.runningMean!.dtype, net.bn.numBatchesTracked!.dtype]).toEqual(['float64', true, 'float64', 'int64']);
+    expect([weight.dtype, weight.requiresGrad, net.bn.runningMean!.dtype, net.bn.numBatchesTracked!.dtype]).toEqual([
+      'float64',
+      true,
+      'float64',
+      'int64',
+    ]);
     expect(net(fb.rand(3, 1, { dtype: 'float64' })).dtype).toBe('float64');
   });
 });
@@ -133,14 +156,22 @@ describe('state', () => {
 describe('containers', () => {
   test('Sequential', () => {
     const m = new nn.Sequential(new nn.Linear(2, 3), new nn.ReLU());
-    expect([m.length, m.at(-1) instanceof nn.ReLU, Object.keys(m.stateDict())]).toEqual([2, true, ['0.weight', '0.bias']]);
+    expect([m.length, m.at(-1) instanceof nn.ReLU, Object.keys(m.stateDict())]).toEqual([
+      2,
+      true,
+      ['0.weight', '0.bias'],
+    ]);
     expect(m(fb.ones(1, 2)).shape).toEqual([1, 3]);
     expect(Object.keys(new nn.Sequential({ fc: new nn.Linear(1, 1) }).stateDict())).toEqual(['fc.weight', 'fc.bias']);
     expect(() => new nn.Sequential(3 as never)).toThrow();
   });
   test('ModuleList and ModuleDict', () => {
     const list = new nn.ModuleList([new nn.Linear(1, 1)]).append(new nn.ReLU());
-    expect([list.length, [...list].length, list.namedParameters().map(([n]) => n)]).toEqual([2, 2, ['0.weight', '0.bias']]);
+    expect([list.length, [...list].length, list.namedParameters().map(([n]) => n)]).toEqual([
+      2,
+      2,
+      ['0.weight', '0.bias'],
+    ]);
     const dict = new nn.ModuleDict({ a: new nn.Linear(1, 1) });
     expect([dict.keys(), dict.has('b'), dict.get('a').parameters().length]).toEqual([['a'], false, 2]);
     expect(() => dict.get('b')).toThrow("ModuleDict has no module 'b'");
@@ -166,6 +197,8 @@ test('prints as PyTorch does', () => {
   expect(text(new nn.MaxPool2d(2))).toBe('MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)');
   expect(text(new nn.Dropout(0.2))).toBe('Dropout(p=0.2, inplace=False)');
   expect(text(new nn.LayerNorm(8))).toBe('LayerNorm((8,), eps=1e-05, elementwise_affine=True)');
-  expect(text(new nn.Sequential(new nn.ReLU(), new nn.Softmax(1)))).toBe('Sequential(\n  (0): ReLU()\n  (1): Softmax(dim=1)\n)');
+  expect(text(new nn.Sequential(new nn.ReLU(), new nn.Softmax(1)))).toBe(
+    'Sequential(\n  (0): ReLU()\n  (1): Softmax(dim=1)\n)',
+  );
   expect(String(new nn.Parameter(fb.ones(1)))).toBe('Parameter containing:\ntensor([1.], requires_grad=True)');
 });

@@ -16,35 +16,54 @@ function follow(make: (p: Tensor[]) => optim.Optimizer, rule: Rule, steps = 12):
     p.pow(4).div(4).sub(p).sum().backward();
     opt.step();
     w.forEach((v, i) => (w[i] = rule(v, v ** 3 - 1, states[i]!, t)));
-    (p.tolist() as number[]).forEach((v, i) => expect(Math.abs(v - w[i]!), `step ${t}`).toBeLessThan(1e-10 * Math.max(1, Math.abs(w[i]!))));
+    (p.tolist() as number[]).forEach((v, i) =>
+      expect(Math.abs(v - w[i]!), `step ${t}`).toBeLessThan(1e-10 * Math.max(1, Math.abs(w[i]!))),
+    );
   }
 }
 
 describe('update rules', () => {
   test('SGD', () => {
-    follow((p) => new optim.SGD(p, { lr: 0.05 }), (p, g) => p - 0.05 * g);
-    follow((p) => new optim.SGD(p, { lr: 0.05, weightDecay: 0.1, maximize: false }), (p, g) => p - 0.05 * (g + 0.1 * p));
+    follow(
+      (p) => new optim.SGD(p, { lr: 0.05 }),
+      (p, g) => p - 0.05 * g,
+    );
+    follow(
+      (p) => new optim.SGD(p, { lr: 0.05, weightDecay: 0.1, maximize: false }),
+      (p, g) => p - 0.05 * (g + 0.1 * p),
+    );
   });
   test('SGD with momentum', () => {
-    follow((p) => new optim.SGD(p, { lr: 0.02, momentum: 0.9 }), (p, g, s) => p - 0.02 * (s.b = 0.9 * (s.b ?? 0) + g));
-    follow((p) => new optim.SGD(p, { lr: 0.02, momentum: 0.9, nesterov: true, weightDecay: 0.01 }), (p, g, s) => {
-      const d = g + 0.01 * p;
-      s.b = 0.9 * (s.b ?? 0) + d;
-      return p - 0.02 * (d + 0.9 * s.b);
-    });
-    follow((p) => new optim.SGD(p, { lr: 0.02, momentum: 0.9, dampening: 0.3 }), (p, g, s) => {
-      s.b = s.b === undefined ? g : 0.9 * s.b + 0.7 * g;
-      return p - 0.02 * s.b;
-    });
+    follow(
+      (p) => new optim.SGD(p, { lr: 0.02, momentum: 0.9 }),
+      (p, g, s) => p - 0.02 * (s.b = 0.9 * (s.b ?? 0) + g),
+    );
+    follow(
+      (p) => new optim.SGD(p, { lr: 0.02, momentum: 0.9, nesterov: true, weightDecay: 0.01 }),
+      (p, g, s) => {
+        const d = g + 0.01 * p;
+        s.b = 0.9 * (s.b ?? 0) + d;
+        return p - 0.02 * (d + 0.9 * s.b);
+      },
+    );
+    follow(
+      (p) => new optim.SGD(p, { lr: 0.02, momentum: 0.9, dampening: 0.3 }),
+      (p, g, s) => {
+        s.b = s.b === undefined ? g : 0.9 * s.b + 0.7 * g;
+        return p - 0.02 * s.b;
+      },
+    );
   });
-  const adam = (lr: number, wd: number, decoupled: boolean, amsgrad = false): Rule => (p0, g0, s, t) => {
-    const p = decoupled ? p0 * (1 - lr * wd) : p0;
-    const g = decoupled ? g0 : g0 + wd * p0;
-    s.m = 0.9 * (s.m ?? 0) + 0.1 * g;
-    s.v = 0.99 * (s.v ?? 0) + 0.01 * g * g;
-    s.x = Math.max(s.x ?? 0, s.v);
-    return p - (lr * (s.m / (1 - 0.9 ** t))) / (Math.sqrt((amsgrad ? s.x : s.v) / (1 - 0.99 ** t)) + 1e-8);
-  };
+  const adam =
+    (lr: number, wd: number, decoupled: boolean, amsgrad = false): Rule =>
+    (p0, g0, s, t) => {
+      const p = decoupled ? p0 * (1 - lr * wd) : p0;
+      const g = decoupled ? g0 : g0 + wd * p0;
+      s.m = 0.9 * (s.m ?? 0) + 0.1 * g;
+      s.v = 0.99 * (s.v ?? 0) + 0.01 * g * g;
+      s.x = Math.max(s.x ?? 0, s.v);
+      return p - (lr * (s.m / (1 - 0.9 ** t))) / (Math.sqrt((amsgrad ? s.x : s.v) / (1 - 0.99 ** t)) + 1e-8);
+    };
   const betas = [0.9, 0.99] as const;
   test('Adam and AdamW', () => {
     // Step counts are float32, so the bias corrections have its accuracy.
@@ -67,16 +86,22 @@ describe('update rules', () => {
     loose((p) => new optim.Adam(p, { lr: 0.05, betas, amsgrad: true }), adam(0.05, 0, false, true));
   });
   test('RMSprop, with momentum and centered', () => {
-    follow((p) => new optim.RMSprop(p, { lr: 0.01, alpha: 0.9 }), (p, g, s) => {
-      s.v = 0.9 * (s.v ?? 0) + 0.1 * g * g;
-      return p - (0.01 * g) / (Math.sqrt(s.v) + 1e-8);
-    });
-    follow((p) => new optim.RMSprop(p, { lr: 0.01, alpha: 0.9, momentum: 0.5, centered: true }), (p, g, s) => {
-      s.v = 0.9 * (s.v ?? 0) + 0.1 * g * g;
-      s.m = 0.9 * (s.m ?? 0) + 0.1 * g;
-      s.b = 0.5 * (s.b ?? 0) + g / (Math.sqrt(s.v - s.m ** 2) + 1e-8);
-      return p - 0.01 * s.b;
-    });
+    follow(
+      (p) => new optim.RMSprop(p, { lr: 0.01, alpha: 0.9 }),
+      (p, g, s) => {
+        s.v = 0.9 * (s.v ?? 0) + 0.1 * g * g;
+        return p - (0.01 * g) / (Math.sqrt(s.v) + 1e-8);
+      },
+    );
+    follow(
+      (p) => new optim.RMSprop(p, { lr: 0.01, alpha: 0.9, momentum: 0.5, centered: true }),
+      (p, g, s) => {
+        s.v = 0.9 * (s.v ?? 0) + 0.1 * g * g;
+        s.m = 0.9 * (s.m ?? 0) + 0.1 * g;
+        s.b = 0.5 * (s.b ?? 0) + g / (Math.sqrt(s.v - s.m ** 2) + 1e-8);
+        return p - 0.01 * s.b;
+      },
+    );
   });
 });
 
@@ -126,7 +151,10 @@ describe('the optimizer', () => {
     expect(w.grad).toBe(null);
   });
   test('state dicts carry a run on exactly', () => {
-    const run = (steps: number, from?: { w: Tensor; state: optim.OptimizerStateDict }): { w: Tensor; state: optim.OptimizerStateDict } => {
+    const run = (
+      steps: number,
+      from?: { w: Tensor; state: optim.OptimizerStateDict },
+    ): { w: Tensor; state: optim.OptimizerStateDict } => {
       const w = (from?.w ?? fb.tensor([1, -2])).clone().requiresGrad_();
       const opt = new optim.Adam([w], { lr: 0.1 });
       if (from !== undefined) opt.loadStateDict(from.state);
@@ -147,13 +175,17 @@ describe('the optimizer', () => {
     const w = fb.ones(1, { requiresGrad: true });
     expect(() => new optim.SGD([], { lr: 1 })).toThrow('optimizer got an empty parameter list');
     expect(() => new optim.SGD([w], { lr: -1 })).toThrow('Invalid learning rate: -1');
-    expect(() => new optim.SGD([w], {} as never)).toThrow(/didn't specify a value of required optimization parameter lr/);
+    expect(() => new optim.SGD([w], {} as never)).toThrow(
+      /didn't specify a value of required optimization parameter lr/,
+    );
     expect(() => new optim.SGD([w.mul(2)], { lr: 1 })).toThrow("can't optimize a non-leaf Tensor");
     expect(() => new optim.SGD(w as never, { lr: 1 })).toThrow(/but got a Tensor/);
     expect(() => new optim.SGD([w, w], { lr: 1 })).toThrow(/appear more than once/);
     expect(() => new optim.Adam([w], { betas: [0.9, 1] })).toThrow('Invalid beta parameter at index 1: 1');
     expect(() => new optim.SGD([w], { lr: 1, nesterov: true })).toThrow(/Nesterov momentum requires/);
-    expect(() => new optim.SGD([w], { lr: 1 }).loadStateDict({ state: {}, param_groups: [] })).toThrow(/different number of parameter groups/);
+    expect(() => new optim.SGD([w], { lr: 1 }).loadStateDict({ state: {}, param_groups: [] })).toThrow(
+      /different number of parameter groups/,
+    );
   });
 });
 
@@ -168,8 +200,12 @@ describe('schedules', () => {
     });
   };
   test('follow their formulas', () => {
-    expect(rates((o) => new optim.lrScheduler.StepLR(o, { stepSize: 2, gamma: 0.5 }), 5)).toEqual([1, 1, 0.5, 0.5, 0.25]);
-    expect(rates((o) => new optim.lrScheduler.MultiStepLR(o, { milestones: [1, 3], gamma: 0.1 }), 4)).toEqual([1, 0.1, 0.1, 0.01]);
+    expect(rates((o) => new optim.lrScheduler.StepLR(o, { stepSize: 2, gamma: 0.5 }), 5)).toEqual([
+      1, 1, 0.5, 0.5, 0.25,
+    ]);
+    expect(rates((o) => new optim.lrScheduler.MultiStepLR(o, { milestones: [1, 3], gamma: 0.1 }), 4)).toEqual([
+      1, 0.1, 0.1, 0.01,
+    ]);
     expect(rates((o) => new optim.lrScheduler.ExponentialLR(o, { gamma: 0.5 }), 3)).toEqual([1, 0.5, 0.25]);
     expect(rates((o) => new optim.lrScheduler.LambdaLR(o, (e) => 1 / (e + 1)), 3)).toEqual([1, 0.5, 0.333333333]);
     const cosine = [0, 1, 2, 3, 4].map((t) => Math.round(((1 + Math.cos((Math.PI * t) / 4)) / 2) * 1e9) / 1e9);
@@ -180,7 +216,12 @@ describe('schedules', () => {
 test('a small network learns', () => {
   fb.manualSeed(0);
   const net = new nn.Sequential(new nn.Linear(2, 16), new nn.Tanh(), new nn.Linear(16, 1));
-  const x = fb.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]);
+  const x = fb.tensor([
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ]);
   const y = fb.tensor([[0], [1], [1], [0]]);
   const opt = new optim.Adam(net.parameters(), { lr: 0.05 });
   let loss = NaN;

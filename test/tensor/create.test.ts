@@ -50,12 +50,18 @@ describe('from data', () => {
 describe('filled and ranges', () => {
   test('shape as arguments or as one array, options last', () => {
     expect(fb.zeros(2, 3).shape).toEqual([2, 3]);
-    expect(fb.ones([2, 3], { dtype: 'int64' }).tolist()).toEqual([[1, 1, 1], [1, 1, 1]]);
+    expect(fb.ones([2, 3], { dtype: 'int64' }).tolist()).toEqual([
+      [1, 1, 1],
+      [1, 1, 1],
+    ]);
     expect(fb.zeros(2, { dtype: 'bool' }).tolist()).toEqual([false, false]);
     expect(fb.zeros([]).item()).toBe(0);
     expect(fb.randn(5, 5, { requiresGrad: true }).requiresGrad).toBe(true);
     expect(fb.full([2], 7).tolist()).toEqual([7, 7]);
-    expect(fb.eye(2, 3).tolist()).toEqual([[1, 0, 0], [0, 1, 0]]);
+    expect(fb.eye(2, 3).tolist()).toEqual([
+      [1, 0, 0],
+      [0, 1, 0],
+    ]);
   });
   test('arange is int64 for integers, as in PyTorch', () => {
     expect([fb.arange(3).dtype, fb.arange(0, 1, 0.25).dtype]).toEqual(['int64', 'float32']);
@@ -114,7 +120,9 @@ describe('random', () => {
   test('randint and randperm', () => {
     const r = fb.randint(3, 7, [100]).tolist() as number[];
     expect(r.every((v) => v >= 3 && v < 7)).toBe(true);
-    expect((fb.randperm(50).tolist() as number[]).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect((fb.randperm(50).tolist() as number[]).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i),
+    );
     expect(() => fb.randint(5, 5, [1])).toThrow(/'from' to be less than 'to'/);
   });
 });

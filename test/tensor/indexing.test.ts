@@ -11,7 +11,11 @@ describe('basic items are views', () => {
     expect(x().index(0, fb.slice(0, 2)).shape).toEqual([2, 4]);
     expect(x().index('...', 0).shape).toEqual([2, 3]);
     expect(x().index(null, '...', null).shape).toEqual([1, 2, 3, 4, 1]);
-    expect(x().index(0, 0, fb.slice(null, null, 2)).tolist()).toEqual([0, 2]);
+    expect(
+      x()
+        .index(0, 0, fb.slice(null, null, 2))
+        .tolist(),
+    ).toEqual([0, 2]);
     expect(x().index(0, 0, '1:3').tolist()).toEqual([1, 2]);
     expect(x().index(0, 0, '-2:').tolist()).toEqual([2, 3]);
   });
@@ -28,7 +32,9 @@ describe('basic items are views', () => {
     expect(() => x().index('a')).toThrow(/cannot index with 'a'/);
     expect(() => fb.tensor(1).index(0)).toThrow(/invalid index of a 0-dim tensor/);
     expect(() => x().index(fb.tensor([0.5]))).toThrow(/must be long, int, byte or bool tensors/);
-    expect(() => x().index(fb.tensor([true, false, true]))).toThrow(/shape of the mask \[3\] at index 0 does not match/);
+    expect(() => x().index(fb.tensor([true, false, true]))).toThrow(
+      /shape of the mask \[3\] at index 0 does not match/,
+    );
     expect(() => fb.slice(0, 2, 0)).toThrow(/slice step must be positive/);
   });
 });
@@ -36,12 +42,21 @@ describe('basic items are views', () => {
 describe('index tensors', () => {
   test('lists and tensors gather', () => {
     expect(x().index([1, 0]).shape).toEqual([2, 3, 4]);
-    expect(x().index([1, 0], [2, 0]).tolist()).toEqual([[20, 21, 22, 23], [0, 1, 2, 3]]);
-    expect(x().index([0, 1], fb.slice(), [3, 0]).tolist()).toEqual([[3, 7, 11], [12, 16, 20]]);
+    expect(x().index([1, 0], [2, 0]).tolist()).toEqual([
+      [20, 21, 22, 23],
+      [0, 1, 2, 3],
+    ]);
+    expect(x().index([0, 1], fb.slice(), [3, 0]).tolist()).toEqual([
+      [3, 7, 11],
+      [12, 16, 20],
+    ]);
     expect(x().index(fb.tensor([[0, 1]], { dtype: 'int64' })).shape).toEqual([1, 2, 3, 4]);
   });
   test('masks select', () => {
-    const t = fb.tensor([[1, -2], [-3, 4]]);
+    const t = fb.tensor([
+      [1, -2],
+      [-3, 4],
+    ]);
     expect(t.index(t.gt(0)).tolist()).toEqual([1, 4]);
     expect(t.index([true, false]).tolist()).toEqual([[1, -2]]);
     expect(t.index(fb.slice(), [false, true]).tolist()).toEqual([[-2], [4]]);
@@ -61,7 +76,10 @@ describe('assignment', () => {
     const m = fb.zeros(2, 3);
     m.indexPut_([0], fb.tensor([1, 2, 3]));
     m.indexPut_([fb.slice(), 1], 9);
-    expect(m.tolist()).toEqual([[1, 9, 3], [0, 9, 0]]);
+    expect(m.tolist()).toEqual([
+      [1, 9, 3],
+      [0, 9, 0],
+    ]);
     const c = fb.zeros(3);
     c.indexPut_([[0, 0, 2]], fb.tensor([1, 1, 1]), { accumulate: true });
     expect(c.tolist()).toEqual([2, 0, 1]);

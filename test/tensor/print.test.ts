@@ -3,18 +3,41 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { fixed, scientific, setPrintOptions, tensorToString, type Printable } from '../../src/tensor/print.js';
 
 const text = (shape: number[], values: (number | bigint)[], extra: Partial<Printable> = {}): string =>
-  tensorToString({ shape, values, dtype: 'float32', floating: true, defaultDtype: 'float32', gradFn: null, requiresGrad: false, ...extra });
+  tensorToString({
+    shape,
+    values,
+    dtype: 'float32',
+    floating: true,
+    defaultDtype: 'float32',
+    gradFn: null,
+    requiresGrad: false,
+    ...extra,
+  });
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 afterEach(() => setPrintOptions({ profile: 'default' }));
 
 describe('numbers', () => {
   test('halves round to even, as in C and Python', () => {
-    expect([fixed(0.03125, 4), fixed(0.09375, 4), fixed(2.5, 0), fixed(-0.03125, 4)]).toEqual(['0.0312', '0.0938', '2', '-0.0312']);
-    expect([scientific(1.03125, 4), scientific(1.09375, 4), scientific(2.5, 0)]).toEqual(['1.0312e+00', '1.0938e+00', '2e+00']);
+    expect([fixed(0.03125, 4), fixed(0.09375, 4), fixed(2.5, 0), fixed(-0.03125, 4)]).toEqual([
+      '0.0312',
+      '0.0938',
+      '2',
+      '-0.0312',
+    ]);
+    expect([scientific(1.03125, 4), scientific(1.09375, 4), scientific(2.5, 0)]).toEqual([
+      '1.0312e+00',
+      '1.0938e+00',
+      '2e+00',
+    ]);
   });
   test('zeros keep their sign, exponents have two digits', () => {
-    expect([fixed(-0, 4), fixed(0, 4), scientific(1e-5, 4), scientific(-1e100, 2)]).toEqual(['-0.0000', '0.0000', '1.0000e-05', '-1.00e+100']);
+    expect([fixed(-0, 4), fixed(0, 4), scientific(1e-5, 4), scientific(-1e100, 2)]).toEqual([
+      '-0.0000',
+      '0.0000',
+      '1.0000e-05',
+      '-1.00e+100',
+    ]);
   });
 });
 
@@ -32,15 +55,31 @@ describe('layout', () => {
     );
   });
   test('long vectors break at 80 columns', () => {
-    const lines = text([40], range(40).map((i) => i / 3)).split('\n');
+    const lines = text(
+      [40],
+      range(40).map((i) => i / 3),
+    ).split('\n');
     expect(lines[0]).toBe('tensor([ 0.0000,  0.3333,  0.6667,  1.0000,  1.3333,  1.6667,  2.0000,  2.3333,');
     expect(lines.every((l) => l.length <= 80)).toBe(true);
   });
   test('more than 1000 elements are summarised', () => {
     expect(text([1001], range(1001))).toBe('tensor([   0.,    1.,    2.,  ...,  998.,  999., 1000.])');
-    expect(text([1001], range(1001).map(BigInt), { dtype: 'int64', floating: false })).toBe('tensor([   0,    1,    2,  ...,  998,  999, 1000])');
-    expect(text([1200, 1], range(1200).map(() => 1)).split('\n')).toEqual([
-      'tensor([[1.],', '        [1.],', '        [1.],', '        ...,', '        [1.],', '        [1.],', '        [1.]])',
+    expect(text([1001], range(1001).map(BigInt), { dtype: 'int64', floating: false })).toBe(
+      'tensor([   0,    1,    2,  ...,  998,  999, 1000])',
+    );
+    expect(
+      text(
+        [1200, 1],
+        range(1200).map(() => 1),
+      ).split('\n'),
+    ).toEqual([
+      'tensor([[1.],',
+      '        [1.],',
+      '        [1.],',
+      '        ...,',
+      '        [1.],',
+      '        [1.],',
+      '        [1.]])',
     ]);
   });
 });
@@ -74,7 +113,15 @@ describe('suffixes', () => {
     expect(text([1], [1], { requiresGrad: true, gradFn: 'MulBackward0' })).toBe('tensor([1.], grad_fn=<MulBackward0>)');
   });
   test('a suffix that does not fit goes to a new line', () => {
-    expect(text([2, 8], range(16).map((i) => i + 0.5), { gradFn: 'AddmmBackward0', dtype: 'float64' }).split('\n').at(-1)).toBe('       dtype=torch.float64, grad_fn=<AddmmBackward0>)');
+    expect(
+      text(
+        [2, 8],
+        range(16).map((i) => i + 0.5),
+        { gradFn: 'AddmmBackward0', dtype: 'float64' },
+      )
+        .split('\n')
+        .at(-1),
+    ).toBe('       dtype=torch.float64, grad_fn=<AddmmBackward0>)');
   });
   test('empty tensors', () => {
     expect(text([0], [])).toBe('tensor([])');

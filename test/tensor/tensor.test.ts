@@ -6,7 +6,16 @@ import * as fb from '../../src/index.js';
 describe('what a tensor is', () => {
   test('shape, strides, counts', () => {
     const t = fb.zeros(2, 3);
-    expect([t.shape, t.stride(), t.numel(), t.ndim, t.length, t.size(-1), t.dtype, t.device]).toEqual([[2, 3], [3, 1], 6, 2, 2, 3, 'float32', 'cpu']);
+    expect([t.shape, t.stride(), t.numel(), t.ndim, t.length, t.size(-1), t.dtype, t.device]).toEqual([
+      [2, 3],
+      [3, 1],
+      6,
+      2,
+      2,
+      3,
+      'float32',
+      'cpu',
+    ]);
     expect(t.T.shape).toEqual([3, 2]);
     expect(t.T.isContiguous()).toBe(false);
     expect(() => t.size(2)).toThrow('Dimension out of range (expected to be in range of [-2, 1], but got 2)');
@@ -15,10 +24,30 @@ describe('what a tensor is', () => {
   test('item, tolist, iteration', () => {
     expect(fb.tensor([[5]]).item()).toBe(5);
     expect(fb.tensor([true]).item()).toBe(true);
-    expect([...fb.tensor([[1, 2], [3, 4]])].map((r) => r.tolist())).toEqual([[1, 2], [3, 4]]);
+    expect(
+      [
+        ...fb.tensor([
+          [1, 2],
+          [3, 4],
+        ]),
+      ].map((r) => r.tolist()),
+    ).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
     expect(() => fb.zeros(2).item()).toThrow();
     expect(fb.tensor([2n ** 60n]).tolist()).toEqual([2n ** 60n]);
-    expect(fb.tensor([[1, 2], [3, 4]]).T.tolist()).toEqual([[1, 3], [2, 4]]);
+    expect(
+      fb
+        .tensor([
+          [1, 2],
+          [3, 4],
+        ])
+        .T.tolist(),
+    ).toEqual([
+      [1, 3],
+      [2, 4],
+    ]);
     expect(Number(fb.tensor(2)) + 1).toBe(3);
   });
   test('conversion', () => {
@@ -33,17 +62,35 @@ describe('what a tensor is', () => {
     expect(() => t.to('gpu')).toThrow(/unknown device 'gpu'/);
   });
   test('max and min in their forms', () => {
-    const t = fb.tensor([[1, 5], [7, 3]]);
+    const t = fb.tensor([
+      [1, 5],
+      [7, 3],
+    ]);
     expect(t.max().item()).toBe(7);
     const [values, indices] = t.max(1);
-    expect([values.tolist(), indices.tolist(), t.max(1).values.tolist()]).toEqual([[5, 7], [1, 0], [5, 7]]);
+    expect([values.tolist(), indices.tolist(), t.max(1).values.tolist()]).toEqual([
+      [5, 7],
+      [1, 0],
+      [5, 7],
+    ]);
     expect(fb.min(t, 0).indices.tolist()).toEqual([0, 1]);
-    expect(t.max(fb.full([2, 2], 4)).tolist()).toEqual([[4, 5], [7, 4]]);
+    expect(t.max(fb.full([2, 2], 4)).tolist()).toEqual([
+      [4, 5],
+      [7, 4],
+    ]);
   });
   test('equal and allclose', () => {
     const a = fb.tensor([1, NaN]);
-    expect([a.equal(a), fb.tensor([1]).equal(fb.tensor([1])), fb.ones(2).equal(fb.ones(3))]).toEqual([false, true, false]);
-    expect([a.allclose(a), a.allclose(a, { equalNan: true }), fb.tensor([1]).allclose(fb.tensor([1 + 1e-6]))]).toEqual([false, true, true]);
+    expect([a.equal(a), fb.tensor([1]).equal(fb.tensor([1])), fb.ones(2).equal(fb.ones(3))]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect([a.allclose(a), a.allclose(a, { equalNan: true }), fb.tensor([1]).allclose(fb.tensor([1 + 1e-6]))]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
   test('prints like PyTorch', () => {
     const t = fb.tensor([1, 2], { requiresGrad: true });
@@ -70,12 +117,17 @@ describe('arrays share memory', () => {
     const a = fb.arange(12).float().view(3, 4);
     const nd = a.index(fb.slice(1, 3), '1::2').numpy();
     expect([nd.shape, nd.get(0, 0), nd.get(1, 1)]).toEqual([[2, 2], 5, 11]);
-    expect(fb.fromNumpy(nd.transpose(1, 0)).tolist()).toEqual([[5, 9], [7, 11]]);
+    expect(fb.fromNumpy(nd.transpose(1, 0)).tolist()).toEqual([
+      [5, 9],
+      [7, 11],
+    ]);
     expect(() => fb.fromNumpy(nd.step(-1, 1))).toThrow(/stride in the given array is negative/);
   });
   test('int64 is BigInt64Array; grad must be off', () => {
     expect(fb.arange(3).numpy().data).toBeInstanceOf(BigInt64Array);
-    expect(() => fb.ones(2, { requiresGrad: true }).numpy()).toThrow(/Can't call numpy\(\) on Tensor that requires grad/);
+    expect(() => fb.ones(2, { requiresGrad: true }).numpy()).toThrow(
+      /Can't call numpy\(\) on Tensor that requires grad/,
+    );
     expect(() => fb.ones(2).half().numpy()).toThrow(/float16/);
   });
   test('typed arrays share', () => {

@@ -26,7 +26,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const transform = (): InstanceType<typeof T.Compose> => new T.Compose([new T.ToTensor(), new T.Normalize([0.1307], [0.3081])]);
+const transform = (): InstanceType<typeof T.Compose> =>
+  new T.Compose([new T.ToTensor(), new T.Normalize([0.1307], [0.3081])]);
 
 describe('MNIST', () => {
   test('plain and gzipped files, samples and labels', () => {
@@ -38,7 +39,10 @@ describe('MNIST', () => {
   });
   test('a batch equals its samples, number for number', () => {
     const ds = new vision.datasets.MNIST({ root, transform: transform() });
-    const slow = new vision.datasets.MNIST({ root, transform: new T.Compose([...transform().transforms, new T.Lambda((x: Tensor) => x)]) });
+    const slow = new vision.datasets.MNIST({
+      root,
+      transform: new T.Compose([...transform().transforms, new T.Lambda((x: Tensor) => x)]),
+    });
     expect(slow.getBatch([1])).toBe(undefined);
     const order = { batchSize: 6, sampler: [5, 0, 19, 7, 7, 2] as never };
     const [[fast]] = [...new data.DataLoader(ds, order)];
@@ -61,8 +65,12 @@ describe('MNIST', () => {
     };
     const { readIdx } = vision.datasets;
     expect(() => readIdx(bad('a', Buffer.from([1, 2])), 1)).toThrow(/2 bytes are too few for an idx file/);
-    expect(() => readIdx(bad('b', idx([3], labels.subarray(0, 3), 0x0d01)), 1)).toThrow(/bad magic number 0x00000d01 \(expected 0x00000801/);
-    expect(() => readIdx(bad('c', idx([4], labels.subarray(0, 3))), 1)).toThrow(/the header says \[4\] = 4 bytes, the file has 3/);
+    expect(() => readIdx(bad('b', idx([3], labels.subarray(0, 3), 0x0d01)), 1)).toThrow(
+      /bad magic number 0x00000d01 \(expected 0x00000801/,
+    );
+    expect(() => readIdx(bad('c', idx([4], labels.subarray(0, 3))), 1)).toThrow(
+      /the header says \[4\] = 4 bytes, the file has 3/,
+    );
     expect(() => readIdx(bad('d.gz', Buffer.from([0x1f, 0x8b, 0, 0])), 1)).toThrow(/cannot be unpacked/);
     expect(() => new vision.datasets.MNIST({ root, train: false })).toThrow(/t10k-images-idx3-ubyte\(\.gz\) not found/);
   });
@@ -72,8 +80,20 @@ describe('transforms', () => {
   test('ToTensor scales bytes and puts channels first', () => {
     const t = new T.ToTensor();
     const rgb = t({ width: 2, height: 1, data: Uint8Array.from([255, 0, 51, 0, 255, 102]) });
-    expect([rgb.shape, (rgb.tolist() as number[][][]).map((c) => c[0]!.map((v) => Math.round(v * 255)))]).toEqual([[3, 1, 2], [[255, 0], [0, 255], [51, 102]]]);
-    expect(t(fb.full([2, 3], 255, { dtype: 'uint8' })).tolist()).toEqual([[[1, 1, 1], [1, 1, 1]]]);
+    expect([rgb.shape, (rgb.tolist() as number[][][]).map((c) => c[0]!.map((v) => Math.round(v * 255)))]).toEqual([
+      [3, 1, 2],
+      [
+        [255, 0],
+        [0, 255],
+        [51, 102],
+      ],
+    ]);
+    expect(t(fb.full([2, 3], 255, { dtype: 'uint8' })).tolist()).toEqual([
+      [
+        [1, 1, 1],
+        [1, 1, 1],
+      ],
+    ]);
     expect(t(fb.ones(2, 2).numpy()).shape).toEqual([1, 2, 2]);
     expect(() => t(fb.ones(2))).toThrow(/pic should be 2\/3 dimensional. Got 1 dimensions/);
     expect(() => t({ width: 2, height: 2, data: new Uint8Array(3) })).toThrow(/does not fit 3 bytes/);

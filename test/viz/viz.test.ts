@@ -10,7 +10,13 @@ import { plot, scatter } from '../../src/viz/plot.js';
 
 describe('plot', () => {
   test('lines, legend, escaped titles', () => {
-    const { svg } = plot([[1, 2, 3], [3, 2, NaN, 1]], { labels: ['a<b', 'c'], x: 'step', y: 'loss', title: 'x & y' });
+    const { svg } = plot(
+      [
+        [1, 2, 3],
+        [3, 2, NaN, 1],
+      ],
+      { labels: ['a<b', 'c'], x: 'step', y: 'loss', title: 'x & y' },
+    );
     expect(svg.match(/<path /g)!.length).toBe(2);
     expect([svg.includes('a&lt;b'), svg.includes('x &amp; y'), svg.includes('NaN')]).toEqual([true, true, false]);
   });
