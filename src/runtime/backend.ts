@@ -73,6 +73,7 @@ function guardFailure(
   inputs: readonly Handle[],
   guards: readonly Guarded[],
   captures: readonly Handle[],
+  capturesRequireGrad: readonly boolean[],
 ): string | null {
   if (inputs.length !== guards.length) return `${guards.length} inputs expected, got ${inputs.length}`;
   for (const [i, g] of guards.entries()) {
@@ -83,6 +84,8 @@ function guardFailure(
       return `input ${i}: shape [${g.shape.join(', ')}] expected, got [${shape.join(', ')}]`;
     if (native.requiresGrad(h) !== g.requiresGrad) return `input ${i}: requiresGrad ${g.requiresGrad} expected`;
   }
+  const changed = captures.findIndex((h, i) => native.requiresGrad(h) !== capturesRequireGrad[i]);
+  if (changed >= 0) return `capture ${changed}: requiresGrad ${capturesRequireGrad[changed]} expected`;
   for (const r of graph.gradReads ?? []) {
     const grad = native.grad(captures[graph.captures.indexOf(r.leaf)]!);
     const expected = r.is === null ? null : captures[graph.captures.indexOf(r.is)]!;
@@ -130,12 +133,13 @@ export const interpretBackend: Backend = {
       shape: v.type.shape as number[],
       requiresGrad: context.inputsRequireGrad[i]!,
     }));
+    const capturesRequireGrad = context.captures.map((h) => native.requiresGrad(h));
     return {
       poll: () => 'done',
       wait: () => Promise.resolve(),
       error: null,
       run: (inputs, scalars) =>
-        guardFailure(graph, inputs, guards, context.captures) ??
+        guardFailure(graph, inputs, guards, context.captures, capturesRequireGrad) ??
         runInterpreted(graph, inputs, context.captures, scalars),
       info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {} },
     };

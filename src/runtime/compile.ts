@@ -91,7 +91,12 @@ class Compiled {
 
   call(args: unknown[]): unknown {
     const hot = this.hot;
-    if (hot !== null && hot.modesHold && hot.recording.gradEnabled === native.gradEnabled() && !native.traceActive()) {
+    if (
+      hot !== null &&
+      hot.modulesHold &&
+      hot.recording.gradEnabled === native.gradEnabled() &&
+      !native.traceActive()
+    ) {
       const inputs = this.hotInputs(args);
       if (inputs !== null) {
         const r = hot.run(inputs);
@@ -140,7 +145,7 @@ class Compiled {
     if (signature.reason !== null) return this.eager(args);
     const inputs = flat.tensors.map(unwrap);
     for (const v of signature.variants) {
-      if (!v.runnable || !v.modesHold) {
+      if (!v.runnable || !v.modulesHold) {
         if (v.error !== null) return this.giveUp(signature, v.error, () => this.eager(args));
         continue;
       }
@@ -172,7 +177,7 @@ class Compiled {
   /** The result of the program for all sizes, when there is one and its guards hold. */
   private tryFamily(key: string | null, flat: Flat, count: number): { readonly value: unknown } | null {
     const v = key === null ? null : (this.families.get(key)?.symbolic ?? null);
-    if (v === null || !v.runnable || !v.modesHold) return null;
+    if (v === null || !v.runnable || !v.modulesHold) return null;
     const r = v.run(flat.tensors.map(unwrap));
     if ('value' in r) {
       this.makeHot(v, flat, count);
@@ -283,6 +288,10 @@ class Compiled {
     }
     let last = '';
     for (const v of s.variants) {
+      if (!v.modulesHold) {
+        last = 'a module is in another mode or has other parameters';
+        continue;
+      }
       const m = v.compare(kept);
       if (m.kind === 'different') {
         last = m.why;

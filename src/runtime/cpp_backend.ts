@@ -18,6 +18,7 @@ import {
 /** The parts of a program's metadata (docs/program-format.md) that only the runtime knows. */
 interface Meta {
   inputs: { requiresGrad?: boolean }[];
+  captures: { requiresGrad?: boolean }[];
   gradReads?: { capture: number; is: number | null }[];
 }
 
@@ -57,6 +58,8 @@ class CppProgram implements Prepared {
     meta.inputs.forEach(
       (m, i) => (m.requiresGrad = !this.copied.includes(i) && (context.inputsRequireGrad[i] ?? false)),
     );
+    // Freezing or unfreezing a parameter changes what a step does.
+    meta.captures.forEach((m, i) => (m.requiresGrad = native.requiresGrad(context.captures[i]!)));
     meta.gradReads = (graph.gradReads ?? []).map((r) => ({
       capture: graph.captures.indexOf(r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),

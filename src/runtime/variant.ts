@@ -71,6 +71,14 @@ export class Variant {
     readonly symbolic: Graph | null = null,
   ) {
     this.times.record = recording.milliseconds;
+    const captured = new Set(recording.captures.map((h) => native.storageId(h)));
+    this.fields = recording.modules.flatMap(({ module }) =>
+      [...module.namedParameters('', false), ...module.namedBuffers('', false)].flatMap(([name, tensor]) =>
+        captured.has(native.storageId(tensor._h))
+          ? [{ owner: module as unknown as Record<string, unknown>, name, tensor }]
+          : [],
+      ),
+    );
     const { inputs, writes } = recording.trace;
     this.sharingMatters =
       recording.inputsShare || (inputs.length > 1 && (writes ?? []).some((w) => inputs.includes(w.target)));
@@ -233,9 +241,17 @@ export class Variant {
     void this.made;
   }
 
-  /** True when the modules that the function called are in the mode they were recorded in. */
-  get modesHold(): boolean {
+  /** Parameters and buffers of the called modules that the graph captured: fields that may be replaced by others. */
+  private readonly fields: readonly {
+    readonly owner: Record<string, unknown>;
+    readonly name: string;
+    readonly tensor: Tensor;
+  }[];
+
+  /** True when the modules that the function called are in the mode, and have the parameters, that were recorded. */
+  get modulesHold(): boolean {
     for (const m of this.recording.modules) if (m.module.training !== m.training) return false;
+    for (const f of this.fields) if (f.owner[f.name] !== f.tensor) return false;
     return true;
   }
 

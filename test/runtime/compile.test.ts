@@ -282,6 +282,44 @@ describe('what must not be frozen', () => {
     f(tensor([1, 10]));
     expect(numbers(w.grad!)).toEqual([1, 10]);
   });
+  test('a parameter that is replaced, or frozen, is not the recorded one', async () => {
+    const net = new nn.Linear(2, 1, { bias: false });
+    const opt = new optim.SGD(net.parameters(), { lr: 0.5 });
+    const f = compile((x: Tensor) => {
+      const loss = (net(x) as Tensor).sum();
+      opt.zeroGrad();
+      loss.backward();
+      opt.step();
+      return loss;
+    });
+    const x = tensor([[1, 2]]);
+    await warm(f, x);
+    f(x);
+    const other = new nn.Parameter(tensor([[10, 10]]));
+    const g = compile((v: Tensor) => noGrad(() => net(v) as Tensor));
+    await warm(g, x);
+    net.weight = other;
+    expect(numbers(g(x))).toEqual([30]);
+    await warm(g, x);
+    expect(numbers(g(x))).toEqual([30]);
+    expect(g.explain().reasons).toEqual([]);
+    expect(g.explain().graphs.length).toBe(2);
+    const frozen = new nn.Linear(2, 1, { bias: false });
+    const o = new optim.SGD(frozen.parameters(), { lr: 0.5 });
+    const step = compile((v: Tensor) => {
+      o.zeroGrad();
+      const loss = (frozen(v) as Tensor).sum();
+      if (loss.requiresGrad) loss.backward();
+      o.step();
+      return loss;
+    });
+    await warm(step, x);
+    step(x);
+    frozen.weight.requiresGrad_(false);
+    const before = numbers(frozen.weight);
+    step(x);
+    expect(numbers(frozen.weight)).toEqual(before);
+  });
   test('grad mode is a guard', async () => {
     const w = tensor([2], { requiresGrad: true });
     const f = compile((x: Tensor) => x.mul(w));
