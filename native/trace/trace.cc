@@ -160,13 +160,11 @@ struct Region::Impl {
   int32_t index = -1;
 };
 
-Region::Region(const char* op) {
-  if (!live()) return;
+void Region::start(const char* op) {
   impl_ = new Impl();
   impl_->record.op = op;
 }
-Region::~Region() {
-  if (!impl_) return;
+void Region::stop() {
   if (Recorder* r = live(); r && impl_->index >= 0) {
     while (!r->regionStack.empty() && r->regionStack.back() >= impl_->index) r->regionStack.pop_back();
   }

@@ -60,9 +60,15 @@ class Call {
 /// Marks the ops in between as the body of one composite (ONNX finds it whole; the compiler ignores the mark).
 class Region {
  public:
-  /// No-op when no trace is active.
-  explicit Region(const char* op);
-  ~Region();
+  /// No-op when no trace is active: one branch.
+  explicit Region(const char* op) {
+    if (active()) start(op);
+  }
+  ~Region() {
+    if (impl_) stop();
+  }
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
   void input(const Tensor& t);
   void input(const Operand& o);
   void attr(Attr a);
@@ -71,6 +77,8 @@ class Region {
 
  private:
   struct Impl;
+  void start(const char* op);
+  void stop();
   Impl* impl_ = nullptr;
 };
 
