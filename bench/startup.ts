@@ -2,7 +2,7 @@
 //   import 'flambeau' in a fresh process (median of 9), the first compiled LeNet step after its trace, the same from the cache,
 //   and the size of the installed package without development dependencies. Needs a build (npm run build).
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { here, saveResults } from './children.js';
@@ -41,11 +41,10 @@ function folderSize(dir: string): number {
 function installedSize(): { package: number; dependencies: number } {
   const packed = JSON.parse(
     execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' }),
-  ) as { unpackedSize: number }[];
-  const built = ['flambeau.node', 'libflambeau.so']
-    .map((f) => join(root, 'build/native', f))
-    .filter((f) => existsSync(f));
-  const own = packed[0]!.unpackedSize + built.reduce((n, f) => n + statSync(f).size, 0);
+  ) as { unpackedSize: number; files: { path: string }[] }[];
+  const own = packed[0]!.unpackedSize;
+  if (!packed[0]!.files.some((f) => f.path.endsWith('flambeau.node')))
+    throw new Error('the addon is not built: npm run build');
   const tree = execFileSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], { cwd: root, encoding: 'utf8' })
     .trim()
     .split('\n');
