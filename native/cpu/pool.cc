@@ -54,6 +54,28 @@ void maxPlane(const PoolSpec& s, const T* x, T* y, int64_t* index) {
     }
 }
 
+// The tables of Pool2x2, when rows are whole chunks: kept per thread for the geometry seen last.
+struct PoolTables {
+  int64_t width = -1, outH = -1, outW = -1;
+  std::vector<int32_t> groups, windows;
+};
+Pool2x2 pool2x2(int64_t planes, int64_t inPixels, int64_t width, int64_t outH, int64_t outW) {
+  Pool2x2 s{planes, width, inPixels, outH, outW, nullptr, nullptr};
+  if (outW % 4 != 0) return s;
+  static thread_local PoolTables t;
+  if (t.width != width || t.outH != outH || t.outW != outW) {
+    t = {width, outH, outW, {}, {}};
+    for (int64_t r = 0; r < outH; ++r)
+      for (int64_t c = 0; c < outW; ++c) {
+        t.windows.push_back(static_cast<int32_t>(2 * r * width + 2 * c));
+        if (c % 4 == 0) t.groups.push_back(t.windows.back());
+      }
+  }
+  s.groups = t.groups.data();
+  s.windows = t.windows.data();
+  return s;
+}
+
 }  // namespace
 
 PoolSpec poolSpec(const char* name, IntSpan input, IntSpan kernel, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode) {
@@ -107,25 +129,28 @@ void maxPoolPlanes(const PoolSpec& s, DType dtype, const void* x, void* y, int64
   dispatchFloat(dtype, "max_pool2d", [&](auto tag) {
     using T = typename decltype(tag)::type;
     parallelFor(s.planes, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) {
-        const T* from = static_cast<const T*>(x) + p * in;
-        T* to = static_cast<T*>(y) + p * out;
-        if constexpr (std::is_same_v<T, float>) {
-          if (simple) {
-            poolKernels().max2x2(from, s.inW, s.outH, s.outW, to, indices + p * out);
-            continue;
-          }
-        }
-        maxPlane(s, from, to, indices + p * out);
-      }
+      const T* from = static_cast<const T*>(x) + begin * in;
+      T* to = static_cast<T*>(y) + begin * out;
+      if constexpr (std::is_same_v<T, float>)
+        if (simple) return poolKernels().max(pool2x2(end - begin, in, s.inW, s.outH, s.outW), from, to, indices + begin * out);
+      for (int64_t p = begin; p < end; ++p, from += in, to += out) maxPlane(s, from, to, indices + p * out);
     });
   });
 }
 
-void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inPixels, int64_t outPixels, const void* dy, const int64_t* indices, void* dx) {
+void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inH, int64_t inW, int64_t outH, int64_t outW, const void* dy,
+                           const int64_t* indices, void* dx) {
+  const int64_t inPixels = inH * inW, outPixels = outH * outW;
+  // Windows of 2 x 2 side by side: dx is written once, in order, as long as every index lies in its window.
+  const bool tiled = dtype == DType::Float32 && inH == 2 * outH && inW == 2 * outW && outW % 4 == 0 && inPixels < (int64_t{1} << 31);
   dispatchFloat(dtype, "max_pool2d", [&](auto tag) {
     using T = typename decltype(tag)::type;
     parallelFor(planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, outPixels)), [&](int64_t begin, int64_t end) {
+      if constexpr (std::is_same_v<T, float>) {
+        if (tiled && poolKernels().maxBackward(pool2x2(end - begin, inPixels, inW, outH, outW), static_cast<const T*>(dy) + begin * outPixels,
+                                               indices + begin * outPixels, static_cast<T*>(dx) + begin * inPixels))
+          return;
+      }
       for (int64_t p = begin; p < end; ++p) {
         T* to = static_cast<T*>(dx) + p * inPixels;
         const T* g = static_cast<const T*>(dy) + p * outPixels;
@@ -159,7 +184,8 @@ Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpa
   const Tensor g = contiguousOf(gradOutput), ix = contiguousOf(indices);
   const size_t nd = inputSize.size();
   const int64_t pixels = inputSize[nd - 1] * inputSize[nd - 2];
-  maxPoolBackwardPlanes(out.dtype(), pixels ? out.numel() / pixels : 0, pixels, g.sizes()[nd - 1] * g.sizes()[nd - 2], g.data(), ix.ptr<int64_t>(), out.data());
+  maxPoolBackwardPlanes(out.dtype(), pixels ? out.numel() / pixels : 0, inputSize[nd - 2], inputSize[nd - 1], g.sizes()[nd - 2], g.sizes()[nd - 1],
+                        g.data(), ix.ptr<int64_t>(), out.data());
   return out;
 }
 

@@ -16,7 +16,8 @@ struct PoolSpec {
 PoolSpec poolSpec(const char* name, IntSpan input, IntSpan kernel, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode);
 /// Contiguous planes; indices are flat positions within a plane.
 void maxPoolPlanes(const PoolSpec& s, DType dtype, const void* x, void* y, int64_t* indices);
-/// dx (planes x inPixels) = scattered dy (planes x outPixels).
-void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inPixels, int64_t outPixels, const void* dy, const int64_t* indices, void* dx);
+/// dx (planes of inH x inW) = dy (planes of outH x outW) scattered to `indices`.
+void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inH, int64_t inW, int64_t outH, int64_t outW, const void* dy,
+                           const int64_t* indices, void* dx);
 
 }  // namespace flambeau::cpu

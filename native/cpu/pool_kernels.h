@@ -6,9 +6,20 @@
 
 namespace flambeau::cpu {
 
+/// 2 x 2 windows with stride 2 over planes of width `width` (outH rows of outW windows, no padding).
+struct Pool2x2 {
+  int64_t planes, width, inPixels, outH, outW;
+  // For widths that are whole chunks of 8 (else null): offset of each group of four windows, and of each window.
+  const int32_t* groups;
+  const int32_t* windows;
+};
+
 struct PoolKernels {
-  /// Max over 2 x 2 windows with stride 2 of one plane, no padding. `index` gets flat positions in the plane.
-  void (*max2x2)(const float* x, int64_t width, int64_t outH, int64_t outW, float* y, int64_t* index);
+  /// `index` gets flat positions in the plane.
+  void (*max)(const Pool2x2& s, const float* x, float* y, int64_t* index);
+  /// dx of the same pooling, for planes that the windows cover (width = 2 outW, height = 2 outH). False when some index lies outside
+  /// its window: then nothing can be said about dx. Needs the tables.
+  bool (*maxBackward)(const Pool2x2& s, const float* dy, const int64_t* index, float* dx);
 };
 FB_DECLARE_ISA(const PoolKernels, poolKernels);
 

@@ -168,14 +168,15 @@ class MaxPoolStep : public PreparedStep {
 
 class MaxPoolBackwardStep : public PreparedStep {
  public:
-  MaxPoolBackwardStep(DType dtype, int64_t planes, int64_t in, int64_t out) : dtype_(dtype), planes_(planes), in_(in), out_(out) {}
+  MaxPoolBackwardStep(DType dtype, int64_t planes, IntSpan in, IntSpan out)
+      : dtype_(dtype), planes_(planes), inH_(in[0]), inW_(in[1]), outH_(out[0]), outW_(out[1]) {}
   void run(void* const* buffers, std::span<const double>) override {
-    cpu::maxPoolBackwardPlanes(dtype_, planes_, in_, out_, buffers[0], static_cast<const int64_t*>(buffers[1]), buffers[2]);
+    cpu::maxPoolBackwardPlanes(dtype_, planes_, inH_, inW_, outH_, outW_, buffers[0], static_cast<const int64_t*>(buffers[1]), buffers[2]);
   }
 
  private:
   DType dtype_;
-  int64_t planes_, in_, out_;
+  int64_t planes_, inH_, inW_, outH_, outW_;
 };
 
 std::shared_ptr<PreparedStep> preparePool(const StepMeta& meta, const ResolvedStep& s) {
@@ -198,7 +199,7 @@ std::shared_ptr<PreparedStep> preparePool(const StepMeta& meta, const ResolvedSt
   if (!index || !index->contiguous || index->numel != a->numel || s.outputs.size() != 1 || s.outputs[0].sizes.size() != nd || nd < 3) return nullptr;
   const Dims& in = s.outputs[0].sizes;
   const int64_t pixels = in[nd - 1] * in[nd - 2];
-  return std::make_shared<MaxPoolBackwardStep>(a->dtype, pixels ? s.outputs[0].numel / pixels : 0, pixels, a->sizes[nd - 1] * a->sizes[nd - 2]);
+  return std::make_shared<MaxPoolBackwardStep>(a->dtype, pixels ? s.outputs[0].numel / pixels : 0, IntSpan(in).last(2), IntSpan(a->sizes).last(2));
 }
 
 StepTensor resolve(const TensorMeta& m, const long long* dims) {
