@@ -538,22 +538,24 @@ FB_LANES1_F64(fb_exp, __builtin_exp) FB_LANES1_F64(fb_exp2, __builtin_exp2) FB_L
 
 //@section tanh needs exp
 FB_FN f32v fb_tanh(f32v x) {
-  // e / (e + 2) with e = e^(2|x|) - 1; from |x| = 9.02 on the result is 1
-  f32v y = fb_abs(x);
-  y = fb_minq(fb_const(20.0f), y + y);
-  f32v n = fb_round(y * 1.44269504f);
-  f32v f = fb_fma(n, fb_const(-6.93145752e-1f), y);
-  f = fb_fma(n, fb_const(-1.42860677e-6f), f);
-  f32v p = fb_expm1_poly(f);
-  f32v t = (f32v)((fb_cvt_f32_i32(n) + 127) << 23);
-  f32v e = fb_fma(t, p, t - 1.0f);
-  f32v large = fb_copysign(e / (e + 2.0f), x);
-  // an odd polynomial near zero, where the quotient would lose two roundings
+  // 1 - 2 / (e^(2|x|) + 1); from |x| = 9.02 on the result is 1
+  f32v a = fb_abs(x), y = fb_minq(fb_const(10.0f), a);
+  f32v t = fb_fma(y, fb_const(2.88539008f), fb_const(12582912.0f));  // rounds: the low bits of t are n
+  f32v g = fb_fma(t - 12582912.0f, fb_const(-0.34657359f), y);
+  f32v r = fb_fma(fb_const(1.37805939e-3f * 64), g, fb_const(8.37312452e-3f * 32));
+  r = fb_fma(r, g, fb_const(4.16695364e-2f * 16));
+  r = fb_fma(r, g, fb_const(1.66664720e-1f * 8));
+  r = fb_fma(r, g, fb_const(4.99999851e-1f * 4));
+  r = fb_fma(r, g, fb_const(2.0f));
+  r = fb_fma(r, g, fb_const(1.0f));
+  f32v e = (f32v)((i32v)r + ((i32v)t << 23));
+  f32v large = fb_copysign(1.0f - 2.0f / (e + 1.0f), x);
+  // an odd polynomial near zero, where the difference would cancel; NaN goes this way
   f32v s = x * x;
   f32v q = fb_fma(fb_const(1.57394409e-2f), s, fb_const(-5.23025580e-2f));
   q = fb_fma(q, s, fb_const(1.33152470e-1f));
   q = fb_fma(q, s, fb_const(-3.33327681e-1f));
-  return fb_abs(x) < 0.55f ? fb_fma(q * s, x, x) : large;
+  return a >= 0.55f ? large : fb_fma(q * s, x, x);
 }
 FB_LANES1_F64(fb_tanh, __builtin_tanh)
 
