@@ -5,6 +5,7 @@ export * from './tensor/create.js';
 export { emptyLike, fullLike, onesLike, randLike, randnLike, zerosLike } from './tensor/create.js';
 export { slice, Slice, type IndexItem } from './tensor/indexing.js';
 export { fromNumpy, type NdArray } from './tensor/interop.js';
+export { asTensor as asarray } from './tensor/create.js';
 export { isTensor } from './tensor/handle.js';
 export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';

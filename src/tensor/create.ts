@@ -374,6 +374,11 @@ export function randint(
   native.ops.randint_(h, low, high, generatorOf(o));
   return finish(h, o);
 }
+/** `randint` in the shape and dtype of another tensor. */
+export function randintLike(t: Tensor, low: number, high: number, o: RandomOptions = {}): Tensor {
+  checkTensor('randintLike', t);
+  return randint(low, high, t.shape, { ...o, dtype: o.dtype ?? t.dtype });
+}
 /** A random permutation of 0 .. n-1, int64. */
 export function randperm(n: number, o: RandomOptions = {}): Tensor {
   if (!Number.isInteger(n) || n < 0) throw new ValueError(`n must be non-negative, got ${n}`);

@@ -17,7 +17,7 @@ import {
 } from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn } from './grad_fn.js';
-import { checkTensor, namedResults } from './args.js';
+import { checkTensor, namedResults, operandOf, sizesOf } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { sizeArgs, type SizeArgs } from './size_args.js';
 import {
@@ -402,6 +402,25 @@ export class Tensor extends TensorMethods {
     return this.reshape(other.shape);
   }
 
+  /** The tensor laid side by side: `repeats[d]` copies along each dimension (more entries than dimensions add leading ones). */
+  repeat(...repeats: (number | readonly number[])[]): Tensor {
+    const counts = sizesOf(repeats);
+    const extra = counts.length - this.ndim;
+    if (extra < 0) {
+      throw new ShapeError(
+        'Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor',
+      );
+    }
+    const shape = [...new Array<number>(extra).fill(1), ...this.shape];
+    const spread = this.reshape(shape.flatMap((s) => [1, s])).expand(shape.flatMap((s, d) => [counts[d]!, s]));
+    return spread.clone().reshape(shape.map((s, d) => s * counts[d]!));
+  }
+  /** This tensor where `condition` is true, `other` elsewhere. */
+  where(condition: Tensor, other: Tensor | number): Tensor {
+    checkTensor('where', condition);
+    return wrap(native.ops.where(condition._h, this._h, operandOf(other)));
+  }
+
   // ---- reductions with several forms ----
 
   /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
@@ -485,6 +504,12 @@ export class Tensor extends TensorMethods {
         native.ops.add_(this._h, 2n ** 62n, 1);
       } else native.ops.randint_(this._h, 0, top, g);
     } else native.ops.randint_(this._h, to === null ? 0 : from, to ?? from, g);
+    return this;
+  }
+
+  /** Ones with probability p, zeros else. */
+  bernoulli_(p = 0.5, options: { generator?: Generator | null } = {}): this {
+    native.ops.bernoulli_(this._h, p, options.generator?._g ?? null);
     return this;
   }
 

@@ -1,2 +1,2 @@
 // The namespace `vision.datasets`.
-export { MNIST, readIdx, type MNISTOptions } from './mnist.js';
+export { FashionMNIST, MNIST, readIdx, type MNISTOptions } from './mnist.js';

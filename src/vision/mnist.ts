@@ -52,8 +52,8 @@ export function readIdx(path: string, dimensions: number): { shape: number[]; da
   return { shape, data: bytes.subarray(header) };
 }
 
-function locate(root: string, name: string): string {
-  for (const folder of [join(root, 'MNIST', 'raw'), join(root, 'raw'), root]) {
+function locate(root: string, set: string, name: string): string {
+  for (const folder of [join(root, set, 'raw'), join(root, 'raw'), root]) {
     for (const file of [name, name.replace('-idx', '.idx')]) {
       for (const suffix of ['', '.gz']) {
         const path = join(folder, file + suffix);
@@ -62,7 +62,7 @@ function locate(root: string, name: string): string {
     }
   }
   throw new FileError(
-    `MNIST: ${name}(.gz) not found in ${root}, ${join(root, 'raw')} or ${join(root, 'MNIST', 'raw')}; put the four idx files there`,
+    `${set}: ${name}(.gz) not found in ${root}, ${join(root, 'raw')} or ${join(root, set, 'raw')}; put the four idx files there`,
   );
 }
 
@@ -89,7 +89,7 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
   readonly targets: Tensor;
   readonly #labels: Uint8Array;
 
-  constructor(options: MNISTOptions | MNISTParts) {
+  constructor(options: MNISTOptions | MNISTParts, folder = 'MNIST') {
     super();
     this.transform = options.transform ?? null;
     if ('data' in options) {
@@ -104,8 +104,8 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
     this.train = options.train ?? true;
     this.targetTransform = options.targetTransform ?? null;
     const prefix = this.train ? 'train' : 't10k';
-    const images = readIdx(locate(options.root, `${prefix}-images-idx3-ubyte`), 3);
-    const labels = readIdx(locate(options.root, `${prefix}-labels-idx1-ubyte`), 1);
+    const images = readIdx(locate(options.root, folder, `${prefix}-images-idx3-ubyte`), 3);
+    const labels = readIdx(locate(options.root, folder, `${prefix}-labels-idx1-ubyte`), 1);
     if (images.shape[0] !== labels.shape[0]) {
       throw new FileError(`MNIST: ${images.shape[0]} images but ${labels.shape[0]} labels in ${options.root}`);
     }
@@ -153,7 +153,25 @@ export class MNIST<I = Tensor> extends Dataset<[I, number]> {
     };
   }
   override toString(): string {
-    return `Dataset MNIST\n    Number of datapoints: ${this.length}\n    Split: ${this.train ? 'Train' : 'Test'}`;
+    return `Dataset ${this.constructor.name}\n    Number of datapoints: ${this.length}\n    Split: ${this.train ? 'Train' : 'Test'}`;
+  }
+}
+/** Zalando's pictures of clothes: the same format under another name. */
+export class FashionMNIST<I = Tensor> extends MNIST<I> {
+  static override readonly classes: readonly string[] = [
+    'T-shirt/top',
+    'Trouser',
+    'Pullover',
+    'Dress',
+    'Coat',
+    'Sandal',
+    'Shirt',
+    'Sneaker',
+    'Bag',
+    'Ankle boot',
+  ];
+  constructor(options: MNISTOptions) {
+    super(options, 'FashionMNIST');
   }
 }
 interface MNISTParts {

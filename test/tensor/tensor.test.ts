@@ -178,3 +178,21 @@ describe('lifetime', () => {
     expect(p.tolist()).toEqual([0, 0]);
   });
 });
+
+describe('copies along dimensions', () => {
+  test('repeat and where', () => {
+    expect(fb.tensor([1, 2]).repeat(2, 2).tolist()).toEqual([
+      [1, 2, 1, 2],
+      [1, 2, 1, 2],
+    ]);
+    expect(fb.tensor([[1], [2]]).repeat([1, 3]).tolist()).toEqual([
+      [1, 1, 1],
+      [2, 2, 2],
+    ]);
+    const t = fb.tensor([1, 2], { requiresGrad: true });
+    t.repeat(3).sum().backward();
+    expect(t.grad!.tolist()).toEqual([3, 3]);
+    expect(() => fb.ones(2, 2).repeat(2)).toThrow(/can not be smaller than number of dimensions/);
+    expect(fb.tensor([1, -1]).where(fb.tensor([true, false]), 0).tolist()).toEqual([1, 0]);
+  });
+});
