@@ -9,6 +9,7 @@ import { Module } from '../nn/module.js';
 import { packageVersion } from '../package_root.js';
 import { record } from '../runtime/recorder.js';
 import { writeFileAtomic } from '../serialization/safetensors.js';
+import { tensorToBytes } from '../serialization/tensors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { cat } from '../../generated/ts/functions.js';
 import { lowerGraph } from './lower.js';
@@ -21,7 +22,7 @@ import {
   type ExportOptions,
 } from './options.js';
 import { OnnxExportError } from './types.js';
-import { rawBytes, verifyModel } from './verify.js';
+import { verifyModel } from './verify.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a function of any tensors
 type AnyFunction = (...inputs: any[]) => unknown;
@@ -182,7 +183,7 @@ function nameCaptures(
       do name = `constant_${next++}`;
       while (used.has(name));
     }
-    return { name, bytes: () => noGrad(() => rawBytes(wrap(h))) };
+    return { name, bytes: () => noGrad(() => tensorToBytes(wrap(h)).data) };
   });
 }
 

@@ -5,9 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { native } from '../native.js';
-import { isFloatingDtype, itemSize } from '../tensor/dtype.js';
-import { unwrap, type Tensor } from '../tensor/handle.js';
+import { tensorToBytes } from '../serialization/tensors.js';
+import { isFloatingDtype } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/handle.js';
 import { OnnxExportError } from './types.js';
 
 const RTOL = 1e-3;
@@ -54,7 +54,7 @@ export function verifyModel(
     writeFileSync(join(dir, 'model.onnx'), model);
     const list = inputs.map((t, i) => {
       const file = join(dir, `input${i}.bin`);
-      writeFileSync(file, rawBytes(t));
+      writeFileSync(file, tensorToBytes(t).data);
       return { name: inputNames[i], dtype: t.dtype, shape: t.shape, file };
     });
     writeFileSync(join(dir, 'inputs.json'), JSON.stringify(list));
@@ -90,13 +90,6 @@ function compare(got: RuntimeResult, want: Tensor): void {
         : g === w;
     if (!same) throw new OnnxExportError(`verify: output '${got.name}', element ${i} is ${text}, expected ${w}`);
   });
-}
-
-/** The elements in row-major order, as they lie in memory. */
-export function rawBytes(tensor: Tensor): Uint8Array {
-  const t = tensor.detach().contiguous();
-  const size = itemSize(t.dtype);
-  return new Uint8Array(native.buffer(unwrap(t)), native.offset(unwrap(t)) * size, t.numel() * size).slice();
 }
 
 /** onnxruntime-node as the program that exports sees it. */

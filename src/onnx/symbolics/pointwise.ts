@@ -62,6 +62,11 @@ export const pointwise: Readonly<Record<string, Symbolic>> = {
     return [b.op('Gelu', [call.tensor('self')], call.type(), { approximate })];
   },
   mish: (b, call) => (b.opset < 18 ? null : floatUnary('Mish')(b, call)),
+  square: (b, call) => {
+    const out = call.type();
+    const x = operand(b, call, 'self', out.dtype);
+    return out.dtype === 'bool' ? null : [b.op('Mul', [x, x], out)];
+  },
   toDtype: (b, call) => [b.cast(call.tensor('self'), call.type().dtype)],
   where: (b, call) => {
     const out = call.type();
