@@ -229,6 +229,7 @@ const single = (i: Index): Atom | null =>
 
 export function ixDiv(a: Index, b: Index): Index {
   if (constantOf(b) === 1) return a;
+  if (constantOf(b) === 0) return ZERO; // an empty tensor: no position is ever evaluated
   const { quotient, rest } = splitMultiple(a, b);
   if (within(rest, b)) return quotient;
   const n = constantOf(b);
@@ -244,7 +245,7 @@ export function ixDiv(a: Index, b: Index): Index {
 }
 
 export function ixMod(a: Index, b: Index): Index {
-  if (constantOf(b) === 1) return ZERO;
+  if (constantOf(b) === 1 || constantOf(b) === 0) return ZERO;
   const { rest } = splitMultiple(a, b);
   if (within(rest, b)) return rest;
   const n = constantOf(b);

@@ -222,7 +222,9 @@ export class Lowering {
         const at = bind(idx);
         return lScalar(expr, (name) => {
           const b = at(name);
-          if (!b || 'literal' in b) return b;
+          if (!b) return b;
+          // A number in an integer op is converted as an operand would be: truncated.
+          if ('literal' in b) return typeof b.literal === 'number' && !isFloat(ct) && Number.isFinite(b.literal) ? { literal: Math.trunc(b.literal) } : b;
           return bound(lCvt(b.value, info.conditions.includes(name) ? 'b' : ct));
         }, ct);
       }, n);

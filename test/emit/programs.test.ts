@@ -155,6 +155,23 @@ describe('types', () => {
   });
 });
 
+describe('empty tensors', () => {
+  it('pointwise, views, sums and cat over nothing', () => {
+    check(build((b) => {
+      const x = b.input('float32', [0, 3, 4]);
+      const y = b.input('float32', [2, 4]);
+      return [
+        b.op('exp', [b.op('reshape', [x], { size: [0, 12] }, { dtype: 'float32', shape: [0, 12] })]), b.op('sum', [x]), b.op('sum', [x], { dim: [0] }),
+        b.op('cat', [[b.op('reshape', [x], { size: [0, 4] }, { dtype: 'float32', shape: [0, 4] }), y]], { dim: 0 }), b.op('add', [b.op('transpose', [x], { dim0: 0, dim1: 2 }), 1]),
+      ];
+    }), [[], wave(8)]);
+  });
+  it('a fractional scalar of an integer op is truncated', () => {
+    const g = build((b) => [b.op('addcmul', [b.input('int64', [3]), b.input('int64', [3]), b.input('int64', [3])], { value: 3.14 })]);
+    expect(compileAndRun(g, [[1, 2, 3], [2, 2, 2], [5, 6, 7]]).outputs[0]).toEqual([31, 38, 45]);
+  });
+});
+
 describe('writes', () => {
   it('an optimizer step goes straight into its tensors', () => {
     const b = new GraphBuilder();
