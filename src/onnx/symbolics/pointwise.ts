@@ -31,6 +31,14 @@ function clip(b: OnnxBuilder, call: Call, min: number | null, max: number | null
 }
 const bound = (call: Call, name: string): number | null => (call.has(name) ? call.number(name) : null);
 
+/** Element-wise maximum or minimum with a number or a tensor. */
+const limit =
+  (type: 'Max' | 'Min', name: string): Symbolic =>
+  (b, call) => {
+    const out = call.type();
+    return [b.op(type, [operand(b, call, 'self', out.dtype), operand(b, call, name, out.dtype)], out)];
+  };
+
 const floatUnary =
   (type: string, attrs: (call: Call) => Record<string, number> = () => ({})): Symbolic =>
   (b, call) => {
@@ -44,8 +52,8 @@ export const pointwise: Readonly<Record<string, Symbolic>> = {
   add: scaled('Add'),
   sub: scaled('Sub'),
   clamp: (b, call) => clip(b, call, bound(call, 'min'), bound(call, 'max')),
-  clampMin: (b, call) => clip(b, call, call.number('min'), null),
-  clampMax: (b, call) => clip(b, call, null, call.number('max')),
+  clampMin: limit('Max', 'min'),
+  clampMax: limit('Min', 'max'),
   clampBoth: (b, call) => clip(b, call, call.number('min'), call.number('max')),
   hardtanh: (b, call) => clip(b, call, call.number('minVal'), call.number('maxVal')),
   relu6: (b, call) => clip(b, call, 0, 6),
