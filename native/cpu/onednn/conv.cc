@@ -17,14 +17,14 @@ using Tag = memory::format_tag;
 struct Port {
   size_t bytes = 0;  // 0: used in place
   std::optional<onednn::Prepared> reorder;
-  void prepare(const memory::desc& plain, const memory::desc& wanted, bool in) {
+  void prepare(const memory::desc& plain, const memory::desc& wanted, bool in, int threads) {
     if (plain == wanted) return;
     bytes = (wanted.get_size() + 63) & ~size_t{63};
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const memory::desc &from = in ? plain : wanted, &to = in ? wanted : plain;
     dnnl::reorder::primitive_desc pd(onednn::engine(), from, onednn::engine(), to, attr);
-    reorder.emplace(dnnl::reorder(pd));
+    reorder.emplace(dnnl::reorder(pd), threads);
     reorder->arg(DNNL_ARG_FROM, from);
     reorder->arg(DNNL_ARG_TO, to);
     reorder->arg(DNNL_ARG_SCRATCHPAD, pd.scratchpad_desc());
@@ -67,7 +67,8 @@ class OneDnnConv : public ConvPlan {
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const auto algorithm = dnnl::algorithm::convolution_direct;
-    syncLibraryThreads();
+    const int threads = onednn::threadsFor(s.work());
+    const onednn::ThreadLimit limit(threads);
     const auto forward = [&](const dnnl::primitive_attr& a) {
       const auto kind = s.kind == ConvSpec::Kind::Forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
       const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride, dilation, pad, padRight)
@@ -76,9 +77,9 @@ class OneDnnConv : public ConvPlan {
     };
     const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b, const memory::dims& db, int ib,
                             const memory::desc& o, const memory::dims& dout, int io, const memory::desc& scratch) {
-      first_.prepare(plain(da), a, true);
-      second_.prepare(plain(db), b, true);
-      out_.prepare(plain(dout), o, false);
+      first_.prepare(plain(da), a, true, threads);
+      second_.prepare(plain(db), b, true, threads);
+      out_.prepare(plain(dout), o, false, threads);
       conv_->arg(ia, a);
       conv_->arg(ib, b);
       conv_->arg(io, o);
@@ -89,18 +90,18 @@ class OneDnnConv : public ConvPlan {
     };
     if (s.kind == ConvSpec::Kind::Forward) {
       const auto pd = forward(attr);
-      conv_.emplace(dnnl::convolution_forward(pd));
+      conv_.emplace(dnnl::convolution_forward(pd), threads);
       finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST, pd.scratchpad_desc());
     } else if (s.kind == ConvSpec::Kind::BackwardInput) {
       const dnnl::convolution_backward_data::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
       const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}));
-      conv_.emplace(dnnl::convolution_backward_data(pd));
+      conv_.emplace(dnnl::convolution_backward_data(pd), threads);
       finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.diff_src_desc(), x, DNNL_ARG_DIFF_SRC,
              pd.scratchpad_desc());
     } else {
       const dnnl::convolution_backward_weights::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
       const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}));
-      conv_.emplace(dnnl::convolution_backward_weights(pd));
+      conv_.emplace(dnnl::convolution_backward_weights(pd), threads);
       finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.src_desc(), x, DNNL_ARG_SRC, pd.diff_weights_desc(), w, DNNL_ARG_DIFF_WEIGHTS,
              pd.scratchpad_desc());
     }

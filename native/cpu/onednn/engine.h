@@ -1,6 +1,9 @@
 // What the oneDNN files share: one CPU engine per process, one stream per thread, errors, argument sets.
 #pragma once
+#include <omp.h>
+
 #include <dnnl.hpp>
+#include <initializer_list>
 #include <mutex>
 #include <vector>
 
@@ -22,12 +25,36 @@ inline Scratch& scratchpad() {
   return s;
 }
 
+/// Threads that a call of so many multiply-adds is worth: waking a sleeping one costs tens of microseconds.
+inline int threadsFor(int64_t work) { return work < (int64_t{1} << 23) ? 1 : numThreads(); }
+
+/// Limits OpenMP to `n` threads while it lives: oneDNN asks when a primitive is built and when it runs.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int n) {
+    syncLibraryThreads();
+    const int now = omp_get_max_threads();
+    if (n < now) {
+      before_ = now;
+      omp_set_num_threads(n);
+    }
+  }
+  ~ThreadLimit() {
+    if (before_) omp_set_num_threads(before_);
+  }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 /// A primitive with its memory objects built once; a run only sets pointers. Concurrent runs are serialised: each of them
 /// uses all threads anyway.
 class Prepared {
  public:
   Prepared() = default;
-  explicit Prepared(dnnl::primitive p) : primitive_(std::move(p)) {}
+  Prepared(dnnl::primitive p, int threads) : primitive_(std::move(p)), threads_(threads) {}
   void arg(int id, const dnnl::memory::desc& desc) {
     memories_.emplace_back(desc, engine(), nullptr);
     args_.push_back({id, memories_.back().get()});
@@ -35,7 +62,7 @@ class Prepared {
   explicit operator bool() const { return static_cast<bool>(primitive_); }
   /// `pointers` in the order of the arg() calls.
   void run(std::initializer_list<void*> pointers) const {
-    syncLibraryThreads();
+    const ThreadLimit limit(threads_);
     std::lock_guard<std::mutex> lock(mutex_);
     size_t i = 0;
     for (void* p : pointers) dnnl_memory_set_data_handle(args_[i++].memory, p);
@@ -45,6 +72,7 @@ class Prepared {
 
  private:
   dnnl::primitive primitive_;
+  int threads_ = 1;
   std::vector<dnnl::memory> memories_;
   std::vector<dnnl_exec_arg_t> args_;
   mutable std::mutex mutex_;

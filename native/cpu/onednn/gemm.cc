@@ -14,7 +14,7 @@ using dnnl::memory;
 class OneDnnGemm : public GemmPlan {
  public:
   OneDnnGemm(const dnnl::matmul::primitive_desc& pd, const GemmSpec& spec)
-      : spec_(spec), bias_(spec.bias), prepared_(dnnl::matmul(pd)), scratch_(pd.scratchpad_desc().get_size()) {
+      : spec_(spec), bias_(spec.bias), prepared_(dnnl::matmul(pd), onednn::threadsFor(spec.batch * spec.m * spec.n * spec.k)), scratch_(pd.scratchpad_desc().get_size()) {
     prepared_.arg(DNNL_ARG_SRC, pd.src_desc());
     prepared_.arg(DNNL_ARG_WEIGHTS, pd.weights_desc());
     prepared_.arg(DNNL_ARG_DST, pd.dst_desc());
@@ -69,7 +69,7 @@ Ref<GemmPlan> planOneDnnGemm(const GemmSpec& s) {
     dnnl::post_ops ops;
     if (s.accumulate) ops.append_sum(1.0f);
     attr.set_post_ops(ops);
-    syncLibraryThreads();
+    const onednn::ThreadLimit limit(onednn::threadsFor(s.batch * s.m * s.n * s.k));
     if (s.bias) {
       const memory::desc bias = batched ? memory::desc({1, 1, s.n}, memory::data_type::f32, memory::dims{s.n, s.n, 1})
                                         : memory::desc({1, s.n}, memory::data_type::f32, memory::dims{s.n, 1});
