@@ -43,8 +43,22 @@ export interface NativeInfo {
 }
 
 /** An operand or attribute of an op called by name. */
-export type BoxedInput = H | number | boolean | bigint | null | readonly H[] | { readonly value: number; readonly slot?: number; readonly float?: boolean };
-export type BoxedAttr = number | boolean | bigint | string | null | readonly number[] | { readonly value: number; readonly slot?: number; readonly float?: boolean };
+export type BoxedInput =
+  | H
+  | number
+  | boolean
+  | bigint
+  | null
+  | readonly H[]
+  | { readonly value: number; readonly slot?: number; readonly float?: boolean };
+export type BoxedAttr =
+  | number
+  | boolean
+  | bigint
+  | string
+  | null
+  | readonly number[]
+  | { readonly value: number; readonly slot?: number; readonly float?: boolean };
 
 /**
  * The addon's functions. Tensors are handles; dtypes are the integers of the native enum. Failures are Errors with a `code`
@@ -117,8 +131,13 @@ export interface Native {
    * `inputs` when given) and the result is empty; otherwise the gradients of `inputs` are returned.
    */
   backward(
-    roots: readonly H[], grads: readonly (H | null)[], inputs: readonly H[] | null,
-    retainGraph: boolean, createGraph: boolean, allowUnused: boolean, accumulate?: boolean,
+    roots: readonly H[],
+    grads: readonly (H | null)[],
+    inputs: readonly H[] | null,
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+    accumulate?: boolean,
   ): (H | null)[];
   /**
    * Makes `outputs` (null: not differentiable) the results of a function of `inputs` (null: not a tensor) whose derivative is
@@ -126,9 +145,11 @@ export interface Native {
    * that is an input was written in place. False: nothing requires grad, nothing was done.
    */
   customFunction(
-    inputs: readonly (H | null)[], outputs: readonly (H | null)[],
+    inputs: readonly (H | null)[],
+    outputs: readonly (H | null)[],
     backward: (grads: readonly (H | null)[], saved: readonly (H | null)[]) => readonly (H | null | undefined)[],
-    name: string, saved?: readonly (H | null)[],
+    name: string,
+    saved?: readonly (H | null)[],
   ): boolean;
   /** Throws what an in-place op on this tensor would throw. */
   checkInplace(h: H, op: string): void;
@@ -203,12 +224,17 @@ function load(): Native {
     throw Object.assign(new Error(message, { cause }), { code: 'ERR_FLAMBEAU_NATIVE' });
   };
   if (path === undefined) {
-    return fail(`flambeau: the native addon is not built. Run "npm run build:native" in the package's folder.\nLooked for:\n  ${paths.join('\n  ')}`);
+    return fail(
+      `flambeau: the native addon is not built. Run "npm run build:native" in the package's folder.\nLooked for:\n  ${paths.join('\n  ')}`,
+    );
   }
   try {
     return createRequire(import.meta.url)(path) as Native;
   } catch (e) {
-    return fail(`flambeau: cannot load the native addon ${path}: ${(e as Error).message}\nRun "npm run build:native" to build it again.`, e);
+    return fail(
+      `flambeau: cannot load the native addon ${path}: ${(e as Error).message}\nRun "npm run build:native" to build it again.`,
+      e,
+    );
   }
 }
 

@@ -59,18 +59,20 @@ class NodeIndex {
 struct State {
   explicit State(Node* n) : node(n) {}
   Node* node;
-  uint32_t waiting = 0;      // edges into this node that have not delivered yet
-  bool needed = true;        // its gradients lead to something that was asked for
+  uint32_t waiting = 0;  // edges into this node that have not delivered yet
+  bool needed = true;    // its gradients lead to something that was asked for
   bool queued = false;
-  TensorList buffer;         // one gradient per output
+  TensorList buffer;  // one gradient per output
   std::vector<Capture> captures;
 };
 
-/// One run. Single-threaded: it runs on the caller's thread (hooks and custom functions call back into JavaScript there), and
-/// kernels split their work over the intra-op threads. A backward called from inside a hook is simply a run inside a run.
+/// One run. Single-threaded: it runs on the caller's thread (hooks and custom functions call back into JavaScript
+/// there), and kernels split their work over the intra-op threads. A backward called from inside a hook is simply a run
+/// inside a run.
 class Run {
  public:
-  Run(const TensorList& roots, const TensorList& inputs, RunOptions options) : options_(options), results_(inputs.size()) {
+  Run(const TensorList& roots, const TensorList& inputs, RunOptions options)
+      : options_(options), results_(inputs.size()) {
     for (const Tensor& r : roots) rootEdges_.push_back(edgeOf(r));
     findNodes();
     if (!inputs.empty()) prune(inputs);
@@ -91,7 +93,9 @@ class Run {
  private:
   using Entry = std::pair<uint64_t, size_t>;  // sequence, state
   // Of equal sequence (leaves), the one met first goes first: the order of accumulation is the same in every run.
-  static bool later(const Entry& a, const Entry& b) { return a.first != b.first ? a.first < b.first : a.second > b.second; }
+  static bool later(const Entry& a, const Entry& b) {
+    return a.first != b.first ? a.first < b.first : a.second > b.second;
+  }
 
   size_t indexOf(Node* n) {
     const size_t at = index_.add(n, states_.size());
@@ -126,8 +130,10 @@ class Run {
       const size_t at = index_.find(e.node.get());
       if (at == NodeIndex::kNone) continue;  // not part of this graph
       wanted[at] = true;
-      if (!options_.accumulate) states_[at].captures.push_back({e.index, i});
-      else states_[at].needed = true;
+      if (!options_.accumulate)
+        states_[at].captures.push_back({e.index, i});
+      else
+        states_[at].needed = true;
     }
     // Post-order over the graph: a node is needed when one of its edges leads to a wanted or needed node.
     std::vector<char> done(states_.size());
@@ -170,8 +176,9 @@ class Run {
   /// True when this buffer is ours alone, so that the sum may be formed in it.
   bool ownsBuffer(const Tensor& t, const Tensor& addend) const {
     const Storage* s = t.impl()->storage.get();
-    return !options_.createGraph && t.impl()->useCount() == 1 && s->useCount() == 1 + trace::storageHolds(s) && t.isContiguous() &&
-           !t.impl()->meta && t.dtype() == addend.dtype() && t.impl()->sizes == addend.impl()->sizes;
+    return !options_.createGraph && t.impl()->useCount() == 1 && s->useCount() == 1 + trace::storageHolds(s) &&
+           t.isContiguous() && !t.impl()->meta && t.dtype() == addend.dtype() &&
+           t.impl()->sizes == addend.impl()->sizes;
   }
 
   void deliver(const Edge& e, const Tensor& grad) {
@@ -180,9 +187,12 @@ class Run {
     if (!s.needed && s.captures.empty()) return;
     if (s.buffer.size() <= e.index) s.buffer.resize(std::max(e.index + 1, s.node->numOutputs));
     Tensor& slot = s.buffer[e.index];
-    if (!slot.defined()) slot = grad;
-    else if (ownsBuffer(slot, grad)) ops::add_(slot, grad, Scalar(1));
-    else slot = ops::add(slot, grad, Scalar(1));
+    if (!slot.defined())
+      slot = grad;
+    else if (ownsBuffer(slot, grad))
+      ops::add_(slot, grad, Scalar(1));
+    else
+      slot = ops::add(slot, grad, Scalar(1));
   }
 
   void runHooks(Node& node, TensorList& grads) {
@@ -212,7 +222,8 @@ class Run {
     grads.resize(std::max<size_t>(node->numOutputs, grads.size()));
     const bool any = std::any_of(grads.begin(), grads.end(), [](const Tensor& t) { return t.defined(); });
     if (any) runHooks(*node, grads);
-    for (const Capture& c : states_[at].captures) results_[c.result] = c.outputNr < grads.size() ? grads[c.outputNr] : Tensor();
+    for (const Capture& c : states_[at].captures)
+      results_[c.result] = c.outputNr < grads.size() ? grads[c.outputNr] : Tensor();
     TensorList out;
     // Zero gradients give zero gradients: nothing to compute when none arrived.
     if (states_[at].needed && any) out = call(*node, std::move(grads));
@@ -240,7 +251,9 @@ class Run {
     } catch (const Error& e) {
       if (!anomalyEnabled()) throw;
       throw Error(e.kind(), std::string(e.what()) + "\nError detected in " + node.name() + "." +
-                                (node.forwardSite.empty() ? "" : " The forward call that caused the error was at " + node.forwardSite + "."));
+                                (node.forwardSite.empty()
+                                     ? ""
+                                     : " The forward call that caused the error was at " + node.forwardSite + "."));
     }
     for (size_t i = 0; i < node.postHooks.size(); ++i) node.postHooks[i](out, seen);
     if (!options_.retainGraph) node.releaseSaved();
@@ -259,7 +272,8 @@ class Run {
                  node.name().c_str(), i, shapeString(out[i].sizes()).c_str(), shapeString(want.sizes).c_str());
         out[i] = sumTo(out[i], want.sizes);
       }
-      FB_CHECK(isFloating(out[i].dtype()), Autograd, "Function %s returned a gradient of dtype %s at index %zu: expected a floating type",
+      FB_CHECK(isFloating(out[i].dtype()), Autograd,
+               "Function %s returned a gradient of dtype %s at index %zu: expected a floating type",
                node.name().c_str(), std::string(dtypeName(out[i].dtype())).c_str(), i);
       if (out[i].dtype() != want.dtype) out[i] = ops::toDtype(out[i], want.dtype);
     }
@@ -276,7 +290,8 @@ class Run {
 
   static void rejectNan(Node& node, const TensorList& out) {
     for (size_t i = 0; i < out.size(); ++i)
-      FB_CHECK(!out[i].defined() || !hasNan(out[i]), Autograd, "Function '%s' returned nan values in its %zuth output.", node.name().c_str(), i);
+      FB_CHECK(!out[i].defined() || !hasNan(out[i]), Autograd, "Function '%s' returned nan values in its %zuth output.",
+               node.name().c_str(), i);
   }
 
   RunOptions options_;
@@ -289,8 +304,10 @@ class Run {
 
 }  // namespace
 
-TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, const TensorList& inputs, RunOptions options) {
-  FB_CHECK(!inferenceEnabled(), Autograd, "Calling .backward() or autograd.grad() inside inferenceMode is not allowed.");
+TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, const TensorList& inputs,
+                       RunOptions options) {
+  FB_CHECK(!inferenceEnabled(), Autograd,
+           "Calling .backward() or autograd.grad() inside inferenceMode is not allowed.");
   GradGuard mode(options.createGraph);
   TensorList grads(roots.size());
   for (size_t i = 0; i < roots.size(); ++i) {
@@ -305,7 +322,8 @@ TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, con
       FB_CHECK(root.numel() == 1, Autograd, "grad can be implicitly created only for scalar outputs");
       grads[i] = ops::full(root.sizes(), Scalar(1.0), root.dtype());
     }
-    FB_CHECK(edgeOf(root).node, Autograd, "element %zu of tensors does not require grad and does not have a grad_fn", i);
+    FB_CHECK(edgeOf(root).node, Autograd, "element %zu of tensors does not require grad and does not have a grad_fn",
+             i);
     if (grads[i].dtype() != root.dtype()) grads[i] = ops::toDtype(grads[i], root.dtype());
   }
   for (const Tensor& t : inputs) {
@@ -317,7 +335,8 @@ TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, con
   if (options.accumulate) return {};
   for (const Tensor& r : results)
     FB_CHECK(r.defined() || options.allowUnused, Autograd,
-             "One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused=true if this is the "
+             "One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused=true if "
+             "this is the "
              "desired behavior.");
   return results;
 }

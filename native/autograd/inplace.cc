@@ -1,6 +1,6 @@
-// In-place writes and views. A write through a view rewrites the history of its base with CopySlices; the views of a base that
-// was written get their history again, as a slice of the base's, when it is next asked for.
-// Source: https://pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
+// In-place writes and views. A write through a view rewrites the history of its base with CopySlices; the views of a
+// base that was written get their history again, as a slice of the base's, when it is next asked for. Source:
+// https://pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
 #include <algorithm>
 #include <cstdlib>
 
@@ -104,7 +104,8 @@ class AsStridedBackward final : public Node {
 /// inside it goes through the op.
 class CopySlices final : public Node {
  public:
-  CopySlices(const Tensor& base, const Tensor& view, Ref<Node> fn) : space_(Geometry::of(base), Geometry::of(view)), fn_(std::move(fn)) {
+  CopySlices(const Tensor& base, const Tensor& view, Ref<Node> fn)
+      : space_(Geometry::of(base), Geometry::of(view)), fn_(std::move(fn)) {
     edges.resize(std::max<size_t>(fn_->edges.size(), 1));
     edges[0] = edgeOf(base);
     for (size_t i = 1; i < edges.size(); ++i) edges[i] = fn_->edges[i];
@@ -156,7 +157,8 @@ void rebaseHistory(const Tensor& self, const Ref<Node>& node, uint32_t outputNr)
   addOutputMeta(*node, self, outputNr);
   const Tensor base = m.base;
   setHistory(base, Ref<Node>(new CopySlices(base, self, node)), 0);
-  // The view's own history follows from the base's. Asking for it later would do the same; now is cheaper than a stale chain.
+  // The view's own history follows from the base's. Asking for it later would do the same; now is cheaper than a stale
+  // chain.
   Ref<Node> fresh = makeAsStridedNode(base, self);
   if (m.retainsGrad) moveRetained(&m, m.gradFn, fresh, 0);
   m.gradFn = std::move(fresh);
@@ -166,7 +168,8 @@ void rebaseHistory(const Tensor& self, const Ref<Node>& node, uint32_t outputNr)
 
 void checkInplace(const Tensor& self, const char* op) {
   FB_CHECK(!self.impl()->inference || inferenceEnabled(), Autograd,
-           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor "
+           "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
+           "normal tensor "
            "before doing inplace update (%s).",
            op);
   const Meta* m = self.impl()->meta;
@@ -178,14 +181,19 @@ void checkInplace(const Tensor& self, const char* op) {
   const Ref<Node> fn = self.gradFn();
   if (m->viewOfNoGrad) {
     FB_CHECK(false, Autograd,
-             "A view was created in noGrad mode and is being modified inplace with grad mode enabled. Given that this use case is "
-             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either "
-             "both inside the noGrad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace "
+             "A view was created in noGrad mode and is being modified inplace with grad mode enabled. Given that this "
+             "use case is "
+             "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+             "inplace either "
+             "both inside the noGrad block (if you don't want the inplace to be tracked) or both outside (if you want "
+             "the inplace "
              "to be tracked).");
   }
   FB_CHECK(!fn || fn->numOutputs <= 1, Autograd,
-           "Output %u of %s is a view and is being modified inplace. This view is the output of a function that returns multiple "
-           "views. Such functions do not allow the output views to be modified inplace. You should replace the inplace operation "
+           "Output %u of %s is a view and is being modified inplace. This view is the output of a function that "
+           "returns multiple "
+           "views. Such functions do not allow the output views to be modified inplace. You should replace the inplace "
+           "operation "
            "by an out-of-place one.",
            m->outputNr, fn->name().c_str());
   FB_CHECK(!m->base.requiresGrad() || !m->base.isLeaf(), Autograd,

@@ -12,8 +12,8 @@ void Node::operator delete(void* p, size_t bytes) { giveBlock(p, bytes); }
 void* Meta::operator new(size_t bytes) { return takeBlock(bytes); }
 void Meta::operator delete(void* p, size_t bytes) { giveBlock(p, bytes); }
 
-// A node that loses its last reference is queued; whoever queued first deletes all. Deleting one node drops its edges and
-// saved tensors, which queue the next nodes, so the depth of recursion does not grow with the length of the graph.
+// A node that loses its last reference is queued; whoever queued first deletes all. Deleting one node drops its edges
+// and saved tensors, which queue the next nodes, so the depth of recursion does not grow with the length of the graph.
 void Node::destroy() {
   thread_local std::vector<Node*> queue;
   thread_local bool draining = false;
@@ -51,18 +51,18 @@ void addOutputMeta(Node& node, const Tensor& out, uint32_t outputNr) {
 }
 
 const char* legacyTypeName(DType t) {
-  constexpr const char* names[kNumDTypes] = {"torch.FloatTensor", "torch.DoubleTensor", "torch.HalfTensor",
-                                             "torch.BFloat16Tensor", "torch.CharTensor", "torch.ShortTensor",
-                                             "torch.IntTensor",   "torch.LongTensor",   "torch.ByteTensor",
-                                             "torch.BoolTensor"};
+  constexpr const char* names[kNumDTypes] = {
+      "torch.FloatTensor", "torch.DoubleTensor", "torch.HalfTensor", "torch.BFloat16Tensor", "torch.CharTensor",
+      "torch.ShortTensor", "torch.IntTensor",    "torch.LongTensor", "torch.ByteTensor",     "torch.BoolTensor"};
   return names[static_cast<int>(t)];
 }
 
 SavedTensor::SavedTensor(const Tensor& t, bool isOutput) : isOutput_(isOutput) {
   if (!t.defined()) return;
-  FB_CHECK(!t.impl()->inference, Autograd,
-           "Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor and "
-           "use it in autograd.");
+  FB_CHECK(
+      !t.impl()->inference, Autograd,
+      "Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor and "
+      "use it in autograd.");
   version_ = t.version();
   requiresGrad_ = t.requiresGrad();
   if (requiresGrad_ && !isOutput) {
@@ -79,26 +79,31 @@ SavedTensor::SavedTensor(const Tensor& t, bool isOutput) : isOutput_(isOutput) {
 }
 
 Tensor SavedTensor::unpack(const Ref<Node>& self, const char*) const {
-  FB_CHECK(!released_, Autograd,
-           "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
-           "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
-           "retainGraph=true if you need to backward through the graph a second time or if you need to access saved tensors "
-           "after calling backward.");
+  FB_CHECK(
+      !released_, Autograd,
+      "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+      "been "
+      "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+      "retainGraph=true if you need to backward through the graph a second time or if you need to access saved tensors "
+      "after calling backward.");
   if (!data_.defined()) return {};
   if (data_.version() != version_) {
     const Ref<Node>& fn = isOutput_ ? self : gradFn_;
     std::string of = fn ? detail::formatMessage(", which is output %u of %s,", outputNr_, fn->name().c_str()) : "";
     FB_CHECK(false, Autograd,
-             "one of the variables needed for gradient computation has been modified by an inplace operation: [%s %s]%s is at "
+             "one of the variables needed for gradient computation has been modified by an inplace operation: [%s "
+             "%s]%s is at "
              "version %u; expected version %u instead. %s",
              legacyTypeName(data_.dtype()), shapeString(data_.sizes()).c_str(), of.c_str(), data_.version(), version_,
-             anomalyEnabled() ? "Hint: the forward call named in this error shows the operation that failed to compute its "
-                                "gradient. The variable in question was changed in there or anywhere later. Good luck!"
-                              : "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                                "autograd.setDetectAnomaly(true).");
+             anomalyEnabled()
+                 ? "Hint: the forward call named in this error shows the operation that failed to compute its "
+                   "gradient. The variable in question was changed in there or anywhere later. Good luck!"
+                 : "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+                   "autograd.setDetectAnomaly(true).");
   }
   if (!requiresGrad_ && !isOutput_) return data_;
-  if (!gradEnabled() || data_.impl()->meta) return data_;  // history only matters when backward is itself differentiated
+  if (!gradEnabled() || data_.impl()->meta)
+    return data_;  // history only matters when backward is itself differentiated
   const Ref<Node>& fn = isOutput_ ? self : gradFn_;
   Tensor t = aliasTensor(data_, data_.impl()->sizes, data_.impl()->strides, data_.impl()->offset);
   t.impl()->traceId = data_.impl()->traceId;

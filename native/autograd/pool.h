@@ -1,5 +1,6 @@
-// Small blocks for nodes and tensor metadata: freed ones are kept per thread and size class. Graphs are built and dropped by the
-// thousand, and the garbage collector drops them in batches, which the system's allocator answers with costly merging.
+// Small blocks for nodes and tensor metadata: freed ones are kept per thread and size class. Graphs are built and
+// dropped by the thousand, and the garbage collector drops them in batches, which the system's allocator answers with
+// costly merging.
 #pragma once
 #include <cstddef>
 

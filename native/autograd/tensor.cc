@@ -22,9 +22,10 @@ const Tensor& Tensor::setRequiresGrad(bool value) const {
     if (isLeaf()) autograd::metaOf(impl_.get()).requiresGrad = true;
     return *this;
   }
-  FB_CHECK(isLeaf(), Autograd,
-           "you can only change requiresGrad flags of leaf variables. If you want to use a computed variable in a subgraph "
-           "that doesn't require differentiation use x.detach().");
+  FB_CHECK(
+      isLeaf(), Autograd,
+      "you can only change requiresGrad flags of leaf variables. If you want to use a computed variable in a subgraph "
+      "that doesn't require differentiation use x.detach().");
   if (impl_->meta) impl_->meta->requiresGrad = false;
   return *this;
 }
@@ -58,8 +59,9 @@ void Tensor::setGrad(const Tensor& g) const {
     FB_CHECK(!g.is(*this), Autograd, "can't assign Variable as its own grad");
     FB_CHECK(g.dtype() == dtype(), Type, "assigned grad has data of a different type: expected %s but got %s",
              std::string(dtypeName(dtype())).c_str(), std::string(dtypeName(g.dtype())).c_str());
-    FB_CHECK(g.impl()->sizes == impl_->sizes, Shape, "assigned grad has data of a different size: expected %s but got %s",
-             shapeString(sizes()).c_str(), shapeString(g.sizes()).c_str());
+    FB_CHECK(g.impl()->sizes == impl_->sizes, Shape,
+             "assigned grad has data of a different size: expected %s but got %s", shapeString(sizes()).c_str(),
+             shapeString(g.sizes()).c_str());
     FB_CHECK(g.device() == device(), Device, "assigned grad has data located on a different device");
   } else if (!impl_->meta) {
     return;
@@ -112,7 +114,8 @@ HookHandle registerHook(const Tensor& t, std::function<Tensor(const Tensor&)> fn
 }
 
 void removeHook(const HookHandle& handle) {
-  if (handle.node) std::erase_if(handle.node->tensorHooks, [&](const Node::TensorHook& h) { return h.id == handle.id; });
+  if (handle.node)
+    std::erase_if(handle.node->tensorHooks, [&](const Node::TensorHook& h) { return h.id == handle.id; });
 }
 
 void retainGrad(const Tensor& t) {

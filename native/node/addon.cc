@@ -1,7 +1,7 @@
 // The addon's entry: one environment's exports. Everything that JavaScript can call is listed in src/native.ts.
 
-// GCC 12 rejects the static assertion behind this definition even where it is not instantiated. No finalizer is made through
-// napi.h here: all are basic ones, made through node_api.h.
+// GCC 12 rejects the static assertion behind this definition even where it is not instantiated. No finalizer is made
+// through napi.h here: all are basic ones, made through node_api.h.
 #undef NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS
 #include <napi.h>
 

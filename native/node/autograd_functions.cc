@@ -13,8 +13,12 @@ using autograd::Node;
 
 constexpr const char* kTensor[] = {"tensor"};
 
-Ref<Node> nodeOf(Args& a, size_t i) { return Ref<Node>(static_cast<Node*>(a.handle(i, HandleKind::Node)->other.get())); }
-napi_value wrapNode(napi_env env, const Ref<Node>& node) { return node ? wrapObject(env, HandleKind::Node, node) : jsNull(env); }
+Ref<Node> nodeOf(Args& a, size_t i) {
+  return Ref<Node>(static_cast<Node*>(a.handle(i, HandleKind::Node)->other.get()));
+}
+napi_value wrapNode(napi_env env, const Ref<Node>& node) {
+  return node ? wrapObject(env, HandleKind::Node, node) : jsNull(env);
+}
 napi_value nothing() { return nullptr; }
 
 napi_value requiresGrad(napi_env env, napi_callback_info info) {
@@ -45,7 +49,8 @@ napi_value gradFn(napi_env env, napi_callback_info info) {
 }
 napi_value nodeName(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"node"};
-  return invoke(env, info, "nodeName", names, [&](Args& a) { return wrap(env, std::string_view(nodeOf(a, 0)->name())); });
+  return invoke(env, info, "nodeName", names,
+                [&](Args& a) { return wrap(env, std::string_view(nodeOf(a, 0)->name())); });
 }
 /// [node, index] per input; null where no gradient flows.
 napi_value nodeNext(napi_env env, napi_callback_info info) {
@@ -111,31 +116,37 @@ napi_value registerHook(napi_env env, napi_callback_info info) {
       return gradientFrom(callback->env, callJs(callback->env, fn, {wrapTensor(callback->env, g)}), "a gradient hook");
     }));
     napi_value remove;
-    check(env, napi_create_function(env, "remove", NAPI_AUTO_LENGTH,
-                                    [](napi_env e, napi_callback_info i) -> napi_value {
-                                      void* p = nullptr;
-                                      napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &p);
-                                      return guarded(e, [&] {
-                                        auto* h = static_cast<autograd::HookHandle*>(p);
-                                        autograd::removeHook(*h);
-                                        *h = {};
-                                        return nothing();
-                                      });
-                                    },
-                                    handle, &remove));
-    check(env, napi_add_finalizer(env, remove, handle, [](node_api_basic_env, void* p, void*) { delete static_cast<autograd::HookHandle*>(p); }, nullptr, nullptr));
+    check(env, napi_create_function(
+                   env, "remove", NAPI_AUTO_LENGTH,
+                   [](napi_env e, napi_callback_info i) -> napi_value {
+                     void* p = nullptr;
+                     napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &p);
+                     return guarded(e, [&] {
+                       auto* h = static_cast<autograd::HookHandle*>(p);
+                       autograd::removeHook(*h);
+                       *h = {};
+                       return nothing();
+                     });
+                   },
+                   handle, &remove));
+    check(env, napi_add_finalizer(
+                   env, remove, handle,
+                   [](node_api_basic_env, void* p, void*) { delete static_cast<autograd::HookHandle*>(p); }, nullptr,
+                   nullptr));
     return remove;
   });
 }
 
-/// backward(roots, grads, inputs | null, retainGraph, createGraph, allowUnused, accumulate = inputs is null): [] when it
-/// accumulates, else the gradients of `inputs`.
+/// backward(roots, grads, inputs | null, retainGraph, createGraph, allowUnused, accumulate = inputs is null): [] when
+/// it accumulates, else the gradients of `inputs`.
 napi_value backward(napi_env env, napi_callback_info info) {
-  constexpr const char* names[] = {"roots", "grads", "inputs", "retainGraph", "createGraph", "allowUnused", "accumulate"};
+  constexpr const char* names[] = {"roots",       "grads",       "inputs",    "retainGraph",
+                                   "createGraph", "allowUnused", "accumulate"};
   return invoke(env, info, "backward", names, [&](Args& a) {
     const TensorSpan roots = a.tensors(0), grads = a.optTensors(1);
     FB_CHECK(!roots.empty(), Value, "backward(): there is no tensor to start from");
-    FB_CHECK(grads.empty() || grads.size() == roots.size(), Value, "got %zu tensors and %zu gradients", roots.size(), grads.size());
+    FB_CHECK(grads.empty() || grads.size() == roots.size(), Value, "got %zu tensors and %zu gradients", roots.size(),
+             grads.size());
     TensorList inputs;
     const bool all = a.absent(2);
     if (!all) {
@@ -149,14 +160,16 @@ napi_value backward(napi_env env, napi_callback_info info) {
     o.allowUnused = a.boolean(5);
     o.accumulate = a.optBoolean(6).value_or(all);
     if (trace::active()) trace::setSite(callSite(env).c_str());
-    return wrap(env, autograd::runBackward(TensorList(roots.begin(), roots.end()), TensorList(grads.begin(), grads.end()), inputs, o));
+    return wrap(env, autograd::runBackward(TensorList(roots.begin(), roots.end()),
+                                           TensorList(grads.begin(), grads.end()), inputs, o));
   });
 }
 
 /// A node whose backward is a JavaScript function (autograd.Function).
 class JsNode final : public Node {
  public:
-  JsNode(uint32_t outputs, std::string name, napi_env env, napi_value fn) : Node(outputs), name_(std::move(name)), callback_(env, fn) {}
+  JsNode(uint32_t outputs, std::string name, napi_env env, napi_value fn)
+      : Node(outputs), name_(std::move(name)), callback_(env, fn) {}
   std::string name() const override { return name_; }
   void save(const Tensor& t, bool isOutput) { saved_.emplace_back(t, isOutput); }
   void releaseSaved() override {
@@ -174,7 +187,9 @@ class JsNode final : public Node {
     FB_CHECK(isArray, Type, "%s: backward must return an array of gradients", name_.c_str());
     uint32_t n = 0;
     check(env, napi_get_array_length(env, result, &n));
-    FB_CHECK(n == edges.size(), Autograd, "function %s returned an incorrect number of gradients (expected %zu, got %u)", name_.c_str(), edges.size(), n);
+    FB_CHECK(n == edges.size(), Autograd,
+             "function %s returned an incorrect number of gradients (expected %zu, got %u)", name_.c_str(),
+             edges.size(), n);
     TensorList out(n);
     for (uint32_t i = 0; i < n; ++i) {
       napi_value item;
@@ -190,9 +205,10 @@ class JsNode final : public Node {
   std::vector<autograd::SavedTensor> saved_;
 };
 
-/// customFunction(inputs, outputs, backward, name, saved): makes `outputs` (null: not differentiable) the results of a function of
-/// `inputs` (null: not a tensor). backward(grads, saved) gets one gradient or null per output and returns one per input.
-/// An output that is one of the inputs was written in place. False when nothing requires grad and no node was made.
+/// customFunction(inputs, outputs, backward, name, saved): makes `outputs` (null: not differentiable) the results of a
+/// function of `inputs` (null: not a tensor). backward(grads, saved) gets one gradient or null per output and returns
+/// one per input. An output that is one of the inputs was written in place. False when nothing requires grad and no
+/// node was made.
 napi_value customFunction(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"inputs", "outputs", "backward", "name", "saved"};
   return invoke(env, info, "customFunction", names, [&](Args& a) {
@@ -208,12 +224,15 @@ napi_value customFunction(napi_env env, napi_callback_info info) {
       if (!o.defined()) continue;
       bool inplace = false;
       for (const Tensor& in : inputs) inplace = inplace || (in.defined() && in.is(o));
-      if (inplace) autograd::rebaseHistory(o, node, static_cast<uint32_t>(i));
-      else autograd::setHistory(o, node, static_cast<uint32_t>(i));
+      if (inplace)
+        autograd::rebaseHistory(o, node, static_cast<uint32_t>(i));
+      else
+        autograd::setHistory(o, node, static_cast<uint32_t>(i));
     }
     // Outputs have their history by now; saved as such they do not keep this node alive.
     for (const Tensor& s : saved) {
-      const bool isOutput = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& o) { return o.defined() && s.defined() && o.is(s); });
+      const bool isOutput = std::any_of(outputs.begin(), outputs.end(),
+                                        [&](const Tensor& o) { return o.defined() && s.defined() && o.is(s); });
       node->save(s, isOutput);
     }
     return wrap(env, true);
@@ -231,10 +250,19 @@ napi_value checkInplace(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerAutogradFunctions(napi_env env, napi_value target) {
-  const std::pair<const char*, napi_callback> all[] = {
-      {"requiresGrad", requiresGrad}, {"setRequiresGrad", setRequiresGrad}, {"isLeaf", isLeaf}, {"grad", grad}, {"setGrad", setGrad},
-      {"gradFn", gradFn}, {"nodeName", nodeName}, {"nodeNext", nodeNext}, {"retainGrad", retainGrad}, {"registerHook", registerHook},
-      {"backward", backward}, {"customFunction", customFunction}, {"checkInplace", checkInplace}};
+  const std::pair<const char*, napi_callback> all[] = {{"requiresGrad", requiresGrad},
+                                                       {"setRequiresGrad", setRequiresGrad},
+                                                       {"isLeaf", isLeaf},
+                                                       {"grad", grad},
+                                                       {"setGrad", setGrad},
+                                                       {"gradFn", gradFn},
+                                                       {"nodeName", nodeName},
+                                                       {"nodeNext", nodeNext},
+                                                       {"retainGrad", retainGrad},
+                                                       {"registerHook", registerHook},
+                                                       {"backward", backward},
+                                                       {"customFunction", customFunction},
+                                                       {"checkInplace", checkInplace}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

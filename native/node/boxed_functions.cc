@@ -12,7 +12,8 @@ namespace {
 boxed::Value inputOf(Args& a, napi_value v) {
   napi_env env = a.env();
   if (Box* b = boxOf(env, v)) {
-    FB_CHECK(b->kind == HandleKind::Tensor, Value, "boxed(): an operand must be a Tensor, not a %s", handleKindName(b->kind));
+    FB_CHECK(b->kind == HandleKind::Tensor, Value, "boxed(): an operand must be a Tensor, not a %s",
+             handleKindName(b->kind));
     return boxed::Value(b->tensor);
   }
   napi_valuetype type;
@@ -32,7 +33,8 @@ boxed::Value inputOf(Args& a, napi_value v) {
     napi_value item;
     check(env, napi_get_element(env, v, i, &item));
     const boxed::Value one = inputOf(a, item);
-    FB_CHECK(one.kind == boxed::Value::Kind::Tensor || one.kind == boxed::Value::Kind::None, Type, "boxed(): a list operand must hold Tensors");
+    FB_CHECK(one.kind == boxed::Value::Kind::Tensor || one.kind == boxed::Value::Kind::None, Type,
+             "boxed(): a list operand must hold Tensors");
     list.push_back(one.tensor);
   }
   return boxed::Value(std::move(list));

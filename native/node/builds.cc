@@ -23,7 +23,8 @@ struct Build {
   std::string cwd, output;
   int code = -1;
   double seconds = 0;
-  std::mutex mutex;  // guards pid against a kill after the process was reaped, and `notify` against use after its release
+  std::mutex
+      mutex;  // guards pid against a kill after the process was reaped, and `notify` against use after its release
   pid_t pid = 0;
   int pipe = -1;
   std::thread thread;
@@ -126,7 +127,8 @@ napi_value Builds::start(std::vector<std::string> argv, std::string cwd) {
   napi_value promise, name;
   check(env_, napi_create_promise(env_, &b->deferred, &promise));
   check(env_, napi_create_string_utf8(env_, "flambeau.build", NAPI_AUTO_LENGTH, &name));
-  check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, resolve, &b->notify));
+  check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, resolve,
+                                              &b->notify));
   if (!keepAlive_) napi_unref_threadsafe_function(env_, b->notify);
   b->referenced = keepAlive_;
   b->thread = std::thread([b] {
@@ -161,8 +163,10 @@ void Builds::keepAlive(bool on) {
     std::lock_guard lock(b->mutex);
     if (b->done || b->referenced == on) continue;
     b->referenced = on;
-    if (on) napi_ref_threadsafe_function(env_, b->notify);
-    else napi_unref_threadsafe_function(env_, b->notify);
+    if (on)
+      napi_ref_threadsafe_function(env_, b->notify);
+    else
+      napi_unref_threadsafe_function(env_, b->notify);
   }
 }
 

@@ -43,7 +43,9 @@ void throwToJs(napi_env env) noexcept {
   napi_value text, codeText, error;
   if (napi_create_string_utf8(env, message.data(), message.size(), &text) != napi_ok) return;
   if (napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &codeText) != napi_ok) return;
-  auto* create = kind == ErrorKind::Type ? napi_create_type_error : kind == ErrorKind::Index ? napi_create_range_error : napi_create_error;
+  auto* create = kind == ErrorKind::Type    ? napi_create_type_error
+                 : kind == ErrorKind::Index ? napi_create_range_error
+                                            : napi_create_error;
   if (create(env, codeText, text, &error) != napi_ok) return;
   napi_throw(env, error);
 }
@@ -92,10 +94,12 @@ std::string Args::describe(napi_value v) const {
   bool is = false;
   if (napi_is_array(env_, v, &is) == napi_ok && is) return "Array";
   napi_value ctor, name;
-  if (napi_get_named_property(env_, v, "constructor", &ctor) == napi_ok && napi_get_named_property(env_, ctor, "name", &name) == napi_ok) {
+  if (napi_get_named_property(env_, v, "constructor", &ctor) == napi_ok &&
+      napi_get_named_property(env_, ctor, "name", &name) == napi_ok) {
     char buffer[64];
     size_t n = 0;
-    if (napi_get_value_string_utf8(env_, name, buffer, sizeof buffer, &n) == napi_ok && n) return std::string(buffer, n);
+    if (napi_get_value_string_utf8(env_, name, buffer, sizeof buffer, &n) == napi_ok && n)
+      return std::string(buffer, n);
   }
   return "object";
 }
@@ -104,16 +108,18 @@ void Args::wrong(size_t i, const char* expected) const {
   const Box* b = boxOf(env_, argv_[i]);
   const bool disposed = b && b->kind == HandleKind::Disposed;
   FB_CHECK(!disposed, Value, "%s(): argument '%s' (position %zu): tensor has been disposed", op_, names_[i], i + 1);
-  FB_CHECK(false, Type, "%s(): argument '%s' (position %zu) must be %s, not %s", op_, names_[i], i + 1, expected, describe(argv_[i]).c_str());
+  FB_CHECK(false, Type, "%s(): argument '%s' (position %zu) must be %s, not %s", op_, names_[i], i + 1, expected,
+           describe(argv_[i]).c_str());
   __builtin_unreachable();
 }
 
 void Args::wrongItem(size_t i, const char* expected, napi_value item, size_t at) const {
   const Box* b = boxOf(env_, item);
   const bool disposed = b && b->kind == HandleKind::Disposed;
-  FB_CHECK(!disposed, Value, "%s(): argument '%s' (position %zu): the tensor at pos %zu has been disposed", op_, names_[i], i + 1, at);
-  FB_CHECK(false, Type, "%s(): argument '%s' (position %zu) must be %s, but found element of type %s at pos %zu", op_, names_[i], i + 1,
-           expected, describe(item).c_str(), at);
+  FB_CHECK(!disposed, Value, "%s(): argument '%s' (position %zu): the tensor at pos %zu has been disposed", op_,
+           names_[i], i + 1, at);
+  FB_CHECK(false, Type, "%s(): argument '%s' (position %zu) must be %s, but found element of type %s at pos %zu", op_,
+           names_[i], i + 1, expected, describe(item).c_str(), at);
   __builtin_unreachable();
 }
 
@@ -143,7 +149,8 @@ std::optional<Scalar> Args::numberOf(napi_value v, napi_valuetype type) const {
       double d;
       check(env_, napi_get_value_double(env_, v, &d));
       // JavaScript has one number type: whole numbers count as integers, so that integer tensors stay integers.
-      if (std::trunc(d) == d && std::fabs(d) <= 9007199254740992.0 && !(d == 0 && std::signbit(d))) return Scalar(static_cast<int64_t>(d));
+      if (std::trunc(d) == d && std::fabs(d) <= 9007199254740992.0 && !(d == 0 && std::signbit(d)))
+        return Scalar(static_cast<int64_t>(d));
       return Scalar(d);
     }
     case napi_boolean: {
@@ -245,7 +252,8 @@ std::vector<std::string> Args::strings(size_t i) const {
     napi_value item;
     check(env_, napi_get_element(env_, argv_[i], k, &item));
     size_t length = 0;
-    if (napi_get_value_string_utf8(env_, item, nullptr, 0, &length) != napi_ok) wrongItem(i, "array of strings", item, k);
+    if (napi_get_value_string_utf8(env_, item, nullptr, 0, &length) != napi_ok)
+      wrongItem(i, "array of strings", item, k);
     out[k].resize(length);
     check(env_, napi_get_value_string_utf8(env_, item, out[k].data(), length + 1, &length));
   }
@@ -255,7 +263,8 @@ std::vector<std::string> Args::strings(size_t i) const {
 DType Args::dtype(size_t i) const {
   int32_t code;
   if (napi_get_value_int32(env_, argv_[i], &code) != napi_ok) wrong(i, "dtype");
-  FB_CHECK(code >= 0 && code < kNumDTypes, Type, "%s(): argument '%s' (position %zu): %d is not a dtype", op_, names_[i], i + 1, code);
+  FB_CHECK(code >= 0 && code < kNumDTypes, Type, "%s(): argument '%s' (position %zu): %d is not a dtype", op_,
+           names_[i], i + 1, code);
   return static_cast<DType>(code);
 }
 
@@ -277,12 +286,14 @@ IntSpan Args::ints(size_t i) {
     double d;
     if (napi_get_value_double(env_, item, &d) == napi_ok) {
       FB_CHECK(std::trunc(d) == d && std::fabs(d) <= 9007199254740992.0, Type,
-               "%s(): argument '%s' (position %zu) must be array of ints, but found element of type float at pos %u", op_, names_[i], i + 1, k);
+               "%s(): argument '%s' (position %zu) must be array of ints, but found element of type float at pos %u",
+               op_, names_[i], i + 1, k);
       (*out)[k] = static_cast<int64_t>(d);
       continue;
     }
     bool lossless = false;
-    if (napi_get_value_bigint_int64(env_, item, &(*out)[k], &lossless) != napi_ok || !lossless) wrongItem(i, "array of ints", item, k);
+    if (napi_get_value_bigint_int64(env_, item, &(*out)[k], &lossless) != napi_ok || !lossless)
+      wrongItem(i, "array of ints", item, k);
   }
   extra().ints.push_back(std::move(out));
   return *extra().ints.back();
@@ -346,7 +357,8 @@ napi_value Args::function(size_t i) const {
 napi_value wrap(napi_env env, const TensorList& list) {
   napi_value array;
   check(env, napi_create_array_with_length(env, list.size(), &array));
-  for (size_t i = 0; i < list.size(); ++i) check(env, napi_set_element(env, array, static_cast<uint32_t>(i), wrapTensor(env, list[i])));
+  for (size_t i = 0; i < list.size(); ++i)
+    check(env, napi_set_element(env, array, static_cast<uint32_t>(i), wrapTensor(env, list[i])));
   return array;
 }
 
@@ -373,7 +385,8 @@ napi_value wrap(napi_env env, std::string_view s) {
 napi_value wrap(napi_env env, IntSpan ints) {
   napi_value array;
   check(env, napi_create_array_with_length(env, ints.size(), &array));
-  for (size_t i = 0; i < ints.size(); ++i) check(env, napi_set_element(env, array, static_cast<uint32_t>(i), wrap(env, ints[i])));
+  for (size_t i = 0; i < ints.size(); ++i)
+    check(env, napi_set_element(env, array, static_cast<uint32_t>(i), wrap(env, ints[i])));
   return array;
 }
 napi_value jsNull(napi_env env) {

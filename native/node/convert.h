@@ -34,7 +34,8 @@ napi_value guarded(napi_env env, F&& body) {
 class Args {
  public:
   static constexpr size_t kMax = 24;
-  /// `names`: the parameters' names, for messages. `site`: record the call site while tracing (ops do, queries need not).
+  /// `names`: the parameters' names, for messages. `site`: record the call site while tracing (ops do, queries need
+  /// not).
   Args(napi_env env, napi_callback_info info, const char* op, size_t count, const char* const* names, bool site = true);
   ~Args();
   Args(const Args&) = delete;
@@ -60,7 +61,9 @@ class Args {
   IntSpan ints(size_t i);
   std::optional<IntSpan> optInts(size_t i) { return absent(i) ? std::nullopt : std::optional(ints(i)); }
   std::span<const double> floats(size_t i);
-  std::optional<std::span<const double>> optFloats(size_t i) { return absent(i) ? std::nullopt : std::optional(floats(i)); }
+  std::optional<std::span<const double>> optFloats(size_t i) {
+    return absent(i) ? std::nullopt : std::optional(floats(i));
+  }
   Generator* optGenerator(size_t i) const;
 
   /// Absent: null, undefined, or not passed.
@@ -112,7 +115,8 @@ napi_value wrap(napi_env env, std::tuple<T...> t) {
   check(env, napi_create_array_with_length(env, sizeof...(T), &array));
   [&]<size_t... I>(std::index_sequence<I...>) {
     (check(env, napi_set_element(env, array, static_cast<uint32_t>(I), wrap(env, std::get<I>(t)))), ...);
-  }(std::index_sequence_for<T...>{});
+  }
+  (std::index_sequence_for<T...>{});
   return array;
 }
 napi_value jsNull(napi_env env);

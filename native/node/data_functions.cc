@@ -33,8 +33,8 @@ std::optional<DType> dtypeOf(napi_typedarray_type type) {
 
 struct Source {
   void* data = nullptr;
-  size_t length = 0;   // elements (of `dtype`) or bytes when raw
-  bool raw = false;    // an ArrayBuffer, or bits of 16-bit floats: reinterpreted, not converted
+  size_t length = 0;  // elements (of `dtype`) or bytes when raw
+  bool raw = false;   // an ArrayBuffer, or bits of 16-bit floats: reinterpreted, not converted
   DType dtype = DType::UInt8;
 };
 
@@ -46,7 +46,8 @@ Source sourceOf(Args& a, size_t i, DType wanted) {
   if (is) {
     check(env, napi_get_arraybuffer_info(env, a.value(i), &s.data, &s.length));
     s.raw = true;
-    FB_CHECK(s.length % itemSize(wanted) == 0, Value, "%s(): an ArrayBuffer of %zu bytes does not hold whole elements of dtype %s", a.op(), s.length,
+    FB_CHECK(s.length % itemSize(wanted) == 0, Value,
+             "%s(): an ArrayBuffer of %zu bytes does not hold whole elements of dtype %s", a.op(), s.length,
              std::string(dtypeName(wanted)).c_str());
     s.length /= itemSize(wanted);
     s.dtype = wanted;
@@ -59,14 +60,16 @@ Source sourceOf(Args& a, size_t i, DType wanted) {
   size_t byteOffset;
   check(env, napi_get_typedarray_info(env, a.value(i), &type, &s.length, &s.data, &buffer, &byteOffset));
   if (type == napi_uint16_array) {
-    FB_CHECK(wanted == DType::Float16 || wanted == DType::BFloat16, Type, "%s(): a Uint16Array holds the bits of float16 or bfloat16, not %s", a.op(),
+    FB_CHECK(wanted == DType::Float16 || wanted == DType::BFloat16, Type,
+             "%s(): a Uint16Array holds the bits of float16 or bfloat16, not %s", a.op(),
              std::string(dtypeName(wanted)).c_str());
     s.raw = true;
     s.dtype = wanted;
     return s;
   }
   const auto t = dtypeOf(type);
-  FB_CHECK(t, Type, "%s(): typed arrays of this kind are not supported; convert to Float64Array or BigInt64Array", a.op());
+  FB_CHECK(t, Type, "%s(): typed arrays of this kind are not supported; convert to Float64Array or BigInt64Array",
+           a.op());
   s.dtype = *t;
   // Bytes are bools too.
   if (wanted == DType::Bool && s.dtype == DType::UInt8) s.raw = false;
@@ -75,15 +78,19 @@ Source sourceOf(Args& a, size_t i, DType wanted) {
 
 void ignore(void*) {}
 
-/// fromTypedArray(data, shape, dtype, share): a tensor with the array's numbers converted to `dtype`, or on its very memory.
+/// fromTypedArray(data, shape, dtype, share): a tensor with the array's numbers converted to `dtype`, or on its very
+/// memory.
 napi_value fromTypedArray(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"data", "shape", "dtype", "share"};
   return invoke(env, info, "fromTypedArray", names, [&](Args& a) -> napi_value {
     const DType want = a.dtype(2);
     const Source s = sourceOf(a, 0, want);
     const Dims sizes = Dims(a.ints(1));
-    for (int64_t d : sizes) FB_CHECK(d >= 0, Value, "Trying to create tensor with negative dimension %lld: %s", static_cast<long long>(d), shapeString(sizes).c_str());
-    FB_CHECK(product(sizes) == static_cast<int64_t>(s.length), Shape, "shape '%s' is invalid for input of size %zu", shapeString(sizes).c_str(), s.length);
+    for (int64_t d : sizes)
+      FB_CHECK(d >= 0, Value, "Trying to create tensor with negative dimension %lld: %s", static_cast<long long>(d),
+               shapeString(sizes).c_str());
+    FB_CHECK(product(sizes) == static_cast<int64_t>(s.length), Shape, "shape '%s' is invalid for input of size %zu",
+             shapeString(sizes).c_str(), s.length);
     if (!a.boolean(3)) {
       Tensor out = emptyTensor(sizes, want);
       if (s.length == 0) return wrap(env, std::move(out));
@@ -96,10 +103,13 @@ napi_value fromTypedArray(napi_env env, napi_callback_info info) {
       return wrap(env, std::move(out));
     }
     FB_CHECK(s.dtype == want || (want == DType::Bool && s.dtype == DType::UInt8), Type,
-             "fromTypedArray(): cannot share memory of %s elements as dtype %s", std::string(dtypeName(s.dtype)).c_str(), std::string(dtypeName(want)).c_str());
-    FB_CHECK(reinterpret_cast<uintptr_t>(s.data) % itemSize(want) == 0, Value, "fromTypedArray(): shared memory must be aligned to its elements");
+             "fromTypedArray(): cannot share memory of %s elements as dtype %s",
+             std::string(dtypeName(s.dtype)).c_str(), std::string(dtypeName(want)).c_str());
+    FB_CHECK(reinterpret_cast<uintptr_t>(s.data) % itemSize(want) == 0, Value,
+             "fromTypedArray(): shared memory must be aligned to its elements");
     auto* keep = new JsRef(env, a.value(0));
-    Ref<Storage> storage = Storage::borrow(s.data, s.length * itemSize(want), [](void* p) { delete static_cast<JsRef*>(p); }, keep);
+    Ref<Storage> storage = Storage::borrow(
+        s.data, s.length * itemSize(want), [](void* p) { delete static_cast<JsRef*>(p); }, keep);
     return wrap(env, Tensor(TensorImpl::create(std::move(storage), want, sizes, contiguousStrides(sizes), 0)));
   });
 }
@@ -109,7 +119,8 @@ napi_value buffer(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"tensor"};
   return invoke(env, info, "buffer", names, [&](Args& a) -> napi_value {
     const Ref<Storage>& storage = a.tensor(0).impl()->storage;
-    FB_CHECK(storage->device().type == DeviceType::CPU, Device, "can't share the memory of a %s tensor; use .cpu() first", storage->device().str().c_str());
+    FB_CHECK(storage->device().type == DeviceType::CPU, Device,
+             "can't share the memory of a %s tensor; use .cpu() first", storage->device().str().c_str());
     if (trace::active()) trace::forbidHostRead("numpy");
     auto& cache = dataOf(env).buffers;
     if (auto it = cache.find(storage.get()); it != cache.end()) {
@@ -124,7 +135,8 @@ napi_value buffer(napi_env env, napi_callback_info info) {
     auto* hold = new Hold{storage};
     napi_value result;
     const napi_status status = napi_create_external_arraybuffer(
-        env, storage->data(), storage->nbytes(), [](node_api_basic_env, void*, void* p) { delete static_cast<Hold*>(p); }, hold, &result);
+        env, storage->data(), storage->nbytes(),
+        [](node_api_basic_env, void*, void* p) { delete static_cast<Hold*>(p); }, hold, &result);
     if (status != napi_ok) delete hold;
     check(env, status);
     napi_ref weak;
@@ -133,7 +145,8 @@ napi_value buffer(napi_env env, napi_callback_info info) {
     if (cache.size() >= 64 && (cache.size() & (cache.size() - 1)) == 0) {
       for (auto it = cache.begin(); it != cache.end();) {
         napi_value alive = nullptr;
-        if (napi_get_reference_value(env, it->second, &alive) == napi_ok && alive) ++it;
+        if (napi_get_reference_value(env, it->second, &alive) == napi_ok && alive)
+          ++it;
         else {
           napi_delete_reference(env, it->second);
           it = cache.erase(it);
@@ -145,7 +158,8 @@ napi_value buffer(napi_env env, napi_callback_info info) {
   });
 }
 
-/// toTypedArray(tensor): a copy in row-major order. int64: BigInt64Array; bool: Uint8Array; 16-bit floats: Float32Array.
+/// toTypedArray(tensor): a copy in row-major order. int64: BigInt64Array; bool: Uint8Array; 16-bit floats:
+/// Float32Array.
 napi_value toTypedArray(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"tensor"};
   return invoke(env, info, "toTypedArray", names, [&](Args& a) -> napi_value {
@@ -190,7 +204,9 @@ napi_value toTypedArray(napi_env env, napi_callback_info info) {
         std::memcpy(data, t.data(), bytes);
       } else {
         const Dims sizes(t.sizes());
-        cpu::copyInto(Tensor(TensorImpl::create(Storage::borrow(data, bytes, ignore, nullptr), type, sizes, contiguousStrides(sizes), 0)), t);
+        cpu::copyInto(Tensor(TensorImpl::create(Storage::borrow(data, bytes, ignore, nullptr), type, sizes,
+                                                contiguousStrides(sizes), 0)),
+                      t);
       }
     }
     check(env, napi_create_typedarray(env, array, static_cast<size_t>(t.numel()), memory, 0, &result));
@@ -209,8 +225,12 @@ napi_value rawBytes(napi_env env, napi_callback_info info) {
     check(env, napi_create_arraybuffer(env, t.nbytes(), &data, &memory));
     if (t.nbytes() > 0) {
       const Dims sizes(t.sizes());
-      if (t.isContiguous()) std::memcpy(data, t.data(), t.nbytes());
-      else cpu::copyInto(Tensor(TensorImpl::create(Storage::borrow(data, t.nbytes(), ignore, nullptr), t.dtype(), sizes, contiguousStrides(sizes), 0)), t);
+      if (t.isContiguous())
+        std::memcpy(data, t.data(), t.nbytes());
+      else
+        cpu::copyInto(Tensor(TensorImpl::create(Storage::borrow(data, t.nbytes(), ignore, nullptr), t.dtype(), sizes,
+                                                contiguousStrides(sizes), 0)),
+                      t);
     }
     check(env, napi_create_typedarray(env, napi_uint8_array, t.nbytes(), memory, 0, &result));
     return result;

@@ -52,8 +52,10 @@ void check(napi_env env, napi_status status) {
 void EnvLife::drop(napi_ref ref) {
   std::lock_guard lock(mutex_);
   if (!alive_) return;  // teardown freed it
-  if (isHere()) napi_delete_reference(env_, ref);
-  else orphans_.push_back(ref);
+  if (isHere())
+    napi_delete_reference(env_, ref);
+  else
+    orphans_.push_back(ref);
 }
 
 void EnvLife::drain() {
@@ -92,7 +94,8 @@ void initEnv(napi_env env) {
   auto* data = new EnvData(env);
   data->builds = std::make_unique<Builds>(env);
   // Instance data is finalized after the cleanup hook, and after all handles.
-  check(env, napi_set_instance_data(env, data, [](napi_env, void* p, void*) { delete static_cast<EnvData*>(p); }, nullptr));
+  check(env, napi_set_instance_data(
+                 env, data, [](napi_env, void* p, void*) { delete static_cast<EnvData*>(p); }, nullptr));
   check(env, napi_add_env_cleanup_hook(env, onTeardown, data));
   tlsMemory.env = env;
   setMemoryHook(onMemory);

@@ -1,5 +1,5 @@
-// Per-environment state (the main thread and each worker has its own), references to JavaScript values that native objects
-// hold, and what V8's garbage collector is told about native memory.
+// Per-environment state (the main thread and each worker has its own), references to JavaScript values that native
+// objects hold, and what V8's garbage collector is told about native memory.
 #pragma once
 #include <node_api.h>
 
@@ -21,7 +21,8 @@ struct JsException {};
 /// Throws JsException when a JavaScript exception is pending, Error(Internal) for any other failure of a Node-API call.
 void check(napi_env env, napi_status status);
 
-/// The part of an environment that outlives it: native objects may drop references from other threads, or after teardown.
+/// The part of an environment that outlives it: native objects may drop references from other threads, or after
+/// teardown.
 class EnvLife {
  public:
   explicit EnvLife(napi_env env) : env_(env), thread_(std::this_thread::get_id()) {}

@@ -12,7 +12,8 @@ napi_value loadGraph(napi_env env, napi_callback_info info) {
   return invoke(env, info, "loadGraph", names, [&](Args& a) {
     const std::string path = a.absent(0) ? std::string() : std::string(a.string(0));
     const TensorSpan captures = a.tensors(2);
-    Ref<GraphProgram> g = GraphProgram::load(path, std::string(a.string(1)), TensorList(captures.begin(), captures.end()));
+    Ref<GraphProgram> g =
+        GraphProgram::load(path, std::string(a.string(1)), TensorList(captures.begin(), captures.end()));
     return wrapObject(env, HandleKind::Graph, std::move(g));
   });
 }

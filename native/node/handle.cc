@@ -1,4 +1,5 @@
-// See handle.h. Boxes come from chunks of the reserved range; each thread has a free list, shared ones are behind a lock.
+// See handle.h. Boxes come from chunks of the reserved range; each thread has a free list, shared ones are behind a
+// lock.
 #include "node/handle.h"
 
 #include <sys/mman.h>
@@ -39,7 +40,8 @@ class Pool {
       return;
     }
     const size_t used = used_.load(std::memory_order_relaxed);
-    FB_CHECK(begin_ && (used + kChunk) * sizeof(Box) <= kReserved, Memory, "too many tensor handles: %zu are alive", used);
+    FB_CHECK(begin_ && (used + kChunk) * sizeof(Box) <= kReserved, Memory, "too many tensor handles: %zu are alive",
+             used);
     Box* first = reinterpret_cast<Box*>(begin_) + used;
     into.reserve(into.size() + kChunk);
     for (size_t i = kChunk; i-- > 0;) into.push_back(new (first + i) Box());

@@ -1,6 +1,6 @@
 // Addon functions of the process's and thread's state: modes, threads, random generators, memory.
-#include "flambeau/autograd.h"
 #include "cpu/isa.h"
+#include "flambeau/autograd.h"
 #include "flambeau/parallel.h"
 #include "node/functions.h"
 #include "node/objects.h"
@@ -46,7 +46,8 @@ napi_value setThreads(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"n"};
   return invoke(env, info, "setNumThreads", names, [&](Args& a) -> napi_value {
     const int64_t n = a.integer(0);
-    FB_CHECK(n >= 1 && n <= 4096, Value, "setNumThreads expects a positive integer, got %lld", static_cast<long long>(n));
+    FB_CHECK(n >= 1 && n <= 4096, Value, "setNumThreads expects a positive integer, got %lld",
+             static_cast<long long>(n));
     setNumThreads(static_cast<int>(n));
     return nullptr;
   });
@@ -65,7 +66,8 @@ uint64_t seedAt(Args& a, size_t i) {
   if (napi_get_value_bigint_uint64(env, a.value(i), &seed, &lossless) == napi_ok) {
     // Negative seeds count back from 2^64, as in PyTorch.
     int64_t negative;
-    if (!lossless && napi_get_value_bigint_int64(env, a.value(i), &negative, &lossless) == napi_ok && lossless) return static_cast<uint64_t>(negative);
+    if (!lossless && napi_get_value_bigint_int64(env, a.value(i), &negative, &lossless) == napi_ok && lossless)
+      return static_cast<uint64_t>(negative);
     FB_CHECK(lossless, Value, "Overflow when unpacking long: the seed must fit into 64 bits");
     return seed;
   }
@@ -86,7 +88,9 @@ napi_value makeGenerator(napi_env env, napi_callback_info info) {
   });
 }
 napi_value getDefaultGenerator(napi_env env, napi_callback_info) {
-  return guarded(env, [&] { return wrapObject(env, HandleKind::Generator, Ref<RefCounted>(new GeneratorObject(defaultGenerator()))); });
+  return guarded(env, [&] {
+    return wrapObject(env, HandleKind::Generator, Ref<RefCounted>(new GeneratorObject(defaultGenerator())));
+  });
 }
 napi_value manualSeed(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"seed", "generator"};
@@ -133,7 +137,8 @@ napi_value setRngState(napi_env env, napi_callback_info info) {
     napi_typedarray_type type;
     size_t n = 0;
     void* data = nullptr;
-    const bool ok = napi_get_typedarray_info(env, a.value(0), &type, &n, &data, nullptr, nullptr) == napi_ok && type == napi_uint8_array;
+    const bool ok = napi_get_typedarray_info(env, a.value(0), &type, &n, &data, nullptr, nullptr) == napi_ok &&
+                    type == napi_uint8_array;
     FB_CHECK(ok, Type, "setRngState(): argument 'state' (position 1) must be Uint8Array");
     Generator& g = generatorAt(a, 1);
     std::lock_guard lock(g.mutex);
@@ -168,7 +173,8 @@ napi_value info(napi_env env, napi_callback_info) {
     check(env, napi_create_object(env, &o));
     check(env, napi_set_named_property(env, o, "isa", wrap(env, std::string_view(cpu::isaName(cpu::activeIsa())))));
 #ifdef FLAMBEAU_WITH_ONEDNN
-    const std::string version = std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." + std::to_string(DNNL_VERSION_PATCH);
+    const std::string version = std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." +
+                                std::to_string(DNNL_VERSION_PATCH);
     check(env, napi_set_named_property(env, o, "oneDNN", wrap(env, std::string_view(version))));
 #else
     check(env, napi_set_named_property(env, o, "oneDNN", jsNull(env)));
@@ -188,14 +194,26 @@ napi_value dropCache(napi_env env, napi_callback_info) {
 }  // namespace
 
 void registerStateFunctions(napi_env env, napi_value target) {
-  const std::pair<const char*, napi_callback> all[] = {
-      {"gradEnabled", getFlag<autograd::gradEnabled>}, {"setGradEnabled", setFlag<autograd::setGradEnabled>},
-      {"inferenceEnabled", getFlag<autograd::inferenceEnabled>}, {"setInferenceEnabled", setFlag<autograd::setInferenceEnabled>},
-      {"anomalyEnabled", getFlag<autograd::anomalyEnabled>}, {"setAnomalyEnabled", setFlag<autograd::setAnomalyEnabled>},
-      {"defaultDtype", getDefaultDtype}, {"setDefaultDtype", setDefaultDtype}, {"numThreads", getNumThreads}, {"setNumThreads", setThreads},
-      {"generator", makeGenerator}, {"defaultGenerator", getDefaultGenerator}, {"manualSeed", manualSeed}, {"seed", reseed},
-      {"initialSeed", initialSeed}, {"rngState", rngState}, {"setRngState", setRngState},
-      {"memoryStats", memory}, {"emptyCache", dropCache}, {"info", info}};
+  const std::pair<const char*, napi_callback> all[] = {{"gradEnabled", getFlag<autograd::gradEnabled>},
+                                                       {"setGradEnabled", setFlag<autograd::setGradEnabled>},
+                                                       {"inferenceEnabled", getFlag<autograd::inferenceEnabled>},
+                                                       {"setInferenceEnabled", setFlag<autograd::setInferenceEnabled>},
+                                                       {"anomalyEnabled", getFlag<autograd::anomalyEnabled>},
+                                                       {"setAnomalyEnabled", setFlag<autograd::setAnomalyEnabled>},
+                                                       {"defaultDtype", getDefaultDtype},
+                                                       {"setDefaultDtype", setDefaultDtype},
+                                                       {"numThreads", getNumThreads},
+                                                       {"setNumThreads", setThreads},
+                                                       {"generator", makeGenerator},
+                                                       {"defaultGenerator", getDefaultGenerator},
+                                                       {"manualSeed", manualSeed},
+                                                       {"seed", reseed},
+                                                       {"initialSeed", initialSeed},
+                                                       {"rngState", rngState},
+                                                       {"setRngState", setRngState},
+                                                       {"memoryStats", memory},
+                                                       {"emptyCache", dropCache},
+                                                       {"info", info}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

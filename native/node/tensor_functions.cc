@@ -31,7 +31,8 @@ napi_value offset(napi_env env, napi_callback_info info) {
   return ofTensor(env, info, "offset", [](const Tensor& t) { return t.storageOffset(); });
 }
 napi_value device(napi_env env, napi_callback_info info) {
-  return invoke(env, info, "device", kTensor, [&](Args& a) { return wrap(env, std::string_view(a.tensor(0).device().str())); });
+  return invoke(env, info, "device", kTensor,
+                [&](Args& a) { return wrap(env, std::string_view(a.tensor(0).device().str())); });
 }
 napi_value isContiguous(napi_env env, napi_callback_info info) {
   return ofTensor(env, info, "isContiguous", [](const Tensor& t) { return t.isContiguous(); });
@@ -40,15 +41,19 @@ napi_value version(napi_env env, napi_callback_info info) {
   return ofTensor(env, info, "version", [](const Tensor& t) { return static_cast<int64_t>(t.version()); });
 }
 napi_value storageBytes(napi_env env, napi_callback_info info) {
-  return ofTensor(env, info, "storageBytes", [](const Tensor& t) { return static_cast<int64_t>(t.impl()->storage->nbytes()); });
+  return ofTensor(env, info, "storageBytes",
+                  [](const Tensor& t) { return static_cast<int64_t>(t.impl()->storage->nbytes()); });
 }
 /// A number that tensors on one storage share, unique while the storage lives.
 napi_value storageId(napi_env env, napi_callback_info info) {
-  return ofTensor(env, info, "storageId", [](const Tensor& t) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(t.impl()->storage.get())); });
+  return ofTensor(env, info, "storageId", [](const Tensor& t) {
+    return static_cast<int64_t>(reinterpret_cast<uintptr_t>(t.impl()->storage.get()));
+  });
 }
 napi_value sharesStorage(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"a", "b"};
-  return invoke(env, info, "sharesStorage", names, [&](Args& a) { return wrap(env, a.tensor(0).impl()->storage == a.tensor(1).impl()->storage); });
+  return invoke(env, info, "sharesStorage", names,
+                [&](Args& a) { return wrap(env, a.tensor(0).impl()->storage == a.tensor(1).impl()->storage); });
 }
 /// Two handles of one tensor.
 napi_value isSame(napi_env env, napi_callback_info info) {
@@ -63,7 +68,8 @@ napi_value item(napi_env env, napi_callback_info info) {
       trace::setSite(callSite(env).c_str());
       trace::forbidHostRead("item");
     }
-    FB_CHECK(t.numel() == 1, Value, "a Tensor with %lld elements cannot be converted to Scalar", static_cast<long long>(t.numel()));
+    FB_CHECK(t.numel() == 1, Value, "a Tensor with %lld elements cannot be converted to Scalar",
+             static_cast<long long>(t.numel()));
     switch (t.dtype()) {
       case DType::Bool:
         return wrap(env, *t.ptr<bool>());
@@ -93,7 +99,8 @@ napi_value dispose(napi_env env, napi_callback_info info) {
   });
 }
 napi_value isDisposed(napi_env env, napi_callback_info info) {
-  return invoke(env, info, "isDisposed", kTensor, [&](Args& a) { return wrap(env, a.anyHandle(0)->kind == HandleKind::Disposed); });
+  return invoke(env, info, "isDisposed", kTensor,
+                [&](Args& a) { return wrap(env, a.anyHandle(0)->kind == HandleKind::Disposed); });
 }
 napi_value isTensorHandle(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"value"};
@@ -119,7 +126,9 @@ Exports& exports() {
 napi_value exportHandle(napi_env env, napi_callback_info info) {
   return invoke(env, info, "exportHandle", kTensor, [&](Args& a) -> napi_value {
     const Tensor& t = a.tensor(0);
-    FB_CHECK(t.isLeaf(), Autograd, "only leaf tensors can be handed to another thread: the graph of this one belongs to its thread; use detach()");
+    FB_CHECK(
+        t.isLeaf(), Autograd,
+        "only leaf tensors can be handed to another thread: the graph of this one belongs to its thread; use detach()");
     Exports& e = exports();
     uint64_t token;
     {
@@ -161,11 +170,25 @@ napi_value liveHandleCount(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerTensorFunctions(napi_env env, napi_value target) {
-  const std::pair<const char*, napi_callback> all[] = {
-      {"shape", shape}, {"strides", strides}, {"dtype", dtype}, {"numel", numel}, {"offset", offset}, {"device", device},
-      {"isContiguous", isContiguous}, {"version", version}, {"storageBytes", storageBytes}, {"storageId", storageId},
-      {"sharesStorage", sharesStorage}, {"isSame", isSame}, {"item", item}, {"dispose", dispose}, {"isDisposed", isDisposed},
-      {"isTensorHandle", isTensorHandle}, {"exportHandle", exportHandle}, {"importHandle", importHandle}, {"liveHandles", liveHandleCount}};
+  const std::pair<const char*, napi_callback> all[] = {{"shape", shape},
+                                                       {"strides", strides},
+                                                       {"dtype", dtype},
+                                                       {"numel", numel},
+                                                       {"offset", offset},
+                                                       {"device", device},
+                                                       {"isContiguous", isContiguous},
+                                                       {"version", version},
+                                                       {"storageBytes", storageBytes},
+                                                       {"storageId", storageId},
+                                                       {"sharesStorage", sharesStorage},
+                                                       {"isSame", isSame},
+                                                       {"item", item},
+                                                       {"dispose", dispose},
+                                                       {"isDisposed", isDisposed},
+                                                       {"isTensorHandle", isTensorHandle},
+                                                       {"exportHandle", exportHandle},
+                                                       {"importHandle", importHandle},
+                                                       {"liveHandles", liveHandleCount}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

@@ -40,7 +40,8 @@ napi_value active(napi_env env, napi_callback_info) {
 
 napi_value liveScalar(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"value"};
-  return invoke(env, info, "liveScalar", names, [&](Args& a) { return wrap(env, static_cast<int64_t>(trace::liveScalar(a.floating(0)))); });
+  return invoke(env, info, "liveScalar", names,
+                [&](Args& a) { return wrap(env, static_cast<int64_t>(trace::liveScalar(a.floating(0)))); });
 }
 napi_value pushScope(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"name"};
@@ -56,7 +57,8 @@ napi_value popScope(napi_env env, napi_callback_info) {
   });
 }
 
-/// setSiteProvider(fn | null): fn() says where the running call was made ('file.ts:12:3'); asked while tracing and in anomaly mode.
+/// setSiteProvider(fn | null): fn() says where the running call was made ('file.ts:12:3'); asked while tracing and in
+/// anomaly mode.
 napi_value setSiteProvider(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"provider"};
   return invoke(env, info, "setSiteProvider", names, [&](Args& a) -> napi_value {
@@ -75,8 +77,10 @@ napi_value setSiteProvider(napi_env env, napi_callback_info info) {
 
 void registerTraceFunctions(napi_env env, napi_value target) {
   const std::pair<const char*, napi_callback> all[] = {
-      {"traceBegin", begin}, {"traceEnd", end}, {"traceAbort", abortTrace}, {"traceActive", active}, {"liveScalar", liveScalar},
-      {"pushScope", pushScope}, {"popScope", popScope}, {"setSiteProvider", setSiteProvider}};
+      {"traceBegin", begin},      {"traceEnd", end},
+      {"traceAbort", abortTrace}, {"traceActive", active},
+      {"liveScalar", liveScalar}, {"pushScope", pushScope},
+      {"popScope", popScope},     {"setSiteProvider", setSiteProvider}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

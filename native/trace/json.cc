@@ -54,9 +54,12 @@ class Writer {
     list(items, [&](auto v) { integer(v); });
   }
   void number(const Scalar& s) {
-    if (s.isBool()) raw(s.i ? "true" : "false");
-    else if (s.isFloat()) real(s.d);
-    else integer(s.i);
+    if (s.isBool())
+      raw(s.i ? "true" : "false");
+    else if (s.isFloat())
+      real(s.d);
+    else
+      integer(s.i);
   }
   void live(const Scalar& s) {
     raw("{\"live\":");
@@ -100,7 +103,8 @@ class Writer {
         return string(dtypeName(static_cast<DType>(a.scalar.i)));
     }
   }
-  void call(const std::string& op, const std::vector<In>& in, const std::vector<Attr>& attrs, const std::vector<ValueId>& out) {
+  void call(const std::string& op, const std::vector<In>& in, const std::vector<Attr>& attrs,
+            const std::vector<ValueId>& out) {
     raw("{\"op\":");
     string(op);
     raw(",\"in\":");

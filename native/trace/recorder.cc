@@ -108,7 +108,8 @@ int32_t Recorder::capture(const Tensor& t) {
 int32_t Recorder::addInput(const Tensor& t) {
   int32_t a = knows(t.impl()->storage.get()) ? findAlias(t) : -1;
   // An input always is a value of its own: two inputs that overlap are two arguments (writing one is then refused).
-  if (a < 0 || roots_[static_cast<size_t>(aliases[static_cast<size_t>(a)].root)].alias != a) a = newRoot(t, newValue(t), true, false);
+  if (a < 0 || roots_[static_cast<size_t>(aliases[static_cast<size_t>(a)].root)].alias != a)
+    a = newRoot(t, newValue(t), true, false);
   tag(t, a);
   inputs_.push_back(aliases[static_cast<size_t>(a)].value);
   return a;
@@ -118,7 +119,9 @@ void Recorder::addFresh(const Tensor& t, ValueId value) { newRoot(t, value, fals
 
 void Recorder::checkVersion(const Storage* s) const {
   if (storages_.at(s).version == s->version()) return;
-  fail("a tensor was written behind the recorder's back while tracing (through shared memory, or by an op that is not recorded)");
+  fail(
+      "a tensor was written behind the recorder's back while tracing (through shared memory, or by an op that is not "
+      "recorded)");
 }
 
 int32_t Recorder::findAlias(const Tensor& t) const {
@@ -133,7 +136,8 @@ int32_t Recorder::findAlias(const Tensor& t) const {
   auto [from, to] = it->second.aliases.equal_range(geometryHash(impl.dtype, impl.sizes, impl.strides, impl.offset));
   int32_t found = -1;
   for (; from != to; ++from)
-    if (sameGeometry(aliases[static_cast<size_t>(from->second)], impl) && (found < 0 || from->second < found)) found = from->second;
+    if (sameGeometry(aliases[static_cast<size_t>(from->second)], impl) && (found < 0 || from->second < found))
+      found = from->second;
   return found;
 }
 
@@ -155,21 +159,27 @@ int32_t Recorder::meet(const Tensor& t) {
     auto place = tryPlace(root, sizes, strides, t.storageOffset());
     if (!place) continue;
     const int32_t a = addAlias(t, rootAlias);
-    recipes.push_back({"asStrided", {Attr("size", sizes), Attr("stride", place->strides.span()), Attr("storageOffset", place->offset)},
-                       rootAlias, {a}});
+    recipes.push_back(
+        {"asStrided",
+         {Attr("size", sizes), Attr("stride", place->strides.span()), Attr("storageOffset", place->offset)},
+         rootAlias,
+         {a}});
     aliases[static_cast<size_t>(a)].recipe = static_cast<int32_t>(recipes.size() - 1);
     return a;
   }
   const Root& first = roots_[static_cast<size_t>(it->second.roots[0])];
   if (first.original < 0)
-    fail("cannot record a tensor of shape " + shapeString(sizes) + " that shares memory with a recorded one in a way that no view op explains");
+    fail("cannot record a tensor of shape " + shapeString(sizes) +
+         " that shares memory with a recorded one in a way that no view op explains");
   if (int32_t a = adopt(t); a >= 0) return a;
   // Neither is part of the other: a value of its own, sound as long as what they share is not written.
   for (int32_t r : it->second.roots) {
     const Root& other = roots_[static_cast<size_t>(r)];
     if (other.epoch > 0 && overlap(aliases[static_cast<size_t>(other.alias)], aliasOf(t)))
-      fail("cannot record this read: the tensor shares memory with another argument or captured tensor of the traced function that was "
-           "written, and neither is a view of the other");
+      fail(
+          "cannot record this read: the tensor shares memory with another argument or captured tensor of the traced "
+          "function that was "
+          "written, and neither is a view of the other");
   }
   return capture(t);
 }
@@ -192,7 +202,8 @@ int32_t Recorder::adopt(const Tensor& t) {
     Root part = roots_[static_cast<size_t>(r)];
     flush(part);
     const Alias a = aliases[static_cast<size_t>(part.alias)];
-    const std::vector<Attr> attrs = {Attr("size", a.sizes.span()), Attr("stride", p.strides.span()), Attr("storageOffset", p.offset)};
+    const std::vector<Attr> attrs = {Attr("size", a.sizes.span()), Attr("stride", p.strides.span()),
+                                     Attr("storageOffset", p.offset)};
     // What the part was when recording began, taken from the whole: it must come before everything that read it.
     NodeRecord view;
     view.op = "asStrided";
@@ -282,8 +293,9 @@ std::optional<Place> Recorder::tryPlace(const Alias& root, IntSpan sizes, IntSpa
 Place Recorder::place(const Alias& a) const {
   const Alias& root = aliases[static_cast<size_t>(roots_[static_cast<size_t>(a.root)].alias)];
   if (auto p = tryPlace(root, a.sizes, a.strides, a.offset)) return *p;
-  fail("cannot record this write: the view of shape " + shapeString(a.sizes) + " and strides " + shapeString(a.strides) +
-       " is not a strided part of the tensor of shape " + shapeString(root.sizes) + " and strides " + shapeString(root.strides) +
+  fail("cannot record this write: the view of shape " + shapeString(a.sizes) + " and strides " +
+       shapeString(a.strides) + " is not a strided part of the tensor of shape " + shapeString(root.sizes) +
+       " and strides " + shapeString(root.strides) +
        " that the recording met first; trace a contiguous() copy instead");
 }
 
@@ -353,9 +365,12 @@ void Recorder::write(int32_t alias, ValueId value, const Tensor& t) {
   Root& r = roots_[static_cast<size_t>(rootAt)];
   for (int32_t other : entry.roots) {
     if (other == rootAt) continue;
-    if (overlap(aliases[static_cast<size_t>(alias)], aliases[static_cast<size_t>(roots_[static_cast<size_t>(other)].alias)]))
-      fail("cannot record this write: the tensor shares memory with another argument or captured tensor of the traced function, and "
-           "neither is a view of the other");
+    if (overlap(aliases[static_cast<size_t>(alias)],
+                aliases[static_cast<size_t>(roots_[static_cast<size_t>(other)].alias)]))
+      fail(
+          "cannot record this write: the tensor shares memory with another argument or captured tensor of the traced "
+          "function, and "
+          "neither is a view of the other");
   }
   if (r.pending >= 0 && r.pending != alias) flush(r);
   if (r.alias == alias) {
@@ -402,7 +417,8 @@ Result Recorder::finish(TensorSpan outputs) {
   }
   // Everything that stays visible outside must be current: written inputs and captures, and gradients.
   for (auto& [alias, leaf] : leaves)
-    if (Tensor g = leaf.leaf.impl()->meta ? leaf.leaf.impl()->meta->grad : Tensor(); g.defined() && !g.is(leaf.initial)) current(meet(g));
+    if (Tensor g = leaf.leaf.impl()->meta ? leaf.leaf.impl()->meta->grad : Tensor(); g.defined() && !g.is(leaf.initial))
+      current(meet(g));
   for (size_t i = 0; i < roots_.size(); ++i)
     if (roots_[i].original >= 0) flush(roots_[i]);
   Result result;

@@ -1,7 +1,8 @@
-// State of one recording. Every storage that is met gets a root: the SSA value of its bytes, as the first tensor met on it saw
-// them. Other tensors on the storage are aliases of the root: they know the view op (recipe) that gives their value from their
-// parent's. A write through an alias makes a new value for it at once, and for the root (asStridedScatter) when the root or an
-// alias beside it is next read. Epochs count writes per root and tell which aliases are stale.
+// State of one recording. Every storage that is met gets a root: the SSA value of its bytes, as the first tensor met on
+// it saw them. Other tensors on the storage are aliases of the root: they know the view op (recipe) that gives their
+// value from their parent's. A write through an alias makes a new value for it at once, and for the root
+// (asStridedScatter) when the root or an alias beside it is next read. Epochs count writes per root and tell which
+// aliases are stale.
 #pragma once
 #include <algorithm>
 #include <string>
@@ -69,13 +70,13 @@ struct Recipe {
 };
 
 struct Root {
-  Ref<Storage> storage;   // held: addresses and ids are not reused while recording
-  int32_t alias = -1;     // the alias that is the root itself
+  Ref<Storage> storage;  // held: addresses and ids are not reused while recording
+  int32_t alias = -1;    // the alias that is the root itself
   ValueId base = -1;
   ValueId original = -1;  // of inputs and captures
   bool capture = false;
   uint32_t epoch = 0;
-  int32_t pending = -1;   // alias whose written value is not yet part of `base`
+  int32_t pending = -1;  // alias whose written value is not yet part of `base`
 };
 
 struct StorageEntry {
@@ -109,7 +110,9 @@ class Recorder {
   ValueId current(int32_t alias);
   /// A write through an alias.
   void write(int32_t alias, ValueId value, const Tensor& t);
-  int32_t rootAliasOf(int32_t alias) const { return roots_[static_cast<size_t>(aliases[static_cast<size_t>(alias)].root)].alias; }
+  int32_t rootAliasOf(int32_t alias) const {
+    return roots_[static_cast<size_t>(aliases[static_cast<size_t>(alias)].root)].alias;
+  }
   /// Makes `value` the present value of an alias that was just read.
   void bind(int32_t alias, ValueId value) {
     Alias& a = aliases[static_cast<size_t>(alias)];
@@ -123,7 +126,9 @@ class Recorder {
   /// Where an alias lies in its root's value; throws Error(Trace) when that cannot be said by offset and strides.
   Place place(const Alias& a) const;
   std::optional<Place> tryPlace(const Alias& root, IntSpan sizes, IntSpan strides, int64_t offset) const;
-  void tag(const Tensor& t, int32_t alias) const { t.impl()->traceId = (static_cast<uint64_t>(serial_) << 32) | static_cast<uint32_t>(alias); }
+  void tag(const Tensor& t, int32_t alias) const {
+    t.impl()->traceId = (static_cast<uint64_t>(serial_) << 32) | static_cast<uint32_t>(alias);
+  }
   int32_t intern(const std::string& s);
   [[noreturn]] void fail(const std::string& message) const;
   Result finish(TensorSpan outputs);

@@ -37,7 +37,7 @@ struct Call::Impl {
     int32_t of;  // View: alias of the viewed tensor
   };
   NodeRecord node;
-  std::vector<Tensor> tensors;   // tensor operands, to find what an output shares memory with
+  std::vector<Tensor> tensors;  // tensor operands, to find what an output shares memory with
   std::vector<Out> outs;
 };
 
@@ -140,8 +140,10 @@ void Call::finish() {
         }
         int32_t a = r->findAlias(o.tensor);
         const bool known = a >= 0;
-        if (!known) a = r->addAlias(o.tensor, o.of);
-        else r->tag(o.tensor, a);
+        if (!known)
+          a = r->addAlias(o.tensor, o.of);
+        else
+          r->tag(o.tensor, a);
         const ValueId v = r->newValue(o.tensor);
         n.out.push_back(v);
         r->bind(a, v);
@@ -196,7 +198,8 @@ void Region::output(const Tensor& t) {
 
 void begin(TensorSpan inputs) {
   FB_CHECK(!tlsRecorder, Trace, "a trace is already being recorded on this thread");
-  for (const Tensor& t : inputs) FB_CHECK(t.defined(), Trace, "the arguments of a traced function must be tensors, not null");
+  for (const Tensor& t : inputs)
+    FB_CHECK(t.defined(), Trace, "the arguments of a traced function must be tensors, not null");
   tlsRecorder = std::make_unique<Recorder>(nextSerial.fetch_add(1));
   detail::active = true;
   for (const Tensor& t : inputs) tlsRecorder->addInput(t);
@@ -265,8 +268,9 @@ void abort() {
 
 void forbidHostRead(const char* op) {
   if (Recorder* r = live())
-    r->fail(std::string(op) + "() needs a value on the host, which does not exist while a function is traced: the number would be baked "
-                              "into the graph. Keep it a tensor, or read it outside the traced function");
+    r->fail(std::string(op) +
+            "() needs a value on the host, which does not exist while a function is traced: the number would be baked "
+            "into the graph. Keep it a tensor, or read it outside the traced function");
 }
 
 }  // namespace flambeau::trace

@@ -35,7 +35,8 @@ TEST(messagesOfWrongRoots) {
   Tensor x = vec({1, 2}, true);
   CHECK_THROWS(backward(ops::mul(x, x)), "grad can be implicitly created only for scalar outputs");
   CHECK_THROWS(backward(vec({1})), "element 0 of tensors does not require grad and does not have a grad_fn");
-  CHECK_THROWS(backward(ops::mul(x, x), vec({1, 2, 3})), "Mismatch in shape: gradOutput[0] has a shape of [3] and output[0] has a shape of [2].");
+  CHECK_THROWS(backward(ops::mul(x, x), vec({1, 2, 3})),
+               "Mismatch in shape: gradOutput[0] has a shape of [3] and output[0] has a shape of [2].");
   Tensor i = emptyTensor(Dims{2}, DType::Int64);
   CHECK_THROWS(i.setRequiresGrad(true), "only Tensors of floating point dtype can require gradients");
   CHECK_THROWS(ops::mul(x, x).setRequiresGrad(false), "you can only change requiresGrad flags of leaf variables.");
@@ -47,7 +48,9 @@ TEST(secondBackwardNeedsRetainGraph) {
   backward(y, {}, true);
   backward(y);
   CHECK_EQ(values(x.grad()), (V{8}));
-  CHECK_THROWS(backward(y), "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed).");
+  CHECK_THROWS(backward(y),
+               "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+               "already been freed).");
 }
 
 TEST(gradReturnsWithoutTouchingLeaves) {
@@ -61,10 +64,12 @@ TEST(gradReturnsWithoutTouchingLeaves) {
   CHECK_EQ(values(g[0]), (V{64, 150}));
   CHECK_EQ(values(g[1]), (V{16, 30}));
   CHECK(!x.grad().defined() && !w.grad().defined());
-  CHECK_THROWS(autograd::runBackward({y}, {Tensor()}, {other}, o), "One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused=true");
+  CHECK_THROWS(autograd::runBackward({y}, {Tensor()}, {other}, o),
+               "One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused=true");
   o.allowUnused = true;
   CHECK(!autograd::runBackward({y}, {Tensor()}, {other}, o)[0].defined());
-  CHECK_THROWS(autograd::runBackward({y}, {Tensor()}, {vec({1})}, o), "One of the differentiated Tensors does not require grad");
+  CHECK_THROWS(autograd::runBackward({y}, {Tensor()}, {vec({1})}, o),
+               "One of the differentiated Tensors does not require grad");
   CHECK_EQ(values(autograd::runBackward({y}, {Tensor()}, {y}, o)[0]), (V{1}));
 }
 
@@ -97,7 +102,8 @@ TEST(inplaceOverASavedTensorIsNoticed) {
   ops::add_(h, Operand(1.0), Scalar(1));
   CHECK_THROWS(backward(y),
                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-               "[torch.FloatTensor [3]], which is output 0 of AddBackward0, is at version 1; expected version 0 instead. Hint: enable "
+               "[torch.FloatTensor [3]], which is output 0 of AddBackward0, is at version 1; expected version 0 "
+               "instead. Hint: enable "
                "anomaly detection");
   Tensor leaf = vec({1, 2}, true);
   Tensor z = sumAll(ops::mul(leaf, leaf));
@@ -133,7 +139,8 @@ TEST(hooksSeeAndReplaceGradients) {
   backward(y);
   CHECK_EQ(values(x.grad()), (V{18, 36}));
   CHECK_EQ(leafCalls, 1);
-  CHECK_THROWS(autograd::registerHook(vec({1}), [](const Tensor& g) { return g; }), "cannot register a hook on a tensor that doesn't require gradient");
+  CHECK_THROWS(autograd::registerHook(vec({1}), [](const Tensor& g) { return g; }),
+               "cannot register a hook on a tensor that doesn't require gradient");
 }
 
 TEST(aDeadRetainedTensorIsForgotten) {
@@ -205,7 +212,9 @@ TEST(anomalyModeNamesTheNode) {
   autograd::setForwardSiteProvider([] { return std::string("model.ts:7:3"); });
   Tensor x = vec({1}, true);
   Tensor y = sumAll(ops::mul(x, Operand(std::nan(""))));
-  CHECK_THROWS(backward(y), "Function 'MulBackward0' returned nan values in its 0th output.\nError detected in MulBackward0. The forward call that caused the error was at model.ts:7:3.");
+  CHECK_THROWS(backward(y),
+               "Function 'MulBackward0' returned nan values in its 0th output.\nError detected in MulBackward0. The "
+               "forward call that caused the error was at model.ts:7:3.");
   autograd::setForwardSiteProvider({});
   autograd::setAnomalyEnabled(false);
 }

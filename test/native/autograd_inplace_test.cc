@@ -89,8 +89,10 @@ TEST(expandedViewsAddUp) {
 
 TEST(rulesForLeavesAndViews) {
   Tensor x = vec({1, 2}, true);
-  CHECK_THROWS(ops::add_(x, Operand(1.0), Scalar(1)), "a leaf Variable that requires grad is being used in an in-place operation.");
-  CHECK_THROWS(ops::add_(ops::slice(x, 0, 0, 1, 1), Operand(1.0), Scalar(1)), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+  CHECK_THROWS(ops::add_(x, Operand(1.0), Scalar(1)),
+               "a leaf Variable that requires grad is being used in an in-place operation.");
+  CHECK_THROWS(ops::add_(ops::slice(x, 0, 0, 1, 1), Operand(1.0), Scalar(1)),
+               "a view of a leaf Variable that requires grad is being used in an in-place operation.");
   CHECK_EQ(values(x), (V{1, 2}));
   {
     autograd::GradGuard off(false);
@@ -107,7 +109,8 @@ TEST(viewsMadeWithoutGradMode) {
     v = ops::slice(h, 0, 0, 1, 1);
     autograd::setView(v, h);
   }
-  CHECK_THROWS(ops::add_(v, Operand(1.0), Scalar(1)), "A view was created in noGrad mode and is being modified inplace with grad mode enabled.");
+  CHECK_THROWS(ops::add_(v, Operand(1.0), Scalar(1)),
+               "A view was created in noGrad mode and is being modified inplace with grad mode enabled.");
 }
 
 TEST_MAIN()

@@ -1,5 +1,5 @@
-// In-place autograd, fuzzed: random programs of views, in-place writes and sums are linear in their inputs, so that the gradient
-// must equal the difference quotient exactly (all numbers are small dyadic fractions).
+// In-place autograd, fuzzed: random programs of views, in-place writes and sums are linear in their inputs, so that the
+// gradient must equal the difference quotient exactly (all numbers are small dyadic fractions).
 #include <random>
 
 #include "autograd_helpers.h"
@@ -42,7 +42,9 @@ class Program {
         if (n > 0) pool_.push_back(ops::select(t, d, pick(static_cast<uint32_t>(t.size(d)))));
         break;
       case 1:
-        if (n > 0) pool_.push_back(ops::slice(t, d, static_cast<int64_t>(pick(static_cast<uint32_t>(t.size(d)))), std::nullopt, 1 + pick(2)));
+        if (n > 0)
+          pool_.push_back(ops::slice(t, d, static_cast<int64_t>(pick(static_cast<uint32_t>(t.size(d)))), std::nullopt,
+                                     1 + pick(2)));
         break;
       case 2:
         if (n > 1) pool_.push_back(ops::transpose(t, 0, n - 1));
@@ -105,8 +107,9 @@ TEST(gradientsOfRandomInplaceProgramsAreExact) {
         moved[i] += 1;
         const float expected = (first ? evaluate(seed, moved, b0) : evaluate(seed, a0, moved)) - values(y)[0];
         if (std::fabs(grad[i]) < 512 && std::fabs(grad[i] - expected) > 1e-2f) {
-          check::fail(__FILE__, __LINE__, "seed " + std::to_string(seed) + ", element " + std::to_string(i) + ": gradient " + check::show(grad[i]) +
-                                              ", difference " + check::show(expected));
+          check::fail(__FILE__, __LINE__,
+                      "seed " + std::to_string(seed) + ", element " + std::to_string(i) + ": gradient " +
+                          check::show(grad[i]) + ", difference " + check::show(expected));
           return false;
         }
       }

@@ -59,7 +59,9 @@ TEST(liveScalarsStayInputs) {
 
 TEST(identityViewsLeaveNoNode) {
   Tensor x = vec({1, 2});
-  auto r = record({x}, [&] { return TensorList{ops::view(x, Dims{2}), ops::contiguous(x), ops::slice(x, 0, 0, std::nullopt, 1)}; });
+  auto r = record({x}, [&] {
+    return TensorList{ops::view(x, Dims{2}), ops::contiguous(x), ops::slice(x, 0, 0, std::nullopt, 1)};
+  });
   CHECK_EQ(opsOf(r.g), std::string(""));
   for (int i = 0; i < 3; ++i) CHECK_EQ(r.g["outputs"][static_cast<size_t>(i)].i(), r.g["inputs"][0].i());
 }
@@ -156,21 +158,23 @@ TEST(hostReadsAndOverlapsAreRefused) {
   trace::forbidHostRead("item");
 
   Tensor a = ops::slice(x, 0, 0, 2, 1), b = ops::slice(x, 0, 1, 3, 1);
-  CHECK_THROWS(record({a, b}, [&] {
-                 ops::add_(a, Operand(1.0), Scalar(1));
-                 return TensorList{b};
-               }),
+  CHECK_THROWS(record({a, b},
+                      [&] {
+                        ops::add_(a, Operand(1.0), Scalar(1));
+                        return TensorList{b};
+                      }),
                "neither is a view of the other");
   CHECK_THROWS(trace::end(TensorList{}), "no trace is being recorded");
 }
 
 TEST(anUnrecordedWriteIsNoticed) {
   Tensor x = vec({1, 2, 3});
-  CHECK_THROWS(record({x}, [&] {
-                 Tensor y = add(x, Operand(1.0));
-                 x.bumpVersion();
-                 return TensorList{add(x, y)};
-               }),
+  CHECK_THROWS(record({x},
+                      [&] {
+                        Tensor y = add(x, Operand(1.0));
+                        x.bumpVersion();
+                        return TensorList{add(x, y)};
+                      }),
                "written behind the recorder's back");
 }
 

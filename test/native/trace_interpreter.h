@@ -1,4 +1,5 @@
-// Re-executes a recorded graph with plain loops over row-major values: what the graph MEANS, independent of all kernels.
+// Re-executes a recorded graph with plain loops over row-major values: what the graph MEANS, independent of all
+// kernels.
 #pragma once
 #include <functional>
 
@@ -74,7 +75,8 @@ class Interpreter {
       const Value b = operand(in[1]);
       Value r{outSizes, {}};
       each(outSizes, [&](const Dims& i) {
-        r.data.push_back(f(a.data.at(static_cast<size_t>(at(i, a.sizes))), b.data.at(static_cast<size_t>(at(i, b.sizes)))));
+        r.data.push_back(
+            f(a.data.at(static_cast<size_t>(at(i, a.sizes))), b.data.at(static_cast<size_t>(at(i, b.sizes)))));
       });
       return r;
     };
@@ -94,8 +96,10 @@ class Interpreter {
     } else if (op == "transpose" || op == "permute" || op == "t") {
       Dims perm;
       for (size_t k = 0; k < a.sizes.size(); ++k) perm.push_back(static_cast<int64_t>(k));
-      if (op == "transpose") std::swap(perm[static_cast<size_t>(attrs["dim0"].i())], perm[static_cast<size_t>(attrs["dim1"].i())]);
-      else if (op == "permute") perm = dims(attrs["dims"]);
+      if (op == "transpose")
+        std::swap(perm[static_cast<size_t>(attrs["dim0"].i())], perm[static_cast<size_t>(attrs["dim1"].i())]);
+      else if (op == "permute")
+        perm = dims(attrs["dims"]);
       env[out] = gather(a, outSizes, [&](const Dims& i) {
         Dims src(i.size());
         for (size_t k = 0; k < i.size(); ++k) src[static_cast<size_t>(perm[k])] = i[k];
@@ -130,7 +134,8 @@ class Interpreter {
       });
       env[out] = r;
     } else if (op == "full") {
-      env[out] = {outSizes, std::vector<float>(static_cast<size_t>(product(outSizes)), static_cast<float>(attrs["fillValue"].num()))};
+      env[out] = {outSizes, std::vector<float>(static_cast<size_t>(product(outSizes)),
+                                               static_cast<float>(attrs["fillValue"].num()))};
     } else if (op == "sum") {
       Value r{outSizes, std::vector<float>(static_cast<size_t>(product(outSizes)))};
       std::vector<bool> gone(a.sizes.size(), attrs["dim"].isNull() || attrs["dim"].size() == 0);
@@ -148,9 +153,10 @@ class Interpreter {
   }
 };
 
-/// Records `fn` on the inputs, runs the graph on the values that inputs and captures had before, and compares outputs and
-/// everything written with what eager execution left in memory. Returns "" or the first difference.
-inline std::string compareWithGraph(const TensorList& inputs, const TensorList& outside, const std::function<TensorList()>& fn, std::string* json = nullptr) {
+/// Records `fn` on the inputs, runs the graph on the values that inputs and captures had before, and compares outputs
+/// and everything written with what eager execution left in memory. Returns "" or the first difference.
+inline std::string compareWithGraph(const TensorList& inputs, const TensorList& outside,
+                                    const std::function<TensorList()>& fn, std::string* json = nullptr) {
   std::map<const TensorImpl*, Value> before;
   auto remember = [&](const Tensor& t) { before[t.impl()] = Interpreter::of(t); };
   for (const Tensor& t : inputs) remember(t);
@@ -182,7 +188,8 @@ inline std::string compareWithGraph(const TensorList& inputs, const TensorList& 
   }
   run.run();
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (run.env.at(run.g["outputs"][i].i()).data != values(outputs[i])) return "output " + std::to_string(i) + " differs";
+    if (run.env.at(run.g["outputs"][i].i()).data != values(outputs[i]))
+      return "output " + std::to_string(i) + " differs";
   std::map<int64_t, int64_t> writes;
   for (const auto& w : run.g["writes"].items) writes[w["target"].i()] = w["value"].i();
   for (auto& [id, t] : targets) {

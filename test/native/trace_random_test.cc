@@ -1,5 +1,5 @@
-// Functionalised mutation, fuzzed: random programs of views and in-place writes leave the same numbers when they run eagerly and
-// when the recorded graph is interpreted.
+// Functionalised mutation, fuzzed: random programs of views and in-place writes leave the same numbers when they run
+// eagerly and when the recorded graph is interpreted.
 #include <random>
 
 #include "check.h"
@@ -28,7 +28,8 @@ class Program {
         pool_.push_back(v);
         outside.push_back(v);
       }
-    return compareWithGraph(inputs, outside, [&] { return body(); }, json);
+    return compareWithGraph(
+        inputs, outside, [&] { return body(); }, json);
   }
 
  private:
@@ -43,13 +44,14 @@ class Program {
     for (int64_t i = 0; i < whole.numel(); ++i) whole.ptr<float>()[i] = number();
     if (!odd) return aliasTensor(whole, Dims{a, b, 2}, Dims{2 * b, 2, 1}, 0);
     if (pick(2)) return aliasTensor(whole, Dims{a, b, 2}, Dims{1, a, a * b}, 0);  // permuted
-    return aliasTensor(whole, Dims{a, b, 2}, Dims{6 * b, 4, 2}, 3);              // gaps and an offset
+    return aliasTensor(whole, Dims{a, b, 2}, Dims{6 * b, 4, 2}, 3);               // gaps and an offset
   }
 
   Tensor view(const Tensor& t) {
     const int64_t n = t.dim();
     if (n == 0) return ops::view(t, Dims{1});
-    const auto d = static_cast<int64_t>(pick(static_cast<uint32_t>(n))), e = static_cast<int64_t>(pick(static_cast<uint32_t>(n)));
+    const auto d = static_cast<int64_t>(pick(static_cast<uint32_t>(n))),
+               e = static_cast<int64_t>(pick(static_cast<uint32_t>(n)));
     switch (pick(5)) {
       case 0:
         return ops::select(t, d, static_cast<int64_t>(pick(static_cast<uint32_t>(t.size(d)))));
@@ -63,7 +65,8 @@ class Program {
         if (t.isContiguous()) return ops::view(t, Dims{-1});
         return ops::transpose(t, 0, n - 1);
       default:
-        return t.isContiguous() && t.numel() % 2 == 0 ? ops::view(t, Dims{2, -1}) : ops::slice(t, d, 0, std::nullopt, 1);
+        return t.isContiguous() && t.numel() % 2 == 0 ? ops::view(t, Dims{2, -1})
+                                                      : ops::slice(t, d, 0, std::nullopt, 1);
     }
   }
 
