@@ -54,7 +54,12 @@ export const pointwise: Readonly<Record<string, Symbolic>> = {
   clamp: (b, call) => clip(b, call, bound(call, 'min'), bound(call, 'max')),
   clampMin: limit('Max', 'min'),
   clampMax: limit('Min', 'max'),
-  clampBoth: (b, call) => clip(b, call, call.number('min'), call.number('max')),
+  clampBoth: (b, call) => {
+    const out = call.type();
+    const [self, min, max] = ['self', 'min', 'max'].map((n) => operand(b, call, n, out.dtype)) as [Ref, Ref, Ref];
+    if (min.type.shape.length + max.type.shape.length === 0) return [b.op('Clip', [self, min, max], out)];
+    return [b.op('Min', [b.op('Max', [self, min], out), max], out)];
+  },
   hardtanh: (b, call) => clip(b, call, call.number('minVal'), call.number('maxVal')),
   relu6: (b, call) => clip(b, call, 0, 6),
   leakyRelu: floatUnary('LeakyRelu', (call) => ({ alpha: call.number('negativeSlope') })),
