@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../src/ir/build.js';
 import { type Graph, type Value } from '../../src/ir/graph.js';
 import { emitProgram } from '../../src/emit/program.js';
-import { compileSimt, runProgram, work } from './support/harness.js';
+import { compileAndRun, compileSimt, runProgram, work } from './support/harness.js';
 import { difference, reference } from './support/reference.js';
 import { crossEntropy, layerNormOf, mlpStep, softmaxOf, wave } from './support/graphs.js';
 
@@ -38,6 +38,29 @@ describe('CUDA programs through the SIMT shim', () => {
       r.writes.forEach((o, k) => expect(difference(o, want.writes[k]!.data), `write ${k}`).toBeLessThan(5e-5));
     });
   }
+  it('draws the same random numbers as the C++ program', () => {
+    const g = build((b) => {
+      const x = b.input('float32', [50, 40]);
+      return [b.op('uniform', [x], {}, { dtype: 'float32', shape: [50, 40] }), b.op('bernoulli', [x], { p: 0.25 }, { dtype: 'float32', shape: [50, 40] }), b.op('normal', [x], {}, { dtype: 'float32', shape: [50, 40] })];
+    });
+    const cuda = emitProgram(g, { target: 'cuda' });
+    const cpp = compileAndRun(g, [wave(2000)]);
+    const [u, keep, z] = cpp.outputs as [number[], number[], number[]];
+    const mean = (v: number[]): number => v.reduce((p, q) => p + q, 0) / v.length;
+    expect(cpp.program.meta.random).toBe(8000);
+    expect(mean(u)).toBeCloseTo(0.5, 1);
+    expect(Math.min(...u)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...u)).toBeLessThan(1);
+    expect(new Set(u).size).toBeGreaterThan(1990);
+    expect(mean(keep)).toBeGreaterThan(0.2);
+    expect(mean(keep)).toBeLessThan(0.3);
+    expect(Math.abs(mean(z))).toBeLessThan(0.1);
+    expect(mean(z.map((v) => v * v))).toBeCloseTo(1, 0);
+    const r = runProgram(compileSimt(cuda), g, cuda, [wave(2000)]);
+    expect(r.outputs[0]).toEqual(u);
+    expect(r.outputs[1]).toEqual(keep);
+    expect(difference(r.outputs[2]!, z)).toBeLessThan(1e-4);
+  });
   it('reports a position out of bounds', () => {
     const g = build((b) => [b.op('gather', [b.input('float32', [2, 3]), b.input('int64', [2, 1])], { dim: 1 })]);
     const p = emitProgram(g, { target: 'cuda' });
