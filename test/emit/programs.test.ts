@@ -105,6 +105,15 @@ describe('views and indices', () => {
       return [b.op('add', [b.op('t', [x]), x])];
     }), [wave(2025)], 1e-6, 1);
   });
+  it('transposed reads in tiles, with leading dimensions and int64', () => {
+    check(build((b) => {
+      const x = b.input('float32', [3, 40, 37]);
+      const i = b.input('int64', [3, 40, 37]);
+      const y = b.input('float32', [3, 37, 40]);
+      const t = (v: Value): Value => b.op('transpose', [v], { dim0: 1, dim1: 2 });
+      return [b.op('add', [b.op('exp', [t(x)]), y]), b.op('add', [t(i), y])];
+    }), [wave(4440), Array.from({ length: 4440 }, (_, k) => k - 2000), wave(4440, 1)], 1e-5);
+  });
   it('cat along both dimensions, of computed parts', () => {
     check(build((b) => {
       const x = b.input('float32', [3, 5]);

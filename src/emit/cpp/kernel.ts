@@ -3,7 +3,7 @@ import { mulDims, productOf, sameDim } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
 import { type Def } from '../../schedule/defs.js';
 import { TYPES } from '../../schedule/dtype.js';
-import { type LExpr, type Position, lVar } from '../../schedule/expr.js';
+import { type LExpr, type Position, lVar, walk } from '../../schedule/expr.js';
 import { type Axis, type DynamicPosition, type Index, axesOf, coefficient, constantOf, hasDivision, ixDim, printIndex } from '../../schedule/indexing.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
 import { type Fold, type Kernel, type Stage, type Store } from '../../loop/kernel.js';
@@ -15,11 +15,14 @@ const VEC: Readonly<Record<ComputeType, string>> = { f32: 'f32v', f64: 'f64v', i
 const SCALAR: Readonly<Record<ComputeType, string>> = { f32: 'float', f64: 'double', i32: 'int', i64: 'fb_int', b: 'bool' };
 const TAG_OF: Readonly<Record<ComputeType, string>> = { f32: 'f32', f64: 'f64', i32: 'i32', i64: 'i64', b: 'i32' };
 
+const long = (a: Axis): boolean => typeof a.extent !== 'number' || a.extent >= 16;
+
 export class CppKernel extends KernelWalker {
   private readonly colLinear = new Map<Axis, Dim>();
 
   constructor(k: Kernel, target: Target) {
     super(k, target);
+    this.findTiles();
     let step: Dim = 1;
     for (const a of [...k.cols].reverse()) {
       this.colLinear.set(a, step);
@@ -27,11 +30,58 @@ export class CppKernel extends KernelWalker {
     }
   }
 
+  // ---- transposed reads ----
+
+  /** Loads that walk with a stride along the vector axis and one by one along `across`: read in tiles, so that every cache line is
+   * fetched once. Only in kernels without folds, where loops may be exchanged. */
+  private readonly tiles = new Map<LExpr, string>();
+  private across: Axis | null = null;
+
+  private findTiles(): void {
+    const { vector: v, rows, cols } = this.k;
+    if (!v || cols.length > 0) return;
+    const b = rows.filter((a) => a !== v).pop();
+    if (!b || !long(b) || !long(v)) return;
+    for (const s of this.k.stages) {
+      for (const x of s.stores) {
+        walk(x.value, (e) => {
+          if (e.k !== 'load' || this.tiles.has(e) || hasDivision(e.offset) || !e.axes.has(v) || !e.axes.has(b)) return;
+          const [along, next] = [coefficient(e.offset, v), coefficient(e.offset, b)];
+          if (along === null || next === null || constantOf(along) === 1 || constantOf(next) !== 1) return;
+          this.tiles.set(e, `tile${this.tiles.size}`);
+        });
+      }
+    }
+    if (this.tiles.size > 0) this.across = b;
+  }
+  /** For one vector of `v`: blocks along `across`, each read row by row into a tile and computed column by column. */
+  private tiled(vec: Scope, v: Axis): void {
+    const b = this.across!;
+    const bl: Lines = [`const fb_int count = ${this.dim(b.extent)} - block < FB_W ? ${this.dim(b.extent)} - block : FB_W;`];
+    for (const [e, name] of this.tiles) {
+      if (e.k !== 'load') continue;
+      const d = e.src as Def;
+      const t = TYPES[d.dtype];
+      if (!this.root.vars.has(name)) {
+        this.root.vars.set(name, name);
+        this.head.push(`${t.c} ${name}[FB_W * FB_W] __attribute__((aligned(64))) = {};`);
+      }
+      const names = this.names(vec, 'l');
+      const at = printIndex(e.offset, { ...names, axis: (a) => (a === b ? '(block + q)' : a === v ? names.axis(a) : a.name) });
+      bl.push(`for (fb_int l = 0; l < ${vec.lanes}; l++)`, [`for (fb_int q = 0; q < count; q++) ${name}[q * FB_W + l] = ${this.pointer(d)}[${at}];`]);
+    }
+    const ls: Lines = [];
+    const inner = this.child(this.child(vec, new Set(), bl), new Set([b]), ls);
+    this.stages([inner]);
+    bl.push(`for (fb_int ${b.name} = block; ${b.name} < block + count; ${b.name}++) {`, ls, '}');
+    vec.lines.push(`for (fb_int block = 0; block < ${this.dim(b.extent)}; block += FB_W) {`, bl, '}');
+  }
+
   // ---- structure ----
 
   /** Row axes in loop order, the vector axis last. */
   private get outer(): Axis[] {
-    return this.k.rows.filter((a) => a !== this.k.vector);
+    return this.k.rows.filter((a) => a !== this.k.vector && a !== this.across);
   }
   private get inRows(): boolean {
     return this.k.vector !== null && this.k.rows.includes(this.k.vector);
@@ -43,7 +93,7 @@ export class CppKernel extends KernelWalker {
     if (outer.length === 0) {
       if (!this.inRows) return { count: '1', axes: [], chunk: 0 };
       const n = this.k.vector!.extent;
-      const chunk = 2048;
+      const chunk = this.across ? 64 : 2048;
       return { count: typeof n === 'number' ? String(Math.ceil(n / chunk)) : `(${this.dim(n)} + ${chunk - 1}) / ${chunk}`, axes: [], chunk };
     }
     const axes: Axis[] = [];
@@ -112,7 +162,11 @@ export class CppKernel extends KernelWalker {
       scope.lines.push(`const fb_int stop = end * ${chunk} < ${n} ? end * ${chunk} : ${n};`);
       [lo, hi] = [`begin * ${chunk}`, 'stop'];
     }
-    this.vectorLoop(scope, v, lo, hi, v.extent, this.k.rowUnroll, (lines, shifts, lanes) => {
+    this.vectorLoop(scope, v, lo, hi, v.extent, this.across ? 1 : this.k.rowUnroll, (lines, shifts, lanes) => {
+      if (this.across) {
+        this.tiled(this.child(scope, new Set([v]), lines, 0, lanes), v);
+        return;
+      }
       const scopes = shifts.map((s) => this.child(scope, new Set([v]), lines, s, lanes));
       this.stages(scopes);
     });
@@ -397,6 +451,8 @@ export class CppKernel extends KernelWalker {
   protected load(e: LExpr & { k: 'load' }, scope: Scope): string {
     const d = e.src as Def;
     const t = TYPES[d.dtype];
+    const tile = this.tiles.get(e);
+    if (tile !== undefined) return `fb_load_${t.tag}(${tile} + (${this.across!.name} - block) * FB_W)`;
     const p = this.pointer(d);
     const v = this.k.vector;
     const c = v && axesOf(e.offset).has(v) ? coefficient(e.offset, v) : ixDim(0);
