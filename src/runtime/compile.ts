@@ -79,6 +79,8 @@ class Compiled {
   /** Structure of the hot variant's arguments, and their number when all are distinct tensors (else -1). */
   private hotKey = '';
   private hotCount = -1;
+  /** The tensors among the latest arguments, when they are not simply the arguments. */
+  private hotTensors: readonly Tensor[] | null = null;
   latest: Signature | null = null;
 
   constructor(
@@ -99,7 +101,7 @@ class Compiled {
     ) {
       const inputs = this.hotInputs(args);
       if (inputs !== null) {
-        const r = hot.run(inputs);
+        const r = hot.run(inputs, this.hotTensors ?? (args as Tensor[]));
         if ('value' in r) {
           this.calls.compiled++;
           return r.value;
@@ -115,6 +117,7 @@ class Compiled {
     if (args.length !== this.hotCount) {
       if (this.hotCount >= 0) return null;
       const flat = flatten(args);
+      this.hotTensors = flat.tensors;
       return flat.key === this.hotKey ? flat.tensors.map(unwrap) : null;
     }
     const inputs: Handle[] = new Array<Handle>(args.length);
@@ -149,7 +152,7 @@ class Compiled {
         if (v.error !== null) return this.giveUp(signature, v.error, () => this.eager(args));
         continue;
       }
-      const r = v.run(inputs);
+      const r = v.run(inputs, flat.tensors);
       if ('value' in r) {
         this.makeHot(v, flat, args.length);
         this.calls.compiled++;
@@ -170,6 +173,7 @@ class Compiled {
   private makeHot(v: Variant, flat: Flat, count: number): void {
     // Which arguments share memory is part of the signature; where it matters, every call is looked up by it.
     this.hot = v.sharingMatters ? null : v;
+    this.hotTensors = null;
     this.hotKey = flat.key;
     this.hotCount = count > 0 && count <= 16 && flat.key === new Array(count).fill('T').join(',') ? count : -1;
   }
@@ -178,7 +182,7 @@ class Compiled {
   private tryFamily(key: string | null, flat: Flat, count: number): { readonly value: unknown } | null {
     const v = key === null ? null : (this.families.get(key)?.symbolic ?? null);
     if (v === null || !v.runnable || !v.modulesHold) return null;
-    const r = v.run(flat.tensors.map(unwrap));
+    const r = v.run(flat.tensors.map(unwrap), flat.tensors);
     if ('value' in r) {
       this.makeHot(v, flat, count);
       this.calls.compiled++;
@@ -257,6 +261,7 @@ class Compiled {
     try {
       recorded = record(() => this.fn(...args), flat.tensors, {
         tolerant: this.options.fullgraph !== true,
+        known: s.captures,
         ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
       });
     } catch (e) {

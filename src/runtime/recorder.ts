@@ -7,7 +7,7 @@ import { native } from '../native.js';
 import { type Module, observeModules } from '../nn/module.js';
 import { unwrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { collectLive } from './live.js';
-import { templateOf, type Template } from './structure.js';
+import { mapTemplate, templateOf, type Template } from './structure.js';
 
 export interface Recording {
   readonly trace: TraceJson;
@@ -43,6 +43,10 @@ export interface RecordOptions {
    * Running the call again instead would repeat what it has already done.
    */
   readonly tolerant: boolean;
+  /** Tensors known to come from outside (captures of an earlier recording). */
+  readonly known?: readonly Handle[];
+  /** Results that are arguments or tensors from outside are outputs like others (default: they are given back themselves). */
+  readonly copyAliases?: boolean;
   /** Called after the function, while the trace still runs: gives further outputs (gradients). */
   readonly epilogue?: (outputs: readonly Tensor[]) => readonly (Handle | null)[];
 }
@@ -69,7 +73,13 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     value = call();
     if (interrupted !== null) return { value, recording: { interrupted } };
     const outputs: Tensor[] = [];
-    const template = templateOf(value, outputs);
+    const special = (t: Tensor): Template | null => {
+      if (options.copyAliases === true) return null;
+      const index = inputs.findIndex((i) => native.isSame(i._h, t._h));
+      if (index >= 0) return { kind: 'input', index };
+      return (options.known ?? []).some((h) => native.isSame(h, t._h)) ? { kind: 'value', value: t } : null;
+    };
+    let template = templateOf(value, outputs, special);
     const outputsRequireGrad = gradEnabled && outputs.some((t) => native.requiresGrad(t._h));
     let end: { json: string; captures: Handle[] };
     try {
@@ -80,8 +90,20 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
       if (!options.tolerant) throw e;
       return { value, recording: { interrupted: (e as Error).message } };
     }
+    let trace = parseTrace(end.json);
+    const outside = outputs.map(
+      (t) => options.copyAliases !== true && end.captures.some((h) => native.isSame(h, t._h)),
+    );
+    if (outside.includes(true)) {
+      // The result is a tensor from outside: the caller gets that one, not a copy of what it held.
+      const places = outside.map((out, i) => (out ? -1 : outside.slice(0, i).filter((o) => !o).length));
+      template = mapTemplate(template, (i) =>
+        outside[i] ? { kind: 'value', value: outputs[i] } : { kind: 'tensor', index: places[i]! },
+      );
+      trace = { ...trace, outputs: trace.outputs.filter((_, i) => outside[i] !== true) };
+    }
     const recording: Recording = {
-      trace: parseTrace(end.json),
+      trace,
       captures: end.captures,
       inputs,
       outputs,

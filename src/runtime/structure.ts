@@ -63,14 +63,25 @@ function describe(x: unknown, tensors: Tensor[], depth: number): string {
 /** A result with its tensors replaced by positions; everything else is kept as it was when it was recorded. */
 export type Template =
   | { readonly kind: 'tensor'; readonly index: number }
+  /** An argument itself: the caller gets back the tensor that was passed. */
+  | { readonly kind: 'input'; readonly index: number }
   | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'array'; readonly items: readonly Template[] }
   | { readonly kind: 'object'; readonly entries: readonly (readonly [string, Template])[] };
 
-/** Takes a result apart; tensors that appear twice are one output. */
-export function templateOf(result: unknown, tensors: Tensor[] = []): Template {
+/**
+ * Takes a result apart; tensors that appear twice are one output. `special` may say what else a tensor is (an argument, a
+ * tensor from outside): it is no output then.
+ */
+export function templateOf(
+  result: unknown,
+  tensors: Tensor[] = [],
+  special: (t: Tensor) => Template | null = () => null,
+): Template {
   const go = (x: unknown): Template => {
     if (isTensor(x)) {
+      const other = special(x);
+      if (other !== null) return other;
       let index = tensors.indexOf(x);
       if (index < 0) index = tensors.push(x) - 1;
       return { kind: 'tensor', index };
@@ -83,17 +94,34 @@ export function templateOf(result: unknown, tensors: Tensor[] = []): Template {
   return go(result);
 }
 
+/** Replaces the outputs of a template. */
+export function mapTemplate(t: Template, f: (index: number) => Template): Template {
+  switch (t.kind) {
+    case 'tensor':
+      return f(t.index);
+    case 'array':
+      return { kind: 'array', items: t.items.map((i) => mapTemplate(i, f)) };
+    case 'object':
+      return { kind: 'object', entries: t.entries.map(([k, v]) => [k, mapTemplate(v, f)] as const) };
+    case 'input':
+    case 'value':
+      return t;
+  }
+}
+
 /** Puts a result together again. */
-export function fill(t: Template, tensors: readonly Tensor[]): unknown {
+export function fill(t: Template, tensors: readonly Tensor[], inputs: readonly Tensor[] = []): unknown {
   switch (t.kind) {
     case 'tensor':
       return tensors[t.index];
+    case 'input':
+      return inputs[t.index];
     case 'value':
       return t.value;
     case 'array':
-      return t.items.map((i) => fill(i, tensors));
+      return t.items.map((i) => fill(i, tensors, inputs));
     case 'object':
-      return Object.fromEntries(t.entries.map(([k, v]) => [k, fill(v, tensors)]));
+      return Object.fromEntries(t.entries.map(([k, v]) => [k, fill(v, tensors, inputs)]));
   }
 }
 
@@ -102,6 +130,8 @@ export function templateKey(t: Template): string {
   switch (t.kind) {
     case 'tensor':
       return `T${t.index}`;
+    case 'input':
+      return `I${t.index}`;
     case 'value':
       return typeof t.value === 'object' && t.value !== null
         ? `#${identity(t.value)}`

@@ -256,7 +256,10 @@ export class Variant {
   }
 
   /** Runs the program: the function's result, or the guard that failed. */
-  run(inputs: readonly Handle[]): { readonly failed: string } | { readonly value: unknown } {
+  run(
+    inputs: readonly Handle[],
+    tensors: readonly Tensor[],
+  ): { readonly failed: string } | { readonly value: unknown } {
     if (this.symbolAt.length > 0 && !this.symbolsHold(inputs)) return { failed: 'a symbolic size is 0 or 1' };
     const { thunks, template } = this.recording;
     const scalars = thunks.length === 0 ? NO_SCALARS : thunks.map((t) => t());
@@ -265,10 +268,10 @@ export class Variant {
     this.runs++;
     if (this.joint !== null) this.attachBackward(inputs, outputs, scalars);
     if (template.kind === 'tensor') return { value: wrap(outputs[template.index]!) };
-    const tensors: Tensor[] = [];
+    const made: Tensor[] = [];
     const count = this.joint === null ? outputs.length : this.joint.roots.length;
-    for (let i = 0; i < count; i++) tensors.push(wrap(outputs[i]!));
-    return { value: fill(template, tensors) };
+    for (let i = 0; i < count; i++) made.push(wrap(outputs[i]!));
+    return { value: fill(template, made, tensors) };
   }
 
   /** Gives the results a gradFn that runs the backward program. */
