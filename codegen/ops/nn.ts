@@ -32,10 +32,11 @@ export const layerNorm = composite({
   schema: 'layerNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
   body: (input: A, normalizedShape: A, weight: A, bias: A, eps: A) => {
     const dims = h.trailingDims(input, normalizedShape, 'layer_norm');
-    const mean = t.mean(input, dims, true);
-    const c = t.sub(input, mean);
+    const x = h.widened(input);
+    const mean = t.mean(x, dims, true);
+    const c = t.sub(x, mean);
     const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), dims, true), eps));
-    return h.affine(t.mul(c, rstd), weight, bias);
+    return h.asDtypeOf(h.affine(t.mul(c, rstd), weight, bias), input);
   },
   method: false, onnx: { symbolic: 'layerNorm' },
 });
@@ -43,11 +44,11 @@ export const groupNorm = composite({
   doc: 'Normalises groups of channels. input [n, c, ...], weight and bias [c].\nSource: https://arxiv.org/abs/1803.08494',
   schema: 'groupNorm(input: Tensor, numGroups: int, weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
   body: (input: A, numGroups: A, weight: A, bias: A, eps: A) => {
-    const x = t.reshape(input, h.groupedShape(input, numGroups));
+    const x = t.reshape(h.widened(input), h.groupedShape(input, numGroups));
     const mean = t.mean(x, [-1], true);
     const c = t.sub(x, mean);
     const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), [-1], true), eps));
-    return h.channelAffine(t.reshape(t.mul(c, rstd), input.shape), weight, bias);
+    return h.asDtypeOf(h.channelAffine(t.reshape(t.mul(c, rstd), input.shape), weight, bias), input);
   },
   method: false, onnx: { symbolic: 'region' },
 });
@@ -56,17 +57,18 @@ export const batchNorm = composite({
   schema: 'batchNorm(input: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor?, runningVar: Tensor?, training: bool, momentum: float, eps: float): Tensor',
   body: (input: A, weight: A, bias: A, runningMean: A, runningVar: A, training: A, momentum: A, eps: A) => {
     const shape = h.channelShape(input, 'batch_norm');
+    const x = h.widened(input);
     if (!training) {
       if (runningMean === null || runningVar === null) throw new Error('expected running_mean and running_var to be defined when training=False');
       const rstd = t.rsqrt(t.add(t.reshape(runningVar, shape), eps));
-      return h.channelAffine(t.mul(t.sub(input, t.reshape(runningMean, shape)), rstd), weight, bias);
+      return h.asDtypeOf(h.channelAffine(t.mul(t.sub(x, t.reshape(runningMean, shape)), rstd), weight, bias), input);
     }
     const dims = h.allButDims(input.ndim, 1);
-    const mean = t.mean(input, dims, true);
-    const c = t.sub(input, mean);
+    const mean = t.mean(x, dims, true);
+    const c = t.sub(x, mean);
     const variance = t.mean(t.mul(c, c), dims, true);
     h.updateRunning(runningMean, mean, runningVar, variance, momentum, input);
-    return h.channelAffine(t.mul(c, t.rsqrt(t.add(variance, eps))), weight, bias);
+    return h.asDtypeOf(h.channelAffine(t.mul(c, t.rsqrt(t.add(variance, eps))), weight, bias), input);
   },
   method: false, onnx: { symbolic: 'batchNorm' },
 });

@@ -90,19 +90,20 @@ Tensor batchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, 
   }
   auto body = [&]() -> Tensor {
     auto shape = support::channelShape(input, "batch_norm");
+    Tensor x = support::widened(input);
     if (!training) {
       if ((!runningMean.defined() || !runningVar.defined())) {
         throw Error(ErrorKind::Value, std::string("expected running_mean and running_var to be defined when training=False"));
       }
       Tensor rstd = ops::rsqrt(ops::add(ops::reshape(runningVar, shape), Operand(Scalar(double(eps))), Scalar(1)));
-      return support::channelAffine(ops::mul(ops::sub(input, ops::reshape(runningMean, shape), Scalar(1)), rstd), weight, bias);
+      return support::asDtypeOf(support::channelAffine(ops::mul(ops::sub(x, ops::reshape(runningMean, shape), Scalar(1)), rstd), weight, bias), input);
     }
     auto dims = support::allButDims(int64_t(Dims(input.sizes()).size()), 1);
-    Tensor mean = ops::mean(input, dims, true, std::nullopt);
-    Tensor c = ops::sub(input, mean, Scalar(1));
+    Tensor mean = ops::mean(x, dims, true, std::nullopt);
+    Tensor c = ops::sub(x, mean, Scalar(1));
     Tensor variance = ops::mean(ops::mul(c, c), dims, true, std::nullopt);
     support::updateRunning(runningMean, mean, runningVar, variance, momentum, input);
-    return support::channelAffine(ops::mul(c, ops::rsqrt(ops::add(variance, Operand(Scalar(double(eps))), Scalar(1)))), weight, bias);
+    return support::asDtypeOf(support::channelAffine(ops::mul(c, ops::rsqrt(ops::add(variance, Operand(Scalar(double(eps))), Scalar(1)))), weight, bias), input);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
@@ -119,11 +120,11 @@ Tensor groupNorm(const Tensor& input, int64_t numGroups, const Tensor& weight, c
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor x = ops::reshape(input, support::groupedShape(input, numGroups));
+    Tensor x = ops::reshape(support::widened(input), support::groupedShape(input, numGroups));
     Tensor mean = ops::mean(x, Dims{int64_t(-1)}, true, std::nullopt);
     Tensor c = ops::sub(x, mean, Scalar(1));
     Tensor rstd = ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), Dims{int64_t(-1)}, true, std::nullopt), Operand(Scalar(double(eps))), Scalar(1)));
-    return support::channelAffine(ops::reshape(ops::mul(c, rstd), Dims(input.sizes())), weight, bias);
+    return support::asDtypeOf(support::channelAffine(ops::reshape(ops::mul(c, rstd), Dims(input.sizes())), weight, bias), input);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
@@ -141,10 +142,11 @@ Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& wei
   }
   auto body = [&]() -> Tensor {
     auto dims = support::trailingDims(input, normalizedShape, "layer_norm");
-    Tensor mean = ops::mean(input, dims, true, std::nullopt);
-    Tensor c = ops::sub(input, mean, Scalar(1));
+    Tensor x = support::widened(input);
+    Tensor mean = ops::mean(x, dims, true, std::nullopt);
+    Tensor c = ops::sub(x, mean, Scalar(1));
     Tensor rstd = ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), dims, true, std::nullopt), Operand(Scalar(double(eps))), Scalar(1)));
-    return support::affine(ops::mul(c, rstd), weight, bias);
+    return support::asDtypeOf(support::affine(ops::mul(c, rstd), weight, bias), input);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -68,6 +68,9 @@ Tensor indexPutZero(const Tensor& grad, const TensorList& indices);
 Tensor maskedSelectBackward(const Tensor& grad, const Dims& sizes, const Tensor& mask);
 
 // ---- normalisation ----
+/// float32 for the 16-bit floats (statistics need the digits), else the tensor itself; and back.
+Tensor widened(const Tensor& t);
+Tensor asDtypeOf(const Tensor& t, const Tensor& like);
 /// Converts to `dtype` when given; integers are an error in PyTorch's words.
 Tensor asFloat(const Tensor& t, std::optional<DType> dtype, const char* op);
 /// amax along dim, kept; works for empty tensors; not differentiated (its gradient cancels).

@@ -12,6 +12,11 @@ Tensor asFloat(const Tensor& t, std::optional<DType> dtype, const char* op) {
   return t;
 }
 
+Tensor widened(const Tensor& t) {
+  return t.dtype() == DType::Float16 || t.dtype() == DType::BFloat16 ? ops::toDtype(t, DType::Float32) : t;
+}
+Tensor asDtypeOf(const Tensor& t, const Tensor& like) { return t.dtype() == like.dtype() ? t : ops::toDtype(t, like.dtype()); }
+
 Tensor rowMax(const Tensor& t, int64_t dim) {
   const int64_t d = wrapDim(dim, t.dim());
   autograd::GradGuard off(false);
