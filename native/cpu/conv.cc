@@ -16,16 +16,19 @@ struct Key {
 struct KeyHash {
   size_t operator()(const Key& k) const {
     const ConvSpec& s = k.spec;
-    uint64_t h = static_cast<uint64_t>(s.kind) | (static_cast<uint64_t>(s.dtype) << 8) | (uint64_t{s.bias} << 16) | (uint64_t{s.relu} << 17);
-    for (int64_t v : {s.batch, s.channels, s.outChannels, s.groups, k.threads}) h = mixHash(h, static_cast<uint64_t>(v));
+    uint64_t h = static_cast<uint64_t>(s.kind) | (static_cast<uint64_t>(s.dtype) << 8) | (uint64_t{s.bias} << 16) |
+                 (uint64_t{s.relu} << 17);
+    for (int64_t v : {s.batch, s.channels, s.outChannels, s.groups, k.threads})
+      h = mixHash(h, static_cast<uint64_t>(v));
     for (const auto* a : {&s.in, &s.kernel, &s.out, &s.stride, &s.pad, &s.dilation})
       for (int64_t v : *a) h = mixHash(h, static_cast<uint64_t>(v));
     return h;
   }
 };
 
-// oneDNN's blocked layouts pad channels to 16 and reorder plain tensors on both sides: that pays for wide layers. The own
-// loops win with few channels, as long as they read the image in place (unit stride, rows of whole chunks); see bench.
+// oneDNN's blocked layouts pad channels to 16 and reorder plain tensors on both sides: that pays for wide layers. The
+// own loops win with few channels, as long as they read the image in place (unit stride, rows of whole chunks); see
+// bench.
 bool takesOneDnn(const ConvSpec& s) {
   if (s.dtype != DType::Float32 || !oneDnnEnabled() || s.work() < (int64_t{1} << 17)) return false;
   const int64_t in = s.channels / s.groups, out = s.outChannels / s.groups;

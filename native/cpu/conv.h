@@ -11,14 +11,14 @@ namespace flambeau::cpu {
 struct ConvSpec {
   enum class Kind : uint8_t { Forward, BackwardInput, BackwardWeight };
   Kind kind = Kind::Forward;
-  DType dtype = DType::Float32;  // float32, float64, int32 or int64
+  DType dtype = DType::Float32;     // float32, float64, int32 or int64
   bool bias = false, relu = false;  // Forward only
   int64_t batch = 0, channels = 0, outChannels = 0, groups = 1;
   std::array<int64_t, 3> in{1, 1, 1}, kernel{1, 1, 1}, out{1, 1, 1}, stride{1, 1, 1}, pad{0, 0, 0}, dilation{1, 1, 1};
   bool operator==(const ConvSpec&) const = default;
 
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
-  int64_t depth() const { return channels / groups * taps(); }       // length of one output's sum
+  int64_t depth() const { return channels / groups * taps(); }  // length of one output's sum
   int64_t inPixels() const { return in[0] * in[1] * in[2]; }
   int64_t pixels() const { return out[0] * out[1] * out[2]; }
   int64_t work() const { return batch * outChannels * depth() * pixels(); }

@@ -3,8 +3,8 @@
 
 #include "cpu/conv_call.h"
 #include "cpu/extern_common.h"
-#include "extern_kernels.h"
 #include "cpu/matmul.h"
+#include "extern_kernels.h"
 
 namespace flambeau::cpu {
 namespace {
@@ -18,8 +18,9 @@ int64_t at(IntSpan v, size_t d, int64_t none) { return v.empty() ? none : v.size
 
 void checkList(IntSpan v, size_t nd, const char* name) {
   FB_CHECK(v.size() == nd || v.size() == 1, Shape,
-           "expected %s to be a single integer value or a list of %zu values to match the convolution dimensions, but got %s=%s", name, nd, name,
-           shapeString(v).c_str());
+           "expected %s to be a single integer value or a list of %zu values to match the convolution dimensions, but "
+           "got %s=%s",
+           name, nd, name, shapeString(v).c_str());
 }
 
 size_t checkGeometry(IntSpan weight, const Geometry& g) {
@@ -33,10 +34,12 @@ size_t checkGeometry(IntSpan weight, const Geometry& g) {
   for (size_t d = 0; d < nd; ++d) {
     FB_CHECK(at(g.stride, d, 1) > 0, Value, "non-positive stride is not supported");
     FB_CHECK(at(g.padding, d, 0) >= 0, Value, "negative padding is not supported");
-    FB_CHECK(at(g.dilation, d, 1) > 0, Value, "dilation should be greater than zero, but got %s", shapeString(g.dilation).c_str());
+    FB_CHECK(at(g.dilation, d, 1) > 0, Value, "dilation should be greater than zero, but got %s",
+             shapeString(g.dilation).c_str());
     if (g.transposed)
       FB_CHECK(at(g.outputPadding, d, 0) < std::max(at(g.stride, d, 1), at(g.dilation, d, 1)), Value,
-               "output padding must be smaller than either stride or dilation, but got output_padding: %s stride: %s dilation: %s",
+               "output padding must be smaller than either stride or dilation, but got output_padding: %s stride: %s "
+               "dilation: %s",
                shapeString(g.outputPadding).c_str(), shapeString(g.stride).c_str(), shapeString(g.dilation).c_str());
   }
   return nd;
@@ -67,23 +70,31 @@ ConvSpec specOf(Kind kind, IntSpan big, IntSpan small, IntSpan weight, const Geo
 // Sizes of the result for an input and a weight; all of PyTorch's shape checks.
 Dims outputSizes(IntSpan input, IntSpan weight, const Geometry& g) {
   const size_t nd = checkGeometry(weight, g);
-  FB_CHECK(input.size() == nd + 2, Shape, "Expected %zuD (unbatched) or %zuD (batched) input to conv%s%zud, but got input of size: %s", nd + 1, nd + 2,
+  FB_CHECK(input.size() == nd + 2, Shape,
+           "Expected %zuD (unbatched) or %zuD (batched) input to conv%s%zud, but got input of size: %s", nd + 1, nd + 2,
            g.transposed ? "_transpose" : "", nd, shapeString(input).c_str());
   const int64_t wanted = g.transposed ? weight[0] : weight[1] * g.groups;
-  FB_CHECK(weight[0] % g.groups == 0, Shape, "Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight of size [%s] instead",
-           static_cast<long long>(g.groups), static_cast<long long>(g.groups), shapeString(weight).c_str());
-  FB_CHECK(input[1] == wanted, Shape, "Given %s=%lld, weight of size %s, expected input%s to have %lld channels, but got %lld channels instead",
-           g.transposed ? "transposed" : "groups", static_cast<long long>(g.transposed ? 1 : g.groups), shapeString(weight).c_str(),
-           shapeString(input).c_str(), static_cast<long long>(wanted), static_cast<long long>(input[1]));
+  FB_CHECK(
+      weight[0] % g.groups == 0, Shape,
+      "Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight of size [%s] instead",
+      static_cast<long long>(g.groups), static_cast<long long>(g.groups), shapeString(weight).c_str());
+  FB_CHECK(input[1] == wanted, Shape,
+           "Given %s=%lld, weight of size %s, expected input%s to have %lld channels, but got %lld channels instead",
+           g.transposed ? "transposed" : "groups", static_cast<long long>(g.transposed ? 1 : g.groups),
+           shapeString(weight).c_str(), shapeString(input).c_str(), static_cast<long long>(wanted),
+           static_cast<long long>(input[1]));
   Dims out{input[0], g.transposed ? weight[1] * g.groups : weight[0]};
   std::string padded, kernel;
   bool fits = true;
   for (size_t d = 0; d < nd; ++d) {
-    const int64_t s = at(g.stride, d, 1), p = at(g.padding, d, 0), dil = at(g.dilation, d, 1), span = dil * (weight[2 + d] - 1) + 1;
-    FB_CHECK(weight[2 + d] > 0, Shape, "kernel size should be greater than zero, but got %s", shapeString(weight.subspan(2)).c_str());
+    const int64_t s = at(g.stride, d, 1), p = at(g.padding, d, 0), dil = at(g.dilation, d, 1),
+                  span = dil * (weight[2 + d] - 1) + 1;
+    FB_CHECK(weight[2 + d] > 0, Shape, "kernel size should be greater than zero, but got %s",
+             shapeString(weight.subspan(2)).c_str());
     if (g.transposed) {
       out.push_back((input[2 + d] - 1) * s - 2 * p + span + at(g.outputPadding, d, 0));
-      FB_CHECK(out.back() >= 0, Shape, "Given input size per channel: %s. Calculated output size is too small", shapeString(input.subspan(2)).c_str());
+      FB_CHECK(out.back() >= 0, Shape, "Given input size per channel: %s. Calculated output size is too small",
+               shapeString(input.subspan(2)).c_str());
     } else {
       padded += (d ? " x " : "") + std::to_string(input[2 + d] + 2 * p);
       kernel += (d ? " x " : "") + std::to_string(span);
@@ -91,13 +102,16 @@ Dims outputSizes(IntSpan input, IntSpan weight, const Geometry& g) {
       out.push_back((input[2 + d] + 2 * p - span) / s + 1);
     }
   }
-  FB_CHECK(fits, Shape, "Calculated padded input size per channel: (%s). Kernel size: (%s). Kernel size can't be greater than actual input size",
+  FB_CHECK(fits, Shape,
+           "Calculated padded input size per channel: (%s). Kernel size: (%s). Kernel size can't be greater than "
+           "actual input size",
            padded.c_str(), kernel.c_str());
   return out;
 }
 
 void checkSameDtype(const Tensor& a, const Tensor& b) {
-  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()), scalarTypeName(b.dtype()));
+  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()),
+           scalarTypeName(b.dtype()));
 }
 
 Tensor runConv(const ConvCall& call, const Tensor& first, const Tensor& second, const Tensor& bias) {
@@ -130,8 +144,8 @@ Tensor unbatched(const Tensor& t) {
 }
 
 void checkGradient(const Dims& expected, IntSpan got) {
-  FB_CHECK(expected == Dims(got), Shape, "convolution backward: expected a gradient of shape %s, but got %s", shapeString(expected).c_str(),
-           shapeString(got).c_str());
+  FB_CHECK(expected == Dims(got), Shape, "convolution backward: expected a gradient of shape %s, but got %s",
+           shapeString(expected).c_str(), shapeString(got).c_str());
 }
 
 }  // namespace
@@ -139,11 +153,13 @@ void checkGradient(const Dims& expected, IntSpan got) {
 ConvCall convolutionCall(IntSpan input, IntSpan weight, const ConvGeometry& g, DType dtype) {
   ConvCall c;
   c.result = outputSizes(input, weight, g);
-  c.spec = g.transposed ? specOf(Kind::BackwardInput, c.result, input, weight, g, dtype) : specOf(Kind::Forward, input, c.result, weight, g, dtype);
+  c.spec = g.transposed ? specOf(Kind::BackwardInput, c.result, input, weight, g, dtype)
+                        : specOf(Kind::Forward, input, c.result, weight, g, dtype);
   return c;
 }
 
-ConvCall convolutionInputCall(IntSpan gradOutput, IntSpan weight, IntSpan inputSize, const ConvGeometry& g, DType dtype) {
+ConvCall convolutionInputCall(IntSpan gradOutput, IntSpan weight, IntSpan inputSize, const ConvGeometry& g,
+                              DType dtype) {
   ConvCall c;
   checkGradient(outputSizes(inputSize, weight, g), gradOutput);
   c.result = Dims(inputSize);
@@ -152,7 +168,8 @@ ConvCall convolutionInputCall(IntSpan gradOutput, IntSpan weight, IntSpan inputS
   return c;
 }
 
-ConvCall convolutionWeightCall(IntSpan gradOutput, IntSpan input, IntSpan weightSize, const ConvGeometry& g, DType dtype) {
+ConvCall convolutionWeightCall(IntSpan gradOutput, IntSpan input, IntSpan weightSize, const ConvGeometry& g,
+                               DType dtype) {
   ConvCall c;
   checkGradient(outputSizes(input, weightSize, g), gradOutput);
   c.result = Dims(weightSize);
@@ -162,20 +179,23 @@ ConvCall convolutionWeightCall(IntSpan gradOutput, IntSpan input, IntSpan weight
   return c;
 }
 
-Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed,
-                   IntSpan outputPadding, int64_t groups) {
+Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
+                   IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups) {
   if (input.dim() == weight.dim() - 1)
-    return unbatched(convolution(batched(input), weight, bias, stride, padding, dilation, transposed, outputPadding, groups));
+    return unbatched(
+        convolution(batched(input), weight, bias, stride, padding, dilation, transposed, outputPadding, groups));
   const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
   ConvCall call = convolutionCall(input.sizes(), weight.sizes(), g, gemmDtype(input.dtype()));
   const Dims& sizes = call.result;
   checkSameDtype(input, weight);
   if (bias.defined()) {
-    FB_CHECK(bias.dtype() == input.dtype(), Type, "Input type (%s) and bias type (%s) should be the same", std::string(dtypeName(input.dtype())).c_str(),
-             std::string(dtypeName(bias.dtype())).c_str());
+    FB_CHECK(bias.dtype() == input.dtype(), Type, "Input type (%s) and bias type (%s) should be the same",
+             std::string(dtypeName(input.dtype())).c_str(), std::string(dtypeName(bias.dtype())).c_str());
     FB_CHECK(bias.dim() == 1 && bias.sizes()[0] == sizes[1], Shape,
-             "Given %sweight of size %s, expected bias to be 1-dimensional with %lld elements, but got bias of size %s instead", transposed ? "transposed=1, " : "",
-             shapeString(weight.sizes()).c_str(), static_cast<long long>(sizes[1]), shapeString(bias.sizes()).c_str());
+             "Given %sweight of size %s, expected bias to be 1-dimensional with %lld elements, but got bias of size %s "
+             "instead",
+             transposed ? "transposed=1, " : "", shapeString(weight.sizes()).c_str(), static_cast<long long>(sizes[1]),
+             shapeString(bias.sizes()).c_str());
   }
   call.spec.bias = bias.defined() && !transposed;
   const Tensor out = runConv(call, input, weight, call.spec.bias ? bias : Tensor());
@@ -192,25 +212,31 @@ Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias
   return out;
 }
 
-Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, IntSpan inputSize, IntSpan stride, IntSpan padding, IntSpan dilation,
-                                bool transposed, IntSpan outputPadding, int64_t groups) {
+Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, IntSpan inputSize, IntSpan stride,
+                                IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding,
+                                int64_t groups) {
   if (static_cast<int64_t>(inputSize.size()) == weight.dim() - 1) {
     Dims sizes(inputSize);
     sizes.insert(0, 1);
-    return unbatched(convolutionBackwardInput(batched(gradOutput), weight, sizes, stride, padding, dilation, transposed, outputPadding, groups));
+    return unbatched(convolutionBackwardInput(batched(gradOutput), weight, sizes, stride, padding, dilation, transposed,
+                                              outputPadding, groups));
   }
   checkSameDtype(gradOutput, weight);
   const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
-  return runConv(convolutionInputCall(gradOutput.sizes(), weight.sizes(), inputSize, g, gemmDtype(gradOutput.dtype())), gradOutput, weight, {});
+  return runConv(convolutionInputCall(gradOutput.sizes(), weight.sizes(), inputSize, g, gemmDtype(gradOutput.dtype())),
+                 gradOutput, weight, {});
 }
 
-Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, IntSpan weightSize, IntSpan stride, IntSpan padding, IntSpan dilation,
-                                 bool transposed, IntSpan outputPadding, int64_t groups) {
+Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, IntSpan weightSize, IntSpan stride,
+                                 IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding,
+                                 int64_t groups) {
   if (input.dim() == static_cast<int64_t>(weightSize.size()) - 1)
-    return convolutionBackwardWeight(batched(gradOutput), batched(input), weightSize, stride, padding, dilation, transposed, outputPadding, groups);
+    return convolutionBackwardWeight(batched(gradOutput), batched(input), weightSize, stride, padding, dilation,
+                                     transposed, outputPadding, groups);
   checkSameDtype(gradOutput, input);
   const Geometry g{stride, padding, dilation, transposed, outputPadding, groups};
-  return runConv(convolutionWeightCall(gradOutput.sizes(), input.sizes(), weightSize, g, gemmDtype(input.dtype())), gradOutput, input, {});
+  return runConv(convolutionWeightCall(gradOutput.sizes(), input.sizes(), weightSize, g, gemmDtype(input.dtype())),
+                 gradOutput, input, {});
 }
 
 }  // namespace flambeau::cpu

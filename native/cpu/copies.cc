@@ -26,11 +26,12 @@ Tensor clone(const Tensor& self) { return cloneOf(self); }
 
 Tensor toDtype(const Tensor& self, DType dtype) { return castOf(self, dtype); }
 
-Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset) {
+Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride,
+                        std::optional<int64_t> storageOffset) {
   FB_CHECK(size.size() == stride.size(), Shape, "mismatch in length of strides and shape");
-  FB_CHECK(src.dim() == static_cast<int64_t>(size.size()) && std::equal(size.begin(), size.end(), src.sizes().begin()), Shape,
-           "expected src to have a size equal to the slice of self. src size = %s, slice size = %s", shapeString(src.sizes()).c_str(),
-           shapeString(size).c_str());
+  FB_CHECK(src.dim() == static_cast<int64_t>(size.size()) && std::equal(size.begin(), size.end(), src.sizes().begin()),
+           Shape, "expected src to have a size equal to the slice of self. src size = %s, slice size = %s",
+           shapeString(src.sizes()).c_str(), shapeString(size).c_str());
   Tensor out = cloneOf(self);
   const int64_t offset = storageOffset.value_or(0);
   int64_t last = offset;
@@ -39,8 +40,10 @@ Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, Int
     FB_CHECK(stride[d] >= 0, Value, "as_strided: Negative strides are not supported");
     last += (size[d] - 1) * stride[d];
   }
-  FB_CHECK(offset >= 0 && last < out.numel(), Shape, "setStorage: sizes %s, strides %s, storage offset %lld are out of bounds for storage of size %lld",
-           shapeString(size).c_str(), shapeString(stride).c_str(), static_cast<long long>(offset), static_cast<long long>(out.numel()));
+  FB_CHECK(offset >= 0 && last < out.numel(), Shape,
+           "setStorage: sizes %s, strides %s, storage offset %lld are out of bounds for storage of size %lld",
+           shapeString(size).c_str(), shapeString(stride).c_str(), static_cast<long long>(offset),
+           static_cast<long long>(out.numel()));
   copyInto(aliasTensor(out, Dims(size), Dims(stride), offset), src);
   return out;
 }

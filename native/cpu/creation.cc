@@ -1,6 +1,6 @@
 // Tensors from nothing (empty, full, arange, linspace, eye) and the triangles.
-// arange and linspace repeat PyTorch 1.13's arithmetic bit for bit: its CPU kernels work on pairs of AVX2 registers, compute
-// the first element of a register with a fused multiply-add and the others by adding multiples of the step.
+// arange and linspace repeat PyTorch 1.13's arithmetic bit for bit: its CPU kernels work on pairs of AVX2 registers,
+// compute the first element of a register with a fused multiply-add and the others by adding multiples of the step.
 // Source: aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp and RangeFactories.cpp.
 #include <algorithm>
 #include <limits>
@@ -13,15 +13,17 @@ namespace {
 
 void checkSizes(IntSpan size) {
   for (int64_t s : size)
-    FB_CHECK(s >= 0, Shape, "Trying to create tensor with negative dimension %lld: %s", static_cast<long long>(s), shapeString(size).c_str());
+    FB_CHECK(s >= 0, Shape, "Trying to create tensor with negative dimension %lld: %s", static_cast<long long>(s),
+             shapeString(size).c_str());
 }
 
 // Elements in one of PyTorch's AVX2 registers.
 template <class T>
 constexpr int64_t kLanes = 32 / static_cast<int64_t>(sizeof(T));
 
-// Fills out[0, n) as PyTorch's vectorised nullary kernel does: first(i) gives an element at the head of a register or in the
-// scalar tail, `step` separates the lanes (added by a fused multiply-add or not, as the compiler of PyTorch's wheels chose).
+// Fills out[0, n) as PyTorch's vectorised nullary kernel does: first(i) gives an element at the head of a register or
+// in the scalar tail, `step` separates the lanes (added by a fused multiply-add or not, as the compiler of PyTorch's
+// wheels chose).
 template <bool FusedLanes, class T, class S, class First>
 void fillRange(T* out, int64_t n, S step, First&& first) {
   constexpr int64_t V = kLanes<T>;
@@ -75,7 +77,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   } else {
     count = std::ceil((e - s) / d);
   }
-  FB_CHECK(count >= 0 && count <= static_cast<double>(std::numeric_limits<int64_t>::max()), Value, "invalid size, possible overflow?");
+  FB_CHECK(count >= 0 && count <= static_cast<double>(std::numeric_limits<int64_t>::max()), Value,
+           "invalid size, possible overflow?");
   const int64_t n = static_cast<int64_t>(count);
   Tensor out = emptyTensor(Dims{n}, t);
   FB_CHECK(t != DType::Bool, Type, "\"arange_cpu\" not implemented for 'Bool'");
@@ -89,7 +92,8 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
       // double accumulates float and double; float the halves (PyTorch's acc_type).
       using Acc = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, double, float>;
       const Acc sa = static_cast<Acc>(s), da = static_cast<Acc>(d);
-      fillRange<true>(out.ptr<T>(), n, da, [&](int64_t i) { return static_cast<Compute<T>>(std::fma(da, static_cast<Acc>(i), sa)); });
+      fillRange<true>(out.ptr<T>(), n, da,
+                      [&](int64_t i) { return static_cast<Compute<T>>(std::fma(da, static_cast<Acc>(i), sa)); });
     }
   });
   return out;

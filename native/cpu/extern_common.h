@@ -34,8 +34,7 @@ struct Bool8 {
   uint8_t value = 0;
   Bool8() = default;
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Bool8(T v) : value(v != T{}) {}
+  requires std::is_arithmetic_v<T> Bool8(T v) : value(v != T{}) {}
   operator bool() const { return value != 0; }
 };
 using Half = _Float16;
@@ -49,16 +48,26 @@ struct Tag {
 template <class F>
 decltype(auto) dispatchAll(DType t, F&& f) {
   switch (t) {
-    case DType::Float32: return f(Tag<float>{});
-    case DType::Float64: return f(Tag<double>{});
-    case DType::Float16: return f(Tag<Half>{});
-    case DType::BFloat16: return f(Tag<BFloat16>{});
-    case DType::Int8: return f(Tag<int8_t>{});
-    case DType::Int16: return f(Tag<int16_t>{});
-    case DType::Int32: return f(Tag<int32_t>{});
-    case DType::Int64: return f(Tag<int64_t>{});
-    case DType::UInt8: return f(Tag<uint8_t>{});
-    case DType::Bool: return f(Tag<Bool8>{});
+    case DType::Float32:
+      return f(Tag<float>{});
+    case DType::Float64:
+      return f(Tag<double>{});
+    case DType::Float16:
+      return f(Tag<Half>{});
+    case DType::BFloat16:
+      return f(Tag<BFloat16>{});
+    case DType::Int8:
+      return f(Tag<int8_t>{});
+    case DType::Int16:
+      return f(Tag<int16_t>{});
+    case DType::Int32:
+      return f(Tag<int32_t>{});
+    case DType::Int64:
+      return f(Tag<int64_t>{});
+    case DType::UInt8:
+      return f(Tag<uint8_t>{});
+    case DType::Bool:
+      return f(Tag<Bool8>{});
   }
   throw Error(ErrorKind::Internal, "unknown dtype");
 }
@@ -66,11 +75,16 @@ decltype(auto) dispatchAll(DType t, F&& f) {
 template <class F>
 decltype(auto) dispatchFloat(DType t, const char* op, F&& f) {
   switch (t) {
-    case DType::Float32: return f(Tag<float>{});
-    case DType::Float64: return f(Tag<double>{});
-    case DType::Float16: return f(Tag<Half>{});
-    case DType::BFloat16: return f(Tag<BFloat16>{});
-    default: break;
+    case DType::Float32:
+      return f(Tag<float>{});
+    case DType::Float64:
+      return f(Tag<double>{});
+    case DType::Float16:
+      return f(Tag<Half>{});
+    case DType::BFloat16:
+      return f(Tag<BFloat16>{});
+    default:
+      break;
   }
   throw Error(ErrorKind::Type, detail::formatMessage("\"%s\" not implemented for '%s'", op, scalarTypeName(t)));
 }
@@ -78,17 +92,22 @@ decltype(auto) dispatchFloat(DType t, const char* op, F&& f) {
 template <class F>
 decltype(auto) dispatchWidth(DType t, F&& f) {
   switch (itemSize(t)) {
-    case 1: return f(Tag<uint8_t>{});
-    case 2: return f(Tag<uint16_t>{});
-    case 4: return f(Tag<uint32_t>{});
-    default: return f(Tag<uint64_t>{});
+    case 1:
+      return f(Tag<uint8_t>{});
+    case 2:
+      return f(Tag<uint16_t>{});
+    case 4:
+      return f(Tag<uint32_t>{});
+    default:
+      return f(Tag<uint64_t>{});
   }
 }
 
 /// The type sums of T are kept in where PyTorch keeps them wide (cumsum, pooling): double, float for halves, int64.
 template <class T>
-using Wide = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, double,
-                                std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, int64_t>>;
+using Wide =
+    std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, double,
+                       std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, int64_t>>;
 /// The type arithmetic on T happens in: float for halves, else T itself.
 template <class T>
 using Compute = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
@@ -119,7 +138,6 @@ inline T fromScalar(Scalar s) {
     return static_cast<T>(static_cast<Compute<T>>(s.toDouble()));
   }
 }
-
 
 /// The same tensor when contiguous, else a contiguous copy. Below autograd and trace.
 inline Tensor contiguousOf(const Tensor& t) {

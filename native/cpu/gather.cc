@@ -17,25 +17,33 @@ void checkGatherShapes(const Tensor& self, int64_t dim, const Tensor& index, con
   checkIndexDtype(index, op);
   if (index.numel() == 0) return;
   const int64_t nd = std::max<int64_t>(1, self.dim()), ni = std::max<int64_t>(1, index.dim());
-  FB_CHECK(nd == ni, Shape, "Index tensor must have the same number of dimensions as %s tensor", src ? "self" : "input");
+  FB_CHECK(nd == ni, Shape, "Index tensor must have the same number of dimensions as %s tensor",
+           src ? "self" : "input");
   if (src)
-    FB_CHECK(std::max<int64_t>(1, src->dim()) == ni, Shape, "Index tensor must have the same number of dimensions as src tensor");
+    FB_CHECK(std::max<int64_t>(1, src->dim()) == ni, Shape,
+             "Index tensor must have the same number of dimensions as src tensor");
   for (int64_t d = 0; d < index.dim(); ++d) {
     const int64_t n = index.sizes()[d];
     const bool fits = d == dim || n <= (self.dim() ? self.sizes()[d] : 1);
     if (src)
-      FB_CHECK(fits && n <= (src->dim() ? src->sizes()[d] : 1), Shape,
-               "Expected index %s to be smaller than self %s apart from dimension %lld and to be smaller size than src %s",
-               shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(), static_cast<long long>(dim), shapeString(src->sizes()).c_str());
+      FB_CHECK(
+          fits && n <= (src->dim() ? src->sizes()[d] : 1), Shape,
+          "Expected index %s to be smaller than self %s apart from dimension %lld and to be smaller size than src %s",
+          shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(), static_cast<long long>(dim),
+          shapeString(src->sizes()).c_str());
     else
-      FB_CHECK(fits, Shape, "Size does not match at dimension %lld expected index %s to be smaller than self %s apart from dimension %lld",
-               static_cast<long long>(d), shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(), static_cast<long long>(dim));
+      FB_CHECK(fits, Shape,
+               "Size does not match at dimension %lld expected index %s to be smaller than self %s apart from "
+               "dimension %lld",
+               static_cast<long long>(d), shapeString(index.sizes()).c_str(), shapeString(self.sizes()).c_str(),
+               static_cast<long long>(dim));
   }
 }
 
 [[noreturn]] void outOfBounds(int64_t i, int64_t dim, int64_t n) {
-  throw Error(ErrorKind::Index, detail::formatMessage("index %lld is out of bounds for dimension %lld with size %lld", static_cast<long long>(i),
-                                                      static_cast<long long>(dim), static_cast<long long>(n)));
+  throw Error(ErrorKind::Index,
+              detail::formatMessage("index %lld is out of bounds for dimension %lld with size %lld",
+                                    static_cast<long long>(i), static_cast<long long>(dim), static_cast<long long>(n)));
 }
 
 // Strides of a tensor for walking an index of `nd` dims (a 0-d tensor walks as one of size one).
@@ -78,18 +86,21 @@ Tensor cat(TensorSpan tensors, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& t = tensors[i];
     if (skipped(t)) continue;
-    FB_CHECK(t.dim() == first->dim(), Shape, "Tensors must have same number of dimensions: got %lld and %lld", static_cast<long long>(first->dim()),
-             static_cast<long long>(t.dim()));
+    FB_CHECK(t.dim() == first->dim(), Shape, "Tensors must have same number of dimensions: got %lld and %lld",
+             static_cast<long long>(first->dim()), static_cast<long long>(t.dim()));
     for (int64_t d = 0; d < t.dim(); ++d)
       FB_CHECK(d == dim || t.sizes()[d] == first->sizes()[d], Shape,
-               "Sizes of tensors must match except in dimension %lld. Expected size %lld but got size %lld for tensor number %zu in the list.",
-               static_cast<long long>(dim), static_cast<long long>(first->sizes()[d]), static_cast<long long>(t.sizes()[d]), i);
+               "Sizes of tensors must match except in dimension %lld. Expected size %lld but got size %lld for tensor "
+               "number %zu in the list.",
+               static_cast<long long>(dim), static_cast<long long>(first->sizes()[d]),
+               static_cast<long long>(t.sizes()[d]), i);
     total += t.sizes()[dim];
   }
   Tensor out = emptyTensor(withSize(first->sizes(), dim, total), dtype, first->device());
   if (out.numel() == 0) return out;
   // Rows that are contiguous in source and result are plain block copies.
-  const int64_t inner = product(IntSpan(out.sizes()).subspan(static_cast<size_t>(dim) + 1)), outer = product(IntSpan(out.sizes()).first(static_cast<size_t>(dim)));
+  const int64_t inner = product(IntSpan(out.sizes()).subspan(static_cast<size_t>(dim) + 1)),
+                outer = product(IntSpan(out.sizes()).first(static_cast<size_t>(dim)));
   const size_t width = itemSize(dtype);
   int64_t at = 0;
   for (const Tensor& t : tensors) {
@@ -102,10 +113,12 @@ Tensor cat(TensorSpan tensors, int64_t dim) {
       const size_t step = static_cast<size_t>(total * inner) * width;
       if (block)
         parallelFor(outer, std::max<int64_t>(1, 65536 / static_cast<int64_t>(block)), [&](int64_t b, int64_t e) {
-          for (int64_t o = b; o < e; ++o) std::memcpy(dst + static_cast<size_t>(o) * step, src + static_cast<size_t>(o) * block, block);
+          for (int64_t o = b; o < e; ++o)
+            std::memcpy(dst + static_cast<size_t>(o) * step, src + static_cast<size_t>(o) * block, block);
         });
     } else if (t.numel()) {
-      copyInto(aliasTensor(out, Dims(t.sizes()), Dims(out.strides()), out.storageOffset() + at * out.strides()[dim]), t);
+      copyInto(aliasTensor(out, Dims(t.sizes()), Dims(out.strides()), out.storageOffset() + at * out.strides()[dim]),
+               t);
     }
     at += n;
   }
@@ -123,13 +136,14 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
     const T* s = self.ptr<T>();
     const int64_t* ix = index.ptr<int64_t>();
     T* o = out.ptr<T>();
-    eachIndexLine(self, index, out, dim, [&](int64_t sa, int64_t si, int64_t so, int64_t count, int64_t, int64_t di, int64_t dOut) {
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t k = ix[si + i * di];
-        if (k < 0 || k >= n) outOfBounds(k, dim, n);
-        o[so + i * dOut] = s[sa + k * step];
-      }
-    });
+    eachIndexLine(self, index, out, dim,
+                  [&](int64_t sa, int64_t si, int64_t so, int64_t count, int64_t, int64_t di, int64_t dOut) {
+                    for (int64_t i = 0; i < count; ++i) {
+                      const int64_t k = ix[si + i * di];
+                      if (k < 0 || k >= n) outOfBounds(k, dim, n);
+                      o[so + i * dOut] = s[sa + k * step];
+                    }
+                  });
   });
   return out;
 }
@@ -156,17 +170,18 @@ void scatterInto(const Tensor& out, int64_t dim, const Tensor& index, const Oper
     const T* s = src.isTensor() ? src.tensor.ptr<T>() : nullptr;
     const T value = s ? T{} : fromScalar<T>(src.scalar);
     // Lines of out start where lines of the index do, with the coordinate along dim left to the index.
-    eachIndexLine(out, index, from, dim, [&](int64_t so, int64_t si, int64_t ss, int64_t count, int64_t, int64_t di, int64_t ds) {
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t k = ix[si + i * di];
-        if (k < 0 || k >= n) outOfBounds(k, dim, n);
-        const T v = s ? s[ss + i * ds] : value;
-        if constexpr (Add)
-          accumulate(o[so + k * step], v);
-        else
-          o[so + k * step] = v;
-      }
-    });
+    eachIndexLine(out, index, from, dim,
+                  [&](int64_t so, int64_t si, int64_t ss, int64_t count, int64_t, int64_t di, int64_t ds) {
+                    for (int64_t i = 0; i < count; ++i) {
+                      const int64_t k = ix[si + i * di];
+                      if (k < 0 || k >= n) outOfBounds(k, dim, n);
+                      const T v = s ? s[ss + i * ds] : value;
+                      if constexpr (Add)
+                        accumulate(o[so + k * step], v);
+                      else
+                        o[so + k * step] = v;
+                    }
+                  });
   });
 }
 
@@ -189,11 +204,11 @@ namespace {
 // The index of indexSelect/indexAdd as contiguous int64, checked against n.
 Tensor rowIndex(const Tensor& index, int64_t n, const char* op) {
   FB_CHECK(index.dim() <= 1, Shape, "%s(): Index is supposed to be a vector", op);
-  FB_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, Type, "%s(): Expected dtype int32 or int64 for index", op);
+  FB_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, Type,
+           "%s(): Expected dtype int32 or int64 for index", op);
   Tensor ix = contiguousOf(castOf(index, DType::Int64));
   const int64_t* p = ix.ptr<int64_t>();
-  for (int64_t i = 0; i < ix.numel(); ++i)
-    FB_CHECK(p[i] >= 0 && p[i] < n, Index, "index out of range in self");
+  for (int64_t i = 0; i < ix.numel(); ++i) FB_CHECK(p[i] >= 0 && p[i] < n, Index, "index out of range in self");
   return ix;
 }
 
@@ -205,17 +220,21 @@ Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index) {
   const Tensor ix = rowIndex(index, n, "index_select");
   const int64_t count = ix.numel();
   Tensor out = emptyTensor(withSize(self.sizes(), dim, count), self.dtype(), self.device());
-  if (self.dim() == 0) FB_CHECK(count == 1, Shape, "index_select(): Index to scalar can have only 1 value, got %lld value(s)", static_cast<long long>(count));
+  if (self.dim() == 0)
+    FB_CHECK(count == 1, Shape, "index_select(): Index to scalar can have only 1 value, got %lld value(s)",
+             static_cast<long long>(count));
   if (out.numel() == 0) return out;
   const Tensor src = contiguousOf(self);
-  const int64_t inner = self.dim() ? product(src.sizes().subspan(static_cast<size_t>(dim) + 1)) : 1, outer = out.numel() / (count * inner);
+  const int64_t inner = self.dim() ? product(src.sizes().subspan(static_cast<size_t>(dim) + 1)) : 1,
+                outer = out.numel() / (count * inner);
   const size_t block = static_cast<size_t>(inner) * itemSize(self.dtype());
   const int64_t* p = ix.ptr<int64_t>();
   const char* s = static_cast<const char*>(src.data());
   char* o = static_cast<char*>(out.data());
   parallelFor(outer * count, std::max<int64_t>(1, 65536 / static_cast<int64_t>(block)), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r)
-      std::memcpy(o + static_cast<size_t>(r) * block, s + static_cast<size_t>((r / count) * n + p[r % count]) * block, block);
+      std::memcpy(o + static_cast<size_t>(r) * block, s + static_cast<size_t>((r / count) * n + p[r % count]) * block,
+                  block);
   });
   return out;
 }
@@ -225,14 +244,19 @@ namespace {
 void indexAddInto(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
   dim = wrapDim(dim, out.dim());
   const int64_t n = out.dim() ? out.sizes()[dim] : 1;
-  FB_CHECK(out.dtype() == source.dtype(), Type, "index_add_(): self (%s) and source (%s) must have the same scalar type", scalarTypeName(out.dtype()),
+  FB_CHECK(out.dtype() == source.dtype(), Type,
+           "index_add_(): self (%s) and source (%s) must have the same scalar type", scalarTypeName(out.dtype()),
            scalarTypeName(source.dtype()));
-  FB_CHECK(out.dim() == source.dim() || source.dim() == 0 || out.dim() == 0, Shape, "index_add_(): source and self must have the same number of dimensions");
+  FB_CHECK(out.dim() == source.dim() || source.dim() == 0 || out.dim() == 0, Shape,
+           "index_add_(): source and self must have the same number of dimensions");
   const int64_t count = source.dim() ? source.sizes()[std::min(dim, source.dim() - 1)] : 1;
-  FB_CHECK(index.numel() == count, Shape, "index_add_(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %lld",
+  FB_CHECK(index.numel() == count, Shape,
+           "index_add_(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %lld",
            static_cast<long long>(index.numel()), static_cast<long long>(count), static_cast<long long>(dim));
   for (int64_t d = 0; d < source.dim() && d < out.dim(); ++d)
-    FB_CHECK(d == dim || source.sizes()[d] == out.sizes()[d], Shape, "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = %s source.shape = %s",
+    FB_CHECK(d == dim || source.sizes()[d] == out.sizes()[d], Shape,
+             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = %s "
+             "source.shape = %s",
              shapeString(out.sizes()).c_str(), shapeString(source.sizes()).c_str());
   const Tensor ix = rowIndex(index, n, "index_add_");
   const int64_t* p = ix.ptr<int64_t>();
@@ -274,7 +298,8 @@ Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tens
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx) {
   FB_CHECK(weight.dim() == 2, Shape, "'weight' must be 2-D");
   FB_CHECK(indices.dtype() == DType::Int64 || indices.dtype() == DType::Int32, Type,
-           "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got %s instead (while checking arguments for embedding)",
+           "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got %s "
+           "instead (while checking arguments for embedding)",
            scalarTypeName(indices.dtype()));
   Dims sizes(indices.sizes());
   sizes.push_back(weight.size(1));
@@ -286,7 +311,8 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx
 
 Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx) {
   const int64_t width = gradOutput.size(-1), count = indices.numel();
-  FB_CHECK(gradOutput.numel() == count * width, Shape, "embedding_backward: gradient of shape %s does not fit indices of shape %s",
+  FB_CHECK(gradOutput.numel() == count * width, Shape,
+           "embedding_backward: gradient of shape %s does not fit indices of shape %s",
            shapeString(gradOutput.sizes()).c_str(), shapeString(indices.sizes()).c_str());
   Tensor out = emptyTensor(Dims{numWeights, width}, gradOutput.dtype(), gradOutput.device());
   fillWith(out, Scalar(0));

@@ -13,14 +13,17 @@ namespace {
 class OwnPlan : public GemmPlan {
  public:
   explicit OwnPlan(const GemmSpec& spec) : spec_(spec) {}
-  void run(const void* a, const void* b, const void* bias, void* c) const override { gemmPortable(spec_, a, b, bias, c); }
+  void run(const void* a, const void* b, const void* bias, void* c) const override {
+    gemmPortable(spec_, a, b, bias, c);
+  }
   const char* via() const override { return "own"; }
 
  private:
   GemmSpec spec_;
 };
 
-// Below this many multiply-adds the own loops win or tie: a primitive call costs about a microsecond and packs its operands.
+// Below this many multiply-adds the own loops win or tie: a primitive call costs about a microsecond and packs its
+// operands.
 constexpr int64_t kTiny = int64_t{1} << 18;
 
 int64_t workOf(const GemmSpec& s) { return s.batch * s.m * s.n * s.k; }
@@ -39,8 +42,10 @@ struct Key {
 struct KeyHash {
   size_t operator()(const Key& k) const {
     const GemmSpec& s = k.spec;
-    uint64_t h = static_cast<uint64_t>(s.dtype) | (uint64_t{s.bias} << 8) | (uint64_t{s.relu} << 9) | (uint64_t{s.accumulate} << 10);
-    for (int64_t v : {s.batch, s.m, s.n, s.k, s.aRow, s.aCol, s.aBatch, s.bRow, s.bCol, s.bBatch, s.cRow, s.cBatch, k.threads})
+    uint64_t h = static_cast<uint64_t>(s.dtype) | (uint64_t{s.bias} << 8) | (uint64_t{s.relu} << 9) |
+                 (uint64_t{s.accumulate} << 10);
+    for (int64_t v :
+         {s.batch, s.m, s.n, s.k, s.aRow, s.aCol, s.aBatch, s.bRow, s.bCol, s.bBatch, s.cRow, s.cBatch, k.threads})
       h = mixHash(h, static_cast<uint64_t>(v));
     return h;
   }

@@ -8,7 +8,8 @@
 
 namespace flambeau::cpu {
 
-/// C[b] (m x n, unit column step) = relu?(A[b] B[b] + C[b]? + bias?). Strides in elements; any may be 0 (broadcast) but C's.
+/// C[b] (m x n, unit column step) = relu?(A[b] B[b] + C[b]? + bias?). Strides in elements; any may be 0 (broadcast) but
+/// C's.
 struct GemmSpec {
   DType dtype = DType::Float32;  // float32, float64, int32 or int64 (the integers wrap)
   bool bias = false;             // one per column

@@ -13,19 +13,19 @@ struct GemmBlock {
   const T* a;
   int64_t aRow, aCol;  // element (i, p) of A at a[i * aRow + p * aCol]
   const T* b;
-  int64_t ldb;         // outer: row p of B at b + p * ldb.  dot: column j of B at b + j * ldb
+  int64_t ldb;  // outer: row p of B at b + p * ldb.  dot: column j of B at b + j * ldb
   T* c;
   int64_t ldc;
-  const T* bias;       // one per column, or null
-  bool accumulate;     // add to what C holds
+  const T* bias;    // one per column, or null
+  bool accumulate;  // add to what C holds
   bool relu;
 };
 
 template <class T>
 struct GemmLoops {
-  int64_t rows, columns;                  // register tile of `outer`
-  void (*outer)(const GemmBlock<T>&);     // B has unit column step
-  void (*dot)(const GemmBlock<T>&);       // A and B both have unit steps along k
+  int64_t rows, columns;               // register tile of `outer`
+  void (*outer)(const GemmBlock<T>&);  // B has unit column step
+  void (*dot)(const GemmBlock<T>&);    // A and B both have unit steps along k
 };
 
 struct GemmKernels {
@@ -47,12 +47,20 @@ inline const GemmKernels& gemmKernels() {
 template <class T>
 const GemmLoops<T>& gemmLoops();
 template <>
-inline const GemmLoops<float>& gemmLoops<float>() { return gemmKernels().f32; }
+inline const GemmLoops<float>& gemmLoops<float>() {
+  return gemmKernels().f32;
+}
 template <>
-inline const GemmLoops<double>& gemmLoops<double>() { return gemmKernels().f64; }
+inline const GemmLoops<double>& gemmLoops<double>() {
+  return gemmKernels().f64;
+}
 template <>
-inline const GemmLoops<uint32_t>& gemmLoops<uint32_t>() { return gemmKernels().u32; }
+inline const GemmLoops<uint32_t>& gemmLoops<uint32_t>() {
+  return gemmKernels().u32;
+}
 template <>
-inline const GemmLoops<uint64_t>& gemmLoops<uint64_t>() { return gemmKernels().u64; }
+inline const GemmLoops<uint64_t>& gemmLoops<uint64_t>() {
+  return gemmKernels().u64;
+}
 
 }  // namespace flambeau::cpu

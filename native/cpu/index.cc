@@ -34,10 +34,10 @@ namespace {
 
 // What an index list comes to: byte-free element offsets for the indexed part, and the dims left around it.
 struct IndexPlan {
-  Dims resultSizes;                       // before + index shape + after
-  Dims beforeSizes, beforeStrides;        // dims of self in front of the indexed ones
+  Dims resultSizes;                 // before + index shape + after
+  Dims beforeSizes, beforeStrides;  // dims of self in front of the indexed ones
   Dims afterSizes, afterStrides;
-  std::vector<int64_t> offsets;           // one per position of the broadcast index
+  std::vector<int64_t> offsets;  // one per position of the broadcast index
 };
 
 Tensor broadcastTo(const Tensor& t, IntSpan sizes) {
@@ -65,10 +65,12 @@ std::vector<Tensor> expandMasks(const Tensor& self, TensorSpan indices) {
     }
     for (int64_t j = 0; j < t.dim(); ++j) {
       const int64_t d = static_cast<int64_t>(out.size()) + j;
-      FB_CHECK(d < self.dim(), Index, "too many indices for tensor of dimension %lld", static_cast<long long>(self.dim()));
+      FB_CHECK(d < self.dim(), Index, "too many indices for tensor of dimension %lld",
+               static_cast<long long>(self.dim()));
       FB_CHECK(t.sizes()[j] == self.sizes()[d], Index,
                "The shape of the mask %s at index %lld does not match the shape of the indexed tensor %s at index %lld",
-               shapeString(t.sizes()).c_str(), static_cast<long long>(j), shapeString(self.sizes()).c_str(), static_cast<long long>(d));
+               shapeString(t.sizes()).c_str(), static_cast<long long>(j), shapeString(self.sizes()).c_str(),
+               static_cast<long long>(d));
     }
     const Tensor nz = nonzero(t);
     if (t.dim() == 0) {  // a 0-d mask adds a dimension of size 0 or 1 in front of the rest: handled by the caller
@@ -82,8 +84,9 @@ std::vector<Tensor> expandMasks(const Tensor& self, TensorSpan indices) {
 
 IndexPlan planIndex(const Tensor& self, TensorSpan given) {
   const std::vector<Tensor> indices = expandMasks(self, given);
-  FB_CHECK(static_cast<int64_t>(indices.size()) <= self.dim(), Index, "too many indices for tensor of dimension %lld (got %zu)",
-           static_cast<long long>(self.dim()), indices.size());
+  FB_CHECK(static_cast<int64_t>(indices.size()) <= self.dim(), Index,
+           "too many indices for tensor of dimension %lld (got %zu)", static_cast<long long>(self.dim()),
+           indices.size());
   Dims shape;
   std::string shapes;
   int64_t first = -1, last = -1, count = 0;
@@ -94,7 +97,8 @@ IndexPlan planIndex(const Tensor& self, TensorSpan given) {
     try {
       shape = count ? broadcastShapes(shape, indices[d].sizes()) : Dims(indices[d].sizes());
     } catch (const Error&) {
-      throw Error(ErrorKind::Index, "shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes);
+      throw Error(ErrorKind::Index,
+                  "shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes);
     }
     if (first < 0) first = static_cast<int64_t>(d);
     last = static_cast<int64_t>(d);
@@ -121,8 +125,8 @@ IndexPlan planIndex(const Tensor& self, TensorSpan given) {
     size_t at = 0;
     forEachLine<1>(shape, -1, {ix.strides()}, [&](const std::array<int64_t, 1>& where) {
       int64_t k = p[where[0]];
-      FB_CHECK(k >= -n && k < n, Index, "index %lld is out of bounds for dimension %zu with size %lld", static_cast<long long>(k), d,
-               static_cast<long long>(n));
+      FB_CHECK(k >= -n && k < n, Index, "index %lld is out of bounds for dimension %zu with size %lld",
+               static_cast<long long>(k), d, static_cast<long long>(n));
       plan.offsets[at++] += (k < 0 ? k + n : k) * step;
     });
   }
@@ -165,8 +169,10 @@ void indexPutInto(const Tensor& self, TensorSpan indices, const Tensor& values, 
   Tensor viewed;
   std::vector<Tensor> list;
   if (zeroDimMask(self, indices, viewed, list)) return indexPutInto(viewed, list, values, accumulateValues);
-  FB_CHECK(values.dtype() == self.dtype(), Type, "Index put requires the source and destination dtypes match, got %s for the destination and %s for the source.",
-           scalarTypeName(self.dtype()), scalarTypeName(values.dtype()));
+  FB_CHECK(
+      values.dtype() == self.dtype(), Type,
+      "Index put requires the source and destination dtypes match, got %s for the destination and %s for the source.",
+      scalarTypeName(self.dtype()), scalarTypeName(values.dtype()));
   const IndexPlan plan = planIndex(self, indices);
   // Leading ones of the values may go beyond the result's rank, as in any broadcast.
   Dims vs(values.sizes()), vst(values.strides());
@@ -195,17 +201,19 @@ void indexPutInto(const Tensor& self, TensorSpan indices, const Tensor& values, 
     using T = typename decltype(tag)::type;
     T* o = self.ptr<T>();
     const T* s = v.ptr<T>();
-    forEachLine<2>(plan.beforeSizes, -1, {plan.beforeStrides.span(), vStrides.first(nb)}, [&](const std::array<int64_t, 2>& b) {
-      for (size_t i = 0; i < plan.offsets.size(); ++i)
-        forEachLine<2>(plan.afterSizes, -1, {plan.afterStrides.span(), vStrides.last(na)}, [&](const std::array<int64_t, 2>& a) {
-          T& to = o[b[0] + plan.offsets[i] + a[0]];
-          const T from = s[b[1] + valueOffsets[i] + a[1]];
-          if (accumulateValues)
-            accumulate(to, from);
-          else
-            to = from;
-        });
-    });
+    forEachLine<2>(plan.beforeSizes, -1, {plan.beforeStrides.span(), vStrides.first(nb)},
+                   [&](const std::array<int64_t, 2>& b) {
+                     for (size_t i = 0; i < plan.offsets.size(); ++i)
+                       forEachLine<2>(plan.afterSizes, -1, {plan.afterStrides.span(), vStrides.last(na)},
+                                      [&](const std::array<int64_t, 2>& a) {
+                                        T& to = o[b[0] + plan.offsets[i] + a[0]];
+                                        const T from = s[b[1] + valueOffsets[i] + a[1]];
+                                        if (accumulateValues)
+                                          accumulate(to, from);
+                                        else
+                                          to = from;
+                                      });
+                   });
   });
 }
 
@@ -235,7 +243,8 @@ Tensor index(const Tensor& self, TensorSpan indices) {
           std::memcpy(o, from, static_cast<size_t>(afterCount) * sizeof(T));
           o += afterCount;
         } else {
-          forEachLine<1>(plan.afterSizes, -1, {plan.afterStrides.span()}, [&](const std::array<int64_t, 1>& a) { *o++ = from[a[0]]; });
+          forEachLine<1>(plan.afterSizes, -1, {plan.afterStrides.span()},
+                         [&](const std::array<int64_t, 1>& a) { *o++ = from[a[0]]; });
         }
       }
     });
@@ -250,7 +259,8 @@ Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bo
 }
 
 Tensor maskedSelect(const Tensor& self, const Tensor& mask) {
-  FB_CHECK(mask.dtype() == DType::Bool || mask.dtype() == DType::UInt8, Type, "masked_select: expected BoolTensor or ByteTensor for mask");
+  FB_CHECK(mask.dtype() == DType::Bool || mask.dtype() == DType::UInt8, Type,
+           "masked_select: expected BoolTensor or ByteTensor for mask");
   const Dims shape = broadcastShapes(self.sizes(), mask.sizes());
   const Tensor m = broadcastTo(mask, shape), s = broadcastTo(self, shape);
   std::vector<int64_t> hits;

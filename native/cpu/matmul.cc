@@ -1,5 +1,5 @@
-// Matrix products as ops: shapes, broadcasting and PyTorch's messages around cpu/gemm.h. Transposed and strided operands are
-// read in place; 16-bit floats go through float32, small integers through int32 (which wraps alike).
+// Matrix products as ops: shapes, broadcasting and PyTorch's messages around cpu/gemm.h. Transposed and strided
+// operands are read in place; 16-bit floats go through float32, small integers through int32 (which wraps alike).
 #include "cpu/matmul.h"
 
 #include <algorithm>
@@ -12,12 +12,15 @@ namespace flambeau::cpu {
 namespace {
 
 void checkSameDtype(const Tensor& a, const Tensor& b) {
-  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()), scalarTypeName(b.dtype()));
+  FB_CHECK(a.dtype() == b.dtype(), Type, "expected scalar type %s but found %s", scalarTypeName(a.dtype()),
+           scalarTypeName(b.dtype()));
 }
 
 [[noreturn]] void notConformable(int64_t m, int64_t k, int64_t k2, int64_t n) {
-  throw Error(ErrorKind::Shape, detail::formatMessage("mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)", static_cast<long long>(m),
-                                                      static_cast<long long>(k), static_cast<long long>(k2), static_cast<long long>(n)));
+  throw Error(ErrorKind::Shape,
+              detail::formatMessage("mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
+                                    static_cast<long long>(m), static_cast<long long>(k), static_cast<long long>(k2),
+                                    static_cast<long long>(n)));
 }
 
 // [m, k] x [k, n] of 2-d tensors into `out` (dtype of the operands, unit column step).
@@ -25,7 +28,8 @@ void multiplyInto(const Tensor& out, const Tensor& a, const Tensor& b, const Ten
   const DType compute = gemmDtype(a.dtype());
   if (compute != a.dtype()) {
     Tensor wide = accumulate ? castOf(out, compute) : emptyTensor(out.sizes(), compute);
-    multiplyInto(wide, castOf(a, compute), castOf(b, compute), bias.defined() ? castOf(bias, compute) : bias, accumulate);
+    multiplyInto(wide, castOf(a, compute), castOf(b, compute), bias.defined() ? castOf(bias, compute) : bias,
+                 accumulate);
     copyInto(out, wide);
     return;
   }
@@ -48,19 +52,23 @@ void multiplyInto(const Tensor& out, const Tensor& a, const Tensor& b, const Ten
 Tensor asMatrix(const Tensor& t, bool row) {
   if (t.dim() == 2) return t;
   const int64_t n = t.sizes()[0], s = t.strides()[0];
-  return row ? aliasTensor(t, Dims{1, n}, Dims{n * s, s}, t.storageOffset()) : aliasTensor(t, Dims{n, 1}, Dims{s, 1}, t.storageOffset());
+  return row ? aliasTensor(t, Dims{1, n}, Dims{n * s, s}, t.storageOffset())
+             : aliasTensor(t, Dims{n, 1}, Dims{s, 1}, t.storageOffset());
 }
 
 // Leading dimensions of `t` folded into one row dimension when its strides allow, else of a contiguous copy.
 Tensor foldRows(const Tensor& t) {
   const int64_t cols = t.sizes()[t.dim() - 1];
   const Dims shape{cols ? t.numel() / cols : product(t.sizes().first(static_cast<size_t>(t.dim() - 1))), cols};
-  if (auto strides = viewStrides(t.sizes(), t.strides(), shape)) return aliasTensor(t, shape, *strides, t.storageOffset());
+  if (auto strides = viewStrides(t.sizes(), t.strides(), shape))
+    return aliasTensor(t, shape, *strides, t.storageOffset());
   const Tensor c = contiguousOf(t);
   return aliasTensor(c, shape, Dims{cols, 1}, c.storageOffset());
 }
 
-Tensor reshaped(const Tensor& t, const Dims& sizes) { return aliasTensor(t, sizes, contiguousStrides(sizes), t.storageOffset()); }
+Tensor reshaped(const Tensor& t, const Dims& sizes) {
+  return aliasTensor(t, sizes, contiguousStrides(sizes), t.storageOffset());
+}
 
 // Batched product with broadcasting; both operands have at least 2 dims here.
 Tensor batchProduct(const Tensor& a, const Tensor& b) {
@@ -69,8 +77,9 @@ Tensor batchProduct(const Tensor& a, const Tensor& b) {
   const int64_t m = a.sizes()[na - 2], k = a.sizes()[na - 1], k2 = b.sizes()[nb - 2], n = b.sizes()[nb - 1];
   if (k != k2) {
     const long long count = static_cast<long long>(product(batch));
-    FB_CHECK(false, Shape, "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].", count,
-             static_cast<long long>(k), count, static_cast<long long>(k2));
+    FB_CHECK(false, Shape,
+             "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].",
+             count, static_cast<long long>(k), count, static_cast<long long>(k2));
   }
   Dims sizes = batch;
   sizes.push_back(m);
@@ -84,7 +93,8 @@ Tensor batchProduct(const Tensor& a, const Tensor& b) {
   const int64_t width = static_cast<int64_t>(itemSize(compute));
   char* to = static_cast<char*>(z.data());
   for (const auto& [p, q] : calls.offsets) {
-    gemm(calls.spec, static_cast<const char*>(x.data()) + p * width, static_cast<const char*>(y.data()) + q * width, nullptr, to);
+    gemm(calls.spec, static_cast<const char*>(x.data()) + p * width, static_cast<const char*>(y.data()) + q * width,
+         nullptr, to);
     to += calls.spec.batch * calls.spec.m * n * width;
   }
   if (!z.is(out)) copyInto(out, z);
@@ -97,11 +107,16 @@ DType gemmDtype(DType t) {
   switch (t) {
     case DType::Float32:
     case DType::Float16:
-    case DType::BFloat16: return DType::Float32;
-    case DType::Float64: return DType::Float64;
-    case DType::Int64: return DType::Int64;
-    case DType::Bool: break;
-    default: return DType::Int32;
+    case DType::BFloat16:
+      return DType::Float32;
+    case DType::Float64:
+      return DType::Float64;
+    case DType::Int64:
+      return DType::Int64;
+    case DType::Bool:
+      break;
+    default:
+      return DType::Int32;
   }
   throw Error(ErrorKind::Type, "\"addmm_impl_cpu_\" not implemented for 'Bool'");
 }
@@ -155,14 +170,16 @@ ProductCalls describeProduct(IntSpan aSizes, IntSpan aStrides, IntSpan bSizes, I
     sa.pop_back();
     sb.pop_back();
   }
-  forEachLine<2>(extent, -1, {sa.span(), sb.span()}, [&](const std::array<int64_t, 2>& at) { calls.offsets.push_back(at); });
+  forEachLine<2>(extent, -1, {sa.span(), sb.span()},
+                 [&](const std::array<int64_t, 2>& at) { calls.offsets.push_back(at); });
   return calls;
 }
 
 Tensor mm(const Tensor& self, const Tensor& mat2) {
   FB_CHECK(self.dim() == 2, Shape, "self must be a matrix");
   FB_CHECK(mat2.dim() == 2, Shape, "mat2 must be a matrix");
-  if (self.sizes()[1] != mat2.sizes()[0]) notConformable(self.sizes()[0], self.sizes()[1], mat2.sizes()[0], mat2.sizes()[1]);
+  if (self.sizes()[1] != mat2.sizes()[0])
+    notConformable(self.sizes()[0], self.sizes()[1], mat2.sizes()[0], mat2.sizes()[1]);
   checkSameDtype(self, mat2);
   Tensor out = emptyTensor(Dims{self.sizes()[0], mat2.sizes()[1]}, self.dtype(), self.device());
   multiplyInto(out, self, mat2, {});
@@ -173,27 +190,32 @@ Tensor bmm(const Tensor& self, const Tensor& mat2) {
   FB_CHECK(self.dim() == 3, Shape, "batch1 must be a 3D tensor");
   FB_CHECK(mat2.dim() == 3, Shape, "batch2 must be a 3D tensor");
   FB_CHECK(mat2.sizes()[0] == self.sizes()[0] && mat2.sizes()[1] == self.sizes()[2], Shape,
-           "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].", static_cast<long long>(self.sizes()[0]),
-           static_cast<long long>(self.sizes()[2]), static_cast<long long>(mat2.sizes()[0]), static_cast<long long>(mat2.sizes()[1]));
+           "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].",
+           static_cast<long long>(self.sizes()[0]), static_cast<long long>(self.sizes()[2]),
+           static_cast<long long>(mat2.sizes()[0]), static_cast<long long>(mat2.sizes()[1]));
   checkSameDtype(self, mat2);
   return batchProduct(self, mat2);
 }
 
 Tensor dot(const Tensor& self, const Tensor& tensor) {
-  FB_CHECK(self.dim() == 1 && tensor.dim() == 1, Shape, "1D tensors expected, but got %lldD and %lldD tensors", static_cast<long long>(self.dim()),
-           static_cast<long long>(tensor.dim()));
-  FB_CHECK(self.dtype() == tensor.dtype(), Type, "dot : expected both vectors to have same dtype, but found %s and %s", scalarTypeName(self.dtype()),
-           scalarTypeName(tensor.dtype()));
+  FB_CHECK(self.dim() == 1 && tensor.dim() == 1, Shape, "1D tensors expected, but got %lldD and %lldD tensors",
+           static_cast<long long>(self.dim()), static_cast<long long>(tensor.dim()));
+  FB_CHECK(self.dtype() == tensor.dtype(), Type, "dot : expected both vectors to have same dtype, but found %s and %s",
+           scalarTypeName(self.dtype()), scalarTypeName(tensor.dtype()));
   FB_CHECK(self.numel() == tensor.numel(), Shape,
-           "inconsistent tensor size, expected tensor %s and src %s to have the same number of elements, but got %lld and %lld elements respectively",
-           shapeString(self.sizes()).c_str(), shapeString(tensor.sizes()).c_str(), static_cast<long long>(self.numel()), static_cast<long long>(tensor.numel()));
+           "inconsistent tensor size, expected tensor %s and src %s to have the same number of elements, but got %lld "
+           "and %lld elements respectively",
+           shapeString(self.sizes()).c_str(), shapeString(tensor.sizes()).c_str(), static_cast<long long>(self.numel()),
+           static_cast<long long>(tensor.numel()));
   Tensor out = emptyTensor({}, self.dtype(), self.device());
-  multiplyInto(aliasTensor(out, Dims{1, 1}, Dims{1, 1}, 0), asMatrix(contiguousOf(self), true), asMatrix(contiguousOf(tensor), false), {});
+  multiplyInto(aliasTensor(out, Dims{1, 1}, Dims{1, 1}, 0), asMatrix(contiguousOf(self), true),
+               asMatrix(contiguousOf(tensor), false), {});
   return out;
 }
 
 Tensor matmul(const Tensor& self, const Tensor& other) {
-  FB_CHECK(self.dim() > 0 && other.dim() > 0, Shape, "both arguments to matmul need to be at least 1D, but they are %lldD and %lldD",
+  FB_CHECK(self.dim() > 0 && other.dim() > 0, Shape,
+           "both arguments to matmul need to be at least 1D, but they are %lldD and %lldD",
            static_cast<long long>(self.dim()), static_cast<long long>(other.dim()));
   if (self.dim() == 1 && other.dim() == 1) return dot(self, other);
   if (self.dim() == 2 && other.dim() == 2) return mm(self, other);
@@ -202,8 +224,8 @@ Tensor matmul(const Tensor& self, const Tensor& other) {
     const Tensor a = self.dim() == 1 ? asMatrix(self, true) : foldRows(self), b = asMatrix(other, false);
     const int64_t m = a.sizes()[0], k = a.sizes()[1];
     if (k != b.sizes()[0]) {
-      FB_CHECK(other.dim() == 2, Shape, "size mismatch, got %lld, %lldx%lld,%lld", static_cast<long long>(m), static_cast<long long>(m),
-               static_cast<long long>(k), static_cast<long long>(b.sizes()[0]));
+      FB_CHECK(other.dim() == 2, Shape, "size mismatch, got %lld, %lldx%lld,%lld", static_cast<long long>(m),
+               static_cast<long long>(m), static_cast<long long>(k), static_cast<long long>(b.sizes()[0]));
       notConformable(m, k, b.sizes()[0], b.sizes()[1]);
     }
     checkSameDtype(self, other);
@@ -228,13 +250,18 @@ namespace {
 Tensor expanded(const Tensor& self, int64_t m, int64_t n) {
   const Dims target{m, n};
   Dims strides(2, 0);
-  FB_CHECK(self.dim() <= 2, Shape, "expand(%s{%s}, size=[%lld, %lld]): the number of sizes provided (2) must be greater or equal to the number of dimensions in the tensor (%lld)",
-           scalarTypeName(self.dtype()), shapeString(self.sizes()).c_str(), static_cast<long long>(m), static_cast<long long>(n), static_cast<long long>(self.dim()));
+  FB_CHECK(self.dim() <= 2, Shape,
+           "expand(%s{%s}, size=[%lld, %lld]): the number of sizes provided (2) must be greater or equal to the number "
+           "of dimensions in the tensor (%lld)",
+           scalarTypeName(self.dtype()), shapeString(self.sizes()).c_str(), static_cast<long long>(m),
+           static_cast<long long>(n), static_cast<long long>(self.dim()));
   for (int64_t d = 0; d < self.dim(); ++d) {
     const int64_t at = 2 - self.dim() + d, have = self.sizes()[d];
     FB_CHECK(have == target[at] || have == 1, Shape,
-             "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton dimension %lld.  Target sizes: %s.  Tensor sizes: %s",
-             static_cast<long long>(target[at]), static_cast<long long>(have), static_cast<long long>(at), shapeString(target).c_str(), shapeString(self.sizes()).c_str());
+             "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton dimension "
+             "%lld.  Target sizes: %s.  Tensor sizes: %s",
+             static_cast<long long>(target[at]), static_cast<long long>(have), static_cast<long long>(at),
+             shapeString(target).c_str(), shapeString(self.sizes()).c_str());
     if (have != 1) strides[at] = self.strides()[d];
   }
   return aliasTensor(self, target, strides, self.storageOffset());
@@ -248,7 +275,8 @@ void scaleAdd(const Tensor& out, Scalar beta, const Tensor& add, Scalar alpha) {
     const T* x = add.ptr<T>();
     for (int64_t i = 0; i < out.numel(); ++i) {
       if constexpr (std::is_integral_v<T>) {
-        o[i] = static_cast<T>(static_cast<uint64_t>(beta.toInt()) * static_cast<uint64_t>(o[i]) + static_cast<uint64_t>(alpha.toInt()) * static_cast<uint64_t>(x[i]));
+        o[i] = static_cast<T>(static_cast<uint64_t>(beta.toInt()) * static_cast<uint64_t>(o[i]) +
+                              static_cast<uint64_t>(alpha.toInt()) * static_cast<uint64_t>(x[i]));
       } else if constexpr (!std::is_same_v<T, Bool8>) {
         using C = Compute<T>;
         // beta = 0 ignores what is there, NaN included.
@@ -288,7 +316,8 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar 
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   FB_CHECK(input.dim() > 0, Shape, "linear: input must be at least 1D, but it is 0D");
-  FB_CHECK(weight.dim() == 2 || weight.dim() == 1, Shape, "linear: weight must be 1D or 2D, but it is %lldD", static_cast<long long>(weight.dim()));
+  FB_CHECK(weight.dim() == 2 || weight.dim() == 1, Shape, "linear: weight must be 1D or 2D, but it is %lldD",
+           static_cast<long long>(weight.dim()));
   if (weight.dim() == 1) {
     FB_CHECK(!bias.defined(), Shape, "linear: a bias needs a 2D weight");
     return matmul(input, weight);
@@ -302,10 +331,13 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
     checkSameDtype(input, bias);
     const Tensor row = expanded(bias, m, outs);
     FB_CHECK(row.strides()[0] == 0, Shape, "linear: bias must be 1D, got shape %s", shapeString(bias.sizes()).c_str());
-    add = row.strides()[1] == 1 ? bias : contiguousOf(aliasTensor(row, Dims{outs}, Dims{row.strides()[1]}, row.storageOffset()));
+    add = row.strides()[1] == 1
+              ? bias
+              : contiguousOf(aliasTensor(row, Dims{outs}, Dims{row.strides()[1]}, row.storageOffset()));
   }
   Tensor out = emptyTensor(Dims{m, outs}, input.dtype(), input.device());
-  const Tensor transposed = aliasTensor(weight, Dims{in, outs}, Dims{weight.strides()[1], weight.strides()[0]}, weight.storageOffset());
+  const Tensor transposed =
+      aliasTensor(weight, Dims{in, outs}, Dims{weight.strides()[1], weight.strides()[0]}, weight.storageOffset());
   multiplyInto(out, x, transposed, add);
   Dims sizes(input.sizes());
   sizes.back() = outs;

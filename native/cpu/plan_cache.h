@@ -17,7 +17,8 @@ inline uint64_t mixHash(uint64_t h, uint64_t v) {
 template <class Key, class Plan, class Hash>
 class PlanCache {
  public:
-  /// The plan of `key`; `make` builds it when it is not there. The least recently used plans go when there are too many.
+  /// The plan of `key`; `make` builds it when it is not there. The least recently used plans go when there are too
+  /// many.
   template <class Make>
   Ref<Plan> find(const Key& key, Make&& make) {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -17,8 +17,8 @@ struct Pool2x2 {
 struct PoolKernels {
   /// `index` gets flat positions in the plane.
   void (*max)(const Pool2x2& s, const float* x, float* y, int64_t* index);
-  /// dx of the same pooling, for planes that the windows cover (width = 2 outW, height = 2 outH). False when some index lies outside
-  /// its window: then nothing can be said about dx. Needs the tables.
+  /// dx of the same pooling, for planes that the windows cover (width = 2 outW, height = 2 outH). False when some index
+  /// lies outside its window: then nothing can be said about dx. Needs the tables.
   bool (*maxBackward)(const Pool2x2& s, const float* dy, const int64_t* index, float* dx);
 };
 FB_DECLARE_ISA(const PoolKernels, poolKernels);

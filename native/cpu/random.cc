@@ -1,6 +1,6 @@
 // Random draws with PyTorch 1.13's CPU algorithms over its mt19937, so that one seed gives PyTorch's numbers.
-// Source: aten/src/ATen/native/cpu/DistributionTemplates.h, core/TransformationHelper.h, native/cpu/MultinomialKernel.cpp and
-// native/TensorFactories.cpp (randperm) of PyTorch.
+// Source: aten/src/ATen/native/cpu/DistributionTemplates.h, core/TransformationHelper.h,
+// native/cpu/MultinomialKernel.cpp and native/TensorFactories.cpp (randperm) of PyTorch.
 #include <limits>
 
 #include "cpu/extern_common.h"
@@ -64,7 +64,8 @@ const Tensor& uniform_(const Tensor& self, double from, double to, Generator* ge
     using C = Compute<T>;
     FB_CHECK(from <= to, Value, "uniform_ expects to return a [from, to) range, but found from=%g > to=%g", from, to);
     FB_CHECK(to - from <= static_cast<double>(std::numeric_limits<C>::max()), Value,
-             "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%g and from=%g which result in to-from to exceed the limit",
+             "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%g and from=%g which result in "
+             "to-from to exceed the limit",
              scalarTypeName(self.dtype()), to, from);
     Generator& g = pick(generator);
     std::lock_guard<std::mutex> lock(g.mutex);
@@ -141,27 +142,31 @@ const Tensor& exponential_(const Tensor& self, double lambd, Generator* generato
   std::lock_guard<std::mutex> lock(g.mutex);
   dispatchFloat(self.dtype(), "exponential_cpu", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    eachElement<T>(self, [&](T& x) { x = static_cast<T>(static_cast<Compute<T>>(-1.0 / lambd * std::log(1.0 - g.uniform53()))); });
+    eachElement<T>(
+        self, [&](T& x) { x = static_cast<T>(static_cast<Compute<T>>(-1.0 / lambd * std::log(1.0 - g.uniform53()))); });
   });
   self.bumpVersion();
   return self;
 }
 
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator) {
-  FB_CHECK(low < high, Value, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld", static_cast<long long>(low),
-           static_cast<long long>(high));
+  FB_CHECK(low < high, Value, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+           static_cast<long long>(low), static_cast<long long>(high));
   Generator& g = pick(generator);
   std::lock_guard<std::mutex> lock(g.mutex);
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   dispatchAll(self.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     if constexpr (std::is_integral_v<T>) {
-      FB_CHECK(low >= static_cast<int64_t>(std::numeric_limits<T>::min()) && low <= static_cast<int64_t>(std::numeric_limits<T>::max()), Value,
-               "from is out of bounds for %s", scalarTypeName(self.dtype()));
-      FB_CHECK(high - 1 >= static_cast<int64_t>(std::numeric_limits<T>::min()) && high - 1 <= static_cast<int64_t>(std::numeric_limits<T>::max()),
+      FB_CHECK(low >= static_cast<int64_t>(std::numeric_limits<T>::min()) &&
+                   low <= static_cast<int64_t>(std::numeric_limits<T>::max()),
+               Value, "from is out of bounds for %s", scalarTypeName(self.dtype()));
+      FB_CHECK(high - 1 >= static_cast<int64_t>(std::numeric_limits<T>::min()) &&
+                   high - 1 <= static_cast<int64_t>(std::numeric_limits<T>::max()),
                Value, "to - 1 is out of bounds for %s", scalarTypeName(self.dtype()));
     }
-    constexpr bool wide = std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, BFloat16>;
+    constexpr bool wide = std::is_same_v<T, int64_t> || std::is_same_v<T, double> || std::is_same_v<T, float> ||
+                          std::is_same_v<T, BFloat16>;
     eachElement<T>(self, [&](T& x) {
       const uint64_t r = wide && range >= (uint64_t{1} << 32) ? g.random64() : g.random();
       const int64_t v = static_cast<int64_t>(r % range + static_cast<uint64_t>(low));
@@ -173,7 +178,8 @@ const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator*
 }
 
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
-  FB_CHECK(n >= 0, Shape, "Trying to create tensor with negative dimension %lld: [%lld]", static_cast<long long>(n), static_cast<long long>(n));
+  FB_CHECK(n >= 0, Shape, "Trying to create tensor with negative dimension %lld: [%lld]", static_cast<long long>(n),
+           static_cast<long long>(n));
   Tensor out = emptyTensor(Dims{n}, DType::Int64);
   int64_t* r = out.ptr<int64_t>();
   Generator& g = pick(generator);
@@ -186,7 +192,6 @@ Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
   return castOf(out, dtype.value_or(DType::Int64));
 }
 
-
 namespace {
 
 // Without replacement (or a single draw): the k largest of p / Exp(1), PyTorch's exponential race.
@@ -197,7 +202,8 @@ Tensor raceDraw(const Tensor& p, int64_t count, Generator* generator) {
     using T = typename decltype(tag)::type;
     const T* a = p.ptr<T>();
     T* b = q.ptr<T>();
-    for (int64_t i = 0; i < p.numel(); ++i) b[i] = static_cast<T>(static_cast<Compute<T>>(a[i]) / static_cast<Compute<T>>(b[i]));
+    for (int64_t i = 0; i < p.numel(); ++i)
+      b[i] = static_cast<T>(static_cast<Compute<T>>(a[i]) / static_cast<Compute<T>>(b[i]));
   });
   return std::get<1>(topk(q, count, -1, true, true));
 }
@@ -206,10 +212,12 @@ Tensor raceDraw(const Tensor& p, int64_t count, Generator* generator) {
 
 Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Generator* generator) {
   FB_CHECK(self.dim() == 1 || self.dim() == 2, Shape, "prob_dist must be 1 or 2 dim");
-  FB_CHECK(isFloating(self.dtype()), Type, "multinomial only supports floating-point dtypes for input, got: %s", scalarTypeName(self.dtype()));
+  FB_CHECK(isFloating(self.dtype()), Type, "multinomial only supports floating-point dtypes for input, got: %s",
+           scalarTypeName(self.dtype()));
   FB_CHECK(numSamples > 0, Value, "cannot sample n_sample <= 0 samples");
   const int64_t categories = self.size(-1), rows = self.dim() == 2 ? self.size(0) : 1;
-  FB_CHECK(replacement || numSamples <= categories, Value, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  FB_CHECK(replacement || numSamples <= categories, Value,
+           "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   FB_CHECK(categories <= (int64_t{1} << 24), Value, "number of categories cannot exceed 2^24");
   const Tensor p = contiguousOf(self);
   dispatchFloat(p.dtype(), "multinomial", [&](auto tag) {

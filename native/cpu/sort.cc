@@ -40,23 +40,27 @@ void eachLine(const Tensor& self, const Tensor& values, const Tensor& indices, i
     f(line, values.ptr<T>() + to, indices.ptr<int64_t>() + to, so);
   };
   if (self.dim() == 0) return one(0, 0);
-  forEachLine<2>(self.sizes(), dim, {self.strides(), values.strides()}, [&](const std::array<int64_t, 2>& at) { one(at[0], at[1]); });
+  forEachLine<2>(self.sizes(), dim, {self.strides(), values.strides()},
+                 [&](const std::array<int64_t, 2>& at) { one(at[0], at[1]); });
 }
 
 }  // namespace
 
 std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable) {
   dim = wrapDim(dim, self.dim());
-  Tensor values = emptyTensor(self.sizes(), self.dtype(), self.device()), indices = emptyTensor(self.sizes(), DType::Int64);
+  Tensor values = emptyTensor(self.sizes(), self.dtype(), self.device()),
+         indices = emptyTensor(self.sizes(), DType::Int64);
   if (self.numel() == 0) return {values, indices};
   dispatchAll(self.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     eachLine<T>(self, values, indices, dim, [&](std::vector<Entry<T>>& line, T* v, int64_t* ix, int64_t step) {
       // Always stable, as PyTorch's CPU sort is.
       if (descending)
-        std::stable_sort(line.begin(), line.end(), [](const Entry<T>& a, const Entry<T>& b) { return lessThan(b.value, a.value); });
+        std::stable_sort(line.begin(), line.end(),
+                         [](const Entry<T>& a, const Entry<T>& b) { return lessThan(b.value, a.value); });
       else
-        std::stable_sort(line.begin(), line.end(), [](const Entry<T>& a, const Entry<T>& b) { return lessThan(a.value, b.value); });
+        std::stable_sort(line.begin(), line.end(),
+                         [](const Entry<T>& a, const Entry<T>& b) { return lessThan(a.value, b.value); });
       for (size_t i = 0; i < line.size(); ++i) {
         v[static_cast<int64_t>(i) * step] = line[i].value;
         ix[static_cast<int64_t>(i) * step] = line[i].index;
@@ -101,18 +105,23 @@ Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
     using T = typename decltype(tag)::type;
     const T* s = in.ptr<T>();
     T* o = result.ptr<T>();
-    const int64_t n = in.dim() ? in.sizes()[dim] : 1, ss = in.dim() ? in.strides()[dim] : 1, so = in.dim() ? result.strides()[dim] : 1;
+    const int64_t n = in.dim() ? in.sizes()[dim] : 1, ss = in.dim() ? in.strides()[dim] : 1,
+                  so = in.dim() ? result.strides()[dim] : 1;
     const auto one = [&](int64_t from, int64_t to) {
       if constexpr (std::is_integral_v<T> || std::is_same_v<T, Bool8>) {
         uint64_t sum = 0;
-        for (int64_t i = 0; i < n; ++i) o[to + i * so] = fromScalar<T>(Scalar(static_cast<int64_t>(sum += static_cast<uint64_t>(s[from + i * ss]))));
+        for (int64_t i = 0; i < n; ++i)
+          o[to + i * so] = fromScalar<T>(Scalar(static_cast<int64_t>(sum += static_cast<uint64_t>(s[from + i * ss]))));
       } else {
         Wide<T> sum = 0;
-        for (int64_t i = 0; i < n; ++i) o[to + i * so] = static_cast<T>(static_cast<Compute<T>>(sum += static_cast<Wide<T>>(static_cast<Compute<T>>(s[from + i * ss]))));
+        for (int64_t i = 0; i < n; ++i)
+          o[to + i * so] = static_cast<T>(
+              static_cast<Compute<T>>(sum += static_cast<Wide<T>>(static_cast<Compute<T>>(s[from + i * ss]))));
       }
     };
     if (in.dim() == 0) return one(0, 0);
-    forEachLine<2>(in.sizes(), dim, {in.strides(), result.strides()}, [&](const std::array<int64_t, 2>& at) { one(at[0], at[1]); });
+    forEachLine<2>(in.sizes(), dim, {in.strides(), result.strides()},
+                   [&](const std::array<int64_t, 2>& at) { one(at[0], at[1]); });
   });
   return result;
 }

@@ -1,4 +1,5 @@
-// A library step that has no direct form: its op runs by name on tensors around the buffers, and the results are copied.
+// A library step that has no direct form: its op runs by name on tensors around the buffers, and the results are
+// copied.
 #include "cpu/drivers.h"
 #include "flambeau/autograd.h"
 #include "flambeau/boxed.h"
@@ -19,20 +20,23 @@ Tensor around(const StepTensor& t, void* data) {
   int64_t last = 0;
   for (size_t d = 0; d < t.sizes.size(); ++d) last += (t.sizes[d] - 1) * t.strides[d];
   const size_t bytes = t.numel ? static_cast<size_t>(last + 1) * itemSize(t.dtype) : 0;
-  Ref<Storage> storage = Storage::borrow(data, bytes, [](void*) {}, nullptr);
+  Ref<Storage> storage = Storage::borrow(
+      data, bytes, [](void*) {}, nullptr);
   return Tensor(TensorImpl::create(std::move(storage), t.dtype, t.sizes, t.strides, 0));
 }
 
 class BoxedStep : public PreparedStep {
  public:
   BoxedStep(const StepMeta& meta, ResolvedStep step) : meta_(meta), step_(std::move(step)) {
-    // Recorded in-place ops carry their plain name; some exist only in place and then run on a copy of their first operand.
+    // Recorded in-place ops carry their plain name; some exist only in place and then run on a copy of their first
+    // operand.
     name_ = meta.op;
     if (!boxed::exists(name_) && boxed::exists(name_ + "_")) {
       name_ += "_";
       inPlace_ = true;
     }
-    if (!boxed::exists(name_)) throw Error(ErrorKind::Value, "graph program: unknown op '" + meta.op + "' in a library step");
+    if (!boxed::exists(name_))
+      throw Error(ErrorKind::Value, "graph program: unknown op '" + meta.op + "' in a library step");
     // Attribute names point into meta_.
     for (size_t i = 0; i < step_.attrs.size(); ++i) step_.attrs[i].name = meta_.attrs[i].name.c_str();
   }
@@ -44,10 +48,18 @@ class BoxedStep : public PreparedStep {
     for (size_t i = 0; i < meta_.inputs.size(); ++i) {
       const StepOperand& o = meta_.inputs[i];
       switch (o.kind) {
-        case StepOperand::Kind::None: inputs.emplace_back(); break;
-        case StepOperand::Kind::Number: inputs.emplace_back(o.number); break;
-        case StepOperand::Kind::Live: inputs.emplace_back(Scalar(scalars[static_cast<size_t>(o.live)])); break;
-        case StepOperand::Kind::Tensor: inputs.emplace_back(around(step_.operands[i][0], buffers[at++])); break;
+        case StepOperand::Kind::None:
+          inputs.emplace_back();
+          break;
+        case StepOperand::Kind::Number:
+          inputs.emplace_back(o.number);
+          break;
+        case StepOperand::Kind::Live:
+          inputs.emplace_back(Scalar(scalars[static_cast<size_t>(o.live)]));
+          break;
+        case StepOperand::Kind::Tensor:
+          inputs.emplace_back(around(step_.operands[i][0], buffers[at++]));
+          break;
         case StepOperand::Kind::List: {
           TensorList list;
           for (const StepTensor& t : step_.operands[i]) list.push_back(around(t, buffers[at++]));
@@ -68,10 +80,11 @@ class BoxedStep : public PreparedStep {
       boxed::call(name_, inputs, attrs);
     } else {
       const TensorList results = boxed::call(name_, inputs, attrs);
-      FB_CHECK(results.size() == outputs.size(), Internal, "graph program: step '%s' gave %zu results instead of %zu", meta_.op.c_str(), results.size(),
-               outputs.size());
+      FB_CHECK(results.size() == outputs.size(), Internal, "graph program: step '%s' gave %zu results instead of %zu",
+               meta_.op.c_str(), results.size(), outputs.size());
       for (size_t i = 0; i < results.size(); ++i) {
-        FB_CHECK(Dims(results[i].sizes()) == Dims(outputs[i].sizes()), Shape, "graph program: step '%s' gave shape %s instead of %s", meta_.op.c_str(),
+        FB_CHECK(Dims(results[i].sizes()) == Dims(outputs[i].sizes()), Shape,
+                 "graph program: step '%s' gave shape %s instead of %s", meta_.op.c_str(),
                  shapeString(results[i].sizes()).c_str(), shapeString(outputs[i].sizes()).c_str());
         cpu::copyInto(outputs[i], results[i]);
       }
@@ -91,6 +104,8 @@ class BoxedStep : public PreparedStep {
 
 }  // namespace
 
-std::shared_ptr<PreparedStep> prepareBoxed(const StepMeta& meta, ResolvedStep step) { return std::make_shared<BoxedStep>(meta, std::move(step)); }
+std::shared_ptr<PreparedStep> prepareBoxed(const StepMeta& meta, ResolvedStep step) {
+  return std::make_shared<BoxedStep>(meta, std::move(step));
+}
 
 }  // namespace flambeau::runtime

@@ -12,7 +12,8 @@
 
 namespace flambeau {
 
-/// The opaque `graph` of a run: what runtime->call needs. Exceptions cannot pass through the program's C code: they wait here.
+/// The opaque `graph` of a run: what runtime->call needs. Exceptions cannot pass through the program's C code: they
+/// wait here.
 struct GraphCall {
   GraphProgram* program;
   std::span<const long long> dims;
@@ -23,7 +24,8 @@ struct GraphCall {
     auto* self = static_cast<GraphCall*>(graph);
     try {
       auto& steps = self->program->steps_;
-      FB_CHECK(k >= 0 && static_cast<size_t>(k) < steps.size(), Compile, "graph program: call of step %d, but there are %zu", k, steps.size());
+      FB_CHECK(k >= 0 && static_cast<size_t>(k) < steps.size(), Compile,
+               "graph program: call of step %d, but there are %zu", k, steps.size());
       steps[static_cast<size_t>(k)]->run(buffers, self->dims, self->scalars);
       return 0;
     } catch (...) {
@@ -58,7 +60,8 @@ Ref<GraphProgram> GraphProgram::load(const std::string& soPath, const std::strin
   Ref<GraphProgram> g(new GraphProgram());
   g->meta_ = runtime::ProgramMeta::parse(metaJson);
   const auto& meta = g->meta_;
-  FB_CHECK(captures.size() == meta.captures.size(), Value, "graph program: %zu captured tensors given, but it was compiled with %zu", captures.size(),
+  FB_CHECK(captures.size() == meta.captures.size(), Value,
+           "graph program: %zu captured tensors given, but it was compiled with %zu", captures.size(),
            meta.captures.size());
   g->captures_ = std::move(captures);
   const auto expect = [&](const runtime::TensorMeta& t) {
@@ -86,7 +89,8 @@ Ref<GraphProgram> GraphProgram::load(const std::string& soPath, const std::strin
   const auto abi = reinterpret_cast<int (*)()>(dlsym(g->library_, "fb_graph_abi"));
   g->entry_ = reinterpret_cast<int (*)(const fb_run_args*)>(dlsym(g->library_, "fb_graph_run"));
   FB_CHECK(abi && g->entry_, Compile, "graph program: '%s' is no graph program", soPath.c_str());
-  FB_CHECK(abi() == FB_RUNTIME_ABI, Compile, "graph program: '%s' was built for ABI %d, this runtime speaks %d", soPath.c_str(), abi(), FB_RUNTIME_ABI);
+  FB_CHECK(abi() == FB_RUNTIME_ABI, Compile, "graph program: '%s' was built for ABI %d, this runtime speaks %d",
+           soPath.c_str(), abi(), FB_RUNTIME_ABI);
   for (const auto& s : meta.steps) g->steps_.push_back(std::make_unique<runtime::LibraryStep>(s));
   return g;
 }
@@ -103,13 +107,16 @@ bool GraphProgram::guard(TensorSpan inputs, std::vector<long long>& dims, std::s
     return false;
   };
   const size_t ni = meta.inputs.size();
-  if (inputs.size() != ni) return fail("expected " + std::to_string(ni) + " tensors, got " + std::to_string(inputs.size()));
+  if (inputs.size() != ni)
+    return fail("expected " + std::to_string(ni) + " tensors, got " + std::to_string(inputs.size()));
   if (meta.gradEnabled && *meta.gradEnabled != autograd::gradEnabled())
     return fail(std::string("grad mode: expected ") + (*meta.gradEnabled ? "enabled" : "disabled"));
   dims.clear();
   for (const auto& s : meta.symbols) {
     const Tensor& t = inputs[static_cast<size_t>(s.input)];
-    if (!t.defined() || s.dim >= t.dim()) return fail("input " + std::to_string(s.input) + ": expected at least " + std::to_string(s.dim + 1) + " dimensions");
+    if (!t.defined() || s.dim >= t.dim())
+      return fail("input " + std::to_string(s.input) + ": expected at least " + std::to_string(s.dim + 1) +
+                  " dimensions");
     dims.push_back(t.sizes()[static_cast<size_t>(s.dim)]);
   }
   for (size_t i = 0; i < expected_.size(); ++i) {
@@ -119,36 +126,44 @@ bool GraphProgram::guard(TensorSpan inputs, std::vector<long long>& dims, std::s
     const size_t at = input ? i : i - ni;
     const Guarded& e = expected_[i];
     if (!t.defined()) return fail(describe(what, at, "a tensor", "none"));
-    if (t.dtype() != e.dtype) return fail(describe(what, at, "dtype " + std::string(dtypeName(e.dtype)), std::string(dtypeName(t.dtype()))));
+    if (t.dtype() != e.dtype)
+      return fail(describe(what, at, "dtype " + std::string(dtypeName(e.dtype)), std::string(dtypeName(t.dtype()))));
     if (t.device().type != DeviceType::CPU) return fail(describe(what, at, "device cpu", t.device().str()));
     const TensorImpl* impl = t.impl();
     if (e.symbolic) {
       const auto& m = meta.inputs[at];
       const Dims sizes = m.sizes(dims.data());
-      if (!(impl->sizes == sizes)) return fail(describe(what, at, "shape " + shapeString(sizes), shapeString(impl->sizes)));
+      if (!(impl->sizes == sizes))
+        return fail(describe(what, at, "shape " + shapeString(sizes), shapeString(impl->sizes)));
       const Dims steps = m.stepsOf(dims.data(), sizes);
       for (size_t d = 0; d < sizes.size(); ++d)
-        if (sizes[d] > 1 && impl->strides[d] != steps[d]) return fail(describe(what, at, "strides " + shapeString(steps), shapeString(impl->strides)));
+        if (sizes[d] > 1 && impl->strides[d] != steps[d])
+          return fail(describe(what, at, "strides " + shapeString(steps), shapeString(impl->strides)));
     } else {
-      if (!(impl->sizes == e.sizes)) return fail(describe(what, at, "shape " + shapeString(e.sizes), shapeString(impl->sizes)));
+      if (!(impl->sizes == e.sizes))
+        return fail(describe(what, at, "shape " + shapeString(e.sizes), shapeString(impl->sizes)));
       if (!(impl->strides == e.strides))
         for (size_t d = 0; d < e.sizes.size(); ++d)  // a dimension of extent one has no stride that matters
-          if (e.sizes[d] > 1 && impl->strides[d] != e.strides[d]) return fail(describe(what, at, "strides " + shapeString(e.strides), shapeString(impl->strides)));
+          if (e.sizes[d] > 1 && impl->strides[d] != e.strides[d])
+            return fail(describe(what, at, "strides " + shapeString(e.strides), shapeString(impl->strides)));
     }
     const auto& wanted = input ? meta.inputs[at].requiresGrad : meta.captures[at].requiresGrad;
-    if (wanted && *wanted != t.requiresGrad()) return fail(describe(what, at, *wanted ? "requiresGrad" : "no requiresGrad", *wanted ? "none" : "one"));
+    if (wanted && *wanted != t.requiresGrad())
+      return fail(describe(what, at, *wanted ? "requiresGrad" : "no requiresGrad", *wanted ? "none" : "one"));
   }
   for (const auto& r : meta.gradReads) {
     const Tensor grad = slot(inputs, r.leaf).grad();
-    const std::string where = "grad of " + std::string(r.leaf.index < static_cast<int>(ni) ? "input " : "capture ") +
-                              std::to_string(r.leaf.index < static_cast<int>(ni) ? r.leaf.index : r.leaf.index - static_cast<int>(ni));
+    const std::string where =
+        "grad of " + std::string(r.leaf.index < static_cast<int>(ni) ? "input " : "capture ") +
+        std::to_string(r.leaf.index < static_cast<int>(ni) ? r.leaf.index : r.leaf.index - static_cast<int>(ni));
     if (!r.is) {
       if (grad.defined()) return fail(where + ": expected undefined, got a tensor");
     } else if (!grad.defined() || !grad.is(slot(inputs, *r.is))) {
       return fail(where + ": not the tensor it was");
     }
   }
-  // A written tensor that an input shares memory with (and did not when the graph was recorded) would be read half written.
+  // A written tensor that an input shares memory with (and did not when the graph was recorded) would be read half
+  // written.
   for (const auto& w : meta.writes) {
     const Storage* written = slot(inputs, w).impl()->storage.get();
     for (size_t i = 0; i < ni; ++i)
@@ -166,8 +181,10 @@ std::unique_ptr<GraphProgram::RunState> GraphProgram::takeState() {
   return state;
 }
 
-bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, TensorList& results, std::string& guardFailure) {
-  FB_CHECK(scalars.size() == meta_.live, Value, "graph program: %zu live scalars given, but it takes %zu", scalars.size(), meta_.live);
+bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, TensorList& results,
+                       std::string& guardFailure) {
+  FB_CHECK(scalars.size() == meta_.live, Value, "graph program: %zu live scalars given, but it takes %zu",
+           scalars.size(), meta_.live);
   std::unique_ptr<RunState> state = takeState();
   RunState& s = *state;
   struct GiveBack {
@@ -199,7 +216,8 @@ bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, Tenso
     s.arena = static_cast<char*>(std::aligned_alloc(64, s.arenaBytes));
     if (!s.arena) {
       s.arenaBytes = 0;
-      throw Error(ErrorKind::Memory, detail::formatMessage("graph program: could not allocate %zu bytes of work memory", arena));
+      throw Error(ErrorKind::Memory,
+                  detail::formatMessage("graph program: could not allocate %zu bytes of work memory", arena));
     }
   }
   fb_run_args args{};
@@ -221,11 +239,13 @@ bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, Tenso
   const int code = entry_(&args);
   for (const auto& w : meta_.writes) slot(inputs, w).bumpVersion();
   if (call.error) std::rethrow_exception(call.error);
-  if (code >= 1000 && static_cast<size_t>(code - 1000) < meta_.errors.size()) throw Error(ErrorKind::Index, meta_.errors[static_cast<size_t>(code - 1000)]);
+  if (code >= 1000 && static_cast<size_t>(code - 1000) < meta_.errors.size())
+    throw Error(ErrorKind::Index, meta_.errors[static_cast<size_t>(code - 1000)]);
   FB_CHECK(code == 0, Internal, "graph program: failed with code %d", code);
 
   // A leaf's gradient is set after the run: the program may still have read the old one.
-  for (const auto& w : meta_.gradWrites) slot(inputs, w.leaf).setGrad(w.output < 0 ? Tensor() : s.fresh[static_cast<size_t>(w.output)]);
+  for (const auto& w : meta_.gradWrites)
+    slot(inputs, w.leaf).setGrad(w.output < 0 ? Tensor() : s.fresh[static_cast<size_t>(w.output)]);
   results.clear();
   size_t fresh = 0;
   for (size_t i = 0; i < meta_.results; ++i) {

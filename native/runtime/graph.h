@@ -14,12 +14,13 @@ namespace flambeau {
 
 class GraphProgram : public RefCounted {
  public:
-  /// Loads a program. Throws Error(Compile) when the shared object does not load or speaks another ABI, Error(File) for damaged
-  /// metadata, Error(Value) for captures that do not fit.
+  /// Loads a program. Throws Error(Compile) when the shared object does not load or speaks another ABI, Error(File) for
+  /// damaged metadata, Error(Value) for captures that do not fit.
   static Ref<GraphProgram> load(const std::string& soPath, const std::string& metaJson, TensorList captures);
 
-  /// Runs it. False: a guard failed, nothing was run, and `guardFailure` says which. Inputs, scalars (the live ones) and results
-  /// are in the order of the metadata. Errors of kernels are thrown; tensors written before an error stay written.
+  /// Runs it. False: a guard failed, nothing was run, and `guardFailure` says which. Inputs, scalars (the live ones)
+  /// and results are in the order of the metadata. Errors of kernels are thrown; tensors written before an error stay
+  /// written.
   bool run(TensorSpan inputs, std::span<const double> scalars, TensorList& results, std::string& guardFailure);
 
   const TensorList& captures() const { return captures_; }

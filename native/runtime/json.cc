@@ -24,7 +24,8 @@ class JsonParser {
     throw Error(ErrorKind::File, detail::formatMessage("graph metadata: %s at byte %zu", why, at_));
   }
   void space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+      ++at_;
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void expect(char c, const char* why) {
@@ -43,8 +44,12 @@ class JsonParser {
     space();
     Json j;
     switch (peek()) {
-      case '{': object(j, depth); break;
-      case '[': array(j, depth); break;
+      case '{':
+        object(j, depth);
+        break;
+      case '[':
+        array(j, depth);
+        break;
       case '"':
         j.kind_ = Json::Kind::String;
         j.string_ = string();
@@ -58,7 +63,8 @@ class JsonParser {
       case 'n':
         if (!word("null")) fail("unknown word");
         break;
-      default: number(j);
+      default:
+        number(j);
     }
     return j;
   }
@@ -108,7 +114,10 @@ class JsonParser {
     unsigned code = 0;
     for (int i = 0; i < 4; ++i) {
       const char c = peek();
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) fail("bad \\u escape");
       code = code * 16 + static_cast<unsigned>(digit);
       ++at_;
@@ -149,14 +158,26 @@ class JsonParser {
       const char e = peek();
       ++at_;
       switch (e) {
-        case 'n': out += '\n'; break;
-        case 't': out += '\t'; break;
-        case 'r': out += '\r'; break;
-        case 'b': out += '\b'; break;
-        case 'f': out += '\f'; break;
+        case 'n':
+          out += '\n';
+          break;
+        case 't':
+          out += '\t';
+          break;
+        case 'r':
+          out += '\r';
+          break;
+        case 'b':
+          out += '\b';
+          break;
+        case 'f':
+          out += '\f';
+          break;
         case '"':
         case '\\':
-        case '/': out += e; break;
+        case '/':
+          out += e;
+          break;
         case 'u': {
           unsigned code = hex4();
           if (code >= 0xd800 && code < 0xdc00) {
@@ -168,7 +189,8 @@ class JsonParser {
           utf8(out, code);
           break;
         }
-        default: fail("unknown escape");
+        default:
+          fail("unknown escape");
       }
     }
   }

@@ -53,7 +53,8 @@ Slot slotOf(const Json& j, size_t inputs, size_t captures) {
 Scalar scalarOf(const Json& j, bool floating = false) {
   if (j.isBool()) return Scalar(j.boolean("number"));
   const double d = j.number("number");
-  if (!floating && d == std::floor(d) && std::abs(d) < 9e15 && !(d == 0 && std::signbit(d))) return Scalar(static_cast<int64_t>(d));
+  if (!floating && d == std::floor(d) && std::abs(d) < 9e15 && !(d == 0 && std::signbit(d)))
+    return Scalar(static_cast<int64_t>(d));
   return Scalar(d);
 }
 
@@ -88,7 +89,9 @@ StepAttr attrOf(const std::string& name, const Json& j, const Symbols& symbols) 
   } else {
     // Numbers that are all integers (or symbolic) are an int[]; else a float[].
     bool integral = true;
-    for (const Json& v : j.array("attribute")) integral &= v.isString() ? !nonFinite(v.string("attribute")) : v.number("attribute") == std::floor(v.number("attribute"));
+    for (const Json& v : j.array("attribute"))
+      integral &=
+          v.isString() ? !nonFinite(v.string("attribute")) : v.number("attribute") == std::floor(v.number("attribute"));
     a.kind = integral ? Kind::Ints : Kind::Floats;
     for (const Json& v : j.array("attribute")) {
       if (integral) a.ints.push_back(DimExpr::parse(v, symbols));
@@ -196,7 +199,9 @@ DimExpr DimExpr::parse(const Json& j, const Symbols& symbols) {
 }
 
 bool TensorMeta::symbolic() const {
-  const auto any = [](const std::vector<DimExpr>& v) { return std::any_of(v.begin(), v.end(), [](const DimExpr& d) { return d.symbolic(); }); };
+  const auto any = [](const std::vector<DimExpr>& v) {
+    return std::any_of(v.begin(), v.end(), [](const DimExpr& d) { return d.symbolic(); });
+  };
   return any(shape) || any(strides);
 }
 
@@ -233,7 +238,8 @@ ProgramMeta ProgramMeta::parse(std::string_view text) {
   for (const Json& t : j.at("captures").array("captures")) m.captures.push_back(tensorOf(t, names));
   const size_t ni = m.inputs.size(), nc = m.captures.size();
   for (const Symbol& s : m.symbols)
-    if (s.input < 0 || s.input >= static_cast<int>(ni) || s.dim < 0 || s.dim >= static_cast<int>(m.inputs[s.input].shape.size()))
+    if (s.input < 0 || s.input >= static_cast<int>(ni) || s.dim < 0 ||
+        s.dim >= static_cast<int>(m.inputs[s.input].shape.size()))
       bad("symbol '" + s.name + "' is read from a dimension that does not exist");
   if (const Json* live = j.find("live"); live && !live->isNull()) {
     const int64_t n = live->integer("live");

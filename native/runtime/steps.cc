@@ -44,7 +44,13 @@ class GemmStep : public PreparedStep {
  public:
   // The buffer numbers of A, B, bias (-1: none) and C.
   GemmStep(cpu::ProductCalls calls, int a, int b, int bias, int c)
-      : calls_(std::move(calls)), plan_(cpu::planGemm(calls_.spec)), a_(a), b_(b), bias_(bias), c_(c), width_(static_cast<int64_t>(itemSize(calls_.spec.dtype))) {}
+      : calls_(std::move(calls)),
+        plan_(cpu::planGemm(calls_.spec)),
+        a_(a),
+        b_(b),
+        bias_(bias),
+        c_(c),
+        width_(static_cast<int64_t>(itemSize(calls_.spec.dtype))) {}
   void run(void* const* buffers, std::span<const double>) override {
     const char *a = static_cast<const char*>(buffers[a_]), *b = static_cast<const char*>(buffers[b_]);
     char* c = static_cast<char*>(buffers[c_]);
@@ -90,7 +96,9 @@ std::shared_ptr<PreparedStep> prepareGemm(const StepMeta& meta, const ResolvedSt
     for (const char* name : {"alpha", "beta"})
       for (const StepAttr& attr : meta.attrs)
         if (attr.name == name && (attr.live >= 0 || attr.scalar.toDouble() != 1)) return nullptr;
-    if (!add || add->sizes.size() != 1 || !add->contiguous || as.size() != 2 || bs.size() != 2 || add->sizes[0] != bs[1]) return nullptr;
+    if (!add || add->sizes.size() != 1 || !add->contiguous || as.size() != 2 || bs.size() != 2 ||
+        add->sizes[0] != bs[1])
+      return nullptr;
     bias = 0;
   }
   // A vector is a row on the left and a column on the right.
@@ -113,7 +121,8 @@ std::shared_ptr<PreparedStep> prepareGemm(const StepMeta& meta, const ResolvedSt
 
 class ConvStep : public PreparedStep {
  public:
-  ConvStep(const cpu::ConvCall& call, int out) : plan_(cpu::planConv(call.spec)), swap_(call.swap), bias_(call.spec.bias), out_(out) {}
+  ConvStep(const cpu::ConvCall& call, int out)
+      : plan_(cpu::planConv(call.spec)), swap_(call.swap), bias_(call.spec.bias), out_(out) {}
   void run(void* const* buffers, std::span<const double>) override {
     plan_->run(buffers[swap_ ? 1 : 0], buffers[swap_ ? 0 : 1], bias_ ? buffers[2] : nullptr, buffers[out_]);
   }
@@ -128,9 +137,11 @@ std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedSt
   if (s.outputs.size() != 1 || !s.outputs[0].contiguous || s.outputs[0].numel == 0) return nullptr;
   const DType dtype = s.outputs[0].dtype;
   const StepTensor *a = operand(s, 0, dtype), *b = operand(s, 1, dtype);
-  if (!a || !b || !a->contiguous || !b->contiguous || (dtype != DType::Float32 && dtype != DType::Float64)) return nullptr;
-  const cpu::ConvGeometry g{ints(s, "stride"), ints(s, "padding"), ints(s, "dilation"), flag(s, "transposed", false), ints(s, "outputPadding"),
-                            integer(s, "groups", 1)};
+  if (!a || !b || !a->contiguous || !b->contiguous || (dtype != DType::Float32 && dtype != DType::Float64))
+    return nullptr;
+  const cpu::ConvGeometry g{ints(s, "stride"),        ints(s, "padding"),
+                            ints(s, "dilation"),      flag(s, "transposed", false),
+                            ints(s, "outputPadding"), integer(s, "groups", 1)};
   cpu::ConvCall call;
   if (meta.op == "convolution") {
     if (a->sizes.size() != b->sizes.size()) return nullptr;
@@ -148,7 +159,8 @@ std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedSt
     const bool input = meta.op == "convolutionBackwardInput";
     const IntSpan target = ints(s, input ? "inputSize" : "weightSize");
     if (target.size() != a->sizes.size()) return nullptr;
-    call = input ? cpu::convolutionInputCall(a->sizes, b->sizes, target, g, dtype) : cpu::convolutionWeightCall(a->sizes, b->sizes, target, g, dtype);
+    call = input ? cpu::convolutionInputCall(a->sizes, b->sizes, target, g, dtype)
+                 : cpu::convolutionWeightCall(a->sizes, b->sizes, target, g, dtype);
   }
   if (!(call.result == s.outputs[0].sizes)) return nullptr;
   return std::make_shared<ConvStep>(call, meta.buffersIn);
@@ -171,7 +183,8 @@ class MaxPoolBackwardStep : public PreparedStep {
   MaxPoolBackwardStep(DType dtype, int64_t planes, IntSpan in, IntSpan out)
       : dtype_(dtype), planes_(planes), inH_(in[0]), inW_(in[1]), outH_(out[0]), outW_(out[1]) {}
   void run(void* const* buffers, std::span<const double>) override {
-    cpu::maxPoolBackwardPlanes(dtype_, planes_, inH_, inW_, outH_, outW_, buffers[0], static_cast<const int64_t*>(buffers[1]), buffers[2]);
+    cpu::maxPoolBackwardPlanes(dtype_, planes_, inH_, inW_, outH_, outW_, buffers[0],
+                               static_cast<const int64_t*>(buffers[1]), buffers[2]);
   }
 
  private:
@@ -189,17 +202,21 @@ std::shared_ptr<PreparedStep> preparePool(const StepMeta& meta, const ResolvedSt
     if (s.outputs.size() != 2) return nullptr;
     constexpr int64_t zero[1] = {0}, one[1] = {1};
     const IntSpan pad = ints(s, "padding"), dilation = ints(s, "dilation");
-    const cpu::PoolSpec spec = cpu::poolSpec("max_pool2d", a->sizes, ints(s, "kernelSize"), ints(s, "stride"), pad.empty() ? IntSpan(zero) : pad,
+    const cpu::PoolSpec spec = cpu::poolSpec("max_pool2d", a->sizes, ints(s, "kernelSize"), ints(s, "stride"),
+                                             pad.empty() ? IntSpan(zero) : pad,
                                              dilation.empty() ? IntSpan(one) : dilation, flag(s, "ceilMode", false));
     if (s.outputs[0].numel != spec.planes * spec.outH * spec.outW) return nullptr;
     return std::make_shared<MaxPoolStep>(spec, a->dtype);
   }
   const StepTensor* index = operand(s, 1, DType::Int64);
   const size_t nd = a->sizes.size();
-  if (!index || !index->contiguous || index->numel != a->numel || s.outputs.size() != 1 || s.outputs[0].sizes.size() != nd || nd < 3) return nullptr;
+  if (!index || !index->contiguous || index->numel != a->numel || s.outputs.size() != 1 ||
+      s.outputs[0].sizes.size() != nd || nd < 3)
+    return nullptr;
   const Dims& in = s.outputs[0].sizes;
   const int64_t pixels = in[nd - 1] * in[nd - 2];
-  return std::make_shared<MaxPoolBackwardStep>(a->dtype, pixels ? s.outputs[0].numel / pixels : 0, IntSpan(in).last(2), IntSpan(a->sizes).last(2));
+  return std::make_shared<MaxPoolBackwardStep>(a->dtype, pixels ? s.outputs[0].numel / pixels : 0, IntSpan(in).last(2),
+                                               IntSpan(a->sizes).last(2));
 }
 
 StepTensor resolve(const TensorMeta& m, const long long* dims) {
@@ -246,8 +263,10 @@ std::shared_ptr<PreparedStep> prepareDirect(const StepMeta& meta, const Resolved
   for (const std::string& e : meta.epilogue)
     if (e != "relu" || meta.epilogue.size() > 1) return nullptr;
   const std::string& op = meta.op;
-  if (op == "matmul" || op == "mm" || op == "bmm" || op == "linear" || op == "addmm" || op == "dot") return prepareGemm(meta, s);
-  if (op == "convolution" || op == "convolutionBackwardInput" || op == "convolutionBackwardWeight") return prepareConv(meta, s);
+  if (op == "matmul" || op == "mm" || op == "bmm" || op == "linear" || op == "addmm" || op == "dot")
+    return prepareGemm(meta, s);
+  if (op == "convolution" || op == "convolutionBackwardInput" || op == "convolutionBackwardWeight")
+    return prepareConv(meta, s);
   if (op == "maxPool2dWithIndices" || op == "maxPool2dBackward") return preparePool(meta, s);
   return nullptr;
 }
@@ -270,7 +289,8 @@ void LibraryStep::run(void* const* buffers, std::span<const long long> dims, std
   {
     std::lock_guard<std::mutex> lock(mutex_);
     const int threads = numThreads();
-    if (!prepared_ || threads != threads_ || (meta_.symbolic && !std::equal(dims.begin(), dims.end(), dims_.begin(), dims_.end()))) {
+    if (!prepared_ || threads != threads_ ||
+        (meta_.symbolic && !std::equal(dims.begin(), dims.end(), dims_.begin(), dims_.end()))) {
       prepared_ = prepare(dims);
       dims_.assign(dims.begin(), dims.end());
       threads_ = threads;

@@ -36,7 +36,8 @@ std::shared_ptr<PreparedStep> prepareDirect(const StepMeta& meta, const Resolved
 /// Any declared op by name.
 std::shared_ptr<PreparedStep> prepareBoxed(const StepMeta& meta, ResolvedStep step);
 
-/// Keeps the prepared form: prepared when the program is loaded if all extents are known, else again whenever they change.
+/// Keeps the prepared form: prepared when the program is loaded if all extents are known, else again whenever they
+/// change.
 class LibraryStep {
  public:
   explicit LibraryStep(StepMeta meta);

@@ -1,4 +1,5 @@
-// Convolutions against the definition: 1 to 3 dimensions, groups, dilation, stride, padding, transposed, gradients; both libraries.
+// Convolutions against the definition: 1 to 3 dimensions, groups, dilation, stride, padding, transposed, gradients;
+// both libraries.
 #include "cpu/conv.h"
 #include "driver_test.h"
 #include "extern_kernels.h"
@@ -12,20 +13,27 @@ namespace {
 
 // The three sums straight from the definition, in doubles.
 std::vector<double> naive(const ConvSpec& s, const Tensor& a, const Tensor& b, const Tensor& bias) {
-  const int64_t pixels = s.pixels(), depth = s.depth(), outGroup = s.outChannels / s.groups, inGroup = s.channels / s.groups;
+  const int64_t pixels = s.pixels(), depth = s.depth(), outGroup = s.outChannels / s.groups,
+                inGroup = s.channels / s.groups;
   const bool forward = s.kind == ConvSpec::Kind::Forward, input = s.kind == ConvSpec::Kind::BackwardInput;
-  std::vector<double> out(static_cast<size_t>(forward ? s.batch * s.outChannels * pixels : input ? s.batch * s.channels * s.inPixels() : s.outChannels * depth));
+  std::vector<double> out(static_cast<size_t>(forward ? s.batch * s.outChannels * pixels
+                                              : input ? s.batch * s.channels * s.inPixels()
+                                                      : s.outChannels * depth));
   for (int64_t n = 0; n < s.batch; ++n)
     for (int64_t o = 0; o < s.outChannels; ++o)
       for (int64_t q = 0; q < pixels; ++q) {
         const int64_t y = (n * s.outChannels + o) * pixels + q;
         if (forward && bias.defined()) out[y] += at(bias, o);
         for (int64_t t = 0; t < depth; ++t) {
-          const int64_t kw = t % s.kernel[2], kh = t / s.kernel[2] % s.kernel[1], kd = t / (s.kernel[2] * s.kernel[1]) % s.kernel[0];
-          const int64_t w = q % s.out[2] * s.stride[2] + kw * s.dilation[2] - s.pad[2], h = q / s.out[2] % s.out[1] * s.stride[1] + kh * s.dilation[1] - s.pad[1];
+          const int64_t kw = t % s.kernel[2], kh = t / s.kernel[2] % s.kernel[1],
+                        kd = t / (s.kernel[2] * s.kernel[1]) % s.kernel[0];
+          const int64_t w = q % s.out[2] * s.stride[2] + kw * s.dilation[2] - s.pad[2],
+                        h = q / s.out[2] % s.out[1] * s.stride[1] + kh * s.dilation[1] - s.pad[1];
           const int64_t d = q / (s.out[2] * s.out[1]) * s.stride[0] + kd * s.dilation[0] - s.pad[0];
           if (w < 0 || h < 0 || d < 0 || w >= s.in[2] || h >= s.in[1] || d >= s.in[0]) continue;
-          const int64_t x = ((n * s.channels + o / outGroup * inGroup + t / s.taps()) * s.in[0] + d) * s.in[1] * s.in[2] + h * s.in[2] + w;
+          const int64_t x =
+              ((n * s.channels + o / outGroup * inGroup + t / s.taps()) * s.in[0] + d) * s.in[1] * s.in[2] +
+              h * s.in[2] + w;
           if (forward)
             out[y] += at(a, x) * at(b, o * depth + t);
           else if (input)
@@ -45,20 +53,28 @@ Tensor small(int64_t n, DType t, Random& rng) {
 }
 
 void checkSpec(const ConvSpec& s, Random& rng) {
-  const int64_t nx = s.batch * s.channels * s.inPixels(), nw = s.outChannels * s.depth(), ny = s.batch * s.outChannels * s.pixels();
+  const int64_t nx = s.batch * s.channels * s.inPixels(), nw = s.outChannels * s.depth(),
+                ny = s.batch * s.outChannels * s.pixels();
   const bool forward = s.kind == ConvSpec::Kind::Forward, input = s.kind == ConvSpec::Kind::BackwardInput;
-  const Tensor a = small(forward ? nx : ny, s.dtype, rng), b = small(s.kind == ConvSpec::Kind::BackwardWeight ? nx : nw, s.dtype, rng);
+  const Tensor a = small(forward ? nx : ny, s.dtype, rng),
+               b = small(s.kind == ConvSpec::Kind::BackwardWeight ? nx : nw, s.dtype, rng);
   const Tensor bias = s.bias ? small(s.outChannels, s.dtype, rng) : Tensor();
   const std::vector<double> want = naive(s, a, b, bias);
   for (int way = 0; way < 3; ++way) {
-    const Ref<cpu::ConvPlan> plan = way == 0 ? cpu::planConv(s) : way == 1 ? cpu::planOwnConv(s) : s.dtype == DType::Float32 ? cpu::planOneDnnConv(s) : Ref<cpu::ConvPlan>();
+    const Ref<cpu::ConvPlan> plan = way == 0                    ? cpu::planConv(s)
+                                    : way == 1                  ? cpu::planOwnConv(s)
+                                    : s.dtype == DType::Float32 ? cpu::planOneDnnConv(s)
+                                                                : Ref<cpu::ConvPlan>();
     if (!plan) continue;
     const Tensor out = small(forward ? ny : input ? nx : nw, s.dtype, rng);
     plan->run(a.data(), b.data(), bias.defined() ? bias.data() : nullptr, out.data());
     int bad = 0;
-    for (size_t i = 0; i < want.size(); ++i) bad += !check::close(at(out, static_cast<int64_t>(i)), want[i], 1e-5, 1e-3);
+    for (size_t i = 0; i < want.size(); ++i)
+      bad += !check::close(at(out, static_cast<int64_t>(i)), want[i], 1e-5, 1e-3);
     CHECK_EQ(bad, 0);
-    if (bad) std::fprintf(stderr, "  %s kind %d in %lldx%lldx%lld out width %lld\n", plan->via(), int(s.kind), (long long)s.in[0], (long long)s.in[1], (long long)s.in[2], (long long)s.out[2]);
+    if (bad)
+      std::fprintf(stderr, "  %s kind %d in %lldx%lldx%lld out width %lld\n", plan->via(), int(s.kind),
+                   (long long)s.in[0], (long long)s.in[1], (long long)s.in[2], (long long)s.out[2]);
   }
 }
 
@@ -84,7 +100,9 @@ TEST(random) {
       s.dilation[d] = rng.below(3) ? 1 : 1 + rng.below(2);
       s.pad[d] = rng.below(2) ? 0 : rng.below(4);
       // Half of the rounds have rows of whole chunks, which take the direct way.
-      s.in[d] = rng.below(2) && s.stride[d] == 1 ? 8 * (1 + rng.below(d == 2 ? 4 : 1)) + s.dilation[d] * (s.kernel[d] - 1) - 2 * s.pad[d] : 1 + rng.below(12);
+      s.in[d] = rng.below(2) && s.stride[d] == 1
+                    ? 8 * (1 + rng.below(d == 2 ? 4 : 1)) + s.dilation[d] * (s.kernel[d] - 1) - 2 * s.pad[d]
+                    : 1 + rng.below(12);
       const int64_t room = s.in[d] + 2 * s.pad[d] - s.dilation[d] * (s.kernel[d] - 1) - 1;
       fits &= room >= 0 && s.in[d] > 0;
       s.out[d] = room / s.stride[d] + 1;
@@ -135,7 +153,8 @@ TEST(opsAndTransposed) {
   Random rng;
   for (int round = 0; round < 80; ++round) {
     const size_t nd = static_cast<size_t>(1 + rng.below(3));
-    const int64_t groups = 1 + rng.below(2), cin = groups * (1 + rng.below(3)), cout = groups * (1 + rng.below(3)), batch = rng.below(8) ? 1 + rng.below(2) : 0;
+    const int64_t groups = 1 + rng.below(2), cin = groups * (1 + rng.below(3)), cout = groups * (1 + rng.below(3)),
+                  batch = rng.below(8) ? 1 + rng.below(2) : 0;
     const DType t = rng.below(3) ? DType::Float32 : rng.below(2) ? DType::Float64 : DType::BFloat16;
     Dims stride, pad, dil, none, xs{batch, cin}, ws{cin, cout / groups};
     for (size_t d = 0; d < nd; ++d) {
@@ -169,7 +188,8 @@ TEST(opsAndTransposed) {
     CHECK_CLOSE(viaInput, left, tolerance, 1);
     CHECK_CLOSE(viaWeight, left, tolerance, 1);
   }
-  const Tensor image = cpu::full(Dims{3, 8, 8}, Scalar(1), DType::Float32), filter = cpu::full(Dims{4, 3, 3, 3}, Scalar(1), DType::Float32);
+  const Tensor image = cpu::full(Dims{3, 8, 8}, Scalar(1), DType::Float32),
+               filter = cpu::full(Dims{4, 3, 3, 3}, Scalar(1), DType::Float32);
   constexpr int64_t one[1] = {1}, zero[1] = {0};
   CHECK_EQ(Dims(cpu::convolution(image, filter, {}, one, zero, one, false, zero, 1).sizes()), (Dims{4, 6, 6}));
 }
@@ -194,21 +214,33 @@ TEST(twoThreads) {
 TEST(messages) {
   const auto f = [](Dims d, DType t = DType::Float32) { return cpu::full(d, Scalar(1), t); };
   constexpr int64_t one[1] = {1}, zero[1] = {0}, minus[1] = {-1}, three[3] = {1, 1, 1}, two[1] = {2};
-  const auto conv = [&](const Tensor& x, const Tensor& w, const Tensor& b = {}, IntSpan stride = kUnit, IntSpan pad = kNone, IntSpan dil = kUnit, int64_t groups = 1) {
+  const auto conv = [&](const Tensor& x, const Tensor& w, const Tensor& b = {}, IntSpan stride = kUnit,
+                        IntSpan pad = kNone, IntSpan dil = kUnit, int64_t groups = 1) {
     return cpu::convolution(x, w, b, stride, pad, dil, false, zero, groups);
   };
   const Tensor x = f({1, 3, 8, 8}), w = f({4, 3, 3, 3});
-  CHECK_THROWS(conv(f({3, 3}), w), "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [3, 3]");
-  CHECK_THROWS(conv(x, f({4, 2, 3, 3})), "Given groups=1, weight of size [4, 2, 3, 3], expected input[1, 3, 8, 8] to have 2 channels, but got 3 channels instead");
-  CHECK_THROWS(conv(f({1, 4, 8, 8}), f({3, 2, 3, 3}), {}, one, zero, one, 2), "Given groups=2, expected weight to be divisible by 2 at dimension 0");
-  CHECK_THROWS(conv(f({1, 3, 2, 2}), w), "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater than actual input size");
-  CHECK_THROWS(conv(x, w, f({5})), "Given weight of size [4, 3, 3, 3], expected bias to be 1-dimensional with 4 elements, but got bias of size [5] instead");
+  CHECK_THROWS(conv(f({3, 3}), w),
+               "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [3, 3]");
+  CHECK_THROWS(conv(x, f({4, 2, 3, 3})),
+               "Given groups=1, weight of size [4, 2, 3, 3], expected input[1, 3, 8, 8] to have 2 channels, but got 3 "
+               "channels instead");
+  CHECK_THROWS(conv(f({1, 4, 8, 8}), f({3, 2, 3, 3}), {}, one, zero, one, 2),
+               "Given groups=2, expected weight to be divisible by 2 at dimension 0");
+  CHECK_THROWS(conv(f({1, 3, 2, 2}), w),
+               "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater "
+               "than actual input size");
+  CHECK_THROWS(conv(x, w, f({5})),
+               "Given weight of size [4, 3, 3, 3], expected bias to be 1-dimensional with 4 elements, but got bias of "
+               "size [5] instead");
   CHECK_THROWS(conv(x, f({4, 3, 3, 3}, DType::Float64)), "expected scalar type Float but found Double");
   CHECK_THROWS(conv(x, w, {}, zero), "non-positive stride is not supported");
   CHECK_THROWS(conv(x, w, {}, one, minus), "negative padding is not supported");
   CHECK_THROWS(conv(x, w, {}, one, zero, zero), "dilation should be greater than zero");
-  CHECK_THROWS(conv(x, w, {}, three), "expected stride to be a single integer value or a list of 2 values to match the convolution dimensions, but got stride=[1, 1, 1]");
-  CHECK_THROWS(cpu::convolution(x, f({3, 4, 3, 3}), {}, one, zero, one, true, two, 1), "output padding must be smaller than either stride or dilation");
+  CHECK_THROWS(conv(x, w, {}, three),
+               "expected stride to be a single integer value or a list of 2 values to match the convolution "
+               "dimensions, but got stride=[1, 1, 1]");
+  CHECK_THROWS(cpu::convolution(x, f({3, 4, 3, 3}), {}, one, zero, one, true, two, 1),
+               "output padding must be smaller than either stride or dilation");
 }
 
 TEST_MAIN()

@@ -89,9 +89,11 @@ TEST(cat) {
   CHECK(cpu::cat(TensorList{iota({2}, DType::Int32), iota({2}, DType::Float32)}, 0).dtype() == DType::Float32);
   CHECK_THROWS(cpu::cat(TensorList{}, 0), "torch.cat(): expected a non-empty list of Tensors");
   CHECK_THROWS(cpu::cat(TensorList{iota({})}, 0), "zero-dimensional tensor (at position 0) cannot be concatenated");
-  CHECK_THROWS(cpu::cat(TensorList{iota({2, 3}), iota({2})}, 0), "Tensors must have same number of dimensions: got 2 and 1");
+  CHECK_THROWS(cpu::cat(TensorList{iota({2, 3}), iota({2})}, 0),
+               "Tensors must have same number of dimensions: got 2 and 1");
   CHECK_THROWS(cpu::cat(TensorList{iota({2, 3}), iota({2, 4})}, 0),
-               "Sizes of tensors must match except in dimension 0. Expected size 3 but got size 4 for tensor number 1 in the list.");
+               "Sizes of tensors must match except in dimension 0. Expected size 3 but got size 4 for tensor number 1 "
+               "in the list.");
 }
 
 TEST(gatherScatter) {
@@ -99,11 +101,13 @@ TEST(gatherScatter) {
   for (int round = 0; round < 300; ++round) {
     Dims shape;
     for (int64_t d = rng.below(4); d-- > 0;) shape.push_back(1 + rng.below(5));
-    const int64_t nd = static_cast<int64_t>(shape.size()), dim = nd ? rng.below(nd) : 0, n = nd ? shape[static_cast<size_t>(dim)] : 1;
+    const int64_t nd = static_cast<int64_t>(shape.size()), dim = nd ? rng.below(nd) : 0,
+                  n = nd ? shape[static_cast<size_t>(dim)] : 1;
     const DType t = anyType(rng);
     const Tensor self = randomLayout(shape, t, rng);
     Dims smaller = shape;
-    for (int64_t d = 0; d < nd; ++d) smaller[static_cast<size_t>(d)] = d == dim ? 1 + rng.below(6) : 1 + rng.below(shape[static_cast<size_t>(d)]);
+    for (int64_t d = 0; d < nd; ++d)
+      smaller[static_cast<size_t>(d)] = d == dim ? 1 + rng.below(6) : 1 + rng.below(shape[static_cast<size_t>(d)]);
     const Tensor index = indexBelow(smaller, n, rng);
     const Tensor got = cpu::gather(self, dim, index);
     CHECK_EQ(Dims(got.sizes()), smaller);
@@ -113,7 +117,8 @@ TEST(gatherScatter) {
       CHECK_EQ(at(got, i), at(self, flat(shape, c)));
     }
     const Tensor src = randomLayout(smaller, t, rng);
-    const Tensor put = cpu::scatter(self, dim, index, src), added = cpu::scatterAdd(self, dim, index, src), scalar = cpu::scatter(self, dim, index, Operand(1));
+    const Tensor put = cpu::scatter(self, dim, index, src), added = cpu::scatterAdd(self, dim, index, src),
+                 scalar = cpu::scatter(self, dim, index, Operand(1));
     std::vector<double> wantPut = values(self), wantAdd = wantPut, wantOne = wantPut;
     for (int64_t i = 0; i < index.numel(); ++i) {
       Dims c = coordinates(smaller, i);
@@ -129,12 +134,17 @@ TEST(gatherScatter) {
   }
   const Tensor x = iota({2, 3});
   CHECK_THROWS(cpu::gather(x, 0, iota({1, 3}, DType::Int32)), "gather(): Expected dtype int64 for index");
-  CHECK_THROWS(cpu::gather(x, 0, ints({3}, {0, 0, 0})), "Index tensor must have the same number of dimensions as input tensor");
-  CHECK_THROWS(cpu::gather(x, 0, ints({1, 4}, {0, 0, 0, 0})), "Size does not match at dimension 1 expected index [1, 4] to be smaller than self [2, 3] apart from dimension 0");
+  CHECK_THROWS(cpu::gather(x, 0, ints({3}, {0, 0, 0})),
+               "Index tensor must have the same number of dimensions as input tensor");
+  CHECK_THROWS(
+      cpu::gather(x, 0, ints({1, 4}, {0, 0, 0, 0})),
+      "Size does not match at dimension 1 expected index [1, 4] to be smaller than self [2, 3] apart from dimension 0");
   CHECK_THROWS(cpu::gather(x, 0, ints({1, 3}, {5, 5, 5})), "index 5 is out of bounds for dimension 0 with size 2");
-  CHECK_THROWS(cpu::scatter(x, 0, ints({1, 3}, {0, 0, 0}), iota({2, 3}, DType::Float64)), "scatter(): Expected self.dtype to be equal to src.dtype");
+  CHECK_THROWS(cpu::scatter(x, 0, ints({1, 3}, {0, 0, 0}), iota({2, 3}, DType::Float64)),
+               "scatter(): Expected self.dtype to be equal to src.dtype");
   CHECK_THROWS(cpu::scatter(x, 0, ints({3, 3}, std::vector<int64_t>(9)), x),
-               "Expected index [3, 3] to be smaller than self [2, 3] apart from dimension 0 and to be smaller size than src [2, 3]");
+               "Expected index [3, 3] to be smaller than self [2, 3] apart from dimension 0 and to be smaller size "
+               "than src [2, 3]");
 }
 
 TEST(indexSelectAndAdd) {
@@ -144,7 +154,8 @@ TEST(indexSelectAndAdd) {
     for (int64_t d = 1 + rng.below(3); d-- > 0;) shape.push_back(1 + rng.below(5));
     const int64_t dim = rng.below(static_cast<int64_t>(shape.size())), count = rng.below(6);
     const DType t = anyType(rng);
-    const Tensor self = randomLayout(shape, t, rng), index = indexBelow(Dims{count}, shape[static_cast<size_t>(dim)], rng);
+    const Tensor self = randomLayout(shape, t, rng),
+                 index = indexBelow(Dims{count}, shape[static_cast<size_t>(dim)], rng);
     const Tensor got = cpu::indexSelect(self, dim, index);
     Dims want = shape;
     want[static_cast<size_t>(dim)] = count;
@@ -161,10 +172,13 @@ TEST(indexSelectAndAdd) {
     CHECK_EQ(values(cpu::indexAdd(self, dim, index, source, t == DType::Bool ? Scalar(1) : Scalar(2))), sum);
   }
   CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, ints({1}, {2})), "index out of range in self");
-  CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, ints({1, 1}, {0})), "index_select(): Index is supposed to be a vector");
+  CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, ints({1, 1}, {0})),
+               "index_select(): Index is supposed to be a vector");
   CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, iota({1})), "index_select(): Expected dtype int32 or int64 for index");
-  CHECK_THROWS(cpu::indexAdd(iota({2, 3}), 0, ints({2}, {0, 1}), iota({1, 3}), Scalar(1)), "Number of indices (2) should be equal to source.size(dim): (1), for dim: 0");
-  CHECK_THROWS(cpu::indexAdd(iota({2, 3}), 0, ints({1}, {0}), iota({1, 3}, DType::Float64), Scalar(1)), "self (Float) and source (Double) must have the same scalar type");
+  CHECK_THROWS(cpu::indexAdd(iota({2, 3}), 0, ints({2}, {0, 1}), iota({1, 3}), Scalar(1)),
+               "Number of indices (2) should be equal to source.size(dim): (1), for dim: 0");
+  CHECK_THROWS(cpu::indexAdd(iota({2, 3}), 0, ints({1}, {0}), iota({1, 3}, DType::Float64), Scalar(1)),
+               "self (Float) and source (Double) must have the same scalar type");
 }
 
 TEST(advancedIndexing) {
@@ -190,7 +204,8 @@ TEST(advancedIndexing) {
         if (rng.below(4) == 0) e = 1;
       while (!s.empty() && rng.below(4) == 0) s.erase(0);
       const Tensor ix = randomLayout(s, DType::Int64, rng, false);
-      for (int64_t i = 0; i < ix.numel(); ++i) storeScalar(address(ix, i), DType::Int64, Scalar(rng.below(2 * shape[d]) - shape[d]));
+      for (int64_t i = 0; i < ix.numel(); ++i)
+        storeScalar(address(ix, i), DType::Int64, Scalar(rng.below(2 * shape[d]) - shape[d]));
       list.push_back(ix);
       at0.push_back(static_cast<int>(d));
     }
@@ -245,7 +260,8 @@ TEST(maskIndexing) {
   CHECK_EQ(Dims(cpu::index(x, TensorList{bools({}, {1})}).sizes()), (Dims{1, 2, 3}));
   CHECK_EQ(Dims(cpu::index(x, TensorList{bools({}, {0})}).sizes()), (Dims{0, 2, 3}));
   const Tensor seven = cpu::full(Dims{}, Scalar(7.0), DType::Float32);
-  CHECK_EQ(values(cpu::indexPut(x, TensorList{bools({2, 3}, {1, 0, 0, 0, 0, 1})}, seven, false)), (std::vector<double>{7, 1, 2, 3, 4, 7}));
+  CHECK_EQ(values(cpu::indexPut(x, TensorList{bools({2, 3}, {1, 0, 0, 0, 0, 1})}, seven, false)),
+           (std::vector<double>{7, 1, 2, 3, 4, 7}));
   CHECK_EQ(values(cpu::maskedSelect(x, bools({3}, {1, 0, 1}))), (std::vector<double>{0, 2, 3, 5}));
   CHECK_EQ(values(cpu::nonzero(x)), (std::vector<double>{0, 1, 0, 2, 1, 0, 1, 1, 1, 2}));
   CHECK_EQ(Dims(cpu::nonzero(iota({})).sizes()), (Dims{0, 0}));
@@ -253,19 +269,22 @@ TEST(maskIndexing) {
   CHECK_THROWS(cpu::index(v, TensorList{ints({1}, {5})}), "index 5 is out of bounds for dimension 0 with size 3");
   CHECK_THROWS(cpu::index(v, TensorList{ints({1}, {-4})}), "index -4 is out of bounds for dimension 0 with size 3");
   CHECK_THROWS(cpu::index(v, TensorList{iota({1})}), "tensors used as indices must be long, byte or bool tensors");
-  CHECK_THROWS(cpu::index(v, TensorList{bools({2}, {1, 0})}), "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3] at index 0");
+  CHECK_THROWS(cpu::index(v, TensorList{bools({2}, {1, 0})}),
+               "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3] at index 0");
   CHECK_THROWS(cpu::index(v, TensorList{ints({1}, {1}), ints({1}, {1})}), "too many indices for tensor of dimension 1");
   CHECK_THROWS(cpu::index(iota({3, 3}), TensorList{ints({2}, {1, 0}), ints({3}, {1, 0, 1})}),
                "shape mismatch: indexing tensors could not be broadcast together with shapes [2], [3]");
   CHECK_THROWS(cpu::indexPut(iota({3, 3}), TensorList{ints({2}, {0, 1})}, iota({2}), false),
                "shape mismatch: value tensor of shape [2] cannot be broadcast to indexing result of shape [2, 3]");
-  CHECK_THROWS(cpu::indexPut(v, TensorList{ints({1}, {0})}, iota({1}, DType::Float64), false), "Index put requires the source and destination dtypes match");
+  CHECK_THROWS(cpu::indexPut(v, TensorList{ints({1}, {0})}, iota({1}, DType::Float64), false),
+               "Index put requires the source and destination dtypes match");
   CHECK_THROWS(cpu::maskedSelect(v, iota({3})), "masked_select: expected BoolTensor or ByteTensor for mask");
 }
 
 TEST(embedding) {
   Random rng;
-  const Tensor w = randomLayout(Dims{7, 5}, DType::Float32, rng), ix = indexBelow(Dims{3, 4}, 7, rng), g = randomLayout(Dims{3, 4, 5}, DType::Float32, rng);
+  const Tensor w = randomLayout(Dims{7, 5}, DType::Float32, rng), ix = indexBelow(Dims{3, 4}, 7, rng),
+               g = randomLayout(Dims{3, 4, 5}, DType::Float32, rng);
   const Tensor e = cpu::embedding(w, ix, -1), back = cpu::embeddingBackward(g, ix, 7, 2);
   CHECK_EQ(Dims(e.sizes()), (Dims{3, 4, 5}));
   std::vector<double> want(35);
@@ -276,7 +295,8 @@ TEST(embedding) {
   }
   CHECK_EQ(values(back), want);
   CHECK_THROWS(cpu::embedding(w, ints({1}, {7}), -1), "index out of range in self");
-  CHECK_THROWS(cpu::embedding(w, iota({1}), -1), "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int");
+  CHECK_THROWS(cpu::embedding(w, iota({1}), -1),
+               "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int");
 }
 
 TEST(sortTopkCumsum) {
@@ -284,7 +304,8 @@ TEST(sortTopkCumsum) {
   for (int round = 0; round < 200; ++round) {
     Dims shape;
     for (int64_t d = rng.below(4); d-- > 0;) shape.push_back(1 + rng.below(6));
-    const int64_t nd = static_cast<int64_t>(shape.size()), dim = nd ? rng.below(nd) : 0, n = nd ? shape[static_cast<size_t>(dim)] : 1;
+    const int64_t nd = static_cast<int64_t>(shape.size()), dim = nd ? rng.below(nd) : 0,
+                  n = nd ? shape[static_cast<size_t>(dim)] : 1;
     const DType t = anyType(rng);
     const Tensor x = randomLayout(shape, t, rng);
     const bool down = rng.below(2);
@@ -303,7 +324,8 @@ TEST(sortTopkCumsum) {
         line.emplace_back(at(x, flat(shape, at0)), j);
         CHECK_EQ(at(c, flat(shape, at0)), sum += line.back().first);
       }
-      std::stable_sort(line.begin(), line.end(), [&](auto& a, auto& b) { return down ? a.first > b.first : a.first < b.first; });
+      std::stable_sort(line.begin(), line.end(),
+                       [&](auto& a, auto& b) { return down ? a.first > b.first : a.first < b.first; });
       for (int64_t j = 0; j < n; ++j) {
         if (nd) at0[static_cast<size_t>(dim)] = j;
         CHECK_EQ(at(v, flat(shape, at0)), line[static_cast<size_t>(j)].first);

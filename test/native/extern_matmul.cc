@@ -10,7 +10,8 @@ using cpu::GemmSpec;
 
 namespace {
 
-const DType kTypes[] = {DType::Float32, DType::Float64, DType::Float16, DType::BFloat16, DType::Int8, DType::Int16, DType::Int32, DType::Int64, DType::UInt8};
+const DType kTypes[] = {DType::Float32, DType::Float64, DType::Float16, DType::BFloat16, DType::Int8,
+                        DType::Int16,   DType::Int32,   DType::Int64,   DType::UInt8};
 
 // Reference of matmul in doubles (values are small whole numbers, so every dtype is exact or wraps alike).
 double expected(const Tensor& a, const Tensor& b, const Dims& batch, int64_t flat, int64_t i, int64_t j) {
@@ -44,7 +45,8 @@ double stored(double v, DType t) {
 void checkMatmul(const Tensor& a, const Tensor& b) {
   const Tensor c = cpu::matmul(a, b);
   const size_t na = a.sizes().size(), nb = b.sizes().size();
-  const Dims batch = broadcastShapes(na > 2 ? a.sizes().first(na - 2) : IntSpan(), nb > 2 ? b.sizes().first(nb - 2) : IntSpan());
+  const Dims batch =
+      broadcastShapes(na > 2 ? a.sizes().first(na - 2) : IntSpan(), nb > 2 ? b.sizes().first(nb - 2) : IntSpan());
   const int64_t m = na == 1 ? 1 : a.sizes()[na - 2], n = nb == 1 ? 1 : b.sizes()[nb - 1];
   Dims shape = batch;
   if (na > 1) shape.push_back(m);
@@ -54,7 +56,8 @@ void checkMatmul(const Tensor& a, const Tensor& b) {
   int64_t at_ = 0;
   for (int64_t f = 0; f < product(batch); ++f)
     for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) CHECK_CLOSE(at(c, at_++), stored(expected(a, b, batch, f, i, j), a.dtype()), 1e-6, 0);
+      for (int64_t j = 0; j < n; ++j)
+        CHECK_CLOSE(at(c, at_++), stored(expected(a, b, batch, f, i, j), a.dtype()), 1e-6, 0);
 }
 
 }  // namespace
@@ -85,7 +88,10 @@ TEST(gemmSpecs) {
   const int64_t sizes[] = {1, 2, 3, 5, 6, 7, 13, 16, 17, 31, 48, 64, 65, 97, 130, 257};
   for (int round = 0; round < 250; ++round) {
     GemmSpec s;
-    s.dtype = rng.below(3) ? DType::Float32 : rng.below(2) ? DType::Float64 : rng.below(2) ? DType::Int32 : DType::Int64;
+    s.dtype = rng.below(3)   ? DType::Float32
+              : rng.below(2) ? DType::Float64
+              : rng.below(2) ? DType::Int32
+                             : DType::Int64;
     const auto pick = [&] { return sizes[rng.below(round % 5 ? 13 : 16)]; };
     s.m = pick(), s.n = pick(), s.k = pick();
     s.batch = rng.below(4) ? 1 : 3;
@@ -103,7 +109,8 @@ TEST(gemmSpecs) {
       for (int64_t i = 0; i < n; ++i) storeScalar(address(t, i), s.dtype, Scalar(rng.below(9) - 4));
       return t;
     };
-    const Tensor a = make(s.batch * (s.m + padA) * (s.k + padA)), b = make(s.batch * (s.n + padB) * (s.k + padB)), bias = make(s.n), start = make(s.batch * s.cBatch);
+    const Tensor a = make(s.batch * (s.m + padA) * (s.k + padA)), b = make(s.batch * (s.n + padB) * (s.k + padB)),
+                 bias = make(s.n), start = make(s.batch * s.cBatch);
     for (int way = 0; way < 3; ++way) {
       const Tensor c = cpu::clone(start);
       if (way == 0) cpu::gemm(s, a.data(), b.data(), bias.data(), c.data());
@@ -118,7 +125,8 @@ TEST(gemmSpecs) {
         for (int64_t i = 0; i < s.m; ++i)
           for (int64_t j = 0; j < s.n; ++j) {
             double sum = s.accumulate ? at(start, q * s.cBatch + i * s.cRow + j) : 0;
-            for (int64_t p = 0; p < s.k; ++p) sum += at(a, q * s.aBatch + i * s.aRow + p * s.aCol) * at(b, q * s.bBatch + p * s.bRow + j * s.bCol);
+            for (int64_t p = 0; p < s.k; ++p)
+              sum += at(a, q * s.aBatch + i * s.aRow + p * s.aCol) * at(b, q * s.bBatch + p * s.bRow + j * s.bCol);
             if (s.bias) sum += at(bias, j);
             if (s.relu) sum = std::max(sum, 0.0);
             bad += at(c, q * s.cBatch + i * s.cRow + j) != sum;
@@ -129,7 +137,8 @@ TEST(gemmSpecs) {
 }
 
 TEST(reluKeepsNan) {
-  Tensor a = emptyTensor(Dims{70, 70}, DType::Float32), b = emptyTensor(Dims{70, 70}, DType::Float32), c = emptyTensor(Dims{70, 70}, DType::Float32);
+  Tensor a = emptyTensor(Dims{70, 70}, DType::Float32), b = emptyTensor(Dims{70, 70}, DType::Float32),
+         c = emptyTensor(Dims{70, 70}, DType::Float32);
   for (int64_t i = 0; i < 4900; ++i) a.ptr<float>()[i] = i == 0 ? NAN : -1, b.ptr<float>()[i] = 1;
   GemmSpec s;
   s.m = s.n = s.k = 70;
@@ -155,7 +164,8 @@ TEST(linearAndAddmm) {
     Dims xs;
     for (int64_t d = rng.below(3); d-- > 0;) xs.push_back(1 + rng.below(5));
     xs.push_back(in);
-    const Tensor x = randomLayout(xs, t, rng), w = randomLayout(Dims{out, in}, t, rng), b = rng.below(3) ? randomLayout(Dims{out}, t, rng) : Tensor();
+    const Tensor x = randomLayout(xs, t, rng), w = randomLayout(Dims{out, in}, t, rng),
+                 b = rng.below(3) ? randomLayout(Dims{out}, t, rng) : Tensor();
     const Tensor y = cpu::linear(x, w, b);
     CHECK_EQ(y.sizes()[y.dim() - 1], out);
     for (int64_t i = 0; i < x.numel() / in; ++i)
@@ -165,14 +175,16 @@ TEST(linearAndAddmm) {
         CHECK_CLOSE(at(y, i * out + j), stored(sum, t), t == DType::BFloat16 || t == DType::Float16 ? 1e-2 : 1e-6, 0);
       }
     if (xs.size() != 2) continue;
-    const Tensor base = randomLayout(rng.below(2) ? Dims{out} : Dims{xs[0], out}, t, rng), mat2 = randomLayout(Dims{in, out}, t, rng);
+    const Tensor base = randomLayout(rng.below(2) ? Dims{out} : Dims{xs[0], out}, t, rng),
+                 mat2 = randomLayout(Dims{in, out}, t, rng);
     const int beta = static_cast<int>(rng.below(3)), alpha = static_cast<int>(1 + rng.below(2));
     const Tensor z = cpu::addmm(base, x, mat2, Scalar(beta), Scalar(alpha));
     for (int64_t i = 0; i < xs[0]; ++i)
       for (int64_t j = 0; j < out; ++j) {
         double sum = 0;
         for (int64_t p = 0; p < in; ++p) sum += at(x, i * in + p) * at(mat2, p * out + j);
-        CHECK_CLOSE(at(z, i * out + j), stored(beta * atBroadcast(base, Dims{xs[0], out}, i * out + j) + alpha * sum, t),
+        CHECK_CLOSE(at(z, i * out + j),
+                    stored(beta * atBroadcast(base, Dims{xs[0], out}, i * out + j) + alpha * sum, t),
                     t == DType::BFloat16 || t == DType::Float16 ? 1e-2 : 1e-6, 0);
       }
   }
@@ -205,17 +217,21 @@ TEST(messages) {
   CHECK_THROWS(cpu::matmul(f({2, 3}), f({4, 5})), "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)");
   CHECK_THROWS(cpu::matmul(f({2}), f({4, 5})), "mat1 and mat2 shapes cannot be multiplied (1x2 and 4x5)");
   CHECK_THROWS(cpu::matmul(f({2, 3}), f({4})), "size mismatch, got 2, 2x3,4");
-  CHECK_THROWS(cpu::matmul(f({2, 3, 4}), f({3, 4, 5})), "The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0");
-  CHECK_THROWS(cpu::matmul(f({2, 3, 4}), f({2, 5, 6})), "Expected size for first two dimensions of batch2 tensor to be: [2, 4] but got: [2, 5].");
+  CHECK_THROWS(cpu::matmul(f({2, 3, 4}), f({3, 4, 5})),
+               "The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0");
+  CHECK_THROWS(cpu::matmul(f({2, 3, 4}), f({2, 5, 6})),
+               "Expected size for first two dimensions of batch2 tensor to be: [2, 4] but got: [2, 5].");
   CHECK_THROWS(cpu::matmul(f({}), f({3})), "both arguments to matmul need to be at least 1D, but they are 0D and 1D");
   CHECK_THROWS(cpu::matmul(f({2, 3}), f({3, 4}, DType::Float64)), "expected scalar type Float but found Double");
-  CHECK_THROWS(cpu::matmul(f({2, 3}, DType::Bool), f({3, 4}, DType::Bool)), "\"addmm_impl_cpu_\" not implemented for 'Bool'");
+  CHECK_THROWS(cpu::matmul(f({2, 3}, DType::Bool), f({3, 4}, DType::Bool)),
+               "\"addmm_impl_cpu_\" not implemented for 'Bool'");
   CHECK_THROWS(cpu::mm(f({2, 3, 4}), f({4, 5})), "self must be a matrix");
   CHECK_THROWS(cpu::bmm(f({3, 4}), f({5, 4})), "batch1 must be a 3D tensor");
   CHECK_THROWS(cpu::dot(f({2}), f({3})), "inconsistent tensor size, expected tensor [2] and src [3]");
   CHECK_THROWS(cpu::linear(f({2, 3}), f({5, 4}), {}), "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)");
   CHECK_THROWS(cpu::addmm(f({5}), f({2, 3}), f({3, 4}), Scalar(1), Scalar(1)),
-               "The expanded size of the tensor (4) must match the existing size (5) at non-singleton dimension 1.  Target sizes: [2, 4].  Tensor sizes: [5]");
+               "The expanded size of the tensor (4) must match the existing size (5) at non-singleton dimension 1.  "
+               "Target sizes: [2, 4].  Tensor sizes: [5]");
 }
 
 TEST_MAIN()

@@ -9,7 +9,8 @@ namespace {
 
 Tensor noise(Dims shape, DType t, Random& rng) {
   const Tensor x = randomLayout(shape, t, rng, false);
-  for (int64_t i = 0; i < x.numel(); ++i) storeScalar(address(x, i), t, Scalar(static_cast<double>(rng.below(64)) / 8 - 4));
+  for (int64_t i = 0; i < x.numel(); ++i)
+    storeScalar(address(x, i), t, Scalar(static_cast<double>(rng.below(64)) / 8 - 4));
   return x;
 }
 
@@ -20,16 +21,20 @@ TEST(maxPool) {
   for (int round = 0; round < 300; ++round) {
     const DType t = rng.below(2) ? DType::Float32 : static_cast<DType>(rng.below(4));
     const bool fast = rng.below(2);
-    const Dims kernel{fast ? 2 : 1 + rng.below(4), fast ? 2 : 1 + rng.below(4)}, stride = fast ? Dims{} : Dims{1 + rng.below(3), 1 + rng.below(3)};
-    const Dims pad = fast ? Dims{0, 0} : Dims{rng.below(kernel[0] / 2 + 1), rng.below(kernel[1] / 2 + 1)}, dil = fast ? Dims{1} : Dims{1 + rng.below(2), 1 + rng.below(2)};
+    const Dims kernel{fast ? 2 : 1 + rng.below(4), fast ? 2 : 1 + rng.below(4)},
+        stride = fast ? Dims{} : Dims{1 + rng.below(3), 1 + rng.below(3)};
+    const Dims pad = fast ? Dims{0, 0} : Dims{rng.below(kernel[0] / 2 + 1), rng.below(kernel[1] / 2 + 1)},
+               dil = fast ? Dims{1} : Dims{1 + rng.below(2), 1 + rng.below(2)};
     const bool ceilMode = !fast && rng.below(2);
     Dims shape{1 + rng.below(2), 1 + rng.below(3), 8 + rng.below(60), 8 + rng.below(60)};
     if (rng.below(4) == 0) shape.erase(0);
     const Tensor x = noise(shape, t, rng);
     if (rng.below(3) == 0) storeScalar(address(x, rng.below(x.numel())), t, Scalar(NAN));
     const auto [y, ix] = cpu::maxPool2dWithIndices(x, kernel, stride, pad, dil, ceilMode);
-    const int64_t nd = x.dim(), inH = shape[static_cast<size_t>(nd - 2)], inW = shape[static_cast<size_t>(nd - 1)], oh = y.size(-2), ow = y.size(-1);
-    const int64_t sh = stride.empty() ? 2 : stride[0], sw = stride.empty() ? 2 : stride[1], dh = dil[0], dw = dil.back();
+    const int64_t nd = x.dim(), inH = shape[static_cast<size_t>(nd - 2)], inW = shape[static_cast<size_t>(nd - 1)],
+                  oh = y.size(-2), ow = y.size(-1);
+    const int64_t sh = stride.empty() ? 2 : stride[0], sw = stride.empty() ? 2 : stride[1], dh = dil[0],
+                  dw = dil.back();
     int bad = 0;
     for (int64_t i = 0; i < y.numel(); ++i) {
       const int64_t plane = i / (oh * ow) * inH * inW, r = i / ow % oh * sh - pad[0], c = i % ow * sw - pad[1];
@@ -47,8 +52,10 @@ TEST(maxPool) {
     CHECK_EQ(bad, 0);
     const Tensor g = noise(Dims(y.sizes()), t, rng), dx = cpu::maxPool2dBackward(g, ix, shape);
     std::vector<double> want(static_cast<size_t>(x.numel()));
-    for (int64_t i = 0; i < g.numel(); ++i) want[static_cast<size_t>(i / (oh * ow) * inH * inW + static_cast<int64_t>(at(ix, i)))] += at(g, i);
-    for (int64_t i = 0; i < dx.numel(); ++i) bad += !check::close(at(dx, i), want[static_cast<size_t>(i)], t == DType::BFloat16 ? 2e-2 : 1e-3, 0);
+    for (int64_t i = 0; i < g.numel(); ++i)
+      want[static_cast<size_t>(i / (oh * ow) * inH * inW + static_cast<int64_t>(at(ix, i)))] += at(g, i);
+    for (int64_t i = 0; i < dx.numel(); ++i)
+      bad += !check::close(at(dx, i), want[static_cast<size_t>(i)], t == DType::BFloat16 ? 2e-2 : 1e-3, 0);
     CHECK_EQ(bad, 0);
   }
 }
@@ -56,7 +63,8 @@ TEST(maxPool) {
 TEST(averagePool) {
   Random rng;
   for (int round = 0; round < 200; ++round) {
-    const Dims kernel{1 + rng.below(4), 1 + rng.below(4)}, stride{1 + rng.below(3), 1 + rng.below(3)}, pad{rng.below(kernel[0] / 2 + 1), rng.below(kernel[1] / 2 + 1)};
+    const Dims kernel{1 + rng.below(4), 1 + rng.below(4)}, stride{1 + rng.below(3), 1 + rng.below(3)},
+        pad{rng.below(kernel[0] / 2 + 1), rng.below(kernel[1] / 2 + 1)};
     const bool ceilMode = rng.below(2), count = rng.below(2);
     const std::optional<int64_t> divisor = rng.below(3) ? std::nullopt : std::optional<int64_t>(3);
     const Dims shape{2, 1 + rng.below(3), 5 + rng.below(9), 5 + rng.below(9)};
@@ -64,7 +72,8 @@ TEST(averagePool) {
     const Tensor y = cpu::avgPool2d(x, kernel, stride, pad, ceilMode, count, divisor);
     const int64_t oh = y.size(2), ow = y.size(3), inH = shape[2], inW = shape[3];
     for (int64_t i = 0; i < y.numel(); ++i) {
-      const int64_t plane = i / (oh * ow) * inH * inW, r = i / ow % oh * stride[0] - pad[0], c = i % ow * stride[1] - pad[1];
+      const int64_t plane = i / (oh * ow) * inH * inW, r = i / ow % oh * stride[0] - pad[0],
+                    c = i % ow * stride[1] - pad[1];
       double sum = 0, inside = 0, padded = 0;
       for (int64_t h = r; h < r + kernel[0]; ++h)
         for (int64_t w = c; w < c + kernel[1]; ++w) {
@@ -76,13 +85,15 @@ TEST(averagePool) {
       CHECK_CLOSE(at(y, i), inside ? sum / (divisor ? 3 : count ? padded : inside) : 0, 1e-12, 0);
     }
     // The gradient is the adjoint.
-    const Tensor g = noise(Dims(y.sizes()), DType::Float64, rng), dx = cpu::avgPool2dBackward(g, shape, kernel, stride, pad, ceilMode, count, divisor);
+    const Tensor g = noise(Dims(y.sizes()), DType::Float64, rng),
+                 dx = cpu::avgPool2dBackward(g, shape, kernel, stride, pad, ceilMode, count, divisor);
     double left = 0, right = 0;
     for (int64_t i = 0; i < y.numel(); ++i) left += at(y, i) * at(g, i);
     for (int64_t i = 0; i < x.numel(); ++i) right += at(x, i) * at(dx, i);
     CHECK_CLOSE(left, right, 1e-9, 1e-9);
     const Dims target{1 + rng.below(7), 1 + rng.below(7)};
-    const Tensor a = cpu::adaptiveAvgPool2d(x, target), ga = noise(Dims(a.sizes()), DType::Float64, rng), dxa = cpu::adaptiveAvgPool2dBackward(ga, shape);
+    const Tensor a = cpu::adaptiveAvgPool2d(x, target), ga = noise(Dims(a.sizes()), DType::Float64, rng),
+                 dxa = cpu::adaptiveAvgPool2dBackward(ga, shape);
     left = right = 0;
     for (int64_t i = 0; i < a.numel(); ++i) {
       left += at(a, i) * at(ga, i);
@@ -90,31 +101,44 @@ TEST(averagePool) {
       double sum = 0;
       int64_t n = 0;
       for (int64_t h = r * inH / target[0]; h < ((r + 1) * inH + target[0] - 1) / target[0]; ++h)
-        for (int64_t w = c * inW / target[1]; w < ((c + 1) * inW + target[1] - 1) / target[1]; ++w, ++n) sum += at(x, p * inH * inW + h * inW + w);
+        for (int64_t w = c * inW / target[1]; w < ((c + 1) * inW + target[1] - 1) / target[1]; ++w, ++n)
+          sum += at(x, p * inH * inW + h * inW + w);
       CHECK_CLOSE(at(a, i), sum / static_cast<double>(n), 1e-12, 0);
     }
     for (int64_t i = 0; i < x.numel(); ++i) right += at(x, i) * at(dxa, i);
     CHECK_CLOSE(left, right, 1e-9, 1e-9);
   }
-  CHECK(cpu::avgPool2d(cpu::full(Dims{1, 1, 4, 4}, Scalar(3), DType::Int64), Dims{2}, Dims{}, Dims{0}, false, true, std::nullopt).dtype() == DType::Int64);
+  CHECK(cpu::avgPool2d(cpu::full(Dims{1, 1, 4, 4}, Scalar(3), DType::Int64), Dims{2}, Dims{}, Dims{0}, false, true,
+                       std::nullopt)
+            .dtype() == DType::Int64);
 }
 
 TEST(messages) {
   const auto f = [](Dims d, DType t = DType::Float32) { return cpu::full(d, Scalar(1), t); };
-  const auto pool = [](const Tensor& x, Dims k, Dims s = {}, Dims p = {0}, Dims d = {1}) { return cpu::maxPool2dWithIndices(x, k, s, p, d, false); };
+  const auto pool = [](const Tensor& x, Dims k, Dims s = {}, Dims p = {0}, Dims d = {1}) {
+    return cpu::maxPool2dWithIndices(x, k, s, p, d, false);
+  };
   CHECK_EQ(Dims(std::get<0>(pool(f({0, 3, 8, 8}), {2})).sizes()), (Dims{0, 3, 4, 4}));
   CHECK_THROWS(pool(f({3, 3}), {2}), "non-empty 3D or 4D (batch mode) tensor expected for input");
-  CHECK_THROWS(pool(f({1, 3, 1, 1}), {2}), "Given input size: (3x1x1). Calculated output size: (3x0x0). Output size is too small");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {}, {2}), "pad should be at most half of kernel size, but got pad=2 and kernel_size=2");
+  CHECK_THROWS(pool(f({1, 3, 1, 1}), {2}),
+               "Given input size: (3x1x1). Calculated output size: (3x0x0). Output size is too small");
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {}, {2}),
+               "pad should be at most half of kernel size, but got pad=2 and kernel_size=2");
   CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {0}), "stride should not be zero");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2, 2}), "max_pool2d: kernel_size must either be a single int, or a tuple of two ints");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {}, {0}, {0}), "dilation should be greater than zero, but got dilationH: 0 dilationW: 0");
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2, 2}),
+               "max_pool2d: kernel_size must either be a single int, or a tuple of two ints");
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {}, {0}, {0}),
+               "dilation should be greater than zero, but got dilationH: 0 dilationW: 0");
   CHECK_THROWS(pool(f({1, 3, 8, 8}, DType::Int32), {2}), "\"max_pool2d\" not implemented for 'Int'");
-  CHECK_THROWS(pool(f({1, 0, 8, 8}), {2}), "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 0, 8, 8]");
+  CHECK_THROWS(pool(f({1, 0, 8, 8}), {2}),
+               "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 0, 8, 8]");
   CHECK_THROWS(cpu::avgPool2d(f({1, 3, 8, 8}), Dims{2}, Dims{}, Dims{0}, false, true, 0), "divisor must be not zero");
-  CHECK_THROWS(cpu::adaptiveAvgPool2d(f({3, 3}), Dims{2}), "adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got [3, 3]");
-  CHECK_THROWS(cpu::adaptiveAvgPool2d(f({1, 3, 0, 3}), Dims{2}), "Expected input to have non-zero size for non-batch dimensions");
-  CHECK_THROWS(cpu::maxPool2dBackward(f({1, 1, 1}), cpu::full(Dims{1, 1, 1}, Scalar(9), DType::Int64), Dims{1, 2, 2}), "index 9 is out of bounds");
+  CHECK_THROWS(cpu::adaptiveAvgPool2d(f({3, 3}), Dims{2}),
+               "adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got [3, 3]");
+  CHECK_THROWS(cpu::adaptiveAvgPool2d(f({1, 3, 0, 3}), Dims{2}),
+               "Expected input to have non-zero size for non-batch dimensions");
+  CHECK_THROWS(cpu::maxPool2dBackward(f({1, 1, 1}), cpu::full(Dims{1, 1, 1}, Scalar(9), DType::Int64), Dims{1, 2, 2}),
+               "index 9 is out of bounds");
 }
 
 TEST_MAIN()

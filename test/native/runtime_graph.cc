@@ -37,9 +37,10 @@ Folder& folder() {
 // Compiles `body` of fb_graph_run(const fb_run_args* a) and gives the path of the shared object.
 std::string compile(const std::string& body, int abi = FB_RUNTIME_ABI, const std::string& before = "") {
   const std::string base = folder().path + "/p" + std::to_string(folder().count++);
-  std::ofstream(base + ".cc") << "#include \"" FLAMBEAU_TEST_ROOT "/native/include/flambeau/runtime.h\"\n" << before
-                              << "extern \"C\" int fb_graph_abi(void) { return " << abi << "; }\n"
-                              << "extern \"C\" int fb_graph_run(const fb_run_args* a) {\n" << body << "\n return 0; }\n";
+  std::ofstream(base + ".cc") << "#include \"" FLAMBEAU_TEST_ROOT "/native/include/flambeau/runtime.h\"\n"
+                              << before << "extern \"C\" int fb_graph_abi(void) { return " << abi << "; }\n"
+                              << "extern \"C\" int fb_graph_run(const fb_run_args* a) {\n"
+                              << body << "\n return 0; }\n";
   const char* cxx = std::getenv("CXX");
   const std::string command = std::string(cxx ? cxx : "g++") + " -O1 -shared -fPIC -o " + base + ".so " + base + ".cc";
   if (std::system(command.c_str()) != 0) throw std::runtime_error("the test program does not compile");
@@ -99,21 +100,26 @@ TEST(guards) {
   CHECK_EQ(why({}), std::string("expected 1 tensors, got 0"));
   CHECK_EQ(why({emptyTensor(Dims{3}, DType::Float64)}), std::string("input 0: expected dtype float32, got float64"));
   CHECK_EQ(why({emptyTensor(Dims{4}, DType::Float32)}), std::string("input 0: expected shape [3], got [4]"));
-  CHECK_EQ(why({emptyStrided(Dims{3}, Dims{2}, DType::Float32)}), std::string("input 0: expected strides [1], got [2]"));
-  CHECK_EQ(why({floats({3}, {0, 0, 0}).setRequiresGrad(true)}), std::string("input 0: expected no requiresGrad, got one"));
+  CHECK_EQ(why({emptyStrided(Dims{3}, Dims{2}, DType::Float32)}),
+           std::string("input 0: expected strides [1], got [2]"));
+  CHECK_EQ(why({floats({3}, {0, 0, 0}).setRequiresGrad(true)}),
+           std::string("input 0: expected no requiresGrad, got one"));
   CHECK_EQ(why({w}), std::string("input 0: shares memory with a tensor that is written"));
   CHECK_EQ(at(w, 0), 1.0);  // nothing ran
 }
 
 TEST(gradients) {
-  const char* meta = R"({"version":1,"inputs":[],"captures":[{"dtype":"float32","shape":[2]},{"dtype":"float32","shape":[2]}],
+  const char* meta =
+      R"({"version":1,"inputs":[],"captures":[{"dtype":"float32","shape":[2]},{"dtype":"float32","shape":[2]}],
     "outputs":[{"dtype":"float32","shape":[]},{"dtype":"float32","shape":[2]}],"results":1,
     "gradWrites":[{"capture":0,"output":1},{"capture":1,"output":null}],"gradReads":[{"capture":0,"is":null}],"gradEnabled":true,"steps":[]})";
   const Tensor p = floats({2}, {1, 2}), q = floats({2}, {1, 2});
   p.setRequiresGrad(true);
   q.setRequiresGrad(true);
   q.setGrad(floats({2}, {5, 5}));
-  const auto g = GraphProgram::load(compile("*(float*)a->outputs[0] = 4; ((float*)a->outputs[1])[0] = 8; ((float*)a->outputs[1])[1] = 9;"), meta, {p, q});
+  const auto g = GraphProgram::load(
+      compile("*(float*)a->outputs[0] = 4; ((float*)a->outputs[1])[0] = 8; ((float*)a->outputs[1])[1] = 9;"), meta,
+      {p, q});
   {
     autograd::GradGuard off(false);
     CHECK_EQ(runGraph(g, {}).failure, std::string("grad mode: expected enabled"));
@@ -129,7 +135,8 @@ TEST(gradients) {
 }
 
 TEST(librarySteps) {
-  // y = relu(x W^T + b) by a step; then the largest entries by the op's own kernel, and a fill that exists only in place.
+  // y = relu(x W^T + b) by a step; then the largest entries by the op's own kernel, and a fill that exists only in
+  // place.
   const char* meta = R"({"version":1,"inputs":[{"dtype":"float32","shape":[4,3]}],
     "captures":[{"dtype":"float32","shape":[5,3]},{"dtype":"float32","shape":[5]}],
     "outputs":[{"dtype":"float32","shape":[4,5]},{"dtype":"float32","shape":[4,2]},{"dtype":"int64","shape":[4,2]},{"dtype":"float32","shape":[4,5]}],
@@ -151,7 +158,8 @@ TEST(librarySteps) {
     void* s3[2] = {a->arena, a->outputs[3]};
     if (int e = a->runtime->call(a->graph, 3, s3, a->dims)) return e;)";
   Random rng;
-  const Tensor w = emptyTensor(Dims{5, 3}, DType::Float32), b = emptyTensor(Dims{5}, DType::Float32), x = emptyTensor(Dims{4, 3}, DType::Float32);
+  const Tensor w = emptyTensor(Dims{5, 3}, DType::Float32), b = emptyTensor(Dims{5}, DType::Float32),
+               x = emptyTensor(Dims{4, 3}, DType::Float32);
   for (const Tensor& t : {w, b, x})
     for (int64_t i = 0; i < t.numel(); ++i) t.ptr<float>()[i] = static_cast<float>(rng.below(9) - 4);
   const auto g = GraphProgram::load(compile(body), meta, {w, b});
@@ -175,7 +183,8 @@ TEST(librarySteps) {
 }
 
 TEST(convolutionAndPoolingSteps) {
-  const char* meta = R"({"version":1,"inputs":[{"dtype":"float32","shape":[2,1,10,10]}],"captures":[{"dtype":"float32","shape":[3,1,3,3]}],
+  const char* meta =
+      R"({"version":1,"inputs":[{"dtype":"float32","shape":[2,1,10,10]}],"captures":[{"dtype":"float32","shape":[3,1,3,3]}],
     "outputs":[{"dtype":"float32","shape":[2,3,8,8]},{"dtype":"float32","shape":[2,3,4,4]},{"dtype":"int64","shape":[2,3,4,4]},
                {"dtype":"float32","shape":[2,3,8,8]},{"dtype":"float32","shape":[3,1,3,3]}],"steps":[
      {"op":"convolution","inputs":[{"dtype":"float32","shape":[2,1,10,10]},{"dtype":"float32","shape":[3,1,3,3]},null],
@@ -210,7 +219,8 @@ TEST(convolutionAndPoolingSteps) {
     for (int h = 0; h < 2; ++h)
       for (int v = 0; v < 2; ++v) {
         double sum = 0;
-        for (int t = 0; t < 9; ++t) sum += at(x, p / 3 * 100 + (2 * r + h + t / 3) * 10 + 2 * c + v + t % 3) * at(w, p % 3 * 9 + t);
+        for (int t = 0; t < 9; ++t)
+          sum += at(x, p / 3 * 100 + (2 * r + h + t / 3) * 10 + 2 * c + v + t % 3) * at(w, p % 3 * 9 + t);
         best = std::max(best, std::max(sum, 0.0));
       }
     CHECK_EQ(at(o.results[1], i), best);
@@ -227,7 +237,8 @@ TEST(convolutionAndPoolingSteps) {
 }
 
 TEST(symbolicShapes) {
-  const char* meta = R"({"version":1,"symbols":[{"name":"s0","input":0,"dim":0}],"inputs":[{"dtype":"float32","shape":["s0",3]}],
+  const char* meta =
+      R"({"version":1,"symbols":[{"name":"s0","input":0,"dim":0}],"inputs":[{"dtype":"float32","shape":["s0",3]}],
     "captures":[{"dtype":"float32","shape":[3,2]}],"outputs":[{"dtype":"float32","shape":["s0",2]},{"dtype":"float32","shape":["2*s0+1"]}],
     "arena":"8*s0","steps":[{"op":"mm","inputs":[{"dtype":"float32","shape":["s0",3]},{"dtype":"float32","shape":[3,2]}],"attrs":{},
     "outputs":[{"dtype":"float32","shape":["s0",2]}]}]})";
@@ -245,13 +256,18 @@ TEST(symbolicShapes) {
     CHECK_EQ(o.results[1].numel(), 2 * n + 1);
     if (n) CHECK_EQ(at(o.results[0], 2 * n - 1), 12.0);
   }
-  CHECK_EQ(runGraph(g, {emptyTensor(Dims{2, 4}, DType::Float32)}).failure, std::string("input 0: expected shape [2, 3], got [2, 4]"));
+  CHECK_EQ(runGraph(g, {emptyTensor(Dims{2, 4}, DType::Float32)}).failure,
+           std::string("input 0: expected shape [2, 3], got [2, 4]"));
 }
 
 TEST(parallelAndRandom) {
-  const char* meta = R"({"version":1,"inputs":[],"captures":[],"outputs":[{"dtype":"float32","shape":[100000]},{"dtype":"int64","shape":[2]}],"random":40,"steps":[]})";
-  const char* before = "static void fill(void* c, fb_int b, fb_int e) { for (; b < e; ++b) ((float*)c)[b] = (float)b; }\n";
-  const char* body = "a->runtime->parallel_for(100000, 100, fill, a->outputs[0]); ((unsigned long long*)a->outputs[1])[0] = a->seed; ((unsigned long long*)a->outputs[1])[1] = a->offset;";
+  const char* meta =
+      R"({"version":1,"inputs":[],"captures":[],"outputs":[{"dtype":"float32","shape":[100000]},{"dtype":"int64","shape":[2]}],"random":40,"steps":[]})";
+  const char* before =
+      "static void fill(void* c, fb_int b, fb_int e) { for (; b < e; ++b) ((float*)c)[b] = (float)b; }\n";
+  const char* body =
+      "a->runtime->parallel_for(100000, 100, fill, a->outputs[0]); ((unsigned long long*)a->outputs[1])[0] = a->seed; "
+      "((unsigned long long*)a->outputs[1])[1] = a->offset;";
   const auto g = GraphProgram::load(compile(body, FB_RUNTIME_ABI, before), meta, {});
   defaultGenerator().manualSeed(77);
   setNumThreads(2);
@@ -265,33 +281,50 @@ TEST(parallelAndRandom) {
 }
 
 TEST(errors) {
-  const char* empty = R"({"version":1,"inputs":[],"captures":[],"outputs":[],"errors":["index out of range"],"steps":[]})";
+  const char* empty =
+      R"({"version":1,"inputs":[],"captures":[],"outputs":[],"errors":["index out of range"],"steps":[]})";
   CHECK_THROWS(GraphProgram::load("/nowhere/at/all.so", empty, {}), "/nowhere/at/all.so");
   CHECK_THROWS(GraphProgram::load(compile("", 99), empty, {}), "was built for ABI 99, this runtime speaks 1");
   CHECK_THROWS(runGraph(GraphProgram::load(compile("return 3;"), empty, {}), {}), "failed with code 3");
   CHECK_THROWS(runGraph(GraphProgram::load(compile("return 1000;"), empty, {}), {}), "index out of range");
   const std::string so = compile("return a->runtime->call(a->graph, 0, 0, 0);");
   CHECK_THROWS(runGraph(GraphProgram::load(so, empty, {}), {}), "call of step 0, but there are 0");
-  CHECK_THROWS(GraphProgram::load(so, R"({"version":1,"inputs":[],"captures":[],"outputs":[],"steps":[{"op":"nosuch","inputs":[],"outputs":[]}]})", {}),
-               "unknown op 'nosuch' in a library step");
+  CHECK_THROWS(
+      GraphProgram::load(
+          so,
+          R"({"version":1,"inputs":[],"captures":[],"outputs":[],"steps":[{"op":"nosuch","inputs":[],"outputs":[]}]})",
+          {}),
+      "unknown op 'nosuch' in a library step");
   CHECK_THROWS(GraphProgram::load(so, R"({"version":2})", {}), "version 2 is not supported (expected 1)");
-  CHECK_THROWS(GraphProgram::load(so, R"({"version":1,"inputs":[{"dtype":"float33","shape":[]}],"captures":[],"outputs":[]})", {}), "float33");
-  CHECK_THROWS(GraphProgram::load(so, R"({"version":1,"inputs":[],"captures":[],"outputs":[{"alias":{"capture":0}}]})", {}), "out of range");
-  CHECK_THROWS(GraphProgram::load(so, R"({"version":1,"inputs":[{"dtype":"float32","shape":["s1"]}],"captures":[],"outputs":[]})", {}), "'s1' is no expression");
-  CHECK_THROWS(GraphProgram::load(so, R"({"version":1,"inputs":[{"dtype":"float32","shape":[-1]}],"captures":[],"outputs":[]})", {}), "must not be negative");
-  CHECK_THROWS(GraphProgram::load(so, empty, {floats({1}, {1})}), "1 captured tensors given, but it was compiled with 0");
-  for (const char* broken : {"", "{", "[1,", "{\"version\":1,}", "{\"a\" 1}", "nul", "\"\\x\"", "{\"version\":1} x", "\"\\ud800\"", "01", "-"})
+  CHECK_THROWS(GraphProgram::load(
+                   so, R"({"version":1,"inputs":[{"dtype":"float33","shape":[]}],"captures":[],"outputs":[]})", {}),
+               "float33");
+  CHECK_THROWS(
+      GraphProgram::load(so, R"({"version":1,"inputs":[],"captures":[],"outputs":[{"alias":{"capture":0}}]})", {}),
+      "out of range");
+  CHECK_THROWS(GraphProgram::load(
+                   so, R"({"version":1,"inputs":[{"dtype":"float32","shape":["s1"]}],"captures":[],"outputs":[]})", {}),
+               "'s1' is no expression");
+  CHECK_THROWS(GraphProgram::load(
+                   so, R"({"version":1,"inputs":[{"dtype":"float32","shape":[-1]}],"captures":[],"outputs":[]})", {}),
+               "must not be negative");
+  CHECK_THROWS(GraphProgram::load(so, empty, {floats({1}, {1})}),
+               "1 captured tensors given, but it was compiled with 0");
+  for (const char* broken : {"", "{", "[1,", "{\"version\":1,}", "{\"a\" 1}", "nul", "\"\\x\"", "{\"version\":1} x",
+                             "\"\\ud800\"", "01", "-"})
     CHECK_THROWS(GraphProgram::load(so, broken, {}), "graph metadata");
   CHECK_THROWS(GraphProgram::load(so, std::string(200, '['), {}), "nesting too deep");
 }
 
 TEST(sharedBetweenThreads) {
   const Tensor w = floats({3}, {1, 2, 3});
-  const char* meta = R"({"version":1,"inputs":[{"dtype":"float32","shape":[3]}],"captures":[{"dtype":"float32","shape":[3]}],
+  const char* meta =
+      R"({"version":1,"inputs":[{"dtype":"float32","shape":[3]}],"captures":[{"dtype":"float32","shape":[3]}],
     "outputs":[{"dtype":"float32","shape":[3]}],"arena":64,"steps":[]})";
   const auto g = GraphProgram::load(compile(R"(
     for (int i = 0; i < 3; ++i) ((float*)a->arena)[i] = ((float*)a->inputs[0])[i];
-    for (int i = 0; i < 3; ++i) ((float*)a->outputs[0])[i] = ((float*)a->arena)[i] + ((float*)a->inputs[1])[i];)"), meta, {w});
+    for (int i = 0; i < 3; ++i) ((float*)a->outputs[0])[i] = ((float*)a->arena)[i] + ((float*)a->inputs[1])[i];)"),
+                                    meta, {w});
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
   for (int k = 0; k < 4; ++k)
@@ -303,9 +336,12 @@ TEST(sharedBetweenThreads) {
 }
 
 TEST(overhead) {
-  const char* meta = R"({"version":1,"inputs":[{"dtype":"float32","shape":[8]},{"dtype":"float32","shape":[8]}],"captures":[],
+  const char* meta =
+      R"({"version":1,"inputs":[{"dtype":"float32","shape":[8]},{"dtype":"float32","shape":[8]}],"captures":[],
     "outputs":[{"dtype":"float32","shape":[8]}],"arena":64,"steps":[]})";
-  const auto g = GraphProgram::load(compile("for (int i = 0; i < 8; ++i) ((float*)a->outputs[0])[i] = ((float*)a->inputs[0])[i] + ((float*)a->inputs[1])[i];"), meta, {});
+  const auto g = GraphProgram::load(compile("for (int i = 0; i < 8; ++i) ((float*)a->outputs[0])[i] = "
+                                            "((float*)a->inputs[0])[i] + ((float*)a->inputs[1])[i];"),
+                                    meta, {});
   const TensorList in{floats({8}, std::vector<float>(8, 1)), floats({8}, std::vector<float>(8, 1))};
   TensorList out;
   std::string failure;

@@ -1,5 +1,6 @@
-// Own convolutions. Float32 runs on the direct loops of cpu/isa: straight from the image when rows are whole chunks and the
-// stride is one (after a padded copy if there is padding), else from unfolded columns. Float64 unfolds and multiplies.
+// Own convolutions. Float32 runs on the direct loops of cpu/isa: straight from the image when rows are whole chunks and
+// the stride is one (after a padded copy if there is padding), else from unfolded columns. Float64 unfolds and
+// multiplies.
 #include <algorithm>
 #include <vector>
 
@@ -26,7 +27,8 @@ class DirectConv : public ConvPlan {
  public:
   explicit DirectConv(const ConvSpec& s) : s_(s) {
     const ConvKernels& k = convKernels();
-    const bool unit = s.stride[0] == 1 && s.stride[1] == 1 && s.stride[2] == 1, padded = s.pad[0] || s.pad[1] || s.pad[2];
+    const bool unit = s.stride[0] == 1 && s.stride[1] == 1 && s.stride[2] == 1,
+               padded = s.pad[0] || s.pad[1] || s.pad[2];
     source_ = !unit || s.out[2] % k.chunk ? Source::Columns : padded ? Source::Padded : Source::Image;
     for (int d = 0; d < 3; ++d) box_[d] = s.in[d] + (source_ == Source::Padded ? 2 * s.pad[d] : 0);
     boxPixels_ = box_[0] * box_[1] * box_[2];
@@ -34,14 +36,17 @@ class DirectConv : public ConvPlan {
     taps_.resize(static_cast<size_t>(depth));
     if (source_ == Source::Columns) {
       // Ranges of pixels, each a whole number of registers.
-      range_ = std::clamp<int64_t>(kColumnFloats / std::max<int64_t>(1, depth) / 64 * 64, 64, (s.pixels() + 63) / 64 * 64);
+      range_ =
+          std::clamp<int64_t>(kColumnFloats / std::max<int64_t>(1, depth) / 64 * 64, 64, (s.pixels() + 63) / 64 * 64);
       for (int64_t t = 0; t < depth; ++t) taps_[t] = t * range_;
       for (int64_t q = 0; q < range_; q += k.chunk) chunks_.push_back(q);
     } else {
       range_ = s.pixels();
       for (int64_t t = 0; t < depth; ++t) {
-        const int64_t kw = t % s.kernel[2], kh = t / s.kernel[2] % s.kernel[1], kd = t / (s.kernel[2] * s.kernel[1]) % s.kernel[0];
-        taps_[t] = t / s.taps() * boxPixels_ + (kd * s.dilation[0] * box_[1] + kh * s.dilation[1]) * box_[2] + kw * s.dilation[2];
+        const int64_t kw = t % s.kernel[2], kh = t / s.kernel[2] % s.kernel[1],
+                      kd = t / (s.kernel[2] * s.kernel[1]) % s.kernel[0];
+        taps_[t] = t / s.taps() * boxPixels_ + (kd * s.dilation[0] * box_[1] + kh * s.dilation[1]) * box_[2] +
+                   kw * s.dilation[2];
       }
       for (int64_t z = 0; z < s.out[0]; ++z)
         for (int64_t y = 0; y < s.out[1]; ++y)
@@ -52,9 +57,12 @@ class DirectConv : public ConvPlan {
   void run(const void* a, const void* b, const void* bias, void* out) const override {
     const float *p = static_cast<const float*>(a), *q = static_cast<const float*>(b);
     switch (s_.kind) {
-      case ConvSpec::Kind::Forward: return forward(p, q, static_cast<const float*>(bias), static_cast<float*>(out));
-      case ConvSpec::Kind::BackwardInput: return backwardInput(p, q, static_cast<float*>(out));
-      case ConvSpec::Kind::BackwardWeight: return backwardWeight(p, q, static_cast<float*>(out));
+      case ConvSpec::Kind::Forward:
+        return forward(p, q, static_cast<const float*>(bias), static_cast<float*>(out));
+      case ConvSpec::Kind::BackwardInput:
+        return backwardInput(p, q, static_cast<float*>(out));
+      case ConvSpec::Kind::BackwardWeight:
+        return backwardWeight(p, q, static_cast<float*>(out));
     }
   }
   const char* via() const override { return "own"; }
@@ -62,7 +70,9 @@ class DirectConv : public ConvPlan {
  private:
   int64_t inGroup() const { return s_.channels / s_.groups; }
   int64_t outGroup() const { return s_.outChannels / s_.groups; }
-  int64_t imageGrain() const { return std::max<int64_t>(1, kParallelWork * s_.batch / std::max<int64_t>(1, s_.work())); }
+  int64_t imageGrain() const {
+    return std::max<int64_t>(1, kParallelWork * s_.batch / std::max<int64_t>(1, s_.work()));
+  }
 
   // [block][tap][rows] of one group's weights, missing rows zero.
   void packWeights(const float* w, float* packed) const {
@@ -83,7 +93,8 @@ class DirectConv : public ConvPlan {
       for (int64_t z = 0; z < s_.in[0]; ++z)
         for (int64_t y = 0; y < s_.in[1]; ++y)
           std::memcpy(to + c * boxPixels_ + ((z + s_.pad[0]) * box_[1] + y + s_.pad[1]) * box_[2] + s_.pad[2],
-                      x + c * s_.inPixels() + (z * s_.in[1] + y) * s_.in[2], static_cast<size_t>(s_.in[2]) * sizeof(float));
+                      x + c * s_.inPixels() + (z * s_.in[1] + y) * s_.in[2],
+                      static_cast<size_t>(s_.in[2]) * sizeof(float));
   }
 
   void forward(const float* x, const float* w, const float* bias, float* y) const {
@@ -102,8 +113,18 @@ class DirectConv : public ConvPlan {
         for (int64_t g = 0; g < s_.groups; ++g) {
           const float* image = x + (n * s_.channels + g * inGroup()) * s_.inPixels();
           float* to = y + (n * s_.outChannels + g * outGroup()) * pixels;
-          ConvForwardBlock block{image, taps_.data(), depth, chunks_.data(), static_cast<int64_t>(chunks_.size()), k.chunk,
-                                 packed + g * packedSize, outGroup(), bias ? bias + g * outGroup() : nullptr, to, pixels, s_.relu};
+          ConvForwardBlock block{image,
+                                 taps_.data(),
+                                 depth,
+                                 chunks_.data(),
+                                 static_cast<int64_t>(chunks_.size()),
+                                 k.chunk,
+                                 packed + g * packedSize,
+                                 outGroup(),
+                                 bias ? bias + g * outGroup() : nullptr,
+                                 to,
+                                 pixels,
+                                 s_.relu};
           if (source_ == Source::Padded) {
             padInto(image, inGroup(), buffer);
             block.x = buffer;
@@ -116,7 +137,8 @@ class DirectConv : public ConvPlan {
             const int64_t count = std::min(range_, pixels - q), covered = (count + k.chunk - 1) / k.chunk * k.chunk;
             unfold(s_, image, 0, depth, q, q + count, buffer, range_);
             if (covered > count)
-              for (int64_t t = 0; t < depth; ++t) std::fill(buffer + t * range_ + count, buffer + t * range_ + covered, 0.0f);
+              for (int64_t t = 0; t < depth; ++t)
+                std::fill(buffer + t * range_ + count, buffer + t * range_ + covered, 0.0f);
             block.x = buffer;
             block.chunkCount = covered / k.chunk;
             block.lastChunk = k.chunk - (covered - count);
@@ -180,7 +202,8 @@ class DirectConv : public ConvPlan {
           block.images = std::min(chunk, s_.batch - n);
           block.x = image + n * block.xImage;
           if (boxes) {
-            for (int64_t i = 0; i < block.images; ++i) padInto(image + (n + i) * s_.channels * s_.inPixels(), inGroup(), boxes + i * boxed);
+            for (int64_t i = 0; i < block.images; ++i)
+              padInto(image + (n + i) * s_.channels * s_.inPixels(), inGroup(), boxes + i * boxed);
             block.x = boxes;
           }
           if (boxes) block.xImage = boxed;
@@ -198,8 +221,8 @@ class DirectConv : public ConvPlan {
   void backwardInput(const float* dy, const float* w, float* dx) const {
     const ConvKernels& k = convKernels();
     const int64_t depth = s_.depth(), pixels = s_.pixels(), taps = s_.taps(), outs = outGroup();
-    const bool gather = s_.stride[1] == 1 && s_.stride[2] == 1 && s_.in[0] == 1 && s_.kernel[0] == 1 && s_.out[0] == 1 && s_.pad[0] == 0 &&
-                        s_.kernel[2] <= 16;
+    const bool gather = s_.stride[1] == 1 && s_.stride[2] == 1 && s_.in[0] == 1 && s_.kernel[0] == 1 &&
+                        s_.out[0] == 1 && s_.pad[0] == 0 && s_.kernel[2] <= 16;
     if (pixels == 0) return static_cast<void>(std::fill_n(dx, s_.batch * s_.channels * s_.inPixels(), 0.0f));
     // Several channels at once, as long as their columns stay close to the first-level cache.
     const int64_t together = std::clamp<int64_t>(10240 / (taps * pixels), 1, inGroup());
@@ -211,15 +234,26 @@ class DirectConv : public ConvPlan {
           for (int64_t c = 0; c < inGroup(); c += together) {
             const int64_t here = std::min(together, inGroup() - c);
             // columns[c, t][q] = sum over output channels of w[o][c][t] dy[o][q]
-            GemmBlock<float> block{here * taps, pixels, outs, w + g * outs * depth + c * taps, 1, depth,
-                                   dy + (n * s_.outChannels + g * outs) * pixels, pixels, columns, pixels, nullptr, false, false};
+            GemmBlock<float> block{here * taps,
+                                   pixels,
+                                   outs,
+                                   w + g * outs * depth + c * taps,
+                                   1,
+                                   depth,
+                                   dy + (n * s_.outChannels + g * outs) * pixels,
+                                   pixels,
+                                   columns,
+                                   pixels,
+                                   nullptr,
+                                   false,
+                                   false};
             gemmLoops<float>().outer(block);
             for (int64_t i = 0; i < here; ++i) {
               float* plane = dx + (n * s_.channels + g * inGroup() + c + i) * s_.inPixels();
               const float* from = columns + i * taps * pixels;
               if (gather) {
-                k.fold({from, pixels, s_.kernel[1], s_.kernel[2], s_.dilation[1], s_.dilation[2], s_.pad[1], s_.pad[2], s_.out[1], s_.out[2],
-                        s_.in[1], s_.in[2], plane});
+                k.fold({from, pixels, s_.kernel[1], s_.kernel[2], s_.dilation[1], s_.dilation[2], s_.pad[1], s_.pad[2],
+                        s_.out[1], s_.out[2], s_.in[1], s_.in[2], plane});
               } else {
                 std::fill_n(plane, s_.inPixels(), 0.0f);
                 foldAdd(s_, from, pixels, plane);
@@ -245,7 +279,8 @@ class UnfoldConv : public ConvPlan {
   void run(const void* a, const void* b, const void* bias, void* out) const override {
     const T *p = static_cast<const T*>(a), *q = static_cast<const T*>(b), *add = static_cast<const T*>(bias);
     T* o = static_cast<T*>(out);
-    const int64_t depth = s_.depth(), pixels = s_.pixels(), outs = s_.outChannels / s_.groups, ins = s_.channels / s_.groups, taps = s_.taps();
+    const int64_t depth = s_.depth(), pixels = s_.pixels(), outs = s_.outChannels / s_.groups,
+                  ins = s_.channels / s_.groups, taps = s_.taps();
     static thread_local Scratch work;
     T* columns = work.get<T>(std::max<int64_t>(1, depth * pixels));
     GemmSpec m;
@@ -254,10 +289,12 @@ class UnfoldConv : public ConvPlan {
     if (s_.kind == ConvSpec::Kind::BackwardInput) std::fill_n(o, s_.batch * s_.channels * s_.inPixels(), T(0));
     for (int64_t n = 0; n < s_.batch; ++n)
       for (int64_t g = 0; g < s_.groups; ++g) {
-        const int64_t image = (n * s_.channels + g * ins) * s_.inPixels(), result = (n * s_.outChannels + g * outs) * pixels, filter = g * outs * depth;
+        const int64_t image = (n * s_.channels + g * ins) * s_.inPixels(),
+                      result = (n * s_.outChannels + g * outs) * pixels, filter = g * outs * depth;
         if (s_.kind == ConvSpec::Kind::Forward) {
           unfold(s_, p + image, 0, depth, 0, pixels, columns, pixels);
-          m.m = outs, m.n = pixels, m.k = depth, m.aRow = depth, m.aCol = 1, m.bRow = pixels, m.bCol = 1, m.cRow = pixels;
+          m.m = outs, m.n = pixels, m.k = depth, m.aRow = depth, m.aCol = 1, m.bRow = pixels, m.bCol = 1,
+          m.cRow = pixels;
           if (add)
             for (int64_t c = 0; c < outs; ++c) std::fill_n(o + result + c * pixels, pixels, add[g * outs + c]);
           m.accumulate = add != nullptr;
@@ -265,12 +302,15 @@ class UnfoldConv : public ConvPlan {
           gemmPortable(m, q + filter, columns, nullptr, o + result);
         } else if (s_.kind == ConvSpec::Kind::BackwardWeight) {
           unfold(s_, q + image, 0, depth, 0, pixels, columns, pixels);
-          m.m = outs, m.n = depth, m.k = pixels, m.aRow = pixels, m.aCol = 1, m.bRow = 1, m.bCol = pixels, m.cRow = depth, m.accumulate = true;
+          m.m = outs, m.n = depth, m.k = pixels, m.aRow = pixels, m.aCol = 1, m.bRow = 1, m.bCol = pixels,
+          m.cRow = depth, m.accumulate = true;
           gemmPortable(m, p + result, columns, nullptr, o + filter);
         } else {
-          m.m = depth, m.n = pixels, m.k = outs, m.aRow = 1, m.aCol = depth, m.bRow = pixels, m.bCol = 1, m.cRow = pixels;
+          m.m = depth, m.n = pixels, m.k = outs, m.aRow = 1, m.aCol = depth, m.bRow = pixels, m.bCol = 1,
+          m.cRow = pixels;
           gemmPortable(m, q + filter, p + result, nullptr, columns);
-          for (int64_t c = 0; c < ins; ++c) foldAdd(s_, columns + c * taps * pixels, pixels, o + image + c * s_.inPixels());
+          for (int64_t c = 0; c < ins; ++c)
+            foldAdd(s_, columns + c * taps * pixels, pixels, o + image + c * s_.inPixels());
         }
       }
   }

@@ -1,5 +1,6 @@
-// Direct convolution for few channels, where blocked library layouts would compute mostly padding. Output pixels fill the
-// vector lanes; a register is two chunks of eight neighbouring pixels, so that narrow images keep all 16 lanes busy.
+// Direct convolution for few channels, where blocked library layouts would compute mostly padding. Output pixels fill
+// the vector lanes; a register is two chunks of eight neighbouring pixels, so that narrow images keep all 16 lanes
+// busy.
 #include "cpu/conv_kernels.h"
 
 #include "cpu/isa/lanes.h"
@@ -21,7 +22,8 @@ constexpr int kRows = 6, kVecs = 2, kTaps = 2;
 // A register of pixels: its chunks may lie anywhere.
 FB_INLINE V loadPixels(const float* base, const int64_t* chunk) {
 #if defined(FB_ISA_avx512)
-  return (V)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(base + chunk[0])), _mm256_loadu_ps(base + chunk[1]), 1);
+  return (V)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(base + chunk[0])),
+                               _mm256_loadu_ps(base + chunk[1]), 1);
 #else
   return load(base + chunk[0]);
 #endif
@@ -29,8 +31,10 @@ FB_INLINE V loadPixels(const float* base, const int64_t* chunk) {
 // The first `n` pixels (1..kLanes) of a register, zeros behind; reads nothing else.
 FB_INLINE V loadSomePixels(const float* base, const int64_t* chunk, int n) {
 #if defined(FB_ISA_avx512)
-  const __m256 lo = n >= 8 ? _mm256_loadu_ps(base + chunk[0]) : _mm256_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), base + chunk[0]);
-  const __m256 hi = n > 8 ? _mm256_maskz_loadu_ps(static_cast<__mmask8>((1u << (n - 8)) - 1), base + chunk[1]) : _mm256_setzero_ps();
+  const __m256 lo = n >= 8 ? _mm256_loadu_ps(base + chunk[0])
+                           : _mm256_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), base + chunk[0]);
+  const __m256 hi =
+      n > 8 ? _mm256_maskz_loadu_ps(static_cast<__mmask8>((1u << (n - 8)) - 1), base + chunk[1]) : _mm256_setzero_ps();
   return (V)_mm512_insertf32x8(_mm512_castps256_ps512(lo), hi, 1);
 #else
   return loadMasked(base + chunk[0], Mask(n));
@@ -38,7 +42,8 @@ FB_INLINE V loadSomePixels(const float* base, const int64_t* chunk, int n) {
 }
 
 template <int M, int N>
-FB_INLINE void forwardTile(const ConvForwardBlock& g, const float* w, int64_t channel, const int64_t* chunks, int64_t pixel, Mask tail) {
+FB_INLINE void forwardTile(const ConvForwardBlock& g, const float* w, int64_t channel, const int64_t* chunks,
+                           int64_t pixel, Mask tail) {
   V acc[M][N];
 #pragma GCC unroll 8
   for (int r = 0; r < M; ++r) {
@@ -77,17 +82,24 @@ FB_INLINE void forwardTile(const ConvForwardBlock& g, const float* w, int64_t ch
 }
 
 template <int N>
-__attribute__((noinline)) void forwardStrip(const ConvForwardBlock& g, const int64_t* chunks, int64_t pixel, Mask tail) {
+__attribute__((noinline)) void forwardStrip(const ConvForwardBlock& g, const int64_t* chunks, int64_t pixel,
+                                            Mask tail) {
   const float* w = g.w;
   int64_t o = 0;
   for (; o + kRows <= g.channels; o += kRows, w += kRows * g.count) forwardTile<kRows, N>(g, w, o, chunks, pixel, tail);
   switch (g.channels - o) {
-    case 5: return forwardTile<5, N>(g, w, o, chunks, pixel, tail);
-    case 4: return forwardTile<4, N>(g, w, o, chunks, pixel, tail);
-    case 3: return forwardTile<3, N>(g, w, o, chunks, pixel, tail);
-    case 2: return forwardTile<2, N>(g, w, o, chunks, pixel, tail);
-    case 1: return forwardTile<1, N>(g, w, o, chunks, pixel, tail);
-    default: return;
+    case 5:
+      return forwardTile<5, N>(g, w, o, chunks, pixel, tail);
+    case 4:
+      return forwardTile<4, N>(g, w, o, chunks, pixel, tail);
+    case 3:
+      return forwardTile<3, N>(g, w, o, chunks, pixel, tail);
+    case 2:
+      return forwardTile<2, N>(g, w, o, chunks, pixel, tail);
+    case 1:
+      return forwardTile<1, N>(g, w, o, chunks, pixel, tail);
+    default:
+      return;
   }
 }
 
@@ -122,7 +134,8 @@ struct PixelTable {
 };
 
 template <int M, int N>
-__attribute__((noinline)) void weightTile(const ConvWeightBlock& g, const PixelTable& table, int rest, int64_t o, int64_t t) {
+__attribute__((noinline)) void weightTile(const ConvWeightBlock& g, const PixelTable& table, int rest, int64_t o,
+                                          int64_t t) {
   V acc[M][N];
 #pragma GCC unroll 8
   for (int r = 0; r < M; ++r)
@@ -179,12 +192,18 @@ void weightColumns(const ConvWeightBlock& g, const PixelTable& table, int rest, 
   int64_t o = g.channelBegin;
   for (; o + kRows <= g.channelEnd; o += kRows) weightTile<kRows, N>(g, table, rest, o, t);
   switch (g.channelEnd - o) {
-    case 5: return weightTile<5, N>(g, table, rest, o, t);
-    case 4: return weightTile<4, N>(g, table, rest, o, t);
-    case 3: return weightTile<3, N>(g, table, rest, o, t);
-    case 2: return weightTile<2, N>(g, table, rest, o, t);
-    case 1: return weightTile<1, N>(g, table, rest, o, t);
-    default: return;
+    case 5:
+      return weightTile<5, N>(g, table, rest, o, t);
+    case 4:
+      return weightTile<4, N>(g, table, rest, o, t);
+    case 3:
+      return weightTile<3, N>(g, table, rest, o, t);
+    case 2:
+      return weightTile<2, N>(g, table, rest, o, t);
+    case 1:
+      return weightTile<1, N>(g, table, rest, o, t);
+    default:
+      return;
   }
 }
 
@@ -227,8 +246,8 @@ void weight(const ConvWeightBlock& g) {
   }
 }
 
-// Gather form of col2im: every row of dx is summed in registers over the taps that reach it. The masks of a tap column are
-// the same for all rows.
+// Gather form of col2im: every row of dx is summed in registers over the taps that reach it. The masks of a tap column
+// are the same for all rows.
 constexpr int kMaxKernel = 16;
 
 template <int K>  // kernel width, 0: any up to kMaxKernel
@@ -272,11 +291,21 @@ void foldColumns(const ConvFoldBlock& g, int64_t x0) {
 void fold(const ConvFoldBlock& g) {
   for (int64_t x0 = 0; x0 < g.width; x0 += kLanes) {
     switch (g.kernelW) {
-      case 1: foldColumns<1>(g, x0); break;
-      case 3: foldColumns<3>(g, x0); break;
-      case 5: foldColumns<5>(g, x0); break;
-      case 7: foldColumns<7>(g, x0); break;
-      default: foldColumns<0>(g, x0); break;
+      case 1:
+        foldColumns<1>(g, x0);
+        break;
+      case 3:
+        foldColumns<3>(g, x0);
+        break;
+      case 5:
+        foldColumns<5>(g, x0);
+        break;
+      case 7:
+        foldColumns<7>(g, x0);
+        break;
+      default:
+        foldColumns<0>(g, x0);
+        break;
     }
   }
 }

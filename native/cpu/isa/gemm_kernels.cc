@@ -1,6 +1,6 @@
-// Register-tiled GEMM loops. `outer` broadcasts elements of A against rows of B, `dot` multiplies rows of A with columns of B
-// that both lie contiguously along k (the layout of linear: x W^T) and sums the lanes at the end. Both read their operands
-// where they are; tails are masked.
+// Register-tiled GEMM loops. `outer` broadcasts elements of A against rows of B, `dot` multiplies rows of A with
+// columns of B that both lie contiguously along k (the layout of linear: x W^T) and sums the lanes at the end. Both
+// read their operands where they are; tails are masked.
 #include "cpu/gemm_kernels.h"
 
 #include "cpu/isa/lanes.h"
@@ -69,12 +69,18 @@ __attribute__((noinline)) void outerStrip(const GemmBlock<T>& g, int64_t j, Mask
   for (; i + kRows <= g.m; i += kRows) outerTile<T, kRows, N>(g, i, j, tail);
   if constexpr (sizeof(T) == 4) {
     switch (g.m - i) {
-      case 5: return outerTile<T, 5, N>(g, i, j, tail);
-      case 4: return outerTile<T, 4, N>(g, i, j, tail);
-      case 3: return outerTile<T, 3, N>(g, i, j, tail);
-      case 2: return outerTile<T, 2, N>(g, i, j, tail);
-      case 1: return outerTile<T, 1, N>(g, i, j, tail);
-      default: return;
+      case 5:
+        return outerTile<T, 5, N>(g, i, j, tail);
+      case 4:
+        return outerTile<T, 4, N>(g, i, j, tail);
+      case 3:
+        return outerTile<T, 3, N>(g, i, j, tail);
+      case 2:
+        return outerTile<T, 2, N>(g, i, j, tail);
+      case 1:
+        return outerTile<T, 1, N>(g, i, j, tail);
+      default:
+        return;
     }
   } else {
     if (i + 3 <= g.m) {
@@ -213,8 +219,10 @@ void transpose32(const float* src, int64_t lds, int64_t rows, int64_t cols, floa
       }
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
-        *reinterpret_cast<f8u*>(dst + (c + i) * ldd + r) = __builtin_shufflevector(x[i], x[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        *reinterpret_cast<f8u*>(dst + (c + i + 4) * ldd + r) = __builtin_shufflevector(x[i], x[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        *reinterpret_cast<f8u*>(dst + (c + i) * ldd + r) =
+            __builtin_shufflevector(x[i], x[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        *reinterpret_cast<f8u*>(dst + (c + i + 4) * ldd + r) =
+            __builtin_shufflevector(x[i], x[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
       }
     }
     for (; c < cols; ++c)
@@ -239,6 +247,7 @@ constexpr GemmLoops<T> loopsOf() {
 }  // namespace
 
 extern const GemmKernels FB_ISA_NAME(gemmKernels);
-const GemmKernels FB_ISA_NAME(gemmKernels) = {loopsOf<float>(), loopsOf<double>(), loopsOf<uint32_t>(), loopsOf<uint64_t>(), transpose32, relu32};
+const GemmKernels FB_ISA_NAME(gemmKernels) = {loopsOf<float>(),    loopsOf<double>(), loopsOf<uint32_t>(),
+                                              loopsOf<uint64_t>(), transpose32,       relu32};
 
 }  // namespace flambeau::cpu

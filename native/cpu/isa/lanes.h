@@ -1,6 +1,6 @@
 // GCC vectors of the full register width of the instruction set this file is compiled for, with masked tails.
-// Included only by files of cpu/isa, which are compiled once per instruction set. No standard headers with inline functions
-// here: the linker would keep one copy of them, perhaps the AVX-512 one.
+// Included only by files of cpu/isa, which are compiled once per instruction set. No standard headers with inline
+// functions here: the linker would keep one copy of them, perhaps the AVX-512 one.
 #pragma once
 #include <stdint.h>
 #if defined(__x86_64__)
@@ -82,9 +82,13 @@ struct Mask {
   __m256i m;
   int n = 0;
   Mask() : m(_mm256_setzero_si256()) {}
-  explicit Mask(int count) : n(count) { m = _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+  explicit Mask(int count) : n(count) {
+    m = _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
 };
-FB_INLINE __m256i wideMask(Mask k) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(k.n), _mm256_setr_epi64x(0, 1, 2, 3)); }
+FB_INLINE __m256i wideMask(Mask k) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(k.n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
 template <class T>
 FB_INLINE vec<T> loadMasked(const T* p, Mask k) {
   if constexpr (sizeof(T) == 4)
@@ -102,7 +106,8 @@ FB_INLINE void storeMasked(T* p, vec<T> v, Mask k) {
 FB_INLINE Mask maskRange(int first, int last) {
   Mask k;
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  k.m = _mm256_and_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(last), lane), _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(first - 1)));
+  k.m = _mm256_and_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(last), lane),
+                         _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(first - 1)));
   return k;
 }
 #else
@@ -150,15 +155,23 @@ FB_INLINE T sumLanes(vec<T> v) {
 FB_INLINE void sumLanes4(const vec<float>* a, float* out) {
   typedef float f4 __attribute__((vector_size(16)));
 #if defined(FB_ISA_avx512)
-  const auto pair = [](__m512 x, __m512 y) { return _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y)); };
-  const __m512d lo = _mm512_castps_pd(pair((__m512)a[0], (__m512)a[1])), hi = _mm512_castps_pd(pair((__m512)a[2], (__m512)a[3]));
-  const __m512 s = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi)), _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi)));
+  const auto pair = [](__m512 x, __m512 y) {
+    return _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y));
+  };
+  const __m512d lo = _mm512_castps_pd(pair((__m512)a[0], (__m512)a[1])),
+                hi = _mm512_castps_pd(pair((__m512)a[2], (__m512)a[3]));
+  const __m512 s =
+      _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi)), _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi)));
   const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
   const f4 r = (f4)_mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 #elif defined(FB_ISA_avx2)
-  const auto pair = [](__m256 x, __m256 y) { return _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y)); };
-  const __m256d lo = _mm256_castps_pd(pair((__m256)a[0], (__m256)a[1])), hi = _mm256_castps_pd(pair((__m256)a[2], (__m256)a[3]));
-  const __m256 h = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(lo, hi)), _mm256_castpd_ps(_mm256_unpackhi_pd(lo, hi)));
+  const auto pair = [](__m256 x, __m256 y) {
+    return _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+  };
+  const __m256d lo = _mm256_castps_pd(pair((__m256)a[0], (__m256)a[1])),
+                hi = _mm256_castps_pd(pair((__m256)a[2], (__m256)a[3]));
+  const __m256 h =
+      _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(lo, hi)), _mm256_castpd_ps(_mm256_unpackhi_pd(lo, hi)));
   const f4 r = (f4)_mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 #else
   const f4 r = {sumLanes<float>(a[0]), sumLanes<float>(a[1]), sumLanes<float>(a[2]), sumLanes<float>(a[3])};

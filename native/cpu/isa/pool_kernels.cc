@@ -29,7 +29,8 @@ FB_INLINE V odds(V a, V b) {
 #endif
 }
 
-// Positions are 64-bit outside, 32-bit in registers (a plane is smaller than 2^31). A value that does not fit becomes -1.
+// Positions are 64-bit outside, 32-bit in registers (a plane is smaller than 2^31). A value that does not fit becomes
+// -1.
 FB_INLINE void storeIndex(int64_t* p, I at, int n) {
   typedef int64_t wide __attribute__((vector_size(sizeof(I) * 2)));
   const wide v = __builtin_convertvector(at, wide);
@@ -41,7 +42,8 @@ FB_INLINE void storeIndex(int64_t* p, I at, int n) {
 FB_INLINE I loadIndex(const int64_t* p) {
 #if defined(FB_ISA_avx512)
   // Saturating: what does not fit matches no window either.
-  const __m256i lo = _mm512_cvtsepi64_epi32(_mm512_loadu_si512(p)), hi = _mm512_cvtsepi64_epi32(_mm512_loadu_si512(p + 8));
+  const __m256i lo = _mm512_cvtsepi64_epi32(_mm512_loadu_si512(p)),
+                hi = _mm512_cvtsepi64_epi32(_mm512_loadu_si512(p + 8));
   return (I)_mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
 #else
   I v;
@@ -98,7 +100,9 @@ constexpr int kGroups = kLanes / 4;  // groups of four windows (chunks of eight 
 // Two registers of columns, whose chunks of eight lie where `at` says.
 FB_INLINE void loadChunks(const float* x, const int32_t* at, V& a, V& b) {
 #if defined(FB_ISA_avx512)
-  const auto two = [&](int32_t p, int32_t q) { return (V)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(x + p)), _mm256_loadu_ps(x + q), 1); };
+  const auto two = [&](int32_t p, int32_t q) {
+    return (V)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(x + p)), _mm256_loadu_ps(x + q), 1);
+  };
   a = two(at[0], at[1]);
   b = two(at[2], at[3]);
 #elif defined(FB_ISA_avx2)

@@ -1,4 +1,5 @@
-// Float32 convolutions as oneDNN primitives. The primitive picks its layouts; plain tensors are reordered on the way in and out.
+// Float32 convolutions as oneDNN primitives. The primitive picks its layouts; plain tensors are reordered on the way in
+// and out.
 #include "cpu/conv.h"
 
 #include <algorithm>
@@ -70,13 +71,17 @@ class OneDnnConv : public ConvPlan {
     const int threads = onednn::threadsFor(s.work());
     const onednn::ThreadLimit limit(threads);
     const auto forward = [&](const dnnl::primitive_attr& a) {
-      const auto kind = s.kind == ConvSpec::Kind::Forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
-      const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride, dilation, pad, padRight)
-                            : dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
+      const auto kind =
+          s.kind == ConvSpec::Kind::Forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+      const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride,
+                                                              dilation, pad, padRight)
+                            : dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), any(y), stride, dilation,
+                                                              pad, padRight);
       return dnnl::convolution_forward::primitive_desc(d, a, onednn::engine());
     };
-    const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b, const memory::dims& db, int ib,
-                            const memory::desc& o, const memory::dims& dout, int io, const memory::desc& scratch) {
+    const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b,
+                            const memory::dims& db, int ib, const memory::desc& o, const memory::dims& dout, int io,
+                            const memory::desc& scratch) {
       first_.prepare(plain(da), a, true, threads);
       second_.prepare(plain(db), b, true, threads);
       out_.prepare(plain(dout), o, false, threads);
@@ -91,19 +96,21 @@ class OneDnnConv : public ConvPlan {
     if (s.kind == ConvSpec::Kind::Forward) {
       const auto pd = forward(attr);
       conv_.emplace(dnnl::convolution_forward(pd), threads);
-      finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST, pd.scratchpad_desc());
+      finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST,
+             pd.scratchpad_desc());
     } else if (s.kind == ConvSpec::Kind::BackwardInput) {
       const dnnl::convolution_backward_data::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
       const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}));
       conv_.emplace(dnnl::convolution_backward_data(pd), threads);
-      finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.diff_src_desc(), x, DNNL_ARG_DIFF_SRC,
-             pd.scratchpad_desc());
+      finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.diff_src_desc(), x,
+             DNNL_ARG_DIFF_SRC, pd.scratchpad_desc());
     } else {
-      const dnnl::convolution_backward_weights::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
+      const dnnl::convolution_backward_weights::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad,
+                                                       padRight);
       const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}));
       conv_.emplace(dnnl::convolution_backward_weights(pd), threads);
-      finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.src_desc(), x, DNNL_ARG_SRC, pd.diff_weights_desc(), w, DNNL_ARG_DIFF_WEIGHTS,
-             pd.scratchpad_desc());
+      finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.src_desc(), x, DNNL_ARG_SRC, pd.diff_weights_desc(), w,
+             DNNL_ARG_DIFF_WEIGHTS, pd.scratchpad_desc());
     }
   }
 
@@ -129,7 +136,8 @@ class OneDnnConv : public ConvPlan {
     if (out_.bytes) out_.reorder->run({po, out, work});
     if (s_.relu) {  // a pass of its own: oneDNN's relu loses NaN
       float* y = static_cast<float*>(out);
-      parallelFor(s_.batch * s_.outChannels * s_.pixels(), 1 << 17, [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
+      parallelFor(s_.batch * s_.outChannels * s_.pixels(), 1 << 17,
+                  [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
     }
   }
   const char* via() const override { return "oneDNN"; }

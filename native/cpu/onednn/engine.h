@@ -49,8 +49,8 @@ class ThreadLimit {
   int before_ = 0;
 };
 
-/// A primitive with its memory objects built once; a run only sets pointers. Concurrent runs are serialised: each of them
-/// uses all threads anyway.
+/// A primitive with its memory objects built once; a run only sets pointers. Concurrent runs are serialised: each of
+/// them uses all threads anyway.
 class Prepared {
  public:
   Prepared() = default;
@@ -66,8 +66,9 @@ class Prepared {
     std::lock_guard<std::mutex> lock(mutex_);
     size_t i = 0;
     for (void* p : pointers) dnnl_memory_set_data_handle(args_[i++].memory, p);
-    dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(args_.size()), args_.data()),
-                            "oneDNN: could not run a primitive");
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(args_.size()), args_.data()),
+        "oneDNN: could not run a primitive");
   }
 
  private:

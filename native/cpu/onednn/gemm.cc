@@ -14,7 +14,10 @@ using dnnl::memory;
 class OneDnnGemm : public GemmPlan {
  public:
   OneDnnGemm(const dnnl::matmul::primitive_desc& pd, const GemmSpec& spec)
-      : spec_(spec), bias_(spec.bias), prepared_(dnnl::matmul(pd), onednn::threadsFor(spec.batch * spec.m * spec.n * spec.k)), scratch_(pd.scratchpad_desc().get_size()) {
+      : spec_(spec),
+        bias_(spec.bias),
+        prepared_(dnnl::matmul(pd), onednn::threadsFor(spec.batch * spec.m * spec.n * spec.k)),
+        scratch_(pd.scratchpad_desc().get_size()) {
     prepared_.arg(DNNL_ARG_SRC, pd.src_desc());
     prepared_.arg(DNNL_ARG_WEIGHTS, pd.weights_desc());
     prepared_.arg(DNNL_ARG_DST, pd.dst_desc());
@@ -35,7 +38,8 @@ class OneDnnGemm : public GemmPlan {
   // A pass of its own: oneDNN's relu loses NaN.
   void relu(float* c) const {
     parallelFor(spec_.batch * spec_.m, std::max<int64_t>(1, (1 << 17) / spec_.n), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) gemmKernels().relu32(c + r / spec_.m * spec_.cBatch + r % spec_.m * spec_.cRow, spec_.n);
+      for (int64_t r = begin; r < end; ++r)
+        gemmKernels().relu32(c + r / spec_.m * spec_.cBatch + r % spec_.m * spec_.cRow, spec_.n);
     });
   }
   GemmSpec spec_;
@@ -50,7 +54,8 @@ int64_t stride(int64_t extent, int64_t given, int64_t plausible) { return extent
 }  // namespace
 
 Ref<GemmPlan> planOneDnnGemm(const GemmSpec& s) {
-  const int64_t aRow = stride(s.m, s.aRow, s.k), aCol = stride(s.k, s.aCol, 1), bRow = stride(s.k, s.bRow, s.n), bCol = stride(s.n, s.bCol, 1);
+  const int64_t aRow = stride(s.m, s.aRow, s.k), aCol = stride(s.k, s.aCol, 1), bRow = stride(s.k, s.bRow, s.n),
+                bCol = stride(s.n, s.bCol, 1);
   // Zero strides and operands without a contiguous axis are for the own kernels.
   if ((aRow != 1 && aCol != 1) || (bRow != 1 && bCol != 1) || !aRow || !aCol || !bRow || !bCol) return {};
   const bool batched = s.batch > 1;
@@ -62,7 +67,8 @@ Ref<GemmPlan> planOneDnnGemm(const GemmSpec& s) {
   };
   try {
     // A batch stride of zero is oneDNN's broadcast of a batch of one.
-    const memory::desc a = desc(s.aBatch ? s.batch : 1, s.m, s.k, s.aBatch, aRow, aCol), b = desc(s.bBatch ? s.batch : 1, s.k, s.n, s.bBatch, bRow, bCol);
+    const memory::desc a = desc(s.aBatch ? s.batch : 1, s.m, s.k, s.aBatch, aRow, aCol),
+                       b = desc(s.bBatch ? s.batch : 1, s.k, s.n, s.bBatch, bRow, bCol);
     const memory::desc c = desc(s.batch, s.m, s.n, s.cBatch, stride(s.m, s.cRow, s.n), 1);
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -73,7 +79,8 @@ Ref<GemmPlan> planOneDnnGemm(const GemmSpec& s) {
     if (s.bias) {
       const memory::desc bias = batched ? memory::desc({1, 1, s.n}, memory::data_type::f32, memory::dims{s.n, s.n, 1})
                                         : memory::desc({1, s.n}, memory::data_type::f32, memory::dims{s.n, 1});
-      return makeRef<OneDnnGemm>(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, bias, c), attr, onednn::engine()), s);
+      return makeRef<OneDnnGemm>(
+          dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, bias, c), attr, onednn::engine()), s);
     }
     return makeRef<OneDnnGemm>(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attr, onednn::engine()), s);
   } catch (const dnnl::error&) {
