@@ -34,7 +34,10 @@ export function touches(e: Event): { reads: Set<Def>; writes: Set<Def> } {
     return { reads, writes };
   }
   for (const s of e.kernel.stages) {
-    const values = [...s.stores.map((x) => x.value), ...(s.k === 'columns' ? [...s.folds.map((f) => f.elem), ...s.keeps.map((x) => x.value)] : [])];
+    const values = [
+      ...s.stores.map((x) => x.value),
+      ...(s.k === 'columns' ? [...s.folds.map((f) => f.elem), ...s.keeps.map((x) => x.value)] : []),
+    ];
     for (const v of values) walk(v, (x) => x.k === 'load' && reads.add(x.src as Def));
     for (const x of s.stores) {
       writes.add(x.def);

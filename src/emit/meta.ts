@@ -17,7 +17,8 @@ export interface InputMeta extends TensorMeta {
 export type OutputMeta = TensorMeta | { readonly alias: { readonly input: number } | { readonly capture: number } };
 export type TargetMeta = { readonly input: number } | { readonly capture: number };
 
-export type StepInputMeta = TensorMeta | { readonly c: number | boolean } | { readonly live: number } | readonly TensorMeta[] | null;
+export type StepInputMeta =
+  TensorMeta | { readonly c: number | boolean } | { readonly live: number } | readonly TensorMeta[] | null;
 export interface StepMeta {
   readonly op: string;
   readonly inputs: readonly StepInputMeta[];

@@ -9,7 +9,14 @@ import { type OpLookup, lower } from '../schedule/lower.js';
 import { isContiguous } from '../schedule/views.js';
 import { KEEP_LIMIT, buildKernel } from '../loop/build.js';
 import { type Event, planMemory, touches } from './memory.js';
-import { type InputMeta, type MetaDim, type ProgramMeta, type StepInputMeta, type StepMeta, type TensorMeta } from './meta.js';
+import {
+  type InputMeta,
+  type MetaDim,
+  type ProgramMeta,
+  type StepInputMeta,
+  type StepMeta,
+  type TensorMeta,
+} from './meta.js';
 import { type Schedule, makeSchedule } from './schedule.js';
 import { printCppProgram } from './cpp/program.js';
 import { printCudaProgram } from './cuda/program.js';
@@ -39,10 +46,19 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
   const loaded = new Set<Def>(program.steps.flatMap((s) => stepTensors(s).map((t) => t.def)));
   const build = (readLater: (d: Def) => boolean): Event[] => {
     let n = 0;
-    return grouping.order.map((g): Event => ('items' in g ? { k: 'kernel', kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, keepLimit: KEEP_LIMIT[options.target] }) } : { k: 'step', step: g }));
+    return grouping.order.map((g): Event =>
+      'items' in g
+        ? {
+            k: 'kernel',
+            kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, keepLimit: KEEP_LIMIT[options.target] }),
+          }
+        : { k: 'step', step: g },
+    );
   };
   for (const e of build(() => true)) for (const d of touches(e).reads) loaded.add(d);
-  const events = build((d) => loaded.has(d)).filter((e) => e.k === 'step' || e.kernel.stages.some((s) => s.stores.length > 0));
+  const events = build((d) => loaded.has(d)).filter(
+    (e) => e.k === 'step' || e.kernel.stages.some((s) => s.stores.length > 0),
+  );
   const plan = planMemory(program, grouping, events);
   const schedule = makeSchedule(events, grouping.refusals);
   const meta = makeMeta(graph, program, plan.arena);
@@ -56,14 +72,22 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
 }
 
 const metaDim = (d: Dim): MetaDim => (typeof d === 'number' ? d : printDim(d));
-const tensorMeta = (t: { dtype: TensorMeta['dtype']; shape: readonly Dim[] }): TensorMeta => ({ dtype: t.dtype, shape: t.shape.map(metaDim) });
-const inputMeta = (v: Value): InputMeta => ({ ...tensorMeta(v.type), strides: contiguousStrides(v.type.shape).map(metaDim) });
+const tensorMeta = (t: { dtype: TensorMeta['dtype']; shape: readonly Dim[] }): TensorMeta => ({
+  dtype: t.dtype,
+  shape: t.shape.map(metaDim),
+});
+const inputMeta = (v: Value): InputMeta => ({
+  ...tensorMeta(v.type),
+  strides: contiguousStrides(v.type.shape).map(metaDim),
+});
 
 function makeMeta(g: Graph, p: Lowered, arena: Dim): ProgramMeta {
   const target = (slot: number): { input: number } | { capture: number } =>
     slot < g.inputs.length ? { input: slot } : { capture: slot - g.inputs.length };
   // Shapes are the graph's: a result may be stored by a def of another shape and the same order.
-  const results = p.results.map((r, k) => ('output' in r ? tensorMeta(g.outputs[k]!.type) : { alias: target(r.input) }));
+  const results = p.results.map((r, k) =>
+    'output' in r ? tensorMeta(g.outputs[k]!.type) : { alias: target(r.input) },
+  );
   const fresh = g.gradWrites.flatMap((w) => (w.value === null ? [] : [tensorMeta(w.value.type)]));
   return {
     version: 1,
@@ -105,7 +129,12 @@ function stepMeta(s: Step): StepMeta {
   return {
     op: s.op,
     inputs: s.inputs.map(input),
-    attrs: Object.fromEntries(Object.entries(s.attrs).map(([k, v]) => [k, Array.isArray(v) ? v.map((x) => (typeof x === 'object' ? metaDim(x as Dim) : (x as number))) : v])),
+    attrs: Object.fromEntries(
+      Object.entries(s.attrs).map(([k, v]) => [
+        k,
+        Array.isArray(v) ? v.map((x) => (typeof x === 'object' ? metaDim(x as Dim) : (x as number))) : v,
+      ]),
+    ),
     outputs: s.outputs.map((d) => tensorMeta(d)),
     ...(s.epilogue.length > 0 ? { epilogue: s.epilogue } : {}),
   };

@@ -46,7 +46,16 @@ export abstract class KernelWalker {
     readonly k: Kernel,
     readonly target: Target,
   ) {
-    this.root = { parent: null, lines: [], axes: new Set(), memo: new Map(), positions: new Map(), vars: new Map(), shift: 0, lanes: 'FB_W' };
+    this.root = {
+      parent: null,
+      lines: [],
+      axes: new Set(),
+      memo: new Map(),
+      positions: new Map(),
+      vars: new Map(),
+      shift: 0,
+      lanes: 'FB_W',
+    };
   }
 
   // ---- leaves ----
@@ -62,7 +71,13 @@ export abstract class KernelWalker {
 
   // ---- scopes and values ----
 
-  protected child(parent: Scope, axes: ReadonlySet<Axis>, lines: Lines, shift = parent.shift, lanes = parent.lanes): Scope {
+  protected child(
+    parent: Scope,
+    axes: ReadonlySet<Axis>,
+    lines: Lines,
+    shift = parent.shift,
+    lanes = parent.lanes,
+  ): Scope {
     return { parent, lines, axes, memo: new Map(), positions: new Map(), vars: new Map(), shift, lanes };
   }
   protected id(prefix: string): string {
@@ -86,7 +101,14 @@ export abstract class KernelWalker {
   private hasVar(e: LExpr): boolean {
     let r = this.hasVarMemo.get(e);
     if (r === undefined) {
-      r = e.k === 'var' ? true : e.k === 'op' ? e.args.some((a) => this.hasVar(a)) : e.k === 'cvt' || e.k === 'wrap' ? this.hasVar(e.a) : false;
+      r =
+        e.k === 'var'
+          ? true
+          : e.k === 'op'
+            ? e.args.some((a) => this.hasVar(a))
+            : e.k === 'cvt' || e.k === 'wrap'
+              ? this.hasVar(e.a)
+              : false;
       this.hasVarMemo.set(e, r);
     }
     return r;
@@ -133,7 +155,10 @@ export abstract class KernelWalker {
       case 'live':
         return this.live(e.slot, e.type);
       case 'op':
-        return this.call(e.op, e.args.map((a) => this.value(a, scope)));
+        return this.call(
+          e.op,
+          e.args.map((a) => this.value(a, scope)),
+        );
       case 'cvt':
         return `fb_cvt_${e.a.type}_${e.type}(${this.value(e.a, scope)})`;
       case 'wrap':
@@ -162,7 +187,10 @@ export abstract class KernelWalker {
         return n;
       }
       case 'op':
-        return this.call(e.op, e.args.map((a) => this.inline(a, names)));
+        return this.call(
+          e.op,
+          e.args.map((a) => this.inline(a, names)),
+        );
       case 'cvt':
         return `fb_cvt_${e.a.type}_${e.type}(${this.inline(e.a, names)})`;
       case 'wrap':
@@ -175,7 +203,12 @@ export abstract class KernelWalker {
   // ---- folds ----
 
   /** into = join(into, from), all states at once. */
-  protected assignJoin(lines: Lines, f: Fold, into: ReadonlyMap<string, string>, from: ReadonlyMap<string, string>): void {
+  protected assignJoin(
+    lines: Lines,
+    f: Fold,
+    into: ReadonlyMap<string, string>,
+    from: ReadonlyMap<string, string>,
+  ): void {
     const none = new Set<Axis>();
     const a = f.states.map((s) => lVar(`@${s.name}`, s.type, none));
     const b = f.states.map((s) => lVar(`@${s.name}.b`, s.type, none));
@@ -184,7 +217,12 @@ export abstract class KernelWalker {
       names.set(`@${s.name}`, into.get(s.name)!);
       names.set(`@${s.name}.b`, from.get(s.name)!);
     });
-    this.assign(lines, f, into, f.reduce.join(a, b).map((e) => this.inline(e, names)));
+    this.assign(
+      lines,
+      f,
+      into,
+      f.reduce.join(a, b).map((e) => this.inline(e, names)),
+    );
   }
   protected assign(lines: Lines, f: Fold, into: ReadonlyMap<string, string>, values: readonly string[]): void {
     if (values.length === 1) lines.push(`${into.get(f.states[0]!.name)!} = ${values[0]!};`);
@@ -199,7 +237,11 @@ export abstract class KernelWalker {
     const states = f.states.map((st) => lVar(`@${st.name}`, st.type, new Set()));
     names.set('@x', this.value(f.elem, scope));
     names.set('@index', f.index ? this.value(f.index, scope) : '');
-    const out = f.reduce.combine(states, lVar('@x', f.elem.type, new Set()), f.index ? lVar('@index', 'i64', new Set()) : lConst(0, 'i64'));
+    const out = f.reduce.combine(
+      states,
+      lVar('@x', f.elem.type, new Set()),
+      f.index ? lVar('@index', 'i64', new Set()) : lConst(0, 'i64'),
+    );
     return out.map((y) => this.inline(y, names));
   }
 }

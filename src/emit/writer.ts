@@ -7,4 +7,8 @@ export function renderLines(lines: Lines, pad = ''): string {
 }
 
 /** Text that may stand in a // comment: one printable line. */
-export const comment = (s: string): string => s.replace(/[^\x20-\x7e]/g, '?').replace(/\\/g, '/').slice(0, 200);
+export const comment = (s: string): string =>
+  s
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replace(/\\/g, '/')
+    .slice(0, 200);

@@ -7,7 +7,21 @@ import { type LExpr, Position, lIota, lLoad, lVar, mapLeaves, walk } from '../sc
 import { type Group, type Grouping } from '../schedule/group.js';
 import { exprCost } from '../schedule/cost.js';
 import {
-  type Axis, type Index, ZERO, axesOf, coefficient, constantOf, hasDivision, ixAdd, ixAxis, ixDim, ixDiv, ixMapDyn, ixMod, linearize, newAxis,
+  type Axis,
+  type Index,
+  ZERO,
+  axesOf,
+  coefficient,
+  constantOf,
+  hasDivision,
+  ixAdd,
+  ixAxis,
+  ixDim,
+  ixDiv,
+  ixMapDyn,
+  ixMod,
+  linearize,
+  newAxis,
 } from '../schedule/indexing.js';
 import { isFloat } from '../schedule/typing.js';
 import { type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
@@ -53,13 +67,32 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
   for (const s of draft.stages) {
     if (s.rowStores.length > 0) stages.push({ k: 'row', stores: s.rowStores });
     if (s.folds.length + s.colStores.length + s.keeps.length === 0) continue;
-    const cost = [...s.folds.map((f) => f.elem), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)].reduce((sum, e) => sum + exprCost(e), 0);
+    const cost = [
+      ...s.folds.map((f) => f.elem),
+      ...s.colStores.map((x) => x.value),
+      ...s.keeps.map((x) => x.value),
+    ].reduce((sum, e) => sum + exprCost(e), 0);
     const unroll = inRows || vector === null ? 1 : s.folds.length === 0 ? (cost < 12 ? 2 : 1) : cost < 6 ? 4 : 2;
     const prefetch = stages.filter((x) => x.k === 'columns').length === 1 ? nextRow(draft, space, vector, size) : [];
-    stages.push({ k: 'columns', folds: s.folds, stores: s.colStores, keeps: s.keeps, unroll: extent >= unroll * LANES * 2 ? unroll : 1, prefetch });
+    stages.push({
+      k: 'columns',
+      folds: s.folds,
+      stores: s.colStores,
+      keeps: s.keeps,
+      unroll: extent >= unroll * LANES * 2 ? unroll : 1,
+      prefetch,
+    });
   }
   const hasFold = draft.stages.some((s) => s.folds.length > 0);
-  const rowUnroll = !inRows ? 1 : hasFold ? (extent >= 4 * LANES && draft.stages.every((s) => s.keeps.length === 0) ? 4 : 1) : perElement < 12 && extent >= 8 * LANES ? 2 : 1;
+  const rowUnroll = !inRows
+    ? 1
+    : hasFold
+      ? extent >= 4 * LANES && draft.stages.every((s) => s.keeps.length === 0)
+        ? 4
+        : 1
+      : perElement < 12 && extent >= 8 * LANES
+        ? 2
+        : 1;
   const folded = productOf(cols.map((a) => a.extent));
   const floatSum = draft.stages.some((s) => s.folds.some((f) => f.reduce.sum && isFloat(f.states[0]!.type)));
   const long = typeof folded !== 'number' || folded > (inRows ? 1024 : 32768);
@@ -68,21 +101,40 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
   if (floatSum && long && outer) {
     const inner = productOf(cols.slice(1).map((a) => a.extent));
     const per = typeof inner === 'number' ? inner : 1;
-    block = inRows ? Math.max(1, Math.floor(512 / per)) : outer === vector ? 16384 : Math.max(1, Math.floor(16384 / per));
+    block = inRows
+      ? Math.max(1, Math.floor(512 / per))
+      : outer === vector
+        ? 16384
+        : Math.max(1, Math.floor(16384 / per));
     // Only when the outer loop is longer than a block.
     if (typeof outer.extent === 'number' && outer.extent <= block) block = 0;
   }
-  return { name, title: titleOf(g), rows: space.rows, cols, vector, stages, rowUnroll, block, work: typeof size === 'number' ? size * perElement : null };
+  return {
+    name,
+    title: titleOf(g),
+    rows: space.rows,
+    cols,
+    vector,
+    stages,
+    rowUnroll,
+    block,
+    work: typeof size === 'number' ? size * perElement : null,
+  };
 }
 
 /** What the first pass will load for the next row: contiguous loads of rows of at least a kilobyte, in large kernels. */
 function nextRow(draft: Draft, space: Space, vector: Axis | null, size: Dim): Prefetch[] {
   const row = space.rows[space.rows.length - 1];
   const first = draft.stages.find((s) => s.folds.length + s.colStores.length + s.keeps.length > 0);
-  if (!row || !vector || !first || space.rows.includes(vector) || (typeof size === 'number' && size < 1 << 20)) return [];
+  if (!row || !vector || !first || space.rows.includes(vector) || (typeof size === 'number' && size < 1 << 20))
+    return [];
   if (typeof vector.extent === 'number' && vector.extent < 256) return [];
   const out = new Map<string, Prefetch>();
-  for (const e of [...first.folds.map((f) => f.elem), ...first.colStores.map((x) => x.value), ...first.keeps.map((x) => x.value)]) {
+  for (const e of [
+    ...first.folds.map((f) => f.elem),
+    ...first.colStores.map((x) => x.value),
+    ...first.keeps.map((x) => x.value),
+  ]) {
     walk(e, (x) => {
       if (x.k !== 'load' || hasDivision(x.offset)) return;
       const [v, r] = [coefficient(x.offset, vector), coefficient(x.offset, row)];
@@ -143,25 +195,29 @@ class Builder {
     const memo = new Map<LExpr, LExpr>();
     const bodies = new Map<string, LExpr>();
     const go = (e: LExpr): LExpr =>
-      mapLeaves(e, (x) => {
-        if (x.k === 'iota') return lIota(positions(x.index), x.type as 'i32' | 'i64');
-        if (x.k !== 'read') return undefined;
-        const src = x.src as Def;
-        const idx = x.idx.map(positions);
-        if (src.how.k === 'result' && this.inGroup(src)) {
-          const r = src.how.reduce;
-          return r.finish(r.states.map((_, k) => this.stateVar(r, k)))[src.how.index]!;
-        }
-        const kept = this.kept.get(src);
-        if (kept && level > kept.level) return lVar(kept.name, computeOf(src), this.allAxes);
-        if (src.how.k === 'map' && !src.how.into && (this.inGroup(src) || this.grouping.virtual.has(src))) {
-          const key = `${src.id}|${idx.map((i) => i.key).join(',')}`;
-          let b = bodies.get(key);
-          if (!b) bodies.set(key, (b = go(src.how.body(idx))));
-          return b;
-        }
-        return lLoad(src, linearize(idx, src.shape));
-      }, memo);
+      mapLeaves(
+        e,
+        (x) => {
+          if (x.k === 'iota') return lIota(positions(x.index), x.type as 'i32' | 'i64');
+          if (x.k !== 'read') return undefined;
+          const src = x.src as Def;
+          const idx = x.idx.map(positions);
+          if (src.how.k === 'result' && this.inGroup(src)) {
+            const r = src.how.reduce;
+            return r.finish(r.states.map((_, k) => this.stateVar(r, k)))[src.how.index]!;
+          }
+          const kept = this.kept.get(src);
+          if (kept && level > kept.level) return lVar(kept.name, computeOf(src), this.allAxes);
+          if (src.how.k === 'map' && !src.how.into && (this.inGroup(src) || this.grouping.virtual.has(src))) {
+            const key = `${src.id}|${idx.map((i) => i.key).join(',')}`;
+            let b = bodies.get(key);
+            if (!b) bodies.set(key, (b = go(src.how.body(idx))));
+            return b;
+          }
+          return lLoad(src, linearize(idx, src.shape));
+        },
+        memo,
+      );
     const positions = (i: Index): Index =>
       ixMapDyn(i, (d) => {
         const p = d as Position;
@@ -184,8 +240,17 @@ class Builder {
         const into = def.how.k === 'map' ? def.how.into : undefined;
         const bytes = mulDims(productOf(def.shape), byteSize(def.dtype));
         const target = into?.target ?? def;
-        const stream = typeof bytes === 'number' && bytes >= STREAM_BYTES && def.dtype === 'float32' && !this.options.readLater(target);
-        (row || !hasCols ? stage.rowStores : stage.colStores).push({ def: target, offset: into ? into.at(at) : linearize(at, def.shape), value, stream });
+        const stream =
+          typeof bytes === 'number' &&
+          bytes >= STREAM_BYTES &&
+          def.dtype === 'float32' &&
+          !this.options.readLater(target);
+        (row || !hasCols ? stage.rowStores : stage.colStores).push({
+          def: target,
+          offset: into ? into.at(at) : linearize(at, def.shape),
+          value,
+          stream,
+        });
       };
       for (const i of g.items) {
         if (i.k === 'reduce') {
@@ -198,7 +263,10 @@ class Builder {
               this.sameAs.set(r, twin.reduce);
               continue;
             }
-            const along = linearize(idx.filter((_, d) => r.reduced[d]), r.inShape.filter((_, d) => r.reduced[d]));
+            const along = linearize(
+              idx.filter((_, d) => r.reduced[d]),
+              r.inShape.filter((_, d) => r.reduced[d]),
+            );
             stage.folds.push({
               reduce: r,
               elem,
@@ -209,14 +277,21 @@ class Builder {
           if (i.level + 1 === level) {
             for (const d of r.results) {
               if (!this.grouping.stored.has(d)) continue;
-              store(d, r.finish(r.states.map((_, k) => this.stateVar(r, k)))[d.how.k === 'result' ? d.how.index : 0]!, d.shape, this.rowIdx, true);
+              store(
+                d,
+                r.finish(r.states.map((_, k) => this.stateVar(r, k)))[d.how.k === 'result' ? d.how.index : 0]!,
+                d.shape,
+                this.rowIdx,
+                true,
+              );
             }
           }
         } else if (i.level === level) {
           const d = i.def;
           if (d.how.k !== 'map') continue;
           const idx = i.row ? this.rowIdx : this.space.idx;
-          const value = (): LExpr => resolve((d.how as { body: (i: readonly Index[]) => LExpr }).body(this.spread(d.shape, idx)));
+          const value = (): LExpr =>
+            resolve((d.how as { body: (i: readonly Index[]) => LExpr }).body(this.spread(d.shape, idx)));
           if (this.grouping.stored.has(d)) store(d, value(), d.shape, idx, i.row);
           const kept = this.kept.get(d);
           if (kept) stage.keeps.push({ name: kept.name, type: computeOf(d), value: value() });
@@ -254,7 +329,8 @@ class Builder {
     };
     for (const i of this.g.items) {
       if (i.k === 'reduce') note(i.reduce.elem(this.spread(i.reduce.inShape, this.space.idx)), i.level, new Set());
-      else if (i.def.how.k === 'map' && !i.row) note(i.def.how.body(this.spread(i.def.shape, this.space.idx)), i.level, new Set());
+      else if (i.def.how.k === 'map' && !i.row)
+        note(i.def.how.body(this.spread(i.def.shape, this.space.idx)), i.level, new Set());
     }
     let n = 0;
     for (const i of this.g.items) {
@@ -269,13 +345,19 @@ const stateName = (r: Reduce, k: number): string => `r${r.id}${r.states.length >
 const computeOf = (d: Def): LExpr['type'] => lLoad(d, ZERO).type;
 
 function allExprs(d: Draft): LExpr[] {
-  return d.stages.flatMap((s) => [...s.folds.map((f) => f.elem), ...s.rowStores.map((x) => x.value), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)]);
+  return d.stages.flatMap((s) => [
+    ...s.folds.map((f) => f.elem),
+    ...s.rowStores.map((x) => x.value),
+    ...s.colStores.map((x) => x.value),
+    ...s.keeps.map((x) => x.value),
+  ]);
 }
 
 /** Every index that a kernel evaluates: what it loads, stores and counts. */
 function allIndices(d: Draft): { index: Index; kind: 'load' | 'store' | 'count'; weight: number }[] {
   const out = new Map<string, { index: Index; kind: 'load' | 'store' | 'count'; weight: number }>();
-  const note = (index: Index, kind: 'load' | 'store' | 'count', id: string): void => void out.set(`${id}|${index.key}`, { index, kind, weight: 1 });
+  const note = (index: Index, kind: 'load' | 'store' | 'count', id: string): void =>
+    void out.set(`${id}|${index.key}`, { index, kind, weight: 1 });
   for (const e of allExprs(d)) {
     walk(e, (x) => {
       if (x.k === 'load') note(x.offset, 'load', `l${x.src.id}`);
@@ -307,7 +389,10 @@ function mergeAxes(g: Group, plain: Space, draft: Draft): Space {
       if (run && joinable(run[run.length - 1]!, a)) run.push(a);
       else runs.push([a]);
     }
-    return { runs, axes: runs.map((r) => (r.length === 1 ? r[0]! : newAxis(r[0]!.name, productOf(r.map((x) => x.extent))))) };
+    return {
+      runs,
+      axes: runs.map((r) => (r.length === 1 ? r[0]! : newAxis(r[0]!.name, productOf(r.map((x) => x.extent))))),
+    };
   };
   const rows = mergeList(plain.rows);
   const cols = mergeList(plain.cols);
@@ -337,15 +422,27 @@ function chooseVector(space: Space, draft: Draft): Axis | null {
   const total = axes.reduce((p, a) => p * num(a.extent), 1);
   const rowCount = space.rows.reduce((p, a) => p * num(a.extent), 1);
   const folds = draft.stages.reduce((n, s) => n + s.folds.length, 0);
-  const inner = workOf(draft.stages.flatMap((s) => [...s.folds.map((f) => f.elem), ...s.colStores.map((x) => x.value), ...s.keeps.map((x) => x.value)]), draft.stages.flatMap((s) => s.colStores));
-  const outer = workOf(draft.stages.flatMap((s) => s.rowStores.map((x) => x.value)), draft.stages.flatMap((s) => s.rowStores));
+  const inner = workOf(
+    draft.stages.flatMap((s) => [
+      ...s.folds.map((f) => f.elem),
+      ...s.colStores.map((x) => x.value),
+      ...s.keeps.map((x) => x.value),
+    ]),
+    draft.stages.flatMap((s) => s.colStores),
+  );
+  const outer = workOf(
+    draft.stages.flatMap((s) => s.rowStores.map((x) => x.value)),
+    draft.stages.flatMap((s) => s.rowStores),
+  );
   let best: Axis | null = null;
   let bestCost = Infinity;
   for (const a of axes) {
     const n = num(a.extent);
     const vectors = Math.ceil(n / LANES);
     const inCols = space.cols.includes(a);
-    let estimate = (space.cols.length > 0 ? (total / n) * vectors * inner(a) : 0) + (inCols ? rowCount : (rowCount / n) * vectors) * outer(a);
+    let estimate =
+      (space.cols.length > 0 ? (total / n) * vectors * inner(a) : 0) +
+      (inCols ? rowCount : (rowCount / n) * vectors) * outer(a);
     if (inCols) estimate += rowCount * folds * 10;
     if (estimate < bestCost * 0.999 || (estimate <= bestCost * 1.001 && best !== null)) {
       best = a;
@@ -368,7 +465,10 @@ function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) =
   }
   return (a) => {
     let cost = compute + counts;
-    for (const [list, strided] of [[[...loads.values()], 14], [stores.map((s) => s.offset), 20]] as const) {
+    for (const [list, strided] of [
+      [[...loads.values()], 14],
+      [stores.map((s) => s.offset), 20],
+    ] as const) {
       for (const index of list) {
         const c = coefficient(index, a);
         const one = c !== null ? constantOf(c) : null;

@@ -41,7 +41,14 @@ export interface Prefetch {
 
 export type Stage =
   | { readonly k: 'row'; readonly stores: readonly Store[] }
-  | { readonly k: 'columns'; readonly folds: readonly Fold[]; readonly stores: readonly Store[]; readonly keeps: readonly Keep[]; readonly unroll: number; readonly prefetch: readonly Prefetch[] };
+  | {
+      readonly k: 'columns';
+      readonly folds: readonly Fold[];
+      readonly stores: readonly Store[];
+      readonly keeps: readonly Keep[];
+      readonly unroll: number;
+      readonly prefetch: readonly Prefetch[];
+    };
 
 export interface Kernel {
   readonly name: string;
@@ -99,20 +106,28 @@ export function describeKernel(k: Kernel): string {
   const extent = (d: Dim): string => printDim(d);
   const ordered = [...k.rows.filter((a) => a !== k.vector), ...k.rows.filter((a) => a === k.vector)];
   for (const a of ordered) {
-    out.push(`${pad}for ${a.name} < ${extent(a.extent)}${vec(a)}${a === ordered[0] ? ' parallel' : ''}${a === k.vector && k.rowUnroll > 1 ? ` x${k.rowUnroll}` : ''}`);
+    out.push(
+      `${pad}for ${a.name} < ${extent(a.extent)}${vec(a)}${a === ordered[0] ? ' parallel' : ''}${a === k.vector && k.rowUnroll > 1 ? ` x${k.rowUnroll}` : ''}`,
+    );
     pad += '  ';
   }
   for (const s of k.stages) {
     let p = pad;
     if (s.k === 'columns') {
       for (const a of k.cols) {
-        out.push(`${p}for ${a.name} < ${extent(a.extent)}${vec(a)}${a === k.vector && s.unroll > 1 ? ` x${s.unroll}` : ''}`);
+        out.push(
+          `${p}for ${a.name} < ${extent(a.extent)}${vec(a)}${a === k.vector && s.unroll > 1 ? ` x${s.unroll}` : ''}`,
+        );
         p += '  ';
       }
-      for (const f of s.folds) out.push(`${p}${f.states.map((x) => x.name).join(', ')} = ${f.reduce.name}(${short(exprText(f.elem))})`);
+      for (const f of s.folds)
+        out.push(`${p}${f.states.map((x) => x.name).join(', ')} = ${f.reduce.name}(${short(exprText(f.elem))})`);
       for (const x of s.keeps) out.push(`${p}${x.name}[] = ${short(exprText(x.value))}`);
     }
-    for (const x of s.stores) out.push(`${p}${x.def.name}[${printIndex(x.offset, NAMES)}] ${x.stream ? '<~' : '='} ${short(exprText(x.value))}`);
+    for (const x of s.stores)
+      out.push(
+        `${p}${x.def.name}[${printIndex(x.offset, NAMES)}] ${x.stream ? '<~' : '='} ${short(exprText(x.value))}`,
+      );
   }
   return out.join('\n');
 }

@@ -54,7 +54,8 @@ export interface StepTensor {
   readonly strides: readonly Dim[];
   readonly offset: Dim;
 }
-export type StepInput = StepTensor | { readonly c: number | boolean } | { readonly live: number } | readonly StepTensor[] | null;
+export type StepInput =
+  StepTensor | { readonly c: number | boolean } | { readonly live: number } | readonly StepTensor[] | null;
 
 /** A call of the runtime: a GEMM, a convolution, any op that has no loop form. */
 export interface Step {
@@ -69,7 +70,9 @@ export interface Step {
 }
 
 export const stepTensors = (s: Step): StepTensor[] =>
-  s.inputs.flatMap((i): readonly StepTensor[] => (i === null ? [] : Array.isArray(i) ? (i as StepTensor[]) : 'def' in i ? [i] : []));
+  s.inputs.flatMap((i): readonly StepTensor[] =>
+    i === null ? [] : Array.isArray(i) ? (i as StepTensor[]) : 'def' in i ? [i] : [],
+  );
 
 /** The program before grouping. */
 export interface Lowered {

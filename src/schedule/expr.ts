@@ -64,13 +64,22 @@ function union(list: readonly ReadonlySet<Axis>[]): ReadonlySet<Axis> {
 
 export const lConst = (value: number | boolean, type: ComputeType): LExpr =>
   intern(`c${Object.is(value, -0) ? '-0' : String(value)}`, { k: 'const', type, axes: NO_AXES, value });
-export const lLive = (slot: number, type: ComputeType): LExpr => intern(`l${slot}`, { k: 'live', type, axes: NO_AXES, slot });
-export const lIota = (index: Index, type: 'i32' | 'i64' = 'i64'): LExpr => intern(`n${index.key}`, { k: 'iota', type, axes: axesOf(index), index });
+export const lLive = (slot: number, type: ComputeType): LExpr =>
+  intern(`l${slot}`, { k: 'live', type, axes: NO_AXES, slot });
+export const lIota = (index: Index, type: 'i32' | 'i64' = 'i64'): LExpr =>
+  intern(`n${index.key}`, { k: 'iota', type, axes: axesOf(index), index });
 export const lVar = (name: string, type: ComputeType, axes: ReadonlySet<Axis>): LExpr =>
   intern(`v${name}|${[...axes].map((a) => a.id).join(',')}`, { k: 'var', type, axes, name });
-export const lUniform = (index: Index): LExpr => intern(`u${index.key}`, { k: 'uniform', type: 'f32', axes: axesOf(index), index });
+export const lUniform = (index: Index): LExpr =>
+  intern(`u${index.key}`, { k: 'uniform', type: 'f32', axes: axesOf(index), index });
 export const lRead = (src: Source, idx: readonly Index[]): LExpr =>
-  intern(`r${src.id}[${idx.map((i) => i.key).join(',')}]`, { k: 'read', type: computeType(src.dtype), axes: union(idx.map(axesOf)), src, idx });
+  intern(`r${src.id}[${idx.map((i) => i.key).join(',')}]`, {
+    k: 'read',
+    type: computeType(src.dtype),
+    axes: union(idx.map(axesOf)),
+    src,
+    idx,
+  });
 export const lLoad = (src: Source, offset: Index): LExpr =>
   intern(`m${src.id}@${offset.key}`, { k: 'load', type: computeType(src.dtype), axes: axesOf(offset), src, offset });
 
@@ -105,7 +114,13 @@ export function lOp(op: LOp, args: readonly LExpr[], type: ComputeType): LExpr {
   }
   const folded = fold(op, args, type);
   if (folded) return folded;
-  return intern(`${op}(${args.map((a) => a.id).join(',')})`, { k: 'op', type, axes: union(args.map((a) => a.axes)), op, args });
+  return intern(`${op}(${args.map((a) => a.id).join(',')})`, {
+    k: 'op',
+    type,
+    axes: union(args.map((a) => a.axes)),
+    op,
+    args,
+  });
 }
 export function lCvt(a: LExpr, to: ComputeType): LExpr {
   if (a.type === to) return a;
@@ -161,7 +176,11 @@ export function mapLeaves(e: LExpr, leaf: (e: LExpr) => LExpr | undefined, memo:
 export function lSubstitute(e: LExpr, by: ReadonlyMap<Axis, Index>): LExpr {
   if (by.size === 0) return e;
   return mapLeaves(e, (x) => {
-    if (x.k === 'read') return lRead(x.src, x.idx.map((i) => ixSubstitute(i, by)));
+    if (x.k === 'read')
+      return lRead(
+        x.src,
+        x.idx.map((i) => ixSubstitute(i, by)),
+      );
     if (x.k === 'load') return lLoad(x.src, ixSubstitute(x.offset, by));
     if (x.k === 'iota') return lIota(ixSubstitute(x.index, by), x.type as 'i32' | 'i64');
     if (x.k === 'uniform') return lUniform(ixSubstitute(x.index, by));
@@ -205,4 +224,5 @@ export class Position implements DynamicPosition {
     return new Position(lSubstitute(this.expr, by), this.what);
   }
 }
-export const ixPosition = (e: LExpr, extent: Dim, what: string): Index => ixDyn(new Position(lCvt(e, 'i64'), what), extent);
+export const ixPosition = (e: LExpr, extent: Dim, what: string): Index =>
+  ixDyn(new Position(lCvt(e, 'i64'), what), extent);

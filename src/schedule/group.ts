@@ -60,7 +60,9 @@ const sizeOf = (s: readonly Dim[]): number => {
 function longRow(shape: readonly Dim[], isCol: readonly boolean[]): string | null {
   const cols = shape.filter((_, k) => isCol[k]);
   const limit = sizeOf(shape.filter((_, k) => !isCol[k])) > 1 ? ROW_LIMIT : SINGLE_ROW_LIMIT;
-  return sizeOf(cols) > limit ? `a row of ${shapeText(cols)} elements does not stay in the cache for another pass` : null;
+  return sizeOf(cols) > limit
+    ? `a row of ${shapeText(cols)} elements does not stay in the cache for another pass`
+    : null;
 }
 
 class Grouper {
@@ -145,7 +147,13 @@ class Grouper {
     if (cost > CHEAP || wide > 2) return false;
     // A product reads each element many times: worth storing unless it is next to nothing.
     for (const u of users) {
-      if ('inShape' in u && sizeOf(u.inShape) >= 8 * Math.max(1, sizeOf(d.shape)) && squeeze(d.shape).length > 1 && cost > 2) return false;
+      if (
+        'inShape' in u &&
+        sizeOf(u.inShape) >= 8 * Math.max(1, sizeOf(d.shape)) &&
+        squeeze(d.shape).length > 1 &&
+        cost > 2
+      )
+        return false;
     }
     return true;
   }
@@ -185,14 +193,19 @@ class Grouper {
       this.groups.push(home);
     }
     this.add(home, u);
-    for (const g of [...producers].sort((a, b) => b.id - a.id)) if (g !== home && this.groups.includes(g)) this.absorb(home, g, tried);
+    for (const g of [...producers].sort((a, b) => b.id - a.id))
+      if (g !== home && this.groups.includes(g)) this.absorb(home, g, tried);
     for (const t of tried) {
-      if (this.groups.includes(t.g) && t.g !== this.groupOf.get(u)) this.refusals.push({ what: u.name, into: this.title(t.g), reason: t.reason });
+      if (this.groups.includes(t.g) && t.g !== this.groupOf.get(u))
+        this.refusals.push({ what: u.name, into: this.title(t.g), reason: t.reason });
     }
   }
 
   private title(g: Group): string {
-    return g.items.map((i) => (i.k === 'map' ? i.def.name : i.reduce.name)).slice(0, 4).join('+');
+    return g.items
+      .map((i) => (i.k === 'map' ? i.def.name : i.reduce.name))
+      .slice(0, 4)
+      .join('+');
   }
   private fullSpace(u: Def | Reduce): { shape: Dim[]; isCol: boolean[] } {
     if (!('inShape' in u)) return { shape: squeeze(u.shape), isCol: squeeze(u.shape).map(() => false) };
@@ -254,20 +267,24 @@ class Grouper {
     let becomesRow = false;
     if ('inShape' in u) {
       if (hasCols) {
-        if (!sameShape(space.shape, g.shape)) return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
+        if (!sameShape(space.shape, g.shape))
+          return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
         if (space.isCol.some((c, k) => c !== g.isCol[k])) return 'it reduces over other dimensions';
       } else if (!sameShape(space.shape, g.shape)) {
         const own = space.shape.filter((_, k) => !space.isCol[k]);
-        if (!sameShape(own, g.shape)) return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
+        if (!sameShape(own, g.shape))
+          return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
         becomesRow = true;
       }
     } else if (!sameShape(space.shape, g.shape)) {
-      if (!hasCols || !sameShape(space.shape, rows)) return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
+      if (!hasCols || !sameShape(space.shape, rows))
+        return `iteration spaces differ: ${shapeText(space.shape)} and ${shapeText(g.shape)}`;
       row = true;
     }
     if (!('inShape' in u) && u.how.k === 'map' && u.how.into && u.node?.op === 'asStridedScatter') {
       const target = u.how.into.target;
-      if (g.items.some((i) => i.k === 'map' && i.def.how.k === 'map' && i.def.how.into?.target === target)) return 'it overwrites part of what that kernel writes';
+      if (g.items.some((i) => i.k === 'map' && i.def.how.k === 'map' && i.def.how.into?.target === target))
+        return 'it overwrites part of what that kernel writes';
     }
     // Reads of members must be at the unit's own position.
     const { axes, reads } = this.reads(u);
@@ -276,7 +293,8 @@ class Grouper {
     const rowAxes = wide.filter((_, k) => !unitCols[k]);
     for (const r of reads) {
       const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
-      if (r.src.how.k === 'parts' && this.producerGroups(r.src).includes(g)) return `${r.src.name} is complete only after the kernel`;
+      if (r.src.how.k === 'parts' && this.producerGroups(r.src).includes(g))
+        return `${r.src.name} is complete only after the kernel`;
       if (this.groupOf.get(key) !== g) continue;
       const item = this.itemOf.get(key)!;
       const atRow = becomesRow || item.row || item.k === 'reduce';
@@ -314,13 +332,17 @@ class Grouper {
     if (h === g) return true;
     if (seen.has(h)) return false;
     seen.add(h);
-    return [...this.dependencies(h)].some((d) => ('items' in d ? this.groupReaches(d, g, seen) : this.stepReaches(d, g, seen)));
+    return [...this.dependencies(h)].some((d) =>
+      'items' in d ? this.groupReaches(d, g, seen) : this.stepReaches(d, g, seen),
+    );
   }
   private stepReaches(s: Step, g: Group, seen: Set<unknown>): boolean {
     if (seen.has(s)) return false;
     seen.add(s);
     return stepTensors(s).some((t) =>
-      t.def.how.k === 'step' ? this.stepReaches(t.def.how.step, g, seen) : this.producerGroups(t.def).some((h) => this.groupReaches(h, g, seen)),
+      t.def.how.k === 'step'
+        ? this.stepReaches(t.def.how.step, g, seen)
+        : this.producerGroups(t.def).some((h) => this.groupReaches(h, g, seen)),
     );
   }
 
@@ -349,18 +371,26 @@ class Grouper {
   /** Moves all members of `other` into `home` when the result is one legal kernel. */
   private absorb(home: Group, other: Group, tried: { g: Group; reason: string }[]): void {
     const reasonOf = (): string | null => {
-      if (!sameShape(home.shape, other.shape)) return `iteration spaces differ: ${shapeText(home.shape)} and ${shapeText(other.shape)}`;
+      if (!sameShape(home.shape, other.shape))
+        return `iteration spaces differ: ${shapeText(home.shape)} and ${shapeText(other.shape)}`;
       const [a, b] = [home.isCol.some((c) => c), other.isCol.some((c) => c)];
       if (a && b && home.isCol.some((c, k) => c !== other.isCol[k])) return 'it reduces over other dimensions';
       // Nothing else between the two, in either direction.
-      for (const [x, y] of [[home, other], [other, home]] as const) {
+      for (const [x, y] of [
+        [home, other],
+        [other, home],
+      ] as const) {
         for (const d of this.dependencies(x)) {
           if (d === y) continue;
-          if ('items' in d ? this.groupReaches(d, y, new Set()) : this.stepReaches(d, y, new Set())) return 'another kernel or library call lies between them';
+          if ('items' in d ? this.groupReaches(d, y, new Set()) : this.stepReaches(d, y, new Set()))
+            return 'another kernel or library call lies between them';
         }
       }
       // Reads across must be at the own position.
-      for (const [from, to] of [[home, other], [other, home]] as const) {
+      for (const [from, to] of [
+        [home, other],
+        [other, home],
+      ] as const) {
         for (const i of from.items) {
           const u = i.k === 'map' ? i.def : i.reduce;
           const { axes, reads } = this.reads(u);
@@ -368,7 +398,8 @@ class Grouper {
           const isCol = a ? home.isCol : other.isCol;
           for (const r of reads) {
             const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
-            if (r.src.how.k === 'parts' && this.producerGroups(r.src).includes(to)) return `${r.src.name} is complete only after the kernel`;
+            if (r.src.how.k === 'parts' && this.producerGroups(r.src).includes(to))
+              return `${r.src.name} is complete only after the kernel`;
             if (this.groupOf.get(key) !== to) continue;
             const p = this.itemOf.get(key)!;
             const atRow = p.row || p.k === 'reduce';
@@ -381,7 +412,8 @@ class Grouper {
         }
       }
       for (const i of [...home.items, ...other.items]) {
-        if (i.k === 'map' && i.def.how.k === 'map' && i.def.how.into && i.def.node?.op === 'asStridedScatter') return 'it writes part of a tensor';
+        if (i.k === 'map' && i.def.how.k === 'map' && i.def.how.into && i.def.node?.op === 'asStridedScatter')
+          return 'it writes part of a tensor';
       }
       return null;
     };
@@ -394,7 +426,9 @@ class Grouper {
     this.groups.splice(this.groups.indexOf(other), 1);
     const order = new Map<unknown, number>();
     this.program.defs.forEach((d, k) => order.set(d.how.k === 'result' ? d.how.reduce : d, k));
-    const all = [...home.items, ...other.items].sort((p, q) => order.get(p.k === 'map' ? p.def : p.reduce)! - order.get(q.k === 'map' ? q.def : q.reduce)!);
+    const all = [...home.items, ...other.items].sort(
+      (p, q) => order.get(p.k === 'map' ? p.def : p.reduce)! - order.get(q.k === 'map' ? q.def : q.reduce)!,
+    );
     home.items.splice(0, home.items.length, ...all);
     for (const i of all) this.groupOf.set(i.k === 'map' ? i.def : i.reduce, home);
     for (const i of all) i.level = this.levelIn(home, i.k === 'map' ? i.def : i.reduce);
@@ -441,7 +475,10 @@ class Grouper {
     const i = g.items[g.items.length - 1]!;
     return i.k === 'map' ? i.def === d : i.reduce.results.includes(d);
   }
-  private allDependencies(x: Group | Step, extra: ReadonlyMap<Group | Step, ReadonlySet<Group | Step>>): Set<Group | Step> {
+  private allDependencies(
+    x: Group | Step,
+    extra: ReadonlyMap<Group | Step, ReadonlySet<Group | Step>>,
+  ): Set<Group | Step> {
     const out = new Set<Group | Step>(extra.get(x) ?? []);
     if ('items' in x) for (const d of this.dependencies(x)) out.add(d);
     else {
@@ -471,7 +508,9 @@ class Grouper {
       }
       const readers: (Group | Step)[] = [];
       let clash = false;
-      const level = this.itemOf.get(w.def.how.k === 'result' ? w.def.how.reduce : w.def)!.level + (w.def.how.k === 'result' ? 1 : 0);
+      const level =
+        this.itemOf.get(w.def.how.k === 'result' ? w.def.how.reduce : w.def)!.level +
+        (w.def.how.k === 'result' ? 1 : 0);
       for (const g of this.groups) {
         for (const i of g.items) {
           const u = i.k === 'map' ? i.def : i.reduce;
@@ -479,7 +518,19 @@ class Grouper {
           const own = reads.filter((r) => r.src === target);
           if (own.length === 0) continue;
           if (g !== writer) readers.push(g);
-          else if (i.level > level || own.some((r) => !isAt(r.idx, target.shape, axes.filter((a) => !sameDim(a.extent, 1)))) || i.row !== (this.itemOf.get(w.def)?.row ?? true)) clash = true;
+          else if (
+            i.level > level ||
+            own.some(
+              (r) =>
+                !isAt(
+                  r.idx,
+                  target.shape,
+                  axes.filter((a) => !sameDim(a.extent, 1)),
+                ),
+            ) ||
+            i.row !== (this.itemOf.get(w.def)?.row ?? true)
+          )
+            clash = true;
         }
       }
       for (const s of this.program.steps) if (stepTensors(s).some((t) => t.def === target)) readers.push(s);

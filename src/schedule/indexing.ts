@@ -56,7 +56,7 @@ function fromTerms(list: Iterable<Term>): Index {
 
 /** c*(e mod m) + c*m*(e div m) = c*e;  c*(e mod m) + c*m*((e div m) mod k) = c*(e mod m*k). */
 function recombine(sums: Map<string, Term>): void {
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false;
     for (const t of [...sums.values()]) {
       const at = t.atoms.findIndex((a) => a.k === 'mod');
@@ -74,8 +74,12 @@ function recombine(sums: Map<string, Term>): void {
         let replacement: Index | null = null;
         if (d.k === 'div' && d.a.key === mod.a.key && d.b.key === mod.b.key) replacement = mod.a;
         else if (d.k === 'mod' && m !== null) {
-          const inner = d.a.terms.length === 1 && d.a.terms[0]!.coef === 1 && d.a.terms[0]!.atoms.length === 1 ? d.a.terms[0]!.atoms[0]! : null;
-          if (inner?.k === 'div' && inner.a.key === mod.a.key && inner.b.key === mod.b.key) replacement = ixMod(mod.a, ixMul(d.b, mod.b));
+          const inner =
+            d.a.terms.length === 1 && d.a.terms[0]!.coef === 1 && d.a.terms[0]!.atoms.length === 1
+              ? d.a.terms[0]!.atoms[0]!
+              : null;
+          if (inner?.k === 'div' && inner.a.key === mod.a.key && inner.b.key === mod.b.key)
+            replacement = ixMod(mod.a, ixMul(d.b, mod.b));
         }
         if (replacement === null) continue;
         sums.delete(t.key);
@@ -111,12 +115,21 @@ function without(from: readonly Atom[], what: readonly Atom[]): Atom[] | null {
 export const ixConst = (n: number): Index => (n === 0 ? ZERO : { terms: [make(n, [])], key: String(n) });
 export const ZERO: Index = { terms: [], key: '0' };
 const ofAtom = (a: Atom): Index => fromTerms([make(1, [a])]);
-export const ixAxis = (axis: Axis): Index => (sameDim(axis.extent, 1) ? ZERO : ofAtom({ k: 'axis', key: `i${axis.id}`, axis }));
-export const ixDyn = (expr: DynamicPosition, extent: Dim): Index => ofAtom({ k: 'dyn', key: `d${expr.id}`, expr, extent });
+export const ixAxis = (axis: Axis): Index =>
+  sameDim(axis.extent, 1) ? ZERO : ofAtom({ k: 'axis', key: `i${axis.id}`, axis });
+export const ixDyn = (expr: DynamicPosition, extent: Dim): Index =>
+  ofAtom({ k: 'dyn', key: `d${expr.id}`, expr, extent });
 
 export function ixDim(d: Dim): Index {
   if (typeof d === 'number') return ixConst(d);
-  return fromTerms(d.terms.map((t) => make(t.coef, t.symbols.map((name): Atom => ({ k: 'sym', key: name, name })))));
+  return fromTerms(
+    d.terms.map((t) =>
+      make(
+        t.coef,
+        t.symbols.map((name): Atom => ({ k: 'sym', key: name, name })),
+      ),
+    ),
+  );
 }
 
 /** The number that an index always has, or null. */
@@ -334,7 +347,8 @@ export function coefficient(i: Index, axis: Axis): Index | null {
 }
 
 /** True when a division or remainder occurs. */
-export const hasDivision = (i: Index): boolean => i.terms.some((t) => t.atoms.some((a) => a.k === 'div' || a.k === 'mod'));
+export const hasDivision = (i: Index): boolean =>
+  i.terms.some((t) => t.atoms.some((a) => a.k === 'div' || a.k === 'mod'));
 
 /** Row-major position of `idx` in a tensor of this shape. */
 export function linearize(idx: readonly Index[], shape: readonly Dim[]): Index {
@@ -361,7 +375,11 @@ export function delinearize(position: Index, shape: readonly Dim[]): Index[] {
 }
 
 /** The value for given axes and symbols (tests). */
-export function evalIndex(i: Index, axes: ReadonlyMap<Axis, number>, symbols: ReadonlyMap<string, number> = new Map()): number {
+export function evalIndex(
+  i: Index,
+  axes: ReadonlyMap<Axis, number>,
+  symbols: ReadonlyMap<string, number> = new Map(),
+): number {
   let sum = 0;
   for (const t of i.terms) {
     let p = t.coef;
@@ -394,7 +412,8 @@ export function printIndex(i: Index, n: IndexNames): string {
       return `${wrap(printIndex(a.a, n))} ${a.k === 'div' ? '/' : '%'} ${wrap(printIndex(a.b, n))}`;
     });
     if (factors.length > 1 || Math.abs(t.coef) !== 1 || t.coef < 0) {
-      for (let k = 0; k < factors.length; k++) if (t.atoms[k]!.k === 'div' || t.atoms[k]!.k === 'mod') factors[k] = `(${factors[k]!})`;
+      for (let k = 0; k < factors.length; k++)
+        if (t.atoms[k]!.k === 'div' || t.atoms[k]!.k === 'mod') factors[k] = `(${factors[k]!})`;
     }
     const size = Math.abs(t.coef);
     if (size !== 1 || factors.length === 0) factors.unshift(String(size));

@@ -5,13 +5,16 @@ import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
 import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lRead, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, linearize } from './indexing.js';
-import { type Lowering, type View, broadcastIndex } from './lower.js';
+import { type Lowering, type NodeRule, type View, broadcastIndex } from './lowering.js';
 import { type Attrs, strided, wrapAxis } from './views.js';
 import { isFloat } from './typing.js';
 
-type Rule = (l: Lowering, n: Node, a: Attrs) => boolean;
+type Rule = NodeRule;
 
-const out = (n: Node): { shape: readonly Dim[]; dtype: DType } => ({ shape: n.outputs[0]!.type.shape, dtype: n.outputs[0]!.type.dtype });
+const out = (n: Node): { shape: readonly Dim[]; dtype: DType } => ({
+  shape: n.outputs[0]!.type.shape,
+  dtype: n.outputs[0]!.type.dtype,
+});
 const tensor = (l: Lowering, n: Node, k: number): View | null => {
   const i = n.inputs[k];
   return i?.kind === 'value' ? l.viewOf(i.value) : null;
@@ -30,38 +33,51 @@ function scalar(a: Attrs, name: string, dtype: DType, fallback?: number): LExpr 
   throw new Error(`${a.node.op}: attribute '${name}' must be a number, got ${JSON.stringify(v)}`);
 }
 
-const fillWith = (name: string | number): Rule => (l, n, a) => {
-  const o = out(n);
-  const v = typeof name === 'number' ? lConst(computeType(o.dtype) === 'b' ? name !== 0 : name, computeType(o.dtype)) : scalar(a, name, o.dtype);
-  return define(l, n, () => v);
-};
+const fillWith =
+  (name: string | number): Rule =>
+  (l, n, a) => {
+    const o = out(n);
+    const v =
+      typeof name === 'number'
+        ? lConst(computeType(o.dtype) === 'b' ? name !== 0 : name, computeType(o.dtype))
+        : scalar(a, name, o.dtype);
+    return define(l, n, () => v);
+  };
 /** out = operand number `k`, broadcast and converted. */
-const copyOf = (k: number): Rule => (l, n) => {
-  const i = n.inputs[k];
-  const o = out(n);
-  const ct = computeType(o.dtype);
-  if (i?.kind === 'const') return define(l, n, () => lConst(ct === 'b' ? Boolean(i.value) : i.value, ct));
-  if (i?.kind === 'live') return define(l, n, () => lCvt(lLive(i.slot, 'f64'), ct));
-  const v = tensor(l, n, k);
-  if (!v) return false;
-  if (v.dtype === o.dtype && sameShape(v.shape, o.shape)) {
-    l.values.set(n.outputs[0]!, v);
-    return true;
-  }
-  return define(l, n, (idx) => lCvt(v.at(broadcastIndex(idx, v.shape)), ct));
-};
+const copyOf =
+  (k: number): Rule =>
+  (l, n) => {
+    const i = n.inputs[k];
+    const o = out(n);
+    const ct = computeType(o.dtype);
+    if (i?.kind === 'const') return define(l, n, () => lConst(ct === 'b' ? Boolean(i.value) : i.value, ct));
+    if (i?.kind === 'live') return define(l, n, () => lCvt(lLive(i.slot, 'f64'), ct));
+    const v = tensor(l, n, k);
+    if (!v) return false;
+    if (v.dtype === o.dtype && sameShape(v.shape, o.shape)) {
+      l.values.set(n.outputs[0]!, v);
+      return true;
+    }
+    return define(l, n, (idx) => lCvt(v.at(broadcastIndex(idx, v.shape)), ct));
+  };
 
-const triangle = (upper: boolean): Rule => (l, n, a) => {
-  const v = tensor(l, n, 0)!;
-  const ct = computeType(v.dtype);
-  const offset = a.int('diagonal');
-  return define(l, n, (idx) => {
-    const r = lIota(idx[idx.length - 2]!);
-    const c = lIota(idx[idx.length - 1]!);
-    const edge = lOp('add', [r, lConst(offset, 'i64')], 'i64');
-    return lOp('select', [lOp(upper ? 'ge' : 'le', [c, edge], 'b'), v.at(idx), lConst(ct === 'b' ? false : 0, ct)], ct);
-  });
-};
+const triangle =
+  (upper: boolean): Rule =>
+  (l, n, a) => {
+    const v = tensor(l, n, 0)!;
+    const ct = computeType(v.dtype);
+    const offset = a.int('diagonal');
+    return define(l, n, (idx) => {
+      const r = lIota(idx[idx.length - 2]!);
+      const c = lIota(idx[idx.length - 1]!);
+      const edge = lOp('add', [r, lConst(offset, 'i64')], 'i64');
+      return lOp(
+        'select',
+        [lOp(upper ? 'ge' : 'le', [c, edge], 'b'), v.at(idx), lConst(ct === 'b' ? false : 0, ct)],
+        ct,
+      );
+    });
+  };
 
 /** Writes parts one after the other along `dim`. */
 const cat: Rule = (l, n, a) => {
@@ -69,7 +85,9 @@ const cat: Rule = (l, n, a) => {
   if (list?.kind !== 'list') return false;
   const o = out(n);
   const stack = n.op === 'stack';
-  const views = list.values.map((v) => l.viewOf(v)).filter((v) => stack || !(v.shape.length === 1 && v.shape[0] === 0 && o.shape.length !== 1));
+  const views = list.values
+    .map((v) => l.viewOf(v))
+    .filter((v) => stack || !(v.shape.length === 1 && v.shape[0] === 0 && o.shape.length !== 1));
   const dim = wrapAxis(a.int('dim'), o.shape.length);
   const target = l.def(n.op, o.shape, o.dtype, { k: 'parts', parts: [] }, n);
   target.required = true;
@@ -77,17 +95,25 @@ const cat: Rule = (l, n, a) => {
   views.forEach((v, k) => {
     const from = first;
     const ct = computeType(o.dtype);
-    const part = l.def(`${n.op}${k}`, v.shape, o.dtype, {
-      k: 'map',
-      body: (idx) => lCvt(v.at(idx), ct),
-      into: {
-        target,
-        at: (idx) => {
-          const place = stack ? [...idx.slice(0, dim), ixDim(from), ...idx.slice(dim)] : idx.map((i, d) => (d === dim ? ixAdd(i, ixDim(from)) : i));
-          return linearize(place, o.shape);
+    const part = l.def(
+      `${n.op}${k}`,
+      v.shape,
+      o.dtype,
+      {
+        k: 'map',
+        body: (idx) => lCvt(v.at(idx), ct),
+        into: {
+          target,
+          at: (idx) => {
+            const place = stack
+              ? [...idx.slice(0, dim), ixDim(from), ...idx.slice(dim)]
+              : idx.map((i, d) => (d === dim ? ixAdd(i, ixDim(from)) : i));
+            return linearize(place, o.shape);
+          },
         },
       },
-    }, n);
+      n,
+    );
     part.required = true;
     if (target.how.k === 'parts') target.how.parts.push(part);
     first = addDims(first, stack ? 1 : v.shape[dim]!);
@@ -106,7 +132,13 @@ const asStridedScatter: Rule = (l, n, a) => {
   const target = l.def(n.op, o.shape, o.dtype, { k: 'parts', parts: [] }, n);
   target.required = true;
   const part = (name: string, v: View, at: (idx: readonly Index[]) => Index): void => {
-    const d = l.def(name, v.shape, o.dtype, { k: 'map', body: (idx) => lCvt(v.at(idx), computeType(o.dtype)), into: { target, at } }, n);
+    const d = l.def(
+      name,
+      v.shape,
+      o.dtype,
+      { k: 'map', body: (idx) => lCvt(v.at(idx), computeType(o.dtype)), into: { target, at } },
+      n,
+    );
     d.required = true;
     if (target.how.k === 'parts') target.how.parts.push(d);
   };
@@ -124,7 +156,13 @@ const gather: Rule = (l, n, a) => {
   const dim = a.axis('dim', self.shape.length);
   const what = 'gather: index out of bounds';
   l.error(what);
-  return define(l, n, (idx) => self.at(idx.map((i, d) => (d === dim ? ixPosition(index.at(idx), self.shape[d]!, what) : sameDim(self.shape[d]!, 1) ? ZERO : i))));
+  return define(l, n, (idx) =>
+    self.at(
+      idx.map((i, d) =>
+        d === dim ? ixPosition(index.at(idx), self.shape[d]!, what) : sameDim(self.shape[d]!, 1) ? ZERO : i,
+      ),
+    ),
+  );
 };
 const indexSelect: Rule = (l, n, a) => {
   const self = tensor(l, n, 0)!;
@@ -133,14 +171,22 @@ const indexSelect: Rule = (l, n, a) => {
   const dim = a.axis('dim', self.shape.length);
   const what = 'index out of range in self';
   l.error(what);
-  return define(l, n, (idx) => self.at(idx.map((i, d) => (d === dim ? ixPosition(index.at([sameDim(index.shape[0]!, 1) ? ZERO : i]), self.shape[d]!, what) : i))));
+  return define(l, n, (idx) =>
+    self.at(
+      idx.map((i, d) =>
+        d === dim ? ixPosition(index.at([sameDim(index.shape[0]!, 1) ? ZERO : i]), self.shape[d]!, what) : i,
+      ),
+    ),
+  );
 };
 const embedding: Rule = (l, n) => {
   const weight = tensor(l, n, 0)!;
   const indices = tensor(l, n, 1)!;
   const what = 'index out of range in self';
   l.error(what);
-  return define(l, n, (idx) => weight.at([ixPosition(indices.at(idx.slice(0, -1)), weight.shape[0]!, what), idx[idx.length - 1]!]));
+  return define(l, n, (idx) =>
+    weight.at([ixPosition(indices.at(idx.slice(0, -1)), weight.shape[0]!, what), idx[idx.length - 1]!]),
+  );
 };
 /** Backward of a gather of one element per row: the position is compared, nothing is scattered. Only where index has extent 1 along dim. */
 const scatter: Rule = (l, n, a) => {
@@ -156,7 +202,10 @@ const scatter: Rule = (l, n, a) => {
   return define(l, n, (idx) => {
     const row = idx.map((i, d) => (d === dim ? ZERO : i));
     const binding = l.operand(src, index.shape)!(row);
-    const value = 'literal' in binding ? lConst(ct === 'b' ? Boolean(binding.literal) : binding.literal, ct) : lCvt(binding.value, ct);
+    const value =
+      'literal' in binding
+        ? lConst(ct === 'b' ? Boolean(binding.literal) : binding.literal, ct)
+        : lCvt(binding.value, ct);
     const old = self.at(idx);
     const hit = lOp('eq', [lIota(idx[dim]!), lCvt(index.at(row), 'i64')], 'b');
     const sum = (): LExpr => (old.k === 'const' && Number(old.value) === 0 ? value : lOp('add', [old, value], ct));
@@ -177,7 +226,9 @@ const uniform: Rule = (l, n, a) => {
   const ct = computeType(o.dtype);
   const lo = Number(a.get('from') ?? 0);
   const hi = Number(a.get('to') ?? 1);
-  return define(l, n, (idx) => lOp('add', [lOp('mul', [lCvt(u(idx), ct), lConst(hi - lo, ct)], ct), lConst(lo, ct)], ct));
+  return define(l, n, (idx) =>
+    lOp('add', [lOp('mul', [lCvt(u(idx), ct), lConst(hi - lo, ct)], ct), lConst(lo, ct)], ct),
+  );
 };
 const normal: Rule = (l, n, a) => {
   const o = out(n);
@@ -189,7 +240,11 @@ const normal: Rule = (l, n, a) => {
   const std = Number(a.get('std') ?? 1);
   return define(l, n, (idx) => {
     // Box and Muller; 1 - u is in (0, 1]
-    const r = lOp('sqrt', [lOp('mul', [lConst(-2, 'f32'), lOp('log', [lOp('sub', [lConst(1, 'f32'), u(idx)], 'f32')], 'f32')], 'f32')], 'f32');
+    const r = lOp(
+      'sqrt',
+      [lOp('mul', [lConst(-2, 'f32'), lOp('log', [lOp('sub', [lConst(1, 'f32'), u(idx)], 'f32')], 'f32')], 'f32')],
+      'f32',
+    );
     const z = lOp('mul', [r, lOp('cos', [lOp('mul', [lConst(2 * Math.PI, 'f32'), v(idx)], 'f32')], 'f32')], 'f32');
     return lOp('add', [lOp('mul', [lCvt(z, ct), lConst(std, ct)], ct), lConst(mean, ct)], ct);
   });
@@ -202,7 +257,9 @@ const bernoulli: Rule = (l, n, a) => {
   const i = n.inputs[1];
   const prob = i?.kind === 'value' ? l.viewOf(i.value) : null;
   return define(l, n, (idx) => {
-    const limit = prob ? lCvt(prob.at(broadcastIndex(idx, prob.shape)), 'f32') : scalar(a, 'p', 'float32', typeof p === 'number' ? p : 0.5);
+    const limit = prob
+      ? lCvt(prob.at(broadcastIndex(idx, prob.shape)), 'f32')
+      : scalar(a, 'p', 'float32', typeof p === 'number' ? p : 0.5);
     return lCvt(lOp('lt', [u(idx), limit], 'b'), ct);
   });
 };
@@ -210,17 +267,42 @@ const bernoulli: Rule = (l, n, a) => {
 // ---- small matrix products as loops ----
 
 /** sum over k of a[.., i, k] * b[.., k, j], when that is cheaper as a generated loop than as a library call. */
-function product(l: Lowering, n: Node, a: View, b: View, rows: readonly Dim[], cols: readonly Dim[], depth: Dim,
-  at: (idx: readonly Index[]) => { a: readonly Index[]; b: readonly Index[] }, finish: (s: LExpr, idx: readonly Index[]) => LExpr): boolean {
+function product(
+  l: Lowering,
+  n: Node,
+  a: View,
+  b: View,
+  rows: readonly Dim[],
+  cols: readonly Dim[],
+  depth: Dim,
+  at: (idx: readonly Index[]) => { a: readonly Index[]; b: readonly Index[] },
+  finish: (s: LExpr, idx: readonly Index[]) => LExpr,
+): boolean {
   const o = out(n);
   const total = productOf([...rows, ...cols, depth]);
-  if (typeof total !== 'number' || total > l.smallMatmul || o.dtype !== 'float32' || a.dtype !== 'float32' || b.dtype !== 'float32') return false;
+  if (
+    typeof total !== 'number' ||
+    total > l.smallMatmul ||
+    o.dtype !== 'float32' ||
+    a.dtype !== 'float32' ||
+    b.dtype !== 'float32'
+  )
+    return false;
   const inShape = [...o.shape, depth];
   const reduced = inShape.map((_, d) => d === inShape.length - 1);
-  const [s] = l.sum(`${n.op}.product`, inShape, reduced, (idx) => {
-    const p = at(idx);
-    return lOp('mul', [a.at(p.a), b.at(p.b)], 'f32');
-  }, 'f32', (x) => x, o, n);
+  const [s] = l.sum(
+    `${n.op}.product`,
+    inShape,
+    reduced,
+    (idx) => {
+      const p = at(idx);
+      return lOp('mul', [a.at(p.a), b.at(p.b)], 'f32');
+    },
+    'f32',
+    (x) => x,
+    o,
+    n,
+  );
   return define(l, n, (idx) => finish(lRead(s!, idx), idx));
 }
 
@@ -231,29 +313,69 @@ const linear: Rule = (l, n) => {
   const w = tensor(l, n, 1)!;
   const bias = tensor(l, n, 2);
   if (w.shape.length !== 2) return false;
-  return product(l, n, x, w, x.shape.slice(0, -1), [w.shape[0]!], w.shape[1]!, (idx) => {
-    const k = last(idx);
-    const i = idx.slice(0, -2);
-    return { a: [...i, k], b: [idx[idx.length - 2]!, k] };
-  }, (s, idx) => (bias ? lOp('add', [s, bias.at(broadcastIndex(idx, bias.shape))], 'f32') : s));
+  return product(
+    l,
+    n,
+    x,
+    w,
+    x.shape.slice(0, -1),
+    [w.shape[0]!],
+    w.shape[1]!,
+    (idx) => {
+      const k = last(idx);
+      const i = idx.slice(0, -2);
+      return { a: [...i, k], b: [idx[idx.length - 2]!, k] };
+    },
+    (s, idx) => (bias ? lOp('add', [s, bias.at(broadcastIndex(idx, bias.shape))], 'f32') : s),
+  );
 };
 const mm: Rule = (l, n) => {
   const a = tensor(l, n, 0)!;
   const b = tensor(l, n, 1)!;
   if (a.shape.length !== 2 || b.shape.length !== 2) return false;
-  return product(l, n, a, b, [a.shape[0]!], [b.shape[1]!], a.shape[1]!, ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }), (s) => s);
+  return product(
+    l,
+    n,
+    a,
+    b,
+    [a.shape[0]!],
+    [b.shape[1]!],
+    a.shape[1]!,
+    ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }),
+    (s) => s,
+  );
 };
 const bmm: Rule = (l, n) => {
   const a = tensor(l, n, 0)!;
   const b = tensor(l, n, 1)!;
   if (a.shape.length !== 3 || b.shape.length !== 3) return false;
-  return product(l, n, a, b, a.shape.slice(0, 2), [b.shape[2]!], a.shape[2]!, ([g, i, j, k]) => ({ a: [g!, i!, k!], b: [g!, k!, j!] }), (s) => s);
+  return product(
+    l,
+    n,
+    a,
+    b,
+    a.shape.slice(0, 2),
+    [b.shape[2]!],
+    a.shape[2]!,
+    ([g, i, j, k]) => ({ a: [g!, i!, k!], b: [g!, k!, j!] }),
+    (s) => s,
+  );
 };
 const dot: Rule = (l, n) => {
   const a = tensor(l, n, 0)!;
   const b = tensor(l, n, 1)!;
   if (a.shape.length !== 1 || b.shape.length !== 1) return false;
-  return product(l, n, a, b, [], [], a.shape[0]!, ([k]) => ({ a: [k!], b: [k!] }), (s) => s);
+  return product(
+    l,
+    n,
+    a,
+    b,
+    [],
+    [],
+    a.shape[0]!,
+    ([k]) => ({ a: [k!], b: [k!] }),
+    (s) => s,
+  );
 };
 const addmm: Rule = (l, n, attrs) => {
   const self = tensor(l, n, 0)!;
@@ -265,16 +387,27 @@ const addmm: Rule = (l, n, attrs) => {
   const isOne = (e: LExpr): boolean => e.k === 'const' && Number(e.value) === 1;
   const times = (x: LExpr, f: LExpr): LExpr => (isOne(f) ? x : lOp('mul', [x, f], 'f32'));
   const noSelf = beta.k === 'const' && Number(beta.value) === 0;
-  return product(l, n, a, b, [a.shape[0]!], [b.shape[1]!], a.shape[1]!, ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }), (s, idx) => {
-    const p = times(s, alpha);
-    return noSelf ? p : lOp('add', [p, times(self.at(broadcastIndex(idx, self.shape)), beta)], 'f32');
-  });
+  return product(
+    l,
+    n,
+    a,
+    b,
+    [a.shape[0]!],
+    [b.shape[1]!],
+    a.shape[1]!,
+    ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }),
+    (s, idx) => {
+      const p = times(s, alpha);
+      return noSelf ? p : lOp('add', [p, times(self.at(broadcastIndex(idx, self.shape)), beta)], 'f32');
+    },
+  );
 };
 const matmul: Rule = (l, n, a) => {
   const rank = (k: number): number => tensor(l, n, k)?.shape.length ?? 0;
   if (rank(0) === 2 && rank(1) === 2) return mm(l, n, a);
   if (rank(0) === 1 && rank(1) === 1) return dot(l, n, a);
-  if (rank(0) === 3 && rank(1) === 3 && sameDim(tensor(l, n, 0)!.shape[0]!, tensor(l, n, 1)!.shape[0]!)) return bmm(l, n, a);
+  if (rank(0) === 3 && rank(1) === 3 && sameDim(tensor(l, n, 0)!.shape[0]!, tensor(l, n, 1)!.shape[0]!))
+    return bmm(l, n, a);
   return false;
 };
 
@@ -296,7 +429,13 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   arange: (l, n, a) => {
     const o = out(n);
     const ct = computeType(o.dtype);
-    return define(l, n, ([i]) => lOp('add', [scalar(a, 'start', o.dtype, 0), lOp('mul', [lCvt(lIota(i!), ct), scalar(a, 'step', o.dtype, 1)], ct)], ct));
+    return define(l, n, ([i]) =>
+      lOp(
+        'add',
+        [scalar(a, 'start', o.dtype, 0), lOp('mul', [lCvt(lIota(i!), ct), scalar(a, 'step', o.dtype, 1)], ct)],
+        ct,
+      ),
+    );
   },
   eye: (l, n) => {
     const ct = computeType(out(n).dtype);

@@ -20,8 +20,26 @@ const LOGICAL: ReadonlySet<string> = new Set(['and', 'or', 'xor', 'not']);
 const BITWISE: ReadonlySet<string> = new Set(['bitand', 'bitor', 'bitxor', 'bitnot']);
 /** Defined on integers as well; every other function computes in floating point. */
 const INTEGER_TOO: ReadonlySet<string> = new Set([
-  'neg', 'abs', 'sign', 'floor', 'ceil', 'round', 'trunc', 'isnan', 'isfinite', 'add', 'sub', 'mul', 'idiv', 'fmod', 'mod', 'pow', 'max', 'min',
-  'shl', 'shr',
+  'neg',
+  'abs',
+  'sign',
+  'floor',
+  'ceil',
+  'round',
+  'trunc',
+  'isnan',
+  'isfinite',
+  'add',
+  'sub',
+  'mul',
+  'idiv',
+  'fmod',
+  'mod',
+  'pow',
+  'max',
+  'min',
+  'shl',
+  'shr',
 ]);
 
 interface Piece<R> {
@@ -60,7 +78,10 @@ export type Binding<R> = { readonly value: R; readonly type: ComputeType } | { r
  * Throws Error for a parameter that is not bound.
  */
 export function buildScalar<R>(
-  e: Expr, bind: (name: string) => Binding<R> | undefined, computeType: ComputeType, alg: Algebra<R>,
+  e: Expr,
+  bind: (name: string) => Binding<R> | undefined,
+  computeType: ComputeType,
+  alg: Algebra<R>,
 ): { value: R; type: ComputeType } {
   const number = (v: number | boolean): Piece<R> => {
     if (typeof v === 'boolean') return typed(alg.constant(v, 'b'), 'b', alg);

@@ -16,7 +16,8 @@ export class Attrs {
   }
   int(name: string): number {
     const v = this.get(name);
-    if (typeof v !== 'number') throw new Error(`${this.node.op}: attribute '${name}' must be a number, got ${JSON.stringify(v)}`);
+    if (typeof v !== 'number')
+      throw new Error(`${this.node.op}: attribute '${name}' must be a number, got ${JSON.stringify(v)}`);
     return v;
   }
   dim(name: string): Dim {
@@ -53,9 +54,15 @@ const start = (v: Dim | null | undefined, extent: Dim): Dim => {
 /** The map of a view op from result number `result` with shape `to` into its operand of shape `from`; undefined: not a view op known here. */
 export function viewMap(a: Attrs, from: readonly Dim[], to: readonly Dim[], result: number): IndexMap | undefined {
   const rank = from.length;
-  const insert = (idx: readonly Index[], at: number, value: Index): Index[] => [...idx.slice(0, at), value, ...idx.slice(at)];
-  const shifted = (dim: number, first: Dim, step: number): IndexMap => (idx) =>
-    idx.map((i, d) => (d === dim ? ixAdd(ixDim(first), ixMul(i, ixConst(step))) : i));
+  const insert = (idx: readonly Index[], at: number, value: Index): Index[] => [
+    ...idx.slice(0, at),
+    value,
+    ...idx.slice(at),
+  ];
+  const shifted =
+    (dim: number, first: Dim, step: number): IndexMap =>
+    (idx) =>
+      idx.map((i, d) => (d === dim ? ixAdd(ixDim(first), ixMul(i, ixConst(step))) : i));
   switch (a.node.op) {
     case 'detach':
     case 'alias':

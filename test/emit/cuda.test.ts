@@ -17,14 +17,56 @@ const build = (f: (b: GraphBuilder) => Value[]): Graph => {
   return b.graph;
 };
 const cases: { name: string; graph: Graph; data: number[][] }[] = [
-  { name: 'chain', graph: build((b) => { const x = b.input('float32', [7, 30]); return [b.op('mul', [b.op('tanh', [b.op('add', [x, 1])]), b.op('relu', [x])])]; }), data: [wave(210)] },
+  {
+    name: 'chain',
+    graph: build((b) => {
+      const x = b.input('float32', [7, 30]);
+      return [b.op('mul', [b.op('tanh', [b.op('add', [x, 1])]), b.op('relu', [x])])];
+    }),
+    data: [wave(210)],
+  },
   { name: 'softmax', graph: build((b) => [softmaxOf(b, b.input('float32', [9, 100]), -1)]), data: [wave(900)] },
-  { name: 'softmax over rows', graph: build((b) => [softmaxOf(b, b.input('float32', [9, 100]), 0)]), data: [wave(900)] },
-  { name: 'layer norm', graph: build((b) => [layerNormOf(b, b.input('float32', [5, 70]), b.input('float32', [70]), b.input('float32', [70]))]), data: [wave(350), wave(70, 1), wave(70, 2)] },
+  {
+    name: 'softmax over rows',
+    graph: build((b) => [softmaxOf(b, b.input('float32', [9, 100]), 0)]),
+    data: [wave(900)],
+  },
+  {
+    name: 'layer norm',
+    graph: build((b) => [
+      layerNormOf(b, b.input('float32', [5, 70]), b.input('float32', [70]), b.input('float32', [70])),
+    ]),
+    data: [wave(350), wave(70, 1), wave(70, 2)],
+  },
   { name: 'cross-entropy', graph: crossEntropy(8, 10), data: [wave(80), [0, 3, 9, 1, 5, 5, 2, 7]] },
-  { name: 'training step', graph: mlpStep(32, 20), data: [wave(32), wave(32, 1), wave(20, 2), wave(20, 3), wave(20, 4), [0.5]] },
-  { name: 'argmax and types', graph: build((b) => { const x = b.input('float32', [6, 50]); const i = b.input('int64', [6, 50]); return [...b.nodes('maxDim', [x], { dim: 1 }), b.op('argmax', [x]), b.op('sum', [i], { dim: [1] }), b.op('add', [x, i]), b.op('gt', [x, i])]; }), data: [wave(300), Array.from({ length: 300 }, (_, k) => (k % 5) - 2)] },
-  { name: 'cat and transpose', graph: build((b) => { const x = b.input('float32', [4, 6]); return [b.op('cat', [[b.op('exp', [x]), x]], { dim: 1 }), b.op('add', [b.op('t', [x]), 1])]; }), data: [wave(24)] },
+  {
+    name: 'training step',
+    graph: mlpStep(32, 20),
+    data: [wave(32), wave(32, 1), wave(20, 2), wave(20, 3), wave(20, 4), [0.5]],
+  },
+  {
+    name: 'argmax and types',
+    graph: build((b) => {
+      const x = b.input('float32', [6, 50]);
+      const i = b.input('int64', [6, 50]);
+      return [
+        ...b.nodes('maxDim', [x], { dim: 1 }),
+        b.op('argmax', [x]),
+        b.op('sum', [i], { dim: [1] }),
+        b.op('add', [x, i]),
+        b.op('gt', [x, i]),
+      ];
+    }),
+    data: [wave(300), Array.from({ length: 300 }, (_, k) => (k % 5) - 2)],
+  },
+  {
+    name: 'cat and transpose',
+    graph: build((b) => {
+      const x = b.input('float32', [4, 6]);
+      return [b.op('cat', [[b.op('exp', [x]), x]], { dim: 1 }), b.op('add', [b.op('t', [x]), 1])];
+    }),
+    data: [wave(24)],
+  },
 ];
 
 describe('CUDA programs through the SIMT shim', () => {
@@ -34,14 +76,23 @@ describe('CUDA programs through the SIMT shim', () => {
       const r = runProgram(compileSimt(p), c.graph, p, c.data);
       const want = reference(c.graph, c.data);
       expect(r.code).toBe(0);
-      r.outputs.forEach((o, k) => expect(difference(o, want.outputs[k]!.data), `output ${k}\n${p.source.slice(p.source.indexOf('extern "C" __global__'))}`).toBeLessThan(5e-5));
+      r.outputs.forEach((o, k) =>
+        expect(
+          difference(o, want.outputs[k]!.data),
+          `output ${k}\n${p.source.slice(p.source.indexOf('extern "C" __global__'))}`,
+        ).toBeLessThan(5e-5),
+      );
       r.writes.forEach((o, k) => expect(difference(o, want.writes[k]!.data), `write ${k}`).toBeLessThan(5e-5));
     });
   }
   it('draws the same random numbers as the C++ program', () => {
     const g = build((b) => {
       const x = b.input('float32', [50, 40]);
-      return [b.op('uniform', [x], {}, { dtype: 'float32', shape: [50, 40] }), b.op('bernoulli', [x], { p: 0.25 }, { dtype: 'float32', shape: [50, 40] }), b.op('normal', [x], {}, { dtype: 'float32', shape: [50, 40] })];
+      return [
+        b.op('uniform', [x], {}, { dtype: 'float32', shape: [50, 40] }),
+        b.op('bernoulli', [x], { p: 0.25 }, { dtype: 'float32', shape: [50, 40] }),
+        b.op('normal', [x], {}, { dtype: 'float32', shape: [50, 40] }),
+      ];
     });
     const cuda = emitProgram(g, { target: 'cuda' });
     const cpp = compileAndRun(g, [wave(2000)]);
@@ -70,13 +121,19 @@ describe('CUDA programs through the SIMT shim', () => {
 
 const nvcc = spawnSync('nvcc', ['--version']).status === 0;
 describe('CUDA programs under nvcc', () => {
-  it.skipIf(!nvcc)('compile to device code (skipped without nvcc)', () => {
-    for (const [k, c] of cases.entries()) {
-      if (k === 0 || k === 3 || k === 6) {
-        const file = join(work, `n${k}.cu`);
-        writeFileSync(file, emitProgram(c.graph, { target: 'cuda' }).source);
-        execFileSync('nvcc', ['-arch=sm_80', '-fmad=false', '-cubin', '-o', `${file}bin`, file], { stdio: ['ignore', 'inherit', 'inherit'] });
+  it.skipIf(!nvcc)(
+    'compile to device code (skipped without nvcc)',
+    () => {
+      for (const [k, c] of cases.entries()) {
+        if (k === 0 || k === 3 || k === 6) {
+          const file = join(work, `n${k}.cu`);
+          writeFileSync(file, emitProgram(c.graph, { target: 'cuda' }).source);
+          execFileSync('nvcc', ['-arch=sm_80', '-fmad=false', '-cubin', '-o', `${file}bin`, file], {
+            stdio: ['ignore', 'inherit', 'inherit'],
+          });
+        }
       }
-    }
-  }, 180_000);
+    },
+    180_000,
+  );
 });

@@ -22,11 +22,21 @@ function randomGraph(choices: readonly number[]): { graph: Graph; data: number[]
   for (let k = 0; k < 2 + pick(2); k++) {
     const s = shapes[pick(shapes.length)]!;
     values.push(b.input('float32', s, `x${k}`));
-    data.push(wave(s.reduce((p, q) => p * q, 1), k));
+    data.push(
+      wave(
+        s.reduce((p, q) => p * q, 1),
+        k,
+      ),
+    );
   }
   const state = shapes[pick(shapes.length)]!;
   captures.push(b.capture('float32', state, 'state'));
-  data.push(wave(state.reduce((p, q) => p * q, 1), 9));
+  data.push(
+    wave(
+      state.reduce((p, q) => p * q, 1),
+      9,
+    ),
+  );
   values.push(captures[0]!);
   const shape = (v: Value): number[] => v.type.shape.map(Number);
   const float = (): Value => {
@@ -39,14 +49,23 @@ function randomGraph(choices: readonly number[]): { graph: Graph; data: number[]
     const rank = x.type.shape.length;
     try {
       switch (pick(14)) {
-        case 0: case 1:
+        case 0:
+        case 1:
           values.push(b.op(UNARY[pick(UNARY.length)]!, [x]));
           break;
-        case 2: case 3: case 4:
+        case 2:
+        case 3:
+        case 4:
           values.push(b.op(BINARY[pick(BINARY.length)]!, [x, float()]));
           break;
         case 5:
-          values.push(b.op(['sum', 'mean', 'amax', 'amin', 'var'][pick(5)]!, [x], { dim: rank ? [pick(rank)] : [], keepdim: pick(2) === 1, ...(pick(9) === 0 ? {} : {}) }));
+          values.push(
+            b.op(['sum', 'mean', 'amax', 'amin', 'var'][pick(5)]!, [x], {
+              dim: rank ? [pick(rank)] : [],
+              keepdim: pick(2) === 1,
+              ...(pick(9) === 0 ? {} : {}),
+            }),
+          );
           break;
         case 6:
           if (rank >= 2) values.push(b.op('transpose', [x], { dim0: 0, dim1: 1 + pick(rank - 1) }));
@@ -58,7 +77,8 @@ function randomGraph(choices: readonly number[]): { graph: Graph; data: number[]
           break;
         }
         case 8:
-          if (rank && shape(x)[rank - 1]! > 2) values.push(b.op('slice', [x], { dim: rank - 1, start: 1, end: shape(x)[rank - 1]!, step: 1 + pick(2) }));
+          if (rank && shape(x)[rank - 1]! > 2)
+            values.push(b.op('slice', [x], { dim: rank - 1, start: 1, end: shape(x)[rank - 1]!, step: 1 + pick(2) }));
           break;
         case 9:
           if (rank) values.push([softmaxOf, logSoftmaxOf][pick(2)]!(b, x, pick(rank)));
@@ -75,7 +95,21 @@ function randomGraph(choices: readonly number[]): { graph: Graph; data: number[]
         case 13:
           if (rank === 2) {
             const o = 2 + pick(5);
-            values.push(b.op('linear', [x, b.op('mul', [b.op('full', [], { size: [o, shape(x)[1]!], fillValue: 0.25, dtype: 'float32' }, { dtype: 'float32', shape: [o, shape(x)[1]!] }), 1.5]), null]));
+            values.push(
+              b.op('linear', [
+                x,
+                b.op('mul', [
+                  b.op(
+                    'full',
+                    [],
+                    { size: [o, shape(x)[1]!], fillValue: 0.25, dtype: 'float32' },
+                    { dtype: 'float32', shape: [o, shape(x)[1]!] },
+                  ),
+                  1.5,
+                ]),
+                null,
+              ]),
+            );
           }
           break;
       }
@@ -86,7 +120,9 @@ function randomGraph(choices: readonly number[]): { graph: Graph; data: number[]
   }
   const outs = 1 + pick(3);
   for (let k = 0; k < outs; k++) b.output(values[values.length - 1 - pick(Math.min(4, values.length))]!);
-  const same = values.filter((v) => v.type.dtype === 'float32' && JSON.stringify(v.type.shape) === JSON.stringify(state) && v !== captures[0]);
+  const same = values.filter(
+    (v) => v.type.dtype === 'float32' && JSON.stringify(v.type.shape) === JSON.stringify(state) && v !== captures[0],
+  );
   if (same.length > 0 && pick(2) === 0) b.write(captures[0]!, same[pick(same.length)]!);
   return { graph: b.graph, data };
 }
@@ -100,9 +136,22 @@ it(`random graphs (${runs} of them)`, () => {
       const got = compileAndRun(graph, data);
       expect(got.code).toBe(0);
       const fresh = graph.outputs.map((_, k) => k).filter((k) => !('alias' in got.program.meta.outputs[k]!));
-      fresh.forEach((k, i) => expect(difference(got.outputs[i]!, want.outputs[k]!.data, 5), `output ${k}\n${String(got.program.schedule)}`).toBeLessThan(2e-3));
-      got.writes.forEach((o, k) => expect(difference(o, want.writes[k]!.data, 5), `write ${k}\n${String(got.program.schedule)}`).toBeLessThan(2e-3));
+      fresh.forEach((k, i) =>
+        expect(
+          difference(got.outputs[i]!, want.outputs[k]!.data, 5),
+          `output ${k}\n${String(got.program.schedule)}`,
+        ).toBeLessThan(2e-3),
+      );
+      got.writes.forEach((o, k) =>
+        expect(difference(o, want.writes[k]!.data, 5), `write ${k}\n${String(got.program.schedule)}`).toBeLessThan(
+          2e-3,
+        ),
+      );
     }),
-    { numRuns: runs, seed: Number(process.env['FLAMBEAU_FUZZ_SEED'] ?? 7), endOnFailure: Number(process.env['FLAMBEAU_FUZZ_RUNS'] ?? 0) > 0 },
+    {
+      numRuns: runs,
+      seed: Number(process.env['FLAMBEAU_FUZZ_SEED'] ?? 7),
+      endOnFailure: Number(process.env['FLAMBEAU_FUZZ_RUNS'] ?? 0) > 0,
+    },
   );
 }, 600_000);

@@ -3,7 +3,22 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Dim } from '../../src/ir/graph.js';
 import {
-  type Axis, type Index, bounds, coefficient, delinearize, evalIndex, ixAdd, ixAxis, ixConst, ixDiv, ixMod, ixMul, ixSubstitute, linearize, newAxis, printIndex,
+  type Axis,
+  type Index,
+  bounds,
+  coefficient,
+  delinearize,
+  evalIndex,
+  ixAdd,
+  ixAxis,
+  ixConst,
+  ixDiv,
+  ixMod,
+  ixMul,
+  ixSubstitute,
+  linearize,
+  newAxis,
+  printIndex,
 } from '../../src/schedule/indexing.js';
 
 const names = { axis: (a: Axis): string => a.name, symbol: (s: string): string => s, dyn: (): string => '?' };
@@ -36,37 +51,44 @@ describe('indices', () => {
   });
   it('random chains of reshape and transpose equal plain arithmetic', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 4 }), fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), (shape, random) => {
-        const axes = shape.map((e, d) => newAxis(`x${d}`, e));
-        const at = new Map(axes.map((a, d) => [a, random[d]! % shape[d]!]));
-        let dims = shape;
-        let index: Index[] = axes.map(ixAxis);
-        let plain = shape.map((_, d) => random[d]! % shape[d]!);
-        for (let step = 0; step < 4; step++) {
-          if (random[4 + step]! % 2 === 0) {
-            // Reshape: join the first two dimensions, or split one.
-            const n = dims.reduce((p, q) => p * q, 1);
-            const f = [2, 3, 4, 5].find((x) => n % x === 0 && random[4 + step]! % 3 !== 0);
-            const to = f ? [n / f, f] : [n];
-            const p = plain.reduce((sum, v, d) => sum * dims[d]! + v, 0);
-            index = delinearize(linearize(index, dims), to);
-            plain = f ? [Math.floor(p / f), p % f] : [p];
-            dims = to;
-          } else {
-            index = [...index].reverse();
-            plain = [...plain].reverse();
-            dims = [...dims].reverse();
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 4 }),
+        fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }),
+        (shape, random) => {
+          const axes = shape.map((e, d) => newAxis(`x${d}`, e));
+          const at = new Map(axes.map((a, d) => [a, random[d]! % shape[d]!]));
+          let dims = shape;
+          let index: Index[] = axes.map(ixAxis);
+          let plain = shape.map((_, d) => random[d]! % shape[d]!);
+          for (let step = 0; step < 4; step++) {
+            if (random[4 + step]! % 2 === 0) {
+              // Reshape: join the first two dimensions, or split one.
+              const n = dims.reduce((p, q) => p * q, 1);
+              const f = [2, 3, 4, 5].find((x) => n % x === 0 && random[4 + step]! % 3 !== 0);
+              const to = f ? [n / f, f] : [n];
+              const p = plain.reduce((sum, v, d) => sum * dims[d]! + v, 0);
+              index = delinearize(linearize(index, dims), to);
+              plain = f ? [Math.floor(p / f), p % f] : [p];
+              dims = to;
+            } else {
+              index = [...index].reverse();
+              plain = [...plain].reverse();
+              dims = [...dims].reverse();
+            }
+            expect(index.map((i) => evalIndex(i, at))).toEqual(plain);
           }
-          expect(index.map((i) => evalIndex(i, at))).toEqual(plain);
-        }
-      }),
+        },
+      ),
       { numRuns: 500, seed: 3 },
     );
   });
   it('merging two axes and taking them apart again changes nothing', () => {
     const [i, j, m] = [newAxis('i', 6), newAxis('j', 20), newAxis('m', 120)];
     const e = ixAdd(ixMul(ixAxis(i), ixConst(20)), ixAxis(j));
-    const by = new Map([[i, ixDiv(ixAxis(m), ixConst(20))], [j, ixMod(ixAxis(m), ixConst(20))]]);
+    const by = new Map([
+      [i, ixDiv(ixAxis(m), ixConst(20))],
+      [j, ixMod(ixAxis(m), ixConst(20))],
+    ]);
     expect(text(ixSubstitute(e, by))).toBe('m');
   });
 });

@@ -4,7 +4,17 @@ import { type Dim } from '../../ir/graph.js';
 import { type Def } from '../../schedule/defs.js';
 import { TYPES } from '../../schedule/dtype.js';
 import { type LExpr, type Position, lVar, walk } from '../../schedule/expr.js';
-import { type Axis, type DynamicPosition, type Index, axesOf, coefficient, constantOf, hasDivision, ixDim, printIndex } from '../../schedule/indexing.js';
+import {
+  type Axis,
+  type DynamicPosition,
+  type Index,
+  axesOf,
+  coefficient,
+  constantOf,
+  hasDivision,
+  ixDim,
+  printIndex,
+} from '../../schedule/indexing.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
 import { type Fold, type Kernel, type Stage, type Store } from '../../loop/kernel.js';
 import { KernelWalker, type Scope, type Target } from '../walker.js';
@@ -12,7 +22,13 @@ import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
 
 const VEC: Readonly<Record<ComputeType, string>> = { f32: 'f32v', f64: 'f64v', i32: 'i32v', i64: 'i64v', b: 'maskv' };
-const SCALAR: Readonly<Record<ComputeType, string>> = { f32: 'float', f64: 'double', i32: 'int', i64: 'fb_int', b: 'bool' };
+const SCALAR: Readonly<Record<ComputeType, string>> = {
+  f32: 'float',
+  f64: 'double',
+  i32: 'int',
+  i64: 'fb_int',
+  b: 'bool',
+};
 const TAG_OF: Readonly<Record<ComputeType, string>> = { f32: 'f32', f64: 'f64', i32: 'i32', i64: 'i64', b: 'i32' };
 
 const long = (a: Axis): boolean => typeof a.extent !== 'number' || a.extent >= 16;
@@ -57,7 +73,9 @@ export class CppKernel extends KernelWalker {
   /** For one vector of `v`: blocks along `across`, each read row by row into a tile and computed column by column. */
   private tiled(vec: Scope, v: Axis): void {
     const b = this.across!;
-    const bl: Lines = [`const fb_int count = ${this.dim(b.extent)} - block < FB_W ? ${this.dim(b.extent)} - block : FB_W;`];
+    const bl: Lines = [
+      `const fb_int count = ${this.dim(b.extent)} - block < FB_W ? ${this.dim(b.extent)} - block : FB_W;`,
+    ];
     for (const [e, name] of this.tiles) {
       if (e.k !== 'load') continue;
       const d = e.src as Def;
@@ -67,8 +85,13 @@ export class CppKernel extends KernelWalker {
         this.head.push(`${t.c} ${name}[FB_W * FB_W] __attribute__((aligned(64))) = {};`);
       }
       const names = this.names(vec, 'l');
-      const at = printIndex(e.offset, { ...names, axis: (a) => (a === b ? '(block + q)' : a === v ? names.axis(a) : a.name) });
-      bl.push(`for (fb_int l = 0; l < ${vec.lanes}; l++)`, [`for (fb_int q = 0; q < count; q++) ${name}[q * FB_W + l] = ${this.pointer(d)}[${at}];`]);
+      const at = printIndex(e.offset, {
+        ...names,
+        axis: (a) => (a === b ? '(block + q)' : a === v ? names.axis(a) : a.name),
+      });
+      bl.push(`for (fb_int l = 0; l < ${vec.lanes}; l++)`, [
+        `for (fb_int q = 0; q < count; q++) ${name}[q * FB_W + l] = ${this.pointer(d)}[${at}];`,
+      ]);
     }
     const ls: Lines = [];
     const inner = this.child(this.child(vec, new Set(), bl), new Set([b]), ls);
@@ -94,7 +117,11 @@ export class CppKernel extends KernelWalker {
       if (!this.inRows) return { count: '1', axes: [], chunk: 0 };
       const n = this.k.vector!.extent;
       const chunk = this.across ? 64 : 2048;
-      return { count: typeof n === 'number' ? String(Math.ceil(n / chunk)) : `(${this.dim(n)} + ${chunk - 1}) / ${chunk}`, axes: [], chunk };
+      return {
+        count: typeof n === 'number' ? String(Math.ceil(n / chunk)) : `(${this.dim(n)} + ${chunk - 1}) / ${chunk}`,
+        axes: [],
+        chunk,
+      };
     }
     const axes: Axis[] = [];
     let count: Dim = 1;
@@ -115,7 +142,8 @@ export class CppKernel extends KernelWalker {
     // Nest the loops of the outer axes around the body.
     let text: Lines = body;
     const inner = this.outer.slice(u.axes.length);
-    for (const a of [...inner].reverse()) text = [`for (fb_int ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
+    for (const a of [...inner].reverse())
+      text = [`for (fb_int ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
     if (u.axes.length === 1) {
       const a = u.axes[0]!;
       text = [`for (fb_int ${a.name} = begin; ${a.name} < end; ${a.name}++) {`, text, '}'];
@@ -124,7 +152,9 @@ export class CppKernel extends KernelWalker {
       let rest = 'unit';
       for (let i = u.axes.length - 1; i >= 0; i--) {
         const a = u.axes[i]!;
-        split.push(i === 0 ? `const fb_int ${a.name} = ${rest};` : `const fb_int ${a.name} = ${rest} % ${this.dim(a.extent)};`);
+        split.push(
+          i === 0 ? `const fb_int ${a.name} = ${rest};` : `const fb_int ${a.name} = ${rest} % ${this.dim(a.extent)};`,
+        );
         rest = rest === 'unit' ? `unit / ${this.dim(a.extent)}` : `(${rest}) / ${this.dim(a.extent)}`;
       }
       text = ['for (fb_int unit = begin; unit < end; unit++) {', [...split, ...text], '}'];
@@ -173,19 +203,34 @@ export class CppKernel extends KernelWalker {
   }
 
   /** for v in [lo, hi) by vectors: unrolled loop, single loop, tail. */
-  private vectorLoop(scope: Scope, v: Axis, lo: string, hi: string, extent: Dim | null, unroll: number,
-    body: (lines: Lines, shifts: readonly number[], lanes: string) => void): void {
+  private vectorLoop(
+    scope: Scope,
+    v: Axis,
+    lo: string,
+    hi: string,
+    extent: Dim | null,
+    unroll: number,
+    body: (lines: Lines, shifts: readonly number[], lanes: string) => void,
+  ): void {
     const known = typeof extent === 'number' ? extent : null;
     const out: Lines = [];
     const whole = (u: number): boolean => known !== null && known % (16 * u) === 0;
     const emit = (u: number, lanes: string): Lines => {
       const lines: Lines = [];
-      body(lines, Array.from({ length: u }, (_, i) => i), lanes);
+      body(
+        lines,
+        Array.from({ length: u }, (_, i) => i),
+        lanes,
+      );
       return lines;
     };
     out.push(`fb_int ${v.name} = ${lo};`);
     if (unroll > 1 && !(known !== null && known < 4 * unroll)) {
-      out.push(`for (; ${v.name} + ${unroll} * FB_W <= ${hi}; ${v.name} += ${unroll} * FB_W) {`, emit(unroll, 'FB_W'), '}');
+      out.push(
+        `for (; ${v.name} + ${unroll} * FB_W <= ${hi}; ${v.name} += ${unroll} * FB_W) {`,
+        emit(unroll, 'FB_W'),
+        '}',
+      );
     }
     if (!(unroll > 1 && whole(unroll)) && !(known !== null && known < 4)) {
       out.push(`for (; ${v.name} + FB_W <= ${hi}; ${v.name} += FB_W) {`, emit(1, 'FB_W'), '}');
@@ -217,7 +262,9 @@ export class CppKernel extends KernelWalker {
         for (const f of s.folds) {
           f.states.forEach((st, i) => {
             const names = Array.from({ length: unroll }, (_x, u) => this.accName(f, i, u, r) + suffix);
-            target.push(`${VEC[st.type]} ${names.map((x) => `${x} = fb_splat_${st.type}(${literal(st.init, st.type)})`).join(', ')};`);
+            target.push(
+              `${VEC[st.type]} ${names.map((x) => `${x} = fb_splat_${st.type}(${literal(st.init, st.type)})`).join(', ')};`,
+            );
           });
         }
       });
@@ -252,7 +299,8 @@ export class CppKernel extends KernelWalker {
       rows.forEach((_, r) => {
         for (const f of s.folds) {
           for (let u = 0; u < unroll; u++) {
-            const acc = (suffix: string): Map<string, string> => new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + suffix]));
+            const acc = (suffix: string): Map<string, string> =>
+              new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + suffix]));
             this.assignJoin(bl, f, acc(''), acc('b'));
           }
         }
@@ -263,7 +311,8 @@ export class CppKernel extends KernelWalker {
     rows.forEach((row, r) => {
       for (const f of s.folds) {
         const own = new Map(f.states.map((st, i) => [st.name, this.accName(f, i, 0, r)]));
-        for (let u = 1; u < unroll; u++) this.assignJoin(lines, f, own, new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r)])));
+        for (let u = 1; u < unroll; u++)
+          this.assignJoin(lines, f, own, new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r)])));
         if (inCols) this.horizontal(lines, f, own);
         for (const [name, text] of own) row.vars.set(name, text);
       }
@@ -278,7 +327,14 @@ export class CppKernel extends KernelWalker {
     const b = lVar('@b', st.type, new Set());
     const j = f.states.length === 1 ? f.reduce.join([a], [b])[0]! : null;
     const quick: Record<string, string> = { add: 'fb_hsum', max: 'fb_hmax', min: 'fb_hmin', mul: 'fb_hprod' };
-    if (j?.k === 'op' && quick[j.op] && st.type !== 'b' && j.args.length === 2 && j.args.includes(a) && j.args.includes(b)) {
+    if (
+      j?.k === 'op' &&
+      quick[j.op] &&
+      st.type !== 'b' &&
+      j.args.length === 2 &&
+      j.args.includes(a) &&
+      j.args.includes(b)
+    ) {
       lines.push(`${name} = fb_splat_${st.type}(${quick[j.op]!}(${name}));`);
       return;
     }
@@ -289,25 +345,35 @@ export class CppKernel extends KernelWalker {
     lines.push('for (int k = FB_W / 2; k >= 1; k /= 2) {', ls, '}');
   }
 
-  private columnBody(s: Stage & { k: 'columns' }, scopes: readonly Scope[], rows: readonly Scope[], blocked: boolean): void {
+  private columnBody(
+    s: Stage & { k: 'columns' },
+    scopes: readonly Scope[],
+    rows: readonly Scope[],
+    blocked: boolean,
+  ): void {
     const inCols = this.k.vector !== null && this.k.cols.includes(this.k.vector);
     scopes.forEach((scope, c) => {
       const [u, r] = inCols ? [c, 0] : [0, c];
       void rows;
       if (scope.lanes !== 'n') {
-        for (const x of s.prefetch) scope.lines.push(`__builtin_prefetch(${this.pointer(x.src)} + ${printIndex(x.offset, this.names(scope))});`);
+        for (const x of s.prefetch)
+          scope.lines.push(`__builtin_prefetch(${this.pointer(x.src)} + ${printIndex(x.offset, this.names(scope))});`);
       }
       for (const f of s.folds) {
         const own = new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + (blocked ? 'b' : '')]));
         let values: string[];
         const e = f.elem;
         if (f.reduce.sum && isFloat(e.type) && e.k === 'op' && e.op === 'mul') {
-          values = [`fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${own.get(f.states[0]!.name)!})`];
+          values = [
+            `fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${own.get(f.states[0]!.name)!})`,
+          ];
         } else {
           values = this.combined(f, own, scope);
         }
         if (inCols && scope.lanes === 'n') {
-          values = values.map((y, i) => `fb_select(fb_lt(fb_iota_i32(), fb_splat_i32((int)n)), ${y}, ${own.get(f.states[i]!.name)!})`);
+          values = values.map(
+            (y, i) => `fb_select(fb_lt(fb_iota_i32(), fb_splat_i32((int)n)), ${y}, ${own.get(f.states[i]!.name)!})`,
+          );
         }
         this.assign(scope.lines, f, own, values);
       }
@@ -327,9 +393,17 @@ export class CppKernel extends KernelWalker {
       this.root.vars.set(text, text);
       const n = productOf(this.k.cols.map((a) => a.extent));
       const lanes = this.inRows ? ` * FB_W` : ' + FB_W';
-      this.head.push(`${TYPES[type === 'b' ? 'int32' : type === 'f32' ? 'float32' : type === 'f64' ? 'float64' : type === 'i64' ? 'int64' : 'int32'].c} ${text}[${this.dim(n)}${lanes}] __attribute__((aligned(64)));`);
+      this.head.push(
+        `${TYPES[type === 'b' ? 'int32' : type === 'f32' ? 'float32' : type === 'f64' ? 'float64' : type === 'i64' ? 'int64' : 'int32'].c} ${text}[${this.dim(n)}${lanes}] __attribute__((aligned(64)));`,
+      );
     }
-    let at = this.k.cols.map((a) => (sameDim(this.colLinear.get(a)!, 1) ? this.axisText(a, scope) : `${this.axisText(a, scope)} * ${this.dim(this.colLinear.get(a)!)}`)).join(' + ');
+    let at = this.k.cols
+      .map((a) =>
+        sameDim(this.colLinear.get(a)!, 1)
+          ? this.axisText(a, scope)
+          : `${this.axisText(a, scope)} * ${this.dim(this.colLinear.get(a)!)}`,
+      )
+      .join(' + ');
     if (this.inRows) at = `(${at}) * FB_W`;
     return [text, at];
   }
@@ -348,7 +422,11 @@ export class CppKernel extends KernelWalker {
       const lane = this.id('l');
       const ls: Lines = [];
       const at = printIndex(s.offset, this.names(scope, lane));
-      ls.push(`${t.c} lane[FB_W];`, `fb_store_${t.tag}(lane, ${value});`, `for (fb_int ${lane} = 0; ${lane} < ${scope.lanes}; ${lane}++) ${p}[${at}] = lane[${lane}];`);
+      ls.push(
+        `${t.c} lane[FB_W];`,
+        `fb_store_${t.tag}(lane, ${value});`,
+        `for (fb_int ${lane} = 0; ${lane} < ${scope.lanes}; ${lane}++) ${p}[${at}] = lane[${lane}];`,
+      );
       scope.lines.push('{', ls, '}');
       return;
     }
@@ -360,7 +438,10 @@ export class CppKernel extends KernelWalker {
       else if (s.stream && this.streamable(s)) {
         scope.lines.push(`if (${this.aligned(p)}) fb_stream_f32(${at}, ${value}); else fb_store_f32(${at}, ${value});`);
       } else scope.lines.push(`fb_store_${t.tag}(${at}, ${value});`);
-    } else scope.lines.push(`fb_stores_${t.tag}(${at}, (${printIndex(c, this.names(scope))}) * ${t.bytes}, ${value}, ${scope.lanes});`);
+    } else
+      scope.lines.push(
+        `fb_stores_${t.tag}(${at}, (${printIndex(c, this.names(scope))}) * ${t.bytes}, ${value}, ${scope.lanes});`,
+      );
   }
   /** Rows must begin on vector boundaries: every other step is a multiple of 16 elements. */
   private streamable(s: Store): boolean {
@@ -388,7 +469,10 @@ export class CppKernel extends KernelWalker {
     const shifted = scope.shift > 0 ? `(${a.name} + ${scope.shift} * FB_W)` : a.name;
     return lane ? `(${shifted} + ${lane})` : shifted;
   }
-  protected names(scope: Scope, lane?: string): { axis(a: Axis): string; symbol(s: string): string; dyn(e: DynamicPosition, extent: Dim): string } {
+  protected names(
+    scope: Scope,
+    lane?: string,
+  ): { axis(a: Axis): string; symbol(s: string): string; dyn(e: DynamicPosition, extent: Dim): string } {
     return {
       axis: (a) => this.axisText(a, scope, lane),
       symbol: (s) => this.target.symbol(s),
@@ -406,8 +490,11 @@ export class CppKernel extends KernelWalker {
       const code = this.target.errorCode(p.what);
       name = this.id('d');
       if (perLane) {
-        home.lines.push(`fb_int ${name}[FB_W];`, `fb_store_i64(${name}, ${value});`,
-          `for (fb_int l = 0; l < ${home.lanes}; l++) ${name}[l] = fb_at(${name}[l], ${this.dim(extent)}, ${code}, R);`);
+        home.lines.push(
+          `fb_int ${name}[FB_W];`,
+          `fb_store_i64(${name}, ${value});`,
+          `for (fb_int l = 0; l < ${home.lanes}; l++) ${name}[l] = fb_at(${name}[l], ${this.dim(extent)}, ${code}, R);`,
+        );
       } else home.lines.push(`const fb_int ${name} = fb_at(${value}[0], ${this.dim(extent)}, ${code}, R);`);
       home.positions.set(p.id, name);
     }
@@ -439,14 +526,19 @@ export class CppKernel extends KernelWalker {
     const c = v && axesOf(i).has(v) ? coefficient(i, v) : ixDim(0);
     if (c === null) {
       const name = this.id('x');
-      scope.lines.push(`fb_int ${name}[FB_W];`, `for (fb_int l = 0; l < FB_W; l++) ${name}[l] = ${printIndex(i, this.names(scope, 'l'))};`);
+      scope.lines.push(
+        `fb_int ${name}[FB_W];`,
+        `for (fb_int l = 0; l < FB_W; l++) ${name}[l] = ${printIndex(i, this.names(scope, 'l'))};`,
+      );
       return type === 'i64' ? `fb_load_i64(${name})` : `fb_cvt_i64_${type}(fb_load_i64(${name}))`;
     }
     const base = `fb_splat_${type}(${type === 'i32' ? '(int)(' : ''}${printIndex(i, this.names(scope))}${type === 'i32' ? ')' : ''})`;
     const step = constantOf(c);
     if (step === 0) return base;
     const lanes = type === 'i64' ? 'fb_cvt_i32_i64(fb_iota_i32())' : 'fb_iota_i32()';
-    return step === 1 ? `fb_add(${base}, ${lanes})` : `fb_add(${base}, fb_mul(${lanes}, fb_splat_${type}(${printIndex(c, this.names(scope))})))`;
+    return step === 1
+      ? `fb_add(${base}, ${lanes})`
+      : `fb_add(${base}, fb_mul(${lanes}, fb_splat_${type}(${printIndex(c, this.names(scope))})))`;
   }
   protected load(e: LExpr & { k: 'load' }, scope: Scope): string {
     const d = e.src as Def;
@@ -460,7 +552,10 @@ export class CppKernel extends KernelWalker {
       const lane = this.id('l');
       const name = this.id('g');
       const at = printIndex(e.offset, this.names(scope, lane));
-      scope.lines.push(`${t.c} ${name}[FB_W] = {};`, `for (fb_int ${lane} = 0; ${lane} < ${scope.lanes}; ${lane}++) ${name}[${lane}] = ${p}[${at}];`);
+      scope.lines.push(
+        `${t.c} ${name}[FB_W] = {};`,
+        `for (fb_int ${lane} = 0; ${lane} < ${scope.lanes}; ${lane}++) ${name}[${lane}] = ${p}[${at}];`,
+      );
       return `fb_load_${t.tag}(${name})`;
     }
     const off = printIndex(e.offset, this.names(scope));
@@ -469,7 +564,8 @@ export class CppKernel extends KernelWalker {
       if (d.dtype === 'float16' || d.dtype === 'bfloat16') return `fb_loads_${t.tag}(${p} + ${off}, 0, FB_W)`;
       return d.dtype === 'bool' ? `fb_splat_b(${p}[${off}] != 0)` : `fb_splat_${e.type}(${p}[${off}])`;
     }
-    if (step === 1) return scope.lanes === 'n' ? `fb_loadn_${t.tag}(${p} + ${off}, n)` : `fb_load_${t.tag}(${p} + ${off})`;
+    if (step === 1)
+      return scope.lanes === 'n' ? `fb_loadn_${t.tag}(${p} + ${off}, n)` : `fb_load_${t.tag}(${p} + ${off})`;
     return `fb_loads_${t.tag}(${p} + ${off}, (${printIndex(c, this.names(scope))}) * ${t.bytes}, ${scope.lanes})`;
   }
 }

@@ -24,10 +24,18 @@ function load(): Section[] {
   for (const part of text.split(/^\/\/@section /m).slice(1)) {
     const head = /^(\w+)(?: needs ([\w ]+))?\n/.exec(part)!;
     if (head[1] === 'end') continue;
-    const body = part.slice(head[0].length).replace(/\n\s*\/\/[^\n]*/g, '').trimEnd();
+    const body = part
+      .slice(head[0].length)
+      .replace(/\n\s*\/\/[^\n]*/g, '')
+      .trimEnd();
     const names = namesIn(body);
     if (head[1] === 'base') for (const n of names) base.add(n);
-    out.push({ name: head[1]!, needs: head[2]?.split(' ') ?? [], text: body, names: new Set([...names].filter((n) => head[1] === 'base' || !base.has(n))) });
+    out.push({
+      name: head[1]!,
+      needs: head[2]?.split(' ') ?? [],
+      text: body,
+      names: new Set([...names].filter((n) => head[1] === 'base' || !base.has(n))),
+    });
   }
   return (sections = out);
 }
@@ -46,7 +54,10 @@ export function preludeFor(source: string): string {
     const own = [...s.names].filter((n) => !all.some((o) => o !== s && o.names.has(n) && s.needs.includes(o.name)));
     if (own.some((n) => used.has(n))) want(s.name);
   }
-  return all.filter((s) => wanted.has(s.name)).map((s) => s.text).join('\n');
+  return all
+    .filter((s) => wanted.has(s.name))
+    .map((s) => s.text)
+    .join('\n');
 }
 
 /** The C ABI of the runtime, without comments and guards. */

@@ -32,7 +32,12 @@ export interface CppProgramOptions {
   readonly symbols: readonly string[];
 }
 
-export function printCppProgram(program: Lowered, plan: MemoryPlan, events: readonly Event[], o: CppProgramOptions): string {
+export function printCppProgram(
+  program: Lowered,
+  plan: MemoryPlan,
+  events: readonly Event[],
+  o: CppProgramOptions,
+): string {
   const symbol = (s: string): string => {
     const at = o.symbols.indexOf(s);
     if (at < 0) throw new Error(`symbol '${s}' is not declared by the graph`);
@@ -48,7 +53,12 @@ export function printCppProgram(program: Lowered, plan: MemoryPlan, events: read
     if (p.k === 'output') return `A->outputs[${p.index}]`;
     return `A->arena + ${dim(p.offset)}`;
   };
-  const target: Target = { memory, symbol, symbols, errorCode: (what) => ERROR_BASE + Math.max(0, program.errors.indexOf(what)) };
+  const target: Target = {
+    memory,
+    symbol,
+    symbols,
+    errorCode: (what) => ERROR_BASE + Math.max(0, program.errors.indexOf(what)),
+  };
   const kernels: string[] = [];
   const run: Lines = ['fb_run state = {A, 0};', 'fb_run* R = &state;', ...symbols];
   for (const e of events) {
@@ -63,20 +73,30 @@ export function printCppProgram(program: Lowered, plan: MemoryPlan, events: read
       else if (work !== null) {
         const grain = Math.max(1, Math.ceil((GRAIN_WORK * Number(units.count)) / work));
         run.push(`A->runtime->parallel_for(${units.count}, ${grain}, ${e.kernel.name}, R);`);
-      } else run.push(`if (${units.count} >= 64) A->runtime->parallel_for(${units.count}, 16, ${e.kernel.name}, R);`, `else ${serial}`);
+      } else
+        run.push(
+          `if (${units.count} >= 64) A->runtime->parallel_for(${units.count}, 16, ${e.kernel.name}, R);`,
+          `else ${serial}`,
+        );
       if (/\bfb_at\(/.test(text)) run.push('if (R->error) return R->error;');
     } else {
       const s = e.step;
-      const pointer = (t: StepTensor): string => `(char*)(${memory(t.def)})${t.offset === 0 ? '' : ` + (${dim(t.offset)}) * ${byteSize(t.dtype)}`}`;
+      const pointer = (t: StepTensor): string =>
+        `(char*)(${memory(t.def)})${t.offset === 0 ? '' : ` + (${dim(t.offset)}) * ${byteSize(t.dtype)}`}`;
       const buffers = [...stepTensors(s).map(pointer), ...s.outputs.map((d) => `(char*)(${memory(d)})`)];
       run.push(
         `{  // ${comment(s.op)}`,
-        [`void* const buffers[] = {${buffers.join(', ')}};`, `const int code = A->runtime->call(A->graph, ${s.id}, buffers, A->dims);`, 'if (code) return code;'],
+        [
+          `void* const buffers[] = {${buffers.join(', ')}};`,
+          `const int code = A->runtime->call(A->graph, ${s.id}, buffers, A->dims);`,
+          'if (code) return code;',
+        ],
         '}',
       );
     }
   }
-  for (const c of plan.copies) run.push(`__builtin_memcpy(A->outputs[${c.output}], ${memory(c.from)}, ${dim(c.bytes)});`);
+  for (const c of plan.copies)
+    run.push(`__builtin_memcpy(A->outputs[${c.output}], ${memory(c.from)}, ${dim(c.bytes)});`);
   run.push('return R->error;');
   const body = `${kernels.join('\n\n')}
 

@@ -56,7 +56,11 @@ export const cppLeaves: Leaves = {
 
 /** Prints an expression with the spelling of one target. `names`: text of parameters that is not their name. */
 export function printScalar(
-  e: Expr, types: ReadonlyMap<string, ComputeType>, computeType: ComputeType, leaves: Leaves, names?: ReadonlyMap<string, string>,
+  e: Expr,
+  types: ReadonlyMap<string, ComputeType>,
+  computeType: ComputeType,
+  leaves: Leaves,
+  names?: ReadonlyMap<string, string>,
 ): Typed {
   const bind = (name: string): Binding<string> | undefined => {
     const type = types.get(name);
@@ -68,7 +72,10 @@ export function printScalar(
 
 /** Prints an expression as C++ over the vector prelude. See printScalar. */
 export function printScalarCpp(
-  e: Expr, types: ReadonlyMap<string, ComputeType>, computeType: ComputeType, names?: ReadonlyMap<string, string>,
+  e: Expr,
+  types: ReadonlyMap<string, ComputeType>,
+  computeType: ComputeType,
+  names?: ReadonlyMap<string, string>,
 ): Typed {
   return printScalar(e, types, computeType, cppLeaves, names);
 }

@@ -12,7 +12,13 @@ import { KernelWalker, type Scope } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from '../cpp/scalar.js';
 
-const SCALAR: Readonly<Record<ComputeType, string>> = { f32: 'float', f64: 'double', i32: 'int', i64: 'fb_int', b: 'bool' };
+const SCALAR: Readonly<Record<ComputeType, string>> = {
+  f32: 'float',
+  f64: 'double',
+  i32: 'int',
+  i64: 'fb_int',
+  b: 'bool',
+};
 
 export class CudaKernel extends KernelWalker {
   private readonly shared: Lines = [];
@@ -69,14 +75,17 @@ export class CudaKernel extends KernelWalker {
     let rest = from;
     for (let i = axes.length - 1; i >= 0; i--) {
       const a = axes[i]!;
-      lines.push(i === 0 ? `const fb_int ${a.name} = ${rest};` : `const fb_int ${a.name} = ${rest} % ${this.dim(a.extent)};`);
+      lines.push(
+        i === 0 ? `const fb_int ${a.name} = ${rest};` : `const fb_int ${a.name} = ${rest} % ${this.dim(a.extent)};`,
+      );
       rest = `(${rest}) / ${this.dim(a.extent)}`;
     }
   }
 
   private columns(s: Stage & { k: 'columns' }, row: Scope): void {
     const { k } = this;
-    for (const f of s.folds) for (const st of f.states) row.lines.push(`${SCALAR[st.type]} ${st.name} = ${literal2(st.init, st.type)};`);
+    for (const f of s.folds)
+      for (const st of f.states) row.lines.push(`${SCALAR[st.type]} ${st.name} = ${literal2(st.init, st.type)};`);
     const ls: Lines = [];
     const scope = this.child(row, new Set(k.cols), ls);
     if (this.byBlock) this.split(ls, 'col', k.cols);
@@ -92,10 +101,12 @@ export class CudaKernel extends KernelWalker {
     for (const x of s.keeps) ls.push(`${this.keptPlace(x.name, x.type)} = ${this.value(x.value, scope)};`);
     const values = s.stores.map((x) => this.value(x.value, scope));
     s.stores.forEach((x, i) => ls.push(this.put(x, values[i]!, scope)));
-    if (this.byBlock) row.lines.push(`for (fb_int col = threadIdx.x; col < ${this.dim(this.colCount)}; col += blockDim.x) {`, ls, '}');
+    if (this.byBlock)
+      row.lines.push(`for (fb_int col = threadIdx.x; col < ${this.dim(this.colCount)}; col += blockDim.x) {`, ls, '}');
     else {
       let text = ls;
-      for (const a of [...k.cols].reverse()) text = [`for (fb_int ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
+      for (const a of [...k.cols].reverse())
+        text = [`for (fb_int ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
       row.lines.push(...text);
     }
     for (const f of s.folds) {
@@ -116,7 +127,12 @@ export class CudaKernel extends KernelWalker {
     }
     const step: Lines = [];
     this.assignJoin(step, f, mine, other);
-    lines.push('__syncthreads();', 'for (int half = FB_BLOCK / 2; half > 0; half /= 2) {', ['if ((int)threadIdx.x < half) {', step, '}', '__syncthreads();'], '}');
+    lines.push(
+      '__syncthreads();',
+      'for (int half = FB_BLOCK / 2; half > 0; half /= 2) {',
+      ['if ((int)threadIdx.x < half) {', step, '}', '__syncthreads();'],
+      '}',
+    );
     for (const st of f.states) lines.push(`${st.name} = ${st.name}_s[0];`);
     lines.push('__syncthreads();');
   }
@@ -186,7 +202,9 @@ export class CudaKernel extends KernelWalker {
     if (!name) {
       const value = this.value(p.expr, scope);
       name = this.id('d');
-      home.lines.push(`const fb_int ${name} = fb_at(${value}, ${this.dim(extent)}, ${this.target.errorCode(p.what)}, A->error);`);
+      home.lines.push(
+        `const fb_int ${name} = fb_at(${value}, ${this.dim(extent)}, ${this.target.errorCode(p.what)}, A->error);`,
+      );
       home.positions.set(p.id, name);
     }
     return name;

@@ -3,7 +3,8 @@ import { GraphBuilder } from '../../../src/ir/build.js';
 import { type Dim, type Graph, type Value } from '../../../src/ir/graph.js';
 
 /** Deterministic numbers in [-3, 3]. */
-export const wave = (n: number, phase = 0): number[] => Array.from({ length: n }, (_, i) => Math.fround(Math.sin(i * 0.37 + phase) * 3));
+export const wave = (n: number, phase = 0): number[] =>
+  Array.from({ length: n }, (_, i) => Math.fround(Math.sin(i * 0.37 + phase) * 3));
 
 export function softmaxOf(b: GraphBuilder, x: Value, dim: number): Value {
   const m = b.op('amax', [x], { dim: [dim], keepdim: true });
@@ -34,8 +35,26 @@ export function crossEntropy(rows: Dim, classes: number): Graph {
   const loss = b.op('neg', [b.op('mean', [picked])]);
   // backward: (softmax - onehot) / rows, through the log-softmax's own formula
   const n = typeof rows === 'number' ? rows : 1;
-  const zero = b.op('full', [], { size: [rows, classes], fillValue: 0, dtype: 'float32' }, { dtype: 'float32', shape: [rows, classes] });
-  const g = b.op('scatterAdd', [zero, at, b.op('expand', [b.op('full', [], { size: [1, 1], fillValue: -1 / n, dtype: 'float32' }, { dtype: 'float32', shape: [1, 1] })], { size: [rows, 1] }, { dtype: 'float32', shape: [rows, 1] })], { dim: 1 });
+  const zero = b.op(
+    'full',
+    [],
+    { size: [rows, classes], fillValue: 0, dtype: 'float32' },
+    { dtype: 'float32', shape: [rows, classes] },
+  );
+  const g = b.op(
+    'scatterAdd',
+    [
+      zero,
+      at,
+      b.op(
+        'expand',
+        [b.op('full', [], { size: [1, 1], fillValue: -1 / n, dtype: 'float32' }, { dtype: 'float32', shape: [1, 1] })],
+        { size: [rows, 1] },
+        { dtype: 'float32', shape: [rows, 1] },
+      ),
+    ],
+    { dim: 1 },
+  );
   const sum = b.op('sum', [g], { dim: [1], keepdim: true });
   const dx = b.op('sub', [g, b.op('mul', [b.op('exp', [lp]), sum])]);
   b.output(loss, dx);
@@ -64,7 +83,13 @@ export function mlpStep(batch: number, hidden: number): Graph {
   const gh0 = b.op('mul', [gh, b.op('toDtype', [b.op('gt', [h, 0])], { dtype: 'float32' })]);
   const gw1 = b.op('mm', [b.op('t', [gh0]), x]);
   const gb1 = b.op('sum', [gh0], { dim: [0] });
-  for (const [w, g] of [[w1, gw1], [b1, gb1], [w2, gw2], [b2, gb2]] as const) b.write(w, b.op('sub', [w, b.op('mul', [g, lr])]));
+  for (const [w, g] of [
+    [w1, gw1],
+    [b1, gb1],
+    [w2, gw2],
+    [b2, gb2],
+  ] as const)
+    b.write(w, b.op('sub', [w, b.op('mul', [g, lr])]));
   b.output(loss);
   return b.graph;
 }

@@ -13,7 +13,20 @@ export const work = mkdtempSync(join(tmpdir(), 'flambeau-emit-'));
 let serial = 0;
 let driver: string | null = null;
 
-export const FLAGS = ['-O3', '-march=native', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math', '-fPIC', '-shared', '-std=c++20', '-Wall', '-Wextra', '-Wno-psabi', '-Wno-unused'];
+export const FLAGS = [
+  '-O3',
+  '-march=native',
+  '-ffp-contract=off',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fPIC',
+  '-shared',
+  '-std=c++20',
+  '-Wall',
+  '-Wextra',
+  '-Wno-psabi',
+  '-Wno-unused',
+];
 
 export function buildDriver(): string {
   if (driver && existsSync(driver)) return driver;
@@ -22,21 +35,49 @@ export function buildDriver(): string {
   return driver;
 }
 
-const BYTES: Record<DType, number> = { float32: 4, float64: 8, float16: 2, bfloat16: 2, int8: 1, int16: 2, int32: 4, int64: 8, uint8: 1, bool: 1 };
+const BYTES: Record<DType, number> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  bfloat16: 2,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  bool: 1,
+};
 
 export function encode(dtype: DType, values: readonly number[]): Buffer {
   const b = Buffer.alloc(values.length * BYTES[dtype]);
   values.forEach((v, i) => {
     switch (dtype) {
-      case 'float32': b.writeFloatLE(v, i * 4); break;
-      case 'float64': b.writeDoubleLE(v, i * 8); break;
-      case 'int64': b.writeBigInt64LE(BigInt(v), i * 8); break;
-      case 'int32': b.writeInt32LE(v, i * 4); break;
-      case 'int16': b.writeInt16LE(v, i * 2); break;
-      case 'int8': b.writeInt8(v, i); break;
-      case 'uint8': b.writeUInt8(v, i); break;
-      case 'bool': b.writeUInt8(v ? 1 : 0, i); break;
-      default: throw new Error(`the harness does not encode ${dtype}`);
+      case 'float32':
+        b.writeFloatLE(v, i * 4);
+        break;
+      case 'float64':
+        b.writeDoubleLE(v, i * 8);
+        break;
+      case 'int64':
+        b.writeBigInt64LE(BigInt(v), i * 8);
+        break;
+      case 'int32':
+        b.writeInt32LE(v, i * 4);
+        break;
+      case 'int16':
+        b.writeInt16LE(v, i * 2);
+        break;
+      case 'int8':
+        b.writeInt8(v, i);
+        break;
+      case 'uint8':
+        b.writeUInt8(v, i);
+        break;
+      case 'bool':
+        b.writeUInt8(v ? 1 : 0, i);
+        break;
+      default:
+        throw new Error(`the harness does not encode ${dtype}`);
     }
   });
   return b;
@@ -45,14 +86,23 @@ function decode(dtype: DType, b: Buffer): number[] {
   const n = b.length / BYTES[dtype];
   return Array.from({ length: n }, (_, i) => {
     switch (dtype) {
-      case 'float32': return b.readFloatLE(i * 4);
-      case 'float64': return b.readDoubleLE(i * 8);
-      case 'int64': return Number(b.readBigInt64LE(i * 8));
-      case 'int32': return b.readInt32LE(i * 4);
-      case 'int16': return b.readInt16LE(i * 2);
-      case 'int8': return b.readInt8(i);
-      case 'uint8': case 'bool': return b.readUInt8(i);
-      default: throw new Error(`the harness does not decode ${dtype}`);
+      case 'float32':
+        return b.readFloatLE(i * 4);
+      case 'float64':
+        return b.readDoubleLE(i * 8);
+      case 'int64':
+        return Number(b.readBigInt64LE(i * 8));
+      case 'int32':
+        return b.readInt32LE(i * 4);
+      case 'int16':
+        return b.readInt16LE(i * 2);
+      case 'int8':
+        return b.readInt8(i);
+      case 'uint8':
+      case 'bool':
+        return b.readUInt8(i);
+      default:
+        throw new Error(`the harness does not decode ${dtype}`);
     }
   });
 }
@@ -82,12 +132,34 @@ export function compileSimt(p: Program): string {
   const base = join(work, `c${serial++}`);
   writeFileSync(`${base}.cu`, p.source);
   const run = fileURLToPath(new URL('../../simt/run.cc', import.meta.url));
-  execFileSync('g++', ['-O1', '-g', '-std=c++20', '-ffp-contract=off', '-fPIC', '-shared', '-w', `-DPROGRAM="${base}.cu"`, '-o', `${base}.so`, run], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(
+    'g++',
+    [
+      '-O1',
+      '-g',
+      '-std=c++20',
+      '-ffp-contract=off',
+      '-fPIC',
+      '-shared',
+      '-w',
+      `-DPROGRAM="${base}.cu"`,
+      '-o',
+      `${base}.so`,
+      run,
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
   return `${base}.so`;
 }
 
 /** Runs a compiled program on tensor values (inputs, then captures). */
-export function runProgram(so: string, g: Graph, p: Program, data: readonly (readonly number[])[], o: RunOptions = {}): RunResult {
+export function runProgram(
+  so: string,
+  g: Graph,
+  p: Program,
+  data: readonly (readonly number[])[],
+  o: RunOptions = {},
+): RunResult {
   const symbols = new Map(p.meta.symbols.map((s, k) => [s.name, o.dims?.[k] ?? 0]));
   const size = (d: MetaDim): number => (typeof d === 'number' ? d : evalDim(parseDim(d), symbols));
   const parts: Buffer[] = [];
@@ -139,7 +211,11 @@ export function runProgram(so: string, g: Graph, p: Program, data: readonly (rea
   return { code: 0, outputs, writes, ns: Number(text) };
 }
 
-export function compileAndRun(g: Graph, data: readonly (readonly number[])[], o: RunOptions & Partial<EmitOptions> = {}): RunResult & { program: Program } {
+export function compileAndRun(
+  g: Graph,
+  data: readonly (readonly number[])[],
+  o: RunOptions & Partial<EmitOptions> = {},
+): RunResult & { program: Program } {
   const program = emitProgram(g, { target: 'cpp', ...o });
   const so = compileProgram(program);
   return { ...runProgram(so, g, program, data, o), program };

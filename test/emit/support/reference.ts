@@ -41,48 +41,84 @@ export function evalScalar(e: Expr, get: (name: string) => number): number {
     case 'unary': {
       const x = evalScalar(e.a, get);
       switch (e.op) {
-        case 'neg': return -x;
-        case 'abs': return Math.abs(x);
-        case 'sign': return Math.sign(x);
-        case 'floor': return Math.floor(x);
-        case 'ceil': return Math.ceil(x);
-        case 'trunc': return Math.trunc(x);
-        case 'sqrt': return Math.sqrt(x);
-        case 'rsqrt': return 1 / Math.sqrt(x);
-        case 'exp': return Math.exp(x);
-        case 'expm1': return Math.expm1(x);
-        case 'log': return Math.log(x);
-        case 'log1p': return Math.log1p(x);
-        case 'sin': return Math.sin(x);
-        case 'cos': return Math.cos(x);
-        case 'tanh': return Math.tanh(x);
-        case 'erf': return erf(x);
-        case 'not': return b(x === 0);
-        case 'isnan': return b(Number.isNaN(x));
-        case 'isfinite': return b(Number.isFinite(x));
-        default: throw new Error(`reference: ${e.op}`);
+        case 'neg':
+          return -x;
+        case 'abs':
+          return Math.abs(x);
+        case 'sign':
+          return Math.sign(x);
+        case 'floor':
+          return Math.floor(x);
+        case 'ceil':
+          return Math.ceil(x);
+        case 'trunc':
+          return Math.trunc(x);
+        case 'sqrt':
+          return Math.sqrt(x);
+        case 'rsqrt':
+          return 1 / Math.sqrt(x);
+        case 'exp':
+          return Math.exp(x);
+        case 'expm1':
+          return Math.expm1(x);
+        case 'log':
+          return Math.log(x);
+        case 'log1p':
+          return Math.log1p(x);
+        case 'sin':
+          return Math.sin(x);
+        case 'cos':
+          return Math.cos(x);
+        case 'tanh':
+          return Math.tanh(x);
+        case 'erf':
+          return erf(x);
+        case 'not':
+          return b(x === 0);
+        case 'isnan':
+          return b(Number.isNaN(x));
+        case 'isfinite':
+          return b(Number.isFinite(x));
+        default:
+          throw new Error(`reference: ${e.op}`);
       }
     }
     case 'binary': {
       const x = evalScalar(e.a, get);
       const y = evalScalar(e.b, get);
       switch (e.op) {
-        case 'add': return x + y;
-        case 'sub': return x - y;
-        case 'mul': return x * y;
-        case 'div': return x / y;
-        case 'pow': return x ** y;
-        case 'max': return Math.max(x, y);
-        case 'min': return Math.min(x, y);
-        case 'lt': return b(x < y);
-        case 'le': return b(x <= y);
-        case 'gt': return b(x > y);
-        case 'ge': return b(x >= y);
-        case 'eq': return b(x === y);
-        case 'ne': return b(x !== y);
-        case 'and': return b(x !== 0 && y !== 0);
-        case 'or': return b(x !== 0 || y !== 0);
-        default: throw new Error(`reference: ${e.op}`);
+        case 'add':
+          return x + y;
+        case 'sub':
+          return x - y;
+        case 'mul':
+          return x * y;
+        case 'div':
+          return x / y;
+        case 'pow':
+          return x ** y;
+        case 'max':
+          return Math.max(x, y);
+        case 'min':
+          return Math.min(x, y);
+        case 'lt':
+          return b(x < y);
+        case 'le':
+          return b(x <= y);
+        case 'gt':
+          return b(x > y);
+        case 'ge':
+          return b(x >= y);
+        case 'eq':
+          return b(x === y);
+        case 'ne':
+          return b(x !== y);
+        case 'and':
+          return b(x !== 0 && y !== 0);
+        case 'or':
+          return b(x !== 0 || y !== 0);
+        default:
+          throw new Error(`reference: ${e.op}`);
       }
     }
   }
@@ -98,9 +134,14 @@ function each(shape: readonly number[], f: (idx: number[]) => number): Arr {
   }
   return { shape, data };
 }
-const flat = (idx: readonly number[], shape: readonly number[]): number => idx.reduce((p, i, d) => p * shape[d]! + i, 0);
+const flat = (idx: readonly number[], shape: readonly number[]): number =>
+  idx.reduce((p, i, d) => p * shape[d]! + i, 0);
 const at = (a: Arr, idx: readonly number[]): number => a.data[flat(idx, a.shape)]!;
-const cast = (a: Arr, idx: readonly number[]): number => at(a, a.shape.map((e, d) => (e === 1 ? 0 : idx[idx.length - a.shape.length + d]!)));
+const cast = (a: Arr, idx: readonly number[]): number =>
+  at(
+    a,
+    a.shape.map((e, d) => (e === 1 ? 0 : idx[idx.length - a.shape.length + d]!)),
+  );
 
 const scalars = new Map<string, Expr>();
 const scalar = (t: string): Expr => {
@@ -109,7 +150,12 @@ const scalar = (t: string): Expr => {
   return e;
 };
 
-export function reference(g: Graph, data: readonly (readonly number[])[], live: readonly number[] = g.liveScalars, symbols = new Map<string, number>()): { outputs: Arr[]; writes: Arr[] } {
+export function reference(
+  g: Graph,
+  data: readonly (readonly number[])[],
+  live: readonly number[] = g.liveScalars,
+  symbols = new Map<string, number>(),
+): { outputs: Arr[]; writes: Arr[] } {
   const env = new Map<Value, Arr>();
   const shapeOf = (v: Value): number[] => v.type.shape.map((d) => evalDim(d, symbols));
   [...g.inputs, ...g.captures].forEach((v, i) => env.set(v, { shape: shapeOf(v), data: [...data[i]!] }));
@@ -118,27 +164,40 @@ export function reference(g: Graph, data: readonly (readonly number[])[], live: 
 
   function node(n: Node): void {
     const info = opInfo(n.op);
-    const attr = (name: string): Attr | undefined => (Object.hasOwn(n.attrs, name) ? n.attrs[name] : (info?.params.find((p) => p.name === name)?.default as Attr | undefined));
+    const attr = (name: string): Attr | undefined =>
+      Object.hasOwn(n.attrs, name)
+        ? n.attrs[name]
+        : (info?.params.find((p) => p.name === name)?.default as Attr | undefined);
     const num = (name: string): number => Number(attr(name));
     const tensor = (k: number): Arr => env.get((n.inputs[k] as Input & { kind: 'value' }).value)!;
-    const ints = (name: string): number[] => (attr(name) as number[] | null ?? []).map(Number);
+    const ints = (name: string): number[] => ((attr(name) as number[] | null) ?? []).map(Number);
     const out = shapeOf(n.outputs[0]!);
     const set = (a: Arr): void => void env.set(n.outputs[0]!, round(a, n.outputs[0]!));
-    const round = (a: Arr, v: Value): Arr => (v.type.dtype.startsWith('float') ? a : { shape: a.shape, data: a.data.map((x) => (v.type.dtype === 'bool' ? (x !== 0 ? 1 : 0) : Math.trunc(x))) });
+    const round = (a: Arr, v: Value): Arr =>
+      v.type.dtype.startsWith('float')
+        ? a
+        : { shape: a.shape, data: a.data.map((x) => (v.type.dtype === 'bool' ? (x !== 0 ? 1 : 0) : Math.trunc(x))) };
     if (info?.kind === 'pointwise') {
       const operands = info.params.filter((p) => ['Tensor', 'Tensor?', 'Operand'].includes(p.type)).map((p) => p.name);
-      const value = (idx: readonly number[]) => (name: string): number => {
-        const k = operands.indexOf(name);
-        if (k < 0) {
-          const a = attr(name);
-          return a !== null && typeof a === 'object' && 'live' in a ? live[a.live]! : Number(a);
-        }
-        const i = n.inputs[k]!;
-        if (i.kind === 'const') return Number(i.value);
-        if (i.kind === 'live') return live[i.slot]!;
-        return cast(env.get((i as Input & { kind: 'value' }).value)!, idx);
-      };
-      const made = n.outputs.map((o, k) => round(each(shapeOf(o), (idx) => evalScalar(scalar(info.forward[k]!), value(idx))), o));
+      const value =
+        (idx: readonly number[]) =>
+        (name: string): number => {
+          const k = operands.indexOf(name);
+          if (k < 0) {
+            const a = attr(name);
+            return a !== null && typeof a === 'object' && 'live' in a ? live[a.live]! : Number(a);
+          }
+          const i = n.inputs[k]!;
+          if (i.kind === 'const') return Number(i.value);
+          if (i.kind === 'live') return live[i.slot]!;
+          return cast(env.get((i as Input & { kind: 'value' }).value)!, idx);
+        };
+      const made = n.outputs.map((o, k) =>
+        round(
+          each(shapeOf(o), (idx) => evalScalar(scalar(info.forward[k]!), value(idx))),
+          o,
+        ),
+      );
       n.outputs.forEach((o, k) => env.set(o, made[k]!));
       return;
     }
@@ -159,16 +218,21 @@ export function reference(g: Graph, data: readonly (readonly number[])[], live: 
           let b = 0;
           const idx = x.shape.map((_, d) => (red.has(d) ? ii[b++]! : outer[a++]!));
           const v = at(x, idx);
-          const get = (name: string): number => (name === 'x' ? v : name === 'index' ? index : state[info.state.findIndex((s) => s.name === name)]!);
+          const get = (name: string): number =>
+            name === 'x' ? v : name === 'index' ? index : state[info.state.findIndex((s) => s.name === name)]!;
           state = info.combine.map((t) => evalScalar(scalar(t), get));
           index++;
           return 0;
         });
-        info.finish.forEach((t, k) => results[k]!.push(evalScalar(scalar(t), (name) => {
-          if (name === 'n') return count(inner);
-          const s = info.state.findIndex((y) => y.name === name);
-          return s >= 0 ? state[s]! : num(name);
-        })));
+        info.finish.forEach((t, k) =>
+          results[k]!.push(
+            evalScalar(scalar(t), (name) => {
+              if (name === 'n') return count(inner);
+              const s = info.state.findIndex((y) => y.name === name);
+              return s >= 0 ? state[s]! : num(name);
+            }),
+          ),
+        );
         return 0;
       });
       n.outputs.forEach((o, k) => env.set(o, { shape: shapeOf(o), data: results[k]! }));
@@ -177,7 +241,15 @@ export function reference(g: Graph, data: readonly (readonly number[])[], live: 
     const x = n.inputs[0]?.kind === 'value' ? tensor(0) : { shape: [], data: [] };
     const wrap = (d: number, rank = x.shape.length): number => (d < 0 ? d + rank : d);
     switch (n.op) {
-      case 'view': case 'reshape': case 'flatten': case 'unsqueeze': case 'squeeze': case 'detach': case 'alias': case 'clone': case 'contiguous':
+      case 'view':
+      case 'reshape':
+      case 'flatten':
+      case 'unsqueeze':
+      case 'squeeze':
+      case 'detach':
+      case 'alias':
+      case 'clone':
+      case 'contiguous':
         return set({ shape: out, data: x.data });
       case 'toDtype':
         return set(x);
@@ -185,48 +257,91 @@ export function reference(g: Graph, data: readonly (readonly number[])[], live: 
         return set(each(out, ([i, j]) => at(x, [j!, i!])));
       case 'transpose': {
         const [p, q] = [wrap(num('dim0')), wrap(num('dim1'))];
-        return set(each(out, (idx) => at(x, idx.map((v, d) => (d === p ? idx[q]! : d === q ? idx[p]! : v)))));
+        return set(
+          each(out, (idx) =>
+            at(
+              x,
+              idx.map((v, d) => (d === p ? idx[q]! : d === q ? idx[p]! : v)),
+            ),
+          ),
+        );
       }
       case 'permute': {
         const dims = ints('dims').map((d) => wrap(d));
-        return set(each(out, (idx) => at(x, x.shape.map((_, d) => idx[dims.indexOf(d)]!))));
+        return set(
+          each(out, (idx) =>
+            at(
+              x,
+              x.shape.map((_, d) => idx[dims.indexOf(d)]!),
+            ),
+          ),
+        );
       }
       case 'expand':
         return set(each(out, (idx) => cast(x, idx)));
       case 'select': {
         const d = wrap(num('dim'));
-        return set(each(out, (idx) => at(x, [...idx.slice(0, d), num('index') < 0 ? num('index') + x.shape[d]! : num('index'), ...idx.slice(d)])));
+        return set(
+          each(out, (idx) =>
+            at(x, [...idx.slice(0, d), num('index') < 0 ? num('index') + x.shape[d]! : num('index'), ...idx.slice(d)]),
+          ),
+        );
       }
       case 'slice': {
         const d = wrap(num('dim'));
         const s = num('start');
-        return set(each(out, (idx) => at(x, idx.map((v, k) => (k === d ? (s < 0 ? s + x.shape[d]! : s) + v * num('step') : v)))));
+        return set(
+          each(out, (idx) =>
+            at(
+              x,
+              idx.map((v, k) => (k === d ? (s < 0 ? s + x.shape[d]! : s) + v * num('step') : v)),
+            ),
+          ),
+        );
       }
       case 'cat': {
         const list = (n.inputs[0] as Input & { kind: 'list' }).values.map((v) => env.get(v)!);
         const d = wrap(num('dim'), out.length);
-        return set(each(out, (idx) => {
-          let i = idx[d]!;
-          for (const a of list) {
-            if (i < a.shape[d]!) return at(a, idx.map((v, k) => (k === d ? i : v)));
-            i -= a.shape[d]!;
-          }
-          return NaN;
-        }));
+        return set(
+          each(out, (idx) => {
+            let i = idx[d]!;
+            for (const a of list) {
+              if (i < a.shape[d]!)
+                return at(
+                  a,
+                  idx.map((v, k) => (k === d ? i : v)),
+                );
+              i -= a.shape[d]!;
+            }
+            return NaN;
+          }),
+        );
       }
       case 'gather': {
         const d = wrap(num('dim'));
         const index = tensor(1);
-        return set(each(out, (idx) => at(x, idx.map((v, k) => (k === d ? at(index, idx) : v)))));
+        return set(
+          each(out, (idx) =>
+            at(
+              x,
+              idx.map((v, k) => (k === d ? at(index, idx) : v)),
+            ),
+          ),
+        );
       }
-      case 'scatter': case 'scatterAdd': {
+      case 'scatter':
+      case 'scatterAdd': {
         const d = wrap(num('dim'));
         const index = tensor(1);
         const r = [...x.data];
         const src = n.inputs[2]!;
         each(index.shape, (idx) => {
-          const to = flat(idx.map((v, k) => (k === d ? at(index, idx) : v)), x.shape);
-          const v = src.kind === 'value' ? at(env.get(src.value)!, idx) : src.kind === 'const' ? Number(src.value) : NaN;
+          const to = flat(
+            idx.map((v, k) => (k === d ? at(index, idx) : v)),
+            x.shape,
+          );
+          const v =
+            src.kind === 'value' ? at(env.get(src.value)!, idx) : src.kind === 'const' ? Number(src.value) : NaN;
           r[to] = n.op === 'scatter' ? v : r[to]! + v;
           return 0;
         });
@@ -239,26 +354,34 @@ export function reference(g: Graph, data: readonly (readonly number[])[], live: 
       case 'linear': {
         const w = tensor(1);
         const b = n.inputs[2]?.kind === 'value' ? tensor(2) : null;
-        return set(each(out, (idx) => {
-          let s = b ? b.data[idx[idx.length - 1]!]! : 0;
-          for (let k = 0; k < w.shape[1]!; k++) s += at(x, [...idx.slice(0, -1), k]) * at(w, [idx[idx.length - 1]!, k]);
-          return s;
-        }));
+        return set(
+          each(out, (idx) => {
+            let s = b ? b.data[idx[idx.length - 1]!]! : 0;
+            for (let k = 0; k < w.shape[1]!; k++)
+              s += at(x, [...idx.slice(0, -1), k]) * at(w, [idx[idx.length - 1]!, k]);
+            return s;
+          }),
+        );
       }
-      case 'mm': case 'matmul': {
+      case 'mm':
+      case 'matmul': {
         const y = tensor(1);
-        return set(each(out, ([i, j]) => {
-          let s = 0;
-          for (let k = 0; k < y.shape[0]!; k++) s += at(x, [i!, k]) * at(y, [k, j!]);
-          return s;
-        }));
+        return set(
+          each(out, ([i, j]) => {
+            let s = 0;
+            for (let k = 0; k < y.shape[0]!; k++) s += at(x, [i!, k]) * at(y, [k, j!]);
+            return s;
+          }),
+        );
       }
       case 'full':
         return set(each(out, () => num('fillValue')));
       case 'arange':
         return set(each(out, ([i]) => num('start') + i! * num('step')));
       case 'tril':
-        return set(each(out, (idx) => (idx[idx.length - 1]! <= idx[idx.length - 2]! + num('diagonal') ? at(x, idx) : 0)));
+        return set(
+          each(out, (idx) => (idx[idx.length - 1]! <= idx[idx.length - 2]! + num('diagonal') ? at(x, idx) : 0)),
+        );
       case 'asStridedScatter': {
         const src = tensor(1);
         const r = [...x.data];

@@ -1,0 +1,625 @@
+// Op graph → defs (maps, reductions, library steps). Driven by the op table: a pointwise or reduction op needs no code here; the few ops
+// that are index arithmetic or data-dependent loads are in lower_ops.ts; everything else becomes a library step.
+import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
+import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { resultType } from '../ir/dtype.js';
+import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
+import { type Expr, parseExpr } from '../ir/scalar.js';
+import { type Def, type How, type Lowered, type Reduce, type Step, type StepInput, type StepTensor } from './defs.js';
+import { computeType } from './dtype.js';
+import { type LExpr, bound, lConst, lCvt, lIota, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
+import {
+  type Index,
+  ZERO,
+  axesOf,
+  coefficient,
+  constantOf,
+  hasDivision,
+  ixAxis,
+  ixDim,
+  ixMul,
+  ixSub,
+  linearize,
+  newAxis,
+} from './indexing.js';
+import { Attrs, viewMap, wrapAxis } from './views.js';
+import { type Binding, type ComputeType, isFloat } from './typing.js';
+
+/** Lowers one node; true when it made the node's values, false to leave the node to the general rules. */
+export type NodeRule = (l: Lowering, n: Node, a: Attrs) => boolean;
+export type OpLookup = (op: string) => OpInfo | undefined;
+
+/** A graph value as something that can be read at any position. */
+export interface View {
+  readonly shape: readonly Dim[];
+  readonly dtype: DType;
+  readonly at: (idx: readonly Index[]) => LExpr;
+}
+
+const parsed = new Map<string, Expr>();
+export function scalarOf(text: string): Expr {
+  let e = parsed.get(text);
+  if (!e) parsed.set(text, (e = parseExpr(text)));
+  return e;
+}
+
+/** Position in an operand that is broadcast to a result. */
+export function broadcastIndex(idx: readonly Index[], operand: readonly Dim[]): readonly Index[] {
+  const skip = idx.length - operand.length;
+  return operand.map((e, d) => (sameDim(e, 1) ? ZERO : idx[d + skip]!));
+}
+
+const OPERANDS: ReadonlySet<Param['type']> = new Set(['Tensor', 'Tensor?', 'Tensor[]', 'Tensor?[]', 'Operand']);
+
+export class Lowering {
+  readonly values = new Map<Value, View>();
+  readonly defs: Def[] = [];
+  readonly steps: Step[] = [];
+  readonly inputs: Def[] = [];
+  readonly errors: string[] = [];
+  random: Dim = 0;
+  private readonly uses = new Map<Value, Node[]>();
+  private readonly roots = new Set<Value>();
+  private readonly fusedAway = new Map<Node, View>();
+  private nextId = 0;
+  private nextReduce = 0;
+
+  constructor(
+    readonly graph: Graph,
+    readonly lookup: OpLookup,
+    /** Matrix products up to M*N*K become loops. */
+    readonly smallMatmul: number,
+    /** Ops with a rule of their own. */
+    private readonly rules: Readonly<Record<string, NodeRule>>,
+  ) {}
+
+  // ---- building defs ----
+
+  def(name: string, shape: readonly Dim[], dtype: DType, how: How, node?: Node): Def {
+    const d: Def = {
+      id: this.nextId++,
+      name: clean(name),
+      shape,
+      dtype,
+      how,
+      required: false,
+      ...(node ? { node } : {}),
+    };
+    if (how.k === 'input') this.inputs.push(d);
+    else this.defs.push(d);
+    return d;
+  }
+  map(name: string, shape: readonly Dim[], dtype: DType, body: (idx: readonly Index[]) => LExpr, node?: Node): Def {
+    return this.def(name, shape, dtype, { k: 'map', body: (idx) => lStoreAs(body(idx), dtype) }, node);
+  }
+  reduce(
+    name: string,
+    r: Omit<Reduce, 'id' | 'name' | 'results'>,
+    shapes: readonly { shape: readonly Dim[]; dtype: DType }[],
+    node?: Node,
+  ): Def[] {
+    if (r.inShape.every((e, d) => !r.reduced[d] || sameDim(e, 1))) {
+      // Nothing is folded: one combine and finish, element by element.
+      return shapes.map((s, k) =>
+        this.map(
+          name,
+          s.shape,
+          s.dtype,
+          (idx) => {
+            const init = r.states.map((x) => lConst(x.init, x.type));
+            return r.finish(r.combine(init, r.elem(expandReduced(idx, s.shape, r)), lConst(0, 'i64')))[k]!;
+          },
+          node,
+        ),
+      );
+    }
+    const reduce: Reduce = { ...r, id: this.nextReduce++, name, results: [] };
+    shapes.forEach((s, index) =>
+      reduce.results.push(this.def(name, s.shape, s.dtype, { k: 'result', reduce, index }, node)),
+    );
+    return reduce.results;
+  }
+  view(d: Def): View {
+    return { shape: d.shape, dtype: d.dtype, at: (idx) => lRead(d, idx) };
+  }
+
+  // ---- operands ----
+
+  viewOf(v: Value): View {
+    const x = this.values.get(v);
+    if (!x) throw new Error(`value %${v.id} is read before it is computed`);
+    return x;
+  }
+  /** Number of reads of a value, results of the graph included. */
+  useCount(v: Value): number {
+    return (this.uses.get(v)?.length ?? 0) + (this.roots.has(v) ? 1 : 0);
+  }
+  operand(i: Input | undefined, shape: readonly Dim[]): ((idx: readonly Index[]) => Binding<LExpr>) | null {
+    if (!i || i.kind === 'none' || i.kind === 'list') return null;
+    if (i.kind === 'const') return () => ({ literal: i.value });
+    if (i.kind === 'live') return () => bound(lLive(i.slot, 'f64'));
+    const v = this.viewOf(i.value);
+    void shape;
+    return (idx) => bound(v.at(broadcastIndex(idx, v.shape)));
+  }
+  /** A tensor operand as a library step takes it: a buffer with offset and strides; copied first when it has no such form. */
+  stepTensor(v: View): StepTensor {
+    const axes = v.shape.map((e, d) => newAxis(`d${d}`, e));
+    const e = v.at(axes.map(ixAxis));
+    if (e.k === 'read' && e.src.dtype === v.dtype) {
+      const at = linearize(e.idx, e.src.shape);
+      const strides = axes.map((a) => (sameDim(a.extent, 1) ? ZERO : coefficient(at, a)));
+      if (
+        !hasDivision(at) &&
+        strides.every((s) => s !== null && dimOf(s) !== null) &&
+        ![...axesOf(at)].some((a) => !axes.includes(a))
+      ) {
+        const offset = axes.reduce(
+          (rest, a, d) => (sameDim(a.extent, 1) ? rest : ixSub(rest, ixMul(strides[d]!, ixAxis(a)))),
+          at,
+        );
+        const off = dimOf(offset);
+        if (off !== null) {
+          const def = e.src as Def;
+          def.required = true;
+          let step: Dim = 1;
+          const dims: Dim[] = [];
+          // Strides of extent-1 dimensions are free: take the contiguous ones.
+          for (let d = v.shape.length - 1; d >= 0; d--) {
+            dims[d] = sameDim(v.shape[d]!, 1) ? step : dimOf(strides[d]!)!;
+            step = productOf([dims[d]!, v.shape[d]!]);
+          }
+          return { def, dtype: v.dtype, shape: v.shape, strides: dims, offset: off };
+        }
+      }
+    }
+    const copy = this.map('copy', v.shape, v.dtype, v.at);
+    return this.stepTensor(this.require(copy));
+  }
+  require(d: Def): View {
+    d.required = true;
+    return this.view(d);
+  }
+  step(
+    node: Node,
+    op: string,
+    inputs: StepInput[],
+    attrs: Node['attrs'],
+    outs: readonly { shape: readonly Dim[]; dtype: DType }[],
+    reason: string,
+    epilogue: Step['epilogue'] = [],
+  ): Def[] {
+    const outputs: Def[] = [];
+    const step: Step = { id: this.steps.length, op, inputs, attrs, outputs, epilogue, reason };
+    this.steps.push(step);
+    outs.forEach((o, index) => {
+      const d = this.def(op, o.shape, o.dtype, { k: 'step', step, index }, node);
+      d.required = true;
+      outputs.push(d);
+    });
+    return outputs;
+  }
+
+  // ---- nodes ----
+
+  run(): Lowered {
+    const g = this.graph;
+    for (const n of g.nodes) {
+      for (const i of n.inputs) {
+        for (const v of i.kind === 'value' ? [i.value] : i.kind === 'list' ? i.values : [])
+          this.uses.set(v, [...(this.uses.get(v) ?? []), n]);
+      }
+    }
+    for (const v of [...g.outputs, ...g.writes.map((w) => w.value), ...g.gradWrites.flatMap((w) => w.value ?? [])])
+      this.roots.add(v);
+    [...g.inputs, ...g.captures].forEach((v, slot) => {
+      if (this.values.has(v)) return;
+      this.values.set(
+        v,
+        this.view(
+          this.def(
+            v.name ?? (slot < g.inputs.length ? `input${slot}` : `capture${slot - g.inputs.length}`),
+            v.type.shape,
+            v.type.dtype,
+            { k: 'input', slot },
+          ),
+        ),
+      );
+    });
+    for (const n of g.nodes) this.node(n);
+    return this.finish();
+  }
+
+  private node(n: Node): void {
+    if (n.op.startsWith('region.')) return;
+    const done = this.fusedAway.get(n);
+    if (done) {
+      this.values.set(n.outputs[0]!, done);
+      return;
+    }
+    const info = this.lookup(n.op);
+    const special = Object.hasOwn(this.rules, n.op) ? this.rules[n.op] : undefined;
+    if (special?.(this, n, new Attrs(n, info))) return;
+    const first = n.inputs[0];
+    if (first?.kind === 'value') {
+      const from = this.viewOf(first.value);
+      const maps = n.outputs.map((o, k) => viewMap(new Attrs(n, info), from.shape, o.type.shape, k));
+      if (maps.every((m) => m !== undefined)) {
+        n.outputs.forEach((o, k) =>
+          this.values.set(o, { shape: o.type.shape, dtype: o.type.dtype, at: (idx) => from.at(maps[k]!(idx)) }),
+        );
+        return;
+      }
+    }
+    if (info?.kind === 'pointwise') this.pointwise(n, info);
+    else if (info?.kind === 'reduction') this.reduction(n, info);
+    else this.library(n, info, 'no loop form');
+  }
+
+  private bindings(
+    n: Node,
+    info: OpInfo,
+    shape: readonly Dim[],
+  ): (idx: readonly Index[]) => (name: string) => Binding<LExpr> | undefined {
+    const operands = new Map<string, (idx: readonly Index[]) => Binding<LExpr>>();
+    const attrs = new Map<string, Binding<LExpr>>();
+    const a = new Attrs(n, info);
+    let at = 0;
+    for (const p of info.params) {
+      if (OPERANDS.has(p.type)) {
+        const f = this.operand(n.inputs[at++], shape);
+        if (f) operands.set(p.name, f);
+      } else {
+        const v = a.get(p.name);
+        if (typeof v === 'number' || typeof v === 'boolean') attrs.set(p.name, { literal: v });
+        else if (v !== null && typeof v === 'object' && 'live' in v) attrs.set(p.name, bound(lLive(v.live, 'f64')));
+      }
+    }
+    return (idx) => (name) => operands.get(name)?.(idx) ?? attrs.get(name);
+  }
+
+  private pointwise(n: Node, info: PointwiseInfo): void {
+    const params = info.params.filter((p) => OPERANDS.has(p.type));
+    const counted = n.inputs.filter((_, i) => !info.conditions.includes(params[i]?.name ?? ''));
+    const common = resultType(counted);
+    const out0 = n.outputs[0]!.type;
+    const ct = computeType(info.rule === 'bool' ? common : info.mutates ? common : out0.dtype);
+    n.outputs.forEach((o, k) => {
+      const shape = o.type.shape;
+      const bind = this.bindings(n, info, shape);
+      const expr = scalarOf(info.forward[k]!);
+      const d = this.map(
+        o.name ?? n.op,
+        shape,
+        o.type.dtype,
+        (idx) => {
+          const at = bind(idx);
+          return lScalar(
+            expr,
+            (name) => {
+              const b = at(name);
+              if (!b) return b;
+              // A number in an integer op is converted as an operand would be: truncated.
+              if ('literal' in b)
+                return typeof b.literal === 'number' && !isFloat(ct) && Number.isFinite(b.literal)
+                  ? { literal: Math.trunc(b.literal) }
+                  : b;
+              return bound(lCvt(b.value, info.conditions.includes(name) ? 'b' : ct));
+            },
+            ct,
+          );
+        },
+        n,
+      );
+      this.values.set(o, this.view(d));
+    });
+  }
+
+  private reduction(n: Node, info: ReductionInfo): void {
+    const a = new Attrs(n, info);
+    const self = n.inputs[0]!;
+    if (self.kind !== 'value') throw new Error(`${n.op}: its operand must be a tensor`);
+    const v = this.viewOf(self.value);
+    const dims = a.ints('dim');
+    const which = new Set(
+      (dims === null || dims.length === 0 ? v.shape.map((_, d) => d) : dims).map((d) => wrapAxis(d, v.shape.length)),
+    );
+    const outs = n.outputs.map((o) => ({ shape: o.type.shape, dtype: o.type.dtype }));
+    const dtype = a.get('dtype');
+    const from: DType = typeof dtype === 'string' ? (dtype as DType) : v.dtype;
+    let ct = computeType(from);
+    if (info.rule === 'int-to-int64' && !isFloat(ct)) ct = 'i64';
+    else if (info.rule === 'bool') ct = 'b';
+    else if (info.rule === 'float-only' && !isFloat(ct)) ct = 'f32';
+    else if (ct === 'b') ct = 'i32';
+    const reduced = v.shape.map((_, d) => which.has(d));
+    const count = productOf(v.shape.filter((_, d) => reduced[d]));
+    const results =
+      n.op === 'var'
+        ? this.variance(n, a, v, reduced, count, ct, outs)
+        : this.fold(n, info, a, v, reduced, count, ct, outs);
+    n.outputs.forEach((o, k) => this.values.set(o, this.view(results[k]!)));
+  }
+
+  private fold(
+    n: Node,
+    info: ReductionInfo,
+    a: Attrs,
+    v: View,
+    reduced: readonly boolean[],
+    count: Dim,
+    ct: ComputeType,
+    outs: readonly { shape: readonly Dim[]; dtype: DType }[],
+  ): Def[] {
+    const types = info.state.map((s): ComputeType => (s.type === 'i64' ? 'i64' : ct));
+    const combine = info.combine.map(scalarOf);
+    const join = info.join.map(scalarOf);
+    const finish = info.finish.map(scalarOf);
+    const names = info.state.map((s) => s.name);
+    return this.reduce(
+      n.outputs[0]!.name ?? n.op,
+      {
+        inShape: v.shape,
+        reduced,
+        elem: (idx) => lCvt(v.at(idx), ct),
+        states: info.state.map((s, k) => ({ name: s.name, init: s.init, type: types[k]! })),
+        combine: (state, x, index) =>
+          combine.map((e, k) =>
+            lCvt(
+              lScalar(
+                e,
+                (name) => (name === 'x' ? bound(x) : name === 'index' ? bound(index) : pick(names, state, name)),
+                ct,
+              ),
+              types[k]!,
+            ),
+          ),
+        join: (p, q) =>
+          join.map((e, k) =>
+            lCvt(
+              lScalar(
+                e,
+                (name) => (name.endsWith('_b') ? pick(names, q, name.slice(0, -2)) : pick(names, p, name)),
+                ct,
+              ),
+              types[k]!,
+            ),
+          ),
+        finish: (state) =>
+          finish.map((e, k) => {
+            const bind = (name: string): Binding<LExpr> | undefined => {
+              if (name === 'n')
+                return typeof count === 'number' ? { literal: count } : bound(lCvt(lIota(ixDim(count)), ct));
+              const own = pick(names, state, name);
+              const attr = a.get(name);
+              return own ?? (typeof attr === 'number' || typeof attr === 'boolean' ? { literal: attr } : undefined);
+            };
+            return lStoreAs(lScalar(e, bind, ct), outs[k]!.dtype);
+          }),
+        sum: isSum(info),
+        usesIndex: info.combine.some((t) => /\bindex\b/.test(t)),
+      },
+      outs,
+      n,
+    );
+  }
+
+  /** Two passes over the row (it is in cache by then): exact, and no division per element. */
+  private variance(
+    n: Node,
+    a: Attrs,
+    v: View,
+    reduced: readonly boolean[],
+    count: Dim,
+    ct: ComputeType,
+    outs: readonly { shape: readonly Dim[]; dtype: DType }[],
+  ): Def[] {
+    const total: LExpr = typeof count === 'number' ? lConst(count, ct) : lCvt(lIota(ixDim(count)), ct);
+    const storage: DType = ct === 'f64' ? 'float64' : 'float32';
+    const keep = v.shape.map((e, d) => (reduced[d] ? 1 : e));
+    const [mean] = this.sum(
+      `${n.op}.mean`,
+      v.shape,
+      reduced,
+      (idx) => lCvt(v.at(idx), ct),
+      ct,
+      (s) => lOp('div', [s, total], ct),
+      { shape: keep, dtype: storage },
+      n,
+    );
+    const correction = Number(a.get('correction') ?? 1);
+    const left =
+      typeof count === 'number'
+        ? lConst(Math.max(0, count - correction), ct)
+        : lOp('sub', [total, lConst(correction, ct)], ct);
+    return this.sum(
+      n.op,
+      v.shape,
+      reduced,
+      (idx) => {
+        const d = lOp(
+          'sub',
+          [
+            lCvt(v.at(idx), ct),
+            lRead(
+              mean!,
+              idx.map((i, k) => (reduced[k] ? ZERO : i)),
+            ),
+          ],
+          ct,
+        );
+        return lOp('mul', [d, d], ct);
+      },
+      ct,
+      (s) => lOp('div', [s, left], ct),
+      outs[0]!,
+      n,
+    );
+  }
+
+  sum(
+    name: string,
+    inShape: readonly Dim[],
+    reduced: readonly boolean[],
+    elem: (idx: readonly Index[]) => LExpr,
+    ct: ComputeType,
+    finish: (s: LExpr) => LExpr,
+    out: { shape: readonly Dim[]; dtype: DType },
+    node?: Node,
+  ): Def[] {
+    return this.reduce(
+      name,
+      {
+        inShape,
+        reduced,
+        elem,
+        sum: true,
+        usesIndex: false,
+        states: [{ name: 'acc', init: 0, type: ct }],
+        combine: ([acc], x) => [lOp('add', [acc!, x], ct)],
+        join: ([p], [q]) => [lOp('add', [p!, q!], ct)],
+        finish: ([acc]) => [lStoreAs(finish(acc!), out.dtype)],
+      },
+      [out],
+      node,
+    );
+  }
+
+  /** A call of the runtime by op name, with relu fused where the library can. */
+  library(n: Node, info: OpInfo | undefined, reason: string): void {
+    const inputs = n.inputs.map((i): StepInput => {
+      if (i.kind === 'none') return null;
+      if (i.kind === 'const') return { c: i.value };
+      if (i.kind === 'live') return { live: i.slot };
+      if (i.kind === 'list') return i.values.map((v) => this.stepTensor(this.viewOf(v)));
+      return this.stepTensor(this.viewOf(i.value));
+    });
+    void info;
+    const relu = EPILOGUES.has(n.op) && n.outputs.length === 1 ? this.soleRelu(n.outputs[0]!) : null;
+    const outs = n.outputs.map((o) => ({ shape: o.type.shape, dtype: o.type.dtype }));
+    const results = this.step(n, n.op, inputs, n.attrs, outs, reason, relu ? [{ op: 'relu' }] : []);
+    n.outputs.forEach((o, k) => this.values.set(o, this.view(results[k]!)));
+    if (relu) this.fusedAway.set(relu, this.view(results[0]!));
+  }
+  private soleRelu(v: Value): Node | null {
+    const uses = this.uses.get(v);
+    const only = uses?.length === 1 && !this.roots.has(v) ? uses[0]! : null;
+    return only?.op === 'relu' ? only : null;
+  }
+
+  /** Draws `count` numbers: the first counter of the stream. */
+  draw(count: Dim): Dim {
+    const first = this.random;
+    this.random = addDims(this.random, count);
+    return first;
+  }
+  error(message: string): number {
+    const at = this.errors.indexOf(message);
+    return at >= 0 ? at : this.errors.push(message) - 1;
+  }
+
+  // ---- results and writes ----
+
+  private finish(): Lowered {
+    const g = this.graph;
+    const slotOf = new Map<Value, number>();
+    [...g.inputs, ...g.captures].forEach((v, slot) => slotOf.has(v) || slotOf.set(v, slot));
+    const outputs: Def[] = [];
+    const taken = new Set<Def>();
+    const written = new Map<Value, number>(g.writes.map((w) => [w.value, slotOf.get(w.target)!]));
+    /** The def of a value that can be stored in a place of its own. */
+    const own = (v: Value, name: string): Def => {
+      const view = this.viewOf(v);
+      const e = view.at(view.shape.map((d, k) => ixAxis(newAxis(`o${k}`, d))));
+      if (e.k === 'read') {
+        const d = e.src as Def;
+        const whole = d.how.k !== 'input' && sameShapeDims(d.shape, view.shape) && isIdentity(e.idx, d.shape);
+        if (whole && !taken.has(d)) {
+          taken.add(d);
+          d.required = true;
+          return d;
+        }
+      }
+      const copy = this.map(name, view.shape, view.dtype, view.at);
+      copy.required = true;
+      taken.add(copy);
+      return copy;
+    };
+    const writes: { slot: number; def: Def }[] = [];
+    // Writes first: a new parameter goes straight into its tensor, and a result that returns it as well is a copy.
+    for (const w of g.writes) {
+      const slot = slotOf.get(w.target)!;
+      if (slotOf.get(w.value) === slot) continue;
+      writes.push({ slot, def: own(w.value, w.target.name ?? 'write') });
+    }
+    const results = g.outputs.map((v) => {
+      const slot = slotOf.get(v);
+      if (slot !== undefined) return { input: slot };
+      if (written.has(v)) return { input: written.get(v)! };
+      outputs.push(own(v, v.name ?? 'result'));
+      return { output: outputs.length - 1 };
+    });
+    const gradOutputs = g.gradWrites.map((w) => {
+      if (w.value === null) return null;
+      outputs.push(own(w.value, `${w.leaf.name ?? 'leaf'}.grad`));
+      return outputs.length - 1;
+    });
+    return {
+      inputs: this.inputs,
+      defs: this.defs,
+      steps: this.steps,
+      outputs,
+      results,
+      gradOutputs,
+      writes,
+      random: this.random,
+      errors: this.errors,
+    };
+  }
+}
+
+/** Ops that the library computes with a relu on the way out. */
+const EPILOGUES: ReadonlySet<string> = new Set(['linear', 'convolution']);
+
+function pick(names: readonly string[], values: readonly LExpr[], name: string): Binding<LExpr> | undefined {
+  const at = names.indexOf(name);
+  return at < 0 ? undefined : bound(values[at]!);
+}
+function isSum(info: ReductionInfo): boolean {
+  const s = info.state[0];
+  return (
+    info.state.length === 1 &&
+    s !== undefined &&
+    s.init === 0 &&
+    [`(add ${s.name} x)`, `(add x ${s.name})`].includes(info.combine[0]!)
+  );
+}
+/** Position of a result's element in the reduced tensor, whose reduced dimensions all have extent 1. */
+function expandReduced(idx: readonly Index[], shape: readonly Dim[], r: Pick<Reduce, 'inShape' | 'reduced'>): Index[] {
+  if (shape.length === r.inShape.length) return r.inShape.map((_, d) => (r.reduced[d] ? ZERO : idx[d]!));
+  let k = 0;
+  return r.inShape.map((_, d) => (r.reduced[d] ? ZERO : idx[k++]!));
+}
+const sameShapeDims = (a: readonly Dim[], b: readonly Dim[]): boolean =>
+  sameShape(a, b) || sameDim(productOf(a), productOf(b));
+function isIdentity(idx: readonly Index[], shape: readonly Dim[]): boolean {
+  // Row-major order is the same: consecutive axes in order.
+  const at = linearize(idx, shape);
+  const axes = [...axesOf(at)].sort((p, q) => p.id - q.id);
+  let want: Dim = 1;
+  for (let k = axes.length - 1; k >= 0; k--) {
+    const c = coefficient(at, axes[k]!);
+    if (c === null || ixSub(c, ixDim(want)).terms.length > 0) return false;
+    want = productOf([want, axes[k]!.extent]);
+  }
+  return sameDim(want, productOf(shape)) && !hasDivision(at);
+}
+/** An index without axes as an extent. */
+export function dimOf(i: Index): Dim | null {
+  const c = constantOf(i);
+  if (c !== null) return c;
+  const terms = i.terms.map((t) => ({ coef: t.coef, symbols: t.atoms.map((a) => (a.k === 'sym' ? a.name : '')) }));
+  return terms.some((t) => t.symbols.includes('')) ? null : { terms };
+}
+/** Identifiers for generated text: letters, digits and underscores only. */
+export const clean = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 40);
