@@ -33,7 +33,7 @@ constexpr int kClasses = 61;
 int classOf(size_t nbytes) {
   size_t n = nbytes <= kAlignment ? kAlignment : nbytes;
   if (n <= 256) return static_cast<int>((n + 63) / 64) - 1;  // 64, 128, 192, 256
-  int log = static_cast<int>(std::bit_width(n - 1)) - 1;      // 2^log < n <= 2^(log+1), log >= 8
+  int log = static_cast<int>(std::bit_width(n - 1)) - 1;     // 2^log < n <= 2^(log+1), log >= 8
   size_t step = size_t{1} << (log - 2);
   int quarter = static_cast<int>((n - (size_t{1} << log) + step - 1) / step);  // 1..4
   return 3 + (log - 8) * 4 + quarter;
@@ -53,8 +53,9 @@ size_t largeBytes(size_t nbytes) {
 
 // ---- per-thread cache ----
 constexpr size_t kBinBytes = size_t{512} << 10;  // a bin keeps at most this much (but at least two blocks)
-// Blocks up to this size, and objects, are carved from slabs and never go back to the system one by one: between two garbage
-// collections of a JavaScript loop 100,000 of them live and die, and malloc spends more time on each than an op takes.
+// Blocks up to this size, and objects, are carved from slabs and never go back to the system one by one: between two
+// garbage collections of a JavaScript loop 100,000 of them live and die, and malloc spends more time on each than an op
+// takes.
 constexpr size_t kSlabBlock = 1024;
 constexpr size_t kSlabBinBytes = size_t{16} << 20;
 constexpr int kSlabCount = 64;
@@ -129,7 +130,8 @@ struct Central {
 
   Central() {
     limit = size_t{1} << 30;
-    if (const char* mib = std::getenv("FLAMBEAU_CACHE_MIB")) limit = static_cast<size_t>(std::strtoull(mib, nullptr, 10)) << 20;
+    if (const char* mib = std::getenv("FLAMBEAU_CACHE_MIB"))
+      limit = static_cast<size_t>(std::strtoull(mib, nullptr, 10)) << 20;
   }
 };
 
@@ -176,7 +178,8 @@ void* systemLarge(size_t bytes) {
 /// With the lock held: drops the oldest large blocks until at most `limit` bytes stay cached.
 void trimLarge(Central& c, size_t limit) {
   while (!c.large.empty() && c.cachedLarge > limit) {
-    auto oldest = std::min_element(c.large.begin(), c.large.end(), [](const LargeBlock& a, const LargeBlock& b) { return a.age < b.age; });
+    auto oldest = std::min_element(c.large.begin(), c.large.end(),
+                                   [](const LargeBlock& a, const LargeBlock& b) { return a.age < b.age; });
     c.cachedLarge -= oldest->bytes;
     systemFreeLarge(oldest->p, oldest->bytes);
     c.large.erase(oldest);
@@ -227,7 +230,8 @@ CacheOwner::~CacheOwner() {
   Central& c = central();
   {
     std::lock_guard lock(c.mutex);
-    for (int i = 0; i < 2; ++i) c.objects[i].insert(c.objects[i].end(), cache->objects[i].slot.begin(), cache->objects[i].slot.end());
+    for (int i = 0; i < 2; ++i)
+      c.objects[i].insert(c.objects[i].end(), cache->objects[i].slot.begin(), cache->objects[i].slot.end());
     c.allocations += cache->allocations.get();
     c.frees += cache->frees.get();
     c.hits += cache->hits.get();
@@ -265,8 +269,9 @@ void account(ThreadCache* t, int64_t delta) {
 
 [[noreturn]] void outOfMemory(size_t nbytes) {
   throw Error(ErrorKind::Memory,
-              detail::formatMessage("DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes. Error code %d (%s)", nbytes,
-                                    ENOMEM, std::strerror(ENOMEM)));
+              detail::formatMessage(
+                  "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes. Error code %d (%s)",
+                  nbytes, ENOMEM, std::strerror(ENOMEM)));
 }
 
 /// Slow path of a small or medium block: the central cache, then the system.

@@ -6,8 +6,8 @@
 #include "flambeau/dtype.h"
 #include "flambeau/scalar.h"
 
-// Never emitted as a shared function: the same header is compiled for several instruction sets, and the linker would keep
-// one copy of it for all machines.
+// Never emitted as a shared function: the same header is compiled for several instruction sets, and the linker would
+// keep one copy of it for all machines.
 #define FB_ALWAYS_INLINE [[gnu::always_inline]] inline
 
 namespace flambeau {

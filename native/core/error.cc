@@ -8,17 +8,28 @@ namespace flambeau {
 
 const char* errorCode(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::Value: return "ERR_FLAMBEAU_VALUE";
-    case ErrorKind::Type: return "ERR_FLAMBEAU_TYPE";
-    case ErrorKind::Shape: return "ERR_FLAMBEAU_SHAPE";
-    case ErrorKind::Index: return "ERR_FLAMBEAU_INDEX";
-    case ErrorKind::Device: return "ERR_FLAMBEAU_DEVICE";
-    case ErrorKind::Autograd: return "ERR_FLAMBEAU_AUTOGRAD";
-    case ErrorKind::Trace: return "ERR_FLAMBEAU_TRACE";
-    case ErrorKind::Compile: return "ERR_FLAMBEAU_COMPILE";
-    case ErrorKind::File: return "ERR_FLAMBEAU_FILE";
-    case ErrorKind::Memory: return "ERR_FLAMBEAU_MEMORY";
-    case ErrorKind::Internal: return "ERR_FLAMBEAU_INTERNAL";
+    case ErrorKind::Value:
+      return "ERR_FLAMBEAU_VALUE";
+    case ErrorKind::Type:
+      return "ERR_FLAMBEAU_TYPE";
+    case ErrorKind::Shape:
+      return "ERR_FLAMBEAU_SHAPE";
+    case ErrorKind::Index:
+      return "ERR_FLAMBEAU_INDEX";
+    case ErrorKind::Device:
+      return "ERR_FLAMBEAU_DEVICE";
+    case ErrorKind::Autograd:
+      return "ERR_FLAMBEAU_AUTOGRAD";
+    case ErrorKind::Trace:
+      return "ERR_FLAMBEAU_TRACE";
+    case ErrorKind::Compile:
+      return "ERR_FLAMBEAU_COMPILE";
+    case ErrorKind::File:
+      return "ERR_FLAMBEAU_FILE";
+    case ErrorKind::Memory:
+      return "ERR_FLAMBEAU_MEMORY";
+    case ErrorKind::Internal:
+      return "ERR_FLAMBEAU_INTERNAL";
   }
   return "ERR_FLAMBEAU_INTERNAL";
 }

@@ -123,12 +123,13 @@ std::vector<uint8_t> Generator::state() const {
 
 void Generator::setState(const std::vector<uint8_t>& bytes) {
   StateBytes s;
-  FB_CHECK(bytes.size() == sizeof s, Value, "Expected a CPUGeneratorImplState of size %zu but found the input RNG state size to be %zu",
-           sizeof s, bytes.size());
+  FB_CHECK(bytes.size() == sizeof s, Value,
+           "Expected a CPUGeneratorImplState of size %zu but found the input RNG state size to be %zu", sizeof s,
+           bytes.size());
   std::memcpy(&s, bytes.data(), sizeof s);
   // Everything that indexes must be checked: the bytes may come from a file.
-  FB_CHECK(s.seeded == 1 && s.left >= 1 && s.left <= kN && s.next <= kN && (s.left == 1 || s.left + s.next <= kN + 1), Value,
-           "Invalid mt19937 state");
+  FB_CHECK(s.seeded == 1 && s.left >= 1 && s.left <= kN && s.next <= kN && (s.left == 1 || s.left + s.next <= kN + 1),
+           Value, "Invalid mt19937 state");
   seed_ = s.seed;
   left_ = s.left;
   next_ = static_cast<int>(s.next);

@@ -1,9 +1,10 @@
-// Intra-op threads. Our own loops run on a small pool of our own; oneDNN keeps OpenMP, waiting passively (whoever loads the
-// library sets OMP_WAIT_POLICY and GOMP_SPINCOUNT: libgomp reads them once).
+// Intra-op threads. Our own loops run on a small pool of our own; oneDNN keeps OpenMP, waiting passively (whoever loads
+// the library sets OMP_WAIT_POLICY and GOMP_SPINCOUNT: libgomp reads them once).
 //
-// Why not OpenMP for both: its barriers wait for every thread of the team, so a helper that the system has not scheduled yet
-// (another process keeps its core busy) holds up a loop that is already done. Here the caller takes pieces itself and only
-// waits for pieces that a helper has really begun; a helper that comes late finds nothing and goes back to sleep.
+// Why not OpenMP for both: its barriers wait for every thread of the team, so a helper that the system has not
+// scheduled yet (another process keeps its core busy) holds up a loop that is already done. Here the caller takes
+// pieces itself and only waits for pieces that a helper has really begun; a helper that comes late finds nothing and
+// goes back to sleep.
 #include "flambeau/parallel.h"
 
 #include <omp.h>
@@ -47,7 +48,8 @@ class Pool {
     failed_.store(false, std::memory_order_relaxed);
     wake(helpers);
     work();
-    // Closed first, then counted: a helper enters before it looks (see help), so either it sees the loop closed or is seen here.
+    // Closed first, then counted: a helper enters before it looks (see help), so either it sees the loop closed or is
+    // seen here.
     open_.store(false, std::memory_order_seq_cst);
     for (int spins = 0; inside_.load(std::memory_order_seq_cst) != 0; ++spins) {
       if (spins < 1000) {

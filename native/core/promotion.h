@@ -1,5 +1,5 @@
-// The result type of an operation, one operand at a time (resultType is the whole list at once), and the names PyTorch's
-// messages use for dtypes.
+// The result type of an operation, one operand at a time (resultType is the whole list at once), and the names
+// PyTorch's messages use for dtypes.
 #pragma once
 #include <optional>
 

@@ -29,8 +29,8 @@ Dims broadcastShapes(IntSpan a, IntSpan b) {
     int64_t sa = fromEnd < na ? a[na - 1 - fromEnd] : 1;
     int64_t sb = fromEnd < nb ? b[nb - 1 - fromEnd] : 1;
     FB_CHECK(sa == sb || sa == 1 || sb == 1, Shape,
-             "The size of tensor a (%ld) must match the size of tensor b (%ld) at non-singleton dimension %zu", static_cast<long>(sa),
-             static_cast<long>(sb), i);
+             "The size of tensor a (%ld) must match the size of tensor b (%ld) at non-singleton dimension %zu",
+             static_cast<long>(sa), static_cast<long>(sb), i);
     out[i] = sa == 1 ? sb : sa;
   }
   return out;
@@ -38,8 +38,9 @@ Dims broadcastShapes(IntSpan a, IntSpan b) {
 
 int64_t wrapDim(int64_t d, int64_t ndim) {
   int64_t range = std::max<int64_t>(ndim, 1);  // a 0-d tensor accepts 0 and -1
-  FB_CHECK(d >= -range && d < range, Index, "Dimension out of range (expected to be in range of [%ld, %ld], but got %ld)",
-           static_cast<long>(-range), static_cast<long>(range - 1), static_cast<long>(d));
+  FB_CHECK(d >= -range && d < range, Index,
+           "Dimension out of range (expected to be in range of [%ld, %ld], but got %ld)", static_cast<long>(-range),
+           static_cast<long>(range - 1), static_cast<long>(d));
   return d < 0 ? d + range : d;
 }
 
@@ -51,8 +52,8 @@ Dims wrapDims(std::optional<IntSpan> dims, int64_t ndim) {
   }
   for (int64_t d : *dims) {
     int64_t w = wrapDim(d, ndim);
-    FB_CHECK(std::find(out.begin(), out.end(), w) == out.end(), Value, "dim %ld appears multiple times in the list of dims",
-             static_cast<long>(w));
+    FB_CHECK(std::find(out.begin(), out.end(), w) == out.end(), Value,
+             "dim %ld appears multiple times in the list of dims", static_cast<long>(w));
     out.push_back(w);
   }
   if (ndim == 0) out.clear();
@@ -83,9 +84,12 @@ Dims inferSize(IntSpan shape, int64_t numel) {
     }
   }
   bool fits = !overflow && (known == numel || (hole && known > 0 && numel % known == 0));
-  FB_CHECK(fits, Shape, "shape '%s' is invalid for input of size %ld", shapeString(shape).c_str(), static_cast<long>(numel));
+  FB_CHECK(fits, Shape, "shape '%s' is invalid for input of size %ld", shapeString(shape).c_str(),
+           static_cast<long>(numel));
   if (hole) {
-    FB_CHECK(known != 0, Shape, "cannot reshape tensor of 0 elements into shape %s because the unspecified dimension size -1 can be any value and is ambiguous",
+    FB_CHECK(known != 0, Shape,
+             "cannot reshape tensor of 0 elements into shape %s because the unspecified dimension size -1 can be any "
+             "value and is ambiguous",
              shapeString(shape).c_str());
     out[*hole] = numel / known;
   }

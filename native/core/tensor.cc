@@ -30,14 +30,16 @@ Device Device::parse(std::string_view s) {
     ok = rest[i] >= '0' && rest[i] <= '9';
     index = index * 10 + (rest[i] - '0');
   }
-  FB_CHECK(ok, Device, "Invalid device string: '%.*s'; expected 'cpu', 'cuda' or 'cuda:N'", static_cast<int>(s.size()), s.data());
+  FB_CHECK(ok, Device, "Invalid device string: '%.*s'; expected 'cpu', 'cuda' or 'cuda:N'", static_cast<int>(s.size()),
+           s.data());
   d.index = static_cast<int8_t>(index);
   return d;
 }
 
 // ---- storage ----
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
-  FB_CHECK(device.type == DeviceType::CPU, Device, "cannot allocate on device %s: only cpu is available", device.str().c_str());
+  FB_CHECK(device.type == DeviceType::CPU, Device, "cannot allocate on device %s: only cpu is available",
+           device.str().c_str());
   void* data = nbytes ? alloc::acquire(nbytes) : nullptr;
   auto* s = new (alloc::acquireObject(alloc::Pool::Storage, sizeof(Storage))) Storage;
   s->data_ = data;
@@ -96,7 +98,8 @@ void derive(TensorImpl* t) {
   }
   if (__builtin_expect(empty, 0)) n = 0;
   // Expanded views can have more elements than bytes exist.
-  FB_CHECK(!overflow || empty, Value, "numel: integer multiplication overflow with sizes=%s", shapeString(t->sizes).c_str());
+  FB_CHECK(!overflow || empty, Value, "numel: integer multiplication overflow with sizes=%s",
+           shapeString(t->sizes).c_str());
   t->numel = n;
   t->contiguous = empty || isRowMajor(t->sizes, t->strides);
 }
@@ -106,7 +109,8 @@ int64_t checkedNumel(IntSpan sizes, DType dtype) {
   int64_t n = 1, bytes = 0;
   bool overflow = false, empty = false;
   for (int64_t s : sizes) {
-    FB_CHECK(s >= 0, Value, "Trying to create tensor with negative dimension %ld: %s", static_cast<long>(s), shapeString(sizes).c_str());
+    FB_CHECK(s >= 0, Value, "Trying to create tensor with negative dimension %ld: %s", static_cast<long>(s),
+             shapeString(sizes).c_str());
     empty |= s == 0;
     overflow |= __builtin_mul_overflow(n, s, &n);
   }
@@ -166,19 +170,23 @@ Tensor emptyTensor(IntSpan sizes, DType dtype, Device device) {
 }
 
 Tensor emptyStrided(IntSpan sizes, IntSpan strides, DType dtype, Device device) {
-  FB_CHECK(sizes.size() == strides.size(), Value, "mismatch in length of strides and shape: %s and %s", shapeString(strides).c_str(),
-           shapeString(sizes).c_str());
+  FB_CHECK(sizes.size() == strides.size(), Value, "mismatch in length of strides and shape: %s and %s",
+           shapeString(strides).c_str(), shapeString(sizes).c_str());
   int64_t numel = checkedNumel(sizes, dtype), last = 0;
   bool overflow = false;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    FB_CHECK(strides[i] >= 0, Value, "Negative strides are not supported at the moment, got strides: %s", shapeString(strides).c_str());
+    FB_CHECK(strides[i] >= 0, Value, "Negative strides are not supported at the moment, got strides: %s",
+             shapeString(strides).c_str());
     int64_t reach;
-    if (sizes[i] > 1) overflow |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) || __builtin_add_overflow(last, reach, &last);
+    if (sizes[i] > 1)
+      overflow |=
+          __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) || __builtin_add_overflow(last, reach, &last);
   }
   int64_t bytes = 0;
-  overflow |= __builtin_add_overflow(last, 1, &last) || __builtin_mul_overflow(last, static_cast<int64_t>(itemSize(dtype)), &bytes);
-  FB_CHECK(!overflow, Value, "Storage size calculation overflowed with sizes=%s and strides=%s", shapeString(sizes).c_str(),
-           shapeString(strides).c_str());
+  overflow |= __builtin_add_overflow(last, 1, &last) ||
+              __builtin_mul_overflow(last, static_cast<int64_t>(itemSize(dtype)), &bytes);
+  FB_CHECK(!overflow, Value, "Storage size calculation overflowed with sizes=%s and strides=%s",
+           shapeString(sizes).c_str(), shapeString(strides).c_str());
   Ref<Storage> storage = Storage::allocate(numel ? static_cast<size_t>(bytes) : 0, device);
   return Tensor(TensorImpl::create(std::move(storage), dtype, Dims(sizes), Dims(strides), 0));
 }

@@ -14,20 +14,24 @@ Geometry same(const Tensor& self) { return {Dims(self.sizes()), Dims(self.stride
 
 }  // namespace
 
-Tensor applyGeometry(const Tensor& self, Geometry g) { return aliasTensor(self, std::move(g.sizes), std::move(g.strides), g.offset); }
+Tensor applyGeometry(const Tensor& self, Geometry g) {
+  return aliasTensor(self, std::move(g.sizes), std::move(g.strides), g.offset);
+}
 
 Geometry viewGeometry(const Tensor& self, IntSpan size) {
   Dims sizes = inferSize(size, self.numel());
   optional<Dims> strides = viewStrides(self.sizes(), self.strides(), sizes);
   FB_CHECK(strides.has_value(), Shape,
-           "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous "
+           "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+           "contiguous "
            "subspaces). Use .reshape(...) instead.");
   return {std::move(sizes), std::move(*strides), self.storageOffset()};
 }
 
 Geometry permuteGeometry(const Tensor& self, IntSpan dims) {
   FB_CHECK(static_cast<int64_t>(dims.size()) == self.dim(), Shape,
-           "permute(): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. "
+           "permute(): number of dimensions in the tensor input does not match the length of the desired ordering of "
+           "dimensions i.e. "
            "input.dim() = %ld is not equal to len(dims) = %zu",
            L(self.dim()), dims.size());
   Geometry g{Dims(dims.size()), Dims(dims.size()), self.storageOffset()};
@@ -89,15 +93,18 @@ Geometry squeezeGeometry(const Tensor& self, optional<IntSpan> dim) {
 Geometry expandGeometry(const Tensor& self, IntSpan size) {
   IntSpan from = self.sizes(), fromStrides = self.strides();
   FB_CHECK(size.size() >= from.size(), Shape,
-           "expand(%s tensor of shape %s, size=%s): the number of sizes provided (%zu) must be greater or equal to the number of "
+           "expand(%s tensor of shape %s, size=%s): the number of sizes provided (%zu) must be greater or equal to the "
+           "number of "
            "dimensions in the tensor (%zu)",
-           dtypeName(self.dtype()).data(), shapeString(from).c_str(), shapeString(size).c_str(), size.size(), from.size());
+           dtypeName(self.dtype()).data(), shapeString(from).c_str(), shapeString(size).c_str(), size.size(),
+           from.size());
   Geometry g{Dims(size), Dims(size.size()), self.storageOffset()};
   size_t lead = size.size() - from.size();
   for (size_t i = size.size(); i-- > 0;) {
     if (i < lead) {
-      FB_CHECK(size[i] >= 0, Shape, "The expanded size of the tensor (%ld) isn't allowed in a leading, non-existing dimension %zu", L(size[i]),
-               i);
+      FB_CHECK(size[i] >= 0, Shape,
+               "The expanded size of the tensor (%ld) isn't allowed in a leading, non-existing dimension %zu",
+               L(size[i]), i);
       g.strides[i] = 0;
       continue;
     }
@@ -107,7 +114,8 @@ Geometry expandGeometry(const Tensor& self, IntSpan size) {
       g.strides[i] = fromStrides[i - lead];
     } else {
       FB_CHECK(have == 1 && want >= 0, Shape,
-               "The expanded size of the tensor (%ld) must match the existing size (%ld) at non-singleton dimension %zu.  Target sizes: "
+               "The expanded size of the tensor (%ld) must match the existing size (%ld) at non-singleton dimension "
+               "%zu.  Target sizes: "
                "%s.  Tensor sizes: %s",
                L(want), L(have), i, shapeString(size).c_str(), shapeString(from).c_str());
       g.strides[i] = 0;
@@ -122,8 +130,8 @@ Geometry selectGeometry(const Tensor& self, int64_t dim, int64_t index) {
   auto d = static_cast<size_t>(wrapDim(dim, self.dim()));
   Geometry g = same(self);
   int64_t n = g.sizes[d];
-  FB_CHECK(index >= -n && index < n, Index, "select(): index %ld out of range for tensor of size %s at dimension %zu", L(index),
-           shapeString(self.sizes()).c_str(), d);
+  FB_CHECK(index >= -n && index < n, Index, "select(): index %ld out of range for tensor of size %s at dimension %zu",
+           L(index), shapeString(self.sizes()).c_str(), d);
   g.offset += (index < 0 ? index + n : index) * g.strides[d];
   g.sizes.erase(d);
   g.strides.erase(d);
@@ -154,9 +162,11 @@ Geometry narrowGeometry(const Tensor& self, int64_t dim, int64_t start, int64_t 
   FB_CHECK(length >= 0, Value, "narrow(): length must be non-negative.");
   auto d = static_cast<size_t>(wrapDim(dim, self.dim()));
   int64_t n = self.sizes()[d];
-  FB_CHECK(start >= -n && start <= n, Index, "start out of range (expected to be in range of [%ld, %ld], but got %ld)", L(-n), L(n), L(start));
+  FB_CHECK(start >= -n && start <= n, Index, "start out of range (expected to be in range of [%ld, %ld], but got %ld)",
+           L(-n), L(n), L(start));
   if (start < 0) start += n;
-  FB_CHECK(length <= n - start, Index, "start (%ld) + length (%ld) exceeds dimension size (%ld).", L(start), L(length), L(n));
+  FB_CHECK(length <= n - start, Index, "start (%ld) + length (%ld) exceeds dimension size (%ld).", L(start), L(length),
+           L(n));
   return sliceGeometry(self, dim, start, start + length, 1);
 }
 
@@ -167,11 +177,14 @@ Geometry asStridedGeometry(const Tensor& self, IntSpan size, IntSpan stride, opt
   int64_t last = offset;
   bool overflow = false, empty = false;
   for (size_t i = 0; i < size.size(); ++i) {
-    FB_CHECK(stride[i] >= 0, Value, "as_strided: Negative strides are not supported at the moment, got strides: %s", shapeString(stride).c_str());
-    FB_CHECK(size[i] >= 0, Value, "Trying to create tensor with negative dimension %ld: %s", L(size[i]), shapeString(size).c_str());
+    FB_CHECK(stride[i] >= 0, Value, "as_strided: Negative strides are not supported at the moment, got strides: %s",
+             shapeString(stride).c_str());
+    FB_CHECK(size[i] >= 0, Value, "Trying to create tensor with negative dimension %ld: %s", L(size[i]),
+             shapeString(size).c_str());
     empty |= size[i] == 0;
     int64_t reach = 0;
-    if (size[i] > 1) overflow |= __builtin_mul_overflow(size[i] - 1, stride[i], &reach) || __builtin_add_overflow(last, reach, &last);
+    if (size[i] > 1)
+      overflow |= __builtin_mul_overflow(size[i] - 1, stride[i], &reach) || __builtin_add_overflow(last, reach, &last);
   }
   auto item = static_cast<int64_t>(itemSize(self.dtype()));
   int64_t bytes = 0;
@@ -180,7 +193,8 @@ Geometry asStridedGeometry(const Tensor& self, IntSpan size, IntSpan stride, opt
   int64_t numel = 1;
   for (int64_t s : size) overflow |= !empty && __builtin_mul_overflow(numel, s, &numel);
   FB_CHECK(!overflow && static_cast<uint64_t>(bytes) <= self.impl()->storage->nbytes(), Index,
-           "setStorage: sizes %s, strides %s, storage offset %ld, and itemsize %ld requiring a storage size of %ld are out of bounds for "
+           "setStorage: sizes %s, strides %s, storage offset %ld, and itemsize %ld requiring a storage size of %ld are "
+           "out of bounds for "
            "storage of size %zu",
            shapeString(size).c_str(), shapeString(stride).c_str(), L(offset), L(item), overflow ? -1L : L(bytes),
            self.impl()->storage->nbytes());
@@ -193,7 +207,8 @@ Geometry diagonalGeometry(const Tensor& self, int64_t offset, int64_t dim1, int6
   Geometry g = same(self);
   int64_t na = g.sizes[a], nb = g.sizes[b], sa = g.strides[a], sb = g.strides[b];
   // Compared without subtracting from an extreme offset.
-  int64_t length = offset >= 0 ? (offset >= nb ? 0 : std::min(na, nb - offset)) : (offset <= -na ? 0 : std::min(na + offset, nb));
+  int64_t length =
+      offset >= 0 ? (offset >= nb ? 0 : std::min(na, nb - offset)) : (offset <= -na ? 0 : std::min(na + offset, nb));
   length = std::max<int64_t>(length, 0);
   if (length > 0) g.offset += offset >= 0 ? offset * sb : -offset * sa;
   g.sizes.erase(std::max(a, b));
@@ -210,7 +225,8 @@ Geometry aliasGeometry(const Tensor& self) { return same(self); }
 
 Geometry movedimGeometry(const Tensor& self, IntSpan source, IntSpan destination) {
   FB_CHECK(source.size() == destination.size(), Shape,
-           "movedim: Invalid source or destination dims: source (%s dims) should contain the same number of dims as destination (%s dims)",
+           "movedim: Invalid source or destination dims: source (%s dims) should contain the same number of dims as "
+           "destination (%s dims)",
            shapeString(source).c_str(), shapeString(destination).c_str());
   int64_t n = self.dim();
   Dims order(static_cast<size_t>(n), -1), taken(static_cast<size_t>(n));

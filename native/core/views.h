@@ -1,5 +1,5 @@
-// Geometry of the view ops: which sizes, strides and offset a view of `self` has. Nothing is allocated or recorded here;
-// the generated view ops call these and wrap the result. Parameters follow the ops' schemas.
+// Geometry of the view ops: which sizes, strides and offset a view of `self` has. Nothing is allocated or recorded
+// here; the generated view ops call these and wrap the result. Parameters follow the ops' schemas.
 #pragma once
 #include <optional>
 
@@ -24,8 +24,8 @@ Geometry squeezeGeometry(const Tensor& self, std::optional<IntSpan> dim = {});
 Geometry expandGeometry(const Tensor& self, IntSpan size);
 Geometry selectGeometry(const Tensor& self, int64_t dim, int64_t index);
 /// Out-of-range ends are clamped, as in Python; the step must be positive.
-Geometry sliceGeometry(const Tensor& self, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {},
-                       int64_t step = 1);
+Geometry sliceGeometry(const Tensor& self, int64_t dim = 0, std::optional<int64_t> start = {},
+                       std::optional<int64_t> end = {}, int64_t step = 1);
 Geometry narrowGeometry(const Tensor& self, int64_t dim, int64_t start, int64_t length);
 /// Bounds are checked against the storage.
 Geometry asStridedGeometry(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = {});

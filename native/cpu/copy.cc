@@ -1,5 +1,5 @@
-// The one copy routine: any dtypes, any strides, broadcasting. Same-dtype copies become memcpy, rows or tiles; conversions
-// go through the contiguous kernels block by block.
+// The one copy routine: any dtypes, any strides, broadcasting. Same-dtype copies become memcpy, rows or tiles;
+// conversions go through the contiguous kernels block by block.
 #include <algorithm>
 #include <cstring>
 
@@ -35,7 +35,8 @@ int transposedDim(const LoopNest& nest, int64_t item) {
   return -1;
 }
 
-/// Tiles over dimension 0 (contiguous in dst) and `other` (contiguous in src); the remaining dimensions are looped over.
+/// Tiles over dimension 0 (contiguous in dst) and `other` (contiguous in src); the remaining dimensions are looped
+/// over.
 void copyTransposed(const LoopNest& nest, int other, int log) {
   constexpr int64_t kTile = 64;
   int64_t item = int64_t{1} << log;
@@ -57,15 +58,16 @@ void copyTransposed(const LoopNest& nest, int other, int log) {
         src += i * nest.stride[d][1];
       }
       int64_t i0 = r * kTile, j0 = c * kTile;
-      transpose(dst + i0 * dstRow + j0 * item, dstRow, src + j0 * srcRow + i0 * item, srcRow, std::min(kTile, rows - i0),
-                std::min(kTile, cols - j0));
+      transpose(dst + i0 * dstRow + j0 * item, dstRow, src + j0 * srcRow + i0 * item, srcRow,
+                std::min(kTile, rows - i0), std::min(kTile, cols - j0));
     }
   });
 }
 
 }  // namespace
 
-void convertStrided(char* dst, DType dstType, int64_t dstStride, const char* src, DType srcType, int64_t srcStride, int64_t n) {
+void convertStrided(char* dst, DType dstType, int64_t dstStride, const char* src, DType srcType, int64_t srcStride,
+                    int64_t n) {
   const CopyKernels& k = copyKernels();
   auto srcItem = static_cast<int64_t>(itemSize(srcType)), dstItem = static_cast<int64_t>(itemSize(dstType));
   if (srcType == dstType) {
@@ -106,8 +108,8 @@ void copyInto(const Tensor& dst, const Tensor& src) {
   bool sameShape = to.size() == from.size() && std::equal(to.begin(), to.end(), from.begin());
   if (!sameShape) {
     Dims shape = broadcastShapes(to, from);
-    FB_CHECK(shape == Dims(to), Shape, "output with shape %s doesn't match the broadcast shape %s", shapeString(to).c_str(),
-             shapeString(shape).c_str());
+    FB_CHECK(shape == Dims(to), Shape, "output with shape %s doesn't match the broadcast shape %s",
+             shapeString(to).c_str(), shapeString(shape).c_str());
   }
   if (dst.numel() == 0) return;
   checkNoInternalOverlap(dst);

@@ -8,8 +8,8 @@
 namespace flambeau::cpu {
 
 struct CopyKernels {
-  /// Contiguous conversion of n elements, [source dtype][destination dtype]. Floats truncate to integers, integers wrap,
-  /// bool is "not zero" (NaN is true).
+  /// Contiguous conversion of n elements, [source dtype][destination dtype]. Floats truncate to integers, integers
+  /// wrap, bool is "not zero" (NaN is true).
   void (*convert[kNumDTypes][kNumDTypes])(char* dst, const char* src, int64_t n);
   /// n elements of 1 << k bytes, any byte strides (source stride 0: a fill).
   void (*strided[4])(char* dst, int64_t dstStride, const char* src, int64_t srcStride, int64_t n);
@@ -32,6 +32,7 @@ constexpr int itemLog(DType t) { return itemSize(t) == 8 ? 3 : itemSize(t) == 4 
 inline constexpr int64_t kBlock = 256;
 
 /// Copies n elements between any two dtypes and byte strides, through blocks on the stack when something is strided.
-void convertStrided(char* dst, DType dstType, int64_t dstStride, const char* src, DType srcType, int64_t srcStride, int64_t n);
+void convertStrided(char* dst, DType dstType, int64_t dstStride, const char* src, DType srcType, int64_t srcStride,
+                    int64_t n);
 
 }  // namespace flambeau::cpu

@@ -13,7 +13,8 @@ namespace flambeau::cpu {
 namespace {
 
 const char* cppName(DType t) {
-  constexpr const char* names[kNumDTypes] = {"float", "double", "at::Half", "at::BFloat16", "int8_t", "int16_t", "int", "int64_t", "uint8_t", "bool"};
+  constexpr const char* names[kNumDTypes] = {"float",   "double", "at::Half", "at::BFloat16", "int8_t",
+                                             "int16_t", "int",    "int64_t",  "uint8_t",      "bool"};
   return names[static_cast<int>(t)];
 }
 
@@ -33,16 +34,25 @@ bool fitsFloat(const Scalar& v, double largest) {
 
 bool fits(const Scalar& v, DType t) {
   switch (t) {
-    case DType::Float32: return fitsFloat(v, std::numeric_limits<float>::max());
-    case DType::Float16: return fitsFloat(v, 65504.0);
-    case DType::BFloat16: return fitsFloat(v, 0x1.fep127);
-    case DType::Int8: return fitsInteger<int8_t>(v);
-    case DType::Int16: return fitsInteger<int16_t>(v);
-    case DType::Int32: return fitsInteger<int32_t>(v);
-    case DType::Int64: return fitsInteger<int64_t>(v);
-    case DType::UInt8: return fitsInteger<uint8_t>(v);
+    case DType::Float32:
+      return fitsFloat(v, std::numeric_limits<float>::max());
+    case DType::Float16:
+      return fitsFloat(v, 65504.0);
+    case DType::BFloat16:
+      return fitsFloat(v, 0x1.fep127);
+    case DType::Int8:
+      return fitsInteger<int8_t>(v);
+    case DType::Int16:
+      return fitsInteger<int16_t>(v);
+    case DType::Int32:
+      return fitsInteger<int32_t>(v);
+    case DType::Int64:
+      return fitsInteger<int64_t>(v);
+    case DType::UInt8:
+      return fitsInteger<uint8_t>(v);
     case DType::Float64:
-    case DType::Bool: return true;
+    case DType::Bool:
+      return true;
   }
   return true;
 }
@@ -50,7 +60,8 @@ bool fits(const Scalar& v, DType t) {
 }  // namespace
 
 void fillWith(const Tensor& dst, Scalar value) {
-  FB_CHECK(fits(value, dst.dtype()), Value, "value cannot be converted to type %s without overflow", cppName(dst.dtype()));
+  FB_CHECK(fits(value, dst.dtype()), Value, "value cannot be converted to type %s without overflow",
+           cppName(dst.dtype()));
   if (dst.numel() == 0) return;
   checkNoInternalOverlap(dst);
   alignas(8) char element[8] = {};

@@ -7,8 +7,8 @@ namespace flambeau::cpu {
 
 enum Isa : int { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
 
-/// 0: baseline x86-64-v2 (or plain code elsewhere), 1: AVX2 (x86-64-v3), 2: AVX-512 (x86-64-v4). Constant for the process;
-/// FLAMBEAU_ISA=baseline|avx2|avx512 lowers it (never above what the machine has).
+/// 0: baseline x86-64-v2 (or plain code elsewhere), 1: AVX2 (x86-64-v3), 2: AVX-512 (x86-64-v4). Constant for the
+/// process; FLAMBEAU_ISA=baseline|avx2|avx512 lowers it (never above what the machine has).
 int activeIsa();
 const char* isaName(int isa);
 

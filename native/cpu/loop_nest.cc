@@ -4,7 +4,8 @@
 namespace flambeau::cpu {
 
 LoopNest::LoopNest(IntSpan shape) {
-  FB_CHECK(shape.size() <= kMaxDims, Value, "tensors of more than %d dimensions are not supported, got %zu", kMaxDims, shape.size());
+  FB_CHECK(shape.size() <= kMaxDims, Value, "tensors of more than %d dimensions are not supported, got %zu", kMaxDims,
+           shape.size());
   ndim = static_cast<int>(shape.size());
   for (int d = 0; d < ndim; ++d) {
     size[d] = shape[static_cast<size_t>(d)];

@@ -1,6 +1,6 @@
-// A loop nest over several operands of one broadcast shape: the dimensions sorted so that the innermost is the fastest one
-// in memory, neighbours merged where all operands allow it. Pointwise kernels and copies run on it.
-// Source of the ordering rule: aten/src/ATen/TensorIterator.cpp of PyTorch (reorder_dimensions).
+// A loop nest over several operands of one broadcast shape: the dimensions sorted so that the innermost is the fastest
+// one in memory, neighbours merged where all operands allow it. Pointwise kernels and copies run on it. Source of the
+// ordering rule: aten/src/ATen/TensorIterator.cpp of PyTorch (reorder_dimensions).
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -13,7 +13,8 @@ bool isNonOverlappingAndDense(const Tensor& t) {
     if (sizes[i] == 0) return true;
     if (sizes[i] != 1) order.push_back(static_cast<int64_t>(i));
   }
-  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return strides[static_cast<size_t>(a)] < strides[static_cast<size_t>(b)]; });
+  std::sort(order.begin(), order.end(),
+            [&](int64_t a, int64_t b) { return strides[static_cast<size_t>(a)] < strides[static_cast<size_t>(b)]; });
   int64_t expected = 1;
   for (int64_t d : order) {
     if (strides[static_cast<size_t>(d)] != expected) return false;
@@ -27,7 +28,8 @@ void checkNoInternalOverlap(const Tensor& t) {
   bool repeats = false;
   for (size_t i = 0; i < t.sizes().size(); ++i) repeats |= t.sizes()[i] > 1 && t.strides()[i] == 0;
   FB_CHECK(!repeats || t.numel() == 0, Value,
-           "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the "
+           "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+           "Please clone() the "
            "tensor before performing the operation.");
 }
 
@@ -45,7 +47,8 @@ void checkNoPartialOverlap(const Tensor& out, const Tensor& in) {
     partial = ob < ie && ib < oe;
   }
   FB_CHECK(!partial, Value,
-           "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please "
+           "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+           "memory location. Please "
            "clone() the tensor before performing the operation.");
 }
 

@@ -4,7 +4,8 @@
 
 namespace flambeau::cpu {
 
-/// Throws when two elements of `t` share memory (an expanded tensor): "unsupported operation: more than one element ...".
+/// Throws when two elements of `t` share memory (an expanded tensor): "unsupported operation: more than one element
+/// ...".
 void checkNoInternalOverlap(const Tensor& t);
 /// Throws when `out` and `in` share some memory without being the very same elements.
 void checkNoPartialOverlap(const Tensor& out, const Tensor& in);

@@ -1,6 +1,6 @@
 // Pointwise driver: promotion, broadcasting, memory order, threads. Two ways through: operands that already agree (same
-// shape, contiguous, right dtype) go straight to the kernel; everything else builds a loop nest, and operands of another
-// dtype are converted block by block on the way.
+// shape, contiguous, right dtype) go straight to the kernel; everything else builds a loop nest, and operands of
+// another dtype are converted block by block on the way.
 #include <algorithm>
 #include <cstring>
 
@@ -21,17 +21,24 @@ bool isCondition(const PointwiseSpec& spec, size_t input) { return input < 8 && 
 
 bool allowed(const PointwiseSpec& spec, DType t) {
   switch (spec.rule) {
-    case DTypeRule::FloatOnly: return isFloating(t);
-    case DTypeRule::NumericOnly: return t != DType::Bool;
-    case DTypeRule::IntegralOnly: return !isFloating(t);
-    case DTypeRule::IntToFloat: return isFloating(t);
+    case DTypeRule::FloatOnly:
+      return isFloating(t);
+    case DTypeRule::NumericOnly:
+      return t != DType::Bool;
+    case DTypeRule::IntegralOnly:
+      return !isFloating(t);
+    case DTypeRule::IntToFloat:
+      return isFloating(t);
     case DTypeRule::Same:
-    case DTypeRule::Bool: return true;
+    case DTypeRule::Bool:
+      return true;
   }
   return true;
 }
 
-DType outputType(const PointwiseSpec& spec, DType compute) { return spec.rule == DTypeRule::Bool ? DType::Bool : compute; }
+DType outputType(const PointwiseSpec& spec, DType compute) {
+  return spec.rule == DTypeRule::Bool ? DType::Bool : compute;
+}
 
 /// PyTorch has words of their own for subtracting and negating bools.
 void checkBoolArithmetic(const PointwiseSpec& spec, std::span<const Operand> inputs) {
@@ -39,13 +46,16 @@ void checkBoolArithmetic(const PointwiseSpec& spec, std::span<const Operand> inp
   auto isBool = [](const Operand& o) { return o.isTensor() ? o.tensor.dtype() == DType::Bool : o.scalar.isBool(); };
   if (name == "neg") {
     FB_CHECK(!isBool(inputs[0]), Type,
-             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+             "the `~` or "
              "`logical_not()` operator instead.");
   } else if (name == "sub" || name == "rsub") {
     FB_CHECK(!(isBool(inputs[0]) && isBool(inputs[1])), Type,
-             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.");
+             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+             "operator instead.");
     FB_CHECK(!isBool(inputs[0]) && !isBool(inputs[1]), Type,
-             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+             "use the `~` or "
              "`logical_not()` operator instead.");
   }
 }
@@ -70,10 +80,11 @@ DType computeType(const PointwiseSpec& spec, std::span<const Operand> inputs) {
       type.add(inputs[i]);
     } else if (inputs[i].isTensor()) {
       DType t = inputs[i].tensor.dtype();
-      FB_CHECK(t == DType::Bool || t == DType::UInt8 || !maskedFill, Type, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+      FB_CHECK(t == DType::Bool || t == DType::UInt8 || !maskedFill, Type,
+               "masked_fill_ only supports boolean masks, but got mask with dtype %s", scalarTypeName(t));
+      FB_CHECK(t == DType::Bool || t == DType::UInt8, Type,
+               "%s expected condition to be a boolean tensor, but got a tensor with dtype %s", spec.name,
                scalarTypeName(t));
-      FB_CHECK(t == DType::Bool || t == DType::UInt8, Type, "%s expected condition to be a boolean tensor, but got a tensor with dtype %s",
-               spec.name, scalarTypeName(t));
     }
   }
   std::optional<DType> common = type.get();
@@ -81,15 +92,16 @@ DType computeType(const PointwiseSpec& spec, std::span<const Operand> inputs) {
   DType compute = *common;
   if (spec.rule == DTypeRule::IntToFloat && !isFloating(compute)) compute = defaultDType();
   if (spec.rule == DTypeRule::NumericOnly) checkBoolArithmetic(spec, inputs);
-  FB_CHECK(allowed(spec, compute) && spec.kernel[static_cast<int>(compute)], Type, "\"%s\" not implemented for '%s'", spec.name,
-           scalarTypeName(compute));
+  FB_CHECK(allowed(spec, compute) && spec.kernel[static_cast<int>(compute)], Type, "\"%s\" not implemented for '%s'",
+           spec.name, scalarTypeName(compute));
   return compute;
 }
 
 Dims broadcastAll(std::span<const Operand> inputs) {
   Dims shape;
   for (const Operand& o : inputs)
-    if (o.isTensor() && o.tensor.dim() > 0) shape = shape.empty() ? Dims(o.tensor.sizes()) : broadcastShapes(shape, o.tensor.sizes());
+    if (o.isTensor() && o.tensor.dim() > 0)
+      shape = shape.empty() ? Dims(o.tensor.sizes()) : broadcastShapes(shape, o.tensor.sizes());
   return shape;
 }
 
@@ -104,7 +116,8 @@ struct Constants {
   }
 };
 
-/// Which operands must be converted on the way in or out. All operands are numbered outputs first, as in the kernel ABI.
+/// Which operands must be converted on the way in or out. All operands are numbered outputs first, as in the kernel
+/// ABI.
 struct Casts {
   bool any = false;
   DType have[kMaxOperands], want[kMaxOperands];
@@ -115,7 +128,8 @@ struct Casts {
   }
 };
 
-void runNest(const PointwiseSpec& spec, PointwiseKernel kernel, const LoopNest& nest, const Casts& casts, const double* attrs) {
+void runNest(const PointwiseSpec& spec, PointwiseKernel kernel, const LoopNest& nest, const Casts& casts,
+             const double* attrs) {
   int operands = nest.operands, outputs = spec.outputs;
   int64_t step[kMaxOperands];
   for (int k = 0; k < operands; ++k) step[k] = nest.ndim ? nest.stride[0][k] : 0;
@@ -137,28 +151,32 @@ void runNest(const PointwiseSpec& spec, PointwiseKernel kernel, const LoopNest& 
           blockStep[k] = step[k];
           if (casts.have[k] == casts.want[k]) continue;
           auto item = static_cast<int64_t>(itemSize(casts.want[k]));
-          if (k >= outputs) convertStrided(scratch[k], casts.want[k], item, at[k], casts.have[k], step[k], step[k] == 0 ? 1 : m);
+          if (k >= outputs)
+            convertStrided(scratch[k], casts.want[k], item, at[k], casts.have[k], step[k], step[k] == 0 ? 1 : m);
           blockStep[k] = k >= outputs && step[k] == 0 ? 0 : item;
           at[k] = scratch[k];
         }
         kernel(at, blockStep, m, attrs);
         for (int k = 0; k < outputs; ++k)
           if (casts.have[k] != casts.want[k])
-            convertStrided(ptr[k] + i * step[k], casts.have[k], step[k], scratch[k], casts.want[k], static_cast<int64_t>(itemSize(casts.want[k])), m);
+            convertStrided(ptr[k] + i * step[k], casts.have[k], step[k], scratch[k], casts.want[k],
+                           static_cast<int64_t>(itemSize(casts.want[k])), m);
       }
     });
   });
 }
 
 /// Everything after the dtype is known. Undefined `outs` are allocated in the order the inputs have in memory.
-void runGeneral(const PointwiseSpec& spec, DType compute, std::span<const Operand> inputs, std::span<const double> attrs, IntSpan shape,
-                std::span<Tensor> outs) {
+void runGeneral(const PointwiseSpec& spec, DType compute, std::span<const Operand> inputs,
+                std::span<const double> attrs, IntSpan shape, std::span<Tensor> outs) {
   LoopNest nest(shape);
   Constants constants;
   Casts casts;
   DType outType = outputType(spec, compute);
   for (Tensor& out : outs) {
-    int k = out.defined() ? nest.add(out.ptr<char>(), out.sizes(), out.strides(), static_cast<int64_t>(itemSize(out.dtype()))) : nest.addUndecided();
+    int k = out.defined()
+                ? nest.add(out.ptr<char>(), out.sizes(), out.strides(), static_cast<int64_t>(itemSize(out.dtype())))
+                : nest.addUndecided();
     casts.set(k, out.defined() ? out.dtype() : outType, outType);
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -226,7 +244,8 @@ struct Fast {
       } else {
         // A number must not be of a higher kind than the tensors: it would change the result's dtype.
         const Scalar& s = inputs[i].scalar;
-        if (isCondition(spec, i) || (s.isFloat() && !isFloating(compute)) || (compute == DType::Bool && !s.isBool())) return false;
+        if (isCondition(spec, i) || (s.isFloat() && !isFloating(compute)) || (compute == DType::Bool && !s.isBool()))
+          return false;
         if (spec.rule == DTypeRule::NumericOnly && s.isBool()) return false;
         if (compute == DType::Float32) {
           auto f = static_cast<float>(s.toDouble());
@@ -265,12 +284,12 @@ struct Fast {
 };
 
 void checkArity(const PointwiseSpec& spec, std::span<const Operand> inputs, size_t outs) {
-  FB_CHECK(inputs.size() == spec.inputs && outs == spec.outputs, Internal, "%s: kernel called with %zu inputs and %zu outputs", spec.name,
-           inputs.size(), outs);
+  FB_CHECK(inputs.size() == spec.inputs && outs == spec.outputs, Internal,
+           "%s: kernel called with %zu inputs and %zu outputs", spec.name, inputs.size(), outs);
 }
 
-__attribute__((noinline)) void pointwiseGeneral(const PointwiseSpec& spec, std::span<const Operand> inputs, std::span<const double> attrs,
-                                                std::span<Tensor> outs) {
+__attribute__((noinline)) void pointwiseGeneral(const PointwiseSpec& spec, std::span<const Operand> inputs,
+                                                std::span<const double> attrs, std::span<Tensor> outs) {
   checkArity(spec, inputs, outs.size());
   DType compute = computeType(spec, inputs);
   Dims shape = broadcastAll(inputs);
@@ -300,13 +319,14 @@ Tensor pointwise(const PointwiseSpec& spec, std::span<const Operand> inputs, std
   return out;
 }
 
-void pointwiseMulti(const PointwiseSpec& spec, std::span<const Operand> inputs, std::span<const double> attrs, std::span<Tensor> outs) {
+void pointwiseMulti(const PointwiseSpec& spec, std::span<const Operand> inputs, std::span<const double> attrs,
+                    std::span<Tensor> outs) {
   for (Tensor& out : outs) out = Tensor();
   pointwiseGeneral(spec, inputs, attrs, outs);
 }
 
-void pointwiseInto(const PointwiseSpec& spec, std::span<const Operand> inputs, std::span<const double> attrs, std::span<const Tensor> outs,
-                   bool resize) {
+void pointwiseInto(const PointwiseSpec& spec, std::span<const Operand> inputs, std::span<const double> attrs,
+                   std::span<const Tensor> outs, bool resize) {
   checkArity(spec, inputs, outs.size());
   Fast fast;
   if (fast.match(spec, inputs)) {
@@ -317,7 +337,8 @@ void pointwiseInto(const PointwiseSpec& spec, std::span<const Operand> inputs, s
       const TensorImpl* o = outs[k].impl();
       direct = o->dtype == outType && o->contiguous && sameShape(*o, *fast.lead);
       for (size_t i = 0; direct && i < inputs.size(); ++i)
-        direct = !inputs[i].isTensor() || inputs[i].tensor.impl() == o || !(inputs[i].tensor.impl()->storage == o->storage);
+        direct =
+            !inputs[i].isTensor() || inputs[i].tensor.impl() == o || !(inputs[i].tensor.impl()->storage == o->storage);
     }
     if (direct) {
       for (size_t k = 0; k < outs.size(); ++k) fast.setOutput(k, outs[k]);
@@ -332,11 +353,11 @@ void pointwiseInto(const PointwiseSpec& spec, std::span<const Operand> inputs, s
   FB_CHECK(outs.size() <= kMaxOperands, Internal, "%s: too many outputs", spec.name);
   for (size_t k = 0; k < outs.size(); ++k) {
     const Tensor& out = outs[k];
-    FB_CHECK(canCast(outType, out.dtype()), Type, "result type %s can't be cast to the desired output type %s", scalarTypeName(outType),
-             scalarTypeName(out.dtype()));
+    FB_CHECK(canCast(outType, out.dtype()), Type, "result type %s can't be cast to the desired output type %s",
+             scalarTypeName(outType), scalarTypeName(out.dtype()));
     if (Dims(out.sizes()) != shape) {
-      FB_CHECK(resize, Shape, "output with shape %s doesn't match the broadcast shape %s", shapeString(out.sizes()).c_str(),
-               shapeString(shape).c_str());
+      FB_CHECK(resize, Shape, "output with shape %s doesn't match the broadcast shape %s",
+               shapeString(out.sizes()).c_str(), shapeString(shape).c_str());
       resizeOutput(out, shape);
     }
     checkNoInternalOverlap(out);

@@ -1,8 +1,8 @@
 // Reduction driver. The input becomes kept dimensions (one result each) times reduced dimensions. Two strategies:
 //   inner  the fastest dimension is reduced: one kernel call per row
 //   outer  the fastest dimension is kept: neighbouring columns are reduced side by side, row by row
-// Long reductions are cut into blocks whose partial states are joined pairwise, which keeps rounding errors small and lets
-// threads share one result. The cuts depend on the shape only, never on the number of threads.
+// Long reductions are cut into blocks whose partial states are joined pairwise, which keeps rounding errors small and
+// lets threads share one result. The cuts depend on the shape only, never on the number of threads.
 #include <algorithm>
 #include <string_view>
 
@@ -51,10 +51,12 @@ struct Run {
 /// Elements converted at a time when they differ (inner strategy).
 constexpr int64_t kConvert = 1024;
 
-/// Pairwise joining of partial results, earlier ones on the left: level k holds the join of 2^k blocks, like a binary counter.
+/// Pairwise joining of partial results, earlier ones on the left: level k holds the join of 2^k blocks, like a binary
+/// counter.
 class Pairwise {
  public:
-  Pairwise(const Run& run, int64_t count, int64_t blocks) : run_(run), count_(count), bytes_(stride(run, count)), memory_(levels(blocks) * bytes_) {}
+  Pairwise(const Run& run, int64_t count, int64_t blocks)
+      : run_(run), count_(count), bytes_(stride(run, count)), memory_(levels(blocks) * bytes_) {}
   /// Where the next block's states go; initialised.
   char* next() {
     char* p = level(used_);
@@ -74,7 +76,9 @@ class Pairwise {
   }
 
  private:
-  static size_t stride(const Run& run, int64_t count) { return (run.state * static_cast<size_t>(count) + 63) / 64 * 64; }
+  static size_t stride(const Run& run, int64_t count) {
+    return (run.state * static_cast<size_t>(count) + 63) / 64 * 64;
+  }
   static size_t levels(int64_t blocks) {
     size_t n = 2;
     for (; blocks > 1; blocks = (blocks + 1) / 2) ++n;
@@ -152,7 +156,8 @@ void innerRange(const Run& run, int64_t begin, int64_t end) {
     const char* in = p.data + p.keptInput(i);
     int64_t step = p.kept.size() ? p.kept[0].stride : 0;
     run.kernels.init(states, count);
-    for (int64_t c = 0; c < count; ++c) reduceLong(run, states + static_cast<size_t>(c) * run.state, in + c * step, 0, run.n);
+    for (int64_t c = 0; c < count; ++c)
+      reduceLong(run, states + static_cast<size_t>(c) * run.state, in + c * step, 0, run.n);
     finishInto(run, states, count, i, outStep);
     i += count;
   }
@@ -164,7 +169,8 @@ void outerRows(const Run& run, void* states, const char* in, int64_t width, int6
   int64_t inner = p.reduced[0].size, rowStep = p.reduced[0].stride, colStep = p.kept[0].stride;
   for (int64_t i = begin; i < end;) {
     int64_t within = i % inner, n = std::min(inner - within, end - i);
-    run.kernels.outer(states, in + p.reducedOffset(i / inner) + within * rowStep, colStep, width, rowStep, n, i, run.attrs);
+    run.kernels.outer(states, in + p.reducedOffset(i / inner) + within * rowStep, colStep, width, rowStep, n, i,
+                      run.attrs);
     i += n;
   }
 }
@@ -189,14 +195,16 @@ void outerRange(const Run& run, int64_t begin, int64_t end) {
   int64_t width = p.kept[0].size, blocks = (width + kColumns - 1) / kColumns;
   Scratch scratch(run.state * static_cast<size_t>(std::min(kColumns, width)));
   for (int64_t b = begin; b < end; ++b) {
-    int64_t first = b % blocks * kColumns, count = std::min(kColumns, width - first), result = b / blocks * width + first;
+    int64_t first = b % blocks * kColumns, count = std::min(kColumns, width - first),
+            result = b / blocks * width + first;
     run.kernels.init(scratch.data(), count);
     outerLong(run, scratch.data(), p.data + p.keptInput(result), count, 0, run.n);
     finishInto(run, scratch.data(), count, result, p.kept[0].outStride);
   }
 }
 
-/// Few results, many elements: threads share the reduced range. Each piece has its own states; pieces are joined in order.
+/// Few results, many elements: threads share the reduced range. Each piece has its own states; pieces are joined in
+/// order.
 void splitReduced(const Run& run, bool outer) {
   const ReducePlan& p = run.plan;
   int64_t width = outer ? p.kept[0].size : 1, groups = p.results / width;
@@ -225,7 +233,8 @@ void splitReduced(const Run& run, bool outer) {
     // A fixed tree over the pieces.
     for (int64_t gap = 1; gap < pieces; gap *= 2)
       for (int64_t i = 0; i + gap < pieces; i += 2 * gap)
-        run.kernels.combine(scratch.data() + static_cast<size_t>(i) * bytes, scratch.data() + static_cast<size_t>(i + gap) * bytes, width);
+        run.kernels.combine(scratch.data() + static_cast<size_t>(i) * bytes,
+                            scratch.data() + static_cast<size_t>(i + gap) * bytes, width);
     finishInto(run, scratch.data(), width, result, outer ? p.kept[0].outStride : 0);
   }
 }
@@ -246,7 +255,8 @@ void execute(const Run& run) {
     parallelFor(p.results / width * blocks, std::max<int64_t>(1, kGrain / (perResult * std::min(width, kColumns))),
                 [&](int64_t b, int64_t e) { outerRange(run, b, e); });
   } else {
-    parallelFor(p.results, std::max<int64_t>(1, kGrain / perResult), [&](int64_t b, int64_t e) { innerRange(run, b, e); });
+    parallelFor(p.results, std::max<int64_t>(1, kGrain / perResult),
+                [&](int64_t b, int64_t e) { innerRange(run, b, e); });
   }
 }
 
@@ -269,14 +279,18 @@ Types reduceTypes(const ReductionSpec& spec, DType in, std::optional<DType> dtyp
       DType t = dtype.value_or(in);
       if (std::string_view(spec.name) == "mean") {
         FB_CHECK(isFloating(t), Type,
-                 "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: %s", scalarTypeName(t));
+                 "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+                 "Got: %s",
+                 scalarTypeName(t));
       }
-      FB_CHECK(isFloating(t), Type, "%s: only floating point dtypes are supported, got %s", spec.name, scalarTypeName(t));
+      FB_CHECK(isFloating(t), Type, "%s: only floating point dtypes are supported, got %s", spec.name,
+               scalarTypeName(t));
       return {t, t};
     }
     case ReduceRule::Bool:
       return {in, in == DType::UInt8 ? DType::UInt8 : DType::Bool};  // any() of uint8 is uint8, by PyTorch's tradition
-    case ReduceRule::Index: return {in, DType::Int64};
+    case ReduceRule::Index:
+      return {in, DType::Int64};
   }
   return {in, in};
 }
@@ -284,18 +298,21 @@ Types reduceTypes(const ReductionSpec& spec, DType in, std::optional<DType> dtyp
 /// Empty reduced ranges have no result unless the op has an identity.
 void checkNotEmpty(const ReductionSpec& spec, const Tensor& self, bool all, const Dims& dims) {
   if (spec.identity || self.numel() != 0) return;
-  FB_CHECK(!all, Index, "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.",
+  FB_CHECK(!all, Index,
+           "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+           "'dim' argument.",
            spec.name);
   for (int64_t d : dims)
-    FB_CHECK(self.sizes()[static_cast<size_t>(d)] != 0, Index, "%s(): Expected reduction dim %ld to have non-zero size.", spec.name,
-             static_cast<long>(d));
+    FB_CHECK(self.sizes()[static_cast<size_t>(d)] != 0, Index,
+             "%s(): Expected reduction dim %ld to have non-zero size.", spec.name, static_cast<long>(d));
 }
 
 }  // namespace
 
-void reduce(const ReductionSpec& spec, const Tensor& input, std::optional<IntSpan> dims, bool keepdim, std::optional<DType> dtype,
-            std::span<const double> attrs, std::span<Tensor> outs) {
-  FB_CHECK(outs.size() == spec.outputs && spec.outputs >= 1 && spec.outputs <= 2, Internal, "%s: wrong number of outputs", spec.name);
+void reduce(const ReductionSpec& spec, const Tensor& input, std::optional<IntSpan> dims, bool keepdim,
+            std::optional<DType> dtype, std::span<const double> attrs, std::span<Tensor> outs) {
+  FB_CHECK(outs.size() == spec.outputs && spec.outputs >= 1 && spec.outputs <= 2, Internal,
+           "%s: wrong number of outputs", spec.name);
   Tensor self = input;
   if (spec.rule == ReduceRule::IntToInt64 && dtype == DType::Bool && input.dtype() != DType::Bool) {
     // sum(dtype=bool) asks whether any element is true, not whether the sum is.
@@ -306,7 +323,8 @@ void reduce(const ReductionSpec& spec, const Tensor& input, std::optional<IntSpa
   checkNotEmpty(spec, self, !dims || dims->empty(), reduced);
   Types types = reduceTypes(spec, self.dtype(), dtype);
   const ReductionKernels& kernels = spec.kernels[static_cast<int>(types.compute)];
-  FB_CHECK(kernels.inner && kernels.init && kernels.finish, Type, "\"%s\" not implemented for '%s'", spec.name, scalarTypeName(types.compute));
+  FB_CHECK(kernels.inner && kernels.init && kernels.finish, Type, "\"%s\" not implemented for '%s'", spec.name,
+           scalarTypeName(types.compute));
 
   Dims shape;
   size_t next = 0;
@@ -333,7 +351,8 @@ void reduce(const ReductionSpec& spec, const Tensor& input, std::optional<IntSpa
     plan.outData[k] = outs[k].ptr<char>();
     plan.outItem[k] = static_cast<int64_t>(itemSize(outs[k].dtype()));
   }
-  execute(Run{kernels, plan, attrs.data(), spec.outputs, plan.reducedCount, kernels.stateBytes, in.dtype(), types.compute});
+  execute(
+      Run{kernels, plan, attrs.data(), spec.outputs, plan.reducedCount, kernels.stateBytes, in.dtype(), types.compute});
   if (narrow) {
     Tensor wide = outs[0];
     outs[0] = emptyTensor(shape, types.output);

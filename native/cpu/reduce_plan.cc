@@ -31,7 +31,8 @@ void sortByStride(ReducePlan::DimList& list) {
 }  // namespace
 
 ReducePlan::ReducePlan(const Tensor& in, const Dims& dims, bool ordered) : data(in.ptr<char>()) {
-  FB_CHECK(in.dim() <= 64, Value, "tensors of more than 64 dimensions are not supported, got %ld", static_cast<long>(in.dim()));
+  FB_CHECK(in.dim() <= 64, Value, "tensors of more than 64 dimensions are not supported, got %ld",
+           static_cast<long>(in.dim()));
   auto item = static_cast<int64_t>(itemSize(in.dtype()));
   size_t next = dims.size();
   int64_t outStride = 1;

@@ -1,5 +1,5 @@
-// The shape of a reduction as loops: kept dimensions (one result each) and reduced dimensions, fastest first, merged where
-// memory allows. All input strides in bytes; output strides in elements of the contiguous result.
+// The shape of a reduction as loops: kept dimensions (one result each) and reduced dimensions, fastest first, merged
+// where memory allows. All input strides in bytes; output strides in elements of the contiguous result.
 #pragma once
 #include "flambeau/tensor.h"
 
@@ -23,8 +23,8 @@ struct ReducePlan {
   char* outData[2] = {};
   int64_t outItem[2] = {};
 
-  /// `dims`: sorted, wrapped. `ordered`: the position along the reduced dimensions matters (argmax), so they are walked in
-  /// row-major order; otherwise the fastest comes first.
+  /// `dims`: sorted, wrapped. `ordered`: the position along the reduced dimensions matters (argmax), so they are walked
+  /// in row-major order; otherwise the fastest comes first.
   ReducePlan(const Tensor& in, const Dims& dims, bool ordered);
 
   /// Reduce columns side by side? When the fastest dimension is kept, or rows are too short to be worth a call each.

@@ -32,7 +32,7 @@ struct Register {
 
 template <class T>
 std::string show(const T& v) {
-  if constexpr (requires(std::ostringstream& s) { s << v; }) {
+  if constexpr (requires(std::ostringstream & s) { s << v; }) {
     std::ostringstream s;
     s.precision(17);
     s << v;
@@ -76,43 +76,46 @@ inline int runAll(int argc, char** argv) {
 
 }  // namespace check
 
-#define TEST(name)                                          \
-  static void test_##name();                                \
+#define TEST(name)                                            \
+  static void test_##name();                                  \
   static check::Register register_##name(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(cond) \
-  do {              \
+#define CHECK(cond)                                                       \
+  do {                                                                    \
     if (!(cond)) check::fail(__FILE__, __LINE__, "CHECK failed: " #cond); \
   } while (0)
 
-#define CHECK_EQ(a, b)                                                                               \
-  do {                                                                                               \
-    auto checkA = (a); /* a copy: (a) may refer into a temporary */                                 \
-    auto checkB = (b);                                                                               \
-    if (!(checkA == checkB))                                                                         \
-      check::fail(__FILE__, __LINE__, "CHECK_EQ failed: " #a " == " #b ": " + check::show(checkA) + " vs " + check::show(checkB)); \
+#define CHECK_EQ(a, b)                                                                                         \
+  do {                                                                                                         \
+    auto checkA = (a); /* a copy: (a) may refer into a temporary */                                            \
+    auto checkB = (b);                                                                                         \
+    if (!(checkA == checkB))                                                                                   \
+      check::fail(__FILE__, __LINE__,                                                                          \
+                  "CHECK_EQ failed: " #a " == " #b ": " + check::show(checkA) + " vs " + check::show(checkB)); \
   } while (0)
 
-#define CHECK_CLOSE(a, b, rtol, atol)                                                                \
-  do {                                                                                               \
-    double checkA = static_cast<double>(a), checkB = static_cast<double>(b);                         \
-    if (!check::close(checkA, checkB, rtol, atol))                                                   \
-      check::fail(__FILE__, __LINE__, "CHECK_CLOSE failed: " #a " ~ " #b ": " + check::show(checkA) + " vs " + check::show(checkB)); \
+#define CHECK_CLOSE(a, b, rtol, atol)                                                                            \
+  do {                                                                                                           \
+    double checkA = static_cast<double>(a), checkB = static_cast<double>(b);                                     \
+    if (!check::close(checkA, checkB, rtol, atol))                                                               \
+      check::fail(__FILE__, __LINE__,                                                                            \
+                  "CHECK_CLOSE failed: " #a " ~ " #b ": " + check::show(checkA) + " vs " + check::show(checkB)); \
   } while (0)
 
 /// The expression throws an exception whose message contains `text`.
-#define CHECK_THROWS(expr, text)                                                                     \
-  do {                                                                                               \
-    bool checkThrown = false;                                                                        \
-    try {                                                                                            \
-      (void)(expr);                                                                                  \
-    } catch (const std::exception& e) {                                                              \
-      checkThrown = true;                                                                            \
-      if (!std::strstr(e.what(), text))                                                              \
-        check::fail(__FILE__, __LINE__, std::string("wrong message from " #expr ": '") + e.what() + "', expected '" + (text) + "'"); \
-    }                                                                                                \
-    if (!checkThrown) check::fail(__FILE__, __LINE__, "nothing thrown by " #expr);                   \
+#define CHECK_THROWS(expr, text)                                                                                 \
+  do {                                                                                                           \
+    bool checkThrown = false;                                                                                    \
+    try {                                                                                                        \
+      (void)(expr);                                                                                              \
+    } catch (const std::exception& e) {                                                                          \
+      checkThrown = true;                                                                                        \
+      if (!std::strstr(e.what(), text))                                                                          \
+        check::fail(__FILE__, __LINE__,                                                                          \
+                    std::string("wrong message from " #expr ": '") + e.what() + "', expected '" + (text) + "'"); \
+    }                                                                                                            \
+    if (!checkThrown) check::fail(__FILE__, __LINE__, "nothing thrown by " #expr);                               \
   } while (0)
 
 #define TEST_MAIN() \

@@ -22,8 +22,8 @@ TEST(sizeClassesCoverAndWasteLittle) {
 }
 
 TEST(blocksAreAlignedAndWritable) {
-  for (size_t n : {size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{1000}, size_t{100000}, size_t{1} << 20, (size_t{2} << 20) - 1,
-                   size_t{2} << 20, size_t{5} << 20}) {
+  for (size_t n : {size_t{1}, size_t{63}, size_t{64}, size_t{65}, size_t{1000}, size_t{100000}, size_t{1} << 20,
+                   (size_t{2} << 20) - 1, size_t{2} << 20, size_t{5} << 20}) {
     auto* p = static_cast<char*>(alloc::acquire(n));
     CHECK_EQ(reinterpret_cast<uintptr_t>(p) % 64, 0u);
     std::memset(p, 1, n);
@@ -169,7 +169,10 @@ TEST(parallelForCoversOnceAndPropagatesErrors) {
     bool once = true;
     for (auto& h : hits) once &= h == 1;
     CHECK(once);
-    auto failing = [&] { parallelFor(1000, 1, [](int64_t b, int64_t) { FB_CHECK(b != 0, Value, "range %ld failed", static_cast<long>(b)); }); };
+    auto failing = [&] {
+      parallelFor(1000, 1,
+                  [](int64_t b, int64_t) { FB_CHECK(b != 0, Value, "range %ld failed", static_cast<long>(b)); });
+    };
     CHECK_THROWS((failing(), 0), "range 0 failed");
   }
   CHECK_THROWS((setNumThreads(0), 0), "set_num_threads expects a positive integer");

@@ -35,13 +35,15 @@ TEST(broadcastCopies) {
   for (int64_t i = 0; i < dst.numel(); ++i) CHECK_EQ(at(dst, i), atBroadcast(src, dst.sizes(), i));
   CHECK_THROWS((cpu::copyInto(src, dst), 0), "output with shape [3, 1] doesn't match the broadcast shape [2, 3, 5]");
   Tensor bad = emptyTensor(Dims{4}, DType::Float32);
-  CHECK_THROWS((cpu::copyInto(dst, bad), 0), "The size of tensor a (5) must match the size of tensor b (4) at non-singleton dimension 2");
+  CHECK_THROWS((cpu::copyInto(dst, bad), 0),
+               "The size of tensor a (5) must match the size of tensor b (4) at non-singleton dimension 2");
 }
 
 TEST(transposedCopiesOfAllWidths) {
   Random rng;
   for (DType t : {DType::UInt8, DType::BFloat16, DType::Float32, DType::Float64})
-    for (auto [rows, cols] : {std::pair<int64_t, int64_t>{64, 64}, {129, 70}, {8, 8}, {300, 17}, {7, 200}, {1000, 64}}) {
+    for (auto [rows, cols] :
+         {std::pair<int64_t, int64_t>{64, 64}, {129, 70}, {8, 8}, {300, 17}, {7, 200}, {1000, 64}}) {
       Tensor base = emptyTensor(Dims{2, cols, rows}, t);
       fillSmall(base, rng);
       Tensor src = applyGeometry(base, transposeGeometry(base, 1, 2)), dst = emptyTensor(Dims{2, rows, cols}, t);
@@ -71,8 +73,10 @@ TEST(largeCopiesWithOddEnds) {
 }
 
 TEST(conversionsOfSpecialValues) {
-  Tensor f = emptyTensor(Dims{6}, DType::Float32), u8 = emptyTensor(Dims{6}, DType::UInt8), b = emptyTensor(Dims{6}, DType::Bool);
-  Tensor i64 = emptyTensor(Dims{6}, DType::Int64), h = emptyTensor(Dims{6}, DType::Float16), i8 = emptyTensor(Dims{6}, DType::Int8);
+  Tensor f = emptyTensor(Dims{6}, DType::Float32), u8 = emptyTensor(Dims{6}, DType::UInt8),
+         b = emptyTensor(Dims{6}, DType::Bool);
+  Tensor i64 = emptyTensor(Dims{6}, DType::Int64), h = emptyTensor(Dims{6}, DType::Float16),
+         i8 = emptyTensor(Dims{6}, DType::Int8);
   float v[6] = {-1.9f, 300.7f, std::nanf(""), -0.0f, 1e30f, 0.4f};
   std::memcpy(f.data(), v, sizeof v);
   cpu::copyInto(i8, f);
@@ -82,7 +86,7 @@ TEST(conversionsOfSpecialValues) {
   CHECK_EQ(at(u8, 0), 255);
   CHECK_EQ(at(u8, 5), 0);
   cpu::copyInto(b, f);
-  CHECK_EQ(at(b, 2), 1);    // NaN is true
+  CHECK_EQ(at(b, 2), 1);  // NaN is true
   CHECK_EQ(at(b, 3), 0);
   cpu::copyInto(i64, f);
   CHECK_EQ(at(i64, 0), -1);
@@ -96,7 +100,8 @@ TEST(conversionsOfSpecialValues) {
 // The vector conversion to float16 and the scalar one agree bit for bit.
 TEST(halfKernelsMatchScalarCode) {
   Random rng;
-  Tensor f = emptyTensor(Dims{4099}, DType::Float32), h = emptyTensor(Dims{4099}, DType::Float16), back = emptyTensor(Dims{4099}, DType::Float32);
+  Tensor f = emptyTensor(Dims{4099}, DType::Float32), h = emptyTensor(Dims{4099}, DType::Float16),
+         back = emptyTensor(Dims{4099}, DType::Float32);
   for (int64_t i = 0; i < f.numel(); ++i) {
     auto bits = static_cast<uint32_t>(rng.next());
     if (i % 2) bits = (bits & 0x807fffffu) | (((bits >> 23) % 48 + 100) << 23);  // around float16's range
@@ -119,9 +124,11 @@ TEST(overlapIsRefused) {
   Tensor t = emptyTensor(Dims{8}, DType::Float32);
   cpu::fillWith(t, Scalar(0));
   CHECK_THROWS((cpu::copyInto(aliasTensor(t, Dims{7}, Dims{1}, 0), aliasTensor(t, Dims{7}, Dims{1}, 1)), 0),
-               "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location");
+               "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+               "memory location");
   Tensor e = aliasTensor(t, Dims{4}, Dims{0}, 0);
-  CHECK_THROWS((cpu::fillWith(e, Scalar(1)), 0), "unsupported operation: more than one element of the written-to tensor");
+  CHECK_THROWS((cpu::fillWith(e, Scalar(1)), 0),
+               "unsupported operation: more than one element of the written-to tensor");
 }
 
 TEST(fills) {

@@ -7,8 +7,8 @@ using namespace flambeau;
 // torch.manual_seed(1); torch.rand(3, 2)  (conformance/programs/random_streams.json)
 TEST(uniformFloatsArePyTorchs) {
   Generator g(1);
-  for (float expected : {0.7576315999031067f, 0.2793108820915222f, 0.40306925773620605f, 0.7346844673156738f, 0.029281556606292725f,
-                         0.7998586297035217f})
+  for (float expected : {0.7576315999031067f, 0.2793108820915222f, 0.40306925773620605f, 0.7346844673156738f,
+                         0.029281556606292725f, 0.7998586297035217f})
     CHECK_EQ(g.uniform24(), expected);
 }
 
@@ -47,7 +47,8 @@ TEST(stateRoundTrips) {
 
 TEST(damagedStatesAreRefused) {
   Generator g(1);
-  CHECK_THROWS(g.setState(std::vector<uint8_t>(10)), "Expected a CPUGeneratorImplState of size 5056 but found the input RNG state size to be 10");
+  CHECK_THROWS(g.setState(std::vector<uint8_t>(10)),
+               "Expected a CPUGeneratorImplState of size 5056 but found the input RNG state size to be 10");
   std::vector<uint8_t> bytes = g.state();
   bytes[17] = 0xff;  // next: far outside the state
   CHECK_THROWS(g.setState(bytes), "Invalid mt19937 state");

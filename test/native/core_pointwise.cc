@@ -1,4 +1,5 @@
-// The pointwise driver with hand-written kernels against naive loops: promotion, broadcasting, layouts, in place, errors.
+// The pointwise driver with hand-written kernels against naive loops: promotion, broadcasting, layouts, in place,
+// errors.
 #include "core/promotion.h"
 #include "cpu/drivers.h"
 #include "cpu/overlap.h"
@@ -17,7 +18,9 @@ template <int D>
 void fmaKernel(char* const* p, const int64_t* s, int64_t n, const double* attr) {
   auto t = static_cast<DType>(D);
   for (int64_t i = 0; i < n; ++i)
-    storeScalar(p[0] + i * s[0], t, Scalar(loadScalar(p[1] + i * s[1], t).toDouble() + attr[0] * loadScalar(p[2] + i * s[2], t).toDouble()));
+    storeScalar(
+        p[0] + i * s[0], t,
+        Scalar(loadScalar(p[1] + i * s[1], t).toDouble() + attr[0] * loadScalar(p[2] + i * s[2], t).toDouble()));
 }
 template <int D>
 void lessKernel(char* const* p, const int64_t* s, int64_t n, const double*) {
@@ -28,7 +31,8 @@ void lessKernel(char* const* p, const int64_t* s, int64_t n, const double*) {
 template <int D>
 void whereKernel(char* const* p, const int64_t* s, int64_t n, const double*) {
   auto t = static_cast<DType>(D);
-  for (int64_t i = 0; i < n; ++i) storeScalar(p[0] + i * s[0], t, loadScalar(*(p[1] + i * s[1]) ? p[2] + i * s[2] : p[3] + i * s[3], t));
+  for (int64_t i = 0; i < n; ++i)
+    storeScalar(p[0] + i * s[0], t, loadScalar(*(p[1] + i * s[1]) ? p[2] + i * s[2] : p[3] + i * s[3], t));
 }
 // Two outputs: sum and difference.
 template <int D>
@@ -41,10 +45,12 @@ void bothKernel(char* const* p, const int64_t* s, int64_t n, const double*) {
   }
 }
 
-#define ALL_DTYPES(k) {k<0>, k<1>, k<2>, k<3>, k<4>, k<5>, k<6>, k<7>, k<8>, k<9>}
+#define ALL_DTYPES(k) \
+  { k<0>, k<1>, k<2>, k<3>, k<4>, k<5>, k<6>, k<7>, k<8>, k<9> }
 const PointwiseSpec kFma{"fma", DTypeRule::Same, 2, 1, 1, 0, ALL_DTYPES(fmaKernel)};
 const PointwiseSpec kSub{"sub", DTypeRule::NumericOnly, 2, 1, 1, 0, ALL_DTYPES(fmaKernel)};
-const PointwiseSpec kAtan2{"atan2", DTypeRule::IntToFloat, 2, 1, 1, 0, {fmaKernel<0>, fmaKernel<1>, fmaKernel<2>, fmaKernel<3>}};
+const PointwiseSpec kAtan2{
+    "atan2", DTypeRule::IntToFloat, 2, 1, 1, 0, {fmaKernel<0>, fmaKernel<1>, fmaKernel<2>, fmaKernel<3>}};
 const PointwiseSpec kErf{"erfinv", DTypeRule::FloatOnly, 2, 1, 1, 0, {fmaKernel<0>, fmaKernel<1>}};
 const PointwiseSpec kLess{"lt", DTypeRule::Bool, 2, 1, 0, 0, ALL_DTYPES(lessKernel)};
 const PointwiseSpec kWhere{"where", DTypeRule::Same, 3, 1, 0, 1, ALL_DTYPES(whereKernel)};
@@ -75,7 +81,8 @@ TEST(anyLayoutsAndDtypes) {
   Random rng;
   for (int round = 0; round < 3000; ++round) {
     auto [sa, sb] = twoShapes(rng);
-    auto ta = static_cast<DType>(rng.below(kNumDTypes)), tb = rng.below(2) ? ta : static_cast<DType>(rng.below(kNumDTypes));
+    auto ta = static_cast<DType>(rng.below(kNumDTypes)),
+         tb = rng.below(2) ? ta : static_cast<DType>(rng.below(kNumDTypes));
     Tensor a = randomLayout(sa, ta, rng), b = randomLayout(sb, tb, rng);
     Operand in[2] = {a, b};
     Dims shape = broadcastShapes(sa, sb);
@@ -90,7 +97,8 @@ TEST(anyLayoutsAndDtypes) {
     Tensor less = cpu::pointwise(kLess, in);
     CHECK_EQ(less.dtype(), DType::Bool);
     same = true;
-    for (int64_t i = 0; i < less.numel(); ++i) same &= at(less, i) == (atBroadcast(a, shape, i) < atBroadcast(b, shape, i));
+    for (int64_t i = 0; i < less.numel(); ++i)
+      same &= at(less, i) == (atBroadcast(a, shape, i) < atBroadcast(b, shape, i));
     CHECK(same);
   }
 }
@@ -141,7 +149,8 @@ TEST(integersBecomeFloats) {
 }
 
 TEST(unsupportedDtypes) {
-  Tensor i = emptyTensor(Dims{3}, DType::Int64), b = emptyTensor(Dims{3}, DType::Bool), h = emptyTensor(Dims{3}, DType::Float16);
+  Tensor i = emptyTensor(Dims{3}, DType::Int64), b = emptyTensor(Dims{3}, DType::Bool),
+         h = emptyTensor(Dims{3}, DType::Float16);
   auto call = [](const PointwiseSpec& spec, Operand x, Operand y) {
     Operand in[2] = {x, y};
     return cpu::pointwise(spec, in, kOne);
@@ -168,7 +177,8 @@ TEST(conditions) {
   }
   Tensor f = emptyTensor(Dims{2}, DType::Float32);
   Operand bad[3] = {f, f, f};
-  CHECK_THROWS(cpu::pointwise(kWhere, bad), "where expected condition to be a boolean tensor, but got a tensor with dtype Float");
+  CHECK_THROWS(cpu::pointwise(kWhere, bad),
+               "where expected condition to be a boolean tensor, but got a tensor with dtype Float");
 }
 
 TEST(maskedFillKeepsTheDtypeOfSelf) {
@@ -180,12 +190,15 @@ TEST(maskedFillKeepsTheDtypeOfSelf) {
     };
   Tensor b = emptyTensor(Dims{4}, DType::Bool), f = emptyTensor(Dims{1}, DType::Float32);
   cpu::fillWith(b, Scalar(1));
-  Operand in[3] = {b, b, Scalar(10)}, tooLarge[3] = {f, emptyTensor({}, DType::Bool), f}, badMask[3] = {f, f, Scalar(1)};
+  Operand in[3] = {b, b, Scalar(10)}, tooLarge[3] = {f, emptyTensor({}, DType::Bool), f},
+          badMask[3] = {f, f, Scalar(1)};
   Tensor out = cpu::pointwise(spec, in);
   CHECK_EQ(out.dtype(), DType::Bool);
   CHECK_EQ(at(out, 3), 1);
-  CHECK_THROWS(cpu::pointwise(spec, tooLarge), "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with 1 dimension(s).");
-  CHECK_THROWS(cpu::pointwise(spec, badMask), "masked_fill_ only supports boolean masks, but got mask with dtype Float");
+  CHECK_THROWS(cpu::pointwise(spec, tooLarge),
+               "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with 1 dimension(s).");
+  CHECK_THROWS(cpu::pointwise(spec, badMask),
+               "masked_fill_ only supports boolean masks, but got mask with dtype Float");
 }
 
 TEST(inPlaceAndOut) {
@@ -193,12 +206,14 @@ TEST(inPlaceAndOut) {
   for (int round = 0; round < 1500; ++round) {
     auto [sa, sb] = twoShapes(rng);
     Dims shape = broadcastShapes(sa, sb);
-    auto tb = static_cast<DType>(rng.below(kNumDTypes)), ta = rng.below(2) ? tb : static_cast<DType>(rng.below(kNumDTypes));
+    auto tb = static_cast<DType>(rng.below(kNumDTypes)),
+         ta = rng.below(2) ? tb : static_cast<DType>(rng.below(kNumDTypes));
     Tensor self = randomLayout(shape, ta, rng, false), other = randomLayout(sb, tb, rng);
     Operand in[2] = {self, other};
     DType common = resultType(in);
     if (!canCast(common, ta)) {
-      CHECK_THROWS((cpu::pointwiseInto(kFma, in, kOne, {&self, 1}, false), 0), "can't be cast to the desired output type");
+      CHECK_THROWS((cpu::pointwiseInto(kFma, in, kOne, {&self, 1}, false), 0),
+                   "can't be cast to the desired output type");
       continue;
     }
     std::vector<double> expected;
@@ -214,23 +229,29 @@ TEST(inPlaceAndOut) {
 }
 
 TEST(intoErrors) {
-  Tensor f = emptyTensor(Dims{2}, DType::Float32), l = emptyTensor(Dims{2}, DType::Int64), m = emptyTensor(Dims{2, 2}, DType::Float32);
+  Tensor f = emptyTensor(Dims{2}, DType::Float32), l = emptyTensor(Dims{2}, DType::Int64),
+         m = emptyTensor(Dims{2, 2}, DType::Float32);
   cpu::fillWith(f, Scalar(1));
   cpu::fillWith(m, Scalar(1));
   cpu::fillWith(l, Scalar(1));
   Operand fl[2] = {l, f}, fm[2] = {f, m};
-  CHECK_THROWS((cpu::pointwiseInto(kFma, fl, kOne, {&l, 1}, false), 0), "result type Float can't be cast to the desired output type Long");
-  CHECK_THROWS((cpu::pointwiseInto(kFma, fm, kOne, {&f, 1}, false), 0), "output with shape [2] doesn't match the broadcast shape [2, 2]");
+  CHECK_THROWS((cpu::pointwiseInto(kFma, fl, kOne, {&l, 1}, false), 0),
+               "result type Float can't be cast to the desired output type Long");
+  CHECK_THROWS((cpu::pointwiseInto(kFma, fm, kOne, {&f, 1}, false), 0),
+               "output with shape [2] doesn't match the broadcast shape [2, 2]");
   Tensor out = emptyTensor(Dims{0}, DType::Float32);
   cpu::pointwiseInto(kFma, fm, kOne, {&out, 1}, true);
   CHECK_EQ(Dims(out.sizes()), (Dims{2, 2}));
   CHECK_EQ(at(out, 3), 2);
-  Tensor t = emptyTensor(Dims{5}, DType::Float32), low = aliasTensor(t, Dims{4}, Dims{1}, 0), high = aliasTensor(t, Dims{4}, Dims{1}, 1);
+  Tensor t = emptyTensor(Dims{5}, DType::Float32), low = aliasTensor(t, Dims{4}, Dims{1}, 0),
+         high = aliasTensor(t, Dims{4}, Dims{1}, 1);
   Operand lh[2] = {low, high};
-  CHECK_THROWS((cpu::pointwiseInto(kFma, lh, kOne, {&low, 1}, false), 0), "unsupported operation: some elements of the input tensor");
+  CHECK_THROWS((cpu::pointwiseInto(kFma, lh, kOne, {&low, 1}, false), 0),
+               "unsupported operation: some elements of the input tensor");
   Tensor e = aliasTensor(t, Dims{4}, Dims{0}, 0);
   Operand el[2] = {e, low};
-  CHECK_THROWS((cpu::pointwiseInto(kFma, el, kOne, {&e, 1}, false), 0), "unsupported operation: more than one element of the written-to tensor");
+  CHECK_THROWS((cpu::pointwiseInto(kFma, el, kOne, {&e, 1}, false), 0),
+               "unsupported operation: more than one element of the written-to tensor");
   // Two aliases of one tensor through the fast path.
   cpu::fillWith(t, Scalar(3));
   Tensor alias = aliasTensor(t, Dims{5}, Dims{1}, 0);

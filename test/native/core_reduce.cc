@@ -1,4 +1,5 @@
-// The reduction driver with hand-written kernels against naive loops: every choice of dims, layouts, dtypes, long inputs.
+// The reduction driver with hand-written kernels against naive loops: every choice of dims, layouts, dtypes, long
+// inputs.
 #include <algorithm>
 #include <limits>
 
@@ -65,7 +66,8 @@ struct Max {
     k.inner = [](void* s, const char* in, int64_t stride, int64_t n, int64_t index, const double*) {
       for (int64_t i = 0; i < n; ++i) take(*static_cast<State*>(s), get<T>(in + i * stride), index + i);
     };
-    k.outer = [](void* s, const char* in, int64_t col, int64_t width, int64_t row, int64_t n, int64_t index, const double*) {
+    k.outer = [](void* s, const char* in, int64_t col, int64_t width, int64_t row, int64_t n, int64_t index,
+                 const double*) {
       for (int64_t i = 0; i < n; ++i)
         for (int64_t c = 0; c < width; ++c) take(static_cast<State*>(s)[c], get<T>(in + i * row + c * col), index + i);
     };
@@ -118,8 +120,8 @@ ReductionSpec argmaxSpec() {
 
 const double kSum[1] = {0}, kMean[1] = {1};
 
-Tensor reduceOne(const ReductionSpec& spec, const Tensor& t, std::optional<IntSpan> dims, bool keepdim, std::optional<DType> dtype = {},
-                 const double* attr = kSum) {
+Tensor reduceOne(const ReductionSpec& spec, const Tensor& t, std::optional<IntSpan> dims, bool keepdim,
+                 std::optional<DType> dtype = {}, const double* attr = kSum) {
   Tensor out;
   cpu::reduce(spec, t, dims, keepdim, dtype, {attr, 1}, {&out, 1});
   return out;
@@ -209,7 +211,8 @@ TEST(longReductionsStayAccurateAndIndependentOfThreads) {
   struct Case {
     Dims shape, dims;
   };
-  for (const Case& c : {Case{{3000001}, {0}}, {{3, 400000}, {1}}, {{300000, 7}, {0}}, {{2, 90000, 5}, {1}}, {{70, 30, 300}, {0, 2}}}) {
+  for (const Case& c :
+       {Case{{3000001}, {0}}, {{3, 400000}, {1}}, {{300000, 7}, {0}}, {{2, 90000, 5}, {1}}, {{70, 30, 300}, {0, 2}}}) {
     Tensor t = emptyTensor(c.shape, DType::Float32);
     Random rng;
     for (int64_t i = 0; i < t.numel(); ++i) t.ptr<float>()[i] = static_cast<float>(rng.below(1000)) * 0.001f + 0.1f;
@@ -238,8 +241,9 @@ TEST(dtypeRules) {
   CHECK_EQ(at(reduceOne(sum, b, {}, false), 0), 5);
   CHECK_EQ(reduceOne(sum, i, {}, false, DType::Float64).dtype(), DType::Float64);
   CHECK_EQ(at(reduceOne(mean, i, {}, false, DType::Float32, kMean), 0), 3);
-  CHECK_THROWS(reduceOne(mean, i, {}, false, {}, kMean),
-               "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: Int");
+  CHECK_THROWS(
+      reduceOne(mean, i, {}, false, {}, kMean),
+      "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: Int");
   // An integer dtype is a wrapped int64 sum; bool asks for any true element.
   cpu::fillWith(i, Scalar(100));
   Tensor narrow = reduceOne(sum, i, {}, false, DType::Int8);
@@ -267,7 +271,9 @@ TEST(emptyInputs) {
     cpu::reduce(amax, t, dims, false, {}, kSum, outs);
     return 0;
   };
-  CHECK_THROWS(max({}), "amax(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+  CHECK_THROWS(max({}),
+               "amax(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+               "the 'dim' argument.");
   CHECK_THROWS(max(IntSpan(zero)), "amax(): Expected reduction dim 0 to have non-zero size.");
   max(IntSpan(one));
   CHECK_EQ(Dims(outs[0].sizes()), (Dims{0}));
@@ -280,7 +286,8 @@ TEST(scalarsAndBadDims) {
   CHECK_EQ(at(reduceOne(sum, t, IntSpan(last), true), 0), 2.5);
   Tensor m = emptyTensor(Dims{2, 2}, DType::Float32);
   CHECK_THROWS(reduceOne(sum, m, IntSpan(twice), false), "dim 0 appears multiple times in the list of dims");
-  CHECK_THROWS(reduceOne(sum, m, IntSpan(far), false), "Dimension out of range (expected to be in range of [-2, 1], but got 3)");
+  CHECK_THROWS(reduceOne(sum, m, IntSpan(far), false),
+               "Dimension out of range (expected to be in range of [-2, 1], but got 3)");
 }
 
 TEST_MAIN()

@@ -18,21 +18,23 @@ TEST(promotionIsPyTorchsTable) {
   for (int a = 0; a < kNumDTypes; ++a)
     for (int b = 0; b < kNumDTypes; ++b) {
       auto ta = static_cast<DType>(a), tb = static_cast<DType>(b), j = promoteTypes(ta, tb);
-      CHECK_EQ(j, promoteTypes(tb, ta));            // commutative
-      CHECK_EQ(promoteTypes(j, ta), j);             // an upper bound
-      if (a == b) CHECK_EQ(j, ta);                  // idempotent
-      CHECK(canCast(ta, j) || j == DType::Bool);    // and storable
+      CHECK_EQ(j, promoteTypes(tb, ta));          // commutative
+      CHECK_EQ(promoteTypes(j, ta), j);           // an upper bound
+      if (a == b) CHECK_EQ(j, ta);                // idempotent
+      CHECK(canCast(ta, j) || j == DType::Bool);  // and storable
     }
 }
 
 TEST(resultTypeRanksDimensionedTensorsFirst) {
-  Tensor f32 = emptyTensor(Dims{2}, DType::Float32), i32 = emptyTensor(Dims{2}, DType::Int32), b = emptyTensor(Dims{2}, DType::Bool);
-  Tensor zeroF64 = emptyTensor({}, DType::Float64), zeroI64 = emptyTensor({}, DType::Int64), i8 = emptyTensor(Dims{3}, DType::Int8);
+  Tensor f32 = emptyTensor(Dims{2}, DType::Float32), i32 = emptyTensor(Dims{2}, DType::Int32),
+         b = emptyTensor(Dims{2}, DType::Bool);
+  Tensor zeroF64 = emptyTensor({}, DType::Float64), zeroI64 = emptyTensor({}, DType::Int64),
+         i8 = emptyTensor(Dims{3}, DType::Int8);
   auto type = [](std::initializer_list<Operand> l) { return resultType({l.begin(), l.size()}); };
-  CHECK_EQ(type({f32, zeroF64}), DType::Float32);          // same kind: the 0-d tensor has no say
-  CHECK_EQ(type({i32, zeroF64}), DType::Float64);          // higher kind: it decides
+  CHECK_EQ(type({f32, zeroF64}), DType::Float32);  // same kind: the 0-d tensor has no say
+  CHECK_EQ(type({i32, zeroF64}), DType::Float64);  // higher kind: it decides
   CHECK_EQ(type({i8, zeroI64}), DType::Int8);
-  CHECK_EQ(type({i32, Scalar(2.5)}), DType::Float32);      // default dtype
+  CHECK_EQ(type({i32, Scalar(2.5)}), DType::Float32);  // default dtype
   CHECK_EQ(type({i8, Scalar(300)}), DType::Int8);
   CHECK_EQ(type({b, Scalar(1)}), DType::Int64);
   CHECK_EQ(type({b, Scalar(true)}), DType::Bool);
@@ -77,9 +79,11 @@ TEST(inferSizeResolvesOneHole) {
 
 TEST(creationChecksSizes) {
   CHECK_THROWS(emptyTensor(Dims{2, -1}, DType::Float32), "Trying to create tensor with negative dimension -1: [2, -1]");
-  CHECK_THROWS(emptyTensor(Dims{int64_t{1} << 40, int64_t{1} << 40}, DType::Float32), "Storage size calculation overflowed");
+  CHECK_THROWS(emptyTensor(Dims{int64_t{1} << 40, int64_t{1} << 40}, DType::Float32),
+               "Storage size calculation overflowed");
   CHECK_THROWS(emptyTensor(Dims{int64_t{1} << 62}, DType::Float32), "Storage size calculation overflowed");
-  CHECK_THROWS(emptyTensor(Dims{int64_t{1} << 55}, DType::Float32), "DefaultCPUAllocator: can't allocate memory: you tried to allocate");
+  CHECK_THROWS(emptyTensor(Dims{int64_t{1} << 55}, DType::Float32),
+               "DefaultCPUAllocator: can't allocate memory: you tried to allocate");
   CHECK_THROWS(emptyStrided(Dims{2}, Dims{-1}, DType::Float32), "Negative strides are not supported");
   CHECK_THROWS(emptyTensor(Dims{1}, DType::Float32, Device{DeviceType::CUDA, 0}), "cannot allocate on device cuda:0");
   Tensor empty = emptyTensor(Dims{0, int64_t{1} << 60, 16}, DType::Float64);
@@ -131,7 +135,7 @@ TEST(halfTypesRoundToNearestEven) {
   CHECK_EQ(fromFloat16(0x0001), 0x1p-24f);
   CHECK_EQ(toFloat16(65519.0f), 0x7bffu);
   CHECK_EQ(toFloat16(65520.0f), 0x7c00u);
-  CHECK_EQ(toFloat16(1.0f + 0x1p-11f), 0x3c00u);         // tie: to even
+  CHECK_EQ(toFloat16(1.0f + 0x1p-11f), 0x3c00u);  // tie: to even
   CHECK_EQ(toFloat16(1.0f + 3 * 0x1p-11f), 0x3c02u);
   CHECK_EQ(toBFloat16(1.0f + 0x1p-8f), 0x3f80u);
   CHECK_EQ(toBFloat16(1.0f + 3 * 0x1p-8f), 0x3f82u);
@@ -150,8 +154,9 @@ TEST(borrowedMemoryIsGivenBack) {
   static int released = 0;
   float data[4] = {1, 2, 3, 4};
   {
-    Tensor t(TensorImpl::create(Storage::borrow(data, sizeof data, [](void* n) { ++*static_cast<int*>(n); }, &released), DType::Float32,
-                                Dims{4}, Dims{1}, 0));
+    Tensor t(TensorImpl::create(Storage::borrow(
+                                    data, sizeof data, [](void* n) { ++*static_cast<int*>(n); }, &released),
+                                DType::Float32, Dims{4}, Dims{1}, 0));
     Tensor v = aliasTensor(t, Dims{2}, Dims{1}, 2);
     t = Tensor();
     CHECK_EQ(released, 0);

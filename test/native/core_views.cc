@@ -75,11 +75,15 @@ TEST(expansion) {
   CHECK_EQ(read(t, expandGeometry(t, Dims{3, 2})), (Values{0, 0, 1, 1, 2, 2}));
   CHECK_EQ(expandGeometry(t, Dims{2, -1, 4}).sizes, (Dims{2, 3, 4}));
   CHECK_EQ(expandGeometry(t, Dims{2, -1, 4}).strides, (Dims{0, 1, 0}));
-  CHECK_THROWS(expandGeometry(t, Dims{4, 1}), "The expanded size of the tensor (4) must match the existing size (3) at non-singleton dimension 0");
-  CHECK_THROWS(expandGeometry(t, Dims{3}), "the number of sizes provided (1) must be greater or equal to the number of dimensions in the tensor (2)");
+  CHECK_THROWS(expandGeometry(t, Dims{4, 1}),
+               "The expanded size of the tensor (4) must match the existing size (3) at non-singleton dimension 0");
+  CHECK_THROWS(
+      expandGeometry(t, Dims{3}),
+      "the number of sizes provided (1) must be greater or equal to the number of dimensions in the tensor (2)");
   CHECK_THROWS(expandGeometry(t, Dims{-1, 3, 1}), "isn't allowed in a leading, non-existing dimension 0");
   CHECK_EQ(expandGeometry(t, Dims{3, 0}).sizes, (Dims{3, 0}));
-  CHECK_THROWS(applyGeometry(t, expandGeometry(t, Dims{int64_t{1} << 40, int64_t{1} << 40, 3, 1})), "numel: integer multiplication overflow");
+  CHECK_THROWS(applyGeometry(t, expandGeometry(t, Dims{int64_t{1} << 40, int64_t{1} << 40, 3, 1})),
+               "numel: integer multiplication overflow");
 }
 
 TEST(selectionAndSlices) {

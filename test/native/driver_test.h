@@ -27,7 +27,9 @@ inline int64_t offsetOf(const Tensor& t, int64_t i) {
   }
   return offset;
 }
-inline char* address(const Tensor& t, int64_t i) { return t.ptr<char>() + offsetOf(t, i) * static_cast<int64_t>(itemSize(t.dtype())); }
+inline char* address(const Tensor& t, int64_t i) {
+  return t.ptr<char>() + offsetOf(t, i) * static_cast<int64_t>(itemSize(t.dtype()));
+}
 /// Element i in row-major order.
 inline double at(const Tensor& t, int64_t i) { return loadScalar(address(t, i), t.dtype()).toDouble(); }
 /// Element of `t` that index i of the broadcast `shape` reads.
@@ -44,7 +46,8 @@ inline double atBroadcast(const Tensor& t, IntSpan shape, int64_t i) {
 
 /// Small whole numbers: exact in every dtype.
 inline void fillSmall(const Tensor& t, Random& rng) {
-  for (int64_t i = 0; i < t.numel(); ++i) storeScalar(address(t, i), t.dtype(), Scalar(rng.below(t.dtype() == DType::Bool ? 2 : 6)));
+  for (int64_t i = 0; i < t.numel(); ++i)
+    storeScalar(address(t, i), t.dtype(), Scalar(rng.below(t.dtype() == DType::Bool ? 2 : 6)));
 }
 
 /// A tensor of that shape in one of several layouts: contiguous, permuted, sliced with steps, offset, expanded.
@@ -53,11 +56,14 @@ inline Tensor randomLayout(Dims shape, DType dtype, Random& rng, bool mayExpand 
   size_t n = shape.size();
   switch (rng.below(n == 0 ? 1 : 5)) {
     case 0:
-    default: t = emptyTensor(shape, dtype); break;
+    default:
+      t = emptyTensor(shape, dtype);
+      break;
     case 1: {  // permuted memory order
       Dims order;
       for (size_t d = 0; d < n; ++d) order.push_back(static_cast<int64_t>(d));
-      for (size_t d = n; d-- > 1;) std::swap(order[d], order[static_cast<size_t>(rng.below(static_cast<int64_t>(d) + 1))]);
+      for (size_t d = n; d-- > 1;)
+        std::swap(order[d], order[static_cast<size_t>(rng.below(static_cast<int64_t>(d) + 1))]);
       Dims permuted(n), back(n);
       for (size_t d = 0; d < n; ++d) {
         permuted[d] = shape[static_cast<size_t>(order[d])];

@@ -30,35 +30,73 @@ struct Boolean {
 
 template <int D>
 struct TypeOf;
-template <> struct TypeOf<0> { using type = float; };
-template <> struct TypeOf<1> { using type = double; };
-template <> struct TypeOf<2> { using type = Half; };
-template <> struct TypeOf<3> { using type = BFloat; };
-template <> struct TypeOf<4> { using type = int8_t; };
-template <> struct TypeOf<5> { using type = int16_t; };
-template <> struct TypeOf<6> { using type = int32_t; };
-template <> struct TypeOf<7> { using type = int64_t; };
-template <> struct TypeOf<8> { using type = uint8_t; };
-template <> struct TypeOf<9> { using type = Boolean; };
+template <>
+struct TypeOf<0> {
+  using type = float;
+};
+template <>
+struct TypeOf<1> {
+  using type = double;
+};
+template <>
+struct TypeOf<2> {
+  using type = Half;
+};
+template <>
+struct TypeOf<3> {
+  using type = BFloat;
+};
+template <>
+struct TypeOf<4> {
+  using type = int8_t;
+};
+template <>
+struct TypeOf<5> {
+  using type = int16_t;
+};
+template <>
+struct TypeOf<6> {
+  using type = int32_t;
+};
+template <>
+struct TypeOf<7> {
+  using type = int64_t;
+};
+template <>
+struct TypeOf<8> {
+  using type = uint8_t;
+};
+template <>
+struct TypeOf<9> {
+  using type = Boolean;
+};
 
 // Storage to number: half types widen to float, bool to 0 or 1.
 template <class T>
 inline auto widen(T v) {
-  if constexpr (std::is_same_v<T, Half>) return fromFloat16(v.bits);
-  else if constexpr (std::is_same_v<T, BFloat>) return fromBFloat16(v.bits);
-  else if constexpr (std::is_same_v<T, Boolean>) return static_cast<uint8_t>(v.bits != 0);
-  else return v;
+  if constexpr (std::is_same_v<T, Half>)
+    return fromFloat16(v.bits);
+  else if constexpr (std::is_same_v<T, BFloat>)
+    return fromBFloat16(v.bits);
+  else if constexpr (std::is_same_v<T, Boolean>)
+    return static_cast<uint8_t>(v.bits != 0);
+  else
+    return v;
 }
 
 // Number to storage.
 template <class T, class N>
 inline T narrow(N n) {
-  if constexpr (std::is_same_v<T, Half>) return {toFloat16(static_cast<float>(n))};
-  else if constexpr (std::is_same_v<T, BFloat>) return {toBFloat16(static_cast<float>(n))};
-  else if constexpr (std::is_same_v<T, Boolean>) return {static_cast<uint8_t>(n != 0)};
+  if constexpr (std::is_same_v<T, Half>)
+    return {toFloat16(static_cast<float>(n))};
+  else if constexpr (std::is_same_v<T, BFloat>)
+    return {toBFloat16(static_cast<float>(n))};
+  else if constexpr (std::is_same_v<T, Boolean>)
+    return {static_cast<uint8_t>(n != 0)};
   else if constexpr (std::is_floating_point_v<N> && std::is_integral_v<T> && sizeof(T) < 4)
     return static_cast<T>(static_cast<int32_t>(n));  // small integers wrap, as PyTorch's do
-  else return static_cast<T>(n);
+  else
+    return static_cast<T>(n);
 }
 
 template <class S, class D>
@@ -76,7 +114,8 @@ void convertContiguous(char* dstBytes, const char* srcBytes, int64_t n) {
     }
     if constexpr (std::is_same_v<S, float> && std::is_same_v<D, Half>) {
       for (; i + 8 <= n; i += 8)
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
     }
 #endif
     if constexpr (std::is_same_v<S, Boolean>) {
@@ -107,7 +146,8 @@ void copyStrided(char* dst, int64_t dstStride, const char* src, int64_t srcStrid
     auto* out = reinterpret_cast<T*>(dst);
     for (int64_t i = 0; i < n; ++i) out[i] = *reinterpret_cast<const T*>(src + i * srcStride);
   } else {
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(dst + i * dstStride) = *reinterpret_cast<const T*>(src + i * srcStride);
+    for (int64_t i = 0; i < n; ++i)
+      *reinterpret_cast<T*>(dst + i * dstStride) = *reinterpret_cast<const T*>(src + i * srcStride);
   }
 }
 
@@ -143,7 +183,8 @@ inline void transposeBlock(char* dst, int64_t dstRow, const char* src, int64_t s
 }
 
 template <class T>
-void transposeScalar(char* dst, int64_t dstRow, const char* src, int64_t srcRow, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
+void transposeScalar(char* dst, int64_t dstRow, const char* src, int64_t srcRow, int64_t i0, int64_t i1, int64_t j0,
+                     int64_t j1) {
   constexpr int64_t item = sizeof(T);
   for (int64_t i = i0; i < i1; ++i)
     for (int64_t j = j0; j < j1; ++j)
@@ -161,7 +202,8 @@ void transposeTile(char* dst, int64_t dstRow, const char* src, int64_t srcRow, i
   int64_t fullRows = rows / N * N, fullCols = cols / N * N;
   if constexpr (sizeof(T) >= 2) {
     for (int64_t i = 0; i < fullRows; i += N)
-      for (int64_t j = 0; j < fullCols; j += N) transposeBlock<T, N>(dst + i * dstRow + j * item, dstRow, src + j * srcRow + i * item, srcRow);
+      for (int64_t j = 0; j < fullCols; j += N)
+        transposeBlock<T, N>(dst + i * dstRow + j * item, dstRow, src + j * srcRow + i * item, srcRow);
   } else {
     fullRows = fullCols = 0;
   }
