@@ -44,8 +44,13 @@ export function merge<O extends object>(
 export type Size1 = number | readonly [number];
 export type Size2 = number | readonly [number, number];
 export function ntuple(x: number | readonly number[], n: number, what: string): number[] {
-  const list = typeof x === 'number' ? Array.from({ length: n }, () => x) : [...x];
-  if (list.length !== n) throw new ValueError(`${what} must be a number or ${n} numbers, got [${list.join(', ')}]`);
+  const list =
+    typeof x === 'number' ? Array.from({ length: n }, () => x) : Array.isArray(x) ? [...(x as number[])] : null;
+  if (list === null || list.length !== n || list.some((v) => typeof v !== 'number')) {
+    throw new ValueError(
+      `${what} must be a number or ${n} numbers, got ${list === null ? String(x) : `[${list.join(', ')}]`}`,
+    );
+  }
   return list;
 }
 

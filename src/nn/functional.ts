@@ -3,6 +3,7 @@
 import type { Tensor } from '../tensor/tensor.js';
 import { arange } from '../tensor/create.js';
 import { ShapeError, ValueError } from '../tensor/errors.js';
+import { checkTensor } from '../tensor/args.js';
 import * as ops from '../../generated/ts/functions.js';
 import { padSpatial, samePads } from './padding.js';
 import { merge, ntuple, type Rest, type Size1, type Size2 } from './args.js';
@@ -105,6 +106,7 @@ export function conv2d(
   });
   const stride = ntuple(o.stride, 2, 'stride');
   const dilation = ntuple(o.dilation, 2, 'dilation');
+  checkTensor('conv2d', weight);
   if (weight.ndim !== 4)
     throw new ShapeError(
       `Expected 4-dimensional weight for conv2d, but got weight of size: [${weight.shape.join(', ')}]`,
@@ -138,6 +140,7 @@ export function conv1d(
   });
   const stride = ntuple(o.stride, 1, 'stride');
   const dilation = ntuple(o.dilation, 1, 'dilation');
+  checkTensor('conv1d', weight);
   if (weight.ndim !== 3)
     throw new ShapeError(
       `Expected 3-dimensional weight for conv1d, but got weight of size: [${weight.shape.join(', ')}]`,
@@ -236,6 +239,10 @@ export function avgPool2d(
 }
 /** Means over windows chosen so that the output has `outputSize` (null keeps a size). */
 export function adaptiveAvgPool2d(input: Tensor, outputSize: number | readonly [number | null, number | null]): Tensor {
+  checkTensor('adaptiveAvgPool2d', input);
+  if (typeof outputSize !== 'number' && !Array.isArray(outputSize)) {
+    throw new ValueError(`adaptiveAvgPool2d(): outputSize must be a number or two numbers, got ${String(outputSize)}`);
+  }
   const wanted = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
   const spatial = input.shape.slice(-2);
   return ops.adaptiveAvgPool2d(
@@ -258,6 +265,7 @@ export function dropout(input: Tensor, ...rest: Rest<[p: number, training: boole
 }
 /** Rows of `weight` [num, dim] chosen by integer `input`: shape [...input.shape, dim]. */
 export function embedding(input: Tensor, weight: Tensor, options: { paddingIdx?: number | null } = {}): Tensor {
+  checkTensor('embedding', weight);
   const n = weight.shape[0]!;
   const p = options.paddingIdx ?? null;
   if (p !== null && (p < -n || p >= n)) throw new ValueError('Padding_idx must be within num_embeddings');
@@ -290,6 +298,7 @@ export function batchNorm(
   runningVar: Tensor | null,
   o: BatchNormOptions = {},
 ): Tensor {
+  checkTensor('batchNorm', input);
   const training = o.training ?? false;
   if (training) {
     const perChannel = input.numel() / Math.max(1, input.shape[1] ?? 1);
@@ -318,6 +327,7 @@ export interface LossOptions {
   reduction?: Reduction;
 }
 function sameSize(op: string, input: Tensor, target: Tensor): void {
+  checkTensor(op, input);
   if (input.isSameSize(target)) return;
   process.emitWarning(
     `Using a target size (torch.Size([${target.shape.join(', ')}])) that is different to the input size (torch.Size([${input.shape.join(', ')}])). ` +
@@ -371,6 +381,7 @@ export function binaryCrossEntropy(
   target: Tensor,
   o: LossOptions & { weight?: Tensor | null } = {},
 ): Tensor {
+  checkTensor('binaryCrossEntropy', input);
   checkReduction('binaryCrossEntropy', o.reduction ?? 'mean');
   if (!input.isSameSize(target)) {
     throw new ShapeError(
@@ -386,6 +397,7 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   o: LossOptions & { weight?: Tensor | null; posWeight?: Tensor | null } = {},
 ): Tensor {
+  checkTensor('binaryCrossEntropyWithLogits', input);
   checkReduction('binaryCrossEntropyWithLogits', o.reduction ?? 'mean');
   if (!input.isSameSize(target)) {
     throw new ShapeError(
