@@ -5,7 +5,8 @@ import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
 import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lRead, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, linearize } from './indexing.js';
-import { type Lowering, type NodeRule, type View, broadcastIndex } from './lowering.js';
+import { broadcastIndex } from './lower_util.js';
+import { type Lowering, type NodeRule, type View } from './lowering.js';
 import { type Attrs, strided, wrapAxis } from './views.js';
 import { isFloat } from './typing.js';
 

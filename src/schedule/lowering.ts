@@ -1,10 +1,9 @@
 // Op graph → defs (maps, reductions, library steps). Driven by the op table: a pointwise or reduction op needs no code here; the few ops
 // that are index arithmetic or data-dependent loads are in lower_ops.ts; everything else becomes a library step.
 import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
-import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { addDims, productOf, sameDim } from '../ir/dim.js';
 import { resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
-import { type Expr, parseExpr } from '../ir/scalar.js';
 import { type Def, type How, type Lowered, type Reduce, type Step, type StepInput, type StepTensor } from './defs.js';
 import { computeType } from './dtype.js';
 import { type LExpr, bound, lConst, lCvt, lIota, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
@@ -13,7 +12,6 @@ import {
   ZERO,
   axesOf,
   coefficient,
-  constantOf,
   hasDivision,
   ixAxis,
   ixDim,
@@ -22,6 +20,17 @@ import {
   linearize,
   newAxis,
 } from './indexing.js';
+import {
+  broadcastIndex,
+  clean,
+  dimOf,
+  expandReduced,
+  isIdentity,
+  isSum,
+  pick,
+  sameShapeDims,
+  scalarOf,
+} from './lower_util.js';
 import { Attrs, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
 
@@ -36,20 +45,10 @@ export interface View {
   readonly at: (idx: readonly Index[]) => LExpr;
 }
 
-const parsed = new Map<string, Expr>();
-export function scalarOf(text: string): Expr {
-  let e = parsed.get(text);
-  if (!e) parsed.set(text, (e = parseExpr(text)));
-  return e;
-}
-
-/** Position in an operand that is broadcast to a result. */
-export function broadcastIndex(idx: readonly Index[], operand: readonly Dim[]): readonly Index[] {
-  const skip = idx.length - operand.length;
-  return operand.map((e, d) => (sameDim(e, 1) ? ZERO : idx[d + skip]!));
-}
-
 const OPERANDS: ReadonlySet<Param['type']> = new Set(['Tensor', 'Tensor?', 'Tensor[]', 'Tensor?[]', 'Operand']);
+
+/** Ops that the library computes with a relu on the way out. */
+const EPILOGUES: ReadonlySet<string> = new Set(['linear', 'convolution']);
 
 export class Lowering {
   readonly values = new Map<Value, View>();
@@ -577,49 +576,3 @@ export class Lowering {
     };
   }
 }
-
-/** Ops that the library computes with a relu on the way out. */
-const EPILOGUES: ReadonlySet<string> = new Set(['linear', 'convolution']);
-
-function pick(names: readonly string[], values: readonly LExpr[], name: string): Binding<LExpr> | undefined {
-  const at = names.indexOf(name);
-  return at < 0 ? undefined : bound(values[at]!);
-}
-function isSum(info: ReductionInfo): boolean {
-  const s = info.state[0];
-  return (
-    info.state.length === 1 &&
-    s !== undefined &&
-    s.init === 0 &&
-    [`(add ${s.name} x)`, `(add x ${s.name})`].includes(info.combine[0]!)
-  );
-}
-/** Position of a result's element in the reduced tensor, whose reduced dimensions all have extent 1. */
-function expandReduced(idx: readonly Index[], shape: readonly Dim[], r: Pick<Reduce, 'inShape' | 'reduced'>): Index[] {
-  if (shape.length === r.inShape.length) return r.inShape.map((_, d) => (r.reduced[d] ? ZERO : idx[d]!));
-  let k = 0;
-  return r.inShape.map((_, d) => (r.reduced[d] ? ZERO : idx[k++]!));
-}
-const sameShapeDims = (a: readonly Dim[], b: readonly Dim[]): boolean =>
-  sameShape(a, b) || sameDim(productOf(a), productOf(b));
-function isIdentity(idx: readonly Index[], shape: readonly Dim[]): boolean {
-  // Row-major order is the same: consecutive axes in order.
-  const at = linearize(idx, shape);
-  const axes = [...axesOf(at)].sort((p, q) => p.id - q.id);
-  let want: Dim = 1;
-  for (let k = axes.length - 1; k >= 0; k--) {
-    const c = coefficient(at, axes[k]!);
-    if (c === null || ixSub(c, ixDim(want)).terms.length > 0) return false;
-    want = productOf([want, axes[k]!.extent]);
-  }
-  return sameDim(want, productOf(shape)) && !hasDivision(at);
-}
-/** An index without axes as an extent. */
-export function dimOf(i: Index): Dim | null {
-  const c = constantOf(i);
-  if (c !== null) return c;
-  const terms = i.terms.map((t) => ({ coef: t.coef, symbols: t.atoms.map((a) => (a.k === 'sym' ? a.name : '')) }));
-  return terms.some((t) => t.symbols.includes('')) ? null : { terms };
-}
-/** Identifiers for generated text: letters, digits and underscores only. */
-export const clean = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 40);
