@@ -9,7 +9,7 @@ import { emitTs } from './emitters/ts_ops.js';
 import { emitDocs } from './emitters/docs.js';
 
 const ops = await loadOps();
-writeGenerated('native/support.h', render('native/support.h', {}));
+for (const header of ['support', 'saved']) writeGenerated(`native/${header}.h`, render(`native/${header}.h`, {}));
 emitTerm();
 emitOps(ops);
 emitKernels(ops);

@@ -277,7 +277,7 @@ function publicWithNode(op: Op): string {
   const lines = [`${returnType(sig)} ${op.name}(${paramList(sig)}) {`];
   if (mutates) lines.push(`  autograd::checkInplace(${mutates}, "${op.name}");`);
   lines.push(`  if (!(${anyRequires(op)})) {`);
-  if (isView) lines.push(`    Tensor out = ${below};`, '    if (autograd::gradEnabled()) autograd::setView(out, self);', '    return out;');
+  if (isView) lines.push(`    Tensor out = ${below};`, '    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);', '    return out;');
   else lines.push(`    return ${below};`);
   lines.push('  }');
   lines.push(...nodeSetup(op, mutates !== undefined));

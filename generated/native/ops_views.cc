@@ -554,7 +554,7 @@ namespace ops {
 Tensor alias(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::alias(self);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<AliasBackward0>();
@@ -569,7 +569,7 @@ Tensor alias(const Tensor& self) {
 Tensor asStrided(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::asStrided(self, size, stride, storageOffset);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<AsStridedBackward0>();
@@ -594,7 +594,7 @@ Tensor detach(const Tensor& self) {
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::diagonal(self, offset, dim1, dim2);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<DiagonalBackward0>();
@@ -612,7 +612,7 @@ Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) 
 Tensor expand(const Tensor& self, IntSpan size) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::expand(self, size);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<ExpandBackward0>();
@@ -657,7 +657,7 @@ Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
 Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::narrow(self, dim, start, length);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<NarrowBackward0>();
@@ -674,7 +674,7 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
 Tensor permute(const Tensor& self, IntSpan dims) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::permute(self, dims);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<PermuteBackward0>();
@@ -704,7 +704,7 @@ Tensor reshape(const Tensor& self, IntSpan shape) {
 Tensor select(const Tensor& self, int64_t dim, int64_t index) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::select(self, dim, index);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<SelectBackward0>();
@@ -721,7 +721,7 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
 Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::slice(self, dim, start, end, step);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<SliceBackward0>();
@@ -745,7 +745,7 @@ TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim) {
 Tensor squeeze(const Tensor& self, std::optional<IntSpan> dim) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::squeeze(self, dim);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<SqueezeBackward0>();
@@ -760,7 +760,7 @@ Tensor squeeze(const Tensor& self, std::optional<IntSpan> dim) {
 Tensor t(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::t(self);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<TBackward0>();
@@ -775,7 +775,7 @@ Tensor t(const Tensor& self) {
 Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::transpose(self, dim0, dim1);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<TransposeBackward0>();
@@ -795,7 +795,7 @@ TensorList unbind(const Tensor& self, int64_t dim) {
 Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::unfold(self, dimension, size, step);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<UnfoldBackward0>();
@@ -813,7 +813,7 @@ Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step)
 Tensor unsqueeze(const Tensor& self, int64_t dim) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::unsqueeze(self, dim);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<UnsqueezeBackward0>();
@@ -828,7 +828,7 @@ Tensor unsqueeze(const Tensor& self, int64_t dim) {
 Tensor view(const Tensor& self, IntSpan size) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::view(self, size);
-    if (autograd::gradEnabled()) autograd::setView(out, self);
+    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);
     return out;
   }
   auto node = makeRef<ViewBackward0>();

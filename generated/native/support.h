@@ -7,43 +7,9 @@
 #include "flambeau/autograd.h"
 #include "flambeau/ops.h"
 #include "flambeau/trace.h"
+#include "saved.h"
 
 namespace flambeau::support {
-
-/// Sizes and dtype of a forward input: what its gradient must have.
-struct TensorMeta {
-  Dims sizes;
-  DType dtype = DType::Float32;
-  TensorMeta() = default;
-  explicit TensorMeta(const Tensor& t) {
-    if (!t.defined()) return;
-    sizes = Dims(t.sizes());
-    dtype = t.dtype();
-  }
-  explicit TensorMeta(const Operand& o) : TensorMeta(o.tensor) {}
-};
-
-/// A saved operand: a tensor with its version, or a number.
-struct SavedOperand {
-  autograd::SavedTensor tensor;
-  Scalar scalar;
-  bool isTensor = false;
-  SavedOperand() = default;
-  explicit SavedOperand(const Operand& o) : scalar(o.scalar), isTensor(o.isTensor()) {
-    scalar.live = -1;
-    if (isTensor) tensor = autograd::SavedTensor(o.tensor, false);
-  }
-  Operand unpack(autograd::Node& node, const char* op) const {
-    return isTensor ? Operand(tensor.unpack(Ref<autograd::Node>(&node), op)) : Operand(scalar);
-  }
-  void reset() { tensor.reset(); }
-};
-
-inline TensorList unpackAll(const std::vector<autograd::SavedTensor>& saved, autograd::Node& node) {
-  TensorList out;
-  for (const auto& s : saved) out.push_back(s.unpack(Ref<autograd::Node>(&node), "list"));
-  return out;
-}
 
 inline autograd::Edge edgeOf(const Tensor& t) { return t.defined() ? autograd::edgeOf(t) : autograd::Edge{}; }
 inline autograd::Edge edgeOf(const Operand& o) { return edgeOf(o.tensor); }

@@ -1,3 +1,4 @@
+// Optimizer steps over lists: the host reads step counts directly; inside a trace they stay graph values.
 #include "optim/steps.h"
 
 #include <cmath>

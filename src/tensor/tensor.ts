@@ -151,6 +151,7 @@ export class Tensor extends TensorMethods {
   }
   /** The last two dimensions swapped. */
   get mT(): Tensor {
+    if (this.ndim === 0) return this;
     if (this.ndim < 2)
       throw new ShapeError(
         `tensor.mT is only supported on matrices or batches of matrices. Got ${this.ndim}-D tensor.`,
