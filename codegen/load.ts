@@ -44,7 +44,9 @@ const OPS_DIR = path.join(path.dirname(fileURLToPath(import.meta.url)), 'ops');
 
 export async function loadOps(): Promise<Op[]> {
   const ops: Op[] = [];
-  for (const file of readdirSync(OPS_DIR).filter((f) => f.endsWith('.ts')).sort()) {
+  for (const file of readdirSync(OPS_DIR)
+    .filter((f) => f.endsWith('.ts'))
+    .sort()) {
     const family = file.replace('.ts', '');
     const module = (await import(pathToFileURL(path.join(OPS_DIR, file)).href)) as Record<string, OpRecord>;
     const bodies = readBodies(path.join(OPS_DIR, file));
@@ -85,7 +87,12 @@ function build(record: OpRecord, family: string, body: BodySource): Op[] {
       return [
         {
           ...common,
-          info: { ...base, kind: 'extern', ...(record.random ? { random: true } : {}), ...(record.mutates ? { mutates: record.mutates } : {}) },
+          info: {
+            ...base,
+            kind: 'extern',
+            ...(record.random ? { random: true } : {}),
+            ...(record.mutates ? { mutates: record.mutates } : {}),
+          },
           inplace: takesSelf && record.inplace === true,
         },
       ];
@@ -98,12 +105,27 @@ function buildPointwise(record: OpRecord & PointwiseRecord, sig: Signature, fami
   for (const p of fn.params) if (!names.has(p)) throw new Error(`body parameter '${p}' is not in the schema`);
   const conditions = record.conditions ?? [];
   const info: PointwiseInfo = {
-    kind: 'pointwise', name: sig.name, params: sig.params, results: sig.results, returns: sig.returns, rule: record.dtype,
-    forward: fn.results.map(printExpr), conditions, onnx: record.onnx, ...(record.mutates ? { mutates: record.mutates } : {}),
+    kind: 'pointwise',
+    name: sig.name,
+    params: sig.params,
+    results: sig.results,
+    returns: sig.returns,
+    rule: record.dtype,
+    forward: fn.results.map(printExpr),
+    conditions,
+    onnx: record.onnx,
+    ...(record.mutates ? { mutates: record.mutates } : {}),
   };
   const takesSelf = sig.params[0]?.type === 'Tensor' && !record.mutates;
   const op: Op = {
-    name: sig.name, family, sig, info, record, body, forward: fn.results, derived: false,
+    name: sig.name,
+    family,
+    sig,
+    info,
+    record,
+    body,
+    forward: fn.results,
+    derived: false,
     inplace: takesSelf && (record.inplace ?? record.dtype !== 'bool'),
     gradients: record.nondifferentiable || record.mutates ? [] : gradients(record, sig, fn.results[0]!, body),
   };
@@ -121,7 +143,12 @@ function gradients(record: PointwiseRecord, sig: Signature, value: Expr, body: B
     const known = new Set(['grad', 'out', ...sig.params.map((q) => q.name)]);
     for (const u of uses) if (!known.has(u)) throw new Error(`backward of '${p.name}' reads unknown '${u}'`);
     if (expr.kind === 'const') continue; // piecewise constant: no gradient flows
-    out.push({ param: p.name, expr, uses, ...(isSingleOp(expr) ? {} : { kernel: `${sig.name}Backward${wanted.length > 1 ? pascal(p.name) : ''}` }) });
+    out.push({
+      param: p.name,
+      expr,
+      uses,
+      ...(isSingleOp(expr) ? {} : { kernel: `${sig.name}Backward${wanted.length > 1 ? pascal(p.name) : ''}` }),
+    });
   }
   return out;
 }
@@ -131,7 +158,9 @@ function isSingleOp(e: Expr): boolean {
   if (e.kind === 'arg') return true;
   const atom = (x: Expr): boolean => x.kind === 'arg';
   if (e.kind === 'unary') return e.op === 'neg' && atom(e.a);
-  return e.kind === 'binary' && (e.op === 'mul' || e.op === 'div') && e.a.kind === 'arg' && e.a.name === 'grad' && atom(e.b);
+  return (
+    e.kind === 'binary' && (e.op === 'mul' || e.op === 'div') && e.a.kind === 'arg' && e.a.name === 'grad' && atom(e.b)
+  );
 }
 
 /** The op behind a derivative: a pointwise kernel over grad and what the formula reads. */
@@ -143,10 +172,29 @@ function derivedOp(op: Op, g: PointwiseGradient): Op {
   const sig: Signature = { name: g.kernel!, params, results: ['out'], returns: 'tensor' };
   const onnx = { none: 'derivative kernel' } as const;
   const derivedInfo: PointwiseInfo = {
-    kind: 'pointwise', name: g.kernel!, params, results: ['out'], returns: 'tensor', rule: 'same', forward: [printExpr(g.expr)],
-    conditions: info.conditions.filter((c) => g.uses.includes(c)), onnx, derivedFrom: op.name,
+    kind: 'pointwise',
+    name: g.kernel!,
+    params,
+    results: ['out'],
+    returns: 'tensor',
+    rule: 'same',
+    forward: [printExpr(g.expr)],
+    conditions: info.conditions.filter((c) => g.uses.includes(c)),
+    onnx,
+    derivedFrom: op.name,
   };
-  return { name: g.kernel!, family: op.family, sig, info: derivedInfo, record: op.record, body: op.body, forward: [g.expr], gradients: [], inplace: false, derived: true };
+  return {
+    name: g.kernel!,
+    family: op.family,
+    sig,
+    info: derivedInfo,
+    record: op.record,
+    body: op.body,
+    forward: [g.expr],
+    gradients: [],
+    inplace: false,
+    derived: true,
+  };
 }
 
 function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, family: string, body: BodySource): Op {
@@ -158,20 +206,42 @@ function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, fami
   const finish = record.finish ? lowerScalarFunction(body(['finish'])!) : undefined;
   const inits = Array.isArray(record.init) ? (record.init as number[]) : [record.init as number | boolean];
   if (inits.length !== names.length) throw new Error(`${names.length} accumulators but ${inits.length} start values`);
-  const positional = new Map([['x', 'x'], ['index', 'index']]);
-  for (const p of combine.params.slice(names.length)) if (!positional.has(p)) throw new Error(`combine reads unknown '${p}' (x, index)`);
+  const positional = new Map([
+    ['x', 'x'],
+    ['index', 'index'],
+  ]);
+  for (const p of combine.params.slice(names.length))
+    if (!positional.has(p)) throw new Error(`combine reads unknown '${p}' (x, index)`);
   const rename = (e: readonly Expr[], from: readonly string[], to: readonly string[]): Expr[] =>
     e.map((x) => renameArgs(x, new Map(from.map((f, i) => [f, to[i] ?? f]))));
   const joinExprs = rename(join.results, join.params.slice(0, joinNames.length), joinNames);
-  const finishExprs = finish ? rename(finish.results, finish.params.slice(0, names.length), names) : names.map((n): Expr => ({ kind: 'arg', name: n }));
+  const finishExprs = finish
+    ? rename(finish.results, finish.params.slice(0, names.length), names)
+    : names.map((n): Expr => ({ kind: 'arg', name: n }));
   const reads = new Set(combine.results.flatMap((r) => [...freeArgs(r)]));
   const info: ReductionInfo = {
-    kind: 'reduction', name: sig.name, params: sig.params, results: sig.results, returns: sig.returns, rule: record.dtype, onnx: record.onnx,
+    kind: 'reduction',
+    name: sig.name,
+    params: sig.params,
+    results: sig.results,
+    returns: sig.returns,
+    rule: record.dtype,
+    onnx: record.onnx,
     state: names.map((name, i) => ({ name, init: inits[i]!, type: reads.has('index') && i > 0 ? 'i64' : 'T' })),
-    combine: combine.results.map(printExpr), join: joinExprs.map(printExpr), finish: finishExprs.map(printExpr), identity: record.identity,
+    combine: combine.results.map(printExpr),
+    join: joinExprs.map(printExpr),
+    finish: finishExprs.map(printExpr),
+    identity: record.identity,
   };
   return {
-    name: sig.name, family, sig, info, record, body, inplace: false, derived: false,
+    name: sig.name,
+    family,
+    sig,
+    info,
+    record,
+    body,
+    inplace: false,
+    derived: false,
     reduce: { combine: combine.results, join: joinExprs, finish: finishExprs },
   };
 }

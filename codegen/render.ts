@@ -11,7 +11,10 @@ const compiled = new Map<string, Handlebars.TemplateDelegate>();
 export function render(name: string, data: Record<string, unknown>): string {
   let template = compiled.get(name);
   if (!template) {
-    template = Handlebars.compile(readFileSync(path.join(ROOT, 'templates', `${name}.hbs`), 'utf8'), { noEscape: true, strict: true });
+    template = Handlebars.compile(readFileSync(path.join(ROOT, 'templates', `${name}.hbs`), 'utf8'), {
+      noEscape: true,
+      strict: true,
+    });
     compiled.set(name, template);
   }
   return template(data);

@@ -1,7 +1,33 @@
 // The scalar vocabulary of op bodies as ordinary JavaScript functions, in float64: bodies run as they stand and are the
 // reference that tests compare kernels with. The same names are the scalar IR's (src/ir/scalar.ts).
-export const { abs, floor, ceil, trunc, sqrt, exp, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh,
-  acosh, atanh, pow, atan2, hypot } = Math;
+export const {
+  abs,
+  floor,
+  ceil,
+  trunc,
+  sqrt,
+  exp,
+  expm1,
+  log,
+  log2,
+  log10,
+  log1p,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  tanh,
+  asinh,
+  acosh,
+  atanh,
+  pow,
+  atan2,
+  hypot,
+} = Math;
 export const sign = (x: number): number => (Number.isNaN(x) ? NaN : x > 0 ? 1 : x < 0 ? -1 : 0);
 /** Half to even, as PyTorch's round. */
 export const round = (x: number): number => {
@@ -47,4 +73,5 @@ export function erfc(x: number): number {
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + f));
 }
 /** |a| with b's sign, zeros included. */
-export const copysign = (a: number, b: number): number => (Object.is(Math.sign(b), -0) || b < 0 ? -Math.abs(a) : Math.abs(a));
+export const copysign = (a: number, b: number): number =>
+  Object.is(Math.sign(b), -0) || b < 0 ? -Math.abs(a) : Math.abs(a);

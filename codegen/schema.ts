@@ -9,8 +9,28 @@ export interface Signature {
 }
 
 const TYPES: ReadonlySet<string> = new Set<ParamType>([
-  'Tensor', 'Tensor?', 'Tensor[]', 'Tensor?[]', 'Operand', 'Scalar', 'Scalar?', 'int', 'int?', 'float', 'float?', 'bool', 'bool?', 'string',
-  'string?', 'dtype', 'dtype?', 'int[]', 'int[]?', 'float[]', 'float[]?', 'Generator?',
+  'Tensor',
+  'Tensor?',
+  'Tensor[]',
+  'Tensor?[]',
+  'Operand',
+  'Scalar',
+  'Scalar?',
+  'int',
+  'int?',
+  'float',
+  'float?',
+  'bool',
+  'bool?',
+  'string',
+  'string?',
+  'dtype',
+  'dtype?',
+  'int[]',
+  'int[]?',
+  'float[]',
+  'float[]?',
+  'Generator?',
 ]);
 
 /** Splits at top-level commas. */

@@ -10,9 +10,11 @@ import type { Param, ParamType } from '../../src/ir/opinfo.js';
 
 type Formulas = Readonly<Record<string, (...args: never[]) => unknown>>;
 
-const formulas = (op: Op): Formulas | undefined => (op.record.kind === 'pointwise' ? undefined : (op.record.backward as Formulas | undefined));
+const formulas = (op: Op): Formulas | undefined =>
+  op.record.kind === 'pointwise' ? undefined : (op.record.backward as Formulas | undefined);
 export const needsNode = (op: Op): boolean =>
-  op.record.nondifferentiable === undefined && ((op.gradients?.length ?? 0) > 0 || Object.keys(formulas(op) ?? {}).length > 0);
+  op.record.nondifferentiable === undefined &&
+  ((op.gradients?.length ?? 0) > 0 || Object.keys(formulas(op) ?? {}).length > 0);
 const nodeName = (op: Op): string => op.record.node ?? `${pascal(op.name.replace(/_$/, ''))}Backward0`;
 
 /** How a name that formulas read is kept in the node. */
@@ -48,7 +50,14 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
       const param = op.sig.params.find((p) => p.name === g.param)!;
       for (const u of g.uses) keepName(op, u, 'value', g.param, keep);
       const order = ['grad', ...op.sig.params.map((q) => q.name), 'out'];
-      bodies.push({ param, lines: pointwiseGradient(op, g, order.filter((n) => n === 'grad' || g.uses.includes(n))) });
+      bodies.push({
+        param,
+        lines: pointwiseGradient(
+          op,
+          g,
+          order.filter((n) => n === 'grad' || g.uses.includes(n)),
+        ),
+      });
     }
   } else {
     for (const name of Object.keys(formulas(op)!)) {
@@ -65,7 +74,13 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
 type Keep = (key: string, k: Omit<Kept, 'neededBy'>, param: string) => void;
 
 /** Registers a use and returns the C++ expression inside apply(). */
-function keepName(op: Op, name: string, what: 'value' | 'sizes' | 'dtype' | 'list-sizes', forParam: string, keep: Keep): { code: string; type: ParamType } | undefined {
+function keepName(
+  op: Op,
+  name: string,
+  what: 'value' | 'sizes' | 'dtype' | 'list-sizes',
+  forParam: string,
+  keep: Keep,
+): { code: string; type: ParamType } | undefined {
   if (name === 'grad') return { code: 'grads[0]', type: 'Tensor' };
   const result = op.sig.results.indexOf(name);
   if (result >= 0 && !op.sig.params.some((p) => p.name === name)) {
@@ -91,7 +106,13 @@ function keepName(op: Op, name: string, what: 'value' | 'sizes' | 'dtype' | 'lis
   return { code: `${name}_`, type: p.type };
 }
 
-function tensorGradient(op: Op, param: string, source: string, ops: ReadonlyMap<string, Signature>, keep: Keep): string[] {
+function tensorGradient(
+  op: Op,
+  param: string,
+  source: string,
+  ops: ReadonlyMap<string, Signature>,
+  keep: Keep,
+): string[] {
   const lowering = new TensorLowering(
     ops,
     {
@@ -106,7 +127,12 @@ function tensorGradient(op: Op, param: string, source: string, ops: ReadonlyMap<
   );
   const { code } = lowering.lower(source, '      ');
   const list = isListType(op.sig.params.find((p) => p.name === param)!.type);
-  return [`    auto formula = [&]() -> ${list ? 'TensorList' : 'Tensor'} {`, code, '    };', `    ${list ? 'TensorList' : 'Tensor'} g = formula();`];
+  return [
+    `    auto formula = [&]() -> ${list ? 'TensorList' : 'Tensor'} {`,
+    code,
+    '    };',
+    `    ${list ? 'TensorList' : 'Tensor'} g = formula();`,
+  ];
 }
 
 function pointwiseGradient(op: Op, g: PointwiseGradient, kernelArgs: readonly string[]): string[] {
@@ -127,12 +153,21 @@ function pointwiseGradient(op: Op, g: PointwiseGradient, kernelArgs: readonly st
 }
 /** `alpha * grad` with alpha left at 1 is grad itself: no kernel for the common case. */
 function atDefaults(op: Op, g: PointwiseGradient): string[] {
-  const defaults = op.sig.params.filter((p) => p.type === 'Scalar' && typeof p.default === 'number' && g.uses.includes(p.name));
+  const defaults = op.sig.params.filter(
+    (p) => p.type === 'Scalar' && typeof p.default === 'number' && g.uses.includes(p.name),
+  );
   if (defaults.length !== 1 || g.uses.length !== 2) return [];
   const [p] = defaults as [Param];
   const e = simplify(substitute(g.expr, new Map([[p.name, constant(p.default as number)]])));
-  const text = e.kind === 'arg' ? 'grads[0]' : e.kind === 'unary' && e.op === 'neg' && e.a.kind === 'arg' ? 'ops::neg(grads[0])' : undefined;
-  return text ? [`    if (${p.name}.live < 0 && ${p.name}.toDouble() == ${String(p.default)}) g = ${text};`, '    else'] : [];
+  const text =
+    e.kind === 'arg'
+      ? 'grads[0]'
+      : e.kind === 'unary' && e.op === 'neg' && e.a.kind === 'arg'
+        ? 'ops::neg(grads[0])'
+        : undefined;
+  return text
+    ? [`    if (${p.name}.live < 0 && ${p.name}.toDouble() == ${String(p.default)}) g = ${text};`, '    else']
+    : [];
 }
 const atom = (name: string): string => (name === 'grad' ? 'grads[0]' : name);
 
@@ -152,9 +187,16 @@ function composite(e: Expr): string {
   }
 }
 const cppNumber = (v: number): string =>
-  Number.isNaN(v) ? 'std::numeric_limits<double>::quiet_NaN()' : !Number.isFinite(v) ? `${v < 0 ? '-' : ''}std::numeric_limits<double>::infinity()` : Number.isInteger(v) ? `int64_t(${v})` : `${v}`;
+  Number.isNaN(v)
+    ? 'std::numeric_limits<double>::quiet_NaN()'
+    : !Number.isFinite(v)
+      ? `${v < 0 ? '-' : ''}std::numeric_limits<double>::infinity()`
+      : Number.isInteger(v)
+        ? `int64_t(${v})`
+        : `${v}`;
 /** `and`, `or`, `not`, `xor` are words of C++. */
-export const term = (op: string): string => (['and', 'or', 'not', 'xor', 'bitand', 'bitor'].includes(op) ? `${op}_` : op);
+export const term = (op: string): string =>
+  ['and', 'or', 'not', 'xor', 'bitand', 'bitor'].includes(op) ? `${op}_` : op;
 
 // ---- text ----
 
@@ -164,15 +206,36 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
   const name = nodeName(op);
   const outputs = kept.filter((k) => k.how === 'output');
   const lines = [`struct ${name} final : autograd::Node {`];
-  lines.push(`  ${name}() : Node(${Math.max(1, op.sig.results.length)}) {}`, `  std::string name() const override { return "${name}"; }`);
-  lines.push('  TensorList apply(TensorList grads) override {', '    TensorList result(edges.size());', `    if (!support::anyDefined(grads)) return result;`);
+  lines.push(
+    `  ${name}() : Node(${Math.max(1, op.sig.results.length)}) {}`,
+    `  std::string name() const override { return "${name}"; }`,
+  );
+  lines.push(
+    '  TensorList apply(TensorList grads) override {',
+    '    TensorList result(edges.size());',
+    `    if (!support::anyDefined(grads)) return result;`,
+  );
   if (op.sig.returns !== 'list') lines.push('    support::fillMissing(*this, grads);');
   lines.push(...edgeLoop(op, p), '    return result;', '  }');
-  lines.push('  void releaseSaved() override {', ...kept.filter((k) => ['tensor', 'operand', 'output', 'list'].includes(k.how)).map((k) => (k.how === 'list' ? `    for (auto& one : ${k.name}_) one.reset();` : `    ${k.name}_.reset();`)), '  }');
+  lines.push(
+    '  void releaseSaved() override {',
+    ...kept
+      .filter((k) => ['tensor', 'operand', 'output', 'list'].includes(k.how))
+      .map((k) => (k.how === 'list' ? `    for (auto& one : ${k.name}_) one.reset();` : `    ${k.name}_.reset();`)),
+    '  }',
+  );
   if (op.sig.returns === 'tuple') {
-    lines.push(`  void saveOutputs([[maybe_unused]] const std::tuple<${op.sig.results.map(() => 'Tensor').join(', ')}>& out) {`, ...outputs.map((k) => `    ${k.name}_ = autograd::SavedTensor(std::get<${k.output}>(out), true);`), '  }');
+    lines.push(
+      `  void saveOutputs([[maybe_unused]] const std::tuple<${op.sig.results.map(() => 'Tensor').join(', ')}>& out) {`,
+      ...outputs.map((k) => `    ${k.name}_ = autograd::SavedTensor(std::get<${k.output}>(out), true);`),
+      '  }',
+    );
   } else if (op.sig.returns !== 'list') {
-    lines.push('  void saveOutputs([[maybe_unused]] const Tensor& out) {', ...outputs.map((k) => `    ${k.name}_ = autograd::SavedTensor(out, true);`), '  }');
+    lines.push(
+      '  void saveOutputs([[maybe_unused]] const Tensor& out) {',
+      ...outputs.map((k) => `    ${k.name}_ = autograd::SavedTensor(out, true);`),
+      '  }',
+    );
   }
   for (const k of kept) lines.push(`  ${member(k)}`);
   for (const q of edgeParams(op)) if (!isListType(q.type)) lines.push(`  support::TensorMeta ${q.name}Meta_;`);
@@ -203,11 +266,25 @@ function edgeLoop(op: Op, p: Plan): string[] {
   for (const q of edgeParams(op)) {
     const body = p.bodies.find((b) => b.param.name === q.name);
     if (isListType(q.type)) {
-      if (body) lines.push('    {', ...unpack(p, q.name), ...body.lines, `    for (size_t i = 0; i < g.size(); ++i) if (edges[${index} + i].node) result[${index} + i] = g[i];`, '    }');
+      if (body)
+        lines.push(
+          '    {',
+          ...unpack(p, q.name),
+          ...body.lines,
+          `    for (size_t i = 0; i < g.size(); ++i) if (edges[${index} + i].node) result[${index} + i] = g[i];`,
+          '    }',
+        );
       index = `${index} + ${q.name}Shapes_.size()`;
       continue;
     }
-    if (body) lines.push(`    if (edges[${index}].node) {`, ...unpack(p, q.name), ...body.lines, `      result[${index}] = support::finishGrad(g, ${q.name}Meta_);`, '    }');
+    if (body)
+      lines.push(
+        `    if (edges[${index}].node) {`,
+        ...unpack(p, q.name),
+        ...body.lines,
+        `      result[${index}] = support::finishGrad(g, ${q.name}Meta_);`,
+        '    }',
+      );
     index = /^\d+$/.test(index) ? String(Number(index) + 1) : `${index} + 1`;
   }
   return lines;
@@ -217,11 +294,14 @@ function unpack(p: Plan, param: string): string[] {
   const out: string[] = [];
   for (const k of p.kept.values()) {
     if (!k.neededBy.has(param)) continue;
-    if (k.how === 'tensor' || k.how === 'output') out.push(`      const Tensor ${k.name} = ${k.name}_.unpack(Ref<autograd::Node>(this), "${k.name}");`);
+    if (k.how === 'tensor' || k.how === 'output')
+      out.push(`      const Tensor ${k.name} = ${k.name}_.unpack(Ref<autograd::Node>(this), "${k.name}");`);
     else if (k.how === 'operand') out.push(`      const Operand ${k.name} = ${k.name}_.unpack(*this, "${k.name}");`);
     else if (k.how === 'list') out.push(`      const TensorList ${k.name} = support::unpackAll(${k.name}_, *this);`);
   }
-  for (const k of p.kept.values()) if (k.neededBy.has(param) && k.how === 'plain') out.push(`      [[maybe_unused]] const auto& ${k.name} = ${k.name}_;`);
+  for (const k of p.kept.values())
+    if (k.neededBy.has(param) && k.how === 'plain')
+      out.push(`      [[maybe_unused]] const auto& ${k.name} = ${k.name}_;`);
   return out;
 }
 
@@ -231,15 +311,36 @@ export function nodeSetup(op: Op, inplace: boolean): string[] {
   if (!p) throw new Error(`${op.name}: node not emitted yet`);
   const lines = [`  auto node = makeRef<${nodeName(op)}>();`];
   for (const q of edgeParams(op)) {
-    if (isListType(q.type)) lines.push(`  for (const Tensor& one : ${q.name}) node->edges.push_back(one.defined() ? autograd::edgeOf(one) : autograd::Edge{});`, `  node->${q.name}Shapes_ = support::shapesOf(${q.name});`);
-    else lines.push(`  node->edges.push_back(support::edgeOf(${q.name}));`, `  node->${q.name}Meta_ = support::TensorMeta(${q.name});`);
+    if (isListType(q.type))
+      lines.push(
+        `  for (const Tensor& one : ${q.name}) node->edges.push_back(one.defined() ? autograd::edgeOf(one) : autograd::Edge{});`,
+        `  node->${q.name}Shapes_ = support::shapesOf(${q.name});`,
+      );
+    else
+      lines.push(
+        `  node->edges.push_back(support::edgeOf(${q.name}));`,
+        `  node->${q.name}Meta_ = support::TensorMeta(${q.name});`,
+      );
   }
   const self = op.sig.params[0]?.name;
   for (const k of p.kept.values()) {
-    const cond = [...k.neededBy].map((n) => (isListType(op.sig.params.find((q) => q.name === n)!.type) ? `autograd::needsGrad(TensorSpan(${n}))` : `autograd::needsGrad(${n})`)).join(' || ');
-    if (k.how === 'tensor') lines.push(`  if (${cond}) node->${k.name}_ = autograd::SavedTensor(${inplace && k.name === self ? `support::cloneForBackward(${k.name})` : k.name}, false);`);
-    else if (k.how === 'operand') lines.push(`  if (${cond}) node->${k.name}_ = support::SavedOperand(${inplace && k.name === self ? `support::cloneForBackward(${k.name}.tensor)` : k.name});`);
-    else if (k.how === 'list') lines.push(`  if (${cond}) for (const Tensor& one : ${k.name}) node->${k.name}_.emplace_back(one, false);`);
+    const cond = [...k.neededBy]
+      .map((n) =>
+        isListType(op.sig.params.find((q) => q.name === n)!.type)
+          ? `autograd::needsGrad(TensorSpan(${n}))`
+          : `autograd::needsGrad(${n})`,
+      )
+      .join(' || ');
+    if (k.how === 'tensor')
+      lines.push(
+        `  if (${cond}) node->${k.name}_ = autograd::SavedTensor(${inplace && k.name === self ? `support::cloneForBackward(${k.name})` : k.name}, false);`,
+      );
+    else if (k.how === 'operand')
+      lines.push(
+        `  if (${cond}) node->${k.name}_ = support::SavedOperand(${inplace && k.name === self ? `support::cloneForBackward(${k.name}.tensor)` : k.name});`,
+      );
+    else if (k.how === 'list')
+      lines.push(`  if (${cond}) for (const Tensor& one : ${k.name}) node->${k.name}_.emplace_back(one, false);`);
     else if (k.how === 'plain') lines.push(plainSave(k));
   }
   return lines;

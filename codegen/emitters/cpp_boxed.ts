@@ -15,7 +15,13 @@ export function emitBoxed(ops: readonly Op[]): void {
       entries.push({ name: s.name, code: boxedCall(namespace, s) });
     }
   }
-  writeGenerated('native/boxed.cc', render('native/boxed.cc', { entries }).replace('#include "boxed_args.h"', '#include "below.h"\n#include "boxed_args.h"'));
+  writeGenerated(
+    'native/boxed.cc',
+    render('native/boxed.cc', { entries }).replace(
+      '#include "boxed_args.h"',
+      '#include "below.h"\n#include "boxed_args.h"',
+    ),
+  );
   writeGenerated('native/include/flambeau/boxed.h', render('native/boxed.h', {}));
   writeGenerated('native/boxed_args.h', render('native/boxed_args.h', {}));
 }
@@ -41,10 +47,27 @@ function boxedOperand(p: Param, i: number): string {
 function boxedAttr(p: Param): string {
   if (p.type === 'Generator?') return 'nullptr';
   const base = p.type.replace('?', '');
-  const method = { Scalar: 'scalar', int: 'integer', float: 'floating', bool: 'boolean', string: 'string', dtype: 'dtype', 'int[]': 'ints', 'float[]': 'floats' }[base]!;
+  const method = {
+    Scalar: 'scalar',
+    int: 'integer',
+    float: 'floating',
+    bool: 'boolean',
+    string: 'string',
+    dtype: 'dtype',
+    'int[]': 'ints',
+    'float[]': 'floats',
+  }[base]!;
   const get = `a.${method}("${p.name}")`;
   if (p.type.endsWith('?')) {
-    const type = { Scalar: 'Scalar', int: 'int64_t', float: 'double', bool: 'bool', string: 'std::string_view', dtype: 'DType', 'int[]': 'IntSpan' }[base]!;
+    const type = {
+      Scalar: 'Scalar',
+      int: 'int64_t',
+      float: 'double',
+      bool: 'bool',
+      string: 'std::string_view',
+      dtype: 'DType',
+      'int[]': 'IntSpan',
+    }[base]!;
     return `a.find("${p.name}") ? std::optional<${type}>(${get}) : std::nullopt`;
   }
   if (p.default !== undefined) return `a.find("${p.name}") ? ${get} : ${cppDefault(p)}`;

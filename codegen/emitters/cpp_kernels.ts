@@ -8,32 +8,68 @@ import { isOperandLike, pascal } from './cpp_types.js';
 /** Storage traits in the order of enum DType (native/kernels/traits.h). */
 const TRAITS = ['f32', 'f64', 'f16', 'bf16', 'i8', 'i16', 'i32', 'i64', 'u8', 'b8'] as const;
 type Trait = (typeof TRAITS)[number];
-const COMPUTE: Readonly<Record<Trait, ComputeType>> = { f32: 'f32', f64: 'f64', f16: 'f32', bf16: 'f32', i8: 'i32', i16: 'i32', i32: 'i32', i64: 'i64', u8: 'i32', b8: 'b' };
+const COMPUTE: Readonly<Record<Trait, ComputeType>> = {
+  f32: 'f32',
+  f64: 'f64',
+  f16: 'f32',
+  bf16: 'f32',
+  i8: 'i32',
+  i16: 'i32',
+  i32: 'i32',
+  i64: 'i64',
+  u8: 'i32',
+  b8: 'b',
+};
 const VEC: Readonly<Record<ComputeType, string>> = { f32: 'f32v', f64: 'f64v', i32: 'i32v', i64: 'i64v', b: 'maskv' };
 const WIDE: Readonly<Record<ComputeType, ComputeType>> = { f32: 'f64', f64: 'f64', i32: 'i64', i64: 'i64', b: 'b' };
-const CELL: Readonly<Record<ComputeType, string>> = { f32: 'float', f64: 'double', i32: 'int', i64: 'int64_t', b: 'unsigned char' };
+const CELL: Readonly<Record<ComputeType, string>> = {
+  f32: 'float',
+  f64: 'double',
+  i32: 'int',
+  i64: 'int64_t',
+  b: 'unsigned char',
+};
 const FLOATS: readonly Trait[] = ['f32', 'f64', 'f16', 'bf16'];
 const INTS: readonly Trait[] = ['i8', 'i16', 'i32', 'i64', 'u8'];
 const RULE_TRAITS: Readonly<Record<string, readonly Trait[]>> = {
-  same: TRAITS, 'int-to-float': FLOATS, bool: TRAITS, 'float-only': FLOATS, 'numeric-only': [...FLOATS, ...INTS], 'integral-only': [...INTS, 'b8'],
+  same: TRAITS,
+  'int-to-float': FLOATS,
+  bool: TRAITS,
+  'float-only': FLOATS,
+  'numeric-only': [...FLOATS, ...INTS],
+  'integral-only': [...INTS, 'b8'],
 };
 const CPP_RULE: Readonly<Record<string, string>> = {
-  same: 'Same', 'int-to-float': 'IntToFloat', bool: 'Bool', 'float-only': 'FloatOnly', 'numeric-only': 'NumericOnly', 'integral-only': 'IntegralOnly',
-  'int-to-int64': 'IntToInt64', index: 'Index',
+  same: 'Same',
+  'int-to-float': 'IntToFloat',
+  bool: 'Bool',
+  'float-only': 'FloatOnly',
+  'numeric-only': 'NumericOnly',
+  'integral-only': 'IntegralOnly',
+  'int-to-int64': 'IntToInt64',
+  index: 'Index',
 };
 /** Ops per generated file: small translation units build in parallel. */
 const CHUNK = 6;
 
-const cast = (t: { text: string; type: ComputeType }, to: ComputeType): string => (t.type === to ? t.text : `fb_cvt_${t.type}_${to}(${t.text})`);
+const cast = (t: { text: string; type: ComputeType }, to: ComputeType): string =>
+  t.type === to ? t.text : `fb_cvt_${t.type}_${to}(${t.text})`;
 
 export function emitKernels(ops: readonly Op[]): void {
   const pointwise = ops.filter((o) => o.info.kind === 'pointwise');
   const reductions = ops.filter((o) => o.info.kind === 'reduction');
   for (const family of new Set(pointwise.map((o) => o.family))) {
     const mine = pointwise.filter((o) => o.family === family);
-    for (let i = 0; i * CHUNK < mine.length; i++) writeKernels(`${family}_${i}`, family, mine.slice(i * CHUNK, (i + 1) * CHUNK).map(pointwiseKernels), 'kernels/pointwise_loop.h');
+    for (let i = 0; i * CHUNK < mine.length; i++)
+      writeKernels(
+        `${family}_${i}`,
+        family,
+        mine.slice(i * CHUNK, (i + 1) * CHUNK).map(pointwiseKernels),
+        'kernels/pointwise_loop.h',
+      );
   }
-  for (const op of reductions) writeKernels(`reduce_${op.name}`, op.family, [reductionKernels(op)], 'kernels/reduce_loop.h');
+  for (const op of reductions)
+    writeKernels(`reduce_${op.name}`, op.family, [reductionKernels(op)], 'kernels/reduce_loop.h');
   emitSpecs(pointwise, reductions);
 }
 
@@ -43,7 +79,9 @@ function writeKernels(name: string, family: string, bodies: readonly string[], l
     render('native/source.cc', {
       origin: `codegen/ops/${family}.ts`,
       includes: ['"kernels.h"', `"${loop}"`],
-      body: ['namespace flambeau::kernels::FB_ISA {', '', ...bodies, '}  // namespace flambeau::kernels::FB_ISA'].join('\n'),
+      body: ['namespace flambeau::kernels::FB_ISA {', '', ...bodies, '}  // namespace flambeau::kernels::FB_ISA'].join(
+        '\n',
+      ),
     }),
   );
 }
@@ -52,7 +90,8 @@ function writeKernels(name: string, family: string, bodies: readonly string[], l
 
 /** bool takes part in arithmetic as 0/1, in logic as a mask. */
 const inTrait = (t: Trait, rule: string): string => (t === 'b8' && rule !== 'integral-only' ? 'b8i' : t);
-const computeOf = (t: Trait, rule: string): ComputeType => (t === 'b8' && rule !== 'integral-only' ? 'i32' : COMPUTE[t]);
+const computeOf = (t: Trait, rule: string): ComputeType =>
+  t === 'b8' && rule !== 'integral-only' ? 'i32' : COMPUTE[t];
 
 function pointwiseKernels(op: Op): string {
   const info = op.info as PointwiseInfo;
@@ -66,7 +105,10 @@ function pointwiseKernels(op: Op): string {
     if (bodies.has(c)) continue;
     const name = `${pascal(op.name)}_${c}`;
     bodies.set(c, name);
-    const types = new Map<string, ComputeType>([...operands.map((o): [string, ComputeType] => [o, info.conditions.includes(o) ? 'b' : c]), ...attrs.map((a): [string, ComputeType] => [a, c === 'b' ? 'i32' : c])]);
+    const types = new Map<string, ComputeType>([
+      ...operands.map((o): [string, ComputeType] => [o, info.conditions.includes(o) ? 'b' : c]),
+      ...attrs.map((a): [string, ComputeType] => [a, c === 'b' ? 'i32' : c]),
+    ]);
     const names = new Map(attrs.map((a, i) => [a, `attr[${i}]`]));
     const outType: ComputeType = info.rule === 'bool' ? 'b' : c;
     const results = op.forward!.map((e) => cast(printScalarCpp(e, types, c, names), outType));
@@ -90,7 +132,9 @@ function pointwiseKernels(op: Op): string {
     const c = computeOf(t, info.rule);
     const ins = operands.map((o) => (info.conditions.includes(o) ? 'b8' : inTrait(t, info.rule)));
     const out = info.rule === 'bool' ? 'b8' : inTrait(t, info.rule);
-    lines.push(`    Pointwise<${bodies.get(c)}, ${VEC[c === 'b' ? 'i32' : c]}, ${attrs.length}, List<${op.forward!.map(() => out).join(', ')}>, List<${ins.join(', ')}>>::kernel,`);
+    lines.push(
+      `    Pointwise<${bodies.get(c)}, ${VEC[c === 'b' ? 'i32' : c]}, ${attrs.length}, List<${op.forward!.map(() => out).join(', ')}>, List<${ins.join(', ')}>>::kernel,`,
+    );
   }
   lines.push('};\n');
   return lines.join('\n');
@@ -98,7 +142,13 @@ function pointwiseKernels(op: Op): string {
 
 // ---- reductions ----
 
-const REDUCE_TRAITS: Readonly<Record<string, readonly Trait[]>> = { same: TRAITS, 'int-to-int64': [...FLOATS, 'i64'], 'float-only': FLOATS, bool: TRAITS, index: TRAITS };
+const REDUCE_TRAITS: Readonly<Record<string, readonly Trait[]>> = {
+  same: TRAITS,
+  'int-to-int64': [...FLOATS, 'i64'],
+  'float-only': FLOATS,
+  bool: TRAITS,
+  index: TRAITS,
+};
 
 function reductionKernels(op: Op): string {
   const info = op.info as ReductionInfo;
@@ -110,7 +160,9 @@ function reductionKernels(op: Op): string {
       const name = `${pascal(op.name)}_${t}`;
       lines.push(reductionStruct(op, info, t, name));
       const r = `Reduce<${name}>`;
-      table.push(`    {${r}::inner, ${r}::outer, ${r}::init, ${r}::combineStates, ${r}::finish, sizeof(${name}::State)},`);
+      table.push(
+        `    {${r}::inner, ${r}::outer, ${r}::init, ${r}::combineStates, ${r}::finish, sizeof(${name}::State)},`,
+      );
     }
   }
   lines.push(`extern const cpu::ReductionKernels ${op.name}[kNumDTypes] = {`, ...table, '};\n');
@@ -122,26 +174,46 @@ function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): s
   const narrow = (s: { type: 'T' | 'i64' }): ComputeType => (s.type === 'i64' ? 'i64' : info.rule === 'bool' ? 'b' : c);
   const state = info.state.map((s) => ({ ...s, n: narrow(s), w: WIDE[narrow(s)] }));
   const attrs = info.params.filter((p) => !['self', 'dim', 'keepdim', 'dtype'].includes(p.name)).map((p) => p.name);
-  const fields = (pick: (s: (typeof state)[number]) => string): string => state.map((s) => `${pick(s)} ${s.name};`).join(' ');
+  const fields = (pick: (s: (typeof state)[number]) => string): string =>
+    state.map((s) => `${pick(s)} ${s.name};`).join(' ');
   const types = (wide: boolean): Map<string, ComputeType> => {
-    const m = new Map<string, ComputeType>([['x', c], ['index', 'i64'], ['n', 'f64']]);
+    const m = new Map<string, ComputeType>([
+      ['x', c],
+      ['index', 'i64'],
+      ['n', 'f64'],
+    ]);
     for (const s of state) m.set(s.name, wide ? s.w : s.n).set(`${s.name}_b`, wide ? s.w : s.n);
     for (const a of attrs) m.set(a, 'f64');
     return m;
   };
-  const accNames = new Map(state.flatMap((s): [string, string][] => [[s.name, `a.${s.name}`], [`${s.name}_b`, `b.${s.name}`]]));
+  const accNames = new Map(
+    state.flatMap((s): [string, string][] => [
+      [s.name, `a.${s.name}`],
+      [`${s.name}_b`, `b.${s.name}`],
+    ]),
+  );
   const assign = (exprs: NonNullable<Op['reduce']>['combine'], wide: boolean, base: ComputeType): string[] => [
-    ...exprs.map((e, i) => `    auto r${i} = ${cast(printScalarCpp(e, types(wide), base, accNames), wide ? state[i]!.w : state[i]!.n)};`),
+    ...exprs.map(
+      (e, i) =>
+        `    auto r${i} = ${cast(printScalarCpp(e, types(wide), base, accNames), wide ? state[i]!.w : state[i]!.n)};`,
+    ),
     ...exprs.map((_, i) => `    a.${state[i]!.name} = r${i};`),
   ];
-  const initExpr = (s: (typeof state)[number], type: ComputeType): string => cppLeaves.constant(type === 'b' ? Boolean(s.init) : s.init, type);
+  const initExpr = (s: (typeof state)[number], type: ComputeType): string =>
+    cppLeaves.constant(type === 'b' ? Boolean(s.init) : s.init, type);
   const load = (x: ComputeType): string => (x === 'b' ? 'fb_load_b8' : `fb_load_${x}`);
   const store = (x: ComputeType): string => (x === 'b' ? 'fb_store_b8' : `fb_store_${x}`);
   const wideBase: ComputeType = WIDE[c];
-  const finishNames = new Map([...state.map((s): [string, string] => [s.name, `w.${s.name}`]), ...attrs.map((a, i): [string, string] => [a, `fb_splat_f64(attr[${i}])`]), ['n', 'fb_splat_f64((double)n)'] as [string, string]]);
+  const finishNames = new Map([
+    ...state.map((s): [string, string] => [s.name, `w.${s.name}`]),
+    ...attrs.map((a, i): [string, string] => [a, `fb_splat_f64(attr[${i}])`]),
+    ['n', 'fb_splat_f64((double)n)'] as [string, string],
+  ]);
   const finish = op.reduce!.finish.map((e, i) => {
     const result = info.results[i]!;
-    const asIndex = info.rule === 'index' || (state.find((s) => s.type === 'i64') !== undefined && result !== 'values' && info.results.length > 1);
+    const asIndex =
+      info.rule === 'index' ||
+      (state.find((s) => s.type === 'i64') !== undefined && result !== 'values' && info.results.length > 1);
     const trait = asIndex ? 'i64' : info.rule === 'bool' ? 'b8' : t === 'b8' ? 'b8i' : t;
     const to: ComputeType = asIndex ? 'i64' : info.rule === 'bool' ? 'b' : c;
     const text = cast(printScalarCpp(e, types(true), wideBase, finishNames), to);

@@ -3,7 +3,7 @@
 import { render, writeGenerated } from '../render.js';
 import { edgeParams, type Op } from '../load.js';
 import type { Signature } from '../schema.js';
-import { argList, cppDefault, intsName, isListType, isOperandLike, paramList, returnType } from './cpp_types.js';
+import { argList, intsName, isListType, isOperandLike, paramList, returnType } from './cpp_types.js';
 import { emitNode, nodeSetup, needsNode } from './cpp_autograd.js';
 import { TensorLowering } from '../lower/tensor.js';
 
@@ -33,12 +33,28 @@ export function emitOps(ops: readonly Op[]): void {
     const nodes = mine.filter((o) => !o.derived && needsNode(o)).map((o) => emitNode(o, byName));
     parts.push('namespace below {', ...mine.flatMap((o) => emitBelow(o)), '}  // namespace below\n');
     if (nodes.length) parts.push('namespace {', ...nodes, '}  // namespace\n');
-    parts.push('namespace ops {', ...mine.filter((o) => !o.derived).flatMap((o) => emitPublic(o, byName)), '}  // namespace ops', '}  // namespace flambeau');
+    parts.push(
+      'namespace ops {',
+      ...mine.filter((o) => !o.derived).flatMap((o) => emitPublic(o, byName)),
+      '}  // namespace ops',
+      '}  // namespace flambeau',
+    );
     writeGenerated(
       `native/ops_${family}.cc`,
       render('native/source.cc', {
         origin: `codegen/ops/${family}.ts`,
-        includes: ['"flambeau/ops.h"', '"support.h"', '"optim/steps.h"', '"below.h"', '"term.h"', '"kernels.h"', '"extern_kernels.h"', '"core/views.h"', '"cpu/drivers.h"', '<limits>'],
+        includes: [
+          '"flambeau/ops.h"',
+          '"support.h"',
+          '"optim/steps.h"',
+          '"below.h"',
+          '"term.h"',
+          '"kernels.h"',
+          '"extern_kernels.h"',
+          '"core/views.h"',
+          '"cpu/drivers.h"',
+          '<limits>',
+        ],
         body: parts.join('\n'),
       }),
     );
@@ -51,40 +67,82 @@ const ORIGIN = 'codegen/ops';
 
 function emitHeader(ops: readonly Op[]): void {
   const ints = new Map<string, readonly number[]>();
-  for (const o of ops) for (const p of o.sig.params) if (Array.isArray(p.default) && p.default.length) ints.set(intsName(p.default as number[]), p.default as number[]);
+  for (const o of ops)
+    for (const p of o.sig.params)
+      if (Array.isArray(p.default) && p.default.length)
+        ints.set(intsName(p.default as number[]), p.default as number[]);
   const constants = [...ints].sort().map(([n, v]) => `inline constexpr int64_t kInts_${n}[] = {${v.join(', ')}};`);
-  const decls = ops.filter((o) => !o.derived).flatMap((o) => [
-    `/// ${o.record.doc.split('\n')[0]}`,
-    ...variants(o).map((s) => `FB_API ${returnType(s)} ${s.name}(${paramList(s, true)});`),
-  ]);
+  const decls = ops
+    .filter((o) => !o.derived)
+    .flatMap((o) => [
+      `/// ${o.record.doc.split('\n')[0]}`,
+      ...variants(o).map((s) => `FB_API ${returnType(s)} ${s.name}(${paramList(s, true)});`),
+    ]);
   writeGenerated(
     'native/include/flambeau/ops.h',
     render('native/header.h', {
       origin: ORIGIN,
-      includes: ['<limits>', '<optional>', '<span>', '<string_view>', '<tuple>', '', '"flambeau/generator.h"', '"flambeau/tensor.h"'].filter(Boolean),
-      body: ['#ifndef FB_API', '#define FB_API __attribute__((visibility("default")))', '#endif', '', 'namespace flambeau::ops {', '', ...constants, '', ...decls, '', '}  // namespace flambeau::ops'].join('\n'),
+      includes: [
+        '<limits>',
+        '<optional>',
+        '<span>',
+        '<string_view>',
+        '<tuple>',
+        '',
+        '"flambeau/generator.h"',
+        '"flambeau/tensor.h"',
+      ].filter(Boolean),
+      body: [
+        '#ifndef FB_API',
+        '#define FB_API __attribute__((visibility("default")))',
+        '#endif',
+        '',
+        'namespace flambeau::ops {',
+        '',
+        ...constants,
+        '',
+        ...decls,
+        '',
+        '}  // namespace flambeau::ops',
+      ].join('\n'),
     }),
   );
 }
 
 /** Functions under the autograd layer: what derivative formulas call when no graph is being built. */
 function emitBelowHeader(ops: readonly Op[]): void {
-  const decls = ops.filter((o) => o.info.kind !== 'composite').flatMap((o) => belowSigs(o).map((s) => `${returnType(s)} ${s.name}(${paramList(s)});`));
+  const decls = ops
+    .filter((o) => o.info.kind !== 'composite')
+    .flatMap((o) => belowSigs(o).map((s) => `${returnType(s)} ${s.name}(${paramList(s)});`));
   writeGenerated(
     'native/below.h',
-    render('native/header.h', { origin: ORIGIN, includes: ['"flambeau/ops.h"'], body: ['namespace flambeau::below {', '', ...decls, '', '}  // namespace flambeau::below'].join('\n') }),
+    render('native/header.h', {
+      origin: ORIGIN,
+      includes: ['"flambeau/ops.h"'],
+      body: ['namespace flambeau::below {', '', ...decls, '', '}  // namespace flambeau::below'].join('\n'),
+    }),
   );
 }
-const belowSigs = (op: Op): Signature[] => (op.derived ? [op.sig] : op.info.kind === 'pointwise' && op.inplace ? [op.sig, inplaceSig(op.sig)] : [op.sig]);
+const belowSigs = (op: Op): Signature[] =>
+  op.derived ? [op.sig] : op.info.kind === 'pointwise' && op.inplace ? [op.sig, inplaceSig(op.sig)] : [op.sig];
 
 function emitExternHeader(ops: readonly Op[]): void {
-  const decls = ops.filter((o) => o.info.kind === 'extern').flatMap((o) => [`${returnType(o.sig)} ${o.name}(${paramList(o.sig)});`]);
+  const decls = ops
+    .filter((o) => o.info.kind === 'extern')
+    .flatMap((o) => [`${returnType(o.sig)} ${o.name}(${paramList(o.sig)});`]);
   writeGenerated(
     'native/extern_kernels.h',
     render('native/header.h', {
       origin: ORIGIN,
       includes: ['<optional>', '<span>', '<string_view>', '<tuple>', '"flambeau/generator.h"', '"flambeau/tensor.h"'],
-      body: ['// Kernels written by hand in native/cpu: one definition each, or the library does not link.', 'namespace flambeau::cpu {', '', ...decls, '', '}  // namespace flambeau::cpu'].join('\n'),
+      body: [
+        '// Kernels written by hand in native/cpu: one definition each, or the library does not link.',
+        'namespace flambeau::cpu {',
+        '',
+        ...decls,
+        '',
+        '}  // namespace flambeau::cpu',
+      ].join('\n'),
     }),
   );
 }
@@ -94,7 +152,13 @@ function emitExternHeader(ops: readonly Op[]): void {
 const record = (s: Signature): string[] =>
   s.params
     .filter((p) => p.type !== 'Generator?')
-    .map((p) => (isListType(p.type) ? `  call.inputs(${p.name});` : isOperandLike(p.type) ? `  call.input(${p.name});` : `  call.attr(support::attr("${p.name}", ${p.name}));`));
+    .map((p) =>
+      isListType(p.type)
+        ? `  call.inputs(${p.name});`
+        : isOperandLike(p.type)
+          ? `  call.input(${p.name});`
+          : `  call.attr(support::attr("${p.name}", ${p.name}));`,
+    );
 
 function emitBelow(op: Op): string[] {
   switch (op.info.kind) {
@@ -114,8 +178,13 @@ function emitBelow(op: Op): string[] {
 /** Arrays of operands and attributes for a pointwise driver call. */
 function pointwiseArgs(op: Op): string[] {
   const operands = op.sig.params.filter((p) => isOperandLike(p.type)).map((p) => p.name);
-  const attrs = op.sig.params.filter((p) => !isOperandLike(p.type)).map((p) => (p.type === 'Scalar' ? `${p.name}.toDouble()` : `static_cast<double>(${p.name})`));
-  return [`  const Operand inputs[] = {${operands.join(', ')}};`, attrs.length ? `  const double attrs[] = {${attrs.join(', ')}};` : '  constexpr std::span<const double> attrs;'];
+  const attrs = op.sig.params
+    .filter((p) => !isOperandLike(p.type))
+    .map((p) => (p.type === 'Scalar' ? `${p.name}.toDouble()` : `static_cast<double>(${p.name})`));
+  return [
+    `  const Operand inputs[] = {${operands.join(', ')}};`,
+    attrs.length ? `  const double attrs[] = {${attrs.join(', ')}};` : '  constexpr std::span<const double> attrs;',
+  ];
 }
 
 function belowPointwise(op: Op): string[] {
@@ -183,12 +252,24 @@ function belowReduction(op: Op): string {
   const has = (n: string): boolean => sig.params.some((p) => p.name === n);
   const attrs = sig.params.filter((p) => !named.has(p.name)).map((p) => `static_cast<double>(${p.name})`);
   const dim = sig.params.find((p) => p.name === 'dim')!;
-  const dims = dim.type === 'int[]?' ? 'dim' : dim.type === 'int[]' ? 'std::optional<IntSpan>(dim)' : dim.type === 'int?' ? 'support::oneDim(dim)' : 'std::optional<IntSpan>(IntSpan(&dim, 1))';
+  const dims =
+    dim.type === 'int[]?'
+      ? 'dim'
+      : dim.type === 'int[]'
+        ? 'std::optional<IntSpan>(dim)'
+        : dim.type === 'int?'
+          ? 'support::oneDim(dim)'
+          : 'std::optional<IntSpan>(IntSpan(&dim, 1))';
   const n = sig.results.length;
   const body = [
     attrs.length ? `  const double attrs[] = {${attrs.join(', ')}};` : '  constexpr std::span<const double> attrs;',
     `  Tensor outs[${n}];`,
-    ...(dim.type === 'int?' ? ['  const int64_t one = dim.value_or(0);', '  const auto dims = dim ? std::optional<IntSpan>(IntSpan(&one, 1)) : std::nullopt;'] : [`  const std::optional<IntSpan> dims = ${dims};`]),
+    ...(dim.type === 'int?'
+      ? [
+          '  const int64_t one = dim.value_or(0);',
+          '  const auto dims = dim ? std::optional<IntSpan>(IntSpan(&one, 1)) : std::nullopt;',
+        ]
+      : [`  const std::optional<IntSpan> dims = ${dims};`]),
     `  auto run = [&] { cpu::reduce(kernels::${sig.name}, self, dims, ${has('keepdim') ? 'keepdim' : 'false'}, ${has('dtype') ? 'dtype' : 'std::nullopt'}, attrs, outs); };`,
     `  if (trace::active()) {`,
     `    trace::Call call("${sig.name}");`,
@@ -230,7 +311,11 @@ function belowExtern(op: Op): string {
       ? [`  ${call};`, ...mutates.map((m) => `  call.mutated(${m});`), '  call.finish();', `  return ${mutates[0]};`]
       : [
           `  auto out = ${call};`,
-          ...(sig.returns === 'tuple' ? sig.results.map((_, i) => `  call.output(std::get<${i}>(out));`) : sig.returns === 'list' ? ['  call.outputs(out);'] : ['  call.output(out);']),
+          ...(sig.returns === 'tuple'
+            ? sig.results.map((_, i) => `  call.output(std::get<${i}>(out));`)
+            : sig.returns === 'list'
+              ? ['  call.outputs(out);']
+              : ['  call.output(out);']),
           '  call.finish();',
           '  return out;',
         ];
@@ -252,21 +337,33 @@ function emitPublic(op: Op, byName: ReadonlyMap<string, Signature>): string[] {
   if (op.info.kind === 'composite') out.push(...publicComposite(op, byName));
   else if (needsNode(op)) out.push(publicWithNode(op));
   else out.push(publicPlain(op));
-  if (op.inplace) out.push(op.info.kind === 'pointwise' ? publicInplacePointwise(op) : publicInplaceByCopy(inplaceSig(sig), sig));
+  if (op.inplace)
+    out.push(op.info.kind === 'pointwise' ? publicInplacePointwise(op) : publicInplaceByCopy(inplaceSig(sig), sig));
   return out;
 }
 
-const mutated = (op: Op): readonly string[] => (op.record.kind === 'extern' || op.record.kind === 'pointwise' ? (op.record.mutates ?? []) : []);
-const detached = (op: Op): string[] => mutated(op).slice(0, 1).map((m) => `  autograd::checkInplace(${m}, "${op.name}");`);
+const mutated = (op: Op): readonly string[] =>
+  op.record.kind === 'extern' || op.record.kind === 'pointwise' ? (op.record.mutates ?? []) : [];
+const detached = (op: Op): string[] =>
+  mutated(op)
+    .slice(0, 1)
+    .map((m) => `  autograd::checkInplace(${m}, "${op.name}");`);
 
 function publicPlain(op: Op): string {
-  return [`${returnType(op.sig)} ${op.name}(${paramList(op.sig)}) {`, ...detached(op), `  return below::${op.name}(${argList(op.sig)});`, '}'].join('\n');
+  return [
+    `${returnType(op.sig)} ${op.name}(${paramList(op.sig)}) {`,
+    ...detached(op),
+    `  return below::${op.name}(${argList(op.sig)});`,
+    '}',
+  ].join('\n');
 }
 
 function anyRequires(op: Op): string {
   const params = edgeParams(op).map((p) => (isListType(p.type) ? `TensorSpan(${p.name})` : p.name));
   const lists = edgeParams(op).some((p) => isListType(p.type));
-  return lists ? `autograd::gradEnabled() && (${params.map((p) => `autograd::needsGrad(${p})`).join(' || ')})` : `autograd::anyRequiresGrad(${params.join(', ')})`;
+  return lists
+    ? `autograd::gradEnabled() && (${params.map((p) => `autograd::needsGrad(${p})`).join(' || ')})`
+    : `autograd::anyRequiresGrad(${params.join(', ')})`;
 }
 
 function publicWithNode(op: Op): string {
@@ -277,7 +374,12 @@ function publicWithNode(op: Op): string {
   const lines = [`${returnType(sig)} ${op.name}(${paramList(sig)}) {`];
   if (mutates) lines.push(`  autograd::checkInplace(${mutates}, "${op.name}");`);
   lines.push(`  if (!(${anyRequires(op)})) {`);
-  if (isView) lines.push(`    Tensor out = ${below};`, '    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);', '    return out;');
+  if (isView)
+    lines.push(
+      `    Tensor out = ${below};`,
+      '    if (autograd::gradEnabled() || self.requiresGrad()) autograd::setView(out, self);',
+      '    return out;',
+    );
   else lines.push(`    return ${below};`);
   lines.push('  }');
   lines.push(...nodeSetup(op, mutates !== undefined));
@@ -293,9 +395,19 @@ function publicWithNode(op: Op): string {
 /** Links the outputs to the node and saves those that the formulas read. */
 function attachHistory(op: Op): string[] {
   const { sig } = op;
-  if (sig.returns === 'list') return ['  node->numOutputs = static_cast<uint32_t>(out.size());', '  for (size_t i = 0; i < out.size(); ++i) autograd::setHistory(out[i], node, static_cast<uint32_t>(i));'];
+  if (sig.returns === 'list')
+    return [
+      '  node->numOutputs = static_cast<uint32_t>(out.size());',
+      '  for (size_t i = 0; i < out.size(); ++i) autograd::setHistory(out[i], node, static_cast<uint32_t>(i));',
+    ];
   if (sig.returns === 'tuple')
-    return [...sig.results.map((_, i) => `  if (isFloating(std::get<${i}>(out).dtype())) autograd::setHistory(std::get<${i}>(out), node, ${i});`), '  node->saveOutputs(out);'];
+    return [
+      ...sig.results.map(
+        (_, i) =>
+          `  if (isFloating(std::get<${i}>(out).dtype())) autograd::setHistory(std::get<${i}>(out), node, ${i});`,
+      ),
+      '  node->saveOutputs(out);',
+    ];
   return ['  autograd::setHistory(out, node);', '  node->saveOutputs(out);'];
 }
 
@@ -304,7 +416,15 @@ function publicInplacePointwise(op: Op): string {
   const self = op.sig.params[0]!.name;
   const lines = [`const Tensor& ${s.name}(${paramList(s)}) {`, `  autograd::checkInplace(${self}, "${s.name}");`];
   if (needsNode(op)) {
-    lines.push(`  if (${anyRequires(op)}) {`, ...nodeSetup(op, true).map((l) => `  ${l}`), `    below::${s.name}(${argList(s)});`, `    autograd::rebaseHistory(${self}, node);`, `    node->saveOutputs(${self});`, `    return ${self};`, '  }');
+    lines.push(
+      `  if (${anyRequires(op)}) {`,
+      ...nodeSetup(op, true).map((l) => `  ${l}`),
+      `    below::${s.name}(${argList(s)});`,
+      `    autograd::rebaseHistory(${self}, node);`,
+      `    node->saveOutputs(${self});`,
+      `    return ${self};`,
+      '  }',
+    );
   }
   lines.push(`  return below::${s.name}(${argList(s)});`, '}');
   return lines.join('\n');
@@ -313,7 +433,12 @@ function publicInplacePointwise(op: Op): string {
 /** NAME_ of an op without a kernel that writes in place: the result is copied back. */
 function publicInplaceByCopy(s: Signature, plain: Signature): string {
   const self = s.params[0]!.name;
-  return [`const Tensor& ${s.name}(${paramList(s)}) {`, `  autograd::checkInplace(${self}, "${s.name}");`, `  return copy_(${self}, ${plain.name}(${argList(plain)}));`, '}'].join('\n');
+  return [
+    `const Tensor& ${s.name}(${paramList(s)}) {`,
+    `  autograd::checkInplace(${self}, "${s.name}");`,
+    `  return copy_(${self}, ${plain.name}(${argList(plain)}));`,
+    '}',
+  ].join('\n');
 }
 
 function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string[] {
@@ -351,10 +476,31 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
   lines.push('    region.begin();', '  }');
   const type = returnType(sig);
   lines.push(`  auto body = [&]() -> ${type} {`, inner.code, '  };');
-  const end = sig.returns === 'tensor' ? ['  if (trace::active()) region.output(out);'] : sig.returns === 'tuple' ? [`  if (trace::active()) {`, ...sig.results.map((_, i) => `    region.output(std::get<${i}>(out));`), '  }'] : ['  if (trace::active()) for (const Tensor& one : out) region.output(one);'];
+  const end =
+    sig.returns === 'tensor'
+      ? ['  if (trace::active()) region.output(out);']
+      : sig.returns === 'tuple'
+        ? [`  if (trace::active()) {`, ...sig.results.map((_, i) => `    region.output(std::get<${i}>(out));`), '  }']
+        : ['  if (trace::active()) for (const Tensor& one : out) region.output(one);'];
   if (!needsNode(op)) lines.push(`  ${type} out = body();`, ...end, '  return out;', '}');
   else {
-    lines.push(`  if (!(${anyRequires(op)})) {`, `    ${type} out = body();`, ...end.map((l) => `  ${l}`), '    return out;', '  }', ...nodeSetup(op, false), `  ${type} out;`, '  {', '    autograd::GradGuard off(false);', '    out = body();', '  }', ...end, ...attachHistory(op), '  return out;', '}');
+    lines.push(
+      `  if (!(${anyRequires(op)})) {`,
+      `    ${type} out = body();`,
+      ...end.map((l) => `  ${l}`),
+      '    return out;',
+      '  }',
+      ...nodeSetup(op, false),
+      `  ${type} out;`,
+      '  {',
+      '    autograd::GradGuard off(false);',
+      '    out = body();',
+      '  }',
+      ...end,
+      ...attachHistory(op),
+      '  return out;',
+      '}',
+    );
   }
   return [lines.join('\n')];
 }

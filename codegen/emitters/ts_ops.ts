@@ -1,6 +1,13 @@
 // Emits the TypeScript side: the op table (ops.ts), the addon's typed functions (native-ops.ts), Tensor methods (methods.ts, one
 // ts-morph structure printed once) and free functions (functions.ts).
-import { IndentationText, Project, StructureKind, type MethodDeclarationStructure, type OptionalKind, type FunctionDeclarationStructure } from 'ts-morph';
+import {
+  IndentationText,
+  Project,
+  StructureKind,
+  type MethodDeclarationStructure,
+  type OptionalKind,
+  type FunctionDeclarationStructure,
+} from 'ts-morph';
 import type { OpInfo, Param, ParamType } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
@@ -27,7 +34,12 @@ function emitTable(ops: readonly Op[]): void {
     render('ts/module.ts', {
       origin: ORIGIN,
       imports: ["import type { OpInfo } from '../../src/ir/opinfo.js';"],
-      body: ['/** Every declared op and every derivative kernel, by name. */', 'export const OPS: Readonly<Record<string, OpInfo>> = {', ...all.map(entry), '};'].join('\n'),
+      body: [
+        '/** Every declared op and every derivative kernel, by name. */',
+        'export const OPS: Readonly<Record<string, OpInfo>> = {',
+        ...all.map(entry),
+        '};',
+      ].join('\n'),
     }),
   );
 }
@@ -35,7 +47,16 @@ function emitTable(ops: readonly Op[]): void {
 const info = (o: Op): OpInfo => ({ ...o.info, name: traceName(o) });
 const quoteKey = (k: string): string => (/^\w+$/.test(k) ? k : `'${k}'`);
 function literal(v: unknown): string {
-  if (typeof v === 'number') return Number.isFinite(v) ? (Object.is(v, -0) ? '-0' : String(v)) : Number.isNaN(v) ? 'NaN' : v > 0 ? 'Infinity' : '-Infinity';
+  if (typeof v === 'number')
+    return Number.isFinite(v)
+      ? Object.is(v, -0)
+        ? '-0'
+        : String(v)
+      : Number.isNaN(v)
+        ? 'NaN'
+        : v > 0
+          ? 'Infinity'
+          : '-Infinity';
   if (typeof v === 'string') return `'${v.replaceAll("'", "\\'")}'`;
   if (Array.isArray(v)) return `[${v.map(literal).join(', ')}]`;
   if (v !== null && typeof v === 'object')
@@ -49,16 +70,39 @@ function literal(v: unknown): string {
 // ---- native functions ----
 
 const NATIVE_TYPE: Readonly<Record<ParamType, string>> = {
-  Tensor: 'H', 'Tensor?': 'H | null', 'Tensor[]': 'readonly H[]', 'Tensor?[]': 'readonly (H | null)[]', Operand: 'H | NumberArg', Scalar: 'NumberArg',
-  'Scalar?': 'NumberArg | null', int: 'number', 'int?': 'number | null', float: 'number', 'float?': 'number | null', bool: 'boolean', 'bool?': 'boolean | null',
-  string: 'string', 'string?': 'string | null', dtype: 'number', 'dtype?': 'number | null', 'int[]': 'readonly number[]', 'int[]?': 'readonly number[] | null',
-  'float[]': 'readonly number[]', 'float[]?': 'readonly number[] | null', 'Generator?': 'H | null',
+  Tensor: 'H',
+  'Tensor?': 'H | null',
+  'Tensor[]': 'readonly H[]',
+  'Tensor?[]': 'readonly (H | null)[]',
+  Operand: 'H | NumberArg',
+  Scalar: 'NumberArg',
+  'Scalar?': 'NumberArg | null',
+  int: 'number',
+  'int?': 'number | null',
+  float: 'number',
+  'float?': 'number | null',
+  bool: 'boolean',
+  'bool?': 'boolean | null',
+  string: 'string',
+  'string?': 'string | null',
+  dtype: 'number',
+  'dtype?': 'number | null',
+  'int[]': 'readonly number[]',
+  'int[]?': 'readonly number[] | null',
+  'float[]': 'readonly number[]',
+  'float[]?': 'readonly number[] | null',
+  'Generator?': 'H | null',
 };
 const nativeResult = (s: Signature): string => ({ tensor: 'H', list: 'H[]', tuple: 'H[]', self: 'void' })[s.returns];
 
 function emitNative(ops: readonly Op[]): void {
   // A trailing run of optional parameters may be left out in hand-written calls; the addon reads them as null.
-  const lines = ops.flatMap((o) => variants(o)).map((s) => `  ${s.name}(${s.params.map((p, i) => `${p.name}${s.params.slice(i).every((q) => q.default === null) ? '?' : ''}: ${NATIVE_TYPE[p.type]}`).join(', ')}): ${nativeResult(s)};`);
+  const lines = ops
+    .flatMap((o) => variants(o))
+    .map(
+      (s) =>
+        `  ${s.name}(${s.params.map((p, i) => `${p.name}${s.params.slice(i).every((q) => q.default === null) ? '?' : ''}: ${NATIVE_TYPE[p.type]}`).join(', ')}): ${nativeResult(s)};`,
+    );
   writeGenerated(
     'ts/native-ops.ts',
     render('ts/module.ts', {
@@ -80,10 +124,28 @@ function emitNative(ops: readonly Op[]): void {
 // ---- methods and functions ----
 
 const TS_TYPE: Readonly<Record<ParamType, string>> = {
-  Tensor: 'TensorBase', 'Tensor?': 'TensorBase | null', 'Tensor[]': 'readonly TensorBase[]', 'Tensor?[]': 'readonly (TensorBase | null)[]', Operand: 'TensorBase | NumberArg',
-  Scalar: 'NumberArg', 'Scalar?': 'NumberArg | null', int: 'number', 'int?': 'number | null', float: 'number', 'float?': 'number | null', bool: 'boolean', 'bool?': 'boolean | null',
-  string: 'string', 'string?': 'string | null', dtype: 'DType', 'dtype?': 'DType | null', 'int[]': 'number | readonly number[]', 'int[]?': 'number | readonly number[] | null',
-  'float[]': 'readonly number[]', 'float[]?': 'readonly number[] | null', 'Generator?': 'GeneratorArg | null',
+  Tensor: 'TensorBase',
+  'Tensor?': 'TensorBase | null',
+  'Tensor[]': 'readonly TensorBase[]',
+  'Tensor?[]': 'readonly (TensorBase | null)[]',
+  Operand: 'TensorBase | NumberArg',
+  Scalar: 'NumberArg',
+  'Scalar?': 'NumberArg | null',
+  int: 'number',
+  'int?': 'number | null',
+  float: 'number',
+  'float?': 'number | null',
+  bool: 'boolean',
+  'bool?': 'boolean | null',
+  string: 'string',
+  'string?': 'string | null',
+  dtype: 'DType',
+  'dtype?': 'DType | null',
+  'int[]': 'number | readonly number[]',
+  'int[]?': 'number | readonly number[] | null',
+  'float[]': 'readonly number[]',
+  'float[]?': 'readonly number[] | null',
+  'Generator?': 'GeneratorArg | null',
 };
 
 /** Converts an argument to what the addon takes. */
@@ -113,7 +175,12 @@ function toNative(p: Param, code: string): string {
       return code;
   }
 }
-const tsDefault = (p: Param): string => (Array.isArray(p.default) ? `[${p.default.join(', ')}]` : typeof p.default === 'string' ? `'${p.default}'` : String(p.default));
+const tsDefault = (p: Param): string =>
+  Array.isArray(p.default)
+    ? `[${p.default.join(', ')}]`
+    : typeof p.default === 'string'
+      ? `'${p.default}'`
+      : String(p.default);
 
 interface Callable {
   readonly name: string;
@@ -129,7 +196,8 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
   const required = params.filter((p) => p.default === undefined && !p.keywordOnly);
   const optional = params.filter((p) => p.default !== undefined && !p.keywordOnly);
   const keyword = params.filter((p) => p.keywordOnly);
-  const rest = self && required.length === 1 && required[0]!.type === 'int[]' && optional.length === 0 && keyword.length === 0;
+  const rest =
+    self && required.length === 1 && required[0]!.type === 'int[]' && optional.length === 0 && keyword.length === 0;
   const codes = new Map<string, string>();
   const parameters: Callable['parameters'] = [];
   const statements: string[] = [];
@@ -144,26 +212,52 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
   }
   const named = [...optional, ...keyword];
   const optionsType = `{ ${named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`).join('; ')} }`;
-  for (const p of optional) parameters.push({ name: p.name, type: `${TS_TYPE[p.type]} | ${optionsType}`, hasQuestionToken: true });
+  for (const p of optional)
+    parameters.push({ name: p.name, type: `${TS_TYPE[p.type]} | ${optionsType}`, hasQuestionToken: true });
   if (keyword.length) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
   if (optional.length) {
-    statements.push(`const o = optionsAmong(${[...optional.map((p) => p.name), ...(keyword.length ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`);
-    for (const p of optional) codes.set(p.name, toNative(p, `((${p.name} === undefined || (${p.name} as unknown) === o ? o?.${p.name} : (${p.name} as ${TS_TYPE[p.type]})) ?? ${tsDefault(p)})`));
+    statements.push(
+      `const o = optionsAmong(${[...optional.map((p) => p.name), ...(keyword.length ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`,
+    );
+    for (const p of optional)
+      codes.set(
+        p.name,
+        toNative(
+          p,
+          `((${p.name} === undefined || (${p.name} as unknown) === o ? o?.${p.name} : (${p.name} as ${TS_TYPE[p.type]})) ?? ${tsDefault(p)})`,
+        ),
+      );
     for (const p of keyword) codes.set(p.name, toNative(p, `(o?.${p.name} ?? ${tsDefault(p)})`));
   } else for (const p of keyword) codes.set(p.name, toNative(p, `(options?.${p.name} ?? ${tsDefault(p)})`));
   const args = s.params.map((p, i) => (i === self?.index ? self.code : codes.get(p.name)!)).join(', ');
   const call = `native.ops.${s.name}(${args})`;
   const returnsThis = s.returns === 'self' && self;
   if (returnsThis) statements.push(`${call};`, 'return this;');
-  else if (s.returns === 'self') statements.push(`${call};`, ...(isListType(s.params[0]!.type) ? [] : [`return ${s.params[0]!.name} as Tensor;`]));
+  else if (s.returns === 'self')
+    statements.push(`${call};`, ...(isListType(s.params[0]!.type) ? [] : [`return ${s.params[0]!.name} as Tensor;`]));
   else if (s.returns === 'tensor') statements.push(`return wrap(${call});`);
   else if (s.returns === 'list') statements.push(`return wrapAll(${call});`);
-  else statements.push(`return namedResults([${s.results.map((r) => `'${r}'`).join(', ')}], ${call}) as unknown as ${tupleType(s)};`);
-  const returnType = returnsThis ? 'this' : s.returns === 'self' ? (isListType(s.params[0]!.type) ? 'void' : 'Tensor') : s.returns === 'tensor' ? 'Tensor' : s.returns === 'list' ? 'Tensor[]' : tupleType(s);
+  else
+    statements.push(
+      `return namedResults([${s.results.map((r) => `'${r}'`).join(', ')}], ${call}) as unknown as ${tupleType(s)};`,
+    );
+  const returnType = returnsThis
+    ? 'this'
+    : s.returns === 'self'
+      ? isListType(s.params[0]!.type)
+        ? 'void'
+        : 'Tensor'
+      : s.returns === 'tensor'
+        ? 'Tensor'
+        : s.returns === 'list'
+          ? 'Tensor[]'
+          : tupleType(s);
   return { name, parameters, statements, returnType, docs: [docOf(op, s)] };
 }
-const tupleType = (s: Signature): string => `[${s.results.map(() => 'Tensor').join(', ')}] & { ${s.results.map((r) => `readonly ${r}: Tensor`).join('; ')} }`;
-const docOf = (op: Op, s: Signature): string => (s.name === op.name ? op.record.doc : `In place: ${op.record.doc}`) + `\n\n\`${op.record.schema}\``;
+const tupleType = (s: Signature): string =>
+  `[${s.results.map(() => 'Tensor').join(', ')}] & { ${s.results.map((r) => `readonly ${r}: Tensor`).join('; ')} }`;
+const docOf = (op: Op, s: Signature): string =>
+  (s.name === op.name ? op.record.doc : `In place: ${op.record.doc}`) + `\n\n\`${op.record.schema}\``;
 
 const IMPORTS = [
   "import { native } from '../../src/native.js';",
@@ -174,7 +268,9 @@ const IMPORTS = [
 ];
 
 function print(file: string, build: (project: Project) => string): void {
-  const text = build(new Project({ useInMemoryFileSystem: true, manipulationSettings: { indentationText: IndentationText.TwoSpaces } }));
+  const text = build(
+    new Project({ useInMemoryFileSystem: true, manipulationSettings: { indentationText: IndentationText.TwoSpaces } }),
+  );
   writeGenerated(file, text);
 }
 /** Keeps only the imports that the text uses. */
@@ -184,7 +280,13 @@ function withImports(body: string): string {
     const used = m[2]!.split(', ').filter((n) => new RegExp(`\\b${n.replace('type ', '')}\\b`).test(body));
     return used.length ? `import ${m[1] ?? ''}{ ${used.join(', ')} } from ${m[3]}` : '';
   }).filter(Boolean);
-  return [`// Generated by \`npm run codegen\` from ${ORIGIN}. Do not edit.`, '/* eslint-disable */', ...lines, '', body].join('\n');
+  return [
+    `// Generated by \`npm run codegen\` from ${ORIGIN}. Do not edit.`,
+    '/* eslint-disable */',
+    ...lines,
+    '',
+    body,
+  ].join('\n');
 }
 
 /** Which parameter a method is called on: `self`, or the first tensor of ops named otherwise. */
@@ -192,16 +294,43 @@ const receiver = (s: Signature): number => (s.params[0]?.type === 'Tensor' ? 0 :
 
 function emitMethods(ops: readonly Op[]): void {
   const methods: OptionalKind<MethodDeclarationStructure>[] = [];
-  const add = (c: Callable): void => void methods.push({ name: c.name, parameters: c.parameters, statements: c.statements, returnType: c.returnType, docs: c.docs });
+  const add = (c: Callable): void =>
+    void methods.push({
+      name: c.name,
+      parameters: c.parameters,
+      statements: c.statements,
+      returnType: c.returnType,
+      docs: c.docs,
+    });
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (op.derived || op.record.method === false || receiver(op.sig) < 0) continue;
     for (const s of [op.sig, ...(op.inplace ? [inplaceSig(op.sig)] : [])]) {
       add(callable(op, s, { code: 'this._h', index: 0 }, s.name));
-      for (const alias of op.record.aliases ?? []) add(callable(op, s, { code: 'this._h', index: 0 }, s.name.endsWith('_') && !op.name.endsWith('_') ? `${alias}_` : alias));
+      for (const alias of op.record.aliases ?? [])
+        add(
+          callable(
+            op,
+            s,
+            { code: 'this._h', index: 0 },
+            s.name.endsWith('_') && !op.name.endsWith('_') ? `${alias}_` : alias,
+          ),
+        );
     }
   }
   print('ts/methods.ts', (project) => {
-    const file = project.createSourceFile('methods.ts', { statements: [{ kind: StructureKind.Class, name: 'TensorMethods', isAbstract: true, isExported: true, extends: 'TensorBase', docs: ['One method per declared op. Tensor (src/tensor/tensor.ts) extends it.'], methods }] });
+    const file = project.createSourceFile('methods.ts', {
+      statements: [
+        {
+          kind: StructureKind.Class,
+          name: 'TensorMethods',
+          isAbstract: true,
+          isExported: true,
+          extends: 'TensorBase',
+          docs: ['One method per declared op. Tensor (src/tensor/tensor.ts) extends it.'],
+          methods,
+        },
+      ],
+    });
     return withImports(file.getFullText());
   });
 }
@@ -210,12 +339,19 @@ function emitFunctions(ops: readonly Op[]): void {
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const names = new Map<string, string>();
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (op.derived || op.record.function === false || op.name.endsWith('_') && op.info.kind === 'extern') continue;
+    if (op.derived || op.record.function === false || (op.name.endsWith('_') && op.info.kind === 'extern')) continue;
     for (const name of [op.name, ...(op.record.aliases ?? [])]) {
       const safe = ['var', 'any'].includes(name) && name === 'var' ? `${name}_` : name;
       if (safe !== name) names.set(safe, name);
       const c = callable(op, op.sig, undefined, safe);
-      functions.push({ name: c.name, isExported: safe === name, parameters: c.parameters, statements: c.statements, returnType: c.returnType, docs: c.docs });
+      functions.push({
+        name: c.name,
+        isExported: safe === name,
+        parameters: c.parameters,
+        statements: c.statements,
+        returnType: c.returnType,
+        docs: c.docs,
+      });
     }
   }
   print('ts/functions.ts', (project) => {

@@ -7,7 +7,21 @@ import { cppDefault, cppDType, cppString } from '../emitters/cpp_types.js';
 import type { Signature } from '../schema.js';
 
 /** C++ types that the lowering tells apart. */
-type Type = 'tensor' | 'tensors' | 'int' | 'float' | 'bool' | 'string' | 'ints' | 'dtype' | 'operand' | 'scalar' | 'null' | 'tuple' | 'optional' | 'other';
+type Type =
+  | 'tensor'
+  | 'tensors'
+  | 'int'
+  | 'float'
+  | 'bool'
+  | 'string'
+  | 'ints'
+  | 'dtype'
+  | 'operand'
+  | 'scalar'
+  | 'null'
+  | 'tuple'
+  | 'optional'
+  | 'other';
 
 interface Value {
   readonly code: string;
@@ -99,7 +113,9 @@ export class TensorLowering {
         } else {
           const concrete = v.type === 'null' ? 'tensor' : v.type;
           this.locals.set(name.getText(), concrete);
-          this.emit(`${{ tensor: 'Tensor', int: 'int64_t', float: 'double', bool: 'bool' }[concrete as string] ?? 'auto'} ${name.getText()} = ${v.type === 'null' ? 'Tensor()' : v.code};`);
+          this.emit(
+            `${{ tensor: 'Tensor', int: 'int64_t', float: 'double', bool: 'bool' }[concrete as string] ?? 'auto'} ${name.getText()} = ${v.type === 'null' ? 'Tensor()' : v.code};`,
+          );
         }
       }
     } else if (Node.isIfStatement(s)) {
@@ -130,11 +146,15 @@ export class TensorLowering {
     this.emit(`throw Error(ErrorKind::${kind}, ${this.text(message)});`);
   }
   private text(e: Expression): string {
-    if (Node.isStringLiteral(e) || Node.isNoSubstitutionTemplateLiteral(e)) return `std::string(${cppString(e.getLiteralText())})`;
+    if (Node.isStringLiteral(e) || Node.isNoSubstitutionTemplateLiteral(e))
+      return `std::string(${cppString(e.getLiteralText())})`;
     if (!Node.isTemplateExpression(e)) this.fail(e, 'a string');
     const parts = [`std::string(${cppString(e.getHead().getLiteralText())})`];
     for (const span of e.getTemplateSpans()) {
-      parts.push(`support::text(${this.expr(span.getExpression()).code})`, cppString(span.getLiteral().getLiteralText()));
+      parts.push(
+        `support::text(${this.expr(span.getExpression()).code})`,
+        cppString(span.getLiteral().getLiteralText()),
+      );
     }
     return parts.join(' + ');
   }
@@ -174,7 +194,8 @@ export class TensorLowering {
       const c = this.cond(e.getCondition());
       const type = a.type === 'null' ? b.type : a.type;
       if (type === 'tensor' || type === 'operand') {
-        const wrap = (v: Value): string => (v.type === 'null' ? 'Tensor()' : type === 'operand' ? `Operand(${v.code})` : `Tensor(${v.code})`);
+        const wrap = (v: Value): string =>
+          v.type === 'null' ? 'Tensor()' : type === 'operand' ? `Operand(${v.code})` : `Tensor(${v.code})`;
         return { code: `(${c} ? ${wrap(a)} : ${wrap(b)})`, type };
       }
       if (type === 'ints') return { code: `(${c} ? Dims(${a.code}) : Dims(${b.code}))`, type };
@@ -202,7 +223,11 @@ export class TensorLowering {
   }
   private array(elements: readonly Expression[]): Value {
     const vs = elements.map((x) => this.expr(x));
-    if (vs.some((v) => v.type === 'tensor')) return { code: `TensorList{${vs.map((v) => (v.type === 'null' ? 'Tensor()' : v.code)).join(', ')}}`, type: 'tensors' };
+    if (vs.some((v) => v.type === 'tensor'))
+      return {
+        code: `TensorList{${vs.map((v) => (v.type === 'null' ? 'Tensor()' : v.code)).join(', ')}}`,
+        type: 'tensors',
+      };
     return { code: `Dims{${vs.map((v) => `int64_t(${v.code})`).join(', ')}}`, type: 'ints' };
   }
   private infix(left: Node, token: string, right: Node): Value {
@@ -215,18 +240,21 @@ export class TensorLowering {
       }
       return { code: `${a.code} ${token.slice(0, 2)} ${b.code}`, type: 'bool' };
     }
-    if (token === '&&' || token === '||') return { code: `(${this.cond(left as Expression)} ${token} ${this.cond(right as Expression)})`, type: 'bool' };
+    if (token === '&&' || token === '||')
+      return { code: `(${this.cond(left as Expression)} ${token} ${this.cond(right as Expression)})`, type: 'bool' };
     const [a, b] = [this.expr(left), this.expr(right)];
     if (token === '??') return { code: `${a.code}.value_or(${b.code})`, type: b.type };
     const number = (v: Value): string => (v.type === 'scalar' ? `${v.code}.toDouble()` : v.code);
     if (token === '/') return { code: `(double(${number(a)}) / double(${number(b)}))`, type: 'float' };
     if (['<', '<=', '>', '>='].includes(token)) return { code: `${number(a)} ${token} ${number(b)}`, type: 'bool' };
-    const type = a.type === 'float' || b.type === 'float' || a.type === 'scalar' || b.type === 'scalar' ? 'float' : 'int';
+    const type =
+      a.type === 'float' || b.type === 'float' || a.type === 'scalar' || b.type === 'scalar' ? 'float' : 'int';
     return { code: `(${number(a)} ${token} ${number(b)})`, type };
   }
   private property(base: Expression, name: string, e: Node): Value {
     if (Node.isIdentifier(base) && !this.locals.has(base.getText())) {
-      if (name === 'shapes') return { code: this.names.meta(base.getText(), 'list-sizes') ?? this.fail(e, 'no shapes'), type: 'other' };
+      if (name === 'shapes')
+        return { code: this.names.meta(base.getText(), 'list-sizes') ?? this.fail(e, 'no shapes'), type: 'other' };
       const sizes = this.names.meta(base.getText(), name === 'dtype' ? 'dtype' : 'sizes');
       if (sizes !== undefined) {
         if (name === 'shape') return { code: sizes, type: 'ints' };
@@ -251,8 +279,23 @@ export class TensorLowering {
     const name = callee.getName();
     if (scope === 'h') {
       const args = e.getArguments().map((a) => this.expr(a));
-      const type: Type = /Dims$|Shape$|Axes$/.test(name) ? 'ints' : /^is|^has/.test(name) ? 'bool' : /Count$|Index$/.test(name) ? 'int' : /Value$|Divisor$/.test(name) ? 'operand' : /List$/.test(name) ? 'tensors' : /DType$/.test(name) ? 'dtype' : 'tensor';
-      return { code: `support::${name}(${args.map((a) => (a.type === 'null' ? 'Tensor()' : a.code)).join(', ')})`, type };
+      const type: Type = /Dims$|Shape$|Axes$/.test(name)
+        ? 'ints'
+        : /^is|^has/.test(name)
+          ? 'bool'
+          : /Count$|Index$/.test(name)
+            ? 'int'
+            : /Value$|Divisor$/.test(name)
+              ? 'operand'
+              : /List$/.test(name)
+                ? 'tensors'
+                : /DType$/.test(name)
+                  ? 'dtype'
+                  : 'tensor';
+      return {
+        code: `support::${name}(${args.map((a) => (a.type === 'null' ? 'Tensor()' : a.code)).join(', ')})`,
+        type,
+      };
     }
     if (scope !== 't') return this.fail(e, `unknown namespace '${scope}'`);
     const inplace = name.endsWith('_') && !this.ops.has(name);
@@ -268,7 +311,8 @@ export class TensorLowering {
         }
       } else given.set(op.params[i]?.name ?? this.fail(a, `too many arguments for ${name}`), a);
     });
-    for (const key of given.keys()) if (!op.params.some((p) => p.name === key)) this.fail(e, `${name} has no parameter '${key}'`);
+    for (const key of given.keys())
+      if (!op.params.some((p) => p.name === key)) this.fail(e, `${name} has no parameter '${key}'`);
     const code = op.params.map((p) => this.argument(p, given.get(p.name), e)).join(', ');
     const type: Type = op.returns === 'tuple' ? 'tuple' : op.returns === 'list' ? 'tensors' : 'tensor';
     return { code: `ops::${name}(${code})`, type };
@@ -279,13 +323,20 @@ export class TensorLowering {
     const v = this.expr(node);
     if (v.type === 'null') return p.type.startsWith('Tensor') ? 'Tensor()' : 'std::nullopt';
     const numeric = v.type === 'int' || v.type === 'float' || v.type === 'bool';
-    if (v.type === 'optional' && !p.type.endsWith('?')) return p.type === 'Operand' ? `Operand(*${v.code})` : `*${v.code}`;
+    if (v.type === 'optional' && !p.type.endsWith('?'))
+      return p.type === 'Operand' ? `Operand(*${v.code})` : `*${v.code}`;
     switch (p.type) {
       case 'Operand':
-        return numeric ? `Operand(Scalar(${v.type === 'int' ? 'int64_t' : v.type === 'float' ? 'double' : 'bool'}(${v.code})))` : v.type === 'scalar' ? `Operand(${v.code})` : v.code;
+        return numeric
+          ? `Operand(Scalar(${v.type === 'int' ? 'int64_t' : v.type === 'float' ? 'double' : 'bool'}(${v.code})))`
+          : v.type === 'scalar'
+            ? `Operand(${v.code})`
+            : v.code;
       case 'Scalar':
       case 'Scalar?':
-        return numeric ? `Scalar(${v.type === 'int' ? 'int64_t' : v.type === 'float' ? 'double' : 'bool'}(${v.code}))` : v.code;
+        return numeric
+          ? `Scalar(${v.type === 'int' ? 'int64_t' : v.type === 'float' ? 'double' : 'bool'}(${v.code}))`
+          : v.code;
       case 'dtype':
       case 'dtype?':
         return v.type === 'string' ? cppDType(v.code.slice(1, -1)) : v.code;

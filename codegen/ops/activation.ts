@@ -4,90 +4,186 @@ import * as s from '../scalar_lib.js';
 import { t } from '../tensor_lib.js';
 
 export const sigmoid = pointwise({
-  doc: 'Logistic sigmoid, 1 / (1 + e^-x), element by element.\nInteger tensors give the default float dtype.', schema: 'sigmoid(self: Tensor): Tensor',
-  dtype: 'int-to-float', forward: (self) => 1 / (1 + s.exp(-self)), backward: { self: (grad: number, out: number) => grad * out * (1 - out) },
-  onnx: { op: 'Sigmoid', since: 13 }, aliases: ['expit'], ulp: { float32: 4 }, samples: range(-20, 20),
+  doc: 'Logistic sigmoid, 1 / (1 + e^-x), element by element.\nInteger tensors give the default float dtype.',
+  schema: 'sigmoid(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => 1 / (1 + s.exp(-self)),
+  backward: { self: (grad: number, out: number) => grad * out * (1 - out) },
+  onnx: { op: 'Sigmoid', since: 13 },
+  aliases: ['expit'],
+  ulp: { float32: 4 },
+  samples: range(-20, 20),
 });
 export const relu = pointwise({
-  doc: 'max(x, 0). NaN stays NaN.', schema: 'relu(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => s.max(self, 0),
-  backward: { self: (grad: number, out: number) => (out > 0 ? grad : 0) }, onnx: { op: 'Relu', since: 14 }, samples: range(-5, 5),
+  doc: 'max(x, 0). NaN stays NaN.',
+  schema: 'relu(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => s.max(self, 0),
+  backward: { self: (grad: number, out: number) => (out > 0 ? grad : 0) },
+  onnx: { op: 'Relu', since: 14 },
+  samples: range(-5, 5),
 });
 export const relu6 = pointwise({
-  doc: 'min(max(x, 0), 6).', schema: 'relu6(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => s.min(s.max(self, 0), 6),
-  backward: { self: (grad: number, self: number) => (self > 0 && self < 6 ? grad : 0) }, onnx: { symbolic: 'relu6' }, samples: range(-5, 10),
+  doc: 'min(max(x, 0), 6).',
+  schema: 'relu6(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => s.min(s.max(self, 0), 6),
+  backward: { self: (grad: number, self: number) => (self > 0 && self < 6 ? grad : 0) },
+  onnx: { symbolic: 'relu6' },
+  samples: range(-5, 10),
 });
 export const silu = pointwise({
-  doc: 'x * sigmoid(x), also called swish.', schema: 'silu(self: Tensor): Tensor', dtype: 'float-only', forward: (self) => self / (1 + s.exp(-self)),
-  backward: { self: (grad: number, self: number) => { const y = 1 / (1 + s.exp(-self)); return grad * (y * (1 + self * (1 - y))); } },
-  onnx: { symbolic: 'silu' }, samples: range(-10, 10),
+  doc: 'x * sigmoid(x), also called swish.',
+  schema: 'silu(self: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self) => self / (1 + s.exp(-self)),
+  backward: {
+    self: (grad: number, self: number) => {
+      const y = 1 / (1 + s.exp(-self));
+      return grad * (y * (1 + self * (1 - y)));
+    },
+  },
+  onnx: { symbolic: 'silu' },
+  samples: range(-10, 10),
 });
 export const mish = pointwise({
-  doc: 'x * tanh(softplus(x)).', schema: 'mish(self: Tensor): Tensor', dtype: 'float-only', forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self))),
-  onnx: { symbolic: 'mish' }, samples: range(-10, 10),
+  doc: 'x * tanh(softplus(x)).',
+  schema: 'mish(self: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self))),
+  onnx: { symbolic: 'mish' },
+  samples: range(-10, 10),
 });
 export const softplus = pointwise({
-  doc: 'log(1 + e^(beta x)) / beta; x itself where beta x > threshold.', schema: 'softplus(self: Tensor, beta: Scalar = 1, threshold: Scalar = 20): Tensor',
-  dtype: 'float-only', forward: (self, beta, threshold) => (self * beta > threshold ? self : s.log1p(s.exp(self * beta)) / beta),
-  backward: { self: (grad: number, self: number, beta: number, threshold: number) => (self * beta > threshold ? grad : grad / (1 + s.exp(-(self * beta)))) },
-  onnx: { symbolic: 'softplus' }, samples: range(-10, 10),
+  doc: 'log(1 + e^(beta x)) / beta; x itself where beta x > threshold.',
+  schema: 'softplus(self: Tensor, beta: Scalar = 1, threshold: Scalar = 20): Tensor',
+  dtype: 'float-only',
+  forward: (self, beta, threshold) => (self * beta > threshold ? self : s.log1p(s.exp(self * beta)) / beta),
+  backward: {
+    self: (grad: number, self: number, beta: number, threshold: number) =>
+      self * beta > threshold ? grad : grad / (1 + s.exp(-(self * beta))),
+  },
+  onnx: { symbolic: 'softplus' },
+  samples: range(-10, 10),
 });
 export const softsign = pointwise({
-  doc: 'x / (1 + |x|).', schema: 'softsign(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => self / (1 + s.abs(self)),
-  backward: { self: (grad: number, self: number) => { const d = 1 + s.abs(self); return grad / (d * d); } },
-  method: false, onnx: { op: 'Softsign', since: 1 }, samples: range(-10, 10),
+  doc: 'x / (1 + |x|).',
+  schema: 'softsign(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => self / (1 + s.abs(self)),
+  backward: {
+    self: (grad: number, self: number) => {
+      const d = 1 + s.abs(self);
+      return grad / (d * d);
+    },
+  },
+  method: false,
+  onnx: { op: 'Softsign', since: 1 },
+  samples: range(-10, 10),
 });
 export const logsigmoid = pointwise({
-  doc: 'log(sigmoid(x)).', schema: 'logsigmoid(self: Tensor): Tensor', dtype: 'float-only',
-  forward: (self) => s.min(self, 0) - s.log1p(s.exp(-s.abs(self))), backward: { self: (grad: number, self: number) => grad / (1 + s.exp(self)) },
-  method: false, onnx: { symbolic: 'logsigmoid' }, samples: range(-10, 10),
+  doc: 'log(sigmoid(x)).',
+  schema: 'logsigmoid(self: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self) => s.min(self, 0) - s.log1p(s.exp(-s.abs(self))),
+  backward: { self: (grad: number, self: number) => grad / (1 + s.exp(self)) },
+  method: false,
+  onnx: { symbolic: 'logsigmoid' },
+  samples: range(-10, 10),
 });
 export const elu = pointwise({
-  doc: 'x above zero, alpha (e^x - 1) below.', schema: 'elu(self: Tensor, alpha: Scalar = 1): Tensor', dtype: 'float-only',
+  doc: 'x above zero, alpha (e^x - 1) below.',
+  schema: 'elu(self: Tensor, alpha: Scalar = 1): Tensor',
+  dtype: 'float-only',
   forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self)),
   backward: { self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * (alpha * s.exp(self))) },
-  method: false, onnx: { symbolic: 'elu' }, samples: range(-5, 5),
+  method: false,
+  onnx: { symbolic: 'elu' },
+  samples: range(-5, 5),
 });
 export const selu = pointwise({
-  doc: 'Scaled ELU with the self-normalising constants.', schema: 'selu(self: Tensor): Tensor', dtype: 'float-only',
+  doc: 'Scaled ELU with the self-normalising constants.',
+  schema: 'selu(self: Tensor): Tensor',
+  dtype: 'float-only',
   forward: (self) => (self > 0 ? 1.0507009873554805 * self : 1.7580993408473766 * s.expm1(self)),
-  backward: { self: (grad: number, self: number) => (self > 0 ? 1.0507009873554805 * grad : grad * (1.7580993408473766 * s.exp(self))) },
-  onnx: { op: 'Selu', since: 6 }, samples: range(-5, 5),
+  backward: {
+    self: (grad: number, self: number) =>
+      self > 0 ? 1.0507009873554805 * grad : grad * (1.7580993408473766 * s.exp(self)),
+  },
+  onnx: { op: 'Selu', since: 6 },
+  samples: range(-5, 5),
 });
 export const hardtanh = pointwise({
-  doc: 'x limited to [minVal, maxVal].', schema: 'hardtanh(self: Tensor, minVal: Scalar = -1, maxVal: Scalar = 1): Tensor', dtype: 'numeric-only',
+  doc: 'x limited to [minVal, maxVal].',
+  schema: 'hardtanh(self: Tensor, minVal: Scalar = -1, maxVal: Scalar = 1): Tensor',
+  dtype: 'numeric-only',
   forward: (self, minVal, maxVal) => s.min(s.max(self, minVal), maxVal),
-  backward: { self: (grad: number, self: number, minVal: number, maxVal: number) => (self > minVal && self < maxVal ? grad : 0) },
-  method: false, onnx: { symbolic: 'hardtanh' }, samples: range(-3, 3),
+  backward: {
+    self: (grad: number, self: number, minVal: number, maxVal: number) => (self > minVal && self < maxVal ? grad : 0),
+  },
+  method: false,
+  onnx: { symbolic: 'hardtanh' },
+  samples: range(-3, 3),
 });
 export const hardsigmoid = pointwise({
-  doc: 'min(max(x + 3, 0), 6) / 6.', schema: 'hardsigmoid(self: Tensor): Tensor', dtype: 'float-only', forward: (self) => s.min(s.max(self + 3, 0), 6) / 6,
-  backward: { self: (grad: number, self: number) => (self > -3 && self < 3 ? grad / 6 : 0) }, method: false, onnx: { symbolic: 'hardsigmoid' }, samples: range(-5, 5),
+  doc: 'min(max(x + 3, 0), 6) / 6.',
+  schema: 'hardsigmoid(self: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self) => s.min(s.max(self + 3, 0), 6) / 6,
+  backward: { self: (grad: number, self: number) => (self > -3 && self < 3 ? grad / 6 : 0) },
+  method: false,
+  onnx: { symbolic: 'hardsigmoid' },
+  samples: range(-5, 5),
 });
 export const hardswish = pointwise({
-  doc: 'x * hardsigmoid(x).', schema: 'hardswish(self: Tensor): Tensor', dtype: 'float-only', forward: (self) => (self * s.min(s.max(self + 3, 0), 6)) / 6,
+  doc: 'x * hardsigmoid(x).',
+  schema: 'hardswish(self: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self) => (self * s.min(s.max(self + 3, 0), 6)) / 6,
   backward: { self: (grad: number, self: number) => (self < -3 ? 0 : self <= 3 ? grad * (self / 3 + 0.5) : grad) },
-  method: false, onnx: { op: 'HardSwish', since: 14 }, samples: range(-5, 5),
+  method: false,
+  onnx: { op: 'HardSwish', since: 14 },
+  samples: range(-5, 5),
 });
 export const leakyRelu = pointwise({
-  doc: 'x above zero, negativeSlope * x below.', schema: 'leakyRelu(self: Tensor, negativeSlope: Scalar = 0.01): Tensor', dtype: 'float-only',
+  doc: 'x above zero, negativeSlope * x below.',
+  schema: 'leakyRelu(self: Tensor, negativeSlope: Scalar = 0.01): Tensor',
+  dtype: 'float-only',
   forward: (self, negativeSlope) => (self > 0 ? self : self * negativeSlope),
   backward: { self: (grad: number, self: number, negativeSlope: number) => (self > 0 ? grad : grad * negativeSlope) },
-  method: false, onnx: { symbolic: 'leakyRelu' }, samples: range(-5, 5),
+  method: false,
+  onnx: { symbolic: 'leakyRelu' },
+  samples: range(-5, 5),
 });
 export const threshold = pointwise({
-  doc: 'x where x > threshold, else value.', schema: 'threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor', dtype: 'numeric-only',
+  doc: 'x where x > threshold, else value.',
+  schema: 'threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor',
+  dtype: 'numeric-only',
   forward: (self, threshold, value) => (self <= threshold ? value : self),
   backward: { self: (grad: number, self: number, threshold: number) => (self <= threshold ? 0 : grad) },
-  method: false, onnx: { none: 'not needed by the exported models' }, samples: range(-3, 3),
+  method: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-3, 3),
 });
 export const geluErf = pointwise({
-  doc: 'Exact GELU: x / 2 (1 + erf(x / sqrt 2)). See `gelu`.', schema: 'geluErf(self: Tensor): Tensor', dtype: 'float-only',
+  doc: 'Exact GELU: x / 2 (1 + erf(x / sqrt 2)). See `gelu`.',
+  schema: 'geluErf(self: Tensor): Tensor',
+  dtype: 'float-only',
   forward: (self) => 0.5 * self * (1 + s.erf(self * 0.7071067811865476)),
-  backward: { self: (grad: number, self: number) => grad * (0.5 * (1 + s.erf(self * 0.7071067811865476)) + self * (0.3989422804014327 * s.exp(-0.5 * self * self))) },
-  method: false, function: false, inplace: false, onnx: { symbolic: 'gelu' }, samples: range(-5, 5),
+  backward: {
+    self: (grad: number, self: number) =>
+      grad * (0.5 * (1 + s.erf(self * 0.7071067811865476)) + self * (0.3989422804014327 * s.exp(-0.5 * self * self))),
+  },
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { symbolic: 'gelu' },
+  samples: range(-5, 5),
 });
 export const geluTanh = pointwise({
-  doc: 'GELU with the tanh approximation. See `gelu`.', schema: 'geluTanh(self: Tensor): Tensor', dtype: 'float-only',
+  doc: 'GELU with the tanh approximation. See `gelu`.',
+  schema: 'geluTanh(self: Tensor): Tensor',
+  dtype: 'float-only',
   forward: (self) => 0.5 * self * (1 + s.tanh(0.7978845608028654 * (self + 0.044715 * self * self * self))),
   backward: {
     self: (grad: number, self: number) => {
@@ -95,13 +191,19 @@ export const geluTanh = pointwise({
       return grad * (0.5 * (1 + th) + 0.5 * self * (1 - th * th) * (0.7978845608028654 * (1 + 0.134145 * self * self)));
     },
   },
-  method: false, function: false, inplace: false, onnx: { symbolic: 'gelu' }, samples: range(-5, 5),
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { symbolic: 'gelu' },
+  samples: range(-5, 5),
 });
 export const gelu = composite({
-  doc: "Gaussian error linear unit; approximate: 'none' (erf) or 'tanh'.\nSource: https://arxiv.org/abs/1606.08415", schema: "gelu(self: Tensor, *, approximate: string = 'none'): Tensor",
+  doc: "Gaussian error linear unit; approximate: 'none' (erf) or 'tanh'.\nSource: https://arxiv.org/abs/1606.08415",
+  schema: "gelu(self: Tensor, *, approximate: string = 'none'): Tensor",
   body: (self: unknown, approximate: string) => {
     if (approximate === 'tanh') return t.geluTanh(self);
-    if (approximate !== 'none') throw new Error(`gelu(): approximate argument must be either none or tanh, got ${approximate}`);
+    if (approximate !== 'none')
+      throw new Error(`gelu(): approximate argument must be either none or tanh, got ${approximate}`);
     return t.geluErf(self);
   },
   onnx: { symbolic: 'gelu' },

@@ -4,36 +4,59 @@ import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
 export const add = pointwise({
-  doc: 'self + alpha * other, broadcast.\nSource: https://pytorch.org/docs/stable/generated/torch.add.html', schema: 'add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
-  dtype: 'same', forward: (self, other, alpha) => self + alpha * other,
+  doc: 'self + alpha * other, broadcast.\nSource: https://pytorch.org/docs/stable/generated/torch.add.html',
+  schema: 'add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
+  dtype: 'same',
+  forward: (self, other, alpha) => self + alpha * other,
   backward: { self: (grad: number) => grad, other: (grad: number, alpha: number) => alpha * grad },
-  onnx: { symbolic: 'add' }, samples: range(-10, 10),
+  onnx: { symbolic: 'add' },
+  samples: range(-10, 10),
 });
 export const sub = pointwise({
-  doc: 'self - alpha * other, broadcast. Throws for bool tensors.', schema: 'sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
-  dtype: 'numeric-only', forward: (self, other, alpha) => self - alpha * other,
+  doc: 'self - alpha * other, broadcast. Throws for bool tensors.',
+  schema: 'sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
+  dtype: 'numeric-only',
+  forward: (self, other, alpha) => self - alpha * other,
   backward: { self: (grad: number) => grad, other: (grad: number, alpha: number) => -alpha * grad },
-  onnx: { symbolic: 'sub' }, aliases: ['subtract'], samples: range(-10, 10),
+  onnx: { symbolic: 'sub' },
+  aliases: ['subtract'],
+  samples: range(-10, 10),
 });
 export const rsub = pointwise({
-  doc: 'other - alpha * self, broadcast.', schema: 'rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor', dtype: 'numeric-only',
+  doc: 'other - alpha * self, broadcast.',
+  schema: 'rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
+  dtype: 'numeric-only',
   forward: (self, other, alpha) => other - alpha * self,
   backward: { self: (grad: number, alpha: number) => -alpha * grad, other: (grad: number) => grad },
-  inplace: false, onnx: { symbolic: 'rsub' }, samples: range(-10, 10),
+  inplace: false,
+  onnx: { symbolic: 'rsub' },
+  samples: range(-10, 10),
 });
 export const mul = pointwise({
-  doc: 'self * other, broadcast.', schema: 'mul(self: Tensor, other: Operand): Tensor', dtype: 'same', forward: (self, other) => self * other,
+  doc: 'self * other, broadcast.',
+  schema: 'mul(self: Tensor, other: Operand): Tensor',
+  dtype: 'same',
+  forward: (self, other) => self * other,
   backward: { self: (grad: number, other: number) => grad * other, other: (grad: number, self: number) => grad * self },
-  onnx: { op: 'Mul', since: 14 }, aliases: ['multiply'], samples: range(-10, 10),
+  onnx: { op: 'Mul', since: 14 },
+  aliases: ['multiply'],
+  samples: range(-10, 10),
 });
 export const trueDivide = pointwise({
-  doc: 'self / other; integers give the default float dtype.', schema: 'trueDivide(self: Tensor, other: Operand): Tensor', dtype: 'int-to-float',
+  doc: 'self / other; integers give the default float dtype.',
+  schema: 'trueDivide(self: Tensor, other: Operand): Tensor',
+  dtype: 'int-to-float',
   forward: (self, other) => self / other,
-  backward: { self: (grad: number, other: number) => grad / other, other: (grad: number, self: number, other: number) => -grad * (self / other / other) },
-  onnx: { op: 'Div', since: 14 }, samples: range(0.5, 10),
+  backward: {
+    self: (grad: number, other: number) => grad / other,
+    other: (grad: number, self: number, other: number) => -grad * (self / other / other),
+  },
+  onnx: { op: 'Div', since: 14 },
+  samples: range(0.5, 10),
 });
 export const floorDivideFloat = pointwise({
-  doc: 'floor(self / other) of floats, corrected for rounding as PyTorch does. See `floorDivide`.', schema: 'floorDivideFloat(self: Tensor, other: Operand): Tensor',
+  doc: 'floor(self / other) of floats, corrected for rounding as PyTorch does. See `floorDivide`.',
+  schema: 'floorDivideFloat(self: Tensor, other: Operand): Tensor',
   dtype: 'float-only',
   forward: (self, other) => {
     const rest = s.fmod(self, other);
@@ -43,89 +66,171 @@ export const floorDivideFloat = pointwise({
     const near = q - down > 0.5 ? down + 1 : down;
     return other === 0 ? self / other : q === 0 ? s.copysign(0, self / other) : near;
   },
-  nondifferentiable: 'piecewise constant', method: false, function: false, inplace: false, onnx: { none: 'not needed by the exported models' }, samples: range(1, 20),
+  nondifferentiable: 'piecewise constant',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(1, 20),
 });
 export const floorDivideInt = pointwise({
-  doc: 'floor(self / other) of integers. See `floorDivide`.', schema: 'floorDivideInt(self: Tensor, other: Operand): Tensor', dtype: 'integral-only',
-  forward: (self, other) => s.idiv(self - s.mod(self, other), other), nondifferentiable: 'piecewise constant', method: false, function: false, inplace: false,
-  onnx: { none: 'not needed by the exported models' }, samples: range(1, 20),
+  doc: 'floor(self / other) of integers. See `floorDivide`.',
+  schema: 'floorDivideInt(self: Tensor, other: Operand): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => s.idiv(self - s.mod(self, other), other),
+  nondifferentiable: 'piecewise constant',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(1, 20),
 });
 export const floorDivide = composite({
-  doc: 'floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.', schema: 'floorDivide(self: Tensor, other: Operand): Tensor',
-  body: (self: unknown, other: unknown) => (h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, h.checkedDivisor(other))),
-  inplace: true, onnx: { none: 'not needed by the exported models' },
+  doc: 'floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.',
+  schema: 'floorDivide(self: Tensor, other: Operand): Tensor',
+  body: (self: unknown, other: unknown) =>
+    h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, h.checkedDivisor(other)),
+  inplace: true,
+  onnx: { none: 'not needed by the exported models' },
 });
 export const truncDivide = pointwise({
-  doc: 'trunc(self / other); integers stay integers.', schema: 'truncDivide(self: Tensor, other: Operand): Tensor', dtype: 'numeric-only',
-  forward: (self, other) => s.trunc(s.idiv(self, other)), nondifferentiable: 'piecewise constant', method: false, function: false,
-  onnx: { none: 'not needed by the exported models' }, samples: range(1, 20),
+  doc: 'trunc(self / other); integers stay integers.',
+  schema: 'truncDivide(self: Tensor, other: Operand): Tensor',
+  dtype: 'numeric-only',
+  forward: (self, other) => s.trunc(s.idiv(self, other)),
+  nondifferentiable: 'piecewise constant',
+  method: false,
+  function: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(1, 20),
 });
 export const div = composite({
-  doc: "self / other; roundingMode: null (true division), 'floor' or 'trunc'.", schema: 'div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor',
+  doc: "self / other; roundingMode: null (true division), 'floor' or 'trunc'.",
+  schema: 'div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor',
   body: (self: unknown, other: unknown, roundingMode: string | null) => {
     if (roundingMode === null) return t.trueDivide(self, other);
     if (roundingMode === 'floor') return t.floorDivide(self, other);
     if (roundingMode === 'trunc') return t.truncDivide(self, other);
     throw new Error(`div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '${roundingMode}'`);
   },
-  inplace: true, aliases: ['divide'], onnx: { symbolic: 'div' },
+  inplace: true,
+  aliases: ['divide'],
+  onnx: { symbolic: 'div' },
 });
 export const pow = pointwise({
-  doc: 'self to the power of exponent, broadcast.\nThrows for an integer base with a negative integer exponent.', schema: 'pow(self: Tensor, exponent: Operand): Tensor', dtype: 'same',
+  doc: 'self to the power of exponent, broadcast.\nThrows for an integer base with a negative integer exponent.',
+  schema: 'pow(self: Tensor, exponent: Operand): Tensor',
+  dtype: 'same',
   forward: (self, exponent) => s.pow(self, exponent),
   backward: {
-    self: (grad: number, self: number, exponent: number) => (exponent === 0 ? 0 : grad * (exponent * s.pow(self, exponent - 1))),
-    exponent: (grad: number, self: number, exponent: number, out: number) => (self === 0 && exponent >= 0 ? 0 : grad * (out * s.log(self))),
+    self: (grad: number, self: number, exponent: number) =>
+      exponent === 0 ? 0 : grad * (exponent * s.pow(self, exponent - 1)),
+    exponent: (grad: number, self: number, exponent: number, out: number) =>
+      self === 0 && exponent >= 0 ? 0 : grad * (out * s.log(self)),
   },
-  onnx: { op: 'Pow', since: 15 }, samples: range(0.1, 3),
+  onnx: { op: 'Pow', since: 15 },
+  samples: range(0.1, 3),
 });
 export const powScalar = pointwise({
-  doc: 'A number to the power of each element: base ** exponent.', schema: 'powScalar(self: Operand, exponent: Tensor): Tensor', dtype: 'same',
+  doc: 'A number to the power of each element: base ** exponent.',
+  schema: 'powScalar(self: Operand, exponent: Tensor): Tensor',
+  dtype: 'same',
   forward: (self, exponent) => s.pow(self, exponent),
-  backward: { self: (grad: number, self: number, exponent: number) => (exponent === 0 ? 0 : grad * (exponent * s.pow(self, exponent - 1))), exponent: (grad: number, self: number, exponent: number, out: number) => (self === 0 && exponent >= 0 ? 0 : grad * (out * s.log(self))) },
-  method: false, function: false, inplace: false, onnx: { op: 'Pow', since: 15 }, samples: range(0.1, 3),
+  backward: {
+    self: (grad: number, self: number, exponent: number) =>
+      exponent === 0 ? 0 : grad * (exponent * s.pow(self, exponent - 1)),
+    exponent: (grad: number, self: number, exponent: number, out: number) =>
+      self === 0 && exponent >= 0 ? 0 : grad * (out * s.log(self)),
+  },
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { op: 'Pow', since: 15 },
+  samples: range(0.1, 3),
 });
 export const remainder = pointwise({
-  doc: "Remainder with the divisor's sign (Python's %).", schema: 'remainder(self: Tensor, other: Operand): Tensor', dtype: 'numeric-only',
+  doc: "Remainder with the divisor's sign (Python's %).",
+  schema: 'remainder(self: Tensor, other: Operand): Tensor',
+  dtype: 'numeric-only',
   forward: (self, other) => s.mod(self, other),
-  backward: { self: (grad: number) => grad, other: (grad: number, self: number, other: number) => -grad * s.floor(self / other) },
-  onnx: { symbolic: 'remainder' }, samples: range(1, 10),
+  backward: {
+    self: (grad: number) => grad,
+    other: (grad: number, self: number, other: number) => -grad * s.floor(self / other),
+  },
+  onnx: { symbolic: 'remainder' },
+  samples: range(1, 10),
 });
 export const fmod = pointwise({
-  doc: "Remainder with the dividend's sign (C's fmod).", schema: 'fmod(self: Tensor, other: Operand): Tensor', dtype: 'numeric-only',
+  doc: "Remainder with the dividend's sign (C's fmod).",
+  schema: 'fmod(self: Tensor, other: Operand): Tensor',
+  dtype: 'numeric-only',
   forward: (self, other) => s.fmod(self, other),
-  backward: { self: (grad: number) => grad, other: (grad: number, self: number, other: number) => -grad * s.trunc(self / other) },
-  onnx: { symbolic: 'fmod' }, samples: range(1, 10),
+  backward: {
+    self: (grad: number) => grad,
+    other: (grad: number, self: number, other: number) => -grad * s.trunc(self / other),
+  },
+  onnx: { symbolic: 'fmod' },
+  samples: range(1, 10),
 });
 export const atan2 = pointwise({
-  doc: 'Angle of the point (other, self), in radians.', schema: 'atan2(self: Tensor, other: Tensor): Tensor', dtype: 'int-to-float',
-  forward: (self, other) => s.atan2(self, other), onnx: { none: 'no operator' }, aliases: ['arctan2'], samples: range(-3, 3),
+  doc: 'Angle of the point (other, self), in radians.',
+  schema: 'atan2(self: Tensor, other: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self, other) => s.atan2(self, other),
+  onnx: { none: 'no operator' },
+  aliases: ['arctan2'],
+  samples: range(-3, 3),
 });
 export const maximum = pointwise({
-  doc: 'Larger of two elements; NaN wins.', schema: 'maximum(self: Tensor, other: Tensor): Tensor', dtype: 'same', forward: (self, other) => s.max(self, other),
+  doc: 'Larger of two elements; NaN wins.',
+  schema: 'maximum(self: Tensor, other: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self, other) => s.max(self, other),
   backward: {
     self: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self > other ? grad : 0),
     other: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self < other ? grad : 0),
   },
-  inplace: false, onnx: { op: 'Max', since: 13 }, samples: range(-5, 5),
+  inplace: false,
+  onnx: { op: 'Max', since: 13 },
+  samples: range(-5, 5),
 });
 export const minimum = pointwise({
-  doc: 'Smaller of two elements; NaN wins.', schema: 'minimum(self: Tensor, other: Tensor): Tensor', dtype: 'same', forward: (self, other) => s.min(self, other),
+  doc: 'Smaller of two elements; NaN wins.',
+  schema: 'minimum(self: Tensor, other: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self, other) => s.min(self, other),
   backward: {
     self: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self < other ? grad : 0),
     other: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self > other ? grad : 0),
   },
-  inplace: false, onnx: { op: 'Min', since: 13 }, samples: range(-5, 5),
+  inplace: false,
+  onnx: { op: 'Min', since: 13 },
+  samples: range(-5, 5),
 });
 export const bitwiseAnd = pointwise({
-  doc: 'Bitwise AND of integers, logical AND of bool. Throws for floats.', schema: 'bitwiseAnd(self: Tensor, other: Operand): Tensor', dtype: 'integral-only',
-  forward: (self, other) => self & other, nondifferentiable: 'integers only', onnx: { op: 'BitwiseAnd', since: 18 }, samples: range(0, 100),
+  doc: 'Bitwise AND of integers, logical AND of bool. Throws for floats.',
+  schema: 'bitwiseAnd(self: Tensor, other: Operand): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => self & other,
+  nondifferentiable: 'integers only',
+  onnx: { op: 'BitwiseAnd', since: 18 },
+  samples: range(0, 100),
 });
 export const bitwiseOr = pointwise({
-  doc: 'Bitwise OR of integers, logical OR of bool. Throws for floats.', schema: 'bitwiseOr(self: Tensor, other: Operand): Tensor', dtype: 'integral-only',
-  forward: (self, other) => self | other, nondifferentiable: 'integers only', onnx: { op: 'BitwiseOr', since: 18 }, samples: range(0, 100),
+  doc: 'Bitwise OR of integers, logical OR of bool. Throws for floats.',
+  schema: 'bitwiseOr(self: Tensor, other: Operand): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => self | other,
+  nondifferentiable: 'integers only',
+  onnx: { op: 'BitwiseOr', since: 18 },
+  samples: range(0, 100),
 });
 export const bitwiseXor = pointwise({
-  doc: 'Bitwise XOR of integers, logical XOR of bool. Throws for floats.', schema: 'bitwiseXor(self: Tensor, other: Operand): Tensor', dtype: 'integral-only',
-  forward: (self, other) => self ^ other, nondifferentiable: 'integers only', onnx: { op: 'BitwiseXor', since: 18 }, samples: range(0, 100),
+  doc: 'Bitwise XOR of integers, logical XOR of bool. Throws for floats.',
+  schema: 'bitwiseXor(self: Tensor, other: Operand): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => self ^ other,
+  nondifferentiable: 'integers only',
+  onnx: { op: 'BitwiseXor', since: 18 },
+  samples: range(0, 100),
 });

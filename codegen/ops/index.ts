@@ -6,81 +6,144 @@ import { h, t } from '../tensor_lib.js';
 type A = any;
 
 export const cat = extern({
-  doc: 'Tensors joined along a dimension; dtypes are promoted.', schema: 'cat(tensors: Tensor[], dim: int = 0): Tensor',
-  backward: { tensors: (grad: A, tensors: A, dim: A) => h.catBackwardList(grad, tensors.shapes, dim) }, aliases: ['concat', 'concatenate'], onnx: { symbolic: 'cat' },
+  doc: 'Tensors joined along a dimension; dtypes are promoted.',
+  schema: 'cat(tensors: Tensor[], dim: int = 0): Tensor',
+  backward: { tensors: (grad: A, tensors: A, dim: A) => h.catBackwardList(grad, tensors.shapes, dim) },
+  aliases: ['concat', 'concatenate'],
+  onnx: { symbolic: 'cat' },
 });
 export const stack = composite({
-  doc: 'Tensors of one shape joined along a new dimension.', schema: 'stack(tensors: Tensor[], dim: int = 0): Tensor', body: 'nn::stack', onnx: { symbolic: 'region' },
+  doc: 'Tensors of one shape joined along a new dimension.',
+  schema: 'stack(tensors: Tensor[], dim: int = 0): Tensor',
+  body: 'nn::stack',
+  onnx: { symbolic: 'region' },
 });
 export const gather = extern({
-  doc: 'out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.', schema: 'gather(self: Tensor, dim: int, index: Tensor): Tensor',
-  backward: { self: (grad: A, self: A, dim: A, index: A) => t.scatterAdd(h.zerosLike(grad, self.shape), dim, index, grad) }, onnx: { symbolic: 'gather' },
+  doc: 'out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.',
+  schema: 'gather(self: Tensor, dim: int, index: Tensor): Tensor',
+  backward: {
+    self: (grad: A, self: A, dim: A, index: A) => t.scatterAdd(h.zerosLike(grad, self.shape), dim, index, grad),
+  },
+  onnx: { symbolic: 'gather' },
 });
 export const scatter = extern({
-  doc: 'A copy of self with src written at index along dim. index: int64.', schema: 'scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor',
-  backward: { self: (grad: A, dim: A, index: A) => t.scatter(grad, dim, index, 0), src: (grad: A, dim: A, index: A) => t.gather(grad, dim, index) },
-  inplace: true, onnx: { symbolic: 'scatter' },
+  doc: 'A copy of self with src written at index along dim. index: int64.',
+  schema: 'scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor',
+  backward: {
+    self: (grad: A, dim: A, index: A) => t.scatter(grad, dim, index, 0),
+    src: (grad: A, dim: A, index: A) => t.gather(grad, dim, index),
+  },
+  inplace: true,
+  onnx: { symbolic: 'scatter' },
 });
 export const scatterAdd = extern({
-  doc: 'A copy of self with src added at index along dim. index: int64.', schema: 'scatterAdd(self: Tensor, dim: int, index: Tensor, src: Tensor): Tensor',
-  backward: { self: (grad: A) => grad, src: (grad: A, dim: A, index: A) => t.gather(grad, dim, index) }, inplace: true, onnx: { symbolic: 'scatter' },
+  doc: 'A copy of self with src added at index along dim. index: int64.',
+  schema: 'scatterAdd(self: Tensor, dim: int, index: Tensor, src: Tensor): Tensor',
+  backward: { self: (grad: A) => grad, src: (grad: A, dim: A, index: A) => t.gather(grad, dim, index) },
+  inplace: true,
+  onnx: { symbolic: 'scatter' },
 });
 export const indexSelect = extern({
-  doc: 'Slices of a dimension by a 1-d int index.', schema: 'indexSelect(self: Tensor, dim: int, index: Tensor): Tensor',
-  backward: { self: (grad: A, self: A, dim: A, index: A) => t.indexAdd(h.zerosLike(grad, self.shape), dim, index, grad) }, onnx: { symbolic: 'indexSelect' },
+  doc: 'Slices of a dimension by a 1-d int index.',
+  schema: 'indexSelect(self: Tensor, dim: int, index: Tensor): Tensor',
+  backward: {
+    self: (grad: A, self: A, dim: A, index: A) => t.indexAdd(h.zerosLike(grad, self.shape), dim, index, grad),
+  },
+  onnx: { symbolic: 'indexSelect' },
 });
 export const indexAdd = extern({
-  doc: 'A copy of self with alpha * source added at index along dim.', schema: 'indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor',
-  backward: { self: (grad: A) => grad, source: (grad: A, dim: A, index: A, alpha: A) => t.mul(t.indexSelect(grad, dim, index), alpha) },
-  inplace: true, onnx: { none: 'not needed by the exported models' },
+  doc: 'A copy of self with alpha * source added at index along dim.',
+  schema: 'indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor',
+  backward: {
+    self: (grad: A) => grad,
+    source: (grad: A, dim: A, index: A, alpha: A) => t.mul(t.indexSelect(grad, dim, index), alpha),
+  },
+  inplace: true,
+  onnx: { none: 'not needed by the exported models' },
 });
 export const index = extern({
-  doc: 'Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.', schema: 'index(self: Tensor, indices: Tensor?[]): Tensor',
+  doc: 'Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.',
+  schema: 'index(self: Tensor, indices: Tensor?[]): Tensor',
   backward: { self: (grad: A, self: A, indices: A) => t.indexPut(h.zerosLike(grad, self.shape), indices, grad, true) },
-  method: false, function: false, onnx: { none: 'needs GatherND: a later issue' },
+  method: false,
+  function: false,
+  onnx: { none: 'needs GatherND: a later issue' },
 });
 export const indexPut = extern({
   doc: 'A copy of self with values written (or added) at the indices. JavaScript: Tensor.indexPut_.',
   schema: 'indexPut(self: Tensor, indices: Tensor?[], values: Tensor, accumulate: bool = false): Tensor',
-  backward: { self: (grad: A, accumulate: A, indices: A) => (accumulate ? grad : h.indexPutZero(grad, indices)), values: (grad: A, indices: A, values: A) => h.sumTo(t.index(grad, indices), values.shape) },
-  method: false, function: false, inplace: true, onnx: { none: 'needs ScatterND: a later issue' },
+  backward: {
+    self: (grad: A, accumulate: A, indices: A) => (accumulate ? grad : h.indexPutZero(grad, indices)),
+    values: (grad: A, indices: A, values: A) => h.sumTo(t.index(grad, indices), values.shape),
+  },
+  method: false,
+  function: false,
+  inplace: true,
+  onnx: { none: 'needs ScatterND: a later issue' },
 });
 export const embedding = extern({
-  doc: 'Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none).', schema: 'embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1): Tensor',
-  backward: { weight: (grad: A, weight: A, indices: A, paddingIdx: A) => t.embeddingBackward(grad, indices, weight.shape[0], paddingIdx) },
-  method: false, onnx: { symbolic: 'embedding' },
+  doc: 'Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none).',
+  schema: 'embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1): Tensor',
+  backward: {
+    weight: (grad: A, weight: A, indices: A, paddingIdx: A) =>
+      t.embeddingBackward(grad, indices, weight.shape[0], paddingIdx),
+  },
+  method: false,
+  onnx: { symbolic: 'embedding' },
 });
 export const embeddingBackward = extern({
-  doc: 'Gradient of `embedding`: rows summed by index.', schema: 'embeddingBackward(gradOutput: Tensor, indices: Tensor, numWeights: int, paddingIdx: int): Tensor',
-  backward: { gradOutput: (grad: A, indices: A) => t.embedding(grad, indices) }, method: false, function: false, onnx: { none: 'derivative kernel' },
+  doc: 'Gradient of `embedding`: rows summed by index.',
+  schema: 'embeddingBackward(gradOutput: Tensor, indices: Tensor, numWeights: int, paddingIdx: int): Tensor',
+  backward: { gradOutput: (grad: A, indices: A) => t.embedding(grad, indices) },
+  method: false,
+  function: false,
+  onnx: { none: 'derivative kernel' },
 });
 export const maskedSelect = extern({
-  doc: 'Elements where mask is true, as a 1-d tensor.', schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',
-  backward: { self: (grad: A, self: A, mask: A) => h.maskedSelectBackward(grad, self.shape, mask) }, onnx: { none: 'data-dependent shape' },
+  doc: 'Elements where mask is true, as a 1-d tensor.',
+  schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',
+  backward: { self: (grad: A, self: A, mask: A) => h.maskedSelectBackward(grad, self.shape, mask) },
+  onnx: { none: 'data-dependent shape' },
 });
 export const nonzero = extern({
-  doc: 'Indices of elements that are not zero, [count, ndim], int64.', schema: 'nonzero(self: Tensor): Tensor', nondifferentiable: 'integer result', onnx: { op: 'NonZero', since: 13 },
+  doc: 'Indices of elements that are not zero, [count, ndim], int64.',
+  schema: 'nonzero(self: Tensor): Tensor',
+  nondifferentiable: 'integer result',
+  onnx: { op: 'NonZero', since: 13 },
 });
 export const sort = extern({
-  doc: 'Elements in order along a dimension, and where they were.', schema: 'sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)',
-  backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) }, onnx: { none: 'not needed by the exported models' },
+  doc: 'Elements in order along a dimension, and where they were.',
+  schema:
+    'sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)',
+  backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) },
+  onnx: { none: 'not needed by the exported models' },
 });
 export const topk = extern({
   doc: 'The k largest (or smallest) elements along a dimension, and where they were.',
-  schema: 'topk(self: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true): (values: Tensor, indices: Tensor)',
-  backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) }, onnx: { symbolic: 'topk' },
+  schema:
+    'topk(self: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true): (values: Tensor, indices: Tensor)',
+  backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) },
+  onnx: { symbolic: 'topk' },
 });
 export const cumsum = extern({
-  doc: 'Running sum along a dimension. Integers and bool give int64.', schema: 'cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
-  backward: { self: (grad: A, dim: A) => h.cumsumBackward(grad, dim) }, onnx: { symbolic: 'cumsum' },
+  doc: 'Running sum along a dimension. Integers and bool give int64.',
+  schema: 'cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
+  backward: { self: (grad: A, dim: A) => h.cumsumBackward(grad, dim) },
+  onnx: { symbolic: 'cumsum' },
 });
 export const tril = extern({
-  doc: 'Lower triangle of the last two dimensions, zeros elsewhere.', schema: 'tril(self: Tensor, diagonal: int = 0): Tensor',
-  backward: { self: (grad: A, diagonal: A) => t.tril(grad, diagonal) }, inplace: true, onnx: { symbolic: 'trilu' },
+  doc: 'Lower triangle of the last two dimensions, zeros elsewhere.',
+  schema: 'tril(self: Tensor, diagonal: int = 0): Tensor',
+  backward: { self: (grad: A, diagonal: A) => t.tril(grad, diagonal) },
+  inplace: true,
+  onnx: { symbolic: 'trilu' },
 });
 export const triu = extern({
-  doc: 'Upper triangle of the last two dimensions, zeros elsewhere.', schema: 'triu(self: Tensor, diagonal: int = 0): Tensor',
-  backward: { self: (grad: A, diagonal: A) => t.triu(grad, diagonal) }, inplace: true, onnx: { symbolic: 'trilu' },
+  doc: 'Upper triangle of the last two dimensions, zeros elsewhere.',
+  schema: 'triu(self: Tensor, diagonal: int = 0): Tensor',
+  backward: { self: (grad: A, diagonal: A) => t.triu(grad, diagonal) },
+  inplace: true,
+  onnx: { symbolic: 'trilu' },
 });
 export const asStridedScatter = extern({
   doc: 'A copy of self with src written where asStrided(size, stride, storageOffset) looks.',

@@ -13,7 +13,12 @@ export const softmax = composite({
     const e = t.exp(t.sub(x, h.rowMax(x, dim)));
     return t.trueDivide(e, t.sum(e, [dim], true));
   },
-  backward: { self: (grad: A, dim: A, out: A) => { const g = t.mul(grad, out); return t.sub(g, t.mul(out, t.sum(g, [dim], true))); } },
+  backward: {
+    self: (grad: A, dim: A, out: A) => {
+      const g = t.mul(grad, out);
+      return t.sub(g, t.mul(out, t.sum(g, [dim], true)));
+    },
+  },
   onnx: { symbolic: 'softmax' },
 });
 export const logSoftmax = composite({
@@ -29,7 +34,8 @@ export const logSoftmax = composite({
 });
 export const layerNorm = composite({
   doc: 'Normalises over the last dimensions (normalizedShape), then weight and bias of that shape.\nSource: https://arxiv.org/abs/1607.06450',
-  schema: 'layerNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
+  schema:
+    'layerNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
   body: (input: A, normalizedShape: A, weight: A, bias: A, eps: A) => {
     const dims = h.trailingDims(input, normalizedShape, 'layer_norm');
     const x = h.widened(input);
@@ -38,11 +44,13 @@ export const layerNorm = composite({
     const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), dims, true), eps));
     return h.asDtypeOf(h.affine(t.mul(c, rstd), weight, bias), input);
   },
-  method: false, onnx: { symbolic: 'layerNorm' },
+  method: false,
+  onnx: { symbolic: 'layerNorm' },
 });
 export const groupNorm = composite({
   doc: 'Normalises groups of channels. input [n, c, ...], weight and bias [c].\nSource: https://arxiv.org/abs/1803.08494',
-  schema: 'groupNorm(input: Tensor, numGroups: int, weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
+  schema:
+    'groupNorm(input: Tensor, numGroups: int, weight: Tensor? = null, bias: Tensor? = null, eps: float = 1e-5): Tensor',
   body: (input: A, numGroups: A, weight: A, bias: A, eps: A) => {
     const x = t.reshape(h.widened(input), h.groupedShape(input, numGroups));
     const mean = t.mean(x, [-1], true);
@@ -50,16 +58,19 @@ export const groupNorm = composite({
     const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), [-1], true), eps));
     return h.asDtypeOf(h.channelAffine(t.reshape(t.mul(c, rstd), input.shape), weight, bias), input);
   },
-  method: false, onnx: { symbolic: 'region' },
+  method: false,
+  onnx: { symbolic: 'region' },
 });
 export const batchNorm = composite({
-  doc: 'Normalises each channel over batch and space; in training by the batch\'s statistics, which also update runningMean and runningVar in place.\ninput [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1502.03167',
-  schema: 'batchNorm(input: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor?, runningVar: Tensor?, training: bool, momentum: float, eps: float): Tensor',
+  doc: "Normalises each channel over batch and space; in training by the batch's statistics, which also update runningMean and runningVar in place.\ninput [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1502.03167",
+  schema:
+    'batchNorm(input: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor?, runningVar: Tensor?, training: bool, momentum: float, eps: float): Tensor',
   body: (input: A, weight: A, bias: A, runningMean: A, runningVar: A, training: A, momentum: A, eps: A) => {
     const shape = h.channelShape(input, 'batch_norm');
     const x = h.widened(input);
     if (!training) {
-      if (runningMean === null || runningVar === null) throw new Error('expected running_mean and running_var to be defined when training=False');
+      if (runningMean === null || runningVar === null)
+        throw new Error('expected running_mean and running_var to be defined when training=False');
       const rstd = t.rsqrt(t.add(t.reshape(runningVar, shape), eps));
       return h.asDtypeOf(h.channelAffine(t.mul(t.sub(x, t.reshape(runningMean, shape)), rstd), weight, bias), input);
     }
@@ -70,5 +81,6 @@ export const batchNorm = composite({
     h.updateRunning(runningMean, mean, runningVar, variance, momentum, input);
     return h.asDtypeOf(h.channelAffine(t.mul(c, t.rsqrt(t.add(variance, eps))), weight, bias), input);
   },
-  method: false, onnx: { symbolic: 'batchNorm' },
+  method: false,
+  onnx: { symbolic: 'batchNorm' },
 });

@@ -7,36 +7,71 @@ import { t } from '../tensor_lib.js';
 type A = any;
 
 export const uniform_ = extern({
-  doc: 'Fills self with uniform numbers of [from, to).', schema: 'uniform_(self: Tensor, from: float = 0, to: float = 1, *, generator: Generator? = null): self',
-  mutates: ['self'], random: true, nondifferentiable: 'random', onnx: { none: 'random' },
+  doc: 'Fills self with uniform numbers of [from, to).',
+  schema: 'uniform_(self: Tensor, from: float = 0, to: float = 1, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
 });
 export const normal_ = extern({
-  doc: 'Fills self with normal numbers.', schema: 'normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator? = null): self',
-  mutates: ['self'], random: true, nondifferentiable: 'random', onnx: { none: 'random' },
+  doc: 'Fills self with normal numbers.',
+  schema: 'normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
 });
 export const bernoulli_ = extern({
-  doc: 'Fills self with ones of probability p, zeros else.', schema: 'bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator? = null): self',
-  mutates: ['self'], random: true, nondifferentiable: 'random', method: false, onnx: { none: 'random' },
+  doc: 'Fills self with ones of probability p, zeros else.',
+  schema: 'bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  method: false,
+  onnx: { none: 'random' },
 });
 export const bernoulli = extern({
-  doc: "Ones with the probability that each element of self gives. self: probabilities.", schema: 'bernoulli(self: Tensor, *, generator: Generator? = null): Tensor',
-  random: true, nondifferentiable: 'random', onnx: { none: 'random' },
+  doc: 'Ones with the probability that each element of self gives. self: probabilities.',
+  schema: 'bernoulli(self: Tensor, *, generator: Generator? = null): Tensor',
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
 });
 export const exponential_ = extern({
-  doc: 'Fills self with exponential numbers of rate lambd.', schema: 'exponential_(self: Tensor, lambd: float = 1, *, generator: Generator? = null): self',
-  mutates: ['self'], random: true, nondifferentiable: 'random', onnx: { none: 'random' },
+  doc: 'Fills self with exponential numbers of rate lambd.',
+  schema: 'exponential_(self: Tensor, lambd: float = 1, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
 });
 export const randint_ = extern({
-  doc: 'Fills self with integers of [low, high).', schema: 'randint_(self: Tensor, low: int, high: int, *, generator: Generator? = null): self',
-  mutates: ['self'], random: true, nondifferentiable: 'random', method: false, function: false, onnx: { none: 'random' },
+  doc: 'Fills self with integers of [low, high).',
+  schema: 'randint_(self: Tensor, low: int, high: int, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  method: false,
+  function: false,
+  onnx: { none: 'random' },
 });
 export const randperm = extern({
-  doc: 'The integers 0 to n - 1 in random order.', schema: 'randperm(n: int, *, dtype: dtype? = null, generator: Generator? = null): Tensor', random: true,
-  nondifferentiable: 'random', method: false, function: false, onnx: { none: 'random' },
+  doc: 'The integers 0 to n - 1 in random order.',
+  schema: 'randperm(n: int, *, dtype: dtype? = null, generator: Generator? = null): Tensor',
+  random: true,
+  nondifferentiable: 'random',
+  method: false,
+  function: false,
+  onnx: { none: 'random' },
 });
 export const multinomial = extern({
   doc: 'Indices drawn with the weights of each row of self. self: [n] or [rows, n].',
-  schema: 'multinomial(self: Tensor, numSamples: int, replacement: bool = false, *, generator: Generator? = null): Tensor', random: true, nondifferentiable: 'random', onnx: { none: 'random' },
+  schema:
+    'multinomial(self: Tensor, numSamples: int, replacement: bool = false, *, generator: Generator? = null): Tensor',
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
 });
 export const dropout = composite({
   doc: 'Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.\nSource: https://jmlr.org/papers/v15/srivastava14a.html',
@@ -48,5 +83,6 @@ export const dropout = composite({
     const noise = t.bernoulli_(t.emptyLike(input), 1 - p);
     return t.mul(input, t.div_(noise, 1 - p));
   },
-  method: false, onnx: { symbolic: 'dropout' },
+  method: false,
+  onnx: { symbolic: 'dropout' },
 });

@@ -9,102 +9,186 @@ type A = any;
 
 export const sum = reduction({
   doc: 'Sum over `dim` (all when null). Integers and bool give int64.\nSource: https://pytorch.org/docs/stable/generated/torch.sum.html',
-  schema: 'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor', dtype: 'int-to-int64',
-  init: 0, combine: (acc, x) => acc + x, identity: true,
+  schema: 'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
+  dtype: 'int-to-int64',
+  init: 0,
+  combine: (acc, x) => acc + x,
+  identity: true,
   backward: { self: (grad: A, self: A, dim: A, keepdim: A) => h.expandReduced(grad, self.shape, dim, keepdim) },
-  onnx: { symbolic: 'reduce' }, samples: range(-3, 3),
+  onnx: { symbolic: 'reduce' },
+  samples: range(-3, 3),
 });
 export const mean = reduction({
   doc: 'Mean over `dim` (all when null). Floating dtypes only.',
-  schema: 'mean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor', dtype: 'float-only',
-  init: 0, combine: (acc, x) => acc + x, finish: (acc, n) => acc / n, identity: true,
-  backward: { self: (grad: A, self: A, dim: A, keepdim: A) => t.div(h.expandReduced(grad, self.shape, dim, keepdim), h.reducedCount(self.shape, dim)) },
-  onnx: { symbolic: 'reduce' }, samples: range(-3, 3),
+  schema: 'mean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
+  dtype: 'float-only',
+  init: 0,
+  combine: (acc, x) => acc + x,
+  finish: (acc, n) => acc / n,
+  identity: true,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A) =>
+      t.div(h.expandReduced(grad, self.shape, dim, keepdim), h.reducedCount(self.shape, dim)),
+  },
+  onnx: { symbolic: 'reduce' },
+  samples: range(-3, 3),
 });
 export const prod = reduction({
   doc: 'Product over `dim` (all when null). Integers and bool give int64.',
-  schema: 'prod(self: Tensor, dim: int? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor', dtype: 'int-to-int64',
-  init: 1, combine: (acc, x) => acc * x, identity: true,
+  schema: 'prod(self: Tensor, dim: int? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
+  dtype: 'int-to-int64',
+  init: 1,
+  combine: (acc, x) => acc * x,
+  identity: true,
   backward: { self: (grad: A, self: A, dim: A, keepdim: A) => h.prodBackward(grad, self, dim, keepdim) },
-  onnx: { symbolic: 'reduce' }, samples: range(0.5, 2),
+  onnx: { symbolic: 'reduce' },
+  samples: range(0.5, 2),
 });
 export const amax = reduction({
-  doc: 'Largest element over `dim` (all when empty); NaN wins. Ties share the gradient.', schema: 'amax(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor',
-  dtype: 'same', init: -Infinity, combine: (acc, x) => s.max(acc, x), identity: false,
-  backward: { self: (grad: A, self: A, dim: A, keepdim: A, out: A) => h.extremeBackward(grad, self, dim, keepdim, out) },
-  onnx: { symbolic: 'reduce' }, samples: range(-3, 3),
+  doc: 'Largest element over `dim` (all when empty); NaN wins. Ties share the gradient.',
+  schema: 'amax(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor',
+  dtype: 'same',
+  init: -Infinity,
+  combine: (acc, x) => s.max(acc, x),
+  identity: false,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A, out: A) => h.extremeBackward(grad, self, dim, keepdim, out),
+  },
+  onnx: { symbolic: 'reduce' },
+  samples: range(-3, 3),
 });
 export const amin = reduction({
-  doc: 'Smallest element over `dim` (all when empty); NaN wins. Ties share the gradient.', schema: 'amin(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor',
-  dtype: 'same', init: Infinity, combine: (acc, x) => s.min(acc, x), identity: false,
-  backward: { self: (grad: A, self: A, dim: A, keepdim: A, out: A) => h.extremeBackward(grad, self, dim, keepdim, out) },
-  onnx: { symbolic: 'reduce' }, samples: range(-3, 3),
+  doc: 'Smallest element over `dim` (all when empty); NaN wins. Ties share the gradient.',
+  schema: 'amin(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor',
+  dtype: 'same',
+  init: Infinity,
+  combine: (acc, x) => s.min(acc, x),
+  identity: false,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A, out: A) => h.extremeBackward(grad, self, dim, keepdim, out),
+  },
+  onnx: { symbolic: 'reduce' },
+  samples: range(-3, 3),
 });
 export const any = reduction({
-  doc: 'Whether any element is not zero. Gives bool.', schema: 'any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor', dtype: 'bool',
-  init: false, combine: (acc, x) => acc || x !== 0, join: (a, b) => a || b, identity: true, nondifferentiable: 'boolean result',
-  onnx: { symbolic: 'anyAll' }, samples: range(-1, 1),
+  doc: 'Whether any element is not zero. Gives bool.',
+  schema: 'any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor',
+  dtype: 'bool',
+  init: false,
+  combine: (acc, x) => acc || x !== 0,
+  join: (a, b) => a || b,
+  identity: true,
+  nondifferentiable: 'boolean result',
+  onnx: { symbolic: 'anyAll' },
+  samples: range(-1, 1),
 });
 export const all = reduction({
-  doc: 'Whether all elements are not zero. Gives bool.', schema: 'all(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor', dtype: 'bool',
-  init: true, combine: (acc, x) => acc && x !== 0, join: (a, b) => a && b, identity: true, nondifferentiable: 'boolean result',
-  onnx: { symbolic: 'anyAll' }, samples: range(-1, 1),
+  doc: 'Whether all elements are not zero. Gives bool.',
+  schema: 'all(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor',
+  dtype: 'bool',
+  init: true,
+  combine: (acc, x) => acc && x !== 0,
+  join: (a, b) => a && b,
+  identity: true,
+  nondifferentiable: 'boolean result',
+  onnx: { symbolic: 'anyAll' },
+  samples: range(-1, 1),
 });
 export const argmax = reduction({
   doc: 'Index of the largest element (the first of equal ones; NaN counts as largest). Gives int64.',
-  schema: 'argmax(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor', dtype: 'index', init: [-Infinity, -1],
+  schema: 'argmax(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor',
+  dtype: 'index',
+  init: [-Infinity, -1],
   combine: ([best, at], x, index) => (x > best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
   join: ([best, at], [best2, at2]) => {
     const nanA = s.isnan(best);
     const nanB = s.isnan(best2);
-    const takeB = at2 >= 0 && (at < 0 || (nanB && !nanA) || (!nanA && best2 > best) || ((best2 === best || (nanA && nanB)) && at2 < at));
+    const takeB =
+      at2 >= 0 &&
+      (at < 0 || (nanB && !nanA) || (!nanA && best2 > best) || ((best2 === best || (nanA && nanB)) && at2 < at));
     return takeB ? [best2, at2] : [best, at];
   },
-  finish: ([_best, at]) => [at], identity: false, nondifferentiable: 'integer result', onnx: { symbolic: 'argExtreme' }, samples: range(-3, 3),
+  finish: ([_best, at]) => [at],
+  identity: false,
+  nondifferentiable: 'integer result',
+  onnx: { symbolic: 'argExtreme' },
+  samples: range(-3, 3),
 });
 export const argmin = reduction({
   doc: 'Index of the smallest element (the first of equal ones; NaN counts as smallest). Gives int64.',
-  schema: 'argmin(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor', dtype: 'index', init: [Infinity, -1],
+  schema: 'argmin(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor',
+  dtype: 'index',
+  init: [Infinity, -1],
   combine: ([best, at], x, index) => (x < best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
   join: ([best, at], [best2, at2]) => {
     const nanA = s.isnan(best);
     const nanB = s.isnan(best2);
-    const takeB = at2 >= 0 && (at < 0 || (nanB && !nanA) || (!nanA && best2 < best) || ((best2 === best || (nanA && nanB)) && at2 < at));
+    const takeB =
+      at2 >= 0 &&
+      (at < 0 || (nanB && !nanA) || (!nanA && best2 < best) || ((best2 === best || (nanA && nanB)) && at2 < at));
     return takeB ? [best2, at2] : [best, at];
   },
-  finish: ([_best, at]) => [at], identity: false, nondifferentiable: 'integer result', onnx: { symbolic: 'argExtreme' }, samples: range(-3, 3),
+  finish: ([_best, at]) => [at],
+  identity: false,
+  nondifferentiable: 'integer result',
+  onnx: { symbolic: 'argExtreme' },
+  samples: range(-3, 3),
 });
 export const maxDim = reduction({
   doc: 'Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).',
-  schema: 'maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)', dtype: 'same', init: [-Infinity, -1],
+  schema: 'maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
+  dtype: 'same',
+  init: [-Infinity, -1],
   combine: ([best, at], x, index) => (x > best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
   join: ([best, at], [best2, at2]) => {
     const nanA = s.isnan(best);
     const nanB = s.isnan(best2);
-    const takeB = at2 >= 0 && (at < 0 || (nanB && !nanA) || (!nanA && best2 > best) || ((best2 === best || (nanA && nanB)) && at2 < at));
+    const takeB =
+      at2 >= 0 &&
+      (at < 0 || (nanB && !nanA) || (!nanA && best2 > best) || ((best2 === best || (nanA && nanB)) && at2 < at));
     return takeB ? [best2, at2] : [best, at];
   },
-  finish: ([best, at]) => [best, at], identity: false,
-  backward: { self: (grad: A, self: A, dim: A, keepdim: A, indices: A) => h.selectBackward(grad, self.shape, dim, keepdim, indices) },
-  method: false, function: false, onnx: { symbolic: 'maxDim' }, samples: range(-3, 3),
+  finish: ([best, at]) => [best, at],
+  identity: false,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>
+      h.selectBackward(grad, self.shape, dim, keepdim, indices),
+  },
+  method: false,
+  function: false,
+  onnx: { symbolic: 'maxDim' },
+  samples: range(-3, 3),
 });
 export const minDim = reduction({
   doc: 'Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).',
-  schema: 'minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)', dtype: 'same', init: [Infinity, -1],
+  schema: 'minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
+  dtype: 'same',
+  init: [Infinity, -1],
   combine: ([best, at], x, index) => (x < best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
   join: ([best, at], [best2, at2]) => {
     const nanA = s.isnan(best);
     const nanB = s.isnan(best2);
-    const takeB = at2 >= 0 && (at < 0 || (nanB && !nanA) || (!nanA && best2 < best) || ((best2 === best || (nanA && nanB)) && at2 < at));
+    const takeB =
+      at2 >= 0 &&
+      (at < 0 || (nanB && !nanA) || (!nanA && best2 < best) || ((best2 === best || (nanA && nanB)) && at2 < at));
     return takeB ? [best2, at2] : [best, at];
   },
-  finish: ([best, at]) => [best, at], identity: false,
-  backward: { self: (grad: A, self: A, dim: A, keepdim: A, indices: A) => h.selectBackward(grad, self.shape, dim, keepdim, indices) },
-  method: false, function: false, onnx: { symbolic: 'maxDim' }, samples: range(-3, 3),
+  finish: ([best, at]) => [best, at],
+  identity: false,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>
+      h.selectBackward(grad, self.shape, dim, keepdim, indices),
+  },
+  method: false,
+  function: false,
+  onnx: { symbolic: 'maxDim' },
+  samples: range(-3, 3),
 });
 export const var_ = reduction({
   doc: "Variance over `dim` (all when null), divided by n - correction.\nWelford's update, Chan's join: stable in one pass.\nSource: https://pytorch.org/docs/stable/generated/torch.var.html",
-  schema: 'var(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor', dtype: 'float-only', init: [0, 0, 0],
+  schema: 'var(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor',
+  dtype: 'float-only',
+  init: [0, 0, 0],
   combine: ([mean, m2, count], x) => {
     const k = count + 1;
     const d = x - mean;
@@ -117,20 +201,29 @@ export const var_ = reduction({
     const w = k > 0 ? count2 / k : 0;
     return [mean + d * w, m2 + m22 + d * d * count * w, k];
   },
-  finish: ([_mean, m2, count], n, correction) => m2 / s.max(n - correction, 0), identity: true,
-  backward: { self: (grad: A, self: A, dim: A, keepdim: A, correction: A) => h.varBackward(grad, self, dim, keepdim, correction) },
-  onnx: { symbolic: 'var' }, samples: range(-3, 3),
+  finish: ([_mean, m2, _count], n, correction) => m2 / s.max(n - correction, 0),
+  identity: true,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A, correction: A) => h.varBackward(grad, self, dim, keepdim, correction),
+  },
+  onnx: { symbolic: 'var' },
+  samples: range(-3, 3),
 });
 export const std = composite({
-  doc: 'Standard deviation over `dim`: the square root of `var`.', schema: 'std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor',
-  body: (self: A, dim: A, keepdim: A, correction: A) => t.sqrt(t.var(self, dim, keepdim, { correction })), onnx: { symbolic: 'std' },
+  doc: 'Standard deviation over `dim`: the square root of `var`.',
+  schema: 'std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor',
+  body: (self: A, dim: A, keepdim: A, correction: A) => t.sqrt(t.var(self, dim, keepdim, { correction })),
+  onnx: { symbolic: 'std' },
 });
 export const logsumexp = composite({
-  doc: 'log(sum(exp(x))) over `dim`, without overflow.', schema: 'logsumexp(self: Tensor, dim: int[], keepdim: bool = false): Tensor',
-  body: (self: A, dim: A, keepdim: A) => h.logsumexp(self, dim, keepdim), onnx: { symbolic: 'logsumexp' },
+  doc: 'log(sum(exp(x))) over `dim`, without overflow.',
+  schema: 'logsumexp(self: Tensor, dim: int[], keepdim: bool = false): Tensor',
+  body: (self: A, dim: A, keepdim: A) => h.logsumexp(self, dim, keepdim),
+  onnx: { symbolic: 'logsumexp' },
 });
 export const norm = composite({
   doc: 'p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.',
   schema: 'norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor',
-  body: (self: A, p: A, dim: A, keepdim: A) => h.norm(self, p, dim, keepdim), onnx: { none: 'not needed by the exported models' },
+  body: (self: A, p: A, dim: A, keepdim: A) => h.norm(self, p, dim, keepdim),
+  onnx: { none: 'not needed by the exported models' },
 });

@@ -4,142 +4,303 @@ import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
 export const neg = pointwise({
-  doc: 'Negative of each element. Throws for bool tensors.', schema: 'neg(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => -self,
-  onnx: { op: 'Neg', since: 13 }, aliases: ['negative'], samples: range(-10, 10),
+  doc: 'Negative of each element. Throws for bool tensors.',
+  schema: 'neg(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => -self,
+  onnx: { op: 'Neg', since: 13 },
+  aliases: ['negative'],
+  samples: range(-10, 10),
 });
 export const abs = pointwise({
-  doc: 'Absolute value of each element.', schema: 'abs(self: Tensor): Tensor', dtype: 'same', forward: (self) => s.abs(self),
-  onnx: { op: 'Abs', since: 13 }, aliases: ['absolute'], samples: range(-10, 10),
+  doc: 'Absolute value of each element.',
+  schema: 'abs(self: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self) => s.abs(self),
+  onnx: { op: 'Abs', since: 13 },
+  aliases: ['absolute'],
+  samples: range(-10, 10),
 });
 export const sign = pointwise({
-  doc: '-1, 0 or 1 by the sign of each element (0 for NaN).', schema: 'sign(self: Tensor): Tensor', dtype: 'same', forward: (self) => (self > 0 ? 1 : self < 0 ? -1 : 0),
-  backward: { self: () => 0 }, onnx: { op: 'Sign', since: 13 }, samples: range(-3, 3),
+  doc: '-1, 0 or 1 by the sign of each element (0 for NaN).',
+  schema: 'sign(self: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self) => (self > 0 ? 1 : self < 0 ? -1 : 0),
+  backward: { self: () => 0 },
+  onnx: { op: 'Sign', since: 13 },
+  samples: range(-3, 3),
 });
 export const floor = pointwise({
-  doc: 'Largest integer not above each element.', schema: 'floor(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => s.floor(self),
-  onnx: { op: 'Floor', since: 13 }, samples: range(-10, 10),
+  doc: 'Largest integer not above each element.',
+  schema: 'floor(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => s.floor(self),
+  onnx: { op: 'Floor', since: 13 },
+  samples: range(-10, 10),
 });
 export const ceil = pointwise({
-  doc: 'Smallest integer not below each element.', schema: 'ceil(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => s.ceil(self),
-  onnx: { op: 'Ceil', since: 13 }, samples: range(-10, 10),
+  doc: 'Smallest integer not below each element.',
+  schema: 'ceil(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => s.ceil(self),
+  onnx: { op: 'Ceil', since: 13 },
+  samples: range(-10, 10),
 });
 export const round = pointwise({
-  doc: 'Nearest integer, halves to even.', schema: 'round(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => s.round(self),
-  onnx: { op: 'Round', since: 11 }, samples: range(-10, 10),
+  doc: 'Nearest integer, halves to even.',
+  schema: 'round(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => s.round(self),
+  onnx: { op: 'Round', since: 11 },
+  samples: range(-10, 10),
 });
 export const trunc = pointwise({
-  doc: 'Integer part of each element.', schema: 'trunc(self: Tensor): Tensor', dtype: 'numeric-only', forward: (self) => s.trunc(self),
-  onnx: { symbolic: 'trunc' }, aliases: ['fix'], samples: range(-10, 10),
+  doc: 'Integer part of each element.',
+  schema: 'trunc(self: Tensor): Tensor',
+  dtype: 'numeric-only',
+  forward: (self) => s.trunc(self),
+  onnx: { symbolic: 'trunc' },
+  aliases: ['fix'],
+  samples: range(-10, 10),
 });
 export const frac = pointwise({
-  doc: 'Fractional part of each element, with its sign.', schema: 'frac(self: Tensor): Tensor', dtype: 'float-only', forward: (self) => self - s.trunc(self),
-  backward: { self: (grad) => grad }, onnx: { none: 'not needed by the exported models' }, samples: range(-10, 10),
+  doc: 'Fractional part of each element, with its sign.',
+  schema: 'frac(self: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self) => self - s.trunc(self),
+  backward: { self: (grad) => grad },
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-10, 10),
 });
 export const sqrt = pointwise({
-  doc: 'Square root of each element (NaN below zero).', schema: 'sqrt(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.sqrt(self),
-  backward: { self: (grad: number, out: number) => grad / (2 * out) }, onnx: { op: 'Sqrt', since: 13 }, samples: range(0, 50),
+  doc: 'Square root of each element (NaN below zero).',
+  schema: 'sqrt(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.sqrt(self),
+  backward: { self: (grad: number, out: number) => grad / (2 * out) },
+  onnx: { op: 'Sqrt', since: 13 },
+  samples: range(0, 50),
 });
 export const rsqrt = pointwise({
-  doc: '1 / sqrt(x) for each element.', schema: 'rsqrt(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.rsqrt(self),
-  backward: { self: (grad: number, out: number) => -0.5 * grad * (out * out * out) }, onnx: { symbolic: 'rsqrt' }, samples: range(0.1, 50),
+  doc: '1 / sqrt(x) for each element.',
+  schema: 'rsqrt(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.rsqrt(self),
+  backward: { self: (grad: number, out: number) => -0.5 * grad * (out * out * out) },
+  onnx: { symbolic: 'rsqrt' },
+  samples: range(0.1, 50),
 });
 export const reciprocal = pointwise({
-  doc: '1 / x for each element.', schema: 'reciprocal(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => 1 / self,
-  backward: { self: (grad: number, out: number) => -grad * (out * out) }, onnx: { op: 'Reciprocal', since: 13 }, samples: range(0.1, 10),
+  doc: '1 / x for each element.',
+  schema: 'reciprocal(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => 1 / self,
+  backward: { self: (grad: number, out: number) => -grad * (out * out) },
+  onnx: { op: 'Reciprocal', since: 13 },
+  samples: range(0.1, 10),
 });
 export const square = composite({
-  doc: 'x * x for each element; bool gives int64.', schema: 'square(self: Tensor): Tensor',
-  body: (self: unknown) => { const x = h.boolToInt(self); return t.mul(x, x); }, inplace: true, onnx: { symbolic: 'square' },
+  doc: 'x * x for each element; bool gives int64.',
+  schema: 'square(self: Tensor): Tensor',
+  body: (self: unknown) => {
+    const x = h.boolToInt(self);
+    return t.mul(x, x);
+  },
+  inplace: true,
+  onnx: { symbolic: 'square' },
 });
 export const exp = pointwise({
-  doc: 'e to the power of each element.', schema: 'exp(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.exp(self),
-  onnx: { op: 'Exp', since: 13 }, samples: range(-20, 20),
+  doc: 'e to the power of each element.',
+  schema: 'exp(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.exp(self),
+  onnx: { op: 'Exp', since: 13 },
+  samples: range(-20, 20),
 });
 export const exp2 = pointwise({
-  doc: '2 to the power of each element.', schema: 'exp2(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.exp2(self),
-  onnx: { symbolic: 'exp2' }, samples: range(-20, 20),
+  doc: '2 to the power of each element.',
+  schema: 'exp2(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.exp2(self),
+  onnx: { symbolic: 'exp2' },
+  samples: range(-20, 20),
 });
 export const expm1 = pointwise({
-  doc: 'exp(x) - 1, accurate near zero.', schema: 'expm1(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.expm1(self),
-  backward: { self: (grad: number, out: number) => grad * (out + 1) }, onnx: { symbolic: 'expm1' }, samples: range(-10, 10),
+  doc: 'exp(x) - 1, accurate near zero.',
+  schema: 'expm1(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.expm1(self),
+  backward: { self: (grad: number, out: number) => grad * (out + 1) },
+  onnx: { symbolic: 'expm1' },
+  samples: range(-10, 10),
 });
 export const log = pointwise({
-  doc: 'Natural logarithm of each element.', schema: 'log(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.log(self),
-  onnx: { op: 'Log', since: 13 }, samples: range(0.01, 50),
+  doc: 'Natural logarithm of each element.',
+  schema: 'log(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.log(self),
+  onnx: { op: 'Log', since: 13 },
+  samples: range(0.01, 50),
 });
 export const log2 = pointwise({
-  doc: 'Base-2 logarithm of each element.', schema: 'log2(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.log2(self),
-  onnx: { symbolic: 'log2' }, samples: range(0.01, 50),
+  doc: 'Base-2 logarithm of each element.',
+  schema: 'log2(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.log2(self),
+  onnx: { symbolic: 'log2' },
+  samples: range(0.01, 50),
 });
 export const log10 = pointwise({
-  doc: 'Base-10 logarithm of each element.', schema: 'log10(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.log10(self),
-  onnx: { symbolic: 'log10' }, samples: range(0.01, 50),
+  doc: 'Base-10 logarithm of each element.',
+  schema: 'log10(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.log10(self),
+  onnx: { symbolic: 'log10' },
+  samples: range(0.01, 50),
 });
 export const log1p = pointwise({
-  doc: 'log(1 + x), accurate near zero.', schema: 'log1p(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.log1p(self),
-  onnx: { symbolic: 'log1p' }, samples: range(-0.9, 10),
+  doc: 'log(1 + x), accurate near zero.',
+  schema: 'log1p(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.log1p(self),
+  onnx: { symbolic: 'log1p' },
+  samples: range(-0.9, 10),
 });
 export const sin = pointwise({
-  doc: 'Sine of each element, in radians.', schema: 'sin(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.sin(self),
-  onnx: { op: 'Sin', since: 7 }, samples: range(-10, 10),
+  doc: 'Sine of each element, in radians.',
+  schema: 'sin(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.sin(self),
+  onnx: { op: 'Sin', since: 7 },
+  samples: range(-10, 10),
 });
 export const cos = pointwise({
-  doc: 'Cosine of each element, in radians.', schema: 'cos(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.cos(self),
-  onnx: { op: 'Cos', since: 7 }, samples: range(-10, 10),
+  doc: 'Cosine of each element, in radians.',
+  schema: 'cos(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.cos(self),
+  onnx: { op: 'Cos', since: 7 },
+  samples: range(-10, 10),
 });
 export const tan = pointwise({
-  doc: 'Tangent of each element, in radians.', schema: 'tan(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.tan(self),
-  onnx: { op: 'Tan', since: 7 }, samples: range(-1.4, 1.4),
+  doc: 'Tangent of each element, in radians.',
+  schema: 'tan(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.tan(self),
+  onnx: { op: 'Tan', since: 7 },
+  samples: range(-1.4, 1.4),
 });
 export const asin = pointwise({
-  doc: 'Arc sine of each element.', schema: 'asin(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.asin(self),
-  onnx: { op: 'Asin', since: 7 }, aliases: ['arcsin'], samples: range(-1, 1),
+  doc: 'Arc sine of each element.',
+  schema: 'asin(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.asin(self),
+  onnx: { op: 'Asin', since: 7 },
+  aliases: ['arcsin'],
+  samples: range(-1, 1),
 });
 export const acos = pointwise({
-  doc: 'Arc cosine of each element.', schema: 'acos(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.acos(self),
-  onnx: { op: 'Acos', since: 7 }, aliases: ['arccos'], samples: range(-1, 1),
+  doc: 'Arc cosine of each element.',
+  schema: 'acos(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.acos(self),
+  onnx: { op: 'Acos', since: 7 },
+  aliases: ['arccos'],
+  samples: range(-1, 1),
 });
 export const atan = pointwise({
-  doc: 'Arc tangent of each element.', schema: 'atan(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.atan(self),
-  onnx: { op: 'Atan', since: 7 }, aliases: ['arctan'], samples: range(-10, 10),
+  doc: 'Arc tangent of each element.',
+  schema: 'atan(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.atan(self),
+  onnx: { op: 'Atan', since: 7 },
+  aliases: ['arctan'],
+  samples: range(-10, 10),
 });
 export const sinh = pointwise({
-  doc: 'Hyperbolic sine of each element.', schema: 'sinh(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.sinh(self),
-  onnx: { op: 'Sinh', since: 9 }, samples: range(-5, 5),
+  doc: 'Hyperbolic sine of each element.',
+  schema: 'sinh(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.sinh(self),
+  onnx: { op: 'Sinh', since: 9 },
+  samples: range(-5, 5),
 });
 export const cosh = pointwise({
-  doc: 'Hyperbolic cosine of each element.', schema: 'cosh(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.cosh(self),
-  onnx: { op: 'Cosh', since: 9 }, samples: range(-5, 5),
+  doc: 'Hyperbolic cosine of each element.',
+  schema: 'cosh(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.cosh(self),
+  onnx: { op: 'Cosh', since: 9 },
+  samples: range(-5, 5),
 });
 export const tanh = pointwise({
-  doc: 'Hyperbolic tangent of each element.', schema: 'tanh(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.tanh(self),
-  backward: { self: (grad: number, out: number) => grad * (1 - out * out) }, onnx: { op: 'Tanh', since: 13 }, samples: range(-10, 10),
+  doc: 'Hyperbolic tangent of each element.',
+  schema: 'tanh(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.tanh(self),
+  backward: { self: (grad: number, out: number) => grad * (1 - out * out) },
+  onnx: { op: 'Tanh', since: 13 },
+  samples: range(-10, 10),
 });
 export const erf = pointwise({
-  doc: 'Error function of each element.', schema: 'erf(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.erf(self),
-  onnx: { op: 'Erf', since: 13 }, samples: range(-4, 4),
+  doc: 'Error function of each element.',
+  schema: 'erf(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.erf(self),
+  onnx: { op: 'Erf', since: 13 },
+  samples: range(-4, 4),
 });
 export const erfc = pointwise({
-  doc: '1 - erf(x), accurate for large x.', schema: 'erfc(self: Tensor): Tensor', dtype: 'int-to-float', forward: (self) => s.erfc(self),
-  onnx: { symbolic: 'erfc' }, samples: range(-4, 4),
+  doc: '1 - erf(x), accurate for large x.',
+  schema: 'erfc(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.erfc(self),
+  onnx: { symbolic: 'erfc' },
+  samples: range(-4, 4),
 });
 export const isnan = pointwise({
-  doc: 'Whether each element is NaN. Gives bool.', schema: 'isnan(self: Tensor): Tensor', dtype: 'bool', forward: (self) => s.isnan(self),
-  nondifferentiable: 'boolean result', onnx: { op: 'IsNaN', since: 13 }, samples: range(-1, 1),
+  doc: 'Whether each element is NaN. Gives bool.',
+  schema: 'isnan(self: Tensor): Tensor',
+  dtype: 'bool',
+  forward: (self) => s.isnan(self),
+  nondifferentiable: 'boolean result',
+  onnx: { op: 'IsNaN', since: 13 },
+  samples: range(-1, 1),
 });
 export const isfinite = pointwise({
-  doc: 'Whether each element is finite. Gives bool.', schema: 'isfinite(self: Tensor): Tensor', dtype: 'bool', forward: (self) => s.isfinite(self),
-  nondifferentiable: 'boolean result', onnx: { none: 'not needed by the exported models' }, samples: range(-1, 1),
+  doc: 'Whether each element is finite. Gives bool.',
+  schema: 'isfinite(self: Tensor): Tensor',
+  dtype: 'bool',
+  forward: (self) => s.isfinite(self),
+  nondifferentiable: 'boolean result',
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-1, 1),
 });
 export const isinf = pointwise({
-  doc: 'Whether each element is infinite. Gives bool.', schema: 'isinf(self: Tensor): Tensor', dtype: 'bool',
-  forward: (self) => !s.isnan(self) && !s.isfinite(self), nondifferentiable: 'boolean result', onnx: { op: 'IsInf', since: 10 }, samples: range(-1, 1),
+  doc: 'Whether each element is infinite. Gives bool.',
+  schema: 'isinf(self: Tensor): Tensor',
+  dtype: 'bool',
+  forward: (self) => !s.isnan(self) && !s.isfinite(self),
+  nondifferentiable: 'boolean result',
+  onnx: { op: 'IsInf', since: 10 },
+  samples: range(-1, 1),
 });
 export const logicalNot = pointwise({
-  doc: 'Logical NOT: true where the element is zero.', schema: 'logicalNot(self: Tensor): Tensor', dtype: 'bool', forward: (self) => self === 0,
-  inplace: true, nondifferentiable: 'boolean result', onnx: { symbolic: 'logicalNot' }, samples: range(-1, 1),
+  doc: 'Logical NOT: true where the element is zero.',
+  schema: 'logicalNot(self: Tensor): Tensor',
+  dtype: 'bool',
+  forward: (self) => self === 0,
+  inplace: true,
+  nondifferentiable: 'boolean result',
+  onnx: { symbolic: 'logicalNot' },
+  samples: range(-1, 1),
 });
 export const bitwiseNot = pointwise({
-  doc: 'Bitwise NOT of integers, logical NOT of bool. Throws for floats.', schema: 'bitwiseNot(self: Tensor): Tensor', dtype: 'integral-only',
-  forward: (self) => ~self, nondifferentiable: 'integers only', onnx: { op: 'BitwiseNot', since: 18 }, samples: range(-100, 100),
+  doc: 'Bitwise NOT of integers, logical NOT of bool. Throws for floats.',
+  schema: 'bitwiseNot(self: Tensor): Tensor',
+  dtype: 'integral-only',
+  forward: (self) => ~self,
+  nondifferentiable: 'integers only',
+  onnx: { op: 'BitwiseNot', since: 18 },
+  samples: range(-100, 100),
 });

@@ -6,94 +6,166 @@ import { h, t } from '../tensor_lib.js';
 type A = any;
 
 export const view_ = view({
-  doc: 'The same elements as another shape; one size may be -1. Throws when the strides do not allow it.', schema: 'view(self: Tensor, size: int[]): Tensor',
-  geometry: 'viewGeometry', backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) }, onnx: { symbolic: 'reshape' },
+  doc: 'The same elements as another shape; one size may be -1. Throws when the strides do not allow it.',
+  schema: 'view(self: Tensor, size: int[]): Tensor',
+  geometry: 'viewGeometry',
+  backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) },
+  onnx: { symbolic: 'reshape' },
 });
 export const permute = view({
-  doc: 'Dimensions in another order.', schema: 'permute(self: Tensor, dims: int[]): Tensor', geometry: 'permuteGeometry',
-  backward: { self: (grad: A, dims: A) => t.permute(grad, h.inverseDims(dims)) }, onnx: { symbolic: 'permute' },
+  doc: 'Dimensions in another order.',
+  schema: 'permute(self: Tensor, dims: int[]): Tensor',
+  geometry: 'permuteGeometry',
+  backward: { self: (grad: A, dims: A) => t.permute(grad, h.inverseDims(dims)) },
+  onnx: { symbolic: 'permute' },
 });
 export const transpose = view({
-  doc: 'Two dimensions swapped.', schema: 'transpose(self: Tensor, dim0: int, dim1: int): Tensor', geometry: 'transposeGeometry',
-  backward: { self: (grad: A, dim0: A, dim1: A) => t.transpose(grad, dim0, dim1) }, aliases: ['swapaxes', 'swapdims'], onnx: { symbolic: 'permute' },
+  doc: 'Two dimensions swapped.',
+  schema: 'transpose(self: Tensor, dim0: int, dim1: int): Tensor',
+  geometry: 'transposeGeometry',
+  backward: { self: (grad: A, dim0: A, dim1: A) => t.transpose(grad, dim0, dim1) },
+  aliases: ['swapaxes', 'swapdims'],
+  onnx: { symbolic: 'permute' },
 });
 export const t_ = view({
-  doc: 'Transpose of a matrix (0-d and 1-d tensors stay as they are).', schema: 't(self: Tensor): Tensor', geometry: 'tGeometry',
-  backward: { self: (grad: A) => t.t(grad) }, onnx: { symbolic: 'permute' },
+  doc: 'Transpose of a matrix (0-d and 1-d tensors stay as they are).',
+  schema: 't(self: Tensor): Tensor',
+  geometry: 'tGeometry',
+  backward: { self: (grad: A) => t.t(grad) },
+  onnx: { symbolic: 'permute' },
 });
 export const unsqueeze = view({
-  doc: 'A dimension of size 1 inserted at `dim`.', schema: 'unsqueeze(self: Tensor, dim: int): Tensor', geometry: 'unsqueezeGeometry',
-  backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) }, onnx: { symbolic: 'reshape' },
+  doc: 'A dimension of size 1 inserted at `dim`.',
+  schema: 'unsqueeze(self: Tensor, dim: int): Tensor',
+  geometry: 'unsqueezeGeometry',
+  backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) },
+  onnx: { symbolic: 'reshape' },
 });
 export const squeeze = view({
-  doc: 'Dimensions of size 1 removed (all, or those in `dim`).', schema: 'squeeze(self: Tensor, dim: int[]? = null): Tensor', geometry: 'squeezeGeometry',
-  backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) }, onnx: { symbolic: 'reshape' },
+  doc: 'Dimensions of size 1 removed (all, or those in `dim`).',
+  schema: 'squeeze(self: Tensor, dim: int[]? = null): Tensor',
+  geometry: 'squeezeGeometry',
+  backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) },
+  onnx: { symbolic: 'reshape' },
 });
 export const expand = view({
-  doc: 'Size-1 dimensions repeated without a copy; -1 keeps a size.', schema: 'expand(self: Tensor, size: int[]): Tensor', geometry: 'expandGeometry',
-  backward: { self: (grad: A, self: A) => h.sumTo(grad, self.shape) }, onnx: { symbolic: 'expand' },
+  doc: 'Size-1 dimensions repeated without a copy; -1 keeps a size.',
+  schema: 'expand(self: Tensor, size: int[]): Tensor',
+  geometry: 'expandGeometry',
+  backward: { self: (grad: A, self: A) => h.sumTo(grad, self.shape) },
+  onnx: { symbolic: 'expand' },
 });
 export const select = view({
-  doc: 'One index of a dimension; that dimension is gone.', schema: 'select(self: Tensor, dim: int, index: int): Tensor', geometry: 'selectGeometry',
-  backward: { self: (grad: A, self: A, dim: A, index: A) => h.sliceBackward(t.unsqueeze(grad, dim), self.shape, dim, index, 1) }, onnx: { symbolic: 'select' },
+  doc: 'One index of a dimension; that dimension is gone.',
+  schema: 'select(self: Tensor, dim: int, index: int): Tensor',
+  geometry: 'selectGeometry',
+  backward: {
+    self: (grad: A, self: A, dim: A, index: A) => h.sliceBackward(t.unsqueeze(grad, dim), self.shape, dim, index, 1),
+  },
+  onnx: { symbolic: 'select' },
 });
 export const slice = view({
   doc: 'Elements start, start + step, ... below end of a dimension; bounds are clamped, negative ones count from the end.',
-  schema: 'slice(self: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor', geometry: 'sliceGeometry',
-  backward: { self: (grad: A, self: A, dim: A, start: A, step: A) => h.sliceBackward(grad, self.shape, dim, start ?? 0, step) }, method: false, function: false, onnx: { symbolic: 'slice' },
+  schema: 'slice(self: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor',
+  geometry: 'sliceGeometry',
+  backward: {
+    self: (grad: A, self: A, dim: A, start: A, step: A) => h.sliceBackward(grad, self.shape, dim, start ?? 0, step),
+  },
+  method: false,
+  function: false,
+  onnx: { symbolic: 'slice' },
 });
 export const narrow = view({
-  doc: '`length` elements of a dimension from `start` on.', schema: 'narrow(self: Tensor, dim: int, start: int, length: int): Tensor', geometry: 'narrowGeometry',
-  backward: { self: (grad: A, self: A, dim: A, start: A) => h.sliceBackward(grad, self.shape, dim, start, 1) }, onnx: { symbolic: 'narrow' },
+  doc: '`length` elements of a dimension from `start` on.',
+  schema: 'narrow(self: Tensor, dim: int, start: int, length: int): Tensor',
+  geometry: 'narrowGeometry',
+  backward: { self: (grad: A, self: A, dim: A, start: A) => h.sliceBackward(grad, self.shape, dim, start, 1) },
+  onnx: { symbolic: 'narrow' },
 });
 export const diagonal = view({
-  doc: 'A diagonal of the plane (dim1, dim2), as the last dimension.', schema: 'diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor',
-  geometry: 'diagonalGeometry', backward: { self: (grad: A, self: A, offset: A, dim1: A, dim2: A) => h.diagonalBackward(grad, self.shape, offset, dim1, dim2) },
+  doc: 'A diagonal of the plane (dim1, dim2), as the last dimension.',
+  schema: 'diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor',
+  geometry: 'diagonalGeometry',
+  backward: {
+    self: (grad: A, self: A, offset: A, dim1: A, dim2: A) => h.diagonalBackward(grad, self.shape, offset, dim1, dim2),
+  },
   onnx: { none: 'no operator' },
 });
 export const asStrided = view({
   doc: 'Any sizes and strides over the storage. Throws when they reach outside of it.',
-  schema: 'asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor', geometry: 'asStridedGeometry',
-  backward: { self: (grad: A, self: A, size: A, stride: A, storageOffset: A) => h.asStridedBackward(grad, self, size, stride, storageOffset) },
+  schema: 'asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor',
+  geometry: 'asStridedGeometry',
+  backward: {
+    self: (grad: A, self: A, size: A, stride: A, storageOffset: A) =>
+      h.asStridedBackward(grad, self, size, stride, storageOffset),
+  },
   onnx: { none: 'strides do not exist in ONNX' },
 });
 export const unfold = view({
   doc: 'Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.',
-  schema: 'unfold(self: Tensor, dimension: int, size: int, step: int): Tensor', geometry: 'unfoldGeometry',
-  backward: { self: (grad: A, self: A, dimension: A, size: A, step: A) => h.unfoldBackward(grad, self.shape, dimension, size, step) },
+  schema: 'unfold(self: Tensor, dimension: int, size: int, step: int): Tensor',
+  geometry: 'unfoldGeometry',
+  backward: {
+    self: (grad: A, self: A, dimension: A, size: A, step: A) =>
+      h.unfoldBackward(grad, self.shape, dimension, size, step),
+  },
   onnx: { none: 'no operator' },
 });
 export const detach = view({
-  doc: 'The same tensor outside of the autograd graph.', schema: 'detach(self: Tensor): Tensor', geometry: 'detachGeometry', backward: {},
-  nondifferentiable: 'cuts the graph', onnx: { op: 'Identity', since: 1 },
+  doc: 'The same tensor outside of the autograd graph.',
+  schema: 'detach(self: Tensor): Tensor',
+  geometry: 'detachGeometry',
+  backward: {},
+  nondifferentiable: 'cuts the graph',
+  onnx: { op: 'Identity', since: 1 },
 });
 export const alias = view({
-  doc: 'Another tensor object over the same elements.', schema: 'alias(self: Tensor): Tensor', geometry: 'aliasGeometry',
-  backward: { self: (grad: A) => grad }, onnx: { op: 'Identity', since: 1 },
+  doc: 'Another tensor object over the same elements.',
+  schema: 'alias(self: Tensor): Tensor',
+  geometry: 'aliasGeometry',
+  backward: { self: (grad: A) => grad },
+  onnx: { op: 'Identity', since: 1 },
 });
 export const reshape = composite({
-  doc: 'The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.', schema: 'reshape(self: Tensor, shape: int[]): Tensor',
-  body: (self: A, shape: A) => h.reshape(self, shape), onnx: { symbolic: 'reshape' },
+  doc: 'The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.',
+  schema: 'reshape(self: Tensor, shape: int[]): Tensor',
+  body: (self: A, shape: A) => h.reshape(self, shape),
+  onnx: { symbolic: 'reshape' },
 });
 export const flatten = composite({
-  doc: 'Dimensions startDim to endDim joined into one.', schema: 'flatten(self: Tensor, startDim: int = 0, endDim: int = -1): Tensor',
-  body: (self: A, startDim: A, endDim: A) => t.reshape(self, h.flattenedShape(self.shape, startDim, endDim)), onnx: { symbolic: 'flatten' },
+  doc: 'Dimensions startDim to endDim joined into one.',
+  schema: 'flatten(self: Tensor, startDim: int = 0, endDim: int = -1): Tensor',
+  body: (self: A, startDim: A, endDim: A) => t.reshape(self, h.flattenedShape(self.shape, startDim, endDim)),
+  onnx: { symbolic: 'flatten' },
 });
 export const movedim = composite({
-  doc: 'Dimensions moved to other positions.', schema: 'movedim(self: Tensor, source: int[], destination: int[]): Tensor',
-  body: (self: A, source: A, destination: A) => t.permute(self, h.movedDims(self.ndim, source, destination)), aliases: ['moveaxis'], onnx: { symbolic: 'permute' },
+  doc: 'Dimensions moved to other positions.',
+  schema: 'movedim(self: Tensor, source: int[], destination: int[]): Tensor',
+  body: (self: A, source: A, destination: A) => t.permute(self, h.movedDims(self.ndim, source, destination)),
+  aliases: ['moveaxis'],
+  onnx: { symbolic: 'permute' },
 });
 export const split = composite({
-  doc: 'Pieces of splitSize along a dimension, the last one smaller.', schema: 'split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]', body: 'nn::split',
+  doc: 'Pieces of splitSize along a dimension, the last one smaller.',
+  schema: 'split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]',
+  body: 'nn::split',
   onnx: { symbolic: 'region' },
 });
 export const splitWithSizes = composite({
-  doc: 'Pieces of the given sizes along a dimension.', schema: 'splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]', body: 'nn::splitWithSizes',
+  doc: 'Pieces of the given sizes along a dimension.',
+  schema: 'splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]',
+  body: 'nn::splitWithSizes',
   onnx: { symbolic: 'region' },
 });
 export const chunk = composite({
-  doc: 'At most `chunks` pieces along a dimension.', schema: 'chunk(self: Tensor, chunks: int, dim: int = 0): Tensor[]', body: 'nn::chunk', onnx: { symbolic: 'region' },
+  doc: 'At most `chunks` pieces along a dimension.',
+  schema: 'chunk(self: Tensor, chunks: int, dim: int = 0): Tensor[]',
+  body: 'nn::chunk',
+  onnx: { symbolic: 'region' },
 });
 export const unbind = composite({
-  doc: 'One tensor per index of a dimension.', schema: 'unbind(self: Tensor, dim: int = 0): Tensor[]', body: 'nn::unbind', onnx: { symbolic: 'region' },
+  doc: 'One tensor per index of a dimension.',
+  schema: 'unbind(self: Tensor, dim: int = 0): Tensor[]',
+  body: 'nn::unbind',
+  onnx: { symbolic: 'region' },
 });

@@ -1164,7 +1164,7 @@ Tensor floorDivide(const Tensor& self, const Operand& other) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return ((support::isFloatResult(self, other) ? Tensor(ops::floorDivideFloat(self, other)) : Tensor(ops::floorDivideInt(self, support::checkedDivisor(other)))));
+    return (support::isFloatResult(self, other) ? Tensor(ops::floorDivideFloat(self, other)) : Tensor(ops::floorDivideInt(self, support::checkedDivisor(other))));
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

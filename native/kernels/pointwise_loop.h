@@ -1,4 +1,5 @@
-// The inner loop around a generated pointwise body: W elements at a time, contiguous or broadcast operands on the fast path.
+// The inner loop around a generated pointwise body: W elements at a time, contiguous or broadcast operands on the fast
+// path.
 #pragma once
 #include <cstdint>
 #include <utility>
@@ -10,7 +11,8 @@ namespace flambeau::kernels::FB_ISA {
 template <class... T>
 struct List {};
 
-/// `Body::apply(outs..., ins..., attrs)` computes one vector; Outs/Ins are storage traits, A the compute vector of attributes.
+/// `Body::apply(outs..., ins..., attrs)` computes one vector; Outs/Ins are storage traits, A the compute vector of
+/// attributes.
 template <class Body, class A, int NAttr, class Outs, class Ins>
 struct Pointwise;
 
@@ -19,30 +21,34 @@ struct Pointwise<Body, A, NAttr, List<Outs...>, List<Ins...>> {
   static constexpr int nOut = sizeof...(Outs), nIn = sizeof...(Ins);
 
   template <size_t... O, size_t... I>
-  static inline void run(char* const* ptr, const int64_t* stride, int64_t n, const double* attr, std::index_sequence<O...>,
-                         std::index_sequence<I...>) {
+  static inline void run(char* const* ptr, const int64_t* stride, int64_t n, const double* attr,
+                         std::index_sequence<O...>, std::index_sequence<I...>) {
     A attrs[NAttr + 1] = {};
     for (int k = 0; k < NAttr; k++) attrs[k] = splatAs(A{}, attr[k]);
-    const bool dense = ((stride[O] == Outs::size) && ...) && ((stride[nOut + I] == Ins::size || stride[nOut + I] == 0) && ...);
+    const bool dense =
+        ((stride[O] == Outs::size) && ...) && ((stride[nOut + I] == Ins::size || stride[nOut + I] == 0) && ...);
     const bool varies[nIn + 1] = {(stride[nOut + I] != 0)..., false};
     Block<Outs...> out;
     if (dense) {
       Splats<Ins...> fixed{{load1<Ins>(ptr[nOut + I])}...};
       int64_t i = 0;
       for (; i + FB_W <= n; i += FB_W) {
-        Body::apply(out.template at<O>()..., (varies[I] ? Ins::load(ptr[nOut + I] + i * Ins::size) : fixed.template at<I>())..., attrs);
+        Body::apply(out.template at<O>()...,
+                    (varies[I] ? Ins::load(ptr[nOut + I] + i * Ins::size) : fixed.template at<I>())..., attrs);
         (Outs::store(ptr[O] + i * Outs::size, out.template at<O>()), ...);
       }
       if (i < n) {
         const int64_t rest = n - i;
-        Body::apply(out.template at<O>()..., (varies[I] ? Ins::loadn(ptr[nOut + I] + i * Ins::size, rest) : fixed.template at<I>())..., attrs);
+        Body::apply(out.template at<O>()...,
+                    (varies[I] ? Ins::loadn(ptr[nOut + I] + i * Ins::size, rest) : fixed.template at<I>())..., attrs);
         (Outs::storen(ptr[O] + i * Outs::size, out.template at<O>(), rest), ...);
       }
       return;
     }
     for (int64_t i = 0; i < n; i += FB_W) {
       const int64_t m = n - i < FB_W ? n - i : FB_W;
-      Body::apply(out.template at<O>()..., Ins::loads(ptr[nOut + I] + i * stride[nOut + I], stride[nOut + I], m)..., attrs);
+      Body::apply(out.template at<O>()..., Ins::loads(ptr[nOut + I] + i * stride[nOut + I], stride[nOut + I], m)...,
+                  attrs);
       (Outs::stores(ptr[O] + i * stride[O], stride[O], out.template at<O>(), m), ...);
     }
   }

@@ -1,5 +1,5 @@
-// The loops around a generated reduction: vectors of accumulators over blocks, widened (double, int64) between blocks so that
-// long sums keep their digits.
+// The loops around a generated reduction: vectors of accumulators over blocks, widened (double, int64) between blocks
+// so that long sums keep their digits.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -8,10 +8,11 @@
 
 namespace flambeau::kernels::FB_ISA {
 
-/// R (generated) gives: In (storage trait), Acc (struct of vectors: narrow accumulators), Wide (struct of vectors), State (struct
-/// of scalars, the driver's opaque bytes), and the static functions
-///   init(Acc&), combine(Acc&, In::V x, i64v index), select(maskv, Acc&, const Acc&), join(Acc&, const Acc&), widen(const Acc&) -> Wide,
-///   joinWide(Wide&, const Wide&), initWide(Wide&), shift(const Acc&, lanes) -> Acc, load(const State*) -> Wide, store(State*, Wide, n).
+/// R (generated) gives: In (storage trait), Acc (struct of vectors: narrow accumulators), Wide (struct of vectors),
+/// State (struct of scalars, the driver's opaque bytes), and the static functions
+///   init(Acc&), combine(Acc&, In::V x, i64v index), select(maskv, Acc&, const Acc&), join(Acc&, const Acc&),
+///   widen(const Acc&) -> Wide, joinWide(Wide&, const Wide&), initWide(Wide&), shift(const Acc&, lanes) -> Acc,
+///   load(const State*) -> Wide, store(State*, Wide, n).
 template <class R>
 struct Reduce {
   using In = typename R::In;
@@ -33,15 +34,18 @@ struct Reduce {
       int64_t end = n - i > kBlock * FB_W ? i + kBlock * FB_W : n;
       if (stride == In::size) {
         for (; i + U * FB_W <= end; i += U * FB_W)
-          for (int u = 0; u < U; u++) R::combine(acc[u], In::load(in + (i + u * FB_W) * In::size), lanes(index + i + u * FB_W));
+          for (int u = 0; u < U; u++)
+            R::combine(acc[u], In::load(in + (i + u * FB_W) * In::size), lanes(index + i + u * FB_W));
         for (; i + FB_W <= end; i += FB_W) R::combine(acc[0], In::load(in + i * In::size), lanes(index + i));
       } else {
-        for (; i + FB_W <= end; i += FB_W) R::combine(acc[0], In::loads(in + i * stride, stride, FB_W), lanes(index + i));
+        for (; i + FB_W <= end; i += FB_W)
+          R::combine(acc[0], In::loads(in + i * stride, stride, FB_W), lanes(index + i));
       }
       if (i < end) {
         const int64_t m = end - i;
         Acc next = acc[0];
-        R::combine(next, stride == In::size ? In::loadn(in + i * In::size, m) : In::loads(in + i * stride, stride, m), lanes(index + i));
+        R::combine(next, stride == In::size ? In::loadn(in + i * In::size, m) : In::loads(in + i * stride, stride, m),
+                   lanes(index + i));
         R::select(fb_lt(fb_iota_i32(), fb_splat_i32((int)m)), acc[0], next);
         i = end;
       }
@@ -52,8 +56,8 @@ struct Reduce {
     R::store(out, total, 1);
   }
 
-  static void outer(void* states, const char* in, int64_t colStride, int64_t width, int64_t rowStride, int64_t n, int64_t index,
-                    const double*) {
+  static void outer(void* states, const char* in, int64_t colStride, int64_t width, int64_t rowStride, int64_t n,
+                    int64_t index, const double*) {
     State* out = static_cast<State*>(states);
     for (int64_t c = 0; c < width; c += FB_W) {
       const int64_t m = width - c < FB_W ? width - c : FB_W;
@@ -68,7 +72,8 @@ struct Reduce {
         else if (colStride == In::size)
           for (; r < end; r++) R::combine(acc, In::loadn(column + r * rowStride, m), fb_splat_i64(index + r));
         else
-          for (; r < end; r++) R::combine(acc, In::loads(column + r * rowStride, colStride, m), fb_splat_i64(index + r));
+          for (; r < end; r++)
+            R::combine(acc, In::loads(column + r * rowStride, colStride, m), fb_splat_i64(index + r));
         R::joinWide(total, R::widen(acc));
       }
       R::store(out + c, total, m);
@@ -78,7 +83,8 @@ struct Reduce {
   static void init(void* states, int64_t count) {
     Wide w;
     R::initWide(w);
-    for (int64_t i = 0; i < count; i += FB_W) R::store(static_cast<State*>(states) + i, w, count - i < FB_W ? count - i : FB_W);
+    for (int64_t i = 0; i < count; i += FB_W)
+      R::store(static_cast<State*>(states) + i, w, count - i < FB_W ? count - i : FB_W);
   }
   static void combineStates(void* into, const void* from, int64_t count) {
     State* a = static_cast<State*>(into);
@@ -90,7 +96,8 @@ struct Reduce {
       R::store(a + i, w, m);
     }
   }
-  static void finish(const void* states, int64_t count, char* const* out, const int64_t* step, int64_t n, const double* attr) {
+  static void finish(const void* states, int64_t count, char* const* out, const int64_t* step, int64_t n,
+                     const double* attr) {
     const State* s = static_cast<const State*>(states);
     for (int64_t i = 0; i < count; i += FB_W) {
       const int64_t m = count - i < FB_W ? count - i : FB_W;

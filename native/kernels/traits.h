@@ -5,16 +5,16 @@
 namespace flambeau::kernels::FB_ISA {
 
 /// One trait struct per storage dtype, over the prelude's functions of the same suffix.
-#define FB_TRAIT(NAME, VEC, BYTES)                                                                            \
-  struct NAME {                                                                                               \
-    using V = VEC;                                                                                            \
-    static constexpr long long size = BYTES;                                                                  \
-    static inline V load(const char* p) { return fb_load_##NAME(p); }                                         \
-    static inline V loadn(const char* p, long long n) { return fb_loadn_##NAME(p, n); }                       \
-    static inline V loads(const char* p, long long s, long long n) { return fb_loads_##NAME(p, s, n); }       \
-    static inline void store(char* p, V v) { fb_store_##NAME(p, v); }                                         \
-    static inline void storen(char* p, V v, long long n) { fb_storen_##NAME(p, v, n); }                       \
-    static inline void stores(char* p, long long s, V v, long long n) { fb_stores_##NAME(p, s, v, n); }       \
+#define FB_TRAIT(NAME, VEC, BYTES)                                                                      \
+  struct NAME {                                                                                         \
+    using V = VEC;                                                                                      \
+    static constexpr long long size = BYTES;                                                            \
+    static inline V load(const char* p) { return fb_load_##NAME(p); }                                   \
+    static inline V loadn(const char* p, long long n) { return fb_loadn_##NAME(p, n); }                 \
+    static inline V loads(const char* p, long long s, long long n) { return fb_loads_##NAME(p, s, n); } \
+    static inline void store(char* p, V v) { fb_store_##NAME(p, v); }                                   \
+    static inline void storen(char* p, V v, long long n) { fb_storen_##NAME(p, v, n); }                 \
+    static inline void stores(char* p, long long s, V v, long long n) { fb_stores_##NAME(p, s, v, n); } \
   };
 FB_TRAIT(f32, f32v, 4)
 FB_TRAIT(f64, f64v, 8)

@@ -24,13 +24,14 @@ Tensor boolToInt(const Tensor& self) { return self.dtype() == DType::Bool ? ops:
 
 Operand fillValue(const Tensor& self, const Operand& value) {
   if (value.isTensor()) {
-    FB_CHECK(value.tensor.dim() == 0, Value, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %lld dimension(s).",
+    FB_CHECK(value.tensor.dim() == 0, Value,
+             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %lld dimension(s).",
              static_cast<long long>(value.tensor.dim()));
     return value.tensor.dtype() == self.dtype() ? value.tensor : ops::toDtype(value.tensor, self.dtype());
   }
   if (self.dtype() == DType::Bool) return Operand(Scalar(value.scalar.toBool()));
-  FB_CHECK(isFloating(self.dtype()) || !value.scalar.isFloat(), Type, "value cannot be converted to type %s without overflow",
-           std::string(dtypeName(self.dtype())).c_str());
+  FB_CHECK(isFloating(self.dtype()) || !value.scalar.isFloat(), Type,
+           "value cannot be converted to type %s without overflow", std::string(dtypeName(self.dtype())).c_str());
   return value;
 }
 

@@ -1,5 +1,5 @@
-// Helpers that op bodies and derivative formulas call (`h.NAME` in codegen/ops): what the declaration language cannot say.
-// All are built from declared ops, so they are differentiable and traceable themselves.
+// Helpers that op bodies and derivative formulas call (`h.NAME` in codegen/ops): what the declaration language cannot
+// say. All are built from declared ops, so they are differentiable and traceable themselves.
 #pragma once
 #include <string_view>
 
@@ -30,7 +30,8 @@ Tensor prodBackward(const Tensor& grad, const Tensor& self, std::optional<int64_
 Tensor extremeBackward(const Tensor& grad, const Tensor& self, const Dims& dim, bool keepdim, const Tensor& out);
 /// max(dim), sort, topk: the gradient goes to the elements that `indices` name.
 Tensor selectBackward(const Tensor& grad, const Dims& sizes, int64_t dim, bool keepdim, const Tensor& indices);
-Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t correction);
+Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan> dim, bool keepdim,
+                   int64_t correction);
 Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim);
 Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim);
 Tensor cumsumBackward(const Tensor& grad, int64_t dim);
@@ -40,7 +41,8 @@ Dims inverseDims(const Dims& dims);
 /// Zeros of `sizes` with grad at indices start, start + step, ... of dim.
 Tensor sliceBackward(const Tensor& grad, const Dims& sizes, int64_t dim, int64_t start, int64_t step);
 Tensor diagonalBackward(const Tensor& grad, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2);
-Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& size, const Dims& stride, std::optional<int64_t> offset);
+Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& size, const Dims& stride,
+                         std::optional<int64_t> offset);
 Tensor unfoldBackward(const Tensor& grad, const Dims& sizes, int64_t dimension, int64_t size, int64_t step);
 Tensor asStridedZero(const Tensor& grad, const Dims& size, const Dims& stride, std::optional<int64_t> offset);
 Tensor asStridedOf(const Tensor& grad, const Dims& size, const Dims& stride, std::optional<int64_t> offset);
@@ -56,8 +58,8 @@ Tensor matmulBackwardSelf(const Tensor& grad, const Dims& sizes, const Tensor& o
 Tensor matmulBackwardOther(const Tensor& grad, const Tensor& self, const Dims& sizes);
 /// [..., n] as [rows, n].
 Tensor flattenRows(const Tensor& t);
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups,
-            int64_t spatial);
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
+            IntSpan dilation, int64_t groups, int64_t spatial);
 /// Per plane of the last two dimensions: t[indices].
 Tensor gatherPlanes(const Tensor& t, const Tensor& indices);
 
@@ -82,15 +84,16 @@ Tensor channelAffine(const Tensor& x, const Tensor& weight, const Tensor& bias);
 Dims groupedShape(const Tensor& input, int64_t groups);
 /// [1, c, 1, ...] for an input [n, c, ...].
 Dims channelShape(const Tensor& input, const char* op);
-void updateRunning(const Tensor& runningMean, const Tensor& mean, const Tensor& runningVar, const Tensor& variance, double momentum,
-                   const Tensor& input);
+void updateRunning(const Tensor& runningMean, const Tensor& mean, const Tensor& runningVar, const Tensor& variance,
+                   double momentum, const Tensor& input);
 
 // ---- losses ----
 Tensor reduceLoss(const Tensor& loss, std::string_view reduction);
 Tensor weighted(const Tensor& loss, const Tensor& weight);
-Tensor nll(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex, std::string_view reduction);
-Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex, std::string_view reduction,
-                    double labelSmoothing);
+Tensor nll(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex,
+           std::string_view reduction);
+Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex,
+                    std::string_view reduction, double labelSmoothing);
 
 }  // namespace flambeau::support
 

@@ -28,8 +28,8 @@ int64_t reducedCount(const Dims& sizes, std::optional<IntSpan> dim) {
 }
 
 Tensor prodBackward(const Tensor& grad, const Tensor& self, std::optional<int64_t> dim, bool keepdim) {
-  // Products of all other elements, without dividing by zeros: exclusive products from the left times those from the right,
-  // formed as a matrix in which the diagonal is one.
+  // Products of all other elements, without dividing by zeros: exclusive products from the left times those from the
+  // right, formed as a matrix in which the diagonal is one.
   const Dims sizes(self.sizes());
   if (sizes.empty()) return ops::mul(grad, ops::onesLike(self));
   const bool whole = !dim.has_value();
@@ -43,7 +43,8 @@ Tensor prodBackward(const Tensor& grad, const Tensor& self, std::optional<int64_
   Tensor g = ops::prod(others, -1, false);
   g = whole ? ops::reshape(g, sizes) : ops::movedim(g, Dims{-1}, Dims{d});
   const int64_t one[] = {d};
-  return ops::mul(expandReduced(grad, sizes, whole ? std::nullopt : std::optional<IntSpan>(IntSpan(one, 1)), keepdim), g);
+  return ops::mul(expandReduced(grad, sizes, whole ? std::nullopt : std::optional<IntSpan>(IntSpan(one, 1)), keepdim),
+                  g);
 }
 
 Tensor extremeBackward(const Tensor& grad, const Tensor& self, const Dims& dim, bool keepdim, const Tensor& out) {
@@ -60,7 +61,8 @@ Tensor selectBackward(const Tensor& grad, const Dims& sizes, int64_t dim, bool k
   return ops::scatterAdd(zeros, dim, ops::unsqueeze(indices, dim), ops::unsqueeze(grad, dim));
 }
 
-Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t correction) {
+Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan> dim, bool keepdim,
+                   int64_t correction) {
   const Dims sizes(self.sizes());
   const double n = static_cast<double>(reducedCount(sizes, dim) - correction);
   const Tensor centered = ops::sub(self, ops::mean(self, dim, true));
@@ -83,7 +85,8 @@ Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim) {
 }
 
 Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim) {
-  FB_CHECK(isFloating(self.dtype()), Type, "norm(): input dtype should be either floating point or complex. Got %s instead.",
+  FB_CHECK(isFloating(self.dtype()), Type,
+           "norm(): input dtype should be either floating point or complex. Got %s instead.",
            std::string(dtypeName(self.dtype())).c_str());
   const Dims all = wrapDims(dim, self.dim());
   if (p == 2) return ops::sqrt(ops::sum(ops::mul(self, self), dim, keepdim));
@@ -112,13 +115,18 @@ Tensor swapLast(const Tensor& t) { return t.dim() < 2 ? t : ops::transpose(t, -2
 Tensor matmulBackwardSelf(const Tensor& grad, const Dims& sizes, const Tensor& other) {
   if (sizes.size() == 1 && other.dim() == 1) return ops::mul(grad, other);
   if (other.dim() == 1) return sumTo(ops::mul(ops::unsqueeze(grad, -1), other), sizes);
-  if (sizes.size() == 1) return sumTo(ops::matmul(other, ops::unsqueeze(grad, -1)).dim() == 0 ? grad : ops::squeeze(ops::matmul(other, ops::unsqueeze(grad, -1)), Dims{-1}), sizes);
+  if (sizes.size() == 1)
+    return sumTo(ops::matmul(other, ops::unsqueeze(grad, -1)).dim() == 0
+                     ? grad
+                     : ops::squeeze(ops::matmul(other, ops::unsqueeze(grad, -1)), Dims{-1}),
+                 sizes);
   return sumTo(ops::matmul(grad, swapLast(other)), sizes);
 }
 Tensor matmulBackwardOther(const Tensor& grad, const Tensor& self, const Dims& sizes) {
   if (sizes.size() == 1 && self.dim() == 1) return ops::mul(grad, self);
   if (self.dim() == 1) return sumTo(ops::mul(ops::unsqueeze(self, -1), ops::unsqueeze(grad, -2)), sizes);
-  if (sizes.size() == 1) return sumTo(ops::squeeze(ops::matmul(swapLast(self), ops::unsqueeze(grad, -1)), Dims{-1}), sizes);
+  if (sizes.size() == 1)
+    return sumTo(ops::squeeze(ops::matmul(swapLast(self), ops::unsqueeze(grad, -1)), Dims{-1}), sizes);
   if (sizes.size() == 2 && self.dim() > 2) return ops::mm(ops::t(flattenRows(self)), flattenRows(grad));
   return sumTo(ops::matmul(swapLast(self), grad), sizes);
 }
@@ -131,21 +139,25 @@ Tensor flattenRows(const Tensor& t) {
 namespace {
 Dims spread(IntSpan given, int64_t spatial, const char* op, const char* what) {
   if (given.size() == 1) return Dims(static_cast<size_t>(spatial), given[0]);
-  FB_CHECK(static_cast<int64_t>(given.size()) == spatial, Value, "%s: expected %s to be a single integer value or a list of %lld values, but got %s", op, what,
+  FB_CHECK(static_cast<int64_t>(given.size()) == spatial, Value,
+           "%s: expected %s to be a single integer value or a list of %lld values, but got %s", op, what,
            static_cast<long long>(spatial), shapeString(given).c_str());
   return Dims(given);
 }
 }  // namespace
 
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, int64_t groups,
-            int64_t spatial) {
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
+            IntSpan dilation, int64_t groups, int64_t spatial) {
   const char* op = spatial == 1 ? "conv1d" : spatial == 2 ? "conv2d" : "conv3d";
   const bool unbatched = input.dim() == spatial + 1;
-  FB_CHECK(unbatched || input.dim() == spatial + 2, Shape, "Expected %lldD (unbatched) or %lldD (batched) input to %s, but got input of size: %s",
-           static_cast<long long>(spatial + 1), static_cast<long long>(spatial + 2), op, shapeString(input.sizes()).c_str());
-  const Tensor out = ops::convolution(unbatched ? ops::unsqueeze(input, 0) : input, weight, bias, spread(stride, spatial, op, "stride"),
-                                      spread(padding, spatial, op, "padding"), spread(dilation, spatial, op, "dilation"), false,
-                                      Dims(static_cast<size_t>(spatial), 0), groups);
+  FB_CHECK(unbatched || input.dim() == spatial + 2, Shape,
+           "Expected %lldD (unbatched) or %lldD (batched) input to %s, but got input of size: %s",
+           static_cast<long long>(spatial + 1), static_cast<long long>(spatial + 2), op,
+           shapeString(input.sizes()).c_str());
+  const Tensor out =
+      ops::convolution(unbatched ? ops::unsqueeze(input, 0) : input, weight, bias,
+                       spread(stride, spatial, op, "stride"), spread(padding, spatial, op, "padding"),
+                       spread(dilation, spatial, op, "dilation"), false, Dims(static_cast<size_t>(spatial), 0), groups);
   return unbatched ? ops::squeeze(out, Dims{0}) : out;
 }
 

@@ -26,7 +26,8 @@ Tensor sliceBackward(const Tensor& grad, const Dims& sizes, int64_t dim, int64_t
   start = std::clamp<int64_t>(start, 0, extent);
   Dims viewStrides = strides;
   viewStrides[static_cast<size_t>(d)] *= step;
-  return ops::asStridedScatter(contiguousZeros(grad, sizes), grad, Dims(grad.sizes()), viewStrides, start * strides[static_cast<size_t>(d)]);
+  return ops::asStridedScatter(contiguousZeros(grad, sizes), grad, Dims(grad.sizes()), viewStrides,
+                               start * strides[static_cast<size_t>(d)]);
 }
 
 Tensor diagonalBackward(const Tensor& grad, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2) {
@@ -39,7 +40,8 @@ Tensor diagonalBackward(const Tensor& grad, const Dims& sizes, int64_t offset, i
   return ops::asStridedScatter(base, grad, Dims(d.sizes()), Dims(d.strides()), d.storageOffset());
 }
 
-Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
+Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& size, const Dims& stride,
+                         std::optional<int64_t> offset) {
   // A gradient over the storage that `self` spans: positions read several times add up.
   const int64_t base = self.storageOffset();
   int64_t span = 1;
@@ -56,13 +58,15 @@ Tensor asStridedBackward(const Tensor& grad, const Tensor& self, const Dims& siz
   reach(size, stride, start);
   const Tensor positions = ops::arange(Scalar(int64_t{0}), Scalar(span), Scalar(int64_t{1}), DType::Int64);
   const Tensor where = ops::reshape(ops::asStrided(positions, size, stride, start), Dims{-1});
-  const Tensor flat = ops::indexAdd(ops::zeros(Dims{span}, grad.dtype()), 0, where, ops::reshape(grad, Dims{-1}), Scalar(1));
+  const Tensor flat =
+      ops::indexAdd(ops::zeros(Dims{span}, grad.dtype()), 0, where, ops::reshape(grad, Dims{-1}), Scalar(1));
   return ops::asStrided(flat, Dims(self.sizes()), Dims(self.strides()), base);
 }
 
 Tensor unfoldBackward(const Tensor& grad, const Dims& sizes, int64_t dimension, int64_t size, int64_t step) {
   const int64_t d = wrapDim(dimension, std::max<int64_t>(1, static_cast<int64_t>(sizes.size())));
-  const Tensor positions = ops::arange(Scalar(int64_t{0}), Scalar(sizes.empty() ? 1 : sizes[static_cast<size_t>(d)]), Scalar(int64_t{1}), DType::Int64);
+  const Tensor positions = ops::arange(Scalar(int64_t{0}), Scalar(sizes.empty() ? 1 : sizes[static_cast<size_t>(d)]),
+                                       Scalar(int64_t{1}), DType::Int64);
   const Tensor index = ops::reshape(ops::unfold(positions, 0, size, step), Dims{-1});
   // [.., windows, .., size] -> [.., windows * size, ..]
   if (sizes.empty()) return ops::sum(grad);
@@ -99,14 +103,22 @@ Dims flattenedShape(const Dims& sizes, int64_t startDim, int64_t endDim) {
 
 Dims movedDims(int64_t ndim, IntSpan source, IntSpan destination) {
   FB_CHECK(source.size() == destination.size(), Value,
-           "movedim: Invalid source or destination dims: source (%s dims) should contain the same number of dims as destination (%s dims)",
+           "movedim: Invalid source or destination dims: source (%s dims) should contain the same number of dims as "
+           "destination (%s dims)",
            shapeString(source).c_str(), shapeString(destination).c_str());
+  if (ndim == 0) {
+    for (int64_t d : source) wrapDim(d, 0);
+    for (int64_t d : destination) wrapDim(d, 0);
+    return {};
+  }
   Dims order(static_cast<size_t>(ndim), -1);
   std::vector<bool> used(static_cast<size_t>(ndim), false);
   for (size_t i = 0; i < source.size(); ++i) {
     const int64_t s = wrapDim(source[i], ndim), d = wrapDim(destination[i], ndim);
-    FB_CHECK(!used[static_cast<size_t>(s)], Value, "movedim: repeated dim in `source` (%s)", shapeString(source).c_str());
-    FB_CHECK(order[static_cast<size_t>(d)] < 0, Value, "movedim: repeated dim in `destination` (%s)", shapeString(destination).c_str());
+    FB_CHECK(!used[static_cast<size_t>(s)], Value, "movedim: repeated dim in `source` (%s)",
+             shapeString(source).c_str());
+    FB_CHECK(order[static_cast<size_t>(d)] < 0, Value, "movedim: repeated dim in `destination` (%s)",
+             shapeString(destination).c_str());
     order[static_cast<size_t>(d)] = s;
     used[static_cast<size_t>(s)] = true;
   }
@@ -168,11 +180,14 @@ TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim) {
   TensorList out;
   int64_t at = 0;
   for (int64_t n : splitSizes) {
-    FB_CHECK(n >= 0, Value, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=%s", shapeString(splitSizes).c_str());
+    FB_CHECK(n >= 0, Value,
+             "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=%s",
+             shapeString(splitSizes).c_str());
     at += n;
   }
   FB_CHECK(at == self.size(d), Value,
-           "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size at dimension %lld), but got split_sizes=%s",
+           "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size at dimension %lld), but "
+           "got split_sizes=%s",
            static_cast<long long>(self.size(d)), static_cast<long long>(d), shapeString(splitSizes).c_str());
   at = 0;
   for (int64_t n : splitSizes) {
@@ -184,9 +199,12 @@ TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim) {
 
 TensorList split(const Tensor& self, int64_t splitSize, int64_t dim) {
   FB_CHECK(self.dim() > 0, Value, "split expects at least a 1-dimensional tensor");
-  FB_CHECK(splitSize >= 0, Value, "split expects split_size be non-negative, but got split_size=%lld", static_cast<long long>(splitSize));
+  FB_CHECK(splitSize >= 0, Value, "split expects split_size be non-negative, but got split_size=%lld",
+           static_cast<long long>(splitSize));
   const int64_t n = self.size(dim);
-  FB_CHECK(splitSize > 0 || n == 0, Value, "split_size can only be 0 if dimension size is 0, but got dimension size of %lld", static_cast<long long>(n));
+  FB_CHECK(splitSize > 0 || n == 0, Value,
+           "split_size can only be 0 if dimension size is 0, but got dimension size of %lld",
+           static_cast<long long>(n));
   Dims sizes;
   for (int64_t at = 0; at < n; at += splitSize) sizes.push_back(std::min(splitSize, n - at));
   if (sizes.empty()) sizes.push_back(0);
@@ -202,7 +220,8 @@ TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
 }
 
 TensorList unbind(const Tensor& self, int64_t dim) {
-  FB_CHECK(self.dim() > 0, Value, "Dimension specified as %lld but tensor has no dimensions", static_cast<long long>(dim));
+  FB_CHECK(self.dim() > 0, Value, "Dimension specified as %lld but tensor has no dimensions",
+           static_cast<long long>(dim));
   TensorList out;
   for (int64_t i = 0; i < self.size(dim); ++i) out.push_back(ops::select(self, dim, i));
   return out;
@@ -213,8 +232,8 @@ Tensor stack(TensorSpan tensors, int64_t dim) {
   TensorList rows;
   for (size_t i = 0; i < tensors.size(); ++i) {
     FB_CHECK(std::ranges::equal(tensors[i].sizes(), tensors[0].sizes()), Shape,
-             "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry %zu", shapeString(tensors[0].sizes()).c_str(),
-             shapeString(tensors[i].sizes()).c_str(), i);
+             "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry %zu",
+             shapeString(tensors[0].sizes()).c_str(), shapeString(tensors[i].sizes()).c_str(), i);
     rows.push_back(ops::unsqueeze(tensors[i], dim));
   }
   return ops::cat(rows, wrapDim(dim, tensors[0].dim() + 1));
@@ -229,7 +248,8 @@ Tensor sumToSize(const Tensor& self, IntSpan size) {
       if (size[i] != 1 && size[i] != self.sizes()[lead + i]) return false;
     return true;
   }();
-  FB_CHECK(fits, Shape, "size {%s} is not expandable to size {%s}.", shapeString(size).c_str(), shapeString(self.sizes()).c_str());
+  FB_CHECK(fits, Shape, "size {%s} is not expandable to size {%s}.", shapeString(size).c_str(),
+           shapeString(self.sizes()).c_str());
   return autograd::sumTo(self, size);
 }
 

@@ -4,10 +4,11 @@
 
 namespace flambeau::optim {
 
-void sgdStep(TensorSpan params, TensorSpan grads, TensorSpan bufs, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, bool nesterov,
-             bool maximize);
-void adamStep(TensorSpan params, TensorSpan grads, TensorSpan expAvgs, TensorSpan expAvgSqs, TensorSpan steps, Scalar lr, Scalar beta1, Scalar beta2,
-              Scalar eps, Scalar weightDecay, bool decoupled, bool maximize);
-void rmspropStep(TensorSpan params, TensorSpan grads, TensorSpan squareAvgs, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, bool maximize);
+void sgdStep(TensorSpan params, TensorSpan grads, TensorSpan bufs, Scalar lr, Scalar momentum, Scalar dampening,
+             Scalar weightDecay, bool nesterov, bool maximize);
+void adamStep(TensorSpan params, TensorSpan grads, TensorSpan expAvgs, TensorSpan expAvgSqs, TensorSpan steps,
+              Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, bool decoupled, bool maximize);
+void rmspropStep(TensorSpan params, TensorSpan grads, TensorSpan squareAvgs, Scalar lr, Scalar alpha, Scalar eps,
+                 Scalar weightDecay, bool maximize);
 
 }  // namespace flambeau::optim

@@ -1,9 +1,21 @@
 // Symbolic derivatives of scalar expressions, and the simplification that keeps them readable.
-import { arg, binary, constant, mapExpr, printExpr, select, unary, type BinaryOp, type Expr, type UnaryOp } from './scalar.js';
+import {
+  arg,
+  binary,
+  constant,
+  mapExpr,
+  printExpr,
+  select,
+  unary,
+  type BinaryOp,
+  type Expr,
+  type UnaryOp,
+} from './scalar.js';
 
 const num = (v: number): Expr => constant(v);
 const is = (e: Expr, v: number): boolean => e.kind === 'const' && e.value === v;
-const mul = (a: Expr, b: Expr): Expr => (is(a, 0) || is(b, 0) ? num(0) : is(a, 1) ? b : is(b, 1) ? a : binary('mul', a, b));
+const mul = (a: Expr, b: Expr): Expr =>
+  is(a, 0) || is(b, 0) ? num(0) : is(a, 1) ? b : is(b, 1) ? a : binary('mul', a, b);
 const add = (a: Expr, b: Expr): Expr => (is(a, 0) ? b : is(b, 0) ? a : binary('add', a, b));
 const sub = (a: Expr, b: Expr): Expr => (is(b, 0) ? a : is(a, 0) ? unary('neg', b) : binary('sub', a, b));
 const div = (a: Expr, b: Expr): Expr => (is(a, 0) ? num(0) : is(b, 1) ? a : binary('div', a, b));
@@ -14,7 +26,11 @@ const sq = (a: Expr): Expr => mul(a, a);
 const UNARY_RULES: Readonly<Partial<Record<UnaryOp, (x: Expr, y: Expr) => Expr>>> = {
   neg: () => num(-1),
   abs: (x) => unary('sign', x),
-  sign: () => num(0), floor: () => num(0), ceil: () => num(0), round: () => num(0), trunc: () => num(0),
+  sign: () => num(0),
+  floor: () => num(0),
+  ceil: () => num(0),
+  round: () => num(0),
+  trunc: () => num(0),
   sqrt: (_, y) => div(num(0.5), y),
   rsqrt: (_, y) => mul(num(-0.5), mul(y, sq(y))),
   exp: (_, y) => y,
@@ -62,9 +78,23 @@ const BINARY_RULES: Readonly<Partial<Record<BinaryOp, (a: Expr, b: Expr, y: Expr
   max: (a, b) => [share(binary('gt', a, b), a, b), share(binary('lt', a, b), a, b)],
   min: (a, b) => [share(binary('lt', a, b), a, b), share(binary('gt', a, b), a, b)],
 };
-const share = (wins: Expr, a: Expr, b: Expr): Expr => select(binary('eq', a, b), num(0.5), select(wins, num(1), num(0)));
+const share = (wins: Expr, a: Expr, b: Expr): Expr =>
+  select(binary('eq', a, b), num(0.5), select(wins, num(1), num(0)));
 
-const FLAT: ReadonlySet<string> = new Set(['lt', 'le', 'gt', 'ge', 'eq', 'ne', 'and', 'or', 'xor', 'not', 'isnan', 'isfinite']);
+const FLAT: ReadonlySet<string> = new Set([
+  'lt',
+  'le',
+  'gt',
+  'ge',
+  'eq',
+  'ne',
+  'and',
+  'or',
+  'xor',
+  'not',
+  'isnan',
+  'isfinite',
+]);
 
 /**
  * The derivative of `e` with respect to argument `name`, simplified.
@@ -108,7 +138,8 @@ export function gradientOf(body: Expr, name: string): Expr {
   const whole = printExpr(body);
   const d = mapExpr(simplifiedProduct(arg('grad'), derive(body, name)), (x) => x);
   // `out` is saved anyway cheaper than recomputing it: replace every occurrence of the forward expression.
-  const replace = (x: Expr): Expr => (body.kind !== 'arg' && body.kind !== 'const' && printExpr(x) === whole ? arg('out') : x);
+  const replace = (x: Expr): Expr =>
+    body.kind !== 'arg' && body.kind !== 'const' && printExpr(x) === whole ? arg('out') : x;
   return simplify(mapExprTopDown(d, replace));
 }
 
@@ -146,7 +177,9 @@ export function simplify(e: Expr): Expr {
     }
     if (x.kind !== 'binary') return x;
     const both = x.a.kind === 'const' && x.b.kind === 'const';
-    const [av, bv] = both ? [Number((x.a as { value: number }).value), Number((x.b as { value: number }).value)] : [0, 0];
+    const [av, bv] = both
+      ? [Number((x.a as { value: number }).value), Number((x.b as { value: number }).value)]
+      : [0, 0];
     switch (x.op) {
       case 'add':
         return both ? num(av + bv) : x.b.kind === 'unary' && x.b.op === 'neg' ? sub(x.a, x.b.a) : add(x.a, x.b);

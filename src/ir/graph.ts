@@ -1,7 +1,7 @@
 // Op graph IR: SSA over declared ops. Types only; building, printing, parsing and verifying live beside this file.
 
 export type DType =
-  | 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int8' | 'int16' | 'int32' | 'int64' | 'uint8' | 'bool';
+  'float32' | 'float64' | 'float16' | 'bfloat16' | 'int8' | 'int16' | 'int32' | 'int64' | 'uint8' | 'bool';
 
 /** A symbolic extent: sum of terms coef * product(symbols). Plain numbers stay numbers. */
 export interface SymDim {

@@ -1,8 +1,28 @@
 // What the compiler, the exporter and the tools know about a declared op. The table itself is generated/ts/ops.ts.
 
 export type ParamType =
-  | 'Tensor' | 'Tensor?' | 'Tensor[]' | 'Tensor?[]' | 'Operand' | 'Scalar' | 'Scalar?' | 'int' | 'int?' | 'float' | 'float?'
-  | 'bool' | 'bool?' | 'string' | 'string?' | 'dtype' | 'dtype?' | 'int[]' | 'int[]?' | 'float[]' | 'float[]?' | 'Generator?';
+  | 'Tensor'
+  | 'Tensor?'
+  | 'Tensor[]'
+  | 'Tensor?[]'
+  | 'Operand'
+  | 'Scalar'
+  | 'Scalar?'
+  | 'int'
+  | 'int?'
+  | 'float'
+  | 'float?'
+  | 'bool'
+  | 'bool?'
+  | 'string'
+  | 'string?'
+  | 'dtype'
+  | 'dtype?'
+  | 'int[]'
+  | 'int[]?'
+  | 'float[]'
+  | 'float[]?'
+  | 'Generator?';
 
 export type DefaultValue = null | number | boolean | string | readonly number[];
 

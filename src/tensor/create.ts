@@ -375,8 +375,11 @@ export function randint(
   return finish(h, o);
 }
 /** `randint` in the shape and dtype of another tensor. */
-export function randintLike(t: Tensor, low: number, high: number, o: RandomOptions = {}): Tensor {
+export function randintLike(t: Tensor, high: number, o?: RandomOptions): Tensor;
+export function randintLike(t: Tensor, low: number, high: number, o?: RandomOptions): Tensor;
+export function randintLike(t: Tensor, a: number, b?: number | RandomOptions, c: RandomOptions = {}): Tensor {
   checkTensor('randintLike', t);
+  const [low, high, o] = typeof b === 'number' ? [a, b, c] : [0, a, b ?? {}];
   return randint(low, high, t.shape, { ...o, dtype: o.dtype ?? t.dtype });
 }
 /** A random permutation of 0 .. n-1, int64. */

@@ -1,5 +1,6 @@
-// Accuracy of the vector prelude's float32 math against double precision, over bit patterns spread across the whole range, with
-// special values and signs of zero; loads, stores and conversions round-trip. `--quick`: fewer samples; `--bench`: throughput.
+// Accuracy of the vector prelude's float32 math against double precision, over bit patterns spread across the whole
+// range, with special values and signs of zero; loads, stores and conversions round-trip. `--quick`: fewer samples;
+// `--bench`: throughput.
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -35,7 +36,8 @@ template <class F, class R>
 void check1(const char* name, F f, R ref, double limit, float lo, float hi, uint32_t step = 977) {
   double worst = 0;
   float at = 0, gotAt = 0;
-  std::vector<float> xs = {0.0f, -0.0f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, 0.5f, -0.5f, 1e-40f, -1e-40f, 3.4e38f, -3.4e38f, 88.7f, 88.8f, -87.4f, -103.9f};
+  std::vector<float> xs = {0.0f,   -0.0f,   1.0f,    -1.0f,    INFINITY, -INFINITY, NAN,    0.5f,   -0.5f,
+                           1e-40f, -1e-40f, 3.4e38f, -3.4e38f, 88.7f,    88.8f,     -87.4f, -103.9f};
   for (uint64_t u = 0; u < 0x100000000ull; u += (uint64_t)step * sparse) {
     float x = fromBits((uint32_t)u);
     if (x >= lo && x <= hi) xs.push_back(x);
@@ -51,13 +53,15 @@ void check1(const char* name, F f, R ref, double limit, float lo, float hi, uint
   }
   bool ok = worst <= limit;
   if (!ok) failures++;
-  std::printf("%-8s %.3f ulp at %.9g (got %.9g want %.9g)%s\n", name, worst, at, gotAt, ref((double)at), ok ? "" : "  FAILED");
+  std::printf("%-8s %.3f ulp at %.9g (got %.9g want %.9g)%s\n", name, worst, at, gotAt, ref((double)at),
+              ok ? "" : "  FAILED");
 }
 
 void checkPow() {
   double worst = 0;
   float wa = 0, wb = 0;
-  const float special[] = {0.0f, -0.0f, 1.0f, -1.0f, 2.0f, -2.0f, 0.5f, -0.5f, 3.0f, -3.0f, 2.5f, INFINITY, -INFINITY, NAN, 1e-40f, 3e38f, 16777217.0f, 33554432.f, 1e30f, -1e30f};
+  const float special[] = {0.0f, -0.0f,    1.0f,      -1.0f, 2.0f,   -2.0f, 0.5f,        -0.5f,      3.0f,  -3.0f,
+                           2.5f, INFINITY, -INFINITY, NAN,   1e-40f, 3e38f, 16777217.0f, 33554432.f, 1e30f, -1e30f};
   auto one = [&](float a, float b) {
     f32v r = fb_pow(fb_splat_f32(a), fb_splat_f32(b));
     double u = ulps(r[0], std::pow((double)a, (double)b));
@@ -122,8 +126,11 @@ void checkMemory() {
   f32v nan1 = fb_cvt_i32_f32(fb_iota_i32());
   nan1[2] = NAN;
   expect(std::isnan(fb_hmax(nan1)) && std::isnan(fb_hmin(nan1)), "hmax keeps NaN");
-  expect(std::isnan(fb_max(fb_splat_f32(1), fb_splat_f32(NAN))[0]) && std::isnan(fb_max(fb_splat_f32(NAN), fb_splat_f32(1))[0]), "max keeps NaN");
-  expect(fb_mod(fb_splat_i32(-7), fb_splat_i32(3))[1] == 2 && fb_idiv(fb_splat_i64(-7), fb_splat_i64(2))[1] == -3, "integer division");
+  expect(std::isnan(fb_max(fb_splat_f32(1), fb_splat_f32(NAN))[0]) &&
+             std::isnan(fb_max(fb_splat_f32(NAN), fb_splat_f32(1))[0]),
+         "max keeps NaN");
+  expect(fb_mod(fb_splat_i32(-7), fb_splat_i32(3))[1] == 2 && fb_idiv(fb_splat_i64(-7), fb_splat_i64(2))[1] == -3,
+         "integer division");
   expect(fb_mod(fb_splat_f32(-7), fb_splat_f32(3))[1] == 2, "float mod");
   // The published test vector of Philox4x32-10 for counter 0 and key 0.
   expect((uint32_t)fb_philox(fb_splat_i64(0), 0)[0] == 0x6627e8d5u, "philox");
@@ -153,10 +160,12 @@ void bench(const char* name, F f) {
 
 int main(int argc, char** argv) {
   if (argc > 1 && !std::strcmp(argv[1], "--bench")) {
-    bench("exp", FN(fb_exp)), bench("expm1", FN(fb_expm1)), bench("tanh", FN(fb_tanh)), bench("erf", FN(fb_erf)), bench("erfc", FN(fb_erfc));
+    bench("exp", FN(fb_exp)), bench("expm1", FN(fb_expm1)), bench("tanh", FN(fb_tanh)), bench("erf", FN(fb_erf)),
+        bench("erfc", FN(fb_erfc));
     bench("log", FN(fb_log)), bench("log1p", FN(fb_log1p)), bench("sin", FN(fb_sin)), bench("tan", FN(fb_tan));
     bench("pow", [](f32v v) { return fb_pow(fb_abs(v), fb_splat_f32(1.7f)); });
-    bench("asin", FN(fb_asin)), bench("atan", FN(fb_atan)), bench("sinh", FN(fb_sinh)), bench("sqrt", FN(fb_sqrt)), bench("div", [](f32v v) { return 1.0f / v; });
+    bench("asin", FN(fb_asin)), bench("atan", FN(fb_atan)), bench("sinh", FN(fb_sinh)), bench("sqrt", FN(fb_sqrt)),
+        bench("div", [](f32v v) { return 1.0f / v; });
     return 0;
   }
   if (argc > 1 && !std::strcmp(argv[1], "--quick")) sparse = 29;
@@ -183,7 +192,8 @@ int main(int argc, char** argv) {
   check1("acosh", FN(fb_acosh), REF(std::acosh), 2, 1, big);
   check1("atanh", FN(fb_atanh), REF(std::atanh), 2, -1, 1);
   check1("sqrt", FN(fb_sqrt), REF(std::sqrt), 0.5, -1, big);
-  check1("rsqrt", FN(fb_rsqrt), [](double v) { return 1 / std::sqrt(v); }, 1.5, 0, big);
+  check1(
+      "rsqrt", FN(fb_rsqrt), [](double v) { return 1 / std::sqrt(v); }, 1.5, 0, big);
   check1("floor", FN(fb_floor), REF(std::floor), 0, -big, big);
   check1("ceil", FN(fb_ceil), REF(std::ceil), 0, -big, big);
   check1("trunc", FN(fb_trunc), REF(std::trunc), 0, -big, big);

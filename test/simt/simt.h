@@ -1,5 +1,6 @@
-// Runs CUDA kernels on the CPU, to check results on machines without a GPU. The threads of a block are fibers that run one after the
-// other and switch at __syncthreads(), so that a missing barrier shows up as a wrong result, deterministically. Test code only.
+// Runs CUDA kernels on the CPU, to check results on machines without a GPU. The threads of a block are fibers that run
+// one after the other and switch at __syncthreads(), so that a missing barrier shows up as a wrong result,
+// deterministically. Test code only.
 #pragma once
 #include <ucontext.h>
 
@@ -65,8 +66,10 @@ inline void block(unsigned threads) {
         threadIdx.x = k;
         swapcontext(&scheduler, &fibers[k].context);
       }
-      if (fibers[k].done) done++;
-      else more = true;
+      if (fibers[k].done)
+        done++;
+      else
+        more = true;
     }
     if (done != 0 && done != threads) {
       std::fprintf(stderr, "simt: %u of %u threads left while others wait at a barrier\n", done, threads);
@@ -96,5 +99,6 @@ T atomicAdd(T* p, T v) {
 }
 
 #define FB_BLOCK 32
-#define FB_LAUNCH(KERNEL, GRID, ARGS) fb_simt::launch([&] { KERNEL(ARGS); }, (unsigned)((GRID) > 3 ? 3 : (GRID)), FB_BLOCK)
+#define FB_LAUNCH(KERNEL, GRID, ARGS) \
+  fb_simt::launch([&] { KERNEL(ARGS); }, (unsigned)((GRID) > 3 ? 3 : (GRID)), FB_BLOCK)
 #define FB_COPY(TO, FROM, BYTES) std::memcpy(TO, FROM, (size_t)(BYTES))

@@ -185,7 +185,12 @@ describe('copies along dimensions', () => {
       [1, 2, 1, 2],
       [1, 2, 1, 2],
     ]);
-    expect(fb.tensor([[1], [2]]).repeat([1, 3]).tolist()).toEqual([
+    expect(
+      fb
+        .tensor([[1], [2]])
+        .repeat([1, 3])
+        .tolist(),
+    ).toEqual([
       [1, 1, 1],
       [2, 2, 2],
     ]);
@@ -193,6 +198,11 @@ describe('copies along dimensions', () => {
     t.repeat(3).sum().backward();
     expect(t.grad!.tolist()).toEqual([3, 3]);
     expect(() => fb.ones(2, 2).repeat(2)).toThrow(/can not be smaller than number of dimensions/);
-    expect(fb.tensor([1, -1]).where(fb.tensor([true, false]), 0).tolist()).toEqual([1, 0]);
+    expect(
+      fb
+        .tensor([1, -1])
+        .where(fb.tensor([true, false]), 0)
+        .tolist(),
+    ).toEqual([1, 0]);
   });
 });

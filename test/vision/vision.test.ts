@@ -45,10 +45,10 @@ describe('MNIST', () => {
     });
     expect(slow.getBatch([1])).toBe(undefined);
     const order = { batchSize: 6, sampler: [5, 0, 19, 7, 7, 2] as never };
-    const [[fast]] = [...new data.DataLoader(ds, order)];
-    const [[single]] = [...new data.DataLoader(slow, order)];
-    expect(fast!.shape).toEqual([6, 1, 28, 28]);
-    expect(fast!.equal(single!)).toBe(true);
+    const [fast] = [...new data.DataLoader(ds, order)][0]!;
+    const [single] = [...new data.DataLoader(slow, order)][0]!;
+    expect(fast.shape).toEqual([6, 1, 28, 28]);
+    expect(fast.equal(single)).toBe(true);
   });
   test('worker threads make the same batches', async () => {
     const ds = new vision.datasets.MNIST({ root, transform: transform() });

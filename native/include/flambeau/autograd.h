@@ -85,16 +85,16 @@ class SavedTensor {
 
 /// What a tensor knows about autograd; owned by TensorImpl::meta.
 struct Meta {
-  bool requiresGrad = false;      // leaves only; a non-leaf requires grad because it has gradFn
+  bool requiresGrad = false;  // leaves only; a non-leaf requires grad because it has gradFn
   bool retainsGrad = false;
-  Ref<Node> gradFn;               // of non-leaves
-  Ref<Node> gradAccumulator;      // of leaves (made on demand); it points back without owning
+  Ref<Node> gradFn;           // of non-leaves
+  Ref<Node> gradAccumulator;  // of leaves (made on demand); it points back without owning
   uint32_t outputNr = 0;
   Tensor grad;
   // A differentiable view: in-place writes to it rewrite the history of `base`, see inplaceViewUpdated().
   Tensor base;
   uint32_t viewVersion = 0;
-  bool viewOfNoGrad = false;      // made while grad mode was off
+  bool viewOfNoGrad = false;  // made while grad mode was off
 
   static void* operator new(size_t bytes);
   static void operator delete(void* p, size_t bytes);
@@ -120,22 +120,26 @@ bool anyRequiresGrad(const T&... ts) {
 }
 bool needsGrad(TensorSpan list);
 
-/// The edge that a tensor's gradient flows along (its gradFn, or its accumulator when it is a leaf; empty if it requires none).
+/// The edge that a tensor's gradient flows along (its gradFn, or its accumulator when it is a leaf; empty if it
+/// requires none).
 Edge edgeOf(const Tensor& t);
 /// Makes `node` the gradFn of a fresh output.
 void setHistory(const Tensor& out, const Ref<Node>& node, uint32_t outputNr = 0);
 /// Makes `node` the gradFn of `self` after an in-place op (and rewrites the base's history when `self` is a view).
 void rebaseHistory(const Tensor& self, const Ref<Node>& node, uint32_t outputNr = 0);
-/// Before an in-place op: throws PyTorch's errors ("a leaf Variable that requires grad is being used in an in-place operation.", ...).
+/// Before an in-place op: throws PyTorch's errors ("a leaf Variable that requires grad is being used in an in-place
+/// operation.", ...).
 void checkInplace(const Tensor& self, const char* op);
 /// Links a view to its base so that in-place writes through either are differentiated.
 void setView(const Tensor& view, const Tensor& base);
 
-/// backward(): accumulates into the leaves' .grad (or only computes `inputs`' gradients and returns them, for autograd.grad).
+/// backward(): accumulates into the leaves' .grad (or only computes `inputs`' gradients and returns them, for
+/// autograd.grad).
 struct RunOptions {
   bool retainGraph = false, createGraph = false, accumulate = true, allowUnused = false;
 };
-TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, const TensorList& inputs, RunOptions options);
+TensorList runBackward(const TensorList& roots, const TensorList& rootGrads, const TensorList& inputs,
+                       RunOptions options);
 
 /// Sums `grad` down to `sizes` (the reverse of broadcasting). Built from differentiable ops.
 Tensor sumTo(const Tensor& grad, IntSpan sizes);

@@ -24,9 +24,9 @@ std::string formatMessage(const char* format, ...) __attribute__((format(printf,
 }
 
 /// Throws Error(kind, message) unless the condition holds; the message is printf style and only built on failure.
-#define FB_CHECK(cond, kind, ...)                                                             \
-  do {                                                                                        \
-    if (__builtin_expect(!(cond), 0))                                                         \
+#define FB_CHECK(cond, kind, ...)                                                                           \
+  do {                                                                                                      \
+    if (__builtin_expect(!(cond), 0))                                                                       \
       throw ::flambeau::Error(::flambeau::ErrorKind::kind, ::flambeau::detail::formatMessage(__VA_ARGS__)); \
   } while (0)
 

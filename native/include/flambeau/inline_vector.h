@@ -1,5 +1,5 @@
-// A vector of any movable type whose first N elements live inside: a graph node has one or two inputs and one output, and
-// allocating two more blocks for them would cost as much as the node itself. Neither copied nor moved.
+// A vector of any movable type whose first N elements live inside: a graph node has one or two inputs and one output,
+// and allocating two more blocks for them would cost as much as the node itself. Neither copied nor moved.
 #pragma once
 #include <cstddef>
 #include <cstdint>

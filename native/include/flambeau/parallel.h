@@ -13,13 +13,14 @@ bool inParallelRegion();
 void syncLibraryThreads();
 
 using RangeFn = void (*)(void* ctx, int64_t begin, int64_t end);
-/// Splits [0, n) into ranges of at least `grain`, a few per thread, in any order; runs inline when one range is enough or when
-/// nested. An exception of any range is rethrown here.
+/// Splits [0, n) into ranges of at least `grain`, a few per thread, in any order; runs inline when one range is enough
+/// or when nested. An exception of any range is rethrown here.
 void parallelFor(int64_t n, int64_t grain, RangeFn fn, void* ctx);
 
 template <class F>
 void parallelFor(int64_t n, int64_t grain, F&& f) {
-  parallelFor(n, grain, [](void* ctx, int64_t b, int64_t e) { (*static_cast<std::remove_reference_t<F>*>(ctx))(b, e); }, &f);
+  parallelFor(
+      n, grain, [](void* ctx, int64_t b, int64_t e) { (*static_cast<std::remove_reference_t<F>*>(ctx))(b, e); }, &f);
 }
 
 }  // namespace flambeau

@@ -23,12 +23,12 @@ typedef struct fb_runtime {
 
 typedef struct fb_run_args {
   const fb_runtime* runtime;
-  void* graph;              /* opaque, handed back to runtime->call */
-  void* const* inputs;      /* tensor inputs, then captured tensors, in the program's order */
-  void* const* outputs;     /* results; a captured tensor that is written appears here too (may equal its input pointer) */
-  char* arena;              /* 64-byte aligned scratch of the program's planned size */
-  const double* scalars;    /* live scalars */
-  const fb_int* dims;       /* values of the symbolic dimensions */
+  void* graph;           /* opaque, handed back to runtime->call */
+  void* const* inputs;   /* tensor inputs, then captured tensors, in the program's order */
+  void* const* outputs;  /* results; a captured tensor that is written appears here too (may equal its input pointer) */
+  char* arena;           /* 64-byte aligned scratch of the program's planned size */
+  const double* scalars; /* live scalars */
+  const fb_int* dims;    /* values of the symbolic dimensions */
   unsigned long long seed, offset; /* Philox state for this run */
 } fb_run_args;
 

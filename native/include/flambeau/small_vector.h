@@ -92,8 +92,10 @@ class SmallVector {
     } else {
       // Whole inline arrays, so that the size is a constant (elements past the end are copied along, and never read).
       // `o` may own a heap block that became too large for its contents: copy from where its elements are.
-      if (o.data_ == o.inline_) std::memcpy(data_, o.inline_, sizeof inline_);
-      else assign(o.data_, o.size_);
+      if (o.data_ == o.inline_)
+        std::memcpy(data_, o.inline_, sizeof inline_);
+      else
+        assign(o.data_, o.size_);
       size_ = o.size_;
     }
   }

@@ -67,10 +67,10 @@ class TensorImpl : public RefCounted {
   int64_t offset = 0;  // elements
   int64_t numel = 1;
   DType dtype = DType::Float32;
-  bool contiguous = true;   // row-major; kept up to date by create/setGeometry
-  bool inference = false;   // made under inferenceMode
+  bool contiguous = true;          // row-major; kept up to date by create/setGeometry
+  bool inference = false;          // made under inferenceMode
   autograd::Meta* meta = nullptr;  // owned; null for a plain tensor
-  uint64_t traceId = 0;     // recorder's tag for this impl: (trace serial << 32) | alias index; 0: unknown
+  uint64_t traceId = 0;            // recorder's tag for this impl: (trace serial << 32) | alias index; 0: unknown
 
   void setGeometry(Dims sizes, Dims strides, int64_t offset);
 
@@ -152,11 +152,14 @@ Tensor scalarTensor(Scalar s, std::optional<DType> dtype = {});
 // ---- shapes (shape.cc) ----
 Dims contiguousStrides(IntSpan sizes);
 int64_t product(IntSpan sizes);
-/// PyTorch's broadcasting; throws Error(Shape): "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1".
+/// PyTorch's broadcasting; throws Error(Shape): "The size of tensor a (3) must match the size of tensor b (4) at
+/// non-singleton dimension 1".
 Dims broadcastShapes(IntSpan a, IntSpan b);
-/// Wraps a possibly negative dim; throws Error(Index): "Dimension out of range (expected to be in range of [-2, 1], but got 2)".
+/// Wraps a possibly negative dim; throws Error(Index): "Dimension out of range (expected to be in range of [-2, 1], but
+/// got 2)".
 int64_t wrapDim(int64_t d, int64_t ndim);
-/// Wraps a list of dims, empty or absent = all; throws on duplicates ("dim 0 appears multiple times in the list of dims").
+/// Wraps a list of dims, empty or absent = all; throws on duplicates ("dim 0 appears multiple times in the list of
+/// dims").
 Dims wrapDims(std::optional<IntSpan> dims, int64_t ndim);
 /// '[2, 3]'.
 std::string shapeString(IntSpan sizes);

@@ -12,7 +12,7 @@ namespace flambeau::trace {
 namespace detail {
 // Constant-initialised and at a fixed offset from the thread pointer: asking costs one load, not a call.
 extern constinit thread_local bool active __attribute__((tls_model("initial-exec")));
-}
+}  // namespace detail
 /// One branch when off.
 inline bool active() { return __builtin_expect(detail::active, 0); }
 
@@ -41,13 +41,13 @@ class Call {
  public:
   explicit Call(const char* op);
   ~Call();
-  void input(const Tensor& t);        // undefined: recorded as null
-  void input(const Operand& o);       // tensor, number, or live scalar
-  void inputs(TensorSpan list);       // one list-valued input
+  void input(const Tensor& t);   // undefined: recorded as null
+  void input(const Operand& o);  // tensor, number, or live scalar
+  void inputs(TensorSpan list);  // one list-valued input
   void attr(Attr a);
-  void output(const Tensor& t);       // a fresh tensor
+  void output(const Tensor& t);  // a fresh tensor
   void outputs(TensorSpan list);
-  void mutated(const Tensor& t);      // an input written in place: its new value is this op's next output
+  void mutated(const Tensor& t);                   // an input written in place: its new value is this op's next output
   void view(const Tensor& out, const Tensor& of);  // output shares storage with `of`
   /// Commits the node.
   void finish();
@@ -93,21 +93,22 @@ void pushScope(const char* name);
 void popScope();
 
 struct Result {
-  std::string json;      // docs/trace-format.md
-  TensorList captures;   // tensors met but not created inside, in capture order
+  std::string json;     // docs/trace-format.md
+  TensorList captures;  // tensors met but not created inside, in capture order
 };
 /// Ends recording. Gradients that captured leaves hold now are reported as grad writes.
 Result end(TensorSpan outputs);
 /// Ends recording without a result (an exception unwound the traced function).
 void abort();
-/// The autograd layer tells the recorder about leaves' `.grad`: before a value that depends on it is used, and before it
-/// is replaced. No-ops when no trace is active.
+/// The autograd layer tells the recorder about leaves' `.grad`: before a value that depends on it is used, and before
+/// it is replaced. No-ops when no trace is active.
 void gradRead(const Tensor& leaf);
 void gradWrite(const Tensor& leaf);
 /// References that the recorder itself holds to a storage (0 when it does not know it), so that "nobody else holds this
 /// buffer" can still be decided while tracing.
 uint32_t storageHolds(const Storage* storage);
-/// `.item()` and everything else that needs a value on the host calls this: throws Error(Trace) with the site when active.
+/// `.item()` and everything else that needs a value on the host calls this: throws Error(Trace) with the site when
+/// active.
 void forbidHostRead(const char* op);
 
 }  // namespace flambeau::trace

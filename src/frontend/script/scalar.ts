@@ -3,7 +3,17 @@
 import { createRequire } from 'node:module';
 import type * as TsMorph from 'ts-morph';
 import {
-  arg, binary, constant, isBinaryOp, isUnaryOp, select, substitute, unary, type BinaryOp, type Expr, type ScalarFn,
+  arg,
+  binary,
+  constant,
+  isBinaryOp,
+  isUnaryOp,
+  select,
+  substitute,
+  unary,
+  type BinaryOp,
+  type Expr,
+  type ScalarFn,
 } from '../../ir/scalar.js';
 
 /** A construct that scalar code may not contain; the message has a code frame. */
@@ -30,11 +40,39 @@ export function parseFunction(source: string): TsMorph.ArrowFunction | TsMorph.F
 /** Names of JavaScript's Math that differ from the IR's. */
 const MATH_NAMES: Readonly<Record<string, string>> = { ceil: 'ceil', fround: '', max: 'max', min: 'min' };
 const INFIX: Readonly<Record<string, BinaryOp>> = {
-  '+': 'add', '-': 'sub', '*': 'mul', '/': 'div', '%': 'fmod', '**': 'pow', '<': 'lt', '<=': 'le', '>': 'gt', '>=': 'ge',
-  '===': 'eq', '==': 'eq', '!==': 'ne', '!=': 'ne', '&&': 'and', '||': 'or', '&': 'bitand', '|': 'bitor', '^': 'bitxor', '<<': 'shl', '>>': 'shr',
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '%': 'fmod',
+  '**': 'pow',
+  '<': 'lt',
+  '<=': 'le',
+  '>': 'gt',
+  '>=': 'ge',
+  '===': 'eq',
+  '==': 'eq',
+  '!==': 'ne',
+  '!=': 'ne',
+  '&&': 'and',
+  '||': 'or',
+  '&': 'bitand',
+  '|': 'bitor',
+  '^': 'bitxor',
+  '<<': 'shl',
+  '>>': 'shr',
 };
 const CONSTANTS: Readonly<Record<string, number>> = {
-  Infinity, NaN, PI: Math.PI, E: Math.E, LN2: Math.LN2, LN10: Math.LN10, LOG2E: Math.LOG2E, LOG10E: Math.LOG10E, SQRT2: Math.SQRT2, SQRT1_2: Math.SQRT1_2,
+  Infinity,
+  NaN,
+  PI: Math.PI,
+  E: Math.E,
+  LN2: Math.LN2,
+  LN10: Math.LN10,
+  LOG2E: Math.LOG2E,
+  LOG10E: Math.LOG10E,
+  SQRT2: Math.SQRT2,
+  SQRT1_2: Math.SQRT1_2,
 };
 
 type Scope = ReadonlyMap<string, Expr>;
@@ -80,7 +118,8 @@ export function lowerScalarFunction(source: string): ScalarFn {
         }
       } else if (Node.isExpressionStatement(s)) {
         const e = s.getExpression();
-        if (!Node.isBinaryExpression(e) || !Node.isIdentifier(e.getLeft())) return reject(s, 'only assignments to locals have an effect here');
+        if (!Node.isBinaryExpression(e) || !Node.isIdentifier(e.getLeft()))
+          return reject(s, 'only assignments to locals have an effect here');
         const token = e.getOperatorToken().getText();
         const name = e.getLeft().getText();
         const right = expr(e.getRight(), scope);
@@ -123,7 +162,8 @@ export function lowerScalarFunction(source: string): ScalarFn {
     return reject(e, `'${name}' is neither a parameter, a local nor a known constant`);
   }
   function expr(e: TsMorph.Node, scope: Scope): Expr {
-    if (Node.isParenthesizedExpression(e) || Node.isAsExpression(e) || Node.isNonNullExpression(e)) return expr(e.getExpression(), scope);
+    if (Node.isParenthesizedExpression(e) || Node.isAsExpression(e) || Node.isNonNullExpression(e))
+      return expr(e.getExpression(), scope);
     if (Node.isNumericLiteral(e)) return constant(Number(e.getText().replaceAll('_', '')));
     if (Node.isTrueLiteral(e) || Node.isFalseLiteral(e)) return constant(e.getText() === 'true');
     if (Node.isIdentifier(e)) return lookup(e, scope);
@@ -133,7 +173,8 @@ export function lowerScalarFunction(source: string): ScalarFn {
       const op = INFIX[token] ?? reject(e, `operator '${token}'`);
       return binary(op, expr(e.getLeft(), scope), expr(e.getRight(), scope));
     }
-    if (Node.isConditionalExpression(e)) return select(expr(e.getCondition(), scope), expr(e.getWhenTrue(), scope), expr(e.getWhenFalse(), scope));
+    if (Node.isConditionalExpression(e))
+      return select(expr(e.getCondition(), scope), expr(e.getWhenTrue(), scope), expr(e.getWhenFalse(), scope));
     if (Node.isPropertyAccessExpression(e)) {
       const value = /^(Math|Number)$/.test(e.getExpression().getText()) ? CONSTANTS[e.getName()] : undefined;
       return value === undefined ? reject(e, `'${e.getText()}' is not a scalar`) : constant(value);
@@ -166,14 +207,17 @@ export function lowerScalarFunction(source: string): ScalarFn {
     if (name === 'select' && args.length === 3) return select(args[0]!, args[1]!, args[2]!);
     if (isUnaryOp(name) && args.length === 1) return unary(name, args[0]!);
     if (isBinaryOp(name) && args.length === 2) return binary(name, args[0]!, args[1]!);
-    if ((name === 'max' || name === 'min') && args.length > 2) return args.reduce((a, b) => binary(name as BinaryOp, a, b));
+    if ((name === 'max' || name === 'min') && args.length > 2)
+      return args.reduce((a, b) => binary(name as BinaryOp, a, b));
     return reject(e, `'${callee.getText()}' with ${args.length} argument(s) is not a scalar function`);
   }
 }
 
 function reject(node: TsMorph.Node | undefined, why: string): never {
   const text = node?.getText() ?? '';
-  throw new ScalarSyntaxError(`unsupported in a scalar function: ${why}\n  | ${text.split('\n').join('\n  | ').slice(0, 400)}`);
+  throw new ScalarSyntaxError(
+    `unsupported in a scalar function: ${why}\n  | ${text.split('\n').join('\n  | ').slice(0, 400)}`,
+  );
 }
 
 /** Renames parameters. */
