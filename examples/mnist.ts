@@ -27,9 +27,9 @@ mkdirSync(args.out, { recursive: true });
 fb.manualSeed(1);
 
 class LeNet extends nn.Module {
-  conv1 = new nn.Conv2d(1, 16, 5, { padding: 2 });
-  conv2 = new nn.Conv2d(16, 32, 5);
-  fc1 = new nn.Linear(32 * 5 * 5, 120);
+  conv1 = new nn.Conv2d(1, 6, 5, { padding: 2 });
+  conv2 = new nn.Conv2d(6, 16, 5);
+  fc1 = new nn.Linear(16 * 5 * 5, 120);
   fc2 = new nn.Linear(120, 84);
   fc3 = new nn.Linear(84, 10);
   override forward(x: Tensor) {
@@ -51,7 +51,7 @@ const train =
       )
     : all;
 const test = new vision.datasets.MNIST({ root, train: false, transform });
-const loader = new data.DataLoader(train, { batchSize, shuffle: true, dropLast: true });
+const loader = new data.DataLoader(train, { batchSize, shuffle: true });
 
 const net = new LeNet();
 const opt = new optim.Adam(net.parameters(), { lr: 2e-3 });
