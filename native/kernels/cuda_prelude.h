@@ -1,6 +1,8 @@
-// Scalar counterpart of prelude.h for CUDA kernels that are generated at run time: the same fb_ names, one element at a
-// time. Self-contained under nvcc and NVRTC; the SIMT shim of the tests compiles it for the CPU. Build with
-// -fmad=false, so that products and sums round separately as on the CPU.
+// clang-format off
+// Scalar counterpart of prelude.h for CUDA kernels that are generated at run time: the same fb_ names, one element at a time.
+// Self-contained under nvcc and NVRTC; the SIMT shim of the tests compiles it for the CPU. Build with -fmad=false, so that products
+// and sums round separately as on the CPU.
+// Unformatted: rows of one-line functions are read side by side, and section marks must stay at the margin.
 #ifndef FLAMBEAU_CUDA_PRELUDE_H
 #define FLAMBEAU_CUDA_PRELUDE_H
 #define FB_D __device__ __forceinline__
@@ -30,22 +32,8 @@ struct fb_cuda_args {
   int* error;
 };
 
-FB_D unsigned fb_bits(float x) {
-  union {
-    float f;
-    unsigned u;
-  } v;
-  v.f = x;
-  return v.u;
-}
-FB_D float fb_float(unsigned u) {
-  union {
-    float f;
-    unsigned u;
-  } v;
-  v.u = u;
-  return v.f;
-}
+FB_D unsigned fb_bits(float x) { union { float f; unsigned u; } v; v.f = x; return v.u; }
+FB_D float fb_float(unsigned u) { union { float f; unsigned u; } v; v.u = u; return v.f; }
 FB_D float fb_inf() { return fb_float(0x7f800000u); }
 FB_D float fb_nan() { return fb_float(0x7fc00000u); }
 
@@ -72,14 +60,10 @@ FB_D void fb_put_bf16(fb_m_bf16* p, fb_int i, float v) {
 }
 FB_D void fb_put_f16(fb_m_f16* p, fb_int i, float v) {
   unsigned u = fb_bits(v), sign = (u >> 16) & 0x8000u, a = u & 0x7fffffffu, r;
-  if (a > 0x7f800000u)
-    r = 0x7e00u;
-  else if (a >= 0x477ff000u)
-    r = 0x7c00u;
-  else if (a < 0x38800000u)
-    r = fb_bits(fb_float(a) + 0.5f) - 0x3f000000u;
-  else
-    r = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
+  if (a > 0x7f800000u) r = 0x7e00u;
+  else if (a >= 0x477ff000u) r = 0x7c00u;
+  else if (a < 0x38800000u) r = fb_bits(fb_float(a) + 0.5f) - 0x3f000000u;
+  else r = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
   p[i] = (unsigned short)(sign | r);
 }
 FB_D void fb_put_i8(fb_m_i8* p, fb_int i, int v) { p[i] = (signed char)v; }
@@ -95,17 +79,13 @@ FB_D fb_int fb_at(fb_int i, fb_int n, int code, int* error) {
 }
 
 // ---- conversions and wraps ----
-#define FB_CVT(FROM, T, TO, U) \
-  FB_D U fb_cvt_##FROM##_##TO(T v) { return (U)v; }
-FB_CVT(f32, float, f64, double)
-FB_CVT(f32, float, i32, int) FB_CVT(f32, float, i64, fb_int) FB_CVT(f64, double, f32, float)
-    FB_CVT(f64, double, i32, int) FB_CVT(f64, double, i64, fb_int) FB_CVT(i32, int, f32, float)
-        FB_CVT(i32, int, f64, double) FB_CVT(i32, int, i64, fb_int) FB_CVT(i64, fb_int, f32, float)
-            FB_CVT(i64, fb_int, f64, double) FB_CVT(i64, fb_int, i32, int) FB_CVT(b, bool, f32, float)
-                FB_CVT(b, bool, f64, double) FB_CVT(b, bool, i32, int) FB_CVT(b, bool, i64, fb_int) FB_D
-    bool fb_cvt_f32_b(float v) {
-  return v != 0;
-}
+#define FB_CVT(FROM, T, TO, U) FB_D U fb_cvt_##FROM##_##TO(T v) { return (U)v; }
+FB_CVT(f32, float, f64, double) FB_CVT(f32, float, i32, int) FB_CVT(f32, float, i64, fb_int)
+FB_CVT(f64, double, f32, float) FB_CVT(f64, double, i32, int) FB_CVT(f64, double, i64, fb_int)
+FB_CVT(i32, int, f32, float) FB_CVT(i32, int, f64, double) FB_CVT(i32, int, i64, fb_int)
+FB_CVT(i64, fb_int, f32, float) FB_CVT(i64, fb_int, f64, double) FB_CVT(i64, fb_int, i32, int)
+FB_CVT(b, bool, f32, float) FB_CVT(b, bool, f64, double) FB_CVT(b, bool, i32, int) FB_CVT(b, bool, i64, fb_int)
+FB_D bool fb_cvt_f32_b(float v) { return v != 0; }
 FB_D bool fb_cvt_f64_b(double v) { return v != 0; }
 FB_D bool fb_cvt_i32_b(int v) { return v != 0; }
 FB_D bool fb_cvt_i64_b(fb_int v) { return v != 0; }
@@ -114,121 +94,52 @@ FB_D int fb_wrap_i16(int v) { return (short)v; }
 FB_D int fb_wrap_u8(int v) { return (unsigned char)v; }
 
 // ---- arithmetic ----
-template <class T>
-FB_D T fb_select(bool c, T a, T b) {
-  return c ? a : b;
-}
-template <class T>
-FB_D T fb_add(T a, T b) {
-  return a + b;
-}
-template <class T>
-FB_D T fb_sub(T a, T b) {
-  return a - b;
-}
-template <class T>
-FB_D T fb_mul(T a, T b) {
-  return a * b;
-}
-template <class T>
-FB_D T fb_neg(T a) {
-  return -a;
-}
-template <class T>
-FB_D T fb_div(T a, T b) {
-  return a / b;
-}
-template <class T>
-FB_D bool fb_lt(T a, T b) {
-  return a < b;
-}
-template <class T>
-FB_D bool fb_le(T a, T b) {
-  return a <= b;
-}
-template <class T>
-FB_D bool fb_gt(T a, T b) {
-  return a > b;
-}
-template <class T>
-FB_D bool fb_ge(T a, T b) {
-  return a >= b;
-}
-template <class T>
-FB_D bool fb_eq(T a, T b) {
-  return a == b;
-}
-template <class T>
-FB_D bool fb_ne(T a, T b) {
-  return a != b;
-}
+template <class T> FB_D T fb_select(bool c, T a, T b) { return c ? a : b; }
+template <class T> FB_D T fb_add(T a, T b) { return a + b; }
+template <class T> FB_D T fb_sub(T a, T b) { return a - b; }
+template <class T> FB_D T fb_mul(T a, T b) { return a * b; }
+template <class T> FB_D T fb_neg(T a) { return -a; }
+template <class T> FB_D T fb_div(T a, T b) { return a / b; }
+template <class T> FB_D bool fb_lt(T a, T b) { return a < b; }
+template <class T> FB_D bool fb_le(T a, T b) { return a <= b; }
+template <class T> FB_D bool fb_gt(T a, T b) { return a > b; }
+template <class T> FB_D bool fb_ge(T a, T b) { return a >= b; }
+template <class T> FB_D bool fb_eq(T a, T b) { return a == b; }
+template <class T> FB_D bool fb_ne(T a, T b) { return a != b; }
 FB_D bool fb_and(bool a, bool b) { return a && b; }
 FB_D bool fb_or(bool a, bool b) { return a || b; }
 FB_D bool fb_xor(bool a, bool b) { return a != b; }
 FB_D bool fb_not(bool a) { return !a; }
-template <class T>
-FB_D T fb_bitand(T a, T b) {
-  return a & b;
-}
-template <class T>
-FB_D T fb_bitor(T a, T b) {
-  return a | b;
-}
-template <class T>
-FB_D T fb_bitxor(T a, T b) {
-  return a ^ b;
-}
-template <class T>
-FB_D T fb_bitnot(T a) {
-  return ~a;
-}
-template <class T>
-FB_D T fb_shl(T a, T b) {
-  return b < 0 || b > (T)(8 * sizeof(T) - 1) ? 0 : (T)((unsigned long long)a << b);
-}
-template <class T>
-FB_D T fb_shr(T a, T b) {
-  return a >> (b < 0 || b > (T)(8 * sizeof(T) - 1) ? (T)(8 * sizeof(T) - 1) : b);
-}
-template <class T>
-FB_D T fb_max(T a, T b) {
-  return a != a || a > b ? a : b;
-}
-template <class T>
-FB_D T fb_min(T a, T b) {
-  return a != a || a < b ? a : b;
-}
-template <class T>
-FB_D T fb_sign(T a) {
-  return a != a ? a : (T)((a > 0) - (a < 0));
-}
+template <class T> FB_D T fb_bitand(T a, T b) { return a & b; }
+template <class T> FB_D T fb_bitor(T a, T b) { return a | b; }
+template <class T> FB_D T fb_bitxor(T a, T b) { return a ^ b; }
+template <class T> FB_D T fb_bitnot(T a) { return ~a; }
+template <class T> FB_D T fb_shl(T a, T b) { return b < 0 || b > (T)(8 * sizeof(T) - 1) ? 0 : (T)((unsigned long long)a << b); }
+template <class T> FB_D T fb_shr(T a, T b) { return a >> (b < 0 || b > (T)(8 * sizeof(T) - 1) ? (T)(8 * sizeof(T) - 1) : b); }
+template <class T> FB_D T fb_max(T a, T b) { return a != a || a > b ? a : b; }
+template <class T> FB_D T fb_min(T a, T b) { return a != a || a < b ? a : b; }
+template <class T> FB_D T fb_sign(T a) { return a != a ? a : (T)((a > 0) - (a < 0)); }
 FB_D int fb_abs(int a) { return a < 0 ? -a : a; }
 FB_D fb_int fb_abs(fb_int a) { return a < 0 ? -a : a; }
-template <class T>
-FB_D bool fb_isnan(T a) {
-  return a != a;
-}
+template <class T> FB_D bool fb_isnan(T a) { return a != a; }
 FB_D bool fb_isfinite(float a) { return (fb_bits(a) & 0x7f800000u) != 0x7f800000u; }
 FB_D bool fb_isfinite(double a) { return a - a == 0; }
 FB_D bool fb_isfinite(int) { return true; }
 FB_D bool fb_isfinite(fb_int) { return true; }
-#define FB_UNARY(NAME, F)                           \
-  FB_D float fb_##NAME(float a) { return F##f(a); } \
+#define FB_UNARY(NAME, F)                     \
+  FB_D float fb_##NAME(float a) { return F##f(a); }  \
   FB_D double fb_##NAME(double a) { return F(a); }
-#define FB_SECOND(NAME, F)                                      \
-  FB_D float fb_##NAME(float a, float b) { return F##f(a, b); } \
+#define FB_SECOND(NAME, F)                                         \
+  FB_D float fb_##NAME(float a, float b) { return F##f(a, b); }    \
   FB_D double fb_##NAME(double a, double b) { return F(a, b); }
-FB_UNARY(abs, fabs)
-FB_UNARY(floor, floor) FB_UNARY(ceil, ceil) FB_UNARY(trunc, trunc) FB_UNARY(round, rint) FB_UNARY(sqrt, sqrt)
-    FB_UNARY(exp, exp) FB_UNARY(exp2, exp2) FB_UNARY(expm1, expm1) FB_UNARY(log, log) FB_UNARY(log2, log2)
-        FB_UNARY(log10, log10) FB_UNARY(log1p, log1p) FB_UNARY(sin, sin) FB_UNARY(cos, cos) FB_UNARY(tan, tan)
-            FB_UNARY(asin, asin) FB_UNARY(acos, acos) FB_UNARY(atan, atan) FB_UNARY(sinh, sinh) FB_UNARY(cosh, cosh)
-                FB_UNARY(tanh, tanh) FB_UNARY(asinh, asinh) FB_UNARY(acosh, acosh) FB_UNARY(atanh, atanh)
-                    FB_UNARY(erf, erf) FB_UNARY(erfc, erfc) FB_UNARY(lgamma, lgamma) FB_SECOND(atan2, atan2)
-                        FB_SECOND(fmod, fmod) FB_SECOND(pow, pow) FB_SECOND(nextafter, nextafter)
-                            FB_SECOND(hypot, hypot) FB_SECOND(copysign, copysign) FB_D float fb_rsqrt(float a) {
-  return 1.0f / sqrtf(a);
-}
+FB_UNARY(abs, fabs) FB_UNARY(floor, floor) FB_UNARY(ceil, ceil) FB_UNARY(trunc, trunc) FB_UNARY(round, rint) FB_UNARY(sqrt, sqrt)
+FB_UNARY(exp, exp) FB_UNARY(exp2, exp2) FB_UNARY(expm1, expm1) FB_UNARY(log, log) FB_UNARY(log2, log2) FB_UNARY(log10, log10)
+FB_UNARY(log1p, log1p) FB_UNARY(sin, sin) FB_UNARY(cos, cos) FB_UNARY(tan, tan) FB_UNARY(asin, asin) FB_UNARY(acos, acos)
+FB_UNARY(atan, atan) FB_UNARY(sinh, sinh) FB_UNARY(cosh, cosh) FB_UNARY(tanh, tanh) FB_UNARY(asinh, asinh) FB_UNARY(acosh, acosh)
+FB_UNARY(atanh, atanh) FB_UNARY(erf, erf) FB_UNARY(erfc, erfc) FB_UNARY(lgamma, lgamma)
+FB_SECOND(atan2, atan2) FB_SECOND(fmod, fmod) FB_SECOND(pow, pow) FB_SECOND(nextafter, nextafter) FB_SECOND(hypot, hypot)
+FB_SECOND(copysign, copysign)
+FB_D float fb_rsqrt(float a) { return 1.0f / sqrtf(a); }
 FB_D double fb_rsqrt(double a) { return 1.0 / sqrt(a); }
 FB_D float fb_fma(float a, float b, float c) { return fmaf(a, b, c); }
 FB_D double fb_fma(double a, double b, double c) { return fma(a, b, c); }
@@ -240,31 +151,14 @@ FB_D fb_int fb_floor(fb_int a) { return a; }
 FB_D fb_int fb_ceil(fb_int a) { return a; }
 FB_D fb_int fb_round(fb_int a) { return a; }
 FB_D fb_int fb_trunc(fb_int a) { return a; }
-FB_D float fb_mod(float a, float b) {
-  float r = fmodf(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-FB_D double fb_mod(double a, double b) {
-  double r = fmod(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
+FB_D float fb_mod(float a, float b) { float r = fmodf(a, b); return r != 0 && (r < 0) != (b < 0) ? r + b : r; }
+FB_D double fb_mod(double a, double b) { double r = fmod(a, b); return r != 0 && (r < 0) != (b < 0) ? r + b : r; }
 FB_D float fb_idiv(float a, float b) { return truncf(a / b); }
 FB_D double fb_idiv(double a, double b) { return trunc(a / b); }
-template <class T>
-FB_D T fb_quotient(T a, T b) {
-  return b == 0 ? 0 : b == -1 ? -a : a / b;
-}
-template <class T>
-FB_D T fb_rest(T a, T b) {
-  return b == 0 || b == -1 ? 0 : a % b;
-}
-template <class T>
-FB_D T fb_modulo(T a, T b) {
-  T r = fb_rest(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-template <class T>
-FB_D T fb_power(T a, T b) {
+template <class T> FB_D T fb_quotient(T a, T b) { return b == 0 ? 0 : b == -1 ? -a : a / b; }
+template <class T> FB_D T fb_rest(T a, T b) { return b == 0 || b == -1 ? 0 : a % b; }
+template <class T> FB_D T fb_modulo(T a, T b) { T r = fb_rest(a, b); return r != 0 && (r < 0) != (b < 0) ? r + b : r; }
+template <class T> FB_D T fb_power(T a, T b) {
   if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
   T r = 1;
   for (; b; b >>= 1, a *= a)

@@ -1,10 +1,12 @@
-// Vector prelude: W-lane vectors, loads/stores with conversion, and the math of src/ir/scalar.ts, for the eager kernels
-// that are generated at build time and for the programs that are generated at run time. Self-contained: it includes
-// nothing, so a generated file compiles in a fraction of the time that <immintrin.h> and <cmath> would take. One lane
-// count for all types (FB_W): 16 with AVX-512, 8 with AVX2, 4 otherwise; 64-bit types are pairs of half vectors.
+// clang-format off
+// Vector prelude: W-lane vectors, loads/stores with conversion, and the math of src/ir/scalar.ts, for the eager kernels that are
+// generated at build time and for the programs that are generated at run time. Self-contained: it includes nothing, so a
+// generated file compiles in a fraction of the time that <immintrin.h> and <cmath> would take.
+// One lane count for all types (FB_W): 16 with AVX-512, 8 with AVX2, 4 otherwise; 64-bit types are pairs of half vectors.
 // Compile with -ffp-contract=off -fno-math-errno -fno-trapping-math: products and sums round separately as in PyTorch;
 // fused multiply-adds appear only where fb_fma is called (polynomials, matrix products).
 // `//@section NAME needs A B` marks let the run-time emitter leave out what a program does not use.
+// Unformatted: rows of one-line functions are read side by side, and section marks must stay at the margin.
 #ifndef FLAMBEAU_PRELUDE_H
 #define FLAMBEAU_PRELUDE_H
 //@section base
@@ -111,9 +113,7 @@ FB_FN f64v fb_cvt_f32_f64(f32v v) {
 FB_FN f64v fb_cvt_i32_f64(i32v v) {
   return f64v{__builtin_convertvector(fb_lo(v), fb_f64h), __builtin_convertvector(fb_hi(v), fb_f64h)};
 }
-FB_FN f64v fb_cvt_i64_f64(i64v v) {
-  return f64v{__builtin_convertvector(v.lo, fb_f64h), __builtin_convertvector(v.hi, fb_f64h)};
-}
+FB_FN f64v fb_cvt_i64_f64(i64v v) { return f64v{__builtin_convertvector(v.lo, fb_f64h), __builtin_convertvector(v.hi, fb_f64h)}; }
 FB_FN f64v fb_cvt_b_f64(maskv v) { return fb_cvt_i32_f64(-v); }
 FB_FN i32v fb_cvt_f32_i32(f32v v) { return __builtin_convertvector(v, i32v); }
 FB_FN i32v fb_cvt_f64_i32(f64v v) {
@@ -129,9 +129,7 @@ FB_FN i64v fb_cvt_i32_i64(i32v v) {
 FB_FN i64v fb_cvt_f32_i64(f32v v) {
   return i64v{__builtin_convertvector(fb_lo(v), fb_i64h), __builtin_convertvector(fb_hi(v), fb_i64h)};
 }
-FB_FN i64v fb_cvt_f64_i64(f64v v) {
-  return i64v{__builtin_convertvector(v.lo, fb_i64h), __builtin_convertvector(v.hi, fb_i64h)};
-}
+FB_FN i64v fb_cvt_f64_i64(f64v v) { return i64v{__builtin_convertvector(v.lo, fb_i64h), __builtin_convertvector(v.hi, fb_i64h)}; }
 FB_FN i64v fb_cvt_b_i64(maskv v) { return fb_cvt_i32_i64(-v); }
 FB_FN maskv fb_cvt_f32_b(f32v v) { return v != 0.0f; }
 FB_FN maskv fb_cvt_i32_b(i32v v) { return v != 0; }
@@ -150,12 +148,8 @@ FB_FN fb_u16v fb_bf16_from_f32(f32v v) {
   return __builtin_convertvector(r, fb_u16v);
 }
 #if defined(FB_AVX512)
-FB_FN f32v fb_f32_from_f16(fb_u16v h) {
-  return (f32v)__builtin_ia32_vcvtph2ps512_mask((fb_i16v)h, f32v{}, (unsigned short)-1, 4);
-}
-FB_FN fb_u16v fb_f16_from_f32(f32v v) {
-  return (fb_u16v)__builtin_ia32_vcvtps2ph512_mask(v, 0, (fb_i16v){}, (unsigned short)-1);
-}
+FB_FN f32v fb_f32_from_f16(fb_u16v h) { return (f32v)__builtin_ia32_vcvtph2ps512_mask((fb_i16v)h, f32v{}, (unsigned short)-1, 4); }
+FB_FN fb_u16v fb_f16_from_f32(f32v v) { return (fb_u16v)__builtin_ia32_vcvtps2ph512_mask(v, 0, (fb_i16v){}, (unsigned short)-1); }
 #elif defined(FB_AVX2) && defined(__F16C__)
 FB_FN f32v fb_f32_from_f16(fb_u16v h) { return __builtin_ia32_vcvtph2ps256((fb_i16v)h); }
 FB_FN fb_u16v fb_f16_from_f32(f32v v) { return (fb_u16v)__builtin_ia32_vcvtps2ph256(v, 0); }
@@ -163,13 +157,13 @@ FB_FN fb_u16v fb_f16_from_f32(f32v v) { return (fb_u16v)__builtin_ia32_vcvtps2ph
 FB_FN f32v fb_f32_from_f16(fb_u16v h) {
   i32v x = __builtin_convertvector(h, i32v);
   i32v sign = (x & 0x8000) << 16, em = x & 0x7fff;
-  f32v normal = (f32v)(em << 13) * 0x1p112f;  // also right for subnormals
+  f32v normal = (f32v)(em << 13) * 0x1p112f;             // also right for subnormals
   i32v infnan = (em << 13) | 0x7f800000;
   return (f32v)(sign | (em >= 0x7c00 ? infnan : (i32v)normal));
 }
 FB_FN fb_u16v fb_f16_from_f32(f32v v) {
   i32v u = (i32v)v, sign = (i32v)((fb_u32v)u >> 16) & 0x8000, a = u & 0x7fffffff;
-  i32v sub = (i32v)((f32v)a + 0.5f) - 0x3f000000;  // the adder rounds at the place of the smallest half
+  i32v sub = (i32v)((f32v)a + 0.5f) - 0x3f000000;        // the adder rounds at the place of the smallest half
   i32v nor = (a - 0x38000000 + 0xfff + ((a >> 13) & 1)) >> 13;
   i32v r = a < 0x38800000 ? sub : nor;
   r = a >= 0x477ff000 ? i32v{} + 0x7c00 : r;
@@ -183,11 +177,11 @@ FB_FN f32v fb_load_f32(const void* p) { return *(const fb_f32m*)p; }
 FB_FN f64v fb_load_f64(const void* p) { return f64v{((const fb_f64m*)p)[0], ((const fb_f64m*)p)[1]}; }
 FB_FN f32v fb_load_f16(const void* p) { return fb_f32_from_f16(*(const fb_u16m*)p); }
 FB_FN f32v fb_load_bf16(const void* p) { return fb_f32_from_bf16(*(const fb_u16m*)p); }
-FB_FN i32v fb_load_i8(const void* p) { return __builtin_convertvector((fb_i8v) * (const fb_i8m*)p, i32v); }
-FB_FN i32v fb_load_i16(const void* p) { return __builtin_convertvector((fb_i16v) * (const fb_u16m*)p, i32v); }
+FB_FN i32v fb_load_i8(const void* p) { return __builtin_convertvector((fb_i8v)*(const fb_i8m*)p, i32v); }
+FB_FN i32v fb_load_i16(const void* p) { return __builtin_convertvector((fb_i16v)*(const fb_u16m*)p, i32v); }
 FB_FN i32v fb_load_i32(const void* p) { return *(const fb_i32m*)p; }
 FB_FN i64v fb_load_i64(const void* p) { return i64v{((const fb_i64m*)p)[0], ((const fb_i64m*)p)[1]}; }
-FB_FN i32v fb_load_u8(const void* p) { return __builtin_convertvector((fb_u8v) * (const fb_u8m*)p, i32v); }
+FB_FN i32v fb_load_u8(const void* p) { return __builtin_convertvector((fb_u8v)*(const fb_u8m*)p, i32v); }
 FB_FN maskv fb_load_b8(const void* p) { return fb_load_u8(p) != 0; }
 FB_FN void fb_store_f32(void* p, f32v v) { *(fb_f32m*)p = v; }
 FB_FN void fb_store_f64(void* p, f64v v) { ((fb_f64m*)p)[0] = v.lo, ((fb_f64m*)p)[1] = v.hi; }
@@ -201,39 +195,35 @@ FB_FN void fb_store_u8(void* p, i32v v) { *(fb_u8m*)p = __builtin_convertvector(
 FB_FN void fb_store_b8(void* p, maskv v) { fb_store_u8(p, -v); }
 
 // The first n < W lanes. Elsewhere a copy through a zeroed buffer: the other lanes read as zero.
-#define FB_LOADN(T, V, BYTES)                                                                          \
-  FB_FN V fb_loadn_##T(const void* p, fb_i64 n) {                                                      \
-    char t[FB_W * BYTES] = {};                                                                         \
+#define FB_LOADN(T, V, BYTES)                                     \
+  FB_FN V fb_loadn_##T(const void* p, fb_i64 n) {                 \
+    char t[FB_W * BYTES] = {};                                    \
     for (fb_i64 i = 0; i < n; i++) __builtin_memcpy(t + i * BYTES, (const char*)p + i * BYTES, BYTES); \
-    return fb_load_##T(t);                                                                             \
+    return fb_load_##T(t);                                        \
   }
-#define FB_STOREN(T, V, BYTES)                                                                   \
-  FB_FN void fb_storen_##T(void* p, V v, fb_i64 n) {                                             \
-    char t[FB_W * BYTES];                                                                        \
-    fb_store_##T(t, v);                                                                          \
+#define FB_STOREN(T, V, BYTES)                                    \
+  FB_FN void fb_storen_##T(void* p, V v, fb_i64 n) {              \
+    char t[FB_W * BYTES];                                         \
+    fb_store_##T(t, v);                                           \
     for (fb_i64 i = 0; i < n; i++) __builtin_memcpy((char*)p + i * BYTES, t + i * BYTES, BYTES); \
   }
 // Byte step `s` between elements, n <= W of them.
-#define FB_STRIDED(T, V, BYTES)                                                                    \
-  FB_FN V fb_loads_##T(const void* p, fb_i64 s, fb_i64 n) {                                        \
-    char t[FB_W * BYTES] = {};                                                                     \
+#define FB_STRIDED(T, V, BYTES)                                   \
+  FB_FN V fb_loads_##T(const void* p, fb_i64 s, fb_i64 n) {       \
+    char t[FB_W * BYTES] = {};                                    \
     for (fb_i64 i = 0; i < n; i++) __builtin_memcpy(t + i * BYTES, (const char*)p + i * s, BYTES); \
-    return fb_load_##T(t);                                                                         \
-  }                                                                                                \
-  FB_FN void fb_stores_##T(void* p, fb_i64 s, V v, fb_i64 n) {                                     \
-    char t[FB_W * BYTES];                                                                          \
-    fb_store_##T(t, v);                                                                            \
-    for (fb_i64 i = 0; i < n; i++) __builtin_memcpy((char*)p + i * s, t + i * BYTES, BYTES);       \
+    return fb_load_##T(t);                                        \
+  }                                                               \
+  FB_FN void fb_stores_##T(void* p, fb_i64 s, V v, fb_i64 n) {    \
+    char t[FB_W * BYTES];                                         \
+    fb_store_##T(t, v);                                           \
+    for (fb_i64 i = 0; i < n; i++) __builtin_memcpy((char*)p + i * s, t + i * BYTES, BYTES); \
   }
 #if defined(FB_AVX512)
 FB_FN unsigned short fb_first(fb_i64 n) { return (unsigned short)((1u << n) - 1); }
-FB_FN f32v fb_loadn_f32(const void* p, fb_i64 n) {
-  return __builtin_ia32_loadups512_mask((const float*)p, f32v{}, fb_first(n));
-}
+FB_FN f32v fb_loadn_f32(const void* p, fb_i64 n) { return __builtin_ia32_loadups512_mask((const float*)p, f32v{}, fb_first(n)); }
 FB_FN void fb_storen_f32(void* p, f32v v, fb_i64 n) { __builtin_ia32_storeups512_mask((float*)p, v, fb_first(n)); }
-FB_FN i32v fb_loadn_i32(const void* p, fb_i64 n) {
-  return __builtin_ia32_loaddqusi512_mask((const int*)p, i32v{}, fb_first(n));
-}
+FB_FN i32v fb_loadn_i32(const void* p, fb_i64 n) { return __builtin_ia32_loaddqusi512_mask((const int*)p, i32v{}, fb_first(n)); }
 FB_FN void fb_storen_i32(void* p, i32v v, fb_i64 n) { __builtin_ia32_storedqusi512_mask((int*)p, v, fb_first(n)); }
 FB_FN f64v fb_loadn_f64(const void* p, fb_i64 n) {
   return f64v{__builtin_ia32_loadupd512_mask((const double*)p, fb_f64h{}, (unsigned char)fb_first(n)),
@@ -259,21 +249,18 @@ FB_FN void fb_storen_f32(void* p, f32v v, fb_i64 n) { __builtin_ia32_maskstoreps
 FB_FN i32v fb_loadn_i32(const void* p, fb_i64 n) { return __builtin_ia32_maskloadd256((const i32v*)p, fb_first(n)); }
 FB_FN void fb_storen_i32(void* p, i32v v, fb_i64 n) { __builtin_ia32_maskstored256((i32v*)p, fb_first(n), v); }
 #else
-FB_LOADN(f32, f32v, 4)
-FB_STOREN(f32, f32v, 4) FB_LOADN(i32, i32v, 4) FB_STOREN(i32, i32v, 4)
+FB_LOADN(f32, f32v, 4) FB_STOREN(f32, f32v, 4) FB_LOADN(i32, i32v, 4) FB_STOREN(i32, i32v, 4)
 #endif
-FB_LOADN(f64, f64v, 8)
-FB_STOREN(f64, f64v, 8) FB_LOADN(i64, i64v, 8) FB_STOREN(i64, i64v, 8)
+FB_LOADN(f64, f64v, 8) FB_STOREN(f64, f64v, 8) FB_LOADN(i64, i64v, 8) FB_STOREN(i64, i64v, 8)
 #endif
-FB_LOADN(f16, f32v, 2)
-FB_STOREN(f16, f32v, 2) FB_LOADN(bf16, f32v, 2) FB_STOREN(bf16, f32v, 2) FB_LOADN(i8, i32v, 1) FB_STOREN(i8, i32v, 1)
-    FB_LOADN(i16, i32v, 2) FB_STOREN(i16, i32v, 2) FB_LOADN(u8, i32v, 1) FB_STOREN(u8, i32v, 1) FB_LOADN(b8, maskv, 1)
-        FB_STOREN(b8, maskv, 1) FB_STRIDED(f32, f32v, 4) FB_STRIDED(f64, f64v, 8) FB_STRIDED(f16, f32v, 2)
-            FB_STRIDED(bf16, f32v, 2) FB_STRIDED(i8, i32v, 1) FB_STRIDED(i16, i32v, 2) FB_STRIDED(i32, i32v, 4)
-                FB_STRIDED(i64, i64v, 8) FB_STRIDED(u8, i32v, 1) FB_STRIDED(b8, maskv, 1)
+FB_LOADN(f16, f32v, 2) FB_STOREN(f16, f32v, 2) FB_LOADN(bf16, f32v, 2) FB_STOREN(bf16, f32v, 2)
+FB_LOADN(i8, i32v, 1) FB_STOREN(i8, i32v, 1) FB_LOADN(i16, i32v, 2) FB_STOREN(i16, i32v, 2)
+FB_LOADN(u8, i32v, 1) FB_STOREN(u8, i32v, 1) FB_LOADN(b8, maskv, 1) FB_STOREN(b8, maskv, 1)
+FB_STRIDED(f32, f32v, 4) FB_STRIDED(f64, f64v, 8) FB_STRIDED(f16, f32v, 2) FB_STRIDED(bf16, f32v, 2) FB_STRIDED(i8, i32v, 1)
+FB_STRIDED(i16, i32v, 2) FB_STRIDED(i32, i32v, 4) FB_STRIDED(i64, i64v, 8) FB_STRIDED(u8, i32v, 1) FB_STRIDED(b8, maskv, 1)
 
-    /// Non-temporal store; p must be aligned to the vector (4 * W bytes).
-    FB_FN void fb_stream_f32(void* p, f32v v) {
+/// Non-temporal store; p must be aligned to the vector (4 * W bytes).
+FB_FN void fb_stream_f32(void* p, f32v v) {
 #if defined(FB_AVX512)
   __builtin_ia32_movntps512((float*)p, v);
 #elif defined(FB_AVX2)
@@ -294,62 +281,45 @@ FB_FN void fb_stream_fence() {
 // ---- select and comparison ----
 FB_FN f32v fb_select(maskv m, f32v a, f32v b) { return m ? a : b; }
 FB_FN i32v fb_select(maskv m, i32v a, i32v b) { return m ? a : b; }
-FB_FN f64v fb_select(maskv m, f64v a, f64v b) {
-  return f64v{fb_widen_lo(m) ? a.lo : b.lo, fb_widen_hi(m) ? a.hi : b.hi};
-}
-FB_FN i64v fb_select(maskv m, i64v a, i64v b) {
-  return i64v{fb_widen_lo(m) ? a.lo : b.lo, fb_widen_hi(m) ? a.hi : b.hi};
-}
-#define FB_COMPARE(NAME, OP)                                                              \
-  FB_FN maskv NAME(f32v a, f32v b) { return a OP b; }                                     \
-  FB_FN maskv NAME(i32v a, i32v b) { return a OP b; }                                     \
-  FB_FN maskv NAME(f64v a, f64v b) { return fb_narrow_mask(a.lo OP b.lo, a.hi OP b.hi); } \
+FB_FN f64v fb_select(maskv m, f64v a, f64v b) { return f64v{fb_widen_lo(m) ? a.lo : b.lo, fb_widen_hi(m) ? a.hi : b.hi}; }
+FB_FN i64v fb_select(maskv m, i64v a, i64v b) { return i64v{fb_widen_lo(m) ? a.lo : b.lo, fb_widen_hi(m) ? a.hi : b.hi}; }
+#define FB_COMPARE(NAME, OP)                                                                           \
+  FB_FN maskv NAME(f32v a, f32v b) { return a OP b; }                                                  \
+  FB_FN maskv NAME(i32v a, i32v b) { return a OP b; }                                                  \
+  FB_FN maskv NAME(f64v a, f64v b) { return fb_narrow_mask(a.lo OP b.lo, a.hi OP b.hi); }              \
   FB_FN maskv NAME(i64v a, i64v b) { return fb_narrow_mask(a.lo OP b.lo, a.hi OP b.hi); }
-FB_COMPARE(fb_lt, <)
-FB_COMPARE(fb_le, <=) FB_COMPARE(fb_gt, >) FB_COMPARE(fb_ge, >=) FB_COMPARE(fb_eq, ==) FB_COMPARE(fb_ne, !=) FB_FN maskv
-    fb_not(maskv a) {
-  return ~a;
-}
+FB_COMPARE(fb_lt, <) FB_COMPARE(fb_le, <=) FB_COMPARE(fb_gt, >) FB_COMPARE(fb_ge, >=) FB_COMPARE(fb_eq, ==) FB_COMPARE(fb_ne, !=)
+FB_FN maskv fb_not(maskv a) { return ~a; }
 FB_FN maskv fb_and(maskv a, maskv b) { return a & b; }
 FB_FN maskv fb_or(maskv a, maskv b) { return a | b; }
 FB_FN maskv fb_xor(maskv a, maskv b) { return a ^ b; }
 
 // ---- arithmetic ----
-#define FB_ARITH(NAME, OP)                           \
-  FB_FN f32v NAME(f32v a, f32v b) { return a OP b; } \
+#define FB_ARITH(NAME, OP)                                                              \
+  FB_FN f32v NAME(f32v a, f32v b) { return a OP b; }                                    \
   FB_FN f64v NAME(f64v a, f64v b) { return f64v{a.lo OP b.lo, a.hi OP b.hi}; }
-#define FB_ARITH_INT(NAME, OP)                                                                         \
-  FB_FN i32v NAME(i32v a, i32v b) { return (i32v)((fb_u32v)a OP(fb_u32v) b); }                         \
-  FB_FN i64v NAME(i64v a, i64v b) {                                                                    \
-    return i64v{(fb_i64h)((fb_u64h)a.lo OP(fb_u64h) b.lo), (fb_i64h)((fb_u64h)a.hi OP(fb_u64h) b.hi)}; \
+#define FB_ARITH_INT(NAME, OP)                                                          \
+  FB_FN i32v NAME(i32v a, i32v b) { return (i32v)((fb_u32v)a OP (fb_u32v)b); }          \
+  FB_FN i64v NAME(i64v a, i64v b) {                                                     \
+    return i64v{(fb_i64h)((fb_u64h)a.lo OP (fb_u64h)b.lo), (fb_i64h)((fb_u64h)a.hi OP (fb_u64h)b.hi)}; \
   }
-FB_ARITH(fb_add, +)
-FB_ARITH(fb_sub, -) FB_ARITH(fb_mul, *) FB_ARITH(fb_div, /) FB_ARITH_INT(fb_add, +) FB_ARITH_INT(fb_sub, -)
-    FB_ARITH_INT(fb_mul, *) FB_ARITH_INT(fb_bitand, &) FB_ARITH_INT(fb_bitor, |) FB_ARITH_INT(fb_bitxor, ^) FB_FN f32v
-    fb_neg(f32v a) {
-  return -a;
-}
+FB_ARITH(fb_add, +) FB_ARITH(fb_sub, -) FB_ARITH(fb_mul, *) FB_ARITH(fb_div, /)
+FB_ARITH_INT(fb_add, +) FB_ARITH_INT(fb_sub, -) FB_ARITH_INT(fb_mul, *)
+FB_ARITH_INT(fb_bitand, &) FB_ARITH_INT(fb_bitor, |) FB_ARITH_INT(fb_bitxor, ^)
+FB_FN f32v fb_neg(f32v a) { return -a; }
 FB_FN f64v fb_neg(f64v a) { return f64v{-a.lo, -a.hi}; }
 FB_FN i32v fb_neg(i32v a) { return (i32v)(-(fb_u32v)a); }
 FB_FN i64v fb_neg(i64v a) { return i64v{(fb_i64h)(-(fb_u64h)a.lo), (fb_i64h)(-(fb_u64h)a.hi)}; }
 FB_FN i32v fb_bitnot(i32v a) { return ~a; }
 FB_FN i64v fb_bitnot(i64v a) { return i64v{~a.lo, ~a.hi}; }
 FB_FN f32v fb_abs(f32v a) { return (f32v)((i32v)a & 0x7fffffff); }
-FB_FN f64v fb_abs(f64v a) {
-  return f64v{(fb_f64h)((fb_i64h)a.lo & 0x7fffffffffffffffLL), (fb_f64h)((fb_i64h)a.hi & 0x7fffffffffffffffLL)};
-}
+FB_FN f64v fb_abs(f64v a) { return f64v{(fb_f64h)((fb_i64h)a.lo & 0x7fffffffffffffffLL), (fb_f64h)((fb_i64h)a.hi & 0x7fffffffffffffffLL)}; }
 FB_FN i32v fb_abs(i32v a) { return a < 0 ? fb_neg(a) : a; }
-FB_FN i64v fb_abs(i64v a) {
-  i64v n = fb_neg(a);
-  return i64v{a.lo < 0 ? n.lo : a.lo, a.hi < 0 ? n.hi : a.hi};
-}
+FB_FN i64v fb_abs(i64v a) { i64v n = fb_neg(a); return i64v{a.lo < 0 ? n.lo : a.lo, a.hi < 0 ? n.hi : a.hi}; }
 FB_FN f32v fb_sign(f32v a) { return a != a ? a : fb_cvt_b_f32(a > 0.0f) - fb_cvt_b_f32(a < 0.0f); }
 FB_FN i32v fb_sign(i32v a) { return (a < 0) - (a > 0); }
 FB_FN i64v fb_sign(i64v a) { return i64v{(a.lo < 0) - (a.lo > 0), (a.hi < 0) - (a.hi > 0)}; }
-FB_FN fb_f64h fb_sign1(fb_f64h a) {
-  fb_i64h s = (a < 0.0) - (a > 0.0);
-  return a != a ? a : __builtin_convertvector(s, fb_f64h);
-}
+FB_FN fb_f64h fb_sign1(fb_f64h a) { fb_i64h s = (a < 0.0) - (a > 0.0); return a != a ? a : __builtin_convertvector(s, fb_f64h); }
 FB_FN f64v fb_sign(f64v a) { return f64v{fb_sign1(a.lo), fb_sign1(a.hi)}; }
 FB_FN maskv fb_isnan(f32v a) { return a != a; }
 FB_FN maskv fb_isnan(f64v a) { return fb_narrow_mask(a.lo != a.lo, a.hi != a.hi); }
@@ -387,14 +357,8 @@ FB_FN f32v fb_minq(f32v a, f32v b) {
 }
 FB_FN f32v fb_max(f32v a, f32v b) { return a != a ? a : fb_maxq(a, b); }
 FB_FN f32v fb_min(f32v a, f32v b) { return a != a ? a : fb_minq(a, b); }
-FB_FN fb_f64h fb_max1(fb_f64h a, fb_f64h b) {
-  fb_f64h m = a > b ? a : b;
-  return a != a ? a : m;
-}
-FB_FN fb_f64h fb_min1(fb_f64h a, fb_f64h b) {
-  fb_f64h m = a < b ? a : b;
-  return a != a ? a : m;
-}
+FB_FN fb_f64h fb_max1(fb_f64h a, fb_f64h b) { fb_f64h m = a > b ? a : b; return a != a ? a : m; }
+FB_FN fb_f64h fb_min1(fb_f64h a, fb_f64h b) { fb_f64h m = a < b ? a : b; return a != a ? a : m; }
 FB_FN f64v fb_max(f64v a, f64v b) { return f64v{fb_max1(a.lo, b.lo), fb_max1(a.hi, b.hi)}; }
 FB_FN f64v fb_min(f64v a, f64v b) { return f64v{fb_min1(a.lo, b.lo), fb_min1(a.hi, b.hi)}; }
 FB_FN i32v fb_max(i32v a, i32v b) { return a > b ? a : b; }
@@ -409,26 +373,24 @@ FB_FN fb_f64h fb_copysign1(fb_f64h a, fb_f64h b) {
 FB_FN f64v fb_copysign(f64v a, f64v b) { return f64v{fb_copysign1(a.lo, b.lo), fb_copysign1(a.hi, b.hi)}; }
 
 #if defined(FB_AVX512)
-#define FB_ROUND(NAME, MODE)                                                                                 \
-  FB_FN f32v NAME(f32v a) { return __builtin_ia32_rndscaleps_mask(a, MODE, f32v{}, (unsigned short)-1, 4); } \
+#define FB_ROUND(NAME, MODE)                                                                                            \
+  FB_FN f32v NAME(f32v a) { return __builtin_ia32_rndscaleps_mask(a, MODE, f32v{}, (unsigned short)-1, 4); }            \
   FB_FN fb_f64h NAME##1(fb_f64h a) { return __builtin_ia32_rndscalepd_mask(a, MODE, fb_f64h{}, (unsigned char)-1, 4); }
 FB_FN f32v fb_sqrt(f32v a) { return __builtin_ia32_sqrtps512_mask(a, f32v{}, (unsigned short)-1, 4); }
 FB_FN fb_f64h fb_sqrt1(fb_f64h a) { return __builtin_ia32_sqrtpd512_mask(a, fb_f64h{}, (unsigned char)-1, 4); }
 FB_FN f32v fb_fma(f32v a, f32v b, f32v c) { return __builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4); }
-FB_FN fb_f64h fb_fma1(fb_f64h a, fb_f64h b, fb_f64h c) {
-  return __builtin_ia32_vfmaddpd512_mask(a, b, c, (unsigned char)-1, 4);
-}
+FB_FN fb_f64h fb_fma1(fb_f64h a, fb_f64h b, fb_f64h c) { return __builtin_ia32_vfmaddpd512_mask(a, b, c, (unsigned char)-1, 4); }
 #elif defined(FB_AVX2)
-#define FB_ROUND(NAME, MODE)                                             \
-  FB_FN f32v NAME(f32v a) { return __builtin_ia32_roundps256(a, MODE); } \
+#define FB_ROUND(NAME, MODE)                                                       \
+  FB_FN f32v NAME(f32v a) { return __builtin_ia32_roundps256(a, MODE); }           \
   FB_FN fb_f64h NAME##1(fb_f64h a) { return __builtin_ia32_roundpd256(a, MODE); }
 FB_FN f32v fb_sqrt(f32v a) { return __builtin_ia32_sqrtps256(a); }
 FB_FN fb_f64h fb_sqrt1(fb_f64h a) { return __builtin_ia32_sqrtpd256(a); }
 FB_FN f32v fb_fma(f32v a, f32v b, f32v c) { return __builtin_ia32_vfmaddps256(a, b, c); }
 FB_FN fb_f64h fb_fma1(fb_f64h a, fb_f64h b, fb_f64h c) { return __builtin_ia32_vfmaddpd256(a, b, c); }
 #elif defined(FB_SSE)
-#define FB_ROUND(NAME, MODE)                                          \
-  FB_FN f32v NAME(f32v a) { return __builtin_ia32_roundps(a, MODE); } \
+#define FB_ROUND(NAME, MODE)                                                    \
+  FB_FN f32v NAME(f32v a) { return __builtin_ia32_roundps(a, MODE); }           \
   FB_FN fb_f64h NAME##1(fb_f64h a) { return __builtin_ia32_roundpd(a, MODE); }
 FB_FN f32v fb_sqrt(f32v a) { return __builtin_ia32_sqrtps(a); }
 FB_FN fb_f64h fb_sqrt1(fb_f64h a) { return __builtin_ia32_sqrtpd(a); }
@@ -439,34 +401,18 @@ FB_FN fb_f64h fb_fma1(fb_f64h a, fb_f64h b, fb_f64h c) { return a * b + c; }
 #define FB_ROUND_fb_floor __builtin_floor
 #define FB_ROUND_fb_ceil __builtin_ceil
 #define FB_ROUND_fb_trunc __builtin_trunc
-#define FB_ROUND(NAME, MODE)                                            \
-  FB_FN f32v NAME(f32v a) {                                             \
-    for (int i = 0; i < FB_W; i++) a[i] = (float)FB_ROUND_##NAME(a[i]); \
-    return a;                                                           \
-  }                                                                     \
-  FB_FN fb_f64h NAME##1(fb_f64h a) {                                    \
-    for (int i = 0; i < FB_H; i++) a[i] = FB_ROUND_##NAME(a[i]);        \
-    return a;                                                           \
-  }
-FB_FN f32v fb_sqrt(f32v a) {
-  for (int i = 0; i < FB_W; i++) a[i] = __builtin_sqrtf(a[i]);
-  return a;
-}
-FB_FN fb_f64h fb_sqrt1(fb_f64h a) {
-  for (int i = 0; i < FB_H; i++) a[i] = __builtin_sqrt(a[i]);
-  return a;
-}
+#define FB_ROUND(NAME, MODE)                                                                                  \
+  FB_FN f32v NAME(f32v a) { for (int i = 0; i < FB_W; i++) a[i] = (float)FB_ROUND_##NAME(a[i]); return a; }    \
+  FB_FN fb_f64h NAME##1(fb_f64h a) { for (int i = 0; i < FB_H; i++) a[i] = FB_ROUND_##NAME(a[i]); return a; }
+FB_FN f32v fb_sqrt(f32v a) { for (int i = 0; i < FB_W; i++) a[i] = __builtin_sqrtf(a[i]); return a; }
+FB_FN fb_f64h fb_sqrt1(fb_f64h a) { for (int i = 0; i < FB_H; i++) a[i] = __builtin_sqrt(a[i]); return a; }
 FB_FN f32v fb_fma(f32v a, f32v b, f32v c) { return a * b + c; }
 FB_FN fb_f64h fb_fma1(fb_f64h a, fb_f64h b, fb_f64h c) { return a * b + c; }
 #endif
-FB_ROUND(fb_round, 8)
-FB_ROUND(fb_floor, 9) FB_ROUND(fb_ceil, 10) FB_ROUND(fb_trunc, 11)
-#define FB_PAIR(NAME) \
-  FB_FN f64v NAME(f64v a) { return f64v{NAME##1(a.lo), NAME##1(a.hi)}; }
-    FB_PAIR(fb_round) FB_PAIR(fb_floor) FB_PAIR(fb_ceil) FB_PAIR(fb_trunc) FB_PAIR(fb_sqrt) FB_FN f64v
-    fb_fma(f64v a, f64v b, f64v c) {
-  return f64v{fb_fma1(a.lo, b.lo, c.lo), fb_fma1(a.hi, b.hi, c.hi)};
-}
+FB_ROUND(fb_round, 8) FB_ROUND(fb_floor, 9) FB_ROUND(fb_ceil, 10) FB_ROUND(fb_trunc, 11)
+#define FB_PAIR(NAME) FB_FN f64v NAME(f64v a) { return f64v{NAME##1(a.lo), NAME##1(a.hi)}; }
+FB_PAIR(fb_round) FB_PAIR(fb_floor) FB_PAIR(fb_ceil) FB_PAIR(fb_trunc) FB_PAIR(fb_sqrt)
+FB_FN f64v fb_fma(f64v a, f64v b, f64v c) { return f64v{fb_fma1(a.lo, b.lo, c.lo), fb_fma1(a.hi, b.hi, c.hi)}; }
 FB_FN i32v fb_round(i32v a) { return a; }
 FB_FN i32v fb_floor(i32v a) { return a; }
 FB_FN i32v fb_ceil(i32v a) { return a; }
@@ -480,24 +426,24 @@ FB_FN f64v fb_rsqrt(f64v a) { return f64v{1.0 / fb_sqrt1(a.lo), 1.0 / fb_sqrt1(a
 
 // ---- horizontal reductions ----
 // Butterflies: the partner of lane i is lane i ^ k.
-#define FB_HTREE(NAME, V, S, OP)                                                         \
-  FB_FN S NAME(V v) {                                                                    \
-    if (FB_W == 16) v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ 8));                  \
-    if (FB_W >= 8) v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ (FB_W >= 8 ? 4 : 0))); \
-    v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ 2));                                  \
-    v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ 1));                                  \
-    return v[0];                                                                         \
+#define FB_HTREE(NAME, V, S, OP)                                                                        \
+  FB_FN S NAME(V v) {                                                                                   \
+    if (FB_W == 16) v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ 8));                                 \
+    if (FB_W >= 8) v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ (FB_W >= 8 ? 4 : 0)));                \
+    v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ 2));                                                 \
+    v = OP(v, __builtin_shuffle(v, fb_iota_i32() ^ 1));                                                 \
+    return v[0];                                                                                        \
   }
-FB_HTREE(fb_hsum, f32v, float, fb_add)
-FB_HTREE(fb_hmax, f32v, float, fb_max) FB_HTREE(fb_hmin, f32v, float, fb_min) FB_HTREE(fb_hprod, f32v, float, fb_mul)
-    FB_HTREE(fb_hsum, i32v, int, fb_add) FB_HTREE(fb_hmax, i32v, int, fb_max) FB_HTREE(fb_hmin, i32v, int, fb_min)
-        FB_HTREE(fb_hprod, i32v, int, fb_mul)
-#define FB_HPAIR(NAME, V, S, OP)                                       \
-  FB_FN S NAME(V v) {                                                  \
-    for (int k = FB_H / 2; k >= 1; k /= 2) v = OP(v, fb_rotate(v, k)); \
-    return OP(v, V{v.hi, v.lo}).lo[0];                                 \
+FB_HTREE(fb_hsum, f32v, float, fb_add) FB_HTREE(fb_hmax, f32v, float, fb_max) FB_HTREE(fb_hmin, f32v, float, fb_min)
+FB_HTREE(fb_hprod, f32v, float, fb_mul)
+FB_HTREE(fb_hsum, i32v, int, fb_add) FB_HTREE(fb_hmax, i32v, int, fb_max) FB_HTREE(fb_hmin, i32v, int, fb_min)
+FB_HTREE(fb_hprod, i32v, int, fb_mul)
+#define FB_HPAIR(NAME, V, S, OP)                                          \
+  FB_FN S NAME(V v) {                                                     \
+    for (int k = FB_H / 2; k >= 1; k /= 2) v = OP(v, fb_rotate(v, k));    \
+    return OP(v, V{v.hi, v.lo}).lo[0];                                    \
   }
-            FB_FN f64v fb_rotate(f64v v, int k) {
+FB_FN f64v fb_rotate(f64v v, int k) {
   fb_i64h at;
   for (int i = 0; i < FB_H; i++) at[i] = i ^ k;
   return f64v{__builtin_shuffle(v.lo, at), __builtin_shuffle(v.hi, at)};
@@ -507,50 +453,34 @@ FB_FN i64v fb_rotate(i64v v, int k) {
   for (int i = 0; i < FB_H; i++) at[i] = i ^ k;
   return i64v{__builtin_shuffle(v.lo, at), __builtin_shuffle(v.hi, at)};
 }
-FB_HPAIR(fb_hsum, f64v, double, fb_add)
-FB_HPAIR(fb_hmax, f64v, double, fb_max) FB_HPAIR(fb_hmin, f64v, double, fb_min) FB_HPAIR(fb_hprod, f64v, double, fb_mul)
-    FB_HPAIR(fb_hsum, i64v, fb_i64, fb_add) FB_HPAIR(fb_hmax, i64v, fb_i64, fb_max)
-        FB_HPAIR(fb_hmin, i64v, fb_i64, fb_min) FB_HPAIR(fb_hprod, i64v, fb_i64, fb_mul)
-    /// Lane i gets lane i ^ k.
-    FB_FN f32v fb_swap(f32v v, int k) {
-  return __builtin_shuffle(v, fb_iota_i32() ^ k);
-}
+FB_HPAIR(fb_hsum, f64v, double, fb_add) FB_HPAIR(fb_hmax, f64v, double, fb_max) FB_HPAIR(fb_hmin, f64v, double, fb_min)
+FB_HPAIR(fb_hprod, f64v, double, fb_mul)
+FB_HPAIR(fb_hsum, i64v, fb_i64, fb_add) FB_HPAIR(fb_hmax, i64v, fb_i64, fb_max) FB_HPAIR(fb_hmin, i64v, fb_i64, fb_min)
+FB_HPAIR(fb_hprod, i64v, fb_i64, fb_mul)
+/// Lane i gets lane i ^ k.
+FB_FN f32v fb_swap(f32v v, int k) { return __builtin_shuffle(v, fb_iota_i32() ^ k); }
 FB_FN i32v fb_swap(i32v v, int k) { return __builtin_shuffle(v, fb_iota_i32() ^ k); }
 FB_FN f64v fb_swap(f64v v, int k) { return k == FB_H ? f64v{v.hi, v.lo} : fb_rotate(v, k); }
 FB_FN i64v fb_swap(i64v v, int k) { return k == FB_H ? i64v{v.hi, v.lo} : fb_rotate(v, k); }
-FB_FN bool fb_hany(maskv v) {
-  int s = 0;
-  for (int i = 0; i < FB_W; i++) s |= v[i];
-  return s != 0;
-}
-FB_FN bool fb_hall(maskv v) {
-  int s = -1;
-  for (int i = 0; i < FB_W; i++) s &= v[i];
-  return s != 0;
-}
+FB_FN bool fb_hany(maskv v) { int s = 0; for (int i = 0; i < FB_W; i++) s |= v[i]; return s != 0; }
+FB_FN bool fb_hall(maskv v) { int s = -1; for (int i = 0; i < FB_W; i++) s &= v[i]; return s != 0; }
 
 // ---- lane by lane, through a scalar function ----
-#define FB_LANES1(NAME, F, D)                      \
-  FB_FN f32v NAME(f32v a) {                        \
-    for (int i = 0; i < FB_W; i++) a[i] = F(a[i]); \
-    return a;                                      \
-  }                                                \
+#define FB_LANES1(NAME, F, D)                                                                                     \
+  FB_FN f32v NAME(f32v a) { for (int i = 0; i < FB_W; i++) a[i] = F(a[i]); return a; }                            \
   FB_LANES1_F64(NAME, D)
-#define FB_LANES1_F64(NAME, D)                                                 \
-  FB_FN f64v NAME(f64v a) {                                                    \
-    for (int i = 0; i < FB_H; i++) a.lo[i] = D(a.lo[i]), a.hi[i] = D(a.hi[i]); \
-    return a;                                                                  \
+#define FB_LANES1_F64(NAME, D)                                                                                    \
+  FB_FN f64v NAME(f64v a) {                                                                                       \
+    for (int i = 0; i < FB_H; i++) a.lo[i] = D(a.lo[i]), a.hi[i] = D(a.hi[i]);                                    \
+    return a;                                                                                                     \
   }
-#define FB_LANES2(NAME, F, D)                            \
-  FB_FN f32v NAME(f32v a, f32v b) {                      \
-    for (int i = 0; i < FB_W; i++) a[i] = F(a[i], b[i]); \
-    return a;                                            \
-  }                                                      \
+#define FB_LANES2(NAME, F, D)                                                                                     \
+  FB_FN f32v NAME(f32v a, f32v b) { for (int i = 0; i < FB_W; i++) a[i] = F(a[i], b[i]); return a; }              \
   FB_LANES2_F64(NAME, D)
-#define FB_LANES2_F64(NAME, D)                                                                   \
-  FB_FN f64v NAME(f64v a, f64v b) {                                                              \
-    for (int i = 0; i < FB_H; i++) a.lo[i] = D(a.lo[i], b.lo[i]), a.hi[i] = D(a.hi[i], b.hi[i]); \
-    return a;                                                                                    \
+#define FB_LANES2_F64(NAME, D)                                                                                    \
+  FB_FN f64v NAME(f64v a, f64v b) {                                                                               \
+    for (int i = 0; i < FB_H; i++) a.lo[i] = D(a.lo[i], b.lo[i]), a.hi[i] = D(a.hi[i], b.hi[i]);                  \
+    return a;                                                                                                     \
   }
 FB_FN f32v fb_const(float x) { return fb_splat_f32(x); }
 
@@ -606,11 +536,10 @@ FB_FN f32v fb_expm1(f32v a) {
   r = r + r;
   return n == 0.0f ? (a == 0.0f ? a : p) : r;
 }
-FB_LANES1_F64(fb_exp, __builtin_exp)
-FB_LANES1_F64(fb_exp2, __builtin_exp2) FB_LANES1_F64(fb_expm1, __builtin_expm1)
+FB_LANES1_F64(fb_exp, __builtin_exp) FB_LANES1_F64(fb_exp2, __builtin_exp2) FB_LANES1_F64(fb_expm1, __builtin_expm1)
 
-    //@section tanh needs exp
-    FB_FN f32v fb_tanh(f32v x) {
+//@section tanh needs exp
+FB_FN f32v fb_tanh(f32v x) {
   // 1 - 2 / (e^(2|x|) + 1); from |x| = 9.02 on the result is 1
   f32v a = fb_abs(x), y = fb_minq(fb_const(10.0f), a);
   f32v t = fb_fma(y, fb_const(2.88539008f), fb_const(12582912.0f));  // rounds: the low bits of t are n
@@ -680,16 +609,16 @@ FB_FN f32v fb_log10(f32v x) {
   return fb_log_special(x, fb_fma(e, fb_const(3.0078125E-1f), z));
 }
 FB_FN f32v fb_log1p(f32v x) {
-  f32v u = x + 1.0f, c = (x - (u - 1.0f)) / u;  // c: what rounding u lost, relative to u
+  f32v u = x + 1.0f, c = (x - (u - 1.0f)) / u;       // c: what rounding u lost, relative to u
   c = fb_abs(x) < 0x1p100f ? c : f32v{};
   f32v r = fb_log_special(u, fb_log_finite(u) + c);
   return fb_abs(x) < 0x1p-24f ? x : r;
 }
-FB_LANES1_F64(fb_log, __builtin_log)
-FB_LANES1_F64(fb_log2, __builtin_log2) FB_LANES1_F64(fb_log10, __builtin_log10) FB_LANES1_F64(fb_log1p, __builtin_log1p)
+FB_LANES1_F64(fb_log, __builtin_log) FB_LANES1_F64(fb_log2, __builtin_log2) FB_LANES1_F64(fb_log10, __builtin_log10)
+FB_LANES1_F64(fb_log1p, __builtin_log1p)
 
-    //@section erf needs exp
-    FB_FN f32v fb_erf(f32v a) {
+//@section erf needs exp
+FB_FN f32v fb_erf(f32v a) {
   f32v t = fb_minq(fb_const(4.0f), fb_abs(a)), s = t * t;
   f32v r = fb_fma(fb_const(-1.72853470e-5f), t, fb_const(3.83197126e-4f));
   f32v u = fb_fma(fb_const(-3.88396438e-3f), t, fb_const(2.42546219e-2f));
@@ -712,9 +641,7 @@ FB_LANES1_F64(fb_log2, __builtin_log2) FB_LANES1_F64(fb_log10, __builtin_log10) 
   return t > 0.927734375f ? large : fb_fma(q, a, a);
 }
 FB_LANES1_F64(fb_erf, __builtin_erf)
-FB_FN float fb_erfc_scalarf(float x) {
-  return (float)__builtin_erfc((double)x);
-}  // the float version is off by 2.5 ulp
+FB_FN float fb_erfc_scalarf(float x) { return (float)__builtin_erfc((double)x); }  // the float version is off by 2.5 ulp
 FB_LANES1(fb_erfc, fb_erfc_scalarf, __builtin_erfc)
 
 //@section trig needs base
@@ -739,26 +666,25 @@ FB_FN void fb_sincos(f32v x, f64v& s, f64v& c) {
   fb_sincos1(d.hi, s.hi, c.hi);
 }
 // Arguments beyond the range of the quick reduction go to the C library, lane by lane.
-#define FB_TRIG(NAME, F, RESULT)                                     \
-  FB_FN f32v NAME(f32v x) {                                          \
-    f64v s, c;                                                       \
-    fb_sincos(x, s, c);                                              \
-    f32v r = RESULT;                                                 \
-    maskv big = fb_abs(x) >= 0x1p20f;                                \
-    if (__builtin_expect(fb_hany(big), 0))                           \
-      for (int i = 0; i < FB_W; i++) r[i] = big[i] ? F(x[i]) : r[i]; \
-    return r;                                                        \
+#define FB_TRIG(NAME, F, RESULT)                                                     \
+  FB_FN f32v NAME(f32v x) {                                                          \
+    f64v s, c;                                                                       \
+    fb_sincos(x, s, c);                                                              \
+    f32v r = RESULT;                                                                 \
+    maskv big = fb_abs(x) >= 0x1p20f;                                                \
+    if (__builtin_expect(fb_hany(big), 0))                                           \
+      for (int i = 0; i < FB_W; i++) r[i] = big[i] ? F(x[i]) : r[i];                 \
+    return r;                                                                        \
   }
 FB_TRIG(fb_sin, __builtin_sinf, (x == 0.0f ? x : fb_cvt_f64_f32(s)))
 FB_TRIG(fb_cos, __builtin_cosf, fb_cvt_f64_f32(c))
 FB_TRIG(fb_tan, __builtin_tanf, (x == 0.0f ? x : fb_cvt_f64_f32(f64v{s.lo / c.lo, s.hi / c.hi})))
-FB_LANES1_F64(fb_sin, __builtin_sin)
-FB_LANES1_F64(fb_cos, __builtin_cos) FB_LANES1_F64(fb_tan, __builtin_tan)
-    FB_LANES1(fb_asin, __builtin_asinf, __builtin_asin) FB_LANES1(fb_acos, __builtin_acosf, __builtin_acos)
-        FB_LANES1(fb_atan, __builtin_atanf, __builtin_atan) FB_LANES2(fb_atan2, __builtin_atan2f, __builtin_atan2)
+FB_LANES1_F64(fb_sin, __builtin_sin) FB_LANES1_F64(fb_cos, __builtin_cos) FB_LANES1_F64(fb_tan, __builtin_tan)
+FB_LANES1(fb_asin, __builtin_asinf, __builtin_asin) FB_LANES1(fb_acos, __builtin_acosf, __builtin_acos)
+FB_LANES1(fb_atan, __builtin_atanf, __builtin_atan) FB_LANES2(fb_atan2, __builtin_atan2f, __builtin_atan2)
 
-    //@section rare needs base
-    static double fb_digamma_scalar(double x) {
+//@section rare needs base
+static double fb_digamma_scalar(double x) {
   double r = 0;
   if (x == 0) return __builtin_copysign(__builtin_inf(), -x);
   if (x < 0) {  // reflection
@@ -768,21 +694,21 @@ FB_LANES1_F64(fb_cos, __builtin_cos) FB_LANES1_F64(fb_tan, __builtin_tan)
   }
   for (; x < 10; x += 1) r -= 1 / x;
   double z = 1 / (x * x);
-  double t = z * (1.0 / 12 -
-                  z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
+  double t = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
   return r + __builtin_log(x) - 0.5 / x - t;
 }
 FB_FN float fb_digamma_scalarf(float x) { return (float)fb_digamma_scalar(x); }
 FB_LANES1(fb_digamma, fb_digamma_scalarf, fb_digamma_scalar)
 FB_LANES1(fb_lgamma, __builtin_lgammaf, __builtin_lgamma)
-FB_LANES1(fb_sinh, __builtin_sinhf, __builtin_sinh)
-FB_LANES1(fb_cosh, __builtin_coshf, __builtin_cosh) FB_LANES1(fb_asinh, __builtin_asinhf, __builtin_asinh)
-    FB_LANES1(fb_acosh, __builtin_acoshf, __builtin_acosh) FB_LANES1(fb_atanh, __builtin_atanhf, __builtin_atanh)
-        FB_LANES2(fb_nextafter, __builtin_nextafterf, __builtin_nextafter)
-            FB_LANES2(fb_hypot, __builtin_hypotf, __builtin_hypot)
+FB_LANES1(fb_sinh, __builtin_sinhf, __builtin_sinh) FB_LANES1(fb_cosh, __builtin_coshf, __builtin_cosh)
+FB_LANES1(fb_asinh, __builtin_asinhf, __builtin_asinh) FB_LANES1(fb_acosh, __builtin_acoshf, __builtin_acosh)
+FB_LANES1(fb_atanh, __builtin_atanhf, __builtin_atanh)
+FB_LANES2(fb_nextafter, __builtin_nextafterf, __builtin_nextafter)
+FB_LANES2(fb_hypot, __builtin_hypotf, __builtin_hypot)
 
-    //@section mod needs base
-    FB_LANES2(fb_fmod, __builtin_fmodf, __builtin_fmod) FB_FN f32v fb_mod(f32v a, f32v b) {
+//@section mod needs base
+FB_LANES2(fb_fmod, __builtin_fmodf, __builtin_fmod)
+FB_FN f32v fb_mod(f32v a, f32v b) {
   f32v r = fb_fmod(a, b);
   return r != 0.0f ? ((b < 0.0f) != (r < 0.0f) ? r + b : r) : r;
 }
@@ -793,11 +719,8 @@ FB_FN f64v fb_mod(f64v a, f64v b) {
 }
 FB_FN f32v fb_idiv(f32v a, f32v b) { return fb_trunc(a / b); }
 FB_FN f64v fb_idiv(f64v a, f64v b) { return fb_trunc(fb_div(a, b)); }
-// Whole-number division: a zero divisor gives 0 (lanes past the end hold zeros; the op checks its operand), -1 never
-// traps.
-FB_FN fb_i64 fb_quotient(fb_i64 a, fb_i64 b) {
-  return b == 0 ? 0 : b == -1 ? (fb_i64)(0 - (unsigned long long)a) : a / b;
-}
+// Whole-number division: a zero divisor gives 0 (lanes past the end hold zeros; the op checks its operand), -1 never traps.
+FB_FN fb_i64 fb_quotient(fb_i64 a, fb_i64 b) { return b == 0 ? 0 : b == -1 ? (fb_i64)(0 - (unsigned long long)a) : a / b; }
 FB_FN fb_i64 fb_remainder(fb_i64 a, fb_i64 b) { return b == 0 || b == -1 ? 0 : a % b; }
 FB_FN fb_i64 fb_modulo(fb_i64 a, fb_i64 b) {
   fb_i64 r = fb_remainder(a, b);
@@ -810,27 +733,21 @@ FB_FN fb_i64 fb_ipow(fb_i64 a, fb_i64 b) {
     if (b & 1) r *= x;
   return (fb_i64)r;
 }
-#define FB_LANES2_INT(NAME, F)                                                                   \
-  FB_FN i32v NAME(i32v a, i32v b) {                                                              \
-    for (int i = 0; i < FB_W; i++) a[i] = (int)F(a[i], b[i]);                                    \
-    return a;                                                                                    \
-  }                                                                                              \
-  FB_FN i64v NAME(i64v a, i64v b) {                                                              \
-    for (int i = 0; i < FB_H; i++) a.lo[i] = F(a.lo[i], b.lo[i]), a.hi[i] = F(a.hi[i], b.hi[i]); \
-    return a;                                                                                    \
+#define FB_LANES2_INT(NAME, F)                                                                                      \
+  FB_FN i32v NAME(i32v a, i32v b) { for (int i = 0; i < FB_W; i++) a[i] = (int)F(a[i], b[i]); return a; }           \
+  FB_FN i64v NAME(i64v a, i64v b) {                                                                                 \
+    for (int i = 0; i < FB_H; i++) a.lo[i] = F(a.lo[i], b.lo[i]), a.hi[i] = F(a.hi[i], b.hi[i]);                    \
+    return a;                                                                                                       \
   }
-FB_LANES2_INT(fb_idiv, fb_quotient)
-FB_LANES2_INT(fb_fmod, fb_remainder) FB_LANES2_INT(fb_mod, fb_modulo) FB_LANES2_INT(fb_pow, fb_ipow) FB_FN fb_i64
-    fb_shift_left(fb_i64 a, fb_i64 b) {
-  return b < 0 || b > 63 ? 0 : (fb_i64)((unsigned long long)a << b);
-}
+FB_LANES2_INT(fb_idiv, fb_quotient) FB_LANES2_INT(fb_fmod, fb_remainder) FB_LANES2_INT(fb_mod, fb_modulo)
+FB_LANES2_INT(fb_pow, fb_ipow)
+FB_FN fb_i64 fb_shift_left(fb_i64 a, fb_i64 b) { return b < 0 || b > 63 ? 0 : (fb_i64)((unsigned long long)a << b); }
 FB_FN fb_i64 fb_shift_right(fb_i64 a, fb_i64 b) { return a >> (b < 0 || b > 63 ? 63 : b); }
-FB_LANES2_INT(fb_shl, fb_shift_left)
-FB_LANES2_INT(fb_shr, fb_shift_right)
+FB_LANES2_INT(fb_shl, fb_shift_left) FB_LANES2_INT(fb_shr, fb_shift_right)
 
-    //@section pow needs base
-    // |a|^b in double precision: 2^(b log2 a), the log by an atanh series; one rounding to float at the end.
-    FB_FN fb_f64h fb_pow_core1(fb_f64h a, fb_f64h b) {
+//@section pow needs base
+// |a|^b in double precision: 2^(b log2 a), the log by an atanh series; one rounding to float at the end.
+FB_FN fb_f64h fb_pow_core1(fb_f64h a, fb_f64h b) {
   const double inf = __builtin_inf();
   fb_i64h u = (fb_i64h)a - 0x3fe6a09e667f3bcdLL;
   fb_f64h e = __builtin_convertvector(u >> 52, fb_f64h);
@@ -845,7 +762,7 @@ FB_LANES2_INT(fb_shr, fb_shift_right)
   p = fb_fma1(p, z, fb_f64h{} + 1.0);
   fb_f64h l = e + s * p * 2.88539008177792681472;
   l = a == 0.0 ? fb_f64h{} - inf : l;
-  l = a < inf ? l : a;  // inf and NaN
+  l = a < inf ? l : a;                                  // inf and NaN
   fb_f64h t = l * b;
   t = t < 1000.0 ? t : (t != t ? t : fb_f64h{} + 1000.0);
   t = t > -1000.0 ? t : (t != t ? t : fb_f64h{} - 1000.0);
@@ -869,8 +786,8 @@ FB_FN f32v fb_pow(f32v a, f32v b) {
   maskv whole = (fb_trunc(b) == b);
   maskv odd = whole & (fb_abs(b) < 0x1p24f) & ((fb_cvt_f32_i32(b) & 1) != 0);
   i32v sign = (i32v)a & (int)0x80000000;
-  r = (f32v)((i32v)r | (odd & sign));                                // (-2)^3, (-0)^-1
-  maskv nan = (a < 0.0f) & ~whole & (fb_abs(a) < __builtin_inff());  // (-2)^0.5
+  r = (f32v)((i32v)r | (odd & sign));                                     // (-2)^3, (-0)^-1
+  maskv nan = (a < 0.0f) & ~whole & (fb_abs(a) < __builtin_inff());         // (-2)^0.5
   r = nan ? fb_const(__builtin_nanf("")) : r;
   maskv one = (b == 0.0f) | (a == 1.0f) | ((a == -1.0f) & (fb_abs(b) == __builtin_inff()));
   return one ? fb_const(1.0f) : r;
@@ -878,13 +795,12 @@ FB_FN f32v fb_pow(f32v a, f32v b) {
 FB_LANES2_F64(fb_pow, __builtin_pow)
 
 //@section random needs base
-// Philox4x32-10 (Salmon et al., 2011): word 0 of the block whose counter is `index`, keyed by seed. Every lane is its
-// own counter, so the numbers do not depend on how a loop is cut into vectors and threads.
+// Philox4x32-10 (Salmon et al., 2011): word 0 of the block whose counter is `index`, keyed by seed. Every lane is its own counter, so the
+// numbers do not depend on how a loop is cut into vectors and threads.
 FB_FN fb_u32v fb_mulhi_u32(fb_u32v a, fb_u32 m) {
   fb_u64h lo = __builtin_convertvector(__builtin_shufflevector(a, a, FB_LO), fb_u64h) * (unsigned long long)m;
   fb_u64h hi = __builtin_convertvector(__builtin_shufflevector(a, a, FB_HI), fb_u64h) * (unsigned long long)m;
-  return (fb_u32v)fb_join(__builtin_convertvector((fb_i64h)(lo >> 32), fb_i32h),
-                          __builtin_convertvector((fb_i64h)(hi >> 32), fb_i32h));
+  return (fb_u32v)fb_join(__builtin_convertvector((fb_i64h)(lo >> 32), fb_i32h), __builtin_convertvector((fb_i64h)(hi >> 32), fb_i32h));
 }
 FB_FN i32v fb_philox(i64v index, unsigned long long seed) {
   fb_u32v c0 = (fb_u32v)fb_cvt_i64_i32(index);
