@@ -201,8 +201,7 @@ function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): s
   ];
   const initExpr = (s: (typeof state)[number], type: ComputeType): string =>
     cppLeaves.constant(type === 'b' ? Boolean(s.init) : s.init, type);
-  const load = (x: ComputeType): string => (x === 'b' ? 'fb_load_b8' : `fb_load_${x}`);
-  const store = (x: ComputeType): string => (x === 'b' ? 'fb_store_b8' : `fb_store_${x}`);
+  const cell = (x: ComputeType): string => (x === 'b' ? 'b8' : x);
   const wideBase: ComputeType = WIDE[c];
   const finishNames = new Map([
     ...state.map((s): [string, string] => [s.name, `w.${s.name}`]),
@@ -245,10 +244,10 @@ function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): s
     ...assign(op.reduce!.join, true, wideBase),
     '  }',
     `  static inline Wide widen(const Acc& a) { return {${state.map((s) => cast({ text: `a.${s.name}`, type: s.n }, s.w)).join(', ')}}; }`,
-    `  static inline Acc shift(const Acc& a, int lanes) { return {${state.map((s) => `shiftLanes<${CELL[s.n]}>(a.${s.name}, lanes, ${load(s.n)}, ${store(s.n)})`).join(', ')}}; }`,
-    `  static inline Wide load(const State* s, int64_t m) { return {${state.map((s) => `gatherField(s, &State::${s.name}, m, ${load(s.w)})`).join(', ')}}; }`,
+    `  static inline Acc shift(const Acc& a, int lanes) { return {${state.map((s) => `shiftLanes<${cell(s.n)}>(a.${s.name}, lanes)`).join(', ')}}; }`,
+    `  static inline Wide load(const State* s, int64_t m) { return {${state.map((s) => `gatherField<${cell(s.w)}>(s, &State::${s.name}, m)`).join(', ')}}; }`,
     '  static inline void store(State* s, const Wide& w, int64_t m) {',
-    ...state.map((s) => `    scatterField(s, &State::${s.name}, m, w.${s.name}, ${store(s.w)});`),
+    ...state.map((s) => `    scatterField<${cell(s.w)}>(s, &State::${s.name}, m, w.${s.name});`),
     '  }',
     '  static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {',
     ...finish,

@@ -106,26 +106,26 @@ struct Reduce {
   }
 };
 
-/// Reads field F of m states into vector lanes, and back.
-template <class S, class T, class V>
-inline V gatherField(const S* s, T S::*field, int64_t m, V (*load)(const void*)) {
+/// Reads a field of m states into vector lanes (Trait: storage of the field), and back.
+template <class Trait, class S, class T>
+inline typename Trait::V gatherField(const S* s, T S::*field, int64_t m) {
   alignas(64) T lanes[FB_W] = {};
   for (int64_t i = 0; i < m; i++) lanes[i] = s[i].*field;
-  return load(lanes);
+  return Trait::load(reinterpret_cast<const char*>(lanes));
 }
-template <class S, class T, class V>
-inline void scatterField(S* s, T S::*field, int64_t m, V v, void (*store)(void*, V)) {
+template <class Trait, class S, class T>
+inline void scatterField(S* s, T S::*field, int64_t m, typename Trait::V v) {
   alignas(64) T lanes[FB_W];
-  store(lanes, v);
+  Trait::store(reinterpret_cast<char*>(lanes), v);
   for (int64_t i = 0; i < m; i++) s[i].*field = lanes[i];
 }
 /// Lane i of the result is lane i + w; the upper lanes are don't-cares.
-template <class T, class V>
-inline V shiftLanes(V v, int w, V (*load)(const void*), void (*store)(void*, V)) {
-  alignas(64) T lanes[2 * FB_W];
-  store(lanes, v);
-  store(lanes + FB_W, v);
-  return load(lanes + w);
+template <class Trait>
+inline typename Trait::V shiftLanes(typename Trait::V v, int w) {
+  alignas(64) char lanes[2 * FB_W * Trait::size];
+  Trait::store(lanes, v);
+  Trait::store(lanes + FB_W * Trait::size, v);
+  return Trait::load(lanes + w * Trait::size);
 }
 
 }  // namespace flambeau::kernels::FB_ISA

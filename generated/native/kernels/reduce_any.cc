@@ -33,10 +33,10 @@ struct Any_f32 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -70,10 +70,10 @@ struct Any_f64 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -107,10 +107,10 @@ struct Any_f16 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -144,10 +144,10 @@ struct Any_bf16 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -181,10 +181,10 @@ struct Any_i8 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -218,10 +218,10 @@ struct Any_i16 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -255,10 +255,10 @@ struct Any_i32 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -292,10 +292,10 @@ struct Any_i64 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -329,10 +329,10 @@ struct Any_u8 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -366,10 +366,10 @@ struct Any_b8 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<unsigned char>(a.acc, lanes, fb_load_b8, fb_store_b8)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_b8)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<b8>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<b8>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_b8);
+    scatterField<b8>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8::stores(out[0] + at * step[0], step[0], w.acc, m);

@@ -42,11 +42,11 @@ struct Argmin_f32 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.best, lanes, fb_load_f32, fb_store_f32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -89,11 +89,11 @@ struct Argmin_f64 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {a.best, a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<double>(a.best, lanes, fb_load_f64, fb_store_f64), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -136,11 +136,11 @@ struct Argmin_f16 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.best, lanes, fb_load_f32, fb_store_f32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -183,11 +183,11 @@ struct Argmin_bf16 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.best, lanes, fb_load_f32, fb_store_f32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -230,11 +230,11 @@ struct Argmin_i8 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -277,11 +277,11 @@ struct Argmin_i16 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -324,11 +324,11 @@ struct Argmin_i32 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -371,11 +371,11 @@ struct Argmin_i64 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {a.best, a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int64_t>(a.best, lanes, fb_load_i64, fb_store_i64), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i64>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -418,11 +418,11 @@ struct Argmin_u8 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);
@@ -465,11 +465,11 @@ struct Argmin_b8 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.at, m);

@@ -42,11 +42,11 @@ struct MinDim_f32 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.best, lanes, fb_load_f32, fb_store_f32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f32::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(w.best), m);
@@ -90,11 +90,11 @@ struct MinDim_f64 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {a.best, a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<double>(a.best, lanes, fb_load_f64, fb_store_f64), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f64::stores(out[0] + at * step[0], step[0], w.best, m);
@@ -138,11 +138,11 @@ struct MinDim_f16 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.best, lanes, fb_load_f32, fb_store_f32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f16::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(w.best), m);
@@ -186,11 +186,11 @@ struct MinDim_bf16 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.best, lanes, fb_load_f32, fb_store_f32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_f64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_f64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<f64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     bf16::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(w.best), m);
@@ -234,11 +234,11 @@ struct MinDim_i8 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i8::stores(out[0] + at * step[0], step[0], fb_cvt_i64_i32(w.best), m);
@@ -282,11 +282,11 @@ struct MinDim_i16 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i16::stores(out[0] + at * step[0], step[0], fb_cvt_i64_i32(w.best), m);
@@ -330,11 +330,11 @@ struct MinDim_i32 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i32::stores(out[0] + at * step[0], step[0], fb_cvt_i64_i32(w.best), m);
@@ -378,11 +378,11 @@ struct MinDim_i64 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {a.best, a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int64_t>(a.best, lanes, fb_load_i64, fb_store_i64), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i64>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.best, m);
@@ -426,11 +426,11 @@ struct MinDim_u8 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     u8::stores(out[0] + at * step[0], step[0], fb_cvt_i64_i32(w.best), m);
@@ -474,11 +474,11 @@ struct MinDim_b8 {
     a.at = r1;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_i32_i64(a.best), a.at}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int>(a.best, lanes, fb_load_i32, fb_store_i32), shiftLanes<int64_t>(a.at, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::best, m, fb_load_i64), gatherField(s, &State::at, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i32>(a.best, lanes), shiftLanes<i64>(a.at, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::best, m), gatherField<i64>(s, &State::at, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::best, m, w.best, fb_store_i64);
-    scatterField(s, &State::at, m, w.at, fb_store_i64);
+    scatterField<i64>(s, &State::best, m, w.best);
+    scatterField<i64>(s, &State::at, m, w.at);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     b8i::stores(out[0] + at * step[0], step[0], fb_cvt_i64_i32(w.best), m);

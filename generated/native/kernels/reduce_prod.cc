@@ -33,10 +33,10 @@ struct Prod_f32 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.acc)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.acc, lanes, fb_load_f32, fb_store_f32)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_f64);
+    scatterField<f64>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f32::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(w.acc), m);
@@ -70,10 +70,10 @@ struct Prod_f64 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<double>(a.acc, lanes, fb_load_f64, fb_store_f64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_f64);
+    scatterField<f64>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f64::stores(out[0] + at * step[0], step[0], w.acc, m);
@@ -107,10 +107,10 @@ struct Prod_f16 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.acc)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.acc, lanes, fb_load_f32, fb_store_f32)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_f64);
+    scatterField<f64>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f16::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(w.acc), m);
@@ -144,10 +144,10 @@ struct Prod_bf16 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.acc)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.acc, lanes, fb_load_f32, fb_store_f32)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_f64);
+    scatterField<f64>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     bf16::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(w.acc), m);
@@ -181,10 +181,10 @@ struct Prod_i64 {
     a.acc = r0;
   }
   static inline Wide widen(const Acc& a) { return {a.acc}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<int64_t>(a.acc, lanes, fb_load_i64, fb_store_i64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::acc, m, fb_load_i64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<i64>(a.acc, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<i64>(s, &State::acc, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::acc, m, w.acc, fb_store_i64);
+    scatterField<i64>(s, &State::acc, m, w.acc);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     i64::stores(out[0] + at * step[0], step[0], w.acc, m);

@@ -51,12 +51,12 @@ struct Var_f32 {
     a.count = r2;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.mean), fb_cvt_f32_f64(a.m2), fb_cvt_f32_f64(a.count)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.mean, lanes, fb_load_f32, fb_store_f32), shiftLanes<float>(a.m2, lanes, fb_load_f32, fb_store_f32), shiftLanes<float>(a.count, lanes, fb_load_f32, fb_store_f32)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::mean, m, fb_load_f64), gatherField(s, &State::m2, m, fb_load_f64), gatherField(s, &State::count, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.mean, lanes), shiftLanes<f32>(a.m2, lanes), shiftLanes<f32>(a.count, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::mean, m, w.mean, fb_store_f64);
-    scatterField(s, &State::m2, m, w.m2, fb_store_f64);
-    scatterField(s, &State::count, m, w.count, fb_store_f64);
+    scatterField<f64>(s, &State::mean, m, w.mean);
+    scatterField<f64>(s, &State::m2, m, w.m2);
+    scatterField<f64>(s, &State::count, m, w.count);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f32::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(fb_div(w.m2, fb_max(fb_sub(fb_splat_f64((double)n), fb_splat_f64(attr[0])), fb_splat_f64(0.0)))), m);
@@ -108,12 +108,12 @@ struct Var_f64 {
     a.count = r2;
   }
   static inline Wide widen(const Acc& a) { return {a.mean, a.m2, a.count}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<double>(a.mean, lanes, fb_load_f64, fb_store_f64), shiftLanes<double>(a.m2, lanes, fb_load_f64, fb_store_f64), shiftLanes<double>(a.count, lanes, fb_load_f64, fb_store_f64)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::mean, m, fb_load_f64), gatherField(s, &State::m2, m, fb_load_f64), gatherField(s, &State::count, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.mean, lanes), shiftLanes<f64>(a.m2, lanes), shiftLanes<f64>(a.count, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::mean, m, w.mean, fb_store_f64);
-    scatterField(s, &State::m2, m, w.m2, fb_store_f64);
-    scatterField(s, &State::count, m, w.count, fb_store_f64);
+    scatterField<f64>(s, &State::mean, m, w.mean);
+    scatterField<f64>(s, &State::m2, m, w.m2);
+    scatterField<f64>(s, &State::count, m, w.count);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f64::stores(out[0] + at * step[0], step[0], fb_div(w.m2, fb_max(fb_sub(fb_splat_f64((double)n), fb_splat_f64(attr[0])), fb_splat_f64(0.0))), m);
@@ -165,12 +165,12 @@ struct Var_f16 {
     a.count = r2;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.mean), fb_cvt_f32_f64(a.m2), fb_cvt_f32_f64(a.count)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.mean, lanes, fb_load_f32, fb_store_f32), shiftLanes<float>(a.m2, lanes, fb_load_f32, fb_store_f32), shiftLanes<float>(a.count, lanes, fb_load_f32, fb_store_f32)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::mean, m, fb_load_f64), gatherField(s, &State::m2, m, fb_load_f64), gatherField(s, &State::count, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.mean, lanes), shiftLanes<f32>(a.m2, lanes), shiftLanes<f32>(a.count, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::mean, m, w.mean, fb_store_f64);
-    scatterField(s, &State::m2, m, w.m2, fb_store_f64);
-    scatterField(s, &State::count, m, w.count, fb_store_f64);
+    scatterField<f64>(s, &State::mean, m, w.mean);
+    scatterField<f64>(s, &State::m2, m, w.m2);
+    scatterField<f64>(s, &State::count, m, w.count);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     f16::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(fb_div(w.m2, fb_max(fb_sub(fb_splat_f64((double)n), fb_splat_f64(attr[0])), fb_splat_f64(0.0)))), m);
@@ -222,12 +222,12 @@ struct Var_bf16 {
     a.count = r2;
   }
   static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.mean), fb_cvt_f32_f64(a.m2), fb_cvt_f32_f64(a.count)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<float>(a.mean, lanes, fb_load_f32, fb_store_f32), shiftLanes<float>(a.m2, lanes, fb_load_f32, fb_store_f32), shiftLanes<float>(a.count, lanes, fb_load_f32, fb_store_f32)}; }
-  static inline Wide load(const State* s, int64_t m) { return {gatherField(s, &State::mean, m, fb_load_f64), gatherField(s, &State::m2, m, fb_load_f64), gatherField(s, &State::count, m, fb_load_f64)}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.mean, lanes), shiftLanes<f32>(a.m2, lanes), shiftLanes<f32>(a.count, lanes)}; }
+  static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
-    scatterField(s, &State::mean, m, w.mean, fb_store_f64);
-    scatterField(s, &State::m2, m, w.m2, fb_store_f64);
-    scatterField(s, &State::count, m, w.count, fb_store_f64);
+    scatterField<f64>(s, &State::mean, m, w.mean);
+    scatterField<f64>(s, &State::m2, m, w.m2);
+    scatterField<f64>(s, &State::count, m, w.count);
   }
   static inline void finish(const Wide& w, char* const* out, const int64_t* step, int64_t at, int64_t m, [[maybe_unused]] int64_t n, [[maybe_unused]] const double* attr) {
     bf16::stores(out[0] + at * step[0], step[0], fb_cvt_f64_f32(fb_div(w.m2, fb_max(fb_sub(fb_splat_f64((double)n), fb_splat_f64(attr[0])), fb_splat_f64(0.0)))), m);
