@@ -566,7 +566,7 @@ FB_LANES1_F64(fb_tanh, __builtin_tanh)
 FB_FN f32v fb_split_exponent(f32v x, f32v& e) {
   maskv tiny = x < 0x1p-126f;
   f32v y = tiny ? x * 0x1p23f : x;
-  i32v b = (i32v)y - 0x3f3504f3;
+  i32v b = (i32v)((fb_u32v)y - 0x3f3504f3u);  // wraps for zero and negative numbers, whose results are replaced
   e = fb_cvt_i32_f32(b >> 23) - (tiny ? fb_const(23.0f) : f32v{});
   return (f32v)((b & 0x007fffff) + 0x3f3504f3);
 }
