@@ -69,6 +69,10 @@ export function evalScalar(e: Expr, get: (name: string) => number): number {
           return Math.sin(x);
         case 'cos':
           return Math.cos(x);
+        case 'sinh':
+          return Math.sinh(x);
+        case 'cosh':
+          return Math.cosh(x);
         case 'tanh':
           return Math.tanh(x);
         case 'erf':
