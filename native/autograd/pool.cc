@@ -9,7 +9,7 @@ namespace flambeau::autograd {
 namespace {
 
 constexpr size_t kStep = 64, kClasses = 12;  // up to 768 bytes
-constexpr uint32_t kKeep = 8192;             // blocks per class and thread; more go back to the system
+constexpr uint32_t kKeep = 65536;  // blocks per class and thread: what dies in one garbage collection; more go back
 
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kPooling = false;  // the sanitizer must see every block come and go
