@@ -206,10 +206,7 @@ function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, fami
   const finish = record.finish ? lowerScalarFunction(body(['finish'])!) : undefined;
   const inits = Array.isArray(record.init) ? (record.init as number[]) : [record.init as number | boolean];
   if (inits.length !== names.length) throw new Error(`${names.length} accumulators but ${inits.length} start values`);
-  const positional = new Map([
-    ['x', 'x'],
-    ['index', 'index'],
-  ]);
+  const positional = new Set(['x', 'index']);
   for (const p of combine.params.slice(names.length))
     if (!positional.has(p)) throw new Error(`combine reads unknown '${p}' (x, index)`);
   const rename = (e: readonly Expr[], from: readonly string[], to: readonly string[]): Expr[] =>

@@ -257,9 +257,7 @@ function belowReduction(op: Op): string {
       ? 'dim'
       : dim.type === 'int[]'
         ? 'std::optional<IntSpan>(dim)'
-        : dim.type === 'int?'
-          ? 'support::oneDim(dim)'
-          : 'std::optional<IntSpan>(IntSpan(&dim, 1))';
+        : 'std::optional<IntSpan>(IntSpan(&dim, 1))';
   const n = sig.results.length;
   const body = [
     attrs.length ? `  const double attrs[] = {${attrs.join(', ')}};` : '  constexpr std::span<const double> attrs;',

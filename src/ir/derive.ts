@@ -136,7 +136,7 @@ export function derive(e: Expr, name: string): Expr {
 /** The gradient of an op's parameter: grad * d body / d name, with the op's own result spelled `out` where it occurs whole. */
 export function gradientOf(body: Expr, name: string): Expr {
   const whole = printExpr(body);
-  const d = mapExpr(simplifiedProduct(arg('grad'), derive(body, name)), (x) => x);
+  const d = simplifiedProduct(arg('grad'), derive(body, name));
   // `out` is saved anyway cheaper than recomputing it: replace every occurrence of the forward expression.
   const replace = (x: Expr): Expr =>
     body.kind !== 'arg' && body.kind !== 'const' && printExpr(x) === whole ? arg('out') : x;

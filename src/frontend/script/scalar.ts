@@ -37,8 +37,8 @@ export function parseFunction(source: string): TsMorph.ArrowFunction | TsMorph.F
   throw new ScalarSyntaxError(`expected a function, got: ${source.slice(0, 80)}`);
 }
 
-/** Names of JavaScript's Math that differ from the IR's. */
-const MATH_NAMES: Readonly<Record<string, string>> = { ceil: 'ceil', fround: '', max: 'max', min: 'min' };
+/** JavaScript's names that differ from the IR's. */
+const JS_NAMES: Readonly<Record<string, string>> = { isNaN: 'isnan', isFinite: 'isfinite' };
 const INFIX: Readonly<Record<string, BinaryOp>> = {
   '+': 'add',
   '-': 'sub',
@@ -202,7 +202,7 @@ export function lowerScalarFunction(source: string): ScalarFn {
     let name = Node.isPropertyAccessExpression(callee) ? callee.getName() : callee.getText();
     if (Node.isPropertyAccessExpression(callee) && !/^(Math|Number|s|fb)$/.test(callee.getExpression().getText()))
       return reject(e, `only Math and scalar functions can be called`);
-    name = MATH_NAMES[name] ?? ({ isNaN: 'isnan', isFinite: 'isfinite' } as Record<string, string>)[name] ?? name;
+    name = JS_NAMES[name] ?? name;
     const args = e.getArguments().map((a) => expr(a, scope));
     if (name === 'select' && args.length === 3) return select(args[0]!, args[1]!, args[2]!);
     if (isUnaryOp(name) && args.length === 1) return unary(name, args[0]!);
