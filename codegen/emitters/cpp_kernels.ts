@@ -49,8 +49,19 @@ const CPP_RULE: Readonly<Record<string, string>> = {
   'int-to-int64': 'IntToInt64',
   index: 'Index',
 };
-/** Ops per generated file: small translation units build in parallel. */
+/** Ops per generated file, on average: small translation units build in parallel. */
 const CHUNK = 6;
+
+/**
+ * The file of a family that holds an op's kernels. By a hash of the op's name over a power of two of files, so that a new op
+ * changes one file and the others need no compilation.
+ */
+function shardOf(name: string, opsInFamily: number): number {
+  const shards = 2 ** Math.max(0, Math.round(Math.log2(opsInFamily / CHUNK)));
+  let hash = 2166136261; // FNV-1a
+  for (const c of name) hash = Math.imul(hash ^ c.charCodeAt(0), 16777619) >>> 0;
+  return (hash ^ (hash >>> 15)) & (shards - 1);
+}
 
 const cast = (t: { text: string; type: ComputeType }, to: ComputeType): string =>
   t.type === to ? t.text : `fb_cvt_${t.type}_${to}(${t.text})`;
@@ -60,13 +71,13 @@ export function emitKernels(ops: readonly Op[]): void {
   const reductions = ops.filter((o) => o.info.kind === 'reduction');
   for (const family of new Set(pointwise.map((o) => o.family))) {
     const mine = pointwise.filter((o) => o.family === family);
-    for (let i = 0; i * CHUNK < mine.length; i++)
-      writeKernels(
-        `${family}_${i}`,
-        family,
-        mine.slice(i * CHUNK, (i + 1) * CHUNK).map(pointwiseKernels),
-        'kernels/pointwise_loop.h',
-      );
+    const shards = new Map<number, Op[]>();
+    for (const op of mine) {
+      const shard = shardOf(op.name, mine.length);
+      shards.set(shard, [...(shards.get(shard) ?? []), op]);
+    }
+    for (const [shard, members] of shards)
+      writeKernels(`${family}_${shard}`, family, members.map(pointwiseKernels), 'kernels/pointwise_loop.h');
   }
   for (const op of reductions)
     writeKernels(`reduce_${op.name}`, op.family, [reductionKernels(op)], 'kernels/reduce_loop.h');
@@ -78,7 +89,7 @@ function writeKernels(name: string, family: string, bodies: readonly string[], l
     `native/kernels/${name}.cc`,
     render('native/source.cc', {
       origin: `codegen/ops/${family}.ts`,
-      includes: ['"kernels.h"', `"${loop}"`],
+      includes: ['"cpu/kernel_abi.h"', `"${loop}"`],
       body: ['namespace flambeau::kernels::FB_ISA {', '', ...bodies, '}  // namespace flambeau::kernels::FB_ISA'].join(
         '\n',
       ),

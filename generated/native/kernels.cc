@@ -7,11 +7,7 @@
 namespace flambeau::kernels {
 namespace {
 
-#if defined(__x86_64__)
-#define FB_PICK(name) (cpu::activeIsa() == 2 ? avx512::name : cpu::activeIsa() == 1 ? avx2::name : baseline::name)
-#else
-#define FB_PICK(name) baseline::name
-#endif
+#define FB_PICK(name) (FB_SELECT_AVX512(avx512::name) FB_SELECT_AVX2(avx2::name) baseline::name)
 
 cpu::PointwiseSpec pointwise(const char* name, cpu::DTypeRule rule, int inputs, int outputs, int attrs, int conditions,
                              const cpu::PointwiseKernel* kernels) {

@@ -1,5 +1,6 @@
 # Per-ISA kernels: every file of generated/native/kernels and native/cpu/isa is compiled once per instruction set with
 # FB_ISA=baseline|avx2|avx512 (a bare token, for name pasting: NAME_avx2). cpu/isa.cc picks one when the library loads.
+# The baseline is always built; FLAMBEAU_ISAS names the others (empty: a quick build for development).
 function(flambeau_kernels)
   file(GLOB sources CONFIGURE_DEPENDS "${FLAMBEAU_GENERATED}/kernels/*.cc" "${CMAKE_CURRENT_SOURCE_DIR}/cpu/isa/*.cc")
   if(NOT sources)
@@ -7,8 +8,13 @@ function(flambeau_kernels)
   endif()
   flambeau_kernel_set(baseline ${sources})
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-    flambeau_kernel_set(avx2 ${sources})
-    flambeau_kernel_set(avx512 ${sources})
+    if(FLAMBEAU_QUICK)
+      set(FLAMBEAU_ISAS)
+    endif()
+    foreach(isa ${FLAMBEAU_ISAS})
+      flambeau_kernel_set(${isa} ${sources})
+      add_compile_definitions(FLAMBEAU_HAS_${isa}=1)
+    endforeach()
   endif()
 endfunction()
 
@@ -21,9 +27,9 @@ function(flambeau_kernel_set isa)
   target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
   # -O3 for the loops. A sanitizer build instruments the baseline kernels only (tests then run with FLAMBEAU_ISA=baseline):
   # the three builds share their source, and instrumented vector code takes very long to compile.
-  if(NOT FLAMBEAU_SANITIZE)
+  if(NOT FLAMBEAU_SANITIZE AND NOT FLAMBEAU_QUICK)
     target_compile_options(${target} PRIVATE -O3)
-  elseif(NOT isa STREQUAL "baseline")
+  elseif(FLAMBEAU_SANITIZE AND NOT isa STREQUAL "baseline")
     target_compile_options(${target} PRIVATE -fno-sanitize=all)
   endif()
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")

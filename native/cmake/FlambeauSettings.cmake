@@ -14,6 +14,9 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+if(FLAMBEAU_QUICK)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1")
+endif()
 if(FLAMBEAU_SANITIZE)
   # -O1 keeps the sanitizer build quick to compile and its stacks readable.
   set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g -fno-omit-frame-pointer")

@@ -31,6 +31,8 @@ int choose() {
     if (s == "avx2") wanted = kAvx2;
     if (s == "avx512") wanted = kAvx512;
   }
+  if (!FLAMBEAU_HAS_avx512 && best > kAvx2) best = kAvx2;
+  if (!FLAMBEAU_HAS_avx2 && best == kAvx2) best = kBaseline;
   return wanted < best ? wanted : best;
 }
 

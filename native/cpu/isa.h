@@ -1,6 +1,5 @@
-// Which instruction set the kernels of this process use. Generated tables come in up to three builds:
-//   extern const PointwiseKernel add_baseline[kNumDTypes], add_avx2[...], add_avx512[...];
-//   selectIsa(add_baseline, add_avx2, add_avx512)[dtype]
+// Which instruction set the kernels of this process use. Kernel tables come in up to three builds, NAME_baseline, NAME_avx2
+// and NAME_avx512.
 #pragma once
 
 namespace flambeau::cpu {
@@ -12,28 +11,26 @@ enum Isa : int { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
 int activeIsa();
 const char* isaName(int isa);
 
-#if defined(__x86_64__)
-#define FB_MULTI_ISA 1
-template <class T>
-const T& selectIsa(const T& baseline, const T& avx2, const T& avx512) {
-  int isa = activeIsa();
-  return isa == kAvx512 ? avx512 : isa == kAvx2 ? avx2 : baseline;
-}
-#else
-#define FB_MULTI_ISA 0
-#endif
-template <class T>
-const T& selectIsa(const T& baseline) {
-  return baseline;
-}
-
 }  // namespace flambeau::cpu
 
-/// FB_SELECT_ISA(add) → the build of `add_<isa>` for this machine; on machines with one build, that one.
-#if FB_MULTI_ISA
-#define FB_SELECT_ISA(name) ::flambeau::cpu::selectIsa(name##_baseline, name##_avx2, name##_avx512)
+// Which of them this build has besides the baseline: native/cmake/FlambeauKernels.cmake (FLAMBEAU_ISAS).
+#ifndef FLAMBEAU_HAS_avx2
+#define FLAMBEAU_HAS_avx2 0
+#endif
+#ifndef FLAMBEAU_HAS_avx512
+#define FLAMBEAU_HAS_avx512 0
+#endif
+
+/// FB_DECLARE_ISA(const Kernel, add) declares the builds of `add_<isa>`; FB_SELECT_ISA(add) is the one for this machine.
 #define FB_DECLARE_ISA(type, name) extern type name##_baseline, name##_avx2, name##_avx512
+#define FB_SELECT_ISA(name) (FB_SELECT_AVX512(name##_avx512) FB_SELECT_AVX2(name##_avx2) name##_baseline)
+#if FLAMBEAU_HAS_avx512
+#define FB_SELECT_AVX512(name) ::flambeau::cpu::activeIsa() == ::flambeau::cpu::kAvx512 ? name:
 #else
-#define FB_SELECT_ISA(name) ::flambeau::cpu::selectIsa(name##_baseline)
-#define FB_DECLARE_ISA(type, name) extern type name##_baseline
+#define FB_SELECT_AVX512(name)
+#endif
+#if FLAMBEAU_HAS_avx2
+#define FB_SELECT_AVX2(name) ::flambeau::cpu::activeIsa() == ::flambeau::cpu::kAvx2 ? name:
+#else
+#define FB_SELECT_AVX2(name)
 #endif
