@@ -20,6 +20,10 @@ endfunction()
 # Include paths, warnings and definitions of code that lives inside libflambeau.
 function(flambeau_compile_settings target)
   target_compile_options(${target} PRIVATE ${FLAMBEAU_CXX_FLAGS})
+  if(FLAMBEAU_QUICK)
+    target_precompile_headers(${target} PRIVATE <algorithm> <array> <cmath> <cstring> <functional> <memory> <mutex> <optional>
+      <span> <string> <unordered_map> <variant> <vector>)
+  endif()
   target_include_directories(${target} PRIVATE
     "${CMAKE_CURRENT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}"
     "${FLAMBEAU_GENERATED}" "${FLAMBEAU_GENERATED}/include" "${FLAMBEAU_ROOT}/generated")

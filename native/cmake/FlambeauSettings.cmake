@@ -15,7 +15,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 if(FLAMBEAU_QUICK)
-  set(CMAKE_CXX_FLAGS_RELEASE "-O1")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O0")
 endif()
 if(FLAMBEAU_SANITIZE)
   # -O1 keeps the sanitizer build quick to compile and its stacks readable.
