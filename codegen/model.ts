@@ -32,8 +32,13 @@ interface OpBase {
   readonly nondifferentiable?: string;
   /** Name of the autograd node where PyTorch's differs from `NAMEBackward0`. */
   readonly node?: string;
-  /** Other names of the op ('absolute' for 'abs'). */
+  /** Other names of the op ('absolute' for 'abs'): methods and functions of the root. */
   readonly aliases?: readonly string[];
+  /**
+   * Where the free function is exported, dotted: ['linalg.solve'], ['sigmoid', 'special.expit']. Left out: the op's name and its
+   * aliases on the root. Namespaces: see NAMESPACES in codegen/emitters/ts_ops.ts.
+   */
+  readonly exports?: readonly string[];
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies are ordinary arrow functions of any arity */

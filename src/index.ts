@@ -31,6 +31,8 @@ export {
   type ModeGuard,
 } from './autograd/modes.js';
 export * as autograd from './autograd/index.js';
+export * as linalg from './linalg.js';
+export * as special from './special.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
 export * as data from './data/index.js';

@@ -335,14 +335,49 @@ function emitMethods(ops: readonly Op[]): void {
   });
 }
 
+/** Namespaces of free functions and the generated file of each; src/ re-exports them (src/special.ts, src/nn/functional.ts). */
+const NAMESPACES: Readonly<Record<string, string>> = {
+  linalg: 'linalg',
+  special: 'special',
+  'nn.functional': 'nn_functional',
+};
+
+const hasFunction = (op: Op): boolean =>
+  !op.derived && op.record.function !== false && !(op.name.endsWith('_') && op.info.kind === 'extern');
+
+/** An op's function names on the root (namespace '') or in a namespace. */
+function exportsOf(op: Op, namespace: string): string[] {
+  if (!hasFunction(op)) return [];
+  const all = op.record.exports ?? [op.name, ...(op.record.aliases ?? [])];
+  return all.flatMap((path) => {
+    const dot = path.lastIndexOf('.');
+    const [space, name] = [path.slice(0, Math.max(dot, 0)), path.slice(dot + 1)];
+    if (space !== '' && !(space in NAMESPACES)) throw new Error(`${op.name}: no namespace '${space}'`);
+    return space === namespace ? [name] : [];
+  });
+}
+
 function emitFunctions(ops: readonly Op[]): void {
+  emitNamespace('functions', '', ops);
+  for (const [namespace, file] of Object.entries(NAMESPACES)) emitNamespace(file, namespace, ops);
+}
+
+/** Names that cannot be declared: exported under an alias. */
+const RESERVED: ReadonlySet<string> = new Set(['var']);
+
+function emitNamespace(file: string, namespace: string, ops: readonly Op[]): void {
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
-  const names = new Map<string, string>();
+  const renamed: string[] = [];
+  const fromRoot: string[] = [];
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (op.derived || op.record.function === false || (op.name.endsWith('_') && op.info.kind === 'extern')) continue;
-    for (const name of [op.name, ...(op.record.aliases ?? [])]) {
-      const safe = ['var', 'any'].includes(name) && name === 'var' ? `${name}_` : name;
-      if (safe !== name) names.set(safe, name);
+    const root = namespace === '' ? [] : exportsOf(op, '');
+    for (const name of exportsOf(op, namespace)) {
+      if (root.length) {
+        fromRoot.push(root[0] === name ? name : `${root[0]!} as ${name}`);
+        continue;
+      }
+      const safe = RESERVED.has(name) ? `${name}_` : name;
+      if (safe !== name) renamed.push(`export { ${safe} as ${name} };`);
       const c = callable(op, op.sig, undefined, safe);
       functions.push({
         name: c.name,
@@ -354,10 +389,14 @@ function emitFunctions(ops: readonly Op[]): void {
       });
     }
   }
-  print('ts/functions.ts', (project) => {
-    const file = project.createSourceFile('functions.ts');
-    file.addFunctions(functions);
-    const renamed = [...names].map(([a, b]) => `export { ${a} as ${b} };`).join('\n');
-    return withImports(`${file.getFullText()}\n${renamed}`);
+  print(`ts/${file}.ts`, (project) => {
+    const source = project.createSourceFile(`${file}.ts`);
+    source.addFunctions(functions);
+    const tail = [
+      ...renamed,
+      ...(fromRoot.length ? [`export { ${fromRoot.join(', ')} } from './functions.js';`] : []),
+      ...(functions.length + fromRoot.length === 0 ? ['export {};'] : []),
+    ];
+    return withImports(`${source.getFullText()}\n${tail.join('\n')}`);
   });
 }

@@ -8,6 +8,8 @@ import * as ops from '../../generated/ts/functions.js';
 import { padSpatial, samePads } from './padding.js';
 import { merge, ntuple, type Rest, type Size1, type Size2 } from './args.js';
 
+// Ops that declare `exports: ['nn.functional.NAME']`; a function of the same name below takes precedence.
+export * from '../../generated/ts/nn_functional.js';
 export {
   relu,
   relu6,

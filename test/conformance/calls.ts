@@ -51,6 +51,11 @@ export function method(name: string): ((self: unknown, ...args: unknown[]) => un
 const hasProperty = (name: string): boolean =>
   Object.getOwnPropertyDescriptor(fb.Tensor.prototype, name)?.get !== undefined;
 
+/** An op goes by its name in the table: linalg.solve is linalgSolve, nn.functional.pad is pad. */
+const paramsOf = (op: string): readonly Param[] =>
+  (OPS[camel(op.replace('nn.functional.', '').replaceAll('.', '_'))] ?? OPS[camel(op.split('.').at(-1)!)])?.params ??
+  [];
+
 /** How to run a manifest's call; null where the library has no such operator. */
 export function resolve(call: string, op: string): Callable | null {
   const special = SPECIAL[call];
@@ -63,7 +68,7 @@ export function resolve(call: string, op: string): Callable | null {
   const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)$/.exec(call);
   if (!parsed) return null;
   const [, base, name, list] = parsed as unknown as [string, string, string, string];
-  const params = OPS[camel(op.split('.').at(-1)!)]?.params ?? [];
+  const params = paramsOf(op);
   const places = list.split(',').map((s) => s.trim());
   if (base === 'input') {
     const f = method(name);
