@@ -94,8 +94,8 @@ function native() {
   return { passed: count('tests') - failed - count('skipped') - count('disabled'), failed: failed || (ok ? 0 : 1) };
 }
 
-function conformance(name) {
-  const data = join(shared, name);
+function conformance(name, folder = name) {
+  const data = join(shared, folder);
   if (!existsSync(data)) {
     console.log(`no conformance data in ${data}: not run`);
     return { passed: 0, failed: 0 };
@@ -128,6 +128,7 @@ const STEPS = {
   native,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
+  files: () => conformance('files', '.'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);
