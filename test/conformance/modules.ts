@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fb from '../../src/index.js';
-import { nn, type Tensor } from '../../src/index.js';
+import { type nn, type Tensor } from '../../src/index.js';
 import { compareTensor, compareValue, type Defaults, type Rules, type Tolerance } from './compare.js';
 import { argumentsFor, callPython, lookUp } from './construct.js';
 import { checkOwnError, collect, compareGradient } from './gradients.js';
