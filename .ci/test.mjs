@@ -129,6 +129,7 @@ const STEPS = {
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
   files: () => conformance('files', '.'),
+  modules: () => conformance('modules'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);
