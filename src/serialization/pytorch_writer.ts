@@ -99,7 +99,8 @@ class Output {
     new DataView(this.bytes.buffer).setFloat64(at, value, false);
   }
   raw(data: Uint8Array): void {
-    this.bytes.set(data, this.room(data.length));
+    const at = this.room(data.length); // may move the bytes
+    this.bytes.set(data, at);
   }
   done(): Uint8Array {
     return this.bytes.subarray(0, this.length);

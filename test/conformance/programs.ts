@@ -6,6 +6,7 @@ import { autogradPrograms } from './programs/autograd.js';
 import { dataLoader } from './programs/data_loader.js';
 import { fourOptimizers } from './programs/four_optimizers.js';
 import { lenetMse } from './programs/lenet_mse.js';
+import { optimizersSchedulers } from './programs/optimizers_schedulers.js';
 import { randomStreams } from './programs/random_streams.js';
 import type { Program } from './programs/common.js';
 import { messageOf, readOptions, Report } from './runner.js';
@@ -15,11 +16,11 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   data_loader: dataLoader,
   four_optimizers: fourOptimizers,
   lenet_mse: lenetMse,
+  optimizers_schedulers: optimizersSchedulers,
   random_streams: randomStreams,
 };
 const LATER: Readonly<Record<string, string>> = {
   recurrent: 'recurrent networks and transformers come with the full nn library',
-  optimizers_schedulers: 'the other optimizers and the schedulers come with the full optim library',
 };
 
 const options = readOptions('programs');

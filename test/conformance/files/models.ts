@@ -1,6 +1,6 @@
 // What a checkpoint is for: the model whose weights it holds gives the recorded output, and training goes on where it stopped.
 import * as fb from '../../../src/index.js';
-import { nn, optim, type Tensor } from '../../../src/index.js';
+import { type nn, optim, type Tensor } from '../../../src/index.js';
 import { tensorFromBytes } from '../../../src/serialization/tensors.js';
 import type { TensorBytes } from '../../../src/serialization/safetensors.js';
 import { camel } from '../calls.js';
