@@ -9,7 +9,7 @@ import { native } from '../native.js';
 import { dtypeCode } from '../tensor/dtype.js';
 import { FileError, IndexError } from '../tensor/errors.js';
 import { isTensor, wrap, type Tensor } from '../tensor/handle.js';
-import { transformSource, type ImageTransform } from './transform.js';
+import { transformSource, type ImageTransform } from './transforms/base.js';
 
 export interface MNISTOptions {
   /** Folder of the files: they lie in root/MNIST/raw, root/raw or root itself. */
