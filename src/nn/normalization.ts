@@ -1,7 +1,7 @@
 // Batch and layer normalisation.
 import { empty, full, ones, zeros } from '../tensor/create.js';
 import type { DType } from '../tensor/dtype.js';
-import { ShapeError, ValueError } from '../tensor/errors.js';
+import { ShapeError } from '../tensor/errors.js';
 import { noGrad } from '../autograd/modes.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { merge, py, pyFloat, settings, type Rest } from './args.js';
