@@ -149,6 +149,7 @@ const STEPS = {
   fuzz,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
+  modules: () => conformance('modules'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);
