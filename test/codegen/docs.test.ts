@@ -44,7 +44,7 @@ describe('generated/docs', () => {
           }
           expect(squash(got)).toBe(squash(said));
         };
-        // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code of our own pages
+         
         new Function('fb', 'nn', 'F', 'check', code)(fb, fb.nn, fb.nn.functional, check);
       }
     });
