@@ -8,6 +8,7 @@ import { fourOptimizers } from './programs/four_optimizers.js';
 import { lenetMse } from './programs/lenet_mse.js';
 import { optimizersSchedulers } from './programs/optimizers_schedulers.js';
 import { randomStreams } from './programs/random_streams.js';
+import { recurrent } from './programs/recurrent.js';
 import type { Program } from './programs/common.js';
 import { messageOf, readOptions, Report } from './runner.js';
 
@@ -18,11 +19,8 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   lenet_mse: lenetMse,
   optimizers_schedulers: optimizersSchedulers,
   random_streams: randomStreams,
+  recurrent,
 };
-const LATER: Readonly<Record<string, string>> = {
-  recurrent: 'recurrent networks and transformers come with the full nn library',
-};
-
 const options = readOptions('programs');
 const report = new Report('programs', options);
 for (const file of readdirSync(options.data)
@@ -32,7 +30,7 @@ for (const file of readdirSync(options.data)
   if (options.only && !options.only.test(name)) continue;
   const program = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
   if (!program) {
-    report.skip(name, Object.hasOwn(LATER, name) ? LATER[name]! : 'no such program here');
+    report.skip(name, 'no such program here');
     continue;
   }
   const data = JSON.parse(readFileSync(join(options.data, file), 'utf8')) as unknown;
