@@ -43,6 +43,7 @@ export function merge<O extends object>(
 /** A number or one number per spatial dimension, as a list. */
 export type Size1 = number | readonly [number];
 export type Size2 = number | readonly [number, number];
+export type Size3 = number | readonly [number, number, number];
 export function ntuple(x: number | readonly number[], n: number, what: string): number[] {
   const list =
     typeof x === 'number' ? Array.from({ length: n }, () => x) : Array.isArray(x) ? [...(x as number[])] : null;

@@ -31,4 +31,6 @@ export * from './functional/pool.js';
 export * from './functional/norm.js';
 export * from './functional/dropout.js';
 export * from './functional/embedding.js';
+export * from './functional/resample.js';
+export * from './functional/attention.js';
 export * from './functional/loss.js';
