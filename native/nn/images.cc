@@ -1,4 +1,5 @@
 // Bodies about images: padding by index, sampling on grids, shuffles.
+#include "core/promotion.h"
 #include "nn/bodies.h"
 
 namespace flambeau::support {

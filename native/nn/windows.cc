@@ -1,4 +1,5 @@
 // Bodies of convolution and pooling: one number for all dimensions, unbatched inputs.
+#include "core/promotion.h"
 #include "nn/bodies.h"
 
 namespace flambeau::support {
