@@ -57,6 +57,8 @@ const typeOf = (p: ParamType): Type => {
       return 'string';
     case 'int[]':
       return 'ints';
+    case 'float[]':
+      return 'other';
     case 'dtype':
       return 'dtype';
     default:

@@ -31,7 +31,8 @@ export const attentionWithWeights = composite({
 });
 export const gumbelSoftmax = composite({
   doc: 'Samples from the categorical distribution of logits, relaxed by temperature tau; hard: one-hot vectors with the gradient of the relaxed sample.\nSource: https://arxiv.org/abs/1611.01144',
-  schema: 'gumbelSoftmax(logits: Tensor, tau: float = 1, hard: bool = false, eps: float = 1e-10, dim: int = -1): Tensor',
+  schema:
+    'gumbelSoftmax(logits: Tensor, tau: float = 1, hard: bool = false, eps: float = 1e-10, dim: int = -1): Tensor',
   body: (logits: A, tau: A, hard: A, dim: A) => {
     const noise = t.neg(t.log(t.exponential_(t.emptyLike(logits))));
     const soft = t.softmax(t.div(t.add(logits, noise), tau), dim);

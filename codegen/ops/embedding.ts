@@ -59,17 +59,7 @@ export const embeddingBag = composite({
     includeLastOffset: A,
     paddingIdx: A,
     scaleGradByFreq: A,
-  ) =>
-    h.embeddingBag(
-      weight,
-      indices,
-      offsets,
-      mode,
-      perSampleWeights,
-      includeLastOffset,
-      paddingIdx,
-      scaleGradByFreq,
-    ),
+  ) => h.embeddingBag(weight, indices, offsets, mode, perSampleWeights, includeLastOffset, paddingIdx, scaleGradByFreq),
   method: false,
   onnx: { symbolic: 'region' },
 });

@@ -69,8 +69,7 @@ export const nativeLayerNorm = composite({
 });
 export const rmsNorm = composite({
   doc: "Divides by the root mean square over the last dimensions (normalizedShape), then weight of that shape. eps: the dtype's epsilon where null.\nSource: https://arxiv.org/abs/1910.07467",
-  schema:
-    'rmsNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, eps: float? = null): Tensor',
+  schema: 'rmsNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, eps: float? = null): Tensor',
   body: (input: A, normalizedShape: A, weight: A, eps: A) => {
     const dims = h.normalizedDims(input, normalizedShape, weight, null);
     const x = h.widened(input);
@@ -178,8 +177,7 @@ export const instanceNorm = composite({
 });
 export const localResponseNorm = composite({
   doc: 'Divides by (k + alpha * mean of the squares of `size` neighbouring channels)^beta. input [n, c, ...].\nSource: https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks',
-  schema:
-    'localResponseNorm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1): Tensor',
+  schema: 'localResponseNorm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1): Tensor',
   body: (input: A, size: A, alpha: A, beta: A, k: A) => {
     if (input.ndim < 3) throw new Error(`Expected 3D or higher dimensionality input (got ${input.ndim} dimensions)`);
     if (input.numel === 0) return input;

@@ -175,6 +175,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("embeddingBackward", [](const BoxedArgs& a) -> TensorList { return {ops::embeddingBackward(a.tensor(0), a.tensor(1), a.integer("numWeights"), a.integer("paddingIdx"))}; });
     t->emplace("embeddingBag", [](const BoxedArgs& a) -> TensorList { return {ops::embeddingBag(a.tensor(0), a.tensor(1), a.optTensor(2), a.find("mode") ? a.string("mode") : "mean", a.optTensor(3), a.find("includeLastOffset") ? a.boolean("includeLastOffset") : false, a.find("paddingIdx") ? a.integer("paddingIdx") : -1, a.find("scaleGradByFreq") ? a.boolean("scaleGradByFreq") : false)}; });
     t->emplace("embeddingRenorm", [](const BoxedArgs& a) -> TensorList { return {ops::embeddingRenorm(a.tensor(0), a.tensor(1), a.floating("maxNorm"), a.floating("normType"))}; });
+    t->emplace("oneHot", [](const BoxedArgs& a) -> TensorList { return {ops::oneHot(a.tensor(0), a.integer("numClasses"))}; });
     t->emplace("segmentMax", [](const BoxedArgs& a) -> TensorList { auto r = ops::segmentMax(a.tensor(0), a.tensor(1), a.integer("count")); return {std::get<0>(r), std::get<1>(r)}; });
     t->emplace("asStridedScatter", [](const BoxedArgs& a) -> TensorList { return {ops::asStridedScatter(a.tensor(0), a.tensor(1), a.ints("size"), a.ints("stride"), a.find("storageOffset") ? std::optional<int64_t>(a.integer("storageOffset")) : std::nullopt)}; });
     t->emplace("cat", [](const BoxedArgs& a) -> TensorList { return {ops::cat(a.tensors(0), a.find("dim") ? a.integer("dim") : 0)}; });

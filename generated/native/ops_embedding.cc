@@ -210,6 +210,20 @@ Tensor embeddingRenorm(const Tensor& weight, const Tensor& indices, double maxNo
   if (trace::active()) region.output(out);
   return out;
 }
+Tensor oneHot(const Tensor& self, int64_t numClasses) {
+  trace::Region region("oneHot");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("numClasses", numClasses));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::oneHot(self, numClasses);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count) {
   if (!(autograd::anyRequiresGrad(self, segments))) {
     return below::segmentMax(self, segments, count);

@@ -56,7 +56,7 @@ struct ResampleBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& scales = scales_;
       [[maybe_unused]] const auto& antialias = antialias_;
     auto formula = [&]() -> Tensor {
-      return ops::resampleBackward(grads[0], Dims(inputMeta_.sizes), mode_, alignCorners_, *scales_, antialias_);
+      return ops::resampleBackward(grads[0], Dims(inputMeta_.sizes), mode_, alignCorners_, scales_, antialias_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, inputMeta_);
@@ -87,7 +87,7 @@ struct ResampleBackwardBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& scales = scales_;
       [[maybe_unused]] const auto& antialias = antialias_;
     auto formula = [&]() -> Tensor {
-      return ops::resample(grads[0], support::lastDims(Dims(gradOutputMeta_.sizes), (int64_t(Dims(gradOutputMeta_.sizes).size()) - 2)), mode_, alignCorners_, *scales_, antialias_);
+      return ops::resample(grads[0], support::lastDims(Dims(gradOutputMeta_.sizes), (int64_t(Dims(gradOutputMeta_.sizes).size()) - 2)), mode_, alignCorners_, scales_, antialias_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, gradOutputMeta_);
@@ -191,7 +191,7 @@ Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, 
   node->inputMeta_ = support::TensorMeta(input);
   node->mode_ = std::string(mode);
   node->alignCorners_ = alignCorners;
-  node->scales_ = scales;
+  node->scales_.assign(scales.begin(), scales.end());
   node->antialias_ = antialias;
   auto out = below::resample(input, outputSize, mode, alignCorners, scales, antialias);
   autograd::setHistory(out, node);
@@ -207,7 +207,7 @@ Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string
   node->gradOutputMeta_ = support::TensorMeta(gradOutput);
   node->mode_ = std::string(mode);
   node->alignCorners_ = alignCorners;
-  node->scales_ = scales;
+  node->scales_.assign(scales.begin(), scales.end());
   node->antialias_ = antialias;
   auto out = below::resampleBackward(gradOutput, inputSize, mode, alignCorners, scales, antialias);
   autograd::setHistory(out, node);

@@ -133,6 +133,7 @@ export interface NativeOps {
   embeddingBackward(gradOutput: H, indices: H, numWeights: number, paddingIdx: number): H;
   embeddingBag(weight: H, indices: H, offsets: H | null, mode: string, perSampleWeights: H | null, includeLastOffset: boolean, paddingIdx: number, scaleGradByFreq: boolean): H;
   embeddingRenorm(weight: H, indices: H, maxNorm: number, normType: number): H;
+  oneHot(self: H, numClasses: number): H;
   segmentMax(self: H, segments: H, count: number): H[];
   asStridedScatter(self: H, src: H, size: readonly number[], stride: readonly number[], storageOffset?: number | null): H;
   cat(tensors: readonly H[], dim: number): H;

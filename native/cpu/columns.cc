@@ -27,7 +27,8 @@ Columns columnsOf(const char* op, Pair image, IntSpan kernel, IntSpan dilation, 
   for (size_t i = 0; i < 2; ++i) {
     FB_CHECK(k[i] > 0, Value, "kernel size should be greater than zero, but got kernel_height: %lld kernel_width: %lld",
              static_cast<long long>(k[0]), static_cast<long long>(k[1]));
-    FB_CHECK(d[i] > 0, Value, "dilation should be greater than zero, but got dilation_height: %lld dilation_width: %lld",
+    FB_CHECK(d[i] > 0, Value,
+             "dilation should be greater than zero, but got dilation_height: %lld dilation_width: %lld",
              static_cast<long long>(d[0]), static_cast<long long>(d[1]));
     FB_CHECK(s[i] > 0, Value, "stride should be greater than zero, but got stride_height: %lld stride_width: %lld",
              static_cast<long long>(s[0]), static_cast<long long>(s[1]));
@@ -66,8 +67,8 @@ Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation, IntSpan
   Columns c = columnsOf("im2col", {sizes[nd - 2], sizes[nd - 1]}, kernelSize, dilation, padding, stride);
   c.channels = c.spec.channels = sizes[nd - 3];
   const int64_t batch = nd == 4 ? sizes[0] : 1, pixels = c.spec.pixels();
-  Tensor out = emptyTensor(nd == 4 ? Dims{batch, c.rows(), pixels} : Dims{c.rows(), pixels}, input.dtype(),
-                           input.device());
+  Tensor out =
+      emptyTensor(nd == 4 ? Dims{batch, c.rows(), pixels} : Dims{c.rows(), pixels}, input.dtype(), input.device());
   const Tensor x = contiguousOf(input);
   dispatchAll(input.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -94,17 +95,17 @@ Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSp
            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
            "input.size(1)=%lld and kernel_size=%s.",
            static_cast<long long>(sizes[nd - 2]), shapeString(kernelSize).c_str());
-  FB_CHECK(sizes[nd - 1] == pixels, Shape,
-           "Given output_size=%s, kernel_size=%s, dilation=%s, padding=%s, stride=%s, expected size of input's "
-           "dimension 2 to match the calculated number of sliding blocks %lld * %lld = %lld, but got input.size(2)=%lld.",
-           shapeString(outputSize).c_str(), shapeString(kernelSize).c_str(), shapeString(dilation).c_str(),
-           shapeString(padding).c_str(), shapeString(stride).c_str(), static_cast<long long>(c.spec.out[1]),
-           static_cast<long long>(c.spec.out[2]), static_cast<long long>(pixels),
-           static_cast<long long>(sizes[nd - 1]));
+  FB_CHECK(
+      sizes[nd - 1] == pixels, Shape,
+      "Given output_size=%s, kernel_size=%s, dilation=%s, padding=%s, stride=%s, expected size of input's "
+      "dimension 2 to match the calculated number of sliding blocks %lld * %lld = %lld, but got input.size(2)=%lld.",
+      shapeString(outputSize).c_str(), shapeString(kernelSize).c_str(), shapeString(dilation).c_str(),
+      shapeString(padding).c_str(), shapeString(stride).c_str(), static_cast<long long>(c.spec.out[1]),
+      static_cast<long long>(c.spec.out[2]), static_cast<long long>(pixels), static_cast<long long>(sizes[nd - 1]));
   c.channels = sizes[nd - 2] / taps;
   const int64_t h = c.spec.in[1], w = c.spec.in[2];
-  Tensor out = emptyTensor(nd == 3 ? Dims{batch, c.channels, h, w} : Dims{c.channels, h, w}, input.dtype(),
-                           input.device());
+  Tensor out =
+      emptyTensor(nd == 3 ? Dims{batch, c.channels, h, w} : Dims{c.channels, h, w}, input.dtype(), input.device());
   fillWith(out, Scalar(0));
   const Tensor x = contiguousOf(input);
   dispatchAll(input.dtype(), [&](auto tag) {

@@ -47,12 +47,11 @@ Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_
   return out;
 }
 
-
 std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count) {
-  FB_CHECK(self.dim() == 2 && segments.dim() == 1 && segments.size(0) == self.size(0) &&
-               segments.dtype() == DType::Int64,
-           Shape, "segment_max: expected rows [n, d] and int64 segments [n], got %s and %s",
-           shapeString(self.sizes()).c_str(), shapeString(segments.sizes()).c_str());
+  FB_CHECK(
+      self.dim() == 2 && segments.dim() == 1 && segments.size(0) == self.size(0) && segments.dtype() == DType::Int64,
+      Shape, "segment_max: expected rows [n, d] and int64 segments [n], got %s and %s",
+      shapeString(self.sizes()).c_str(), shapeString(segments.sizes()).c_str());
   const int64_t rows = self.size(0), width = self.size(1);
   Tensor out = emptyTensor(Dims{count, width}, self.dtype(), self.device()),
          indices = emptyTensor(Dims{count, width}, DType::Int64);

@@ -135,8 +135,7 @@ PoolSpec poolSpec(const char* name, IntSpan input, IntSpan kernel, IntSpan strid
     s.out[to] = pooledSize(s.in[to], s.kernel[to], s.pad[to], s.stride[to], s.dilation[to], ceilMode);
   }
   const int64_t channels = input[input.size() - nd - 1];
-  FB_CHECK(positive(s.out), Shape,
-           "Given input size: (%s). Calculated output size: (%s). Output size is too small",
+  FB_CHECK(positive(s.out), Shape, "Given input size: (%s). Calculated output size: (%s). Output size is too small",
            crossed(channels, s.in, nd).c_str(), crossed(channels, s.out, nd).c_str());
   return s;
 }
@@ -198,26 +197,27 @@ void maxPoolBackwardPlanes(DType dtype, int64_t planes, const Extents& in, const
                      out[2] % 4 == 0 && inPixels < (int64_t{1} << 31);
   dispatchFloat(dtype, "max_pool_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    parallelFor(planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, outPixels)), [&](int64_t begin, int64_t end) {
-      if constexpr (std::is_same_v<T, float>) {
-        if (tiled && poolKernels().maxBackward(pool2x2(end - begin, inPixels, in[2], out[1], out[2]),
-                                               static_cast<const T*>(dy) + begin * outPixels,
-                                               indices + begin * outPixels, static_cast<T*>(dx) + begin * inPixels))
-          return;
-      }
-      for (int64_t p = begin; p < end; ++p) {
-        T* to = static_cast<T*>(dx) + p * inPixels;
-        const T* g = static_cast<const T*>(dy) + p * outPixels;
-        const int64_t* at = indices + p * outPixels;
-        std::memset(static_cast<void*>(to), 0, static_cast<size_t>(inPixels) * sizeof(T));
-        for (int64_t i = 0; i < outPixels; ++i) {
-          FB_CHECK(at[i] >= 0 && at[i] < inPixels, Index,
-                   "max_pool_backward: index %lld is out of bounds for a plane of %lld elements",
-                   static_cast<long long>(at[i]), static_cast<long long>(inPixels));
-          accumulate(to[at[i]], g[i]);
-        }
-      }
-    });
+    parallelFor(
+        planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, outPixels)), [&](int64_t begin, int64_t end) {
+          if constexpr (std::is_same_v<T, float>) {
+            if (tiled && poolKernels().maxBackward(pool2x2(end - begin, inPixels, in[2], out[1], out[2]),
+                                                   static_cast<const T*>(dy) + begin * outPixels,
+                                                   indices + begin * outPixels, static_cast<T*>(dx) + begin * inPixels))
+              return;
+          }
+          for (int64_t p = begin; p < end; ++p) {
+            T* to = static_cast<T*>(dx) + p * inPixels;
+            const T* g = static_cast<const T*>(dy) + p * outPixels;
+            const int64_t* at = indices + p * outPixels;
+            std::memset(static_cast<void*>(to), 0, static_cast<size_t>(inPixels) * sizeof(T));
+            for (int64_t i = 0; i < outPixels; ++i) {
+              FB_CHECK(at[i] >= 0 && at[i] < inPixels, Index,
+                       "max_pool_backward: index %lld is out of bounds for a plane of %lld elements",
+                       static_cast<long long>(at[i]), static_cast<long long>(inPixels));
+              accumulate(to[at[i]], g[i]);
+            }
+          }
+        });
   });
 }
 
@@ -256,8 +256,8 @@ Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices, IntSpa
   Tensor out = emptyTensor(inputSize, gradOutput.dtype(), gradOutput.device());
   const Tensor g = contiguousOf(gradOutput), ix = contiguousOf(indices);
   const Extents in = extentsOf(inputSize, nd), small = extentsOf(g.sizes(), nd);
-  maxPoolBackwardPlanes(out.dtype(), volume(in) ? out.numel() / volume(in) : 0, in, small, g.data(),
-                        ix.ptr<int64_t>(), out.data());
+  maxPoolBackwardPlanes(out.dtype(), volume(in) ? out.numel() / volume(in) : 0, in, small, g.data(), ix.ptr<int64_t>(),
+                        out.data());
   return out;
 }
 
@@ -297,9 +297,9 @@ std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kerne
       w.axis[d].clear();
       for (int64_t o = 0; o < out[d]; ++o) {
         const double alpha = out[d] > 1 ? double(in[d] - kernel[d]) / double(out[d] - 1) : 0;
-        const int64_t begin = o == out[d] - 1 ? in[d] - kernel[d]
-                                              : static_cast<int64_t>((double(o) + u) * alpha) -
-                                                    static_cast<int64_t>(u * alpha);
+        const int64_t begin = o == out[d] - 1
+                                  ? in[d] - kernel[d]
+                                  : static_cast<int64_t>((double(o) + u) * alpha) - static_cast<int64_t>(u * alpha);
         w.axis[d].push_back({begin, begin + kernel[d], kernel[d]});
       }
     }

@@ -77,8 +77,7 @@ void eachWindow(const Windows& w, bool countPad, std::optional<int64_t> divisor,
   for (const AxisWindow& d : w.axis[0])
     for (const AxisWindow& h : w.axis[1])
       for (const AxisWindow& c : w.axis[2])
-        f(d, h, c,
-          divisor ? *divisor : countPad ? d.padded * h.padded * c.padded : inside(d) * inside(h) * inside(c));
+        f(d, h, c, divisor ? *divisor : countPad ? d.padded * h.padded * c.padded : inside(d) * inside(h) * inside(c));
 }
 
 int64_t grainOf(const Windows& w) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, volume(w.in))); }
@@ -165,8 +164,7 @@ Tensor avgPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan
 }
 
 Tensor avgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride,
-                         IntSpan padding, bool ceilMode, bool countIncludePad,
-                         std::optional<int64_t> divisorOverride) {
+                         IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride) {
   const Average a = plainAverage(inputSize, kernelSize, stride, padding, ceilMode, divisorOverride);
   return averageBackward(gradOutput, inputSize, a.windows, kernelSize.size(), a.name.c_str(), countIncludePad,
                          divisorOverride);

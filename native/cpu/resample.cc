@@ -1,6 +1,6 @@
-// Interpolation of any number of spatial dimensions, one after the other: an output is a weighted sum of inputs along its
-// line. Every mode is a table of weights, and the gradient applies the same table the other way round.
-// Source of the rules: aten/src/ATen/native/UpSample.h, cpu/UpSampleKernel.cpp of PyTorch.
+// Interpolation of any number of spatial dimensions, one after the other: an output is a weighted sum of inputs along
+// its line. Every mode is a table of weights, and the gradient applies the same table the other way round. Source of
+// the rules: aten/src/ATen/native/UpSample.h, cpu/UpSampleKernel.cpp of PyTorch.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -130,7 +130,8 @@ void apply(const Taps& t, bool forward, int64_t outer, int64_t inner, const C* x
               });
 }
 
-// `image` is the input's sizes, `size` the output's spatial ones. Values pass in the compute type between the dimensions.
+// `image` is the input's sizes, `size` the output's spatial ones. Values pass in the compute type between the
+// dimensions.
 template <class T>
 void resampleAll(const Tensor& x, const Tensor& out, IntSpan image, IntSpan size, std::string_view mode,
                  bool alignCorners, std::span<const double> scales, bool antialias, bool forward) {

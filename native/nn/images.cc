@@ -1,4 +1,6 @@
 // Bodies about images: padding by index, sampling on grids, shuffles.
+#include <algorithm>
+
 #include "core/promotion.h"
 #include "nn/bodies.h"
 
@@ -18,9 +20,14 @@ Tensor range(int64_t begin, int64_t end) {
 
 // Which element of a line of n stands at each position of the padded line.
 Tensor paddedIndex(std::string_view mode, int64_t before, int64_t n, int64_t after) {
+  if (mode == "circular") {
+    // What negative padding cuts off does not come round again.
+    const int64_t first = std::max<int64_t>(0, -before), length = n - first - std::max<int64_t>(0, -after);
+    const Tensor i = range(-std::max<int64_t>(0, before), length + std::max<int64_t>(0, after));
+    return ops::add(ops::remainder(i, Operand(Scalar(length))), Operand(Scalar(first)));
+  }
   const Tensor i = range(-before, n + after);
   if (mode == "replicate") return ops::clamp(i, Scalar(int64_t{0}), Scalar(n - 1));
-  if (mode == "circular") return ops::remainder(i, Operand(Scalar(n)));
   // The border is a mirror: |i|, and the same at the far end.
   const Tensor far = ops::sub(ops::abs(i), Operand(Scalar(n - 1)));
   return ops::rsub(ops::abs(far), Operand(Scalar(n - 1)));
@@ -54,9 +61,10 @@ Tensor padByIndex(const Tensor& input, IntSpan pad, std::string_view mode, std::
       FB_CHECK(before <= n && after <= n, Value, "Padding value causes wrapping around more than once.");
     FB_CHECK(n > 0, Shape, "Expected input's non-batch dimensions to have non-zero size for padding mode '%s', got %s",
              name.c_str(), shapeString(input.sizes()).c_str());
-    FB_CHECK(before + n + after > 0 || mode != "circular", Value,
+    FB_CHECK(mode != "circular" || n + std::min<int64_t>(0, before) + std::min<int64_t>(0, after) > 0, Value,
              "Negative padding value is resulting in an empty dimension");
-    FB_CHECK(before + n + after >= 1, Value, "input (of size %s) is too small: the calculated size of dimension %lld is %lld",
+    FB_CHECK(before + n + after >= 1, Value,
+             "input (of size %s) is too small: the calculated size of dimension %lld is %lld",
              shapeString(input.sizes()).c_str(), static_cast<long long>(d), static_cast<long long>(before + n + after));
     x = ops::indexSelect(x, d, paddedIndex(mode, before, n, after));
   }
@@ -120,10 +128,11 @@ Tensor cubicFar(const Tensor& x) {
 
 std::vector<Tap> tapsAlong(const Tensor& coordinate, int64_t n, std::string_view mode, std::string_view padding,
                            bool align) {
-  const Tensor x = align ? ops::mul(ops::add(coordinate, Operand(Scalar(1.0))), Operand(Scalar(double(n - 1) / 2)))
-                         : ops::div(ops::sub(ops::mul(ops::add(coordinate, Operand(Scalar(1.0))), Operand(Scalar(double(n)))),
-                                             Operand(Scalar(1.0))),
-                                    Operand(Scalar(2.0)));
+  const Tensor x =
+      align ? ops::mul(ops::add(coordinate, Operand(Scalar(1.0))), Operand(Scalar(double(n - 1) / 2)))
+            : ops::div(ops::sub(ops::mul(ops::add(coordinate, Operand(Scalar(1.0))), Operand(Scalar(double(n)))),
+                                Operand(Scalar(1.0))),
+                       Operand(Scalar(2.0)));
   std::vector<Tap> taps;
   if (mode == "nearest") {
     taps.push_back({ops::round(placed(x, n, padding, align)), {}});
@@ -152,10 +161,11 @@ Tensor gridSample(const Tensor& input, const Tensor& grid, std::string_view mode
            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '%s'",
            std::string(padding).c_str());
   const int64_t nd = input.dim() - 2;
-  FB_CHECK((nd == 2 || nd == 3) && grid.dim() == input.dim(), Shape,
-           "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes %s "
-           "and grid with sizes %s",
-           shapeString(input.sizes()).c_str(), shapeString(grid.sizes()).c_str());
+  FB_CHECK(
+      (nd == 2 || nd == 3) && grid.dim() == input.dim(), Shape,
+      "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes %s "
+      "and grid with sizes %s",
+      shapeString(input.sizes()).c_str(), shapeString(grid.sizes()).c_str());
   FB_CHECK(input.dtype() == grid.dtype(), Type,
            "grid_sampler(): expected input and grid to have same dtype, but input has %s and grid has %s",
            std::string(dtypeName(input.dtype())).c_str(), std::string(dtypeName(grid.dtype())).c_str());
@@ -167,13 +177,13 @@ Tensor gridSample(const Tensor& input, const Tensor& grid, std::string_view mode
   FB_CHECK(grid.size(-1) == nd, Shape,
            "grid_sampler(): expected grid to have size %lld in last dimension, but got grid with sizes %s",
            static_cast<long long>(nd), shapeString(grid.sizes()).c_str());
-  FB_CHECK(mode != "bicubic" || nd == 2, Value,
-           "grid_sampler(): bicubic interpolation only supports 4D input");
+  FB_CHECK(mode != "bicubic" || nd == 2, Value, "grid_sampler(): bicubic interpolation only supports 4D input");
   for (int64_t d = 2; d < nd + 2; ++d)
-    FB_CHECK(input.size(d) > 0, Shape,
-             "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes %s with dimension "
-             "%lld being empty",
-             shapeString(input.sizes()).c_str(), static_cast<long long>(d));
+    FB_CHECK(
+        input.size(d) > 0, Shape,
+        "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes %s with dimension "
+        "%lld being empty",
+        shapeString(input.sizes()).c_str(), static_cast<long long>(d));
   const int64_t batch = input.size(0), channels = input.size(1);
   Dims places{batch};
   int64_t points = 1;
@@ -194,7 +204,8 @@ Tensor gridSample(const Tensor& input, const Tensor& grid, std::string_view mode
       const Tap& tap = taps[static_cast<size_t>(d)][choice[static_cast<size_t>(d)]];
       const int64_t n = input.size(2 + d);
       const Tensor index = ops::detach(tap.index);
-      const Tensor ok = ops::logicalAnd(ops::ge(index, Operand(Scalar(0.0))), ops::lt(index, Operand(Scalar(double(n)))));
+      const Tensor ok =
+          ops::logicalAnd(ops::ge(index, Operand(Scalar(0.0))), ops::lt(index, Operand(Scalar(double(n)))));
       const Tensor whole = ops::clamp(ops::toDtype(index, DType::Int64), Scalar(int64_t{0}), Scalar(n - 1));
       inside = inside.defined() ? ops::logicalAnd(inside, ok) : ok;
       position = position.defined() ? ops::add(ops::mul(position, Operand(Scalar(n))), Operand(whole)) : whole;
@@ -239,7 +250,8 @@ Tensor affineGrid(const Tensor& theta, IntSpan size, bool alignCorners) {
   TensorList parts;
   for (int64_t d = nd - 1; d >= 0; --d) {
     const int64_t n = size[static_cast<size_t>(2 + d)];
-    Tensor line = n > 1 ? ops::linspace(Scalar(-1.0), Scalar(1.0), n, theta.dtype()) : ops::zeros(Dims{1}, theta.dtype());
+    Tensor line =
+        n > 1 ? ops::linspace(Scalar(-1.0), Scalar(1.0), n, theta.dtype()) : ops::zeros(Dims{1}, theta.dtype());
     if (!alignCorners) line = ops::div(ops::mul(line, Operand(Scalar(double(n - 1)))), Operand(Scalar(double(n))));
     Dims shape(space.size(), 1);
     shape[static_cast<size_t>(d)] = n;
@@ -256,7 +268,8 @@ Tensor affineGrid(const Tensor& theta, IntSpan size, bool alignCorners) {
 // ---- shuffles ----
 
 Tensor pixelShuffle(const Tensor& self, int64_t factor) {
-  FB_CHECK(self.dim() >= 3, Shape, "pixel_shuffle expects input to have at least 3 dimensions, but got input with %lld dimension(s)",
+  FB_CHECK(self.dim() >= 3, Shape,
+           "pixel_shuffle expects input to have at least 3 dimensions, but got input with %lld dimension(s)",
            static_cast<long long>(self.dim()));
   FB_CHECK(factor > 0, Value, "pixel_shuffle expects a positive upscale_factor, but got %lld",
            static_cast<long long>(factor));
@@ -286,14 +299,16 @@ Tensor pixelUnshuffle(const Tensor& self, int64_t factor) {
   FB_CHECK(factor > 0, Value, "pixel_unshuffle expects a positive downscale_factor, but got %lld",
            static_cast<long long>(factor));
   const int64_t c = self.size(-3), h = self.size(-2), w = self.size(-1);
-  FB_CHECK(h % factor == 0, Shape,
-           "pixel_unshuffle expects height to be divisible by downscale_factor, but input.size(-2)=%lld is not divisible "
-           "by %lld",
-           static_cast<long long>(h), static_cast<long long>(factor));
-  FB_CHECK(w % factor == 0, Shape,
-           "pixel_unshuffle expects width to be divisible by downscale_factor, but input.size(-1)=%lld is not divisible "
-           "by %lld",
-           static_cast<long long>(w), static_cast<long long>(factor));
+  FB_CHECK(
+      h % factor == 0, Shape,
+      "pixel_unshuffle expects height to be divisible by downscale_factor, but input.size(-2)=%lld is not divisible "
+      "by %lld",
+      static_cast<long long>(h), static_cast<long long>(factor));
+  FB_CHECK(
+      w % factor == 0, Shape,
+      "pixel_unshuffle expects width to be divisible by downscale_factor, but input.size(-1)=%lld is not divisible "
+      "by %lld",
+      static_cast<long long>(w), static_cast<long long>(factor));
   Dims split, order, sizes;
   const int64_t lead = self.dim() - 3;
   for (int64_t d = 0; d < lead; ++d) {
@@ -308,13 +323,12 @@ Tensor pixelUnshuffle(const Tensor& self, int64_t factor) {
 }
 
 Tensor channelShuffle(const Tensor& self, int64_t groups) {
-  FB_CHECK(self.dim() > 2, Shape,
-           "channel_shuffle expects input with > 2 dims, but got input with sizes %s", shapeString(self.sizes()).c_str());
+  FB_CHECK(self.dim() > 2, Shape, "channel_shuffle expects input with > 2 dims, but got input with sizes %s",
+           shapeString(self.sizes()).c_str());
   FB_CHECK(groups > 0, Value, "Number of groups to divide channels in must be positive. Value of groups:%lld",
            static_cast<long long>(groups));
   const int64_t c = self.size(1);
-  FB_CHECK(c % groups == 0, Shape,
-           "Number of channels must be divisible by groups. Got %lld channels and %lld groups.",
+  FB_CHECK(c % groups == 0, Shape, "Number of channels must be divisible by groups. Got %lld channels and %lld groups.",
            static_cast<long long>(c), static_cast<long long>(groups));
   const Tensor split = ops::reshape(ops::flatten(self, 2, -1), Dims{self.size(0), groups, c / groups, -1});
   return ops::reshape(ops::transpose(split, 1, 2), Dims(self.sizes()));

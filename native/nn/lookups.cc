@@ -38,10 +38,10 @@ Tensor renormRows(const Tensor& weight, const Tensor& indices, double maxNorm, d
   const Tensor rows = widened(ops::indexSelect(weight, 0, flat));
   const int64_t last[] = {1};
   const Tensor norms = ops::norm(rows, normType, IntSpan(last), true);
-  const Tensor scale = ops::div(ops::onesLike(norms), Operand(ops::mul(ops::add(norms, Operand(Scalar(1e-7))),
-                                                                       Operand(Scalar(1 / maxNorm)))));
-  const Tensor scaled = ops::where(ops::gt(norms, Operand(Scalar(maxNorm))), Operand(ops::mul(rows, Operand(scale))),
-                                   Operand(rows));
+  const Tensor scale = ops::div(
+      ops::onesLike(norms), Operand(ops::mul(ops::add(norms, Operand(Scalar(1e-7))), Operand(Scalar(1 / maxNorm)))));
+  const Tensor scaled =
+      ops::where(ops::gt(norms, Operand(Scalar(maxNorm))), Operand(ops::mul(rows, Operand(scale))), Operand(rows));
   // Equal indices write equal rows.
   const TensorList index{flat};
   ops::copy_(weight, ops::indexPut(weight, index, asDtypeOf(scaled, weight), false));
@@ -66,8 +66,8 @@ Tensor embeddingBag(const Tensor& weight, const Tensor& indices, const Tensor& o
   FB_CHECK(!perSampleWeights.defined() || std::ranges::equal(perSampleWeights.sizes(), indices.sizes()), Shape,
            "embedding_bag: If per_sample_weights (%s) is not None, then it must have the same shape as the input (%s)",
            shapeString(perSampleWeights.sizes()).c_str(), shapeString(indices.sizes()).c_str());
-  FB_CHECK(indices.dim() == 1 || indices.dim() == 2, Shape, "input has to be 1D or 2D Tensor, but got Tensor of dimension %lld",
-           static_cast<long long>(indices.dim()));
+  FB_CHECK(indices.dim() == 1 || indices.dim() == 2, Shape,
+           "input has to be 1D or 2D Tensor, but got Tensor of dimension %lld", static_cast<long long>(indices.dim()));
   FB_CHECK(indices.dim() == 1 ? offsets.defined() : !offsets.defined(), Value,
            indices.dim() == 1 ? "offsets has to be a 1D Tensor but got None"
                               : "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
@@ -141,10 +141,10 @@ Tensor attentionWeights(const Tensor& query, const Tensor& key, const Tensor& ma
            std::string(dtypeName(query.dtype())).c_str(), std::string(dtypeName(key.dtype())).c_str());
   FB_CHECK(!(isCausal && mask.defined()), Value,
            "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
-  // Both factors are scaled before the product, which then stays in range for 16-bit floats.
+  // 16-bit floats: scores need the digits. Both factors are scaled, so that the product stays in range.
   const double s = scale.value_or(1 / std::sqrt(static_cast<double>(query.size(-1)))), root = std::sqrt(std::abs(s));
-  const Tensor q = ops::mul(query, Operand(Scalar(s < 0 ? -root : root)));
-  Tensor scores = ops::matmul(q, ops::transpose(ops::mul(key, Operand(Scalar(root))), -2, -1));
+  const Tensor q = ops::mul(widened(query), Operand(Scalar(s < 0 ? -root : root)));
+  Tensor scores = ops::matmul(q, ops::transpose(ops::mul(widened(key), Operand(Scalar(root))), -2, -1));
   Tensor seen = mask;
   if (isCausal) seen = ops::tril(ops::ones(Dims{query.size(-2), key.size(-2)}, DType::Bool));
   if (seen.defined()) {
@@ -152,7 +152,7 @@ Tensor attentionWeights(const Tensor& query, const Tensor& key, const Tensor& ma
                  ? ops::where(seen, Operand(scores), Operand(Scalar(-std::numeric_limits<double>::infinity())))
                  : ops::add(scores, Operand(seen));
   }
-  return ops::softmax(scores, -1);
+  return asDtypeOf(ops::softmax(scores, -1), query);
 }
 
 Tensor straightThrough(const Tensor& soft, int64_t dim) {

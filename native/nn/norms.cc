@@ -88,7 +88,7 @@ Dims groupedShape(const Tensor& input, int64_t groups) {
            "Expected number of channels in input to be divisible by num_groups, but got input of shape %s and "
            "num_groups=%lld",
            shapeString(input.sizes()).c_str(), static_cast<long long>(groups));
-  return Dims{input.size(0), groups, -1};
+  return Dims{input.size(0), groups, input.numel() / std::max<int64_t>(1, input.size(0) * groups)};
 }
 
 int64_t perChannelCount(const Tensor& input) {
@@ -138,8 +138,7 @@ Operand epsilonValue(std::optional<double> eps, const Tensor& like) {
 Tensor neighbourMeans(const Tensor& squares, int64_t size) {
   const Tensor planes = ops::reshape(squares, Dims{squares.size(0), 1, squares.size(1), -1});
   const Tensor padded = ops::constantPadNd(planes, Dims{0, 0, size / 2, (size - 1) / 2}, Scalar(int64_t{0}));
-  const Tensor means =
-      ops::avgPoolNd(padded, Dims{size, 1}, Dims{1, 1}, Dims{0, 0}, false, true, std::nullopt);
+  const Tensor means = ops::avgPoolNd(padded, Dims{size, 1}, Dims{1, 1}, Dims{0, 0}, false, true, std::nullopt);
   return ops::reshape(means, Dims(squares.sizes()));
 }
 

@@ -57,10 +57,9 @@ Tensor convTransposed(const Tensor& input, const Tensor& weight, const Tensor& b
   const std::string op = "conv_transpose" + std::to_string(spatial) + "d";
   bool unbatched = false;
   const Tensor x = withBatch(input, weight, spatial, op, unbatched);
-  const Tensor out =
-      ops::convolution(x, weight, bias, spread(stride, spatial, op, "stride"), spread(padding, spatial, op, "padding"),
-                       spread(dilation, spatial, op, "dilation"), true,
-                       spread(outputPadding, spatial, op, "output_padding"), groups);
+  const Tensor out = ops::convolution(
+      x, weight, bias, spread(stride, spatial, op, "stride"), spread(padding, spatial, op, "padding"),
+      spread(dilation, spatial, op, "dilation"), true, spread(outputPadding, spatial, op, "output_padding"), groups);
   return unbatched ? ops::squeeze(out, Dims{0}) : out;
 }
 
@@ -68,8 +67,7 @@ std::tuple<Tensor, Tensor> maxPool(const Tensor& self, IntSpan kernelSize, std::
                                    IntSpan padding, IntSpan dilation, bool ceilMode, int64_t spatial) {
   const std::string op = "max_pool" + std::to_string(spatial) + "d";
   const Dims kernel = windowDims(kernelSize, spatial, op.c_str(), "kernel_size");
-  return ops::maxPoolNd(self, kernel, strideOf(stride, kernel, op),
-                        windowDims(padding, spatial, op.c_str(), "padding"),
+  return ops::maxPoolNd(self, kernel, strideOf(stride, kernel, op), windowDims(padding, spatial, op.c_str(), "padding"),
                         windowDims(dilation, spatial, op.c_str(), "dilation"), ceilMode);
 }
 
@@ -77,9 +75,8 @@ Tensor avgPool(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> st
                bool countIncludePad, int64_t spatial, std::optional<int64_t> divisorOverride) {
   const std::string op = "avg_pool" + std::to_string(spatial) + "d";
   const Dims kernel = windowDims(kernelSize, spatial, op.c_str(), "kernel_size");
-  return ops::avgPoolNd(self, kernel, strideOf(stride, kernel, op),
-                        windowDims(padding, spatial, op.c_str(), "padding"), ceilMode, countIncludePad,
-                        divisorOverride);
+  return ops::avgPoolNd(self, kernel, strideOf(stride, kernel, op), windowDims(padding, spatial, op.c_str(), "padding"),
+                        ceilMode, countIncludePad, divisorOverride);
 }
 
 Tensor rootOfMean(const Tensor& mean, double p, IntSpan kernelSize, int64_t spatial) {
@@ -101,9 +98,10 @@ Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outputSize) 
            "Input to max_unpooling%lldd should be a %lldd or %lldd Tensor, but got a tensor with dim %lld",
            static_cast<long long>(spatial), static_cast<long long>(spatial + 1), static_cast<long long>(spatial + 2),
            static_cast<long long>(rank));
-  FB_CHECK(std::ranges::equal(self.sizes(), indices.sizes()), Shape,
-           "Expected shape of indices to be same as that of the input tensor (%s) but got indices tensor with shape: %s",
-           shapeString(self.sizes()).c_str(), shapeString(indices.sizes()).c_str());
+  FB_CHECK(
+      std::ranges::equal(self.sizes(), indices.sizes()), Shape,
+      "Expected shape of indices to be same as that of the input tensor (%s) but got indices tensor with shape: %s",
+      shapeString(self.sizes()).c_str(), shapeString(indices.sizes()).c_str());
   Dims flat, sizes;
   for (int64_t d = 0; d < rank - spatial; ++d) flat.push_back(self.size(d));
   sizes = flat;

@@ -121,8 +121,9 @@ TEST(messages) {
   CHECK_EQ(Dims(std::get<0>(pool(f({0, 3, 8, 8}), {2, 2})).sizes()), (Dims{0, 3, 4, 4}));
   CHECK_EQ(Dims(std::get<0>(pool(f({3, 8}), {2})).sizes()), (Dims{3, 4}));
   CHECK_EQ(Dims(std::get<0>(pool(f({2, 3, 4, 6, 8}), {2, 3, 4})).sizes()), (Dims{2, 3, 2, 2, 2}));
-  CHECK_THROWS(pool(f({3, 3}), {2, 2}),
-               "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[3, 3]");
+  CHECK_THROWS(
+      pool(f({3, 3}), {2, 2}),
+      "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[3, 3]");
   CHECK_THROWS(pool(f({1, 3, 1, 1}), {2, 2}),
                "Given input size: (3x1x1). Calculated output size: (3x0x0). Output size is too small");
   CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2}, {}, {2}),
@@ -135,7 +136,8 @@ TEST(messages) {
   CHECK_THROWS(pool(f({1, 3, 8, 8}, DType::Bool), {2, 2}), "\"max_pool\" not implemented for 'Bool'");
   CHECK_THROWS(pool(f({1, 0, 8, 8}), {2, 2}),
                "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 0, 8, 8]");
-  CHECK_THROWS(cpu::avgPoolNd(f({1, 3, 8, 8}), Dims{2, 2}, Dims{}, Dims{0}, false, true, 0), "divisor must be not zero");
+  CHECK_THROWS(cpu::avgPoolNd(f({1, 3, 8, 8}), Dims{2, 2}, Dims{}, Dims{0}, false, true, 0),
+               "divisor must be not zero");
   CHECK_THROWS(cpu::adaptiveAvgPoolNd(f({3, 3}), Dims{2, 2}),
                "adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got [3, 3]");
   CHECK_THROWS(cpu::adaptiveAvgPoolNd(f({1, 3, 0, 3}), Dims{2, 2}),

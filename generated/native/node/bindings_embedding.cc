@@ -36,6 +36,13 @@ napi_value embeddingRenorm(napi_env env, napi_callback_info info) {
     return wrap(env, ops::embeddingRenorm(args.tensor(0), args.tensor(1), args.floating(2), args.floating(3)));
   });
 }
+napi_value oneHot(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "numClasses" };
+    Args args(env, info, "oneHot", 2, names);
+    return wrap(env, ops::oneHot(args.tensor(0), args.integer(1)));
+  });
+}
 napi_value segmentMax(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "segments", "count" };
@@ -51,6 +58,7 @@ void registerOps_embedding(napi_env env, napi_value target) {
   defineFunction(env, target, "embeddingBackward", embeddingBackward);
   defineFunction(env, target, "embeddingBag", embeddingBag);
   defineFunction(env, target, "embeddingRenorm", embeddingRenorm);
+  defineFunction(env, target, "oneHot", oneHot);
   defineFunction(env, target, "segmentMax", segmentMax);
 }
 

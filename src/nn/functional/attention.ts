@@ -102,8 +102,7 @@ export function multiHeadAttentionForward(
   if (embed !== embedDimToCheck)
     throw new ShapeError(`was expecting embedding dimension of ${embedDimToCheck}, but got ${embed}`);
   const head = embed / numHeads;
-  if (!Number.isInteger(head))
-    throw new ValueError(`embed_dim ${embed} not divisible by num_heads ${numHeads}`);
+  if (!Number.isInteger(head)) throw new ValueError(`embed_dim ${embed} not divisible by num_heads ${numHeads}`);
   if (o.useSeparateProjWeight) {
     if (k0.shape[0] !== v0.shape[0] || k0.shape[1] !== v0.shape[1])
       throw new ShapeError(
@@ -115,7 +114,8 @@ export function multiHeadAttentionForward(
   let weights: readonly [Tensor, Tensor, Tensor] | Tensor;
   if (o.useSeparateProjWeight) {
     const { qProjWeight: wq, kProjWeight: wk, vProjWeight: wv } = o;
-    if (!wq || !wk || !wv) throw new ValueError('use_separate_proj_weight needs q_proj_weight, k_proj_weight and v_proj_weight');
+    if (!wq || !wk || !wv)
+      throw new ValueError('use_separate_proj_weight needs q_proj_weight, k_proj_weight and v_proj_weight');
     weights = [wq, wk, wv];
   } else {
     if (!inProjWeight) throw new ValueError('use_separate_proj_weight is False but in_proj_weight is None');
@@ -138,8 +138,7 @@ export function multiHeadAttentionForward(
   if (padding !== null && !batched && padding.ndim === 1) padding = padding.unsqueeze(0);
   if (padding !== null) padding = additive(padding, q, 'key_padding_mask');
   const appendKey = (): void => {
-    const column = (t: Tensor | null): Tensor | null =>
-      t && ops.constantPadNd(t, [0, 1]);
+    const column = (t: Tensor | null): Tensor | null => t && ops.constantPadNd(t, [0, 1]);
     mask = column(mask);
     padding = column(padding ?? null);
   };
@@ -151,7 +150,11 @@ export function multiHeadAttentionForward(
     appendKey();
   }
   // [length, N, E] as [N * heads, length, E / heads].
-  const heads = (t: Tensor): Tensor => t.contiguous().view(t.shape[0]!, batch * numHeads, head).transpose(0, 1);
+  const heads = (t: Tensor): Tensor =>
+    t
+      .contiguous()
+      .view(t.shape[0]!, batch * numHeads, head)
+      .transpose(0, 1);
   q = heads(q);
   k = o.staticK ?? heads(k);
   v = o.staticV ?? heads(v);
@@ -175,7 +178,10 @@ export function multiHeadAttentionForward(
 
   const p = o.training ? dropoutP : 0;
   const join = (t: Tensor): Tensor => {
-    const rows = t.transpose(0, 1).contiguous().view(targets * batch, embed);
+    const rows = t
+      .transpose(0, 1)
+      .contiguous()
+      .view(targets * batch, embed);
     const out = ops.linear(rows, outProjWeight, outProjBias);
     const shaped = out.view(targets, batch, out.shape[1]!);
     return batched ? shaped : shaped.squeeze(1);

@@ -177,13 +177,16 @@ function fractionalPool<S extends Size>(name: string, n: number): FractionalPool
     const spatial = input.shape.slice(-n);
     const ratio = o.outputRatio === null ? null : ntuple(o.outputRatio, n, 'outputRatio');
     const size =
-      o.outputSize === null
-        ? spatial.map((s, i) => Math.trunc(s * ratio![i]!))
-        : ntuple(o.outputSize, n, 'outputSize');
+      o.outputSize === null ? spatial.map((s, i) => Math.trunc(s * ratio![i]!)) : ntuple(o.outputSize, n, 'outputSize');
     const [batch, channels] =
       input.ndim === n + 1 ? [1, input.shape[0] ?? 1] : [input.shape[0] ?? 1, input.shape[1] ?? 1];
     const samples = o.randomSamples ?? rand([batch, channels, n], { dtype: input.dtype });
-    const [out, indices] = native.ops.fractionalMaxPoolNd(input._h, ntuple(kernelSize, n, 'kernelSize'), size, samples._h);
+    const [out, indices] = native.ops.fractionalMaxPoolNd(
+      input._h,
+      ntuple(kernelSize, n, 'kernelSize'),
+      size,
+      samples._h,
+    );
     return o.returnIndices ? [wrap(out!), wrap(indices!)] : wrap(out!);
   };
   return pool as FractionalPool<S>;
@@ -221,7 +224,8 @@ function maxUnpool<S extends Size>(name: string, n: number) {
     const smallest = input.shape.slice(-n).map((s, i) => (s - 1) * stride[i]! + kernel[i]! - 2 * padding[i]!);
     let size = smallest;
     if (o.outputSize !== null) {
-      size = o.outputSize.length === n + 2 || o.outputSize.length === n + 1 ? o.outputSize.slice(-n) : [...o.outputSize];
+      size =
+        o.outputSize.length === n + 2 || o.outputSize.length === n + 1 ? o.outputSize.slice(-n) : [...o.outputSize];
       if (size.length !== n)
         throw new ValueError(
           `output_size should be a sequence containing ${n} or ${n + 2} elements, but it has a length of '${o.outputSize.length}'`,

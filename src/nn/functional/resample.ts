@@ -7,14 +7,7 @@ import { native } from '../../native.js';
 import * as ops from '../../../generated/ts/functions.js';
 import { merge, type Rest } from '../args.js';
 
-export type InterpolationMode =
-  | 'nearest'
-  | 'nearest-exact'
-  | 'linear'
-  | 'bilinear'
-  | 'trilinear'
-  | 'bicubic'
-  | 'area';
+export type InterpolationMode = 'nearest' | 'nearest-exact' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic' | 'area';
 type Size = number | readonly number[];
 
 export interface InterpolateOptions {
@@ -89,8 +82,7 @@ export function interpolate(
   const shape = input.shape.slice(2);
   if (o.size !== null && o.scaleFactor !== null)
     throw new ValueError('only one of size or scale_factor should be defined');
-  if (o.size === null && o.scaleFactor === null)
-    throw new ValueError('either size or scale_factor should be defined');
+  if (o.size === null && o.scaleFactor === null) throw new ValueError('either size or scale_factor should be defined');
   if (o.recomputeScaleFactor === true && o.size !== null)
     throw new ValueError('recompute_scale_factor is not meaningful with an explicit size.');
   if (o.antialias && !(input.ndim === 4 && (o.mode === 'bilinear' || o.mode === 'bicubic')))

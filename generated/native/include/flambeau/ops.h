@@ -237,6 +237,8 @@ FB_API Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices,
 FB_API Tensor embeddingBag(const Tensor& weight, const Tensor& indices, const Tensor& offsets = Tensor(), std::string_view mode = "mean", const Tensor& perSampleWeights = Tensor(), bool includeLastOffset = false, int64_t paddingIdx = -1, bool scaleGradByFreq = false);
 /// Scales those rows of weight [n, d] that indices name and whose normType-norm exceeds maxNorm down to it, in place and outside autograd; returns weight.
 FB_API Tensor embeddingRenorm(const Tensor& weight, const Tensor& indices, double maxNorm, double normType);
+/// 0/1 vectors of length numClasses for int64 class numbers of any shape, int64.
+FB_API Tensor oneHot(const Tensor& self, int64_t numClasses);
 /// Per segment of rows of self [n, d] (segments: int64 [n], the number of the segment a row belongs to, -1 for none) the largest element of each column, and the row it came from; 0 and -1 where a segment is empty.
 FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
