@@ -34,3 +34,4 @@ export * from './functional/embedding.js';
 export * from './functional/resample.js';
 export * from './functional/attention.js';
 export * from './functional/loss.js';
+export * from './functional/multi_head_attention.js';
