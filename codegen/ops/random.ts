@@ -2,9 +2,6 @@
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
 import { extern } from '../model.js';
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
-type A = any;
-
 export const uniform_ = extern({
   doc: 'Fills self with uniform numbers of [from, to).',
   schema: 'uniform_(self: Tensor, from: float = 0, to: float = 1, *, generator: Generator? = null): self',

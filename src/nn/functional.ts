@@ -32,6 +32,5 @@ export * from './functional/norm.js';
 export * from './functional/dropout.js';
 export * from './functional/embedding.js';
 export * from './functional/resample.js';
-export * from './functional/attention.js';
 export * from './functional/loss.js';
 export * from './functional/multi_head_attention.js';
