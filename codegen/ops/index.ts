@@ -1,10 +1,21 @@
 // Indexing, joining, sorting.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Indexing and gathering',
+  intro: `Index tensors are int64 (int32 where PyTorch takes it) and are checked against the size they index. Where an index occurs twice, adding forms add all values; writing forms keep one of them.`,
+  example: `const x = fb.tensor([[1, 2, 3], [4, 5, 6]]);
+x.gather(1, fb.LongTensor([[2], [0]])); // => tensor([[3.],
+//            [4.]])
+x.indexSelect(1, fb.LongTensor([0, 2])); // => tensor([[1., 3.],
+//            [4., 6.]])
+x.maskedSelect(x.gt(3)); // => tensor([4., 5., 6.])
+x.gather(1, fb.LongTensor([[3]])); // => throws index 3 is out of bounds for dimension 1 with size 3`,
+};
 export const cat = extern({
   doc: 'Tensors joined along a dimension; dtypes are promoted.',
   schema: 'cat(tensors: Tensor[], dim: int = 0): Tensor',

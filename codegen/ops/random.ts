@@ -1,7 +1,24 @@
 // Random numbers: PyTorch's mt19937 streams, so that one seed gives PyTorch's numbers.
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
+<<<<<<< HEAD
 import { extern } from '../model.js';
+=======
+import { composite, extern, type Page } from '../model.js';
+import { t } from '../tensor_lib.js';
 
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
+>>>>>>> main
+
+export const page: Page = {
+  title: 'Random numbers',
+  intro: `From \`generator\`, or the default one: mt19937 with PyTorch's algorithms, so that one seed gives PyTorch's numbers on the CPU. Compiled code uses Philox.`,
+  example: `fb.manualSeed(0);
+fb.rand(3); // => tensor([0.4963, 0.7682, 0.0885])
+fb.manualSeed(0).initialSeed(); // => 0n
+fb.randn(2); // => tensor([ 1.5410, -0.2934])
+fb.randint(0, 10, [4]).shape; // => [ 4 ]`,
+};
 export const uniform_ = extern({
   doc: 'Fills self with uniform numbers of [from, to).',
   schema: 'uniform_(self: Tensor, from: float = 0, to: float = 1, *, generator: Generator? = null): self',
