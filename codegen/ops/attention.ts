@@ -1,9 +1,16 @@
 // Attention, and the sampling of categories with gradients.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Attention',
+  intro: `Products of queries and keys, softmax, and the weighted values; 16-bit floats are weighted in float32.`,
+  example: `const q = fb.ones(1, 2, 4);
+F.scaledDotProductAttention(q, q, q, { isCausal: true }).shape; // => [ 1, 2, 4 ]`,
+};
 
 export const scaledDotProductAttention = composite({
   doc: 'softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null.\nSource: https://arxiv.org/abs/1706.03762',

@@ -1,22 +1,17 @@
-<<<<<<< HEAD
 // Convolution of one to three dimensions, transposed too, and the columns it is made of (unfold, fold).
-import { composite, extern } from '../model.js';
-=======
-// Convolution and pooling.
 import { composite, extern, type Page } from '../model.js';
->>>>>>> main
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
 export const page: Page = {
-  title: 'Convolution and pooling',
-  intro: `Over [N, C, ...spatial] (a missing N is allowed where PyTorch allows it). oneDNN does the work where it is installed, own kernels otherwise.`,
-  example: `const x = fb.arange(16).reshape(1, 1, 4, 4).float();
-F.maxPool2d(x, 2); // => tensor([[[[ 5.,  7.],
-//              [13., 15.]]]])
-F.conv2d(x, fb.ones(2, 1, 3, 3)).shape; // => [ 1, 2, 2, 2 ]`,
+  title: 'Convolution',
+  intro: `Cross-correlation over one to three dimensions with stride, padding, dilation and groups, and its transpose. oneDNN computes wide float32 layers where it is installed, own kernels everything else. A single number stands for all dimensions.`,
+  example: `const image = fb.ones(1, 1, 3, 3);
+F.conv2d(image, fb.ones(1, 1, 2, 2)).shape; // => [ 1, 1, 2, 2 ]
+F.convTranspose2d(image, fb.ones(1, 1, 2, 2), { stride: 2 }).shape; // => [ 1, 1, 6, 6 ]
+F.unfold(image, 2).shape; // => [ 1, 4, 4 ]`,
 };
 export const convolution = extern({
   doc: 'Cross-correlation of any of 1 to 3 spatial dimensions. input [n, c, ...], weight [o, c / groups, ...] (transposed: [c, o / groups, ...]).',

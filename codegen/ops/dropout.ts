@@ -1,9 +1,16 @@
 // Dropout: elements, whole feature maps, and the forms that keep mean and variance of self-normalising networks.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Dropout',
+  intro: `The identity unless training. Random numbers come from the default generator: one seed gives PyTorch's masks.`,
+  example: `F.dropout(fb.ones(2), 0.5, false); // => tensor([1., 1.])
+F.dropout(fb.ones(2), 1); // => tensor([0., 0.])`,
+};
 
 export const dropout = composite({
   doc: 'Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.\nSource: https://jmlr.org/papers/v15/srivastava14a.html',

@@ -1,9 +1,19 @@
 // Rows of a table by index, alone and summed in bags.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Embedding',
+  intro: `Rows of a table by index. Gradients are dense; indices that are out of range throw.`,
+  example: `const table = fb.tensor([[1, 2], [3, 4]]);
+F.embedding(fb.LongTensor([1, 0]), table); // => tensor([[3., 4.],
+//            [1., 2.]])
+F.oneHot(fb.LongTensor([1, 0])); // => tensor([[0, 1],
+//            [1, 0]])`,
+};
 
 export const embedding = extern({
   doc: 'Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none); scaleGradByFreq divides the gradient of a row by how often it is used.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html',

@@ -1,13 +1,22 @@
 // Pooling of one to three dimensions: kernels of any dimension (`...Nd`, one list entry per pooled dimension), and PyTorch's
 // functions on top of them. Inputs are [n, c, ...] or [c, ...]; a single number stands for all dimensions; stride defaults to the
 // kernel.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
-const page = (name: string): string =>
+export const page: Page = {
+  title: 'Pooling',
+  intro: `Windows over one to three dimensions of [n, c, ...] or [c, ...]. A single number stands for all dimensions; the stride defaults to the kernel.`,
+  example: `const x = fb.tensor([[1, 3, 2, 4]]);
+F.maxPool1d(x, 2); // => tensor([[3., 4.]])
+F.avgPool1d(x, 2); // => tensor([[2., 3.]])
+F.adaptiveAvgPool1d(x, 1); // => tensor([[2.5000]])`,
+};
+
+const source = (name: string): string =>
   `Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.${name}.html`;
 
 // ---- kernels ----
@@ -112,7 +121,7 @@ export const fractionalMaxPoolNd = extern({
 // ---- max ----
 
 export const maxPool1dWithIndices = composite({
-  doc: `Largest element of each window of length kernelSize, and its position.\n${page('max_pool1d')}`,
+  doc: `Largest element of each window of length kernelSize, and its position.\n${source('max_pool1d')}`,
   schema:
     'maxPool1dWithIndices(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): (out: Tensor, indices: Tensor)',
   body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) =>
@@ -121,7 +130,7 @@ export const maxPool1dWithIndices = composite({
   onnx: { symbolic: 'region' },
 });
 export const maxPool2dWithIndices = composite({
-  doc: `Largest element of each window and its flat index in the plane.\n${page('max_pool2d')}`,
+  doc: `Largest element of each window and its flat index in the plane.\n${source('max_pool2d')}`,
   schema:
     'maxPool2dWithIndices(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): (out: Tensor, indices: Tensor)',
   body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) =>
@@ -130,7 +139,7 @@ export const maxPool2dWithIndices = composite({
   onnx: { symbolic: 'region' },
 });
 export const maxPool3dWithIndices = composite({
-  doc: `Largest element of each window and its flat index in the volume.\n${page('max_pool3d')}`,
+  doc: `Largest element of each window and its flat index in the volume.\n${source('max_pool3d')}`,
   schema:
     'maxPool3dWithIndices(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): (out: Tensor, indices: Tensor)',
   body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) =>
@@ -139,7 +148,7 @@ export const maxPool3dWithIndices = composite({
   onnx: { symbolic: 'region' },
 });
 export const maxPool1d = composite({
-  doc: `Largest element of each window of length kernelSize.\n${page('max_pool1d')}`,
+  doc: `Largest element of each window of length kernelSize.\n${source('max_pool1d')}`,
   schema:
     'maxPool1d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): Tensor',
   body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) => {
@@ -150,7 +159,7 @@ export const maxPool1d = composite({
   onnx: { symbolic: 'maxPool1d' },
 });
 export const maxPool2d = composite({
-  doc: `Largest element of each window.\n${page('max_pool2d')}`,
+  doc: `Largest element of each window.\n${source('max_pool2d')}`,
   schema:
     'maxPool2d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): Tensor',
   body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) => {
@@ -161,7 +170,7 @@ export const maxPool2d = composite({
   onnx: { symbolic: 'maxPool2d' },
 });
 export const maxPool3d = composite({
-  doc: `Largest element of each window.\n${page('max_pool3d')}`,
+  doc: `Largest element of each window.\n${source('max_pool3d')}`,
   schema:
     'maxPool3d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): Tensor',
   body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) => {
@@ -172,7 +181,7 @@ export const maxPool3d = composite({
   onnx: { symbolic: 'maxPool3d' },
 });
 export const maxUnpool = composite({
-  doc: `Zeros with each element of self written where its index says: undoes max pooling over the dimensions of outputSize (all but the last two or more may be given, too).\n${page('max_unpool2d')}`,
+  doc: `Zeros with each element of self written where its index says: undoes max pooling over the dimensions of outputSize (all but the last two or more may be given, too).\n${source('max_unpool2d')}`,
   schema: 'maxUnpool(self: Tensor, indices: Tensor, outputSize: int[]): Tensor',
   body: (self: A, indices: A, outputSize: A) => h.maxUnpool(self, indices, outputSize),
   method: false,
@@ -183,7 +192,7 @@ export const maxUnpool = composite({
 // ---- average ----
 
 export const avgPool1d = composite({
-  doc: `Mean of each window of length kernelSize.\n${page('avg_pool1d')}`,
+  doc: `Mean of each window of length kernelSize.\n${source('avg_pool1d')}`,
   schema:
     'avgPool1d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], ceilMode: bool = false, countIncludePad: bool = true): Tensor',
   body: (self: A, kernelSize: A, stride: A, padding: A, ceilMode: A, countIncludePad: A) =>
@@ -193,7 +202,7 @@ export const avgPool1d = composite({
   onnx: { symbolic: 'region' },
 });
 export const avgPool2d = composite({
-  doc: `Mean of each window; divisorOverride: what sums are divided by instead of the window's size.\n${page('avg_pool2d')}`,
+  doc: `Mean of each window; divisorOverride: what sums are divided by instead of the window's size.\n${source('avg_pool2d')}`,
   schema:
     'avgPool2d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor',
   body: (self: A, kernelSize: A, stride: A, padding: A, ceilMode: A, countIncludePad: A, divisorOverride: A) =>
@@ -203,7 +212,7 @@ export const avgPool2d = composite({
   onnx: { symbolic: 'region' },
 });
 export const avgPool3d = composite({
-  doc: `Mean of each window; divisorOverride: what sums are divided by instead of the window's size.\n${page('avg_pool3d')}`,
+  doc: `Mean of each window; divisorOverride: what sums are divided by instead of the window's size.\n${source('avg_pool3d')}`,
   schema:
     'avgPool3d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor',
   body: (self: A, kernelSize: A, stride: A, padding: A, ceilMode: A, countIncludePad: A, divisorOverride: A) =>
@@ -213,7 +222,7 @@ export const avgPool3d = composite({
   onnx: { symbolic: 'region' },
 });
 export const lpPool1d = composite({
-  doc: `p-norm of each window: (sum x^p)^(1/p), p = normType.\n${page('lp_pool1d')}`,
+  doc: `p-norm of each window: (sum x^p)^(1/p), p = normType.\n${source('lp_pool1d')}`,
   schema:
     'lpPool1d(input: Tensor, normType: float, kernelSize: int[], stride: int[]? = null, ceilMode: bool = false): Tensor',
   body: (input: A, normType: A, kernelSize: A, stride: A, ceilMode: A) => {
@@ -225,7 +234,7 @@ export const lpPool1d = composite({
   onnx: { symbolic: 'region' },
 });
 export const lpPool2d = composite({
-  doc: `p-norm of each window: (sum x^p)^(1/p), p = normType.\n${page('lp_pool2d')}`,
+  doc: `p-norm of each window: (sum x^p)^(1/p), p = normType.\n${source('lp_pool2d')}`,
   schema:
     'lpPool2d(input: Tensor, normType: float, kernelSize: int[], stride: int[]? = null, ceilMode: bool = false): Tensor',
   body: (input: A, normType: A, kernelSize: A, stride: A, ceilMode: A) => {
@@ -240,7 +249,7 @@ export const lpPool2d = composite({
 // ---- adaptive ----
 
 export const adaptiveAvgPool1d = composite({
-  doc: `Means over windows chosen so that the output has length outputSize.\n${page('adaptive_avg_pool1d')}`,
+  doc: `Means over windows chosen so that the output has length outputSize.\n${source('adaptive_avg_pool1d')}`,
   schema: 'adaptiveAvgPool1d(self: Tensor, outputSize: int[]): Tensor',
   body: (self: A, outputSize: A) =>
     t.adaptiveAvgPoolNd(self, h.windowDims(outputSize, 1, 'adaptive_avg_pool1d', 'output_size')),
@@ -248,7 +257,7 @@ export const adaptiveAvgPool1d = composite({
   onnx: { symbolic: 'region' },
 });
 export const adaptiveAvgPool2d = composite({
-  doc: `Means over windows chosen so that the output is outputSize.\n${page('adaptive_avg_pool2d')}`,
+  doc: `Means over windows chosen so that the output is outputSize.\n${source('adaptive_avg_pool2d')}`,
   schema: 'adaptiveAvgPool2d(self: Tensor, outputSize: int[]): Tensor',
   body: (self: A, outputSize: A) =>
     t.adaptiveAvgPoolNd(self, h.windowDims(outputSize, 2, 'adaptive_avg_pool2d', 'output_size')),
@@ -256,7 +265,7 @@ export const adaptiveAvgPool2d = composite({
   onnx: { symbolic: 'region' },
 });
 export const adaptiveAvgPool3d = composite({
-  doc: `Means over windows chosen so that the output is outputSize.\n${page('adaptive_avg_pool3d')}`,
+  doc: `Means over windows chosen so that the output is outputSize.\n${source('adaptive_avg_pool3d')}`,
   schema: 'adaptiveAvgPool3d(self: Tensor, outputSize: int[]): Tensor',
   body: (self: A, outputSize: A) =>
     t.adaptiveAvgPoolNd(self, h.windowDims(outputSize, 3, 'adaptive_avg_pool3d', 'output_size')),
@@ -264,7 +273,7 @@ export const adaptiveAvgPool3d = composite({
   onnx: { symbolic: 'region' },
 });
 export const adaptiveMaxPool1d = composite({
-  doc: `Largest elements over windows chosen so that the output has length outputSize, and their positions.\n${page('adaptive_max_pool1d')}`,
+  doc: `Largest elements over windows chosen so that the output has length outputSize, and their positions.\n${source('adaptive_max_pool1d')}`,
   schema: 'adaptiveMaxPool1d(self: Tensor, outputSize: int[]): (out: Tensor, indices: Tensor)',
   body: (self: A, outputSize: A) =>
     t.adaptiveMaxPoolNd(self, h.windowDims(outputSize, 1, 'adaptive_max_pool1d', 'output_size')),
@@ -272,7 +281,7 @@ export const adaptiveMaxPool1d = composite({
   onnx: { symbolic: 'region' },
 });
 export const adaptiveMaxPool2d = composite({
-  doc: `Largest elements over windows chosen so that the output is outputSize, and their flat positions.\n${page('adaptive_max_pool2d')}`,
+  doc: `Largest elements over windows chosen so that the output is outputSize, and their flat positions.\n${source('adaptive_max_pool2d')}`,
   schema: 'adaptiveMaxPool2d(self: Tensor, outputSize: int[]): (out: Tensor, indices: Tensor)',
   body: (self: A, outputSize: A) =>
     t.adaptiveMaxPoolNd(self, h.windowDims(outputSize, 2, 'adaptive_max_pool2d', 'output_size')),
@@ -280,7 +289,7 @@ export const adaptiveMaxPool2d = composite({
   onnx: { symbolic: 'region' },
 });
 export const adaptiveMaxPool3d = composite({
-  doc: `Largest elements over windows chosen so that the output is outputSize, and their flat positions.\n${page('adaptive_max_pool3d')}`,
+  doc: `Largest elements over windows chosen so that the output is outputSize, and their flat positions.\n${source('adaptive_max_pool3d')}`,
   schema: 'adaptiveMaxPool3d(self: Tensor, outputSize: int[]): (out: Tensor, indices: Tensor)',
   body: (self: A, outputSize: A) =>
     t.adaptiveMaxPoolNd(self, h.windowDims(outputSize, 3, 'adaptive_max_pool3d', 'output_size')),

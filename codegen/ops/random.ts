@@ -1,14 +1,6 @@
 // Random numbers: PyTorch's mt19937 streams, so that one seed gives PyTorch's numbers.
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
-<<<<<<< HEAD
-import { extern } from '../model.js';
-=======
-import { composite, extern, type Page } from '../model.js';
-import { t } from '../tensor_lib.js';
-
-/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
-type A = any;
->>>>>>> main
+import { extern, type Page } from '../model.js';
 
 export const page: Page = {
   title: 'Random numbers',

@@ -1,9 +1,17 @@
 // Changing the size of images and sampling them: interpolation, grids, shuffles of pixels and channels.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Resizing and sampling images',
+  intro: `Interpolation works one dimension after the other by tables of weights; grids are sampled by gathers.`,
+  example: `const x = fb.tensor([[[1, 3]]]);
+F.interpolate(x, { scaleFactor: 2 }); // => tensor([[[1., 1., 3., 3.]]])
+F.interpolate(x, { size: 3, mode: 'linear', alignCorners: true }); // => tensor([[[1., 2., 3.]]])`,
+};
 
 export const resample = extern({
   doc: "[n, c, ...] at another size, one dimension after the other. mode: 'nearest', 'nearest-exact', 'linear' or 'cubic'; scales: the factors asked for (0: the sizes' ratio); antialias: wider windows when shrinking.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html",
