@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import * as fb from '../../src/index.js';
-import { nn, vision, type Tensor } from '../../src/index.js';
+import { type nn, vision, type Tensor } from '../../src/index.js';
 const M = vision.models;
 
 const count = (m: nn.Module): number => m.parameters().reduce((n, p) => n + p.numel(), 0);
