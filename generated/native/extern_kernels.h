@@ -28,25 +28,27 @@ const Tensor& fill_(const Tensor& self, Scalar value);
 Tensor full(IntSpan size, Scalar fillValue, std::optional<DType> dtype);
 Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<DType> dtype);
 Tensor toDtype(const Tensor& self, DType dtype);
+Tensor trilIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype);
+Tensor triuIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype);
 const Tensor& zero_(const Tensor& self);
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset);
-Tensor cat(TensorSpan tensors, int64_t dim);
 Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype);
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx);
 Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor index(const Tensor& self, TensorSpan indices);
-Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha);
 Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate);
 Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor maskedSelect(const Tensor& self, const Tensor& mask);
 Tensor nonzero(const Tensor& self);
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
+Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf);
 std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable);
 std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
 Tensor tril(const Tensor& self, int64_t diagonal);
 Tensor triu(const Tensor& self, int64_t diagonal);
+Tensor cat(TensorSpan tensors, int64_t dim);
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha);
 Tensor bmm(const Tensor& self, const Tensor& mat2);
 Tensor dot(const Tensor& self, const Tensor& tensor);
@@ -61,5 +63,7 @@ const Tensor& normal_(const Tensor& self, double mean, double std, Generator* ge
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator);
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator);
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator);
+Tensor flip(const Tensor& self, IntSpan dims);
+Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize);
 
 }  // namespace flambeau::cpu

@@ -227,7 +227,11 @@ Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Gen
       double sum = 0;
       for (int64_t i = 0; i < categories; ++i) {
         const double v = static_cast<double>(static_cast<Compute<T>>(a[r * categories + i]));
-        FB_CHECK(std::isfinite(v) && v >= 0, Value, "probability tensor contains either `inf`, `nan` or element < 0");
+        const bool drawn = replacement && numSamples > 1;  // two kernels, two texts
+        FB_CHECK(std::isfinite(v) && v >= 0, Value, "%s",
+                 !drawn  ? "probability tensor contains either `inf`, `nan` or element < 0"
+                 : v < 0 ? "invalid multinomial distribution (encountering probability entry < 0)"
+                         : "invalid multinomial distribution (encountering probability entry = infinity or NaN)");
         sum += v;
       }
       FB_CHECK(sum > 0, Value, "invalid multinomial distribution (sum of probabilities <= 0)");
