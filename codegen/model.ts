@@ -102,8 +102,19 @@ export interface ExternRecord extends OpBase {
   readonly backward?: Readonly<Record<string, TensorBody>>;
   /** Writes its first parameter (`uniform_`, `indexPut_`). */
   readonly mutates?: readonly string[];
+  /** The result's shape depends on the values of the operands (`nonzero`). */
+  readonly dataDependent?: boolean;
   /** Draws random numbers: recorded with the generator, never folded or merged. */
   readonly random?: boolean;
+}
+
+/** `export const page` of a file of codegen/ops: the head of the family's page in generated/docs. */
+export interface Page {
+  readonly title: string;
+  /** A few sentences: what the ops have in common, what holds for all of their shapes and dtypes. */
+  readonly intro: string;
+  /** Statements; `// => text` behind one says what it prints (white space aside). Run by test/codegen/docs.test.ts. */
+  readonly example: string;
 }
 
 export type Kind = 'pointwise' | 'reduction' | 'view' | 'composite' | 'extern';

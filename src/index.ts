@@ -34,6 +34,7 @@ export * as autograd from './autograd/index.js';
 export * as fft from './fft.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
+export * as func from './func/index.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
 export * as data from './data/index.js';

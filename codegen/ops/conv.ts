@@ -1,10 +1,18 @@
 // Convolution and pooling.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Convolution and pooling',
+  intro: `Over [N, C, ...spatial] (a missing N is allowed where PyTorch allows it). oneDNN does the work where it is installed, own kernels otherwise.`,
+  example: `const x = fb.arange(16).reshape(1, 1, 4, 4).float();
+F.maxPool2d(x, 2); // => tensor([[[[ 5.,  7.],
+//              [13., 15.]]]])
+F.conv2d(x, fb.ones(2, 1, 3, 3)).shape; // => [ 1, 2, 2, 2 ]`,
+};
 export const convolution = extern({
   doc: 'Cross-correlation of any of 1 to 3 spatial dimensions. input [n, c, ...], weight [o, c / groups, ...] (transposed: [c, o / groups, ...]).',
   schema:

@@ -1,10 +1,21 @@
 // Reading and writing by index, sorting. The writing ops are all one scatter kernel (native/cpu/scatter.cc).
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Indexing and gathering',
+  intro: `Index tensors are int64 (int32 where PyTorch takes it) and are checked against the size they index. Where an index occurs twice, adding forms add all values; writing forms keep one of them.`,
+  example: `const x = fb.tensor([[1, 2, 3], [4, 5, 6]]);
+x.gather(1, fb.LongTensor([[2], [0]])); // => tensor([[3.],
+//            [4.]])
+x.indexSelect(1, fb.LongTensor([0, 2])); // => tensor([[1., 3.],
+//            [4., 6.]])
+x.maskedSelect(x.gt(3)); // => tensor([4., 5., 6.])
+x.gather(1, fb.LongTensor([[3]])); // => throws index 3 is out of bounds for dimension 1 with size 3`,
+};
 export const gather = extern({
   doc: 'out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.',
   schema: 'gather(self: Tensor, dim: int, index: Tensor): Tensor',
@@ -189,12 +200,14 @@ export const embeddingBackward = extern({
 export const maskedSelect = extern({
   doc: 'Elements where mask is true, as a 1-d tensor.',
   schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',
+  dataDependent: true,
   backward: { self: (grad: A, self: A, mask: A) => h.maskedSelectBackward(grad, self.shape, mask) },
   onnx: { none: 'data-dependent shape' },
 });
 export const nonzero = extern({
   doc: 'Indices of elements that are not zero, [count, ndim], int64. JavaScript: with { asTuple: true } one 1-d tensor per dimension.',
   schema: 'nonzero(self: Tensor): Tensor',
+  dataDependent: true,
   nondifferentiable: 'integer result',
   method: false,
   function: false,

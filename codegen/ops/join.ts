@@ -1,9 +1,20 @@
 // Joining tensors and taking them apart.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Joining and splitting',
+  intro: `Joining promotes dtypes. Splitting gives views: nothing is copied, and writes show in the whole.`,
+  example: `const x = fb.tensor([[1, 2, 3], [4, 5, 6]]);
+x.split([1, 2], 1).map((p) => p.shape); // => [ [ 2, 1 ], [ 2, 2 ] ]
+fb.cat([x, x], 1).shape; // => [ 2, 6 ]
+fb.meshgrid(fb.tensor([1, 2]), fb.tensor([3, 4]), { indexing: 'xy' })[0]; // => tensor([[1., 2.],
+//            [1., 2.]])
+fb.hstack([x, fb.ones(3, 1)]); // => throws Sizes of tensors must match except in dimension 1. Expected size 2 but got size 3 for tensor number 1 in the list.`,
+};
 
 export const cat = extern({
   doc: 'Tensors joined along a dimension; dtypes are promoted.',

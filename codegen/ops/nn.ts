@@ -1,10 +1,17 @@
 // Normalisations and softmax: composites with derivatives of their own.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Normalisation and softmax',
+  intro: `Compositions of reductions and arithmetic with one backward formula where it pays. 16-bit floats are normalised in float32.`,
+  example: `const x = fb.tensor([[1, 2, 3]]);
+x.softmax(1); // => tensor([[0.0900, 0.2447, 0.6652]])
+F.layerNorm(x, [3]); // => tensor([[-1.2247,  0.0000,  1.2247]])`,
+};
 export const softmax = composite({
   doc: 'exp(x) / sum(exp(x)) along a dimension, without overflow.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html',
   schema: 'softmax(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',

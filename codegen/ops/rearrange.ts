@@ -1,9 +1,23 @@
 // The same elements in other places: flips, rolls, repetitions, diagonals, and views written into a copy.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Rearranging',
+  intro: `Copies with the elements in other places; the views are in [views](views.md).`,
+  example: `const x = fb.tensor([[1, 2, 3], [4, 5, 6]]);
+x.flip(1); // => tensor([[3., 2., 1.],
+//            [6., 5., 4.]])
+x.roll(1, 1); // => tensor([[3., 1., 2.],
+//            [6., 4., 5.]])
+fb.repeatInterleave(fb.tensor([1, 2]), fb.LongTensor([1, 3])); // => tensor([1., 2., 2., 2.])
+fb.diag(fb.tensor([1, 2])); // => tensor([[1., 0.],
+//            [0., 2.]])
+x.flip(2); // => throws Dimension out of range (expected to be in range of [-2, 1], but got 2)`,
+};
 
 export const flip = extern({
   doc: 'The order of the elements reversed along dimensions. A copy: strides are never negative.',
@@ -95,6 +109,7 @@ export const repeatInterleaveTensor = composite({
 export const repeatInterleaveIndices = extern({
   doc: 'The index i, repeats[i] times, for each i. repeats: [n], int32 or int64.',
   schema: 'repeatInterleaveIndices(repeats: Tensor, outputSize: int? = null): Tensor',
+  dataDependent: true,
   nondifferentiable: 'integer result',
   method: false,
   function: false,

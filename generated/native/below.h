@@ -168,9 +168,14 @@ const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, const T
 const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scalar weightDecay, Scalar sign);
 Tensor bernoulli(const Tensor& self, Generator* generator);
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator);
+Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator);
+const Tensor& cauchy_(const Tensor& self, double median, double sigma, Generator* generator);
 const Tensor& exponential_(const Tensor& self, double lambd, Generator* generator);
+const Tensor& geometric_(const Tensor& self, double p, Generator* generator);
+const Tensor& logNormal_(const Tensor& self, double mean, double std, Generator* generator);
 Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Generator* generator);
 const Tensor& normal_(const Tensor& self, double mean, double std, Generator* generator);
+Tensor poisson(const Tensor& self, Generator* generator);
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator);
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator);
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator);

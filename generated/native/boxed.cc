@@ -261,10 +261,15 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("sgdUpdate", [](const BoxedArgs& a) -> TensorList { return {ops::sgdUpdate(a.tensor(0), a.tensor(1), a.scalar("lr"), a.scalar("weightDecay"), a.scalar("sign"))}; });
     t->emplace("bernoulli", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulli(a.tensor(0), nullptr)}; });
     t->emplace("bernoulli_", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulli_(a.tensor(0), a.find("p") ? a.floating("p") : 0.5, nullptr)}; });
+    t->emplace("binomial", [](const BoxedArgs& a) -> TensorList { return {ops::binomial(a.tensor(0), a.tensor(1), nullptr)}; });
+    t->emplace("cauchy_", [](const BoxedArgs& a) -> TensorList { return {ops::cauchy_(a.tensor(0), a.find("median") ? a.floating("median") : 0.0, a.find("sigma") ? a.floating("sigma") : 1.0, nullptr)}; });
     t->emplace("dropout", [](const BoxedArgs& a) -> TensorList { return {ops::dropout(a.tensor(0), a.find("p") ? a.floating("p") : 0.5, a.find("training") ? a.boolean("training") : true)}; });
     t->emplace("exponential_", [](const BoxedArgs& a) -> TensorList { return {ops::exponential_(a.tensor(0), a.find("lambd") ? a.floating("lambd") : 1.0, nullptr)}; });
+    t->emplace("geometric_", [](const BoxedArgs& a) -> TensorList { return {ops::geometric_(a.tensor(0), a.floating("p"), nullptr)}; });
+    t->emplace("logNormal_", [](const BoxedArgs& a) -> TensorList { return {ops::logNormal_(a.tensor(0), a.find("mean") ? a.floating("mean") : 1.0, a.find("std") ? a.floating("std") : 2.0, nullptr)}; });
     t->emplace("multinomial", [](const BoxedArgs& a) -> TensorList { return {ops::multinomial(a.tensor(0), a.integer("numSamples"), a.find("replacement") ? a.boolean("replacement") : false, nullptr)}; });
     t->emplace("normal_", [](const BoxedArgs& a) -> TensorList { return {ops::normal_(a.tensor(0), a.find("mean") ? a.floating("mean") : 0.0, a.find("std") ? a.floating("std") : 1.0, nullptr)}; });
+    t->emplace("poisson", [](const BoxedArgs& a) -> TensorList { return {ops::poisson(a.tensor(0), nullptr)}; });
     t->emplace("randint_", [](const BoxedArgs& a) -> TensorList { return {ops::randint_(a.tensor(0), a.integer("low"), a.integer("high"), nullptr)}; });
     t->emplace("randperm", [](const BoxedArgs& a) -> TensorList { return {ops::randperm(a.integer("n"), a.find("dtype") ? std::optional<DType>(a.dtype("dtype")) : std::nullopt, nullptr)}; });
     t->emplace("uniform_", [](const BoxedArgs& a) -> TensorList { return {ops::uniform_(a.tensor(0), a.find("from") ? a.floating("from") : 0.0, a.find("to") ? a.floating("to") : 1.0, nullptr)}; });

@@ -301,6 +301,15 @@ export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBa
 }
 
 /**
+ * The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+ *
+ * `binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function binomial(count: TensorBase, prob: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.binomial(handleOf(count), handleOf(prob), generatorOf((options?.generator ?? null))));
+}
+
+/**
  * Bitwise AND of integers, logical AND of bool. Throws for floats.
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
@@ -1540,6 +1549,15 @@ export function ger(self: TensorBase, vec2: TensorBase): Tensor {
  */
 export function permute(self: TensorBase, dims: number | readonly number[]): Tensor {
   return wrap(native.ops.permute(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * A Poisson number for each rate in self. Gradients are zero.
+ *
+ * `poisson(self: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function poisson(self: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.poisson(handleOf(self), generatorOf((options?.generator ?? null))));
 }
 
 /**

@@ -479,6 +479,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Fills self with numbers of the Cauchy distribution.
+   *
+   * `cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator? = null): self`
+   */
+  cauchy_(median?: number | { median?: number; sigma?: number; generator?: GeneratorArg | null }, sigma?: number | { median?: number; sigma?: number; generator?: GeneratorArg | null }, options?: { median?: number; sigma?: number; generator?: GeneratorArg | null }): this {
+    const o = optionsAmong(median, sigma, options) as { median?: number; sigma?: number; generator?: GeneratorArg | null } | undefined;
+    native.ops.cauchy_(this._h, ((median === undefined || (median as unknown) === o ? o?.median : (median as number)) ?? 0), ((sigma === undefined || (sigma as unknown) === o ? o?.sigma : (sigma as number)) ?? 1), generatorOf((o?.generator ?? null)));
+    return this;
+  }
+
+  /**
    * Smallest integer not below each element.
    *
    * `ceil(self: Tensor): Tensor`
@@ -1104,6 +1115,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Fills self with the number of the first success in trials of probability p, 0 < p < 1.
+   *
+   * `geometric_(self: Tensor, p: float, *, generator: Generator? = null): self`
+   */
+  geometric_(p: number, options?: { generator?: GeneratorArg | null }): this {
+    native.ops.geometric_(this._h, p, generatorOf((options?.generator ?? null)));
+    return this;
+  }
+
+  /**
    * Whether self is greater than other, element by element. Gives bool.
    *
    * `gt(self: Tensor, other: Operand): Tensor`
@@ -1393,6 +1414,17 @@ export abstract class TensorMethods extends TensorBase {
    */
   log2_(): this {
     native.ops.log2_(this._h);
+    return this;
+  }
+
+  /**
+   * Fills self with numbers whose logarithm is normal with the given mean and deviation.
+   *
+   * `logNormal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator? = null): self`
+   */
+  logNormal_(mean?: number | { mean?: number; std?: number; generator?: GeneratorArg | null }, std?: number | { mean?: number; std?: number; generator?: GeneratorArg | null }, options?: { mean?: number; std?: number; generator?: GeneratorArg | null }): this {
+    const o = optionsAmong(mean, std, options) as { mean?: number; std?: number; generator?: GeneratorArg | null } | undefined;
+    native.ops.logNormal_(this._h, ((mean === undefined || (mean as unknown) === o ? o?.mean : (mean as number)) ?? 1), ((std === undefined || (std as unknown) === o ? o?.std : (std as number)) ?? 2), generatorOf((o?.generator ?? null)));
     return this;
   }
 

@@ -219,10 +219,15 @@ export interface NativeOps {
   sgdUpdate(param: H, grad: H, lr: NumberArg, weightDecay: NumberArg, sign: NumberArg): void;
   bernoulli(self: H, generator?: H | null): H;
   bernoulli_(self: H, p: number, generator?: H | null): void;
+  binomial(count: H, prob: H, generator?: H | null): H;
+  cauchy_(self: H, median: number, sigma: number, generator?: H | null): void;
   dropout(input: H, p: number, training: boolean): H;
   exponential_(self: H, lambd: number, generator?: H | null): void;
+  geometric_(self: H, p: number, generator?: H | null): void;
+  logNormal_(self: H, mean: number, std: number, generator?: H | null): void;
   multinomial(self: H, numSamples: number, replacement: boolean, generator?: H | null): H;
   normal_(self: H, mean: number, std: number, generator?: H | null): void;
+  poisson(self: H, generator?: H | null): H;
   randint_(self: H, low: number, high: number, generator?: H | null): void;
   randperm(n: number, dtype?: number | null, generator?: H | null): H;
   uniform_(self: H, from: number, to: number, generator?: H | null): void;

@@ -397,14 +397,24 @@ FB_API const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar l
 FB_API Tensor bernoulli(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
+/// The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+FB_API Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator = nullptr);
+/// Fills self with numbers of the Cauchy distribution.
+FB_API const Tensor& cauchy_(const Tensor& self, double median = 0.0, double sigma = 1.0, Generator* generator = nullptr);
 /// Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.
 FB_API Tensor dropout(const Tensor& input, double p = 0.5, bool training = true);
 /// Fills self with exponential numbers of rate lambd.
 FB_API const Tensor& exponential_(const Tensor& self, double lambd = 1.0, Generator* generator = nullptr);
+/// Fills self with the number of the first success in trials of probability p, 0 < p < 1.
+FB_API const Tensor& geometric_(const Tensor& self, double p, Generator* generator = nullptr);
+/// Fills self with numbers whose logarithm is normal with the given mean and deviation.
+FB_API const Tensor& logNormal_(const Tensor& self, double mean = 1.0, double std = 2.0, Generator* generator = nullptr);
 /// Indices drawn with the weights of each row of self. self: [n] or [rows, n].
 FB_API Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement = false, Generator* generator = nullptr);
 /// Fills self with normal numbers.
 FB_API const Tensor& normal_(const Tensor& self, double mean = 0.0, double std = 1.0, Generator* generator = nullptr);
+/// A Poisson number for each rate in self. Gradients are zero.
+FB_API Tensor poisson(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with integers of [low, high).
 FB_API const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator = nullptr);
 /// The integers 0 to n - 1 in random order.
