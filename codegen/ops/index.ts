@@ -179,24 +179,6 @@ export const indexPut = extern({
   inplace: true,
   onnx: { none: 'needs ScatterND: a later issue' },
 });
-export const embedding = extern({
-  doc: 'Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none).',
-  schema: 'embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1): Tensor',
-  backward: {
-    weight: (grad: A, weight: A, indices: A, paddingIdx: A) =>
-      t.embeddingBackward(grad, indices, weight.shape[0], paddingIdx),
-  },
-  method: false,
-  onnx: { symbolic: 'embedding' },
-});
-export const embeddingBackward = extern({
-  doc: 'Gradient of `embedding`: rows summed by index.',
-  schema: 'embeddingBackward(gradOutput: Tensor, indices: Tensor, numWeights: int, paddingIdx: int): Tensor',
-  backward: { gradOutput: (grad: A, indices: A) => t.embedding(grad, indices) },
-  method: false,
-  function: false,
-  onnx: { none: 'derivative kernel' },
-});
 export const maskedSelect = extern({
   doc: 'Elements where mask is true, as a 1-d tensor.',
   schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',

@@ -1,6 +1,6 @@
 // Random numbers: PyTorch's mt19937 streams, so that one seed gives PyTorch's numbers.
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
-import { composite, extern, type Page } from '../model.js';
+import { extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -124,17 +124,4 @@ export const multinomial = extern({
   random: true,
   nondifferentiable: 'random',
   onnx: { none: 'random' },
-});
-export const dropout = composite({
-  doc: 'Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.\nSource: https://jmlr.org/papers/v15/srivastava14a.html',
-  schema: 'dropout(input: Tensor, p: float = 0.5, training: bool = true): Tensor',
-  body: (input: A, p: A, training: A) => {
-    if (p < 0 || p > 1) throw new Error(`dropout probability has to be between 0 and 1, but got ${p}`);
-    if (!training || p === 0 || input.numel === 0) return input;
-    if (p === 1) return t.mul(input, t.zerosLike(input));
-    const noise = t.bernoulli_(t.emptyLike(input), 1 - p);
-    return t.mul(input, t.div_(noise, 1 - p));
-  },
-  method: false,
-  onnx: { symbolic: 'dropout' },
 });

@@ -38,13 +38,6 @@ napi_value cauchy_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
-napi_value dropout(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "input", "p", "training" };
-    Args args(env, info, "dropout", 3, names);
-    return wrap(env, ops::dropout(args.tensor(0), args.floating(1), args.boolean(2)));
-  });
-}
 napi_value exponential_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "lambd", "generator" };
@@ -122,7 +115,6 @@ void registerOps_random(napi_env env, napi_value target) {
   defineFunction(env, target, "bernoulli_", bernoulli_);
   defineFunction(env, target, "binomial", binomial);
   defineFunction(env, target, "cauchy_", cauchy_);
-  defineFunction(env, target, "dropout", dropout);
   defineFunction(env, target, "exponential_", exponential_);
   defineFunction(env, target, "geometric_", geometric_);
   defineFunction(env, target, "logNormal_", logNormal_);
