@@ -461,6 +461,8 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
       },
     },
     `${op.name}: body`,
+    undefined,
+    sig.returns === 'tuple',
   );
   const inner = lowering.lower(op.body(['body'])!, '    ');
   lines.push(`  trace::Region region("${op.name}");`);

@@ -74,6 +74,8 @@ export class TensorLowering {
     private readonly names: Names,
     private readonly where: string,
     private readonly renderReturn: (code: string) => string = (c) => `return ${c};`,
+    /** The function gives several results: a returned array is a tuple, not a list. */
+    private readonly returnsTuple = false,
   ) {}
 
   /** Lowers a whole function to C++ statements. */
@@ -160,6 +162,11 @@ export class TensorLowering {
   }
 
   private returned(e: Expression): string {
+    if (this.returnsTuple && Node.isArrayLiteralExpression(e))
+      return `{${e
+        .getElements()
+        .map((x) => this.returned(x as Expression))
+        .join(', ')}}`;
     const v = this.expr(e);
     return v.type === 'null' ? 'Tensor()' : v.code;
   }
