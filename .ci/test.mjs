@@ -128,6 +128,7 @@ const STEPS = {
   native,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
+  modules: () => conformance('modules'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);
