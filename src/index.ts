@@ -11,6 +11,7 @@ export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
 export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
+export * from './tensor/products.js';
 export {
   setPrintOptions,
   setPrintOptions as setPrintoptions,

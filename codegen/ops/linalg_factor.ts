@@ -104,10 +104,8 @@ export const luBackward = composite({
     const U1 = t.narrow(U, -1, 0, k);
     let lower = t.matmul(h.mT(L1), t.narrow(gradL, -2, 0, k));
     let upper = t.matmul(t.narrow(gradU, -1, 0, k), h.mT(U1));
-    if (n > k)
-      lower = t.sub(lower, t.matmul(t.narrow(gradU, -1, k, n - k), h.mT(t.narrow(U, -1, k, n - k))));
-    if (m > k)
-      upper = t.sub(upper, t.matmul(h.mT(t.narrow(L, -2, k, m - k)), t.narrow(gradL, -2, k, m - k)));
+    if (n > k) lower = t.sub(lower, t.matmul(t.narrow(gradU, -1, k, n - k), h.mT(t.narrow(U, -1, k, n - k))));
+    if (m > k) upper = t.sub(upper, t.matmul(h.mT(t.narrow(L, -2, k, m - k)), t.narrow(gradL, -2, k, m - k)));
     const inner = t.add(t.tril(lower, -1), t.triu(upper));
     const right = t.linalgSolveTriangular(h.mT(U1), inner, { upper: false, left: false });
     const core = t.linalgSolveTriangular(h.mT(L1), right, { upper: true, unitriangular: true });

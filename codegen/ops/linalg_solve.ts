@@ -1,5 +1,6 @@
 // Linear systems, inverses, determinants, least squares, the matrix exponential.
 import { composite, extern } from '../model.js';
+import { ShapeError } from '../../src/tensor/errors.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -31,11 +32,7 @@ export const linalgSolveEx = composite({
         'linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. In this case linalg.solve is equivalent to B / A.squeeze(-1)',
       );
     const both = h.systemList(A, vector ? t.unsqueeze(B, -1) : B, left, 'linalg.solve');
-    const [X, info] = t.solveSystems(
-      left ? both[0] : h.mT(both[0]),
-      left ? both[1] : h.mT(both[1]),
-      checkErrors,
-    );
+    const [X, info] = t.solveSystems(left ? both[0] : h.mT(both[0]), left ? both[1] : h.mT(both[1]), checkErrors);
     if (vector) return [t.squeeze(X, [-1]), info];
     return [left ? X : h.mT(X), info];
   },
@@ -73,7 +70,7 @@ export const solveTriangular = extern({
 export const linalgSolveTriangular = composite({
   doc: `Solution of A X = B (X A = B with left: false) for triangular A; with unitriangular its diagonal counts as ones.${source('solve_triangular')}`,
   schema:
-    'linalgSolveTriangular(self: Tensor, B: Tensor, *, upper: bool, left: bool = true, unitriangular: bool = false): Tensor',
+    'linalgSolveTriangular(self: Tensor, B: Tensor, upper: bool, *, left: bool = true, unitriangular: bool = false): Tensor',
   body: (self: A, B: A, upper: A, left: A, unitriangular: A) => {
     const both = h.systemList(self, B, left, 'linalg.solve_triangular');
     return t.solveTriangular(both[0], both[1], upper, left, unitriangular);
@@ -84,8 +81,7 @@ export const linalgSolveTriangular = composite({
 });
 export const linalgLuSolve = composite({
   doc: `Solution of A X = B, X A = B (left: false) or with A^T (adjoint) from what linalg.luFactor returns.${source('lu_solve')}`,
-  schema:
-    'linalgLuSolve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = true, adjoint: bool = false): Tensor',
+  schema: 'linalgLuSolve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = true, adjoint: bool = false): Tensor',
   body: (LU: A, pivots: A, B: A, left: A, adjoint: A) => {
     const both = h.systemList(LU, B, left, 'linalg.lu_solve');
     const P = h.expandedLike2(t.luPermutation(pivots, LU.shape[-1], LU.dtype), both[0]);
@@ -172,8 +168,7 @@ export const lstsqSystems = extern({
   backward: {
     A: (gradSolution: A, A: A, B: A) =>
       gradSolution === null ? null : t.pinvBackward(t.matmul(gradSolution, h.mT(B)), t.linalgPinv(A), A),
-    B: (gradSolution: A, A: A) =>
-      gradSolution === null ? null : t.matmul(h.mT(t.linalgPinv(A)), gradSolution),
+    B: (gradSolution: A, A: A) => (gradSolution === null ? null : t.matmul(h.mT(t.linalgPinv(A)), gradSolution)),
   },
   method: false,
   function: false,

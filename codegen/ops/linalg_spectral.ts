@@ -32,8 +32,7 @@ export const linalgSvd = extern({
 });
 export const svdBackward = composite({
   doc: 'Gradient of the reduced A = U diag(S) Vh from those of U, S and Vh; null stands for zero.',
-  schema:
-    'svdBackward(gradU: Tensor?, gradS: Tensor?, gradVh: Tensor?, U: Tensor, S: Tensor, Vh: Tensor): Tensor',
+  schema: 'svdBackward(gradU: Tensor?, gradS: Tensor?, gradVh: Tensor?, U: Tensor, S: Tensor, Vh: Tensor): Tensor',
   body: (gradU: A, gradS: A, gradVh: A, U: A, S: A, Vh: A) => {
     if (gradU === null && gradVh === null) return t.matmul(t.mul(U, t.unsqueeze(gradS, -2)), Vh);
     const k = S.shape[-1];
@@ -111,8 +110,7 @@ export const linalgEigvalsh = extern({
 });
 export const linalgPinv = composite({
   doc: `Pseudo-inverse; singular values up to max(atol, rtol * largest) count as zero. JavaScript: linalg.pinv takes numbers too.${source('pinv')}`,
-  schema:
-    'linalgPinv(A: Tensor, *, atol: Tensor? = null, rtol: Tensor? = null, hermitian: bool = false): Tensor',
+  schema: 'linalgPinv(A: Tensor, *, atol: Tensor? = null, rtol: Tensor? = null, hermitian: bool = false): Tensor',
   body: (A: A, atol: A, rtol: A, hermitian: A) => {
     if (hermitian) {
       const [L, V] = t.linalgEigh(A);
@@ -146,8 +144,7 @@ export const pinvBackward = composite({
 });
 export const linalgMatrixRank = composite({
   doc: `Number of singular values above max(atol, rtol * largest), int64. JavaScript: linalg.matrixRank takes numbers too.${source('matrix_rank')}`,
-  schema:
-    'linalgMatrixRank(A: Tensor, *, atol: Tensor? = null, rtol: Tensor? = null, hermitian: bool = false): Tensor',
+  schema: 'linalgMatrixRank(A: Tensor, *, atol: Tensor? = null, rtol: Tensor? = null, hermitian: bool = false): Tensor',
   body: (A: A, atol: A, rtol: A, hermitian: A) => {
     const S = hermitian ? t.abs(t.linalgEigvalsh(A)) : t.linalgSvdvals(A);
     return t.sum(t.gt(S, h.rankTolerance(S, A, atol, rtol)), [-1]);

@@ -262,10 +262,10 @@ export function solveEx(A: TensorBase, B: TensorBase, options?: { left?: boolean
  * Solution of A X = B (X A = B with left: false) for triangular A; with unitriangular its diagonal counts as ones.
  * Source: https://pytorch.org/docs/stable/generated/torch.linalg.solve_triangular.html
  *
- * `linalgSolveTriangular(self: Tensor, B: Tensor, *, upper: bool, left: bool = true, unitriangular: bool = false): Tensor`
+ * `linalgSolveTriangular(self: Tensor, B: Tensor, upper: bool, *, left: bool = true, unitriangular: bool = false): Tensor`
  */
-export function solveTriangular(self: TensorBase, B: TensorBase, options?: { upper?: boolean; left?: boolean; unitriangular?: boolean }): Tensor {
-  return wrap(native.ops.linalgSolveTriangular(handleOf(self), handleOf(B), (options?.upper ?? undefined), (options?.left ?? true), (options?.unitriangular ?? false)));
+export function solveTriangular(self: TensorBase, B: TensorBase, upper: boolean, options?: { left?: boolean; unitriangular?: boolean }): Tensor {
+  return wrap(native.ops.linalgSolveTriangular(handleOf(self), handleOf(B), upper, (options?.left ?? true), (options?.unitriangular ?? false)));
 }
 
 /**

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "core/promotion.h"
 #include "flambeau/autograd.h"
 #include "flambeau/ops.h"
 #include "flambeau/tensor.h"
