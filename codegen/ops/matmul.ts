@@ -38,6 +38,7 @@ export const addmm = extern({
     mat1: (grad: A, mat2: A, alpha: A) => t.mul(t.mm(grad, t.t(mat2)), alpha),
     mat2: (grad: A, mat1: A, alpha: A) => t.mul(t.mm(t.t(mat1), grad), alpha),
   },
+  inplace: true,
   onnx: { symbolic: 'addmm' },
 });
 export const dot = extern({

@@ -79,7 +79,25 @@ Tensor linalgVander(const Tensor& x, std::optional<int64_t> N) {
   return linalg::vander(x, N);
 }
 Tensor linalgVectorNorm(const Tensor& x, double ord, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype) {
-  return linalg::vectorNorm(x, ord, dim, keepdim, dtype);
+  if (!(autograd::anyRequiresGrad(x))) {
+    Tensor out = linalg::vectorNorm(x, ord, dim, keepdim, dtype);
+    return out;
+  }
+  auto node = makeRef<LinalgVectorNormBackward0>();
+  node->edges.push_back(support::edgeOf(x));
+  node->xMeta_ = support::TensorMeta(x);
+  if (autograd::needsGrad(x)) node->x_ = autograd::SavedTensor(x, false);
+  node->ord_ = ord;
+  if (dim) node->dim_ = Dims(*dim);
+  node->keepdim_ = keepdim;
+  Tensor out;
+  {
+    autograd::GradGuard off(false);
+    out = linalg::vectorNorm(x, ord, dim, keepdim, dtype);
+  }
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 }  // namespace ops
 }  // namespace flambeau

@@ -232,7 +232,7 @@ struct LstsqSystemsBackward0 final : autograd::Node {
     if (edges[1].node) {
       const Tensor A = A_.unpack(Ref<autograd::Node>(this), "A");
     auto formula = [&]() -> Tensor {
-      return (!grads[0].defined() ? Tensor() : Tensor(ops::matmul(support::mT(ops::linalgPinv(A, Tensor(), Tensor(), false)), grads[0])));
+      return ((!grads[0].defined() ? Tensor() : Tensor(ops::matmul(support::mT(ops::linalgPinv(A, Tensor(), Tensor(), false)), grads[0]))));
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, BMeta_);

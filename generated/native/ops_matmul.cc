@@ -373,6 +373,10 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar 
   node->saveOutputs(out);
   return out;
 }
+const Tensor& addmm_(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha) {
+  autograd::checkInplace(self, "addmm_");
+  return copy_(self, addmm(self, mat1, mat2, beta, alpha));
+}
 Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta, Scalar alpha) {
   trace::Region region("addmv");
   if (trace::active()) {

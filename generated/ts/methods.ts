@@ -172,6 +172,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * In place: beta * self + alpha * mat1 @ mat2; self is broadcast.
+   *
+   * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmm_(mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmm_(this._h, handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
    *
    * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`

@@ -222,6 +222,7 @@ export interface NativeOps {
   addbmm(self: H, batch1: H, batch2: H, beta: NumberArg, alpha: NumberArg): H;
   addbmm_(self: H, batch1: H, batch2: H, beta: NumberArg, alpha: NumberArg): void;
   addmm(self: H, mat1: H, mat2: H, beta: NumberArg, alpha: NumberArg): H;
+  addmm_(self: H, mat1: H, mat2: H, beta: NumberArg, alpha: NumberArg): void;
   addmv(self: H, mat: H, vec: H, beta: NumberArg, alpha: NumberArg): H;
   addmv_(self: H, mat: H, vec: H, beta: NumberArg, alpha: NumberArg): void;
   addr(self: H, vec1: H, vec2: H, beta: NumberArg, alpha: NumberArg): H;

@@ -2,8 +2,7 @@
 import { native } from '../native.js';
 import { handleOf, handlesOf, namedResults } from './args.js';
 import { ValueError } from './errors.js';
-import { wrap, type TensorBase } from './handle.js';
-import type { Tensor } from './tensor.js';
+import { wrap, type Tensor, type TensorBase } from './handle.js';
 
 /**
  * Sum of products by an equation of index letters: `einsum('bij,bjk->bik', x, y)`. Letters that the result lacks are summed,

@@ -30,6 +30,14 @@ napi_value addmm(napi_env env, napi_callback_info info) {
     return wrap(env, ops::addmm(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4)));
   });
 }
+napi_value addmm_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mat1", "mat2", "beta", "alpha" };
+    Args args(env, info, "addmm_", 5, names);
+    ops::addmm_(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4));
+    return nullptr;
+  });
+}
 napi_value addmv(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "mat", "vec", "beta", "alpha" };
@@ -222,6 +230,7 @@ void registerOps_matmul(napi_env env, napi_value target) {
   defineFunction(env, target, "addbmm", addbmm);
   defineFunction(env, target, "addbmm_", addbmm_);
   defineFunction(env, target, "addmm", addmm);
+  defineFunction(env, target, "addmm_", addmm_);
   defineFunction(env, target, "addmv", addmv);
   defineFunction(env, target, "addmv_", addmv_);
   defineFunction(env, target, "addr", addr);

@@ -409,6 +409,7 @@ FB_API Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& bat
 FB_API const Tensor& addbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 /// beta * self + alpha * mat1 @ mat2; self is broadcast.
 FB_API Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addmm_(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 /// beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
 FB_API Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 FB_API const Tensor& addmv_(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
