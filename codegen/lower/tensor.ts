@@ -57,6 +57,8 @@ const typeOf = (p: ParamType): Type => {
       return 'string';
     case 'int[]':
       return 'ints';
+    case 'float[]':
+      return 'other';
     case 'dtype':
       return 'dtype';
     default:
@@ -75,7 +77,7 @@ export class TensorLowering {
     private readonly where: string,
     private readonly renderReturn: (code: string) => string = (c) => `return ${c};`,
     /** The function gives several results: a returned array is a tuple, not a list. */
-    private readonly returnsTuple = false,
+    private readonly tuple = false,
   ) {}
 
   /** Lowers a whole function to C++ statements. */
@@ -162,7 +164,8 @@ export class TensorLowering {
   }
 
   private returned(e: Expression): string {
-    if (this.returnsTuple && Node.isArrayLiteralExpression(e))
+    // Several results: the C++ function returns a tuple.
+    if (this.tuple && Node.isArrayLiteralExpression(e))
       return `{${e
         .getElements()
         .map((x) => this.returned(x as Expression))

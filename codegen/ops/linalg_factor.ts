@@ -1,9 +1,20 @@
 // Factorisations: Cholesky, LU, LDL, QR. Kernels call LAPACK (native/linalg); the derivatives are formulas over other ops.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Factorisations',
+  intro: `LAPACK works on float32 and float64 matrices in the last two dimensions; the dimensions before them are a batch, spread over the threads. Results are named. A \`…Ex\` form does not throw: its \`info\` is 0, or says where LAPACK stopped.`,
+  example: `const A = fb.tensor([[4, 2], [2, 5]]);
+fb.linalg.cholesky(A); // => tensor([[2., 0.],
+//            [1., 2.]])
+const { P, L, U } = fb.linalg.lu(A);
+P.matmul(L).matmul(U).allclose(A); // => true
+fb.linalg.cholesky(A.neg()); // => throws linalg.cholesky: The factorization could not be completed because the input is not positive-definite (the leading minor of order 1 is not positive-definite).`,
+};
 
 const none = { none: 'ONNX has no factorisations' } as const;
 const source = (name: string): string =>

@@ -1,9 +1,18 @@
 // Norms of vectors and matrices. linalg.norm and linalg.matrixNorm, which take names and numbers, are in src/linalg.ts.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Norms',
+  intro: `Floating dtypes; float16 and bfloat16 are computed in float32. \`linalg.norm\` and \`linalg.matrixNorm\` take the order as a number or as 'fro' or 'nuc'.`,
+  example: `fb.linalg.vectorNorm(fb.tensor([3, 4]), 2).item(); // => 5
+fb.linalg.matrixNorm(fb.eye(2), 'nuc').item(); // => 2
+fb.linalg.vander(fb.tensor([2, 3])); // => tensor([[1., 2.],
+//            [1., 3.]])`,
+};
 
 const source = (name: string): string =>
   `\nSource: https://pytorch.org/docs/stable/generated/torch.linalg.${name}.html`;

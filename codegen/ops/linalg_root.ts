@@ -1,10 +1,20 @@
 // Linear algebra under the names it has on the root and as methods, written over the functions of linalg.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { ShapeError } from '../../src/tensor/errors.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Linear algebra on the root',
+  intro: `The names that PyTorch keeps outside \`linalg\`, as functions and methods; each says which function of \`linalg\` it is.`,
+  example: `const A = fb.tensor([[2, 0], [0, 4]]);
+A.inverse(); // => tensor([[0.5000, 0.0000],
+//            [0.0000, 0.2500]])
+A.det().item(); // => 8
+fb.cholesky(A.neg()); // => throws linalg.cholesky: The factorization could not be completed because the input is not positive-definite (the leading minor of order 1 is not positive-definite).`,
+};
 
 const none = { none: 'ONNX has no factorisations' } as const;
 

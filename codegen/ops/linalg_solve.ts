@@ -1,10 +1,19 @@
 // Linear systems, inverses, determinants, least squares, the matrix exponential.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { ShapeError } from '../../src/tensor/errors.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Linear systems',
+  intro: `Batches of A and B are broadcast against each other. A singular matrix is a \`linalg.LinAlgError\` that names the matrix of the batch.`,
+  example: `const A = fb.tensor([[2, 0], [0, 4]]);
+fb.linalg.solve(A, fb.tensor([2, 8])); // => tensor([1., 2.])
+fb.linalg.det(A).item(); // => 8
+fb.linalg.inv(fb.ones(2, 2)); // => throws linalg.inv: The diagonal element 2 is zero, the inversion could not be completed because the input matrix is singular.`,
+};
 
 const none = { none: 'ONNX solves no systems' } as const;
 const source = (name: string): string =>

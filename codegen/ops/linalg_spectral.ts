@@ -1,9 +1,18 @@
 // Singular values and eigenvalues, and what is made of them: pseudo-inverse, rank, condition number.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Singular values and eigenvalues',
+  intro: `Vectors are unique up to sign only; the gradient of a function that depends on more than that, or at equal singular values or eigenvalues, is not defined.`,
+  example: `const A = fb.tensor([[3, 0], [0, 4]]);
+fb.linalg.svdvals(A); // => tensor([4., 3.])
+fb.linalg.eigh(A).eigenvalues; // => tensor([3., 4.])
+fb.linalg.matrixRank(fb.ones(3, 3)).item(); // => 1`,
+};
 
 const none = { none: 'ONNX has no factorisations' } as const;
 const source = (name: string): string =>
