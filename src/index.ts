@@ -12,6 +12,7 @@ export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, ty
 export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
 export * from './tensor/products.js';
+export * from './tensor/low_rank.js';
 export {
   setPrintOptions,
   setPrintOptions as setPrintoptions,

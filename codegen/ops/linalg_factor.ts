@@ -42,7 +42,7 @@ export const linalgCholesky = composite({
   doc: `Cholesky factor of symmetric positive-definite matrices; LinAlgError when one is not.${source('cholesky')}`,
   schema: 'linalgCholesky(self: Tensor, *, upper: bool = false): Tensor',
   body: (self: A, upper: A) => {
-    const [L, info] = t.linalgCholeskyEx(self, { upper, checkErrors: true });
+    const [L, _info] = t.linalgCholeskyEx(self, { upper, checkErrors: true });
     return L;
   },
   method: false,
@@ -70,7 +70,7 @@ export const linalgLuFactor = composite({
   doc: `LU factors in one matrix and the row exchanges; LinAlgError when a pivot is zero.${source('lu_factor')}`,
   schema: 'linalgLuFactor(A: Tensor, *, pivot: bool = true): (LU: Tensor, pivots: Tensor)',
   body: (A: A, pivot: A) => {
-    const [LU, pivots, info] = t.linalgLuFactorEx(A, { pivot, checkErrors: true });
+    const [LU, pivots, _info] = t.linalgLuFactorEx(A, { pivot, checkErrors: true });
     return [LU, pivots];
   },
   method: false,
@@ -81,7 +81,7 @@ export const linalgLu = composite({
   doc: `A = P L U with P a permutation, L unit lower and U upper triangular.${source('lu')}`,
   schema: 'linalgLu(A: Tensor, *, pivot: bool = true): (P: Tensor, L: Tensor, U: Tensor)',
   body: (A: A, pivot: A) => {
-    const [LU, pivots, info] = t.linalgLuFactorEx(A, { pivot });
+    const [LU, pivots, _info] = t.linalgLuFactorEx(A, { pivot });
     return t.luUnpack(LU, pivots);
   },
   method: false,
@@ -150,7 +150,7 @@ export const linalgLdlFactor = composite({
   doc: `LDL factors of symmetric matrices, packed, and exchanges; LinAlgError when a pivot is zero.${source('ldl_factor')}`,
   schema: 'linalgLdlFactor(self: Tensor, *, hermitian: bool = false): (LD: Tensor, pivots: Tensor)',
   body: (self: A, hermitian: A) => {
-    const [LD, pivots, info] = t.linalgLdlFactorEx(self, { hermitian, checkErrors: true });
+    const [LD, pivots, _info] = t.linalgLdlFactorEx(self, { hermitian, checkErrors: true });
     return [LD, pivots];
   },
   method: false,
@@ -168,7 +168,7 @@ export const ldlSolveSystems = extern({
 export const linalgLdlSolve = composite({
   doc: `Solution of A X = B from what linalg.ldlFactor returns.${source('ldl_solve')}`,
   schema: 'linalgLdlSolve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = false): Tensor',
-  body: (LD: A, pivots: A, B: A, hermitian: A) => {
+  body: (LD: A, pivots: A, B: A) => {
     const both = h.systemList(LD, B, true, 'torch.linalg.ldl_solve');
     return t.ldlSolveSystems(both[0], h.expandedLike(pivots, both[0]), both[1]);
   },

@@ -56,7 +56,7 @@ export const cholesky = composite({
   schema: 'cholesky(self: Tensor, upper: bool = false): Tensor',
   body: (self: A, upper: A) => {
     // The triangle that is asked for is the one that is read.
-    const [L, info] = t.linalgCholeskyEx(self, { upper, checkErrors: true });
+    const [L, _info] = t.linalgCholeskyEx(self, { upper, checkErrors: true });
     return L;
   },
   onnx: none,

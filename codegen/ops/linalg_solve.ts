@@ -53,7 +53,7 @@ export const linalgSolve = composite({
   doc: `Solution of A X = B, or X A = B with left: false; B may be a vector. LinAlgError when A is singular.${source('solve')}`,
   schema: 'linalgSolve(A: Tensor, B: Tensor, *, left: bool = true): Tensor',
   body: (A: A, B: A, left: A) => {
-    const [X, info] = t.linalgSolveEx(A, B, { left, checkErrors: true });
+    const [X, _info] = t.linalgSolveEx(A, B, { left, checkErrors: true });
     return X;
   },
   method: false,
@@ -126,7 +126,7 @@ export const linalgInv = composite({
   doc: `Inverses of square matrices; LinAlgError when one is singular.${source('inv')}`,
   schema: 'linalgInv(A: Tensor): Tensor',
   body: (A: A) => {
-    const [inverse, info] = t.linalgInvEx(A, { checkErrors: true });
+    const [inverse, _info] = t.linalgInvEx(A, { checkErrors: true });
     return inverse;
   },
   method: false,
@@ -146,7 +146,7 @@ export const detCofactors = extern({
   schema: 'detCofactors(A: Tensor): Tensor',
   backward: {
     A: (grad: A, A: A, out: A) => {
-      const [inverse, info] = t.linalgInvEx(A);
+      const [inverse, _info] = t.linalgInvEx(A);
       const turned = h.mT(inverse);
       const scale = h.perMatrix(t.sum(t.mul(grad, out), [-2, -1]));
       return t.sub(t.mul(turned, scale), t.matmul(t.matmul(turned, h.mT(grad)), out));
@@ -162,7 +162,7 @@ export const linalgSlogdet = extern({
   backward: {
     A: (gradLogabsdet: A, A: A) => {
       if (gradLogabsdet === null) return null;
-      const [inverse, info] = t.linalgInvEx(A);
+      const [inverse, _info] = t.linalgInvEx(A);
       return t.mul(h.perMatrix(gradLogabsdet), h.mT(inverse));
     },
   },

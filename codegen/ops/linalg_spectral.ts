@@ -77,7 +77,7 @@ export const linalgSvdvals = extern({
   schema: 'linalgSvdvals(A: Tensor, *, driver: string? = null): Tensor',
   backward: {
     A: (grad: A, A: A) => {
-      const [U, S, Vh] = t.linalgSvd(A, false);
+      const [U, _S, Vh] = t.linalgSvd(A, false);
       return t.matmul(t.mul(U, t.unsqueeze(grad, -2)), Vh);
     },
   },
@@ -109,7 +109,7 @@ export const linalgEigvalsh = extern({
   schema: "linalgEigvalsh(self: Tensor, UPLO: string = 'L'): Tensor",
   backward: {
     self: (grad: A, self: A, UPLO: A) => {
-      const [L, V] = t.linalgEigh(self, UPLO);
+      const [_L, V] = t.linalgEigh(self, UPLO);
       return t.matmul(t.mul(V, t.unsqueeze(grad, -2)), h.mT(V));
     },
   },

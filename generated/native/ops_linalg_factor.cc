@@ -235,7 +235,7 @@ Tensor linalgCholesky(const Tensor& self, bool upper) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    auto [L, info] = ops::linalgCholeskyEx(self, upper, true);
+    auto [L, _info] = ops::linalgCholeskyEx(self, upper, true);
     return L;
   };
   Tensor out = body();
@@ -267,7 +267,7 @@ std::tuple<Tensor, Tensor> linalgLdlFactor(const Tensor& self, bool hermitian) {
     region.begin();
   }
   auto body = [&]() -> std::tuple<Tensor, Tensor> {
-    auto [LD, pivots, info] = ops::linalgLdlFactorEx(self, hermitian, true);
+    auto [LD, pivots, _info] = ops::linalgLdlFactorEx(self, hermitian, true);
     return {LD, pivots};
   };
   std::tuple<Tensor, Tensor> out = body();
@@ -305,7 +305,7 @@ std::tuple<Tensor, Tensor, Tensor> linalgLu(const Tensor& A, bool pivot) {
     region.begin();
   }
   auto body = [&]() -> std::tuple<Tensor, Tensor, Tensor> {
-    auto [LU, pivots, info] = ops::linalgLuFactorEx(A, pivot, false);
+    auto [LU, pivots, _info] = ops::linalgLuFactorEx(A, pivot, false);
     return ops::luUnpack(LU, pivots, true, true);
   };
   std::tuple<Tensor, Tensor, Tensor> out = body();
@@ -324,7 +324,7 @@ std::tuple<Tensor, Tensor> linalgLuFactor(const Tensor& A, bool pivot) {
     region.begin();
   }
   auto body = [&]() -> std::tuple<Tensor, Tensor> {
-    auto [LU, pivots, info] = ops::linalgLuFactorEx(A, pivot, true);
+    auto [LU, pivots, _info] = ops::linalgLuFactorEx(A, pivot, true);
     return {LU, pivots};
   };
   std::tuple<Tensor, Tensor> out = body();

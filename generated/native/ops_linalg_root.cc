@@ -23,7 +23,7 @@ Tensor cholesky(const Tensor& self, bool upper) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    auto [L, info] = ops::linalgCholeskyEx(self, upper, true);
+    auto [L, _info] = ops::linalgCholeskyEx(self, upper, true);
     return L;
   };
   Tensor out = body();

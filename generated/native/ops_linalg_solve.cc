@@ -114,7 +114,7 @@ struct DetCofactorsBackward0 final : autograd::Node {
       const Tensor A = A_.unpack(Ref<autograd::Node>(this), "A");
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
     auto formula = [&]() -> Tensor {
-      auto [inverse, info] = ops::linalgInvEx(A, false);
+      auto [inverse, _info] = ops::linalgInvEx(A, false);
       Tensor turned = support::mT(inverse);
       Tensor scale = support::perMatrix(ops::sum(ops::mul(grads[0], out), Dims{int64_t(-2), int64_t(-1)}, false, std::nullopt));
       return ops::sub(ops::mul(turned, scale), ops::matmul(ops::matmul(turned, support::mT(grads[0])), out), Scalar(1));
@@ -198,7 +198,7 @@ struct LinalgSlogdetBackward0 final : autograd::Node {
       if (!grads[1].defined()) {
         return Tensor();
       }
-      auto [inverse, info] = ops::linalgInvEx(A, false);
+      auto [inverse, _info] = ops::linalgInvEx(A, false);
       return ops::mul(support::perMatrix(grads[1]), support::mT(inverse));
     };
     Tensor g = formula();
@@ -403,7 +403,7 @@ Tensor linalgInv(const Tensor& A) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    auto [inverse, info] = ops::linalgInvEx(A, true);
+    auto [inverse, _info] = ops::linalgInvEx(A, true);
     return inverse;
   };
   Tensor out = body();
@@ -479,7 +479,7 @@ Tensor linalgSolve(const Tensor& A, const Tensor& B, bool left) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    auto [X, info] = ops::linalgSolveEx(A, B, left, true);
+    auto [X, _info] = ops::linalgSolveEx(A, B, left, true);
     return X;
   };
   Tensor out = body();

@@ -108,7 +108,7 @@ struct LinalgEigvalshBackward0 final : autograd::Node {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
       [[maybe_unused]] const auto& UPLO = UPLO_;
     auto formula = [&]() -> Tensor {
-      auto [L, V] = ops::linalgEigh(self, UPLO_);
+      auto [_L, V] = ops::linalgEigh(self, UPLO_);
       return ops::matmul(ops::mul(V, ops::unsqueeze(grads[0], -2)), support::mT(V));
     };
     Tensor g = formula();
@@ -200,7 +200,7 @@ struct LinalgSvdvalsBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor A = A_.unpack(Ref<autograd::Node>(this), "A");
     auto formula = [&]() -> Tensor {
-      auto [U, S, Vh] = ops::linalgSvd(A, false, std::nullopt);
+      auto [U, _S, Vh] = ops::linalgSvd(A, false, std::nullopt);
       return ops::matmul(ops::mul(U, ops::unsqueeze(grads[0], -2)), Vh);
     };
     Tensor g = formula();

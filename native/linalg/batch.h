@@ -107,7 +107,8 @@ void checkInfo(const char* op, const Tensor& info, F&& message) {
   for (int64_t i = 0; i < info.numel(); ++i) {
     if (values[i] == 0) continue;
     FB_CHECK(values[i] > 0, Internal, "%s: LAPACK rejected argument %d", op, -values[i]);
-    const std::string where = info.dim() ? detail::formatMessage("(Batch element %lld): ", static_cast<long long>(i)) : "";
+    const std::string where =
+        info.dim() ? detail::formatMessage("(Batch element %lld): ", static_cast<long long>(i)) : "";
     throw Error(ErrorKind::Linalg, std::string(op) + ": " + where + message(static_cast<int>(values[i])));
   }
 }

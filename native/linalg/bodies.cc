@@ -98,9 +98,10 @@ Tensor rankTolerance(const Tensor& S, const Tensor& A, const Tensor& atol, const
       FB_CHECK(flambeau::isFloating(t.dtype()) || isIntegral(t.dtype()), Type,
                "linalg.matrix_rank: atol and rtol must be real numbers, got %s", scalarTypeName(t.dtype()));
   // An absolute tolerance above zero switches the default relative one off.
-  const Tensor relative = rtol.defined()   ? rtol
-                          : atol.defined() ? ops::where(ops::gt(atol, Scalar(0)), Operand(tensor(0)), Operand(tensor(byDefault)))
-                                           : tensor(byDefault);
+  const Tensor relative = rtol.defined() ? rtol
+                          : atol.defined()
+                              ? ops::where(ops::gt(atol, Scalar(0)), Operand(tensor(0)), Operand(tensor(byDefault)))
+                              : tensor(byDefault);
   const Tensor absolute = atol.defined() ? atol : tensor(0);
   const Tensor largest = ops::amax(S, Dims{-1}, true);
   return ops::maximum(ops::unsqueeze(absolute, -1), ops::mul(ops::unsqueeze(relative, -1), largest));
@@ -122,9 +123,10 @@ using support::mT;
 std::tuple<Tensor, Tensor, Tensor> luUnpack(const Tensor& LU, const Tensor& pivots, bool unpackData,
                                             bool unpackPivots) {
   FB_CHECK(LU.dim() >= 2, Shape, "torch.lu_unpack: LU_data must have at least 2 dimensions.");
-  FB_CHECK(!unpackPivots || pivots.dtype() == DType::Int32, Type,
-           "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: this function "
-           "is intended to be used with the output produced by torch.linalg.lu_factor");
+  FB_CHECK(
+      !unpackPivots || pivots.dtype() == DType::Int32, Type,
+      "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: this function "
+      "is intended to be used with the output produced by torch.linalg.lu_factor");
   const int64_t m = LU.size(-2), n = LU.size(-1), k = std::min(m, n);
   const Tensor empty = ops::empty(Dims{0}, LU.dtype());
   Tensor P = empty, L = empty, U = empty;
@@ -146,12 +148,14 @@ Tensor householderProduct(const Tensor& A, const Tensor& tau) {
            static_cast<long long>(tau.dim()), static_cast<long long>(A.dim()));
   FB_CHECK(A.size(-1) >= tau.size(-1), Shape,
            "torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]");
-  FB_CHECK(std::equal(tau.sizes().begin(), tau.sizes().end() - 1, A.sizes().begin()), Shape,
-           "torch.linalg.householder_product: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
-           "%s and %s",
-           shapeString(tau.sizes()).c_str(), shapeString(A.sizes()).c_str());
-  FB_CHECK(tau.dtype() == A.dtype(), Type, "torch.linalg.householder_product: tau dtype %s does not match input dtype %s",
-           scalarTypeName(tau.dtype()), scalarTypeName(A.dtype()));
+  FB_CHECK(
+      std::equal(tau.sizes().begin(), tau.sizes().end() - 1, A.sizes().begin()), Shape,
+      "torch.linalg.householder_product: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
+      "%s and %s",
+      shapeString(tau.sizes()).c_str(), shapeString(A.sizes()).c_str());
+  FB_CHECK(tau.dtype() == A.dtype(), Type,
+           "torch.linalg.householder_product: tau dtype %s does not match input dtype %s", scalarTypeName(tau.dtype()),
+           scalarTypeName(A.dtype()));
   if (!autograd::anyRequiresGrad(A, tau)) return ops::reflectorProduct(A, tau);
   // Q = H_1 (H_2 (... I)): the last reflector first.
   const int64_t m = A.size(-2), n = A.size(-1);
@@ -171,16 +175,17 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> lstsq(const Tensor& self, const Tenso
   FB_CHECK(self.dim() >= 2, Shape, "torch.linalg.lstsq: input must have at least 2 dimensions.");
   FB_CHECK(B.dim() >= 1, Shape, "torch.linalg.lstsq: other must have at least 1 dimension.");
   const int64_t difference = self.dim() - B.dim();
-  FB_CHECK(difference >= 0 && difference <= 1, Shape,
-           "torch.linalg.lstsq: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1");
+  FB_CHECK(
+      difference >= 0 && difference <= 1, Shape,
+      "torch.linalg.lstsq: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1");
   FB_CHECK(self.dtype() == B.dtype(), Type,
            "torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's dtype %s and other's "
            "dtype %s",
            scalarTypeName(self.dtype()), scalarTypeName(B.dtype()));
   const bool vector = support::isVectorSide(self, B);
   const Tensor rhs = vector ? ops::unsqueeze(B, -1) : B;
-  FB_CHECK(rhs.size(-2) == self.size(-2), Shape,
-           "torch.linalg.lstsq: input.size(-2) should match other.size(%s)", vector ? "-1" : "-2");
+  FB_CHECK(rhs.size(-2) == self.size(-2), Shape, "torch.linalg.lstsq: input.size(-2) should match other.size(%s)",
+           vector ? "-1" : "-2");
   const Dims lead = broadcastShapes(self.sizes().first(static_cast<size_t>(self.dim() - 2)),
                                     rhs.sizes().first(static_cast<size_t>(rhs.dim() - 2)));
   Dims left(lead), right(lead);
@@ -219,10 +224,11 @@ Tensor tensorsolve(const Tensor& self, const Tensor& B, std::optional<IntSpan> d
            static_cast<long long>(a.dim()), static_cast<long long>(B.dim()));
   const Dims sizes(a.sizes().subspan(static_cast<size_t>(B.dim())));
   const int64_t n = product(sizes), m = B.numel();
-  FB_CHECK(n == m && a.numel() == n * m, Shape,
-           "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
-           "got %lld != %lld",
-           static_cast<long long>(n), static_cast<long long>(m));
+  FB_CHECK(
+      n == m && a.numel() == n * m, Shape,
+      "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+      "got %lld != %lld",
+      static_cast<long long>(n), static_cast<long long>(m));
   return ops::reshape(ops::linalgSolve(ops::reshape(a, Dims{m, n}), ops::reshape(B, Dims{m})), sizes);
 }
 

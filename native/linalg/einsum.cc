@@ -36,7 +36,8 @@ Labels parseSubscripts(std::string_view text, const std::string& where) {
       continue;
     }
     FB_CHECK(isLetter(text[i]), Value,
-             "einsum(): invalid subscript given at index %zu in the equation string, subscripts must be in [a-zA-Z]", i);
+             "einsum(): invalid subscript given at index %zu in the equation string, subscripts must be in [a-zA-Z]",
+             i);
     out.push_back(labelOf(text[i]));
   }
   return out;
@@ -102,9 +103,8 @@ Equation parse(std::string_view text, TensorSpan operands) {
     const int l = eq.result[i];
     FB_CHECK(std::count(eq.result.begin(), eq.result.end(), l) == 1, Value,
              "einsum(): output subscript %s appears more than once in the output", nameOf(l).c_str());
-    const bool known = std::any_of(eq.operands.begin(), eq.operands.end(), [&](const Labels& o) {
-      return std::find(o.begin(), o.end(), l) != o.end();
-    });
+    const bool known = std::any_of(eq.operands.begin(), eq.operands.end(),
+                                   [&](const Labels& o) { return std::find(o.begin(), o.end(), l) != o.end(); });
     FB_CHECK(known || l >= kLetters, Value,
              "einsum(): output subscript %s does not appear in the equation for any input operand", nameOf(l).c_str());
   }
@@ -229,8 +229,7 @@ Tensor einsum(std::string_view equation, TensorSpan operands) {
   FB_CHECK(!operands.empty(), Value, "einsum(): must provide at least one operand");
   const Equation eq = parse(equation, operands);
   std::vector<Term> terms;
-  for (size_t k = 0; k < operands.size(); ++k)
-    terms.push_back(withoutRepeats({operands[k], eq.operands[k]}));
+  for (size_t k = 0; k < operands.size(); ++k) terms.push_back(withoutRepeats({operands[k], eq.operands[k]}));
   checkSizes(terms);
   const auto inResult = [&](int l) { return std::find(eq.result.begin(), eq.result.end(), l) != eq.result.end(); };
   Term acc = terms[0];

@@ -111,8 +111,8 @@ std::tuple<Tensor, Tensor, Tensor> linalgLdlFactorEx(const Tensor& self, bool, b
   });
   if (checkErrors)
     checkInfo(op, info, [](int i) {
-      return detail::formatMessage("D[%d,%d] is zero: the factorization exists, but solving with it divides by zero.", i,
-                                   i);
+      return detail::formatMessage("D[%d,%d] is zero: the factorization exists, but solving with it divides by zero.",
+                                   i, i);
     });
   return {LD, pivots, info};
 }
@@ -202,13 +202,12 @@ Tensor ormqr(const Tensor& self, const Tensor& tau, const Tensor& other, bool le
   FB_CHECK(other.size(side) >= tau.size(-1), Shape,
            "torch.ormqr: other.shape[%lld] must be greater than or equal to tau.shape[-1]",
            static_cast<long long>(side));
-  FB_CHECK(other.size(side) == self.size(-2), Shape,
-           "torch.ormqr: other.shape[%lld] must be equal to input.shape[-2]", static_cast<long long>(side));
+  FB_CHECK(other.size(side) == self.size(-2), Shape, "torch.ormqr: other.shape[%lld] must be equal to input.shape[-2]",
+           static_cast<long long>(side));
   FB_CHECK(self.dim() - tau.dim() == 1 && self.dim() == other.dim(), Shape,
            "torch.ormqr: Expected tau to have one dimension less than input, and other as many as input, but got "
            "input.ndim equal to %lld, tau.ndim equal to %lld and other.ndim equal to %lld",
-           static_cast<long long>(self.dim()), static_cast<long long>(tau.dim()),
-           static_cast<long long>(other.dim()));
+           static_cast<long long>(self.dim()), static_cast<long long>(tau.dim()), static_cast<long long>(other.dim()));
   const Batch in(self), c(other);
   FB_CHECK(in.lead == c.lead && in.lead == Dims(tau.sizes().first(static_cast<size_t>(tau.dim()) - 1)), Shape,
            "torch.ormqr: Expected batch dimensions of input, tau and other to be equal, but got %s, %s and %s",

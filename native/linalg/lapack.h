@@ -155,7 +155,8 @@ struct Routines<double> {
   static constexpr auto trsm = dtrsm_;
 };
 
-/// Asks a routine for its best workspace, then runs it: call(work, lwork) twice. The buffer is kept for the next matrix.
+/// Asks a routine for its best workspace, then runs it: call(work, lwork) twice. The buffer is kept for the next
+/// matrix.
 template <class T, class F>
 void withWorkspace(std::vector<T>& work, F&& call) {
   T best = 0;

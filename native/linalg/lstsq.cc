@@ -18,8 +18,7 @@ Driver driverOf(std::string_view name) {
   if (name == "gelsy") return Driver::Gelsy;
   if (name == "gelsd") return Driver::Gelsd;
   if (name == "gelss") return Driver::Gelss;
-  throw Error(ErrorKind::Value,
-              "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)");
+  throw Error(ErrorKind::Value, "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)");
 }
 
 /// Buffers of one thread.
@@ -74,8 +73,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> lstsqSystems(const Tensor& A, const T
   dispatchReal(A.dtype(), "torch.linalg.lstsq", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const Int m = toInt(in.m), n = toInt(in.n), cols = toInt(rhs.n);
-    const T tolerance = static_cast<T>(
-        rcond.value_or(std::numeric_limits<T>::epsilon() * static_cast<double>(std::max(in.m, in.n))));
+    const T tolerance =
+        static_cast<T>(rcond.value_or(std::numeric_limits<T>::epsilon() * static_cast<double>(std::max(in.m, in.n))));
     forEachRange(in.count, in.m * in.n * (k + rhs.n), [&](int64_t begin, int64_t end) {
       Scratch<T> a(m, n), b(std::max(m, n), cols);
       Space<T> space;

@@ -83,7 +83,7 @@ Tensor vectorNorm(const Tensor& x, double ord, std::optional<IntSpan> dims, bool
                       : ord == 0          ? sum(ops::ne(self, Scalar(0)))
                       : ord == 1          ? sum(ops::abs(self))
                       : ord == 2          ? ops::sqrt(sum(ops::square(self)))
-                                 : ops::pow(sum(ops::pow(ops::abs(self), Scalar(ord))), Scalar(1 / ord));
+                                          : ops::pow(sum(ops::pow(ops::abs(self), Scalar(ord))), Scalar(1 / ord));
   return inDtype(norm, given.dtype());
 }
 
@@ -94,8 +94,8 @@ std::pair<int64_t, int64_t> matrixDims(const Tensor& A, IntSpan dim) {
   FB_CHECK(A.dim() >= 2, Shape, "linalg.matrix_norm: The input tensor A must have at least 2 dimensions.");
   FB_CHECK(dim.size() == 2, Value, "linalg.matrix_norm: dim must be a 2-tuple. Got %s", shapeString(dim).c_str());
   const int64_t a = wrapDim(dim[0], A.dim()), b = wrapDim(dim[1], A.dim());
-  FB_CHECK(a != b, Value, "linalg.matrix_norm: dims must be different. Got (%lld, %lld)", static_cast<long long>(dim[0]),
-           static_cast<long long>(dim[1]));
+  FB_CHECK(a != b, Value, "linalg.matrix_norm: dims must be different. Got (%lld, %lld)",
+           static_cast<long long>(dim[0]), static_cast<long long>(dim[1]));
   return {a, b};
 }
 

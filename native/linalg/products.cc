@@ -63,9 +63,8 @@ Tensor summed(const Tensor& t, int64_t d) { return ops::sum(t, Dims{d}, true, t.
 
 Tensor tensordot(const Tensor& self, const Tensor& other, IntSpan selfDims, IntSpan otherDims) {
   FB_CHECK(selfDims.size() == otherDims.size(), Shape, "both dimension lists should have same length");
-  FB_CHECK(self.dtype() == other.dtype(), Type,
-           "both inputs should have same dtype, but got %s and %s", scalarTypeName(self.dtype()),
-           scalarTypeName(other.dtype()));
+  FB_CHECK(self.dtype() == other.dtype(), Type, "both inputs should have same dtype, but got %s and %s",
+           scalarTypeName(self.dtype()), scalarTypeName(other.dtype()));
   const Dims left = dimsWrapped(selfDims, self.dim()), right = dimsWrapped(otherDims, other.dim());
   wrapDims(std::optional<IntSpan>(left.size() ? IntSpan(left) : IntSpan()), std::max<int64_t>(1, self.dim()));
   Tensor a = self, b = other;
@@ -126,7 +125,8 @@ Tensor multiDot(TensorSpan tensors) {
   TensorList list(tensors.begin(), tensors.end());
   Dims sizes;
   const auto bad = [&](size_t i, const char* what) {
-    FB_CHECK(false, Shape, "multi_dot(): %s %zu has %lld dimensions", what, i, static_cast<long long>(tensors[i].dim()));
+    FB_CHECK(false, Shape, "multi_dot(): %s %zu has %lld dimensions", what, i,
+             static_cast<long long>(tensors[i].dim()));
   };
   if (list[0].dim() == 1)
     list[0] = ops::unsqueeze(list[0], 0);
@@ -142,7 +142,8 @@ Tensor multiDot(TensorSpan tensors) {
     bad(n - 1, "the last tensor must be 1D or 2D but tensor");
   for (size_t i = 0; i < n; ++i) {
     if (list[i].dim() != 2) bad(i, "tensors between the first and last must be 2D but tensor");
-    FB_CHECK(list[i].dtype() == list[0].dtype(), Type, "multi_dot(): all tensors must have be the same dtype but tensor 0 is %s and tensor %zu %s",
+    FB_CHECK(list[i].dtype() == list[0].dtype(), Type,
+             "multi_dot(): all tensors must have be the same dtype but tensor 0 is %s and tensor %zu %s",
              scalarTypeName(list[0].dtype()), i, scalarTypeName(list[i].dtype()));
     if (i > 0)
       FB_CHECK(list[i - 1].size(1) == list[i].size(0), Shape,
@@ -208,15 +209,14 @@ Tensor cross(const Tensor& self, const Tensor& other, int64_t dim) {
 }
 
 Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias) {
-  FB_CHECK(input1.dim() == input2.dim(), Shape,
-           "bilinear(): input dimensions do not match: got %lld and %lld", static_cast<long long>(input1.dim()),
-           static_cast<long long>(input2.dim()));
-  FB_CHECK(weight.dim() == 3, Shape, "bilinear(): weight must be 3D, got shape %s", shapeString(weight.sizes()).c_str());
+  FB_CHECK(input1.dim() == input2.dim(), Shape, "bilinear(): input dimensions do not match: got %lld and %lld",
+           static_cast<long long>(input1.dim()), static_cast<long long>(input2.dim()));
+  FB_CHECK(weight.dim() == 3, Shape, "bilinear(): weight must be 3D, got shape %s",
+           shapeString(weight.sizes()).c_str());
   for (int64_t d = 0; d + 1 < input1.dim(); ++d)
     FB_CHECK(input1.size(d) == input2.size(d), Shape,
              "bilinear(): input batch dimensions do not match at dim %lld: got %lld and %lld",
-             static_cast<long long>(d), static_cast<long long>(input1.size(d)),
-             static_cast<long long>(input2.size(d)));
+             static_cast<long long>(d), static_cast<long long>(input1.size(d)), static_cast<long long>(input2.size(d)));
   FB_CHECK(input1.size(-1) == weight.size(1), Shape,
            "bilinear(): input1 size does not match weight size: got %lld but expected %lld",
            static_cast<long long>(input1.size(-1)), static_cast<long long>(weight.size(1)));

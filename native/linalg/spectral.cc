@@ -91,7 +91,8 @@ bool readsLower(std::string_view uplo) {
 }
 
 void checkDriver(const char* op, std::optional<std::string_view> driver) {
-  FB_CHECK(!driver, Value, "%s: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.", op);
+  FB_CHECK(!driver, Value, "%s: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.",
+           op);
 }
 
 }  // namespace
