@@ -1,7 +1,6 @@
 // Linear algebra under the names it has on the root and as methods, written over the functions of linalg.
 import { composite, type Page } from '../model.js';
-import { ShapeError } from '../../src/tensor/errors.js';
-import { h, t } from '../tensor_lib.js';
+import { h, ShapeError, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;

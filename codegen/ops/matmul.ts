@@ -1,7 +1,6 @@
 // Matrix products: library calls with hand-written kernels per backend.
 import { composite, extern, type Page } from '../model.js';
-import { ShapeError } from '../../src/tensor/errors.js';
-import { h, t } from '../tensor_lib.js';
+import { h, ShapeError, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
