@@ -600,6 +600,10 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("unfold", [](const BoxedArgs& a) -> TensorList { return {ops::unfold(a.tensor(0), a.integer("dimension"), a.integer("size"), a.integer("step"))}; });
     t->emplace("unsqueeze", [](const BoxedArgs& a) -> TensorList { return {ops::unsqueeze(a.tensor(0), a.integer("dim"))}; });
     t->emplace("view", [](const BoxedArgs& a) -> TensorList { return {ops::view(a.tensor(0), a.ints("size"))}; });
+    t->emplace("bartlettWindow", [](const BoxedArgs& a) -> TensorList { return {ops::bartlettWindow(a.integer("windowLength"), a.find("periodic") ? a.boolean("periodic") : true, a.find("dtype") ? std::optional<DType>(a.dtype("dtype")) : std::nullopt)}; });
+    t->emplace("blackmanWindow", [](const BoxedArgs& a) -> TensorList { return {ops::blackmanWindow(a.integer("windowLength"), a.find("periodic") ? a.boolean("periodic") : true, a.find("dtype") ? std::optional<DType>(a.dtype("dtype")) : std::nullopt)}; });
+    t->emplace("hammingWindow", [](const BoxedArgs& a) -> TensorList { return {ops::hammingWindow(a.integer("windowLength"), a.find("periodic") ? a.boolean("periodic") : true, a.find("alpha") ? a.floating("alpha") : 0.54, a.find("beta") ? a.floating("beta") : 0.46, a.find("dtype") ? std::optional<DType>(a.dtype("dtype")) : std::nullopt)}; });
+    t->emplace("hannWindow", [](const BoxedArgs& a) -> TensorList { return {ops::hannWindow(a.integer("windowLength"), a.find("periodic") ? a.boolean("periodic") : true, a.find("dtype") ? std::optional<DType>(a.dtype("dtype")) : std::nullopt)}; });
     return t;
   }();
   return *all;

@@ -381,6 +381,16 @@ export function baddbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase
 }
 
 /**
+ * A triangle: 2 i / n up to the middle, 2 - 2 i / n behind it.
+ *
+ * `bartlettWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function bartlettWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.bartlettWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
  * Normalises each channel over batch and space; in training by the batch's statistics, which also update runningMean and runningVar in place.
  * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1502.03167
  *
@@ -464,6 +474,16 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tens
  */
 export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.bitwiseXor(handleOf(self), operandOf(other)));
+}
+
+/**
+ * 0.42 - cos(2 pi i / n) / 2 + 0.08 cos(4 pi i / n).
+ *
+ * `blackmanWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function blackmanWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.blackmanWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -1228,6 +1248,26 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  */
 export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+}
+
+/**
+ * alpha - beta cos(2 pi i / n).
+ *
+ * `hammingWindow(windowLength: int, periodic: bool = true, alpha: float = 0.54, beta: float = 0.46, *, dtype: dtype? = null): Tensor`
+ */
+export function hammingWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, alpha?: number | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, beta?: number | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, options?: { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, alpha, beta, options) as { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.hammingWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as number)) ?? 0.54), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as number)) ?? 0.46), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * 1/2 - cos(2 pi i / n) / 2.
+ *
+ * `hannWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function hannWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.hannWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**

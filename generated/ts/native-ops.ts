@@ -521,4 +521,8 @@ export interface NativeOps {
   unfold(self: H, dimension: number, size: number, step: number): H;
   unsqueeze(self: H, dim: number): H;
   view(self: H, size: readonly number[]): H;
+  bartlettWindow(windowLength: number, periodic: boolean, dtype?: number | null): H;
+  blackmanWindow(windowLength: number, periodic: boolean, dtype?: number | null): H;
+  hammingWindow(windowLength: number, periodic: boolean, alpha: number, beta: number, dtype?: number | null): H;
+  hannWindow(windowLength: number, periodic: boolean, dtype?: number | null): H;
 }

@@ -31,6 +31,7 @@ void registerOps_resample(napi_env env, napi_value target);
 void registerOps_ternary(napi_env env, napi_value target);
 void registerOps_unary(napi_env env, napi_value target);
 void registerOps_views(napi_env env, napi_value target);
+void registerOps_windows(napi_env env, napi_value target);
 
 void registerAllOps(napi_env env, napi_value target) {
   registerOps_activation(env, target);
@@ -61,6 +62,7 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_ternary(env, target);
   registerOps_unary(env, target);
   registerOps_views(env, target);
+  registerOps_windows(env, target);
 }
 
 }  // namespace flambeau::node

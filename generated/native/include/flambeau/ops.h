@@ -957,5 +957,13 @@ FB_API Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_
 FB_API Tensor unsqueeze(const Tensor& self, int64_t dim);
 /// The same elements as another shape; one size may be -1. Throws when the strides do not allow it.
 FB_API Tensor view(const Tensor& self, IntSpan size);
+/// A triangle: 2 i / n up to the middle, 2 - 2 i / n behind it.
+FB_API Tensor bartlettWindow(int64_t windowLength, bool periodic = true, std::optional<DType> dtype = std::nullopt);
+/// 0.42 - cos(2 pi i / n) / 2 + 0.08 cos(4 pi i / n).
+FB_API Tensor blackmanWindow(int64_t windowLength, bool periodic = true, std::optional<DType> dtype = std::nullopt);
+/// alpha - beta cos(2 pi i / n).
+FB_API Tensor hammingWindow(int64_t windowLength, bool periodic = true, double alpha = 0.54, double beta = 0.46, std::optional<DType> dtype = std::nullopt);
+/// 1/2 - cos(2 pi i / n) / 2.
+FB_API Tensor hannWindow(int64_t windowLength, bool periodic = true, std::optional<DType> dtype = std::nullopt);
 
 }  // namespace flambeau::ops
