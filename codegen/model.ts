@@ -3,7 +3,7 @@
 //   'clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor'
 //   'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor'
 //   'max(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)'
-// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Scalar, int, float, bool, string, dtype,
+// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Operand? (composites only), Scalar, int, float, bool, string, dtype,
 // int[], float[]; '?' = may be null. After '*': options object only; before it: positional or in the options object.
 
 export type Samples = { readonly range: readonly [number, number] } | { readonly list: readonly (readonly number[])[] };

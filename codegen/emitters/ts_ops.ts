@@ -11,7 +11,7 @@ import {
 import type { OpInfo, Param, ParamType } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
-import type { Signature } from '../schema.js';
+import { selfIndex, type Signature } from '../schema.js';
 import { inplaceSig, traceName, variants } from './cpp_ops.js';
 import { isListType } from './cpp_types.js';
 
@@ -75,6 +75,7 @@ const NATIVE_TYPE: Readonly<Record<ParamType, string>> = {
   'Tensor[]': 'readonly H[]',
   'Tensor?[]': 'readonly (H | null)[]',
   Operand: 'H | NumberArg',
+  'Operand?': 'H | NumberArg | null',
   Scalar: 'NumberArg',
   'Scalar?': 'NumberArg | null',
   int: 'number',
@@ -129,6 +130,7 @@ const TS_TYPE: Readonly<Record<ParamType, string>> = {
   'Tensor[]': 'readonly TensorBase[]',
   'Tensor?[]': 'readonly (TensorBase | null)[]',
   Operand: 'TensorBase | NumberArg',
+  'Operand?': 'TensorBase | NumberArg | null',
   Scalar: 'NumberArg',
   'Scalar?': 'NumberArg | null',
   int: 'number',
@@ -161,6 +163,8 @@ function toNative(p: Param, code: string): string {
       return `optHandlesOf(${code})`;
     case 'Operand':
       return `operandOf(${code})`;
+    case 'Operand?':
+      return `optOperandOf(${code})`;
     case 'int[]':
       return `intsOf(${code})`;
     case 'int[]?':
@@ -263,7 +267,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';",
+  "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';",
   "import type { NumberArg } from './native-ops.js';",
 ];
 
@@ -289,9 +293,6 @@ function withImports(body: string): string {
   ].join('\n');
 }
 
-/** Which parameter a method is called on: `self`, or the first tensor of ops named otherwise. */
-const receiver = (s: Signature): number => (s.params[0]?.type === 'Tensor' ? 0 : -1);
-
 function emitMethods(ops: readonly Op[]): void {
   const methods: OptionalKind<MethodDeclarationStructure>[] = [];
   const add = (c: Callable): void =>
@@ -303,15 +304,15 @@ function emitMethods(ops: readonly Op[]): void {
       docs: c.docs,
     });
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (op.derived || op.record.method === false || receiver(op.sig) < 0) continue;
+    if (op.derived || op.record.method === false || selfIndex(op.sig) < 0) continue;
     for (const s of [op.sig, ...(op.inplace ? [inplaceSig(op.sig)] : [])]) {
-      add(callable(op, s, { code: 'this._h', index: 0 }, s.name));
+      add(callable(op, s, { code: 'this._h', index: selfIndex(s) }, s.name));
       for (const alias of op.record.aliases ?? [])
         add(
           callable(
             op,
             s,
-            { code: 'this._h', index: 0 },
+            { code: 'this._h', index: selfIndex(s) },
             s.name.endsWith('_') && !op.name.endsWith('_') ? `${alias}_` : alias,
           ),
         );

@@ -1,7 +1,10 @@
 // Activations. Source of the definitions: https://pytorch.org/docs/stable/nn.html#non-linear-activations-weighted-sum-nonlinearity
 import { composite, pointwise, range } from '../model.js';
 import * as s from '../scalar_lib.js';
-import { t } from '../tensor_lib.js';
+import { h, t } from '../tensor_lib.js';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
 
 export const sigmoid = pointwise({
   doc: 'Logistic sigmoid, 1 / (1 + e^-x), element by element.\nInteger tensors give the default float dtype.',
@@ -10,7 +13,7 @@ export const sigmoid = pointwise({
   forward: (self) => 1 / (1 + s.exp(-self)),
   backward: { self: (grad: number, out: number) => grad * out * (1 - out) },
   onnx: { op: 'Sigmoid', since: 13 },
-  aliases: ['expit'],
+  exports: ['sigmoid', 'special.expit', 'nn.functional.sigmoid'],
   ulp: { float32: 4 },
   samples: range(-20, 20),
 });
@@ -203,8 +206,126 @@ export const gelu = composite({
   body: (self: unknown, approximate: string) => {
     if (approximate === 'tanh') return t.geluTanh(self);
     if (approximate !== 'none')
-      throw new Error(`gelu(): approximate argument must be either none or tanh, got ${approximate}`);
+      throw new Error(`approximate argument must be either none or tanh. (got ${approximate})`);
     return t.geluErf(self);
   },
   onnx: { symbolic: 'gelu' },
+});
+export const celu = pointwise({
+  doc: 'x above zero, alpha (e^(x / alpha) - 1) below.\nSource: https://arxiv.org/abs/1704.07483',
+  schema: 'celu(self: Tensor, alpha: Scalar = 1): Tensor',
+  dtype: 'float-only',
+  forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self / alpha)),
+  backward: {
+    self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * s.exp(self / alpha)),
+  },
+  method: false,
+  exports: ['celu', 'nn.functional.celu'],
+  onnx: { op: 'Celu', since: 12 },
+  samples: range(-5, 5),
+});
+export const softshrink = composite({
+  doc: 'x - lambd above lambd, x + lambd below -lambd, 0 between. lambd must not be negative.',
+  schema: 'softshrink(self: Tensor, lambd: Scalar = 0.5): Tensor',
+  body: (self: A, lambd: A) => {
+    if (lambd < 0) throw new Error(`lambda must be greater or equal to 0, but found to be ${lambd}.`);
+    return t.softshrinkValues(self, lambd);
+  },
+  method: false,
+  exports: ['nn.functional.softshrink'],
+  onnx: { symbolic: 'region' },
+});
+export const softshrinkValues = pointwise({
+  doc: 'x moved towards zero by lambd. See `softshrink`.',
+  schema: 'softshrinkValues(self: Tensor, lambd: Scalar): Tensor',
+  dtype: 'float-only',
+  forward: (self, lambd) => (self > lambd ? self - lambd : self < -lambd ? self + lambd : 0),
+  backward: {
+    self: (grad: number, self: number, lambd: number) => (self >= -lambd && self <= lambd ? 0 : grad),
+  },
+  node: 'SoftshrinkBackward0',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-3, 3),
+});
+export const hardshrink = pointwise({
+  doc: '0 in [-lambd, lambd], x outside.',
+  schema: 'hardshrink(self: Tensor, lambd: Scalar = 0.5): Tensor',
+  dtype: 'float-only',
+  forward: (self, lambd) => (self >= -lambd && self <= lambd ? 0 : self),
+  backward: {
+    self: (grad: number, self: number, lambd: number) => (self >= -lambd && self <= lambd ? 0 : grad),
+  },
+  inplace: false,
+  exports: ['hardshrink', 'nn.functional.hardshrink'],
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-3, 3),
+});
+export const tanhshrink = composite({
+  doc: 'x - tanh(x).',
+  schema: 'tanhshrink(self: Tensor): Tensor',
+  body: (self: A) => t.sub(self, t.tanh(self)),
+  method: false,
+  exports: ['nn.functional.tanhshrink'],
+  onnx: { symbolic: 'region' },
+});
+export const softmin = composite({
+  doc: 'softmax(-x) along dim.',
+  schema: 'softmin(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
+  body: (self: A, dim: A, dtype: A) => t.softmax(t.neg(self), dim, { dtype }),
+  method: false,
+  exports: ['nn.functional.softmin'],
+  onnx: { symbolic: 'region' },
+});
+export const glu = composite({
+  doc: 'Gated linear unit: the first half along dim times the sigmoid of the second.\nSource: https://arxiv.org/abs/1612.08083',
+  schema: 'glu(self: Tensor, dim: int = -1): Tensor',
+  body: (self: A, dim: A) => {
+    if (self.ndim === 0) throw new Error('glu does not support 0-dimensional tensors');
+    const half = h.halfCount(self, dim);
+    return t.mul(t.narrow(self, dim, 0, half), t.sigmoid(t.narrow(self, dim, half, half)));
+  },
+  method: false,
+  exports: ['nn.functional.glu'],
+  onnx: { symbolic: 'region' },
+});
+export const preluValues = pointwise({
+  doc: 'x above zero, weight x below. See `prelu`.',
+  schema: 'preluValues(self: Tensor, weight: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self, weight) => (self > 0 ? self : weight * self),
+  backward: {
+    self: (grad: number, self: number, weight: number) => (self > 0 ? grad : weight * grad),
+    weight: (grad: number, self: number) => (self > 0 ? 0 : grad * self),
+  },
+  node: 'PreluBackward0',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'exported by its scalar expression' },
+  samples: range(-3, 3),
+});
+export const prelu = composite({
+  doc: 'x above zero, weight x below; weight: one number or one for each channel (dimension 1).',
+  schema: 'prelu(self: Tensor, weight: Tensor): Tensor',
+  body: (self: A, weight: A) => t.preluValues(self, h.preluWeight(self, weight)),
+  exports: ['prelu', 'nn.functional.prelu'],
+  onnx: { symbolic: 'region' },
+});
+export const rrelu = composite({
+  doc: 'Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.',
+  schema:
+    'rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor',
+  body: (self: A, lower: A, upper: A, training: A) => {
+    if (lower > upper) throw new Error('Lower bound should be less than or equal to the upper bound');
+    if (!training) return t.leakyRelu(self, (lower + upper) / 2);
+    const slope = t.add(t.mul(t.randLike(self), upper - lower), lower);
+    return t.where(t.le(self, 0), t.mul(self, slope), self);
+  },
+  method: false,
+  inplace: true,
+  exports: ['rrelu', 'nn.functional.rrelu'],
+  onnx: { symbolic: 'region' },
 });

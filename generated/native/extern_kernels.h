@@ -10,6 +10,7 @@
 // Kernels written by hand in native/cpu: one definition each, or the library does not link.
 namespace flambeau::cpu {
 
+Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUnique, bool invert);
 Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize);
 Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize);
 Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
@@ -29,6 +30,8 @@ Tensor full(IntSpan size, Scalar fillValue, std::optional<DType> dtype);
 Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<DType> dtype);
 Tensor toDtype(const Tensor& self, DType dtype);
 const Tensor& zero_(const Tensor& self);
+Tensor cdistBackward(const Tensor& grad, const Tensor& x1, const Tensor& x2, double p, const Tensor& distances);
+Tensor cdistForward(const Tensor& x1, const Tensor& x2, double p);
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset);
 Tensor cat(TensorSpan tensors, int64_t dim);
 Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype);
@@ -47,6 +50,8 @@ std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending
 std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
 Tensor tril(const Tensor& self, int64_t diagonal);
 Tensor triu(const Tensor& self, int64_t diagonal);
+Tensor ctcLossBackward(const Tensor& grad, const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, const Tensor& loss, const Tensor& alpha, int64_t blank);
+std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank);
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha);
 Tensor bmm(const Tensor& self, const Tensor& mat2);
 Tensor dot(const Tensor& self, const Tensor& tensor);

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -40,6 +40,24 @@ export function acos(self: TensorBase): Tensor {
  */
 export function arccos(self: TensorBase): Tensor {
   return wrap(native.ops.acos(handleOf(self)));
+}
+
+/**
+ * Inverse hyperbolic cosine of each element (NaN below 1).
+ *
+ * `acosh(self: Tensor): Tensor`
+ */
+export function acosh(self: TensorBase): Tensor {
+  return wrap(native.ops.acosh(handleOf(self)));
+}
+
+/**
+ * Inverse hyperbolic cosine of each element (NaN below 1).
+ *
+ * `acosh(self: Tensor): Tensor`
+ */
+export function arccosh(self: TensorBase): Tensor {
+  return wrap(native.ops.acosh(handleOf(self)));
 }
 
 /**
@@ -137,6 +155,15 @@ export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?
 }
 
 /**
+ * The angle of each number in the complex plane: 0, pi below zero, NaN for NaN.
+ *
+ * `angle(self: Tensor): Tensor`
+ */
+export function angle(self: TensorBase): Tensor {
+  return wrap(native.ops.angle(handleOf(self)));
+}
+
+/**
  * Whether any element is not zero. Gives bool.
  *
  * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
@@ -205,6 +232,24 @@ export function arcsin(self: TensorBase): Tensor {
 }
 
 /**
+ * Inverse hyperbolic sine of each element.
+ *
+ * `asinh(self: Tensor): Tensor`
+ */
+export function asinh(self: TensorBase): Tensor {
+  return wrap(native.ops.asinh(handleOf(self)));
+}
+
+/**
+ * Inverse hyperbolic sine of each element.
+ *
+ * `asinh(self: Tensor): Tensor`
+ */
+export function arcsinh(self: TensorBase): Tensor {
+  return wrap(native.ops.asinh(handleOf(self)));
+}
+
+/**
  * Arc tangent of each element.
  *
  * `atan(self: Tensor): Tensor`
@@ -238,6 +283,24 @@ export function atan2(self: TensorBase, other: TensorBase): Tensor {
  */
 export function arctan2(self: TensorBase, other: TensorBase): Tensor {
   return wrap(native.ops.atan2(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+ *
+ * `atanh(self: Tensor): Tensor`
+ */
+export function atanh(self: TensorBase): Tensor {
+  return wrap(native.ops.atanh(handleOf(self)));
+}
+
+/**
+ * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+ *
+ * `atanh(self: Tensor): Tensor`
+ */
+export function arctanh(self: TensorBase): Tensor {
+  return wrap(native.ops.atanh(handleOf(self)));
 }
 
 /**
@@ -301,6 +364,15 @@ export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg): Ten
 }
 
 /**
+ * Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.
+ *
+ * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
+ */
+export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.bitwiseLeftShift(handleOf(self), operandOf(other)));
+}
+
+/**
  * Bitwise NOT of integers, logical NOT of bool. Throws for floats.
  *
  * `bitwiseNot(self: Tensor): Tensor`
@@ -316,6 +388,15 @@ export function bitwiseNot(self: TensorBase): Tensor {
  */
 export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.bitwiseOr(handleOf(self), operandOf(other)));
+}
+
+/**
+ * Bits moved right, with the sign: floor(self / 2^other).
+ *
+ * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
+ */
+export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.bitwiseRightShift(handleOf(self), operandOf(other)));
 }
 
 /**
@@ -367,12 +448,34 @@ export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim
 }
 
 /**
+ * p-norm distance of each row of x1 [..., P, M] to each row of x2 [..., R, M]: [..., P, R]. computeMode is taken for PyTorch's sake: distances are never computed by a matrix product, which loses digits.
+ * Source: https://pytorch.org/docs/stable/generated/torch.cdist.html
+ *
+ * `cdist(x1: Tensor, x2: Tensor, p: float = 2, computeMode: string? = null): Tensor`
+ */
+export function cdist(x1: TensorBase, x2: TensorBase, p?: number | { p?: number; computeMode?: string | null }, computeMode?: string | null | { p?: number; computeMode?: string | null }): Tensor {
+  const o = optionsAmong(p, computeMode) as { p?: number; computeMode?: string | null } | undefined;
+  return wrap(native.ops.cdist(handleOf(x1), handleOf(x2), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), ((computeMode === undefined || (computeMode as unknown) === o ? o?.computeMode : (computeMode as string | null)) ?? null)));
+}
+
+/**
  * Smallest integer not below each element.
  *
  * `ceil(self: Tensor): Tensor`
  */
 export function ceil(self: TensorBase): Tensor {
   return wrap(native.ops.ceil(handleOf(self)));
+}
+
+/**
+ * x above zero, alpha (e^(x / alpha) - 1) below.
+ * Source: https://arxiv.org/abs/1704.07483
+ *
+ * `celu(self: Tensor, alpha: Scalar = 1): Tensor`
+ */
+export function celu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
+  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
+  return wrap(native.ops.celu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)));
 }
 
 /**
@@ -386,23 +489,23 @@ export function chunk(self: TensorBase, chunks: number, dim?: number | { dim?: n
 }
 
 /**
- * Limits each element to [min, max]; a bound that is null is no bound.
+ * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
  *
- * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+ * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
  */
-export function clamp(self: TensorBase, min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): Tensor {
-  const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-  return wrap(native.ops.clamp(handleOf(self), ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null)));
+export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
+  const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+  return wrap(native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))));
 }
 
 /**
- * Limits each element to [min, max]; a bound that is null is no bound.
+ * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
  *
- * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+ * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
  */
-export function clip(self: TensorBase, min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): Tensor {
-  const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-  return wrap(native.ops.clamp(handleOf(self), ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null)));
+export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
+  const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+  return wrap(native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))));
 }
 
 /**
@@ -430,6 +533,42 @@ export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor 
  */
 export function clone(self: TensorBase): Tensor {
   return wrap(native.ops.clone(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conj(self: Tensor): Tensor`
+ */
+export function conj(self: TensorBase): Tensor {
+  return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conj(self: Tensor): Tensor`
+ */
+export function resolveConj(self: TensorBase): Tensor {
+  return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conj(self: Tensor): Tensor`
+ */
+export function resolveNeg(self: TensorBase): Tensor {
+  return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conjPhysical(self: Tensor): Tensor`
+ */
+export function conjPhysical(self: TensorBase): Tensor {
+  return wrap(native.ops.conjPhysical(handleOf(self)));
 }
 
 /**
@@ -484,6 +623,15 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
 }
 
 /**
+ * The magnitude of self with the sign of other, zeros included.
+ *
+ * `copysign(self: Tensor, other: Operand): Tensor`
+ */
+export function copysign(self: TensorBase, other: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.copysign(handleOf(self), operandOf(other)));
+}
+
+/**
  * Cosine of each element, in radians.
  *
  * `cos(self: Tensor): Tensor`
@@ -502,6 +650,17 @@ export function cosh(self: TensorBase): Tensor {
 }
 
 /**
+ * Cosine of the angle between x1 and x2 along dim, broadcast; norms are at least eps.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html
+ *
+ * `cosineSimilarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8): Tensor`
+ */
+export function cosineSimilarity(x1: TensorBase, x2: TensorBase, dim?: number | { dim?: number; eps?: number }, eps?: number | { dim?: number; eps?: number }): Tensor {
+  const o = optionsAmong(dim, eps) as { dim?: number; eps?: number } | undefined;
+  return wrap(native.ops.cosineSimilarity(handleOf(x1), handleOf(x2), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 1), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 1e-8)));
+}
+
+/**
  * nllLoss of logSoftmax(input) over dimension 1; target: class indices (int64) or probabilities of input's shape.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
  *
@@ -513,12 +672,31 @@ export function crossEntropy(input: TensorBase, target: TensorBase, weight?: Ten
 }
 
 /**
+ * Connectionist temporal classification. logProbs [T, N, C] or [T, C]; targets [N, S] padded, or all one after another; lengths per sequence. zeroInfinity: infinite losses (targets that do not fit) and their gradients become 0.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.ctc_loss.html
+ *
+ * `ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: int[], targetLengths: int[], *, blank: int = 0, reduction: string = 'mean', zeroInfinity: bool = false): Tensor`
+ */
+export function ctcLoss(logProbs: TensorBase, targets: TensorBase, inputLengths: number | readonly number[], targetLengths: number | readonly number[], options?: { blank?: number; reduction?: string; zeroInfinity?: boolean }): Tensor {
+  return wrap(native.ops.ctcLoss(handleOf(logProbs), handleOf(targets), intsOf(inputLengths), intsOf(targetLengths), (options?.blank ?? 0), (options?.reduction ?? 'mean'), (options?.zeroInfinity ?? false)));
+}
+
+/**
  * Running sum along a dimension. Integers and bool give int64.
  *
  * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
 export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * Degrees in radians.
+ *
+ * `deg2rad(self: Tensor): Tensor`
+ */
+export function deg2rad(self: TensorBase): Tensor {
+  return wrap(native.ops.deg2rad(handleOf(self)));
 }
 
 /**
@@ -538,6 +716,15 @@ export function detach(self: TensorBase): Tensor {
 export function diagonal(self: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
   const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
   return wrap(native.ops.diagonal(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+}
+
+/**
+ * Logarithmic derivative of the gamma function.
+ *
+ * `digamma(self: Tensor): Tensor`
+ */
+export function digamma(self: TensorBase): Tensor {
+  return wrap(native.ops.digamma(handleOf(self)));
 }
 
 /**
@@ -635,6 +822,15 @@ export function erfc(self: TensorBase): Tensor {
 }
 
 /**
+ * Inverse of the error function (infinite at -1 and 1, NaN beyond).
+ *
+ * `erfinv(self: Tensor): Tensor`
+ */
+export function erfinv(self: TensorBase): Tensor {
+  return wrap(native.ops.erfinv(handleOf(self)));
+}
+
+/**
  * e to the power of each element.
  *
  * `exp(self: Tensor): Tensor`
@@ -681,6 +877,15 @@ export function flatten(self: TensorBase, startDim?: number | { startDim?: numbe
 }
 
 /**
+ * self to the power of exponent, computed in float64.
+ *
+ * `floatPower(self: Tensor, exponent: Operand): Tensor`
+ */
+export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.floatPower(handleOf(self), operandOf(exponent)));
+}
+
+/**
  * Largest integer not above each element.
  *
  * `floor(self: Tensor): Tensor`
@@ -696,6 +901,24 @@ export function floor(self: TensorBase): Tensor {
  */
 export function floorDivide(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.floorDivide(handleOf(self), operandOf(other)));
+}
+
+/**
+ * Larger of two elements; a NaN loses against a number.
+ *
+ * `fmax(self: Tensor, other: Tensor): Tensor`
+ */
+export function fmax(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.fmax(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Smaller of two elements; a NaN loses against a number.
+ *
+ * `fmin(self: Tensor, other: Tensor): Tensor`
+ */
+export function fmin(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.fmin(handleOf(self), handleOf(other)));
 }
 
 /**
@@ -717,6 +940,15 @@ export function frac(self: TensorBase): Tensor {
 }
 
 /**
+ * self = mantissa * 2^exponent with 0.5 <= |mantissa| < 1; the exponent is int32. Throws for integers.
+ *
+ * `frexp(self: Tensor): (mantissa: Tensor, exponent: Tensor)`
+ */
+export function frexp(self: TensorBase): [Tensor, Tensor] & { readonly mantissa: Tensor; readonly exponent: Tensor } {
+  return namedResults(['mantissa', 'exponent'], native.ops.frexp(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly mantissa: Tensor; readonly exponent: Tensor };
+}
+
+/**
  * A number in self's shape and dtype.
  *
  * `fullLike(self: Tensor, fillValue: Scalar, *, dtype: dtype? = null): Tensor`
@@ -732,6 +964,15 @@ export function fullLike(self: TensorBase, fillValue: NumberArg, options?: { dty
  */
 export function gather(self: TensorBase, dim: number, index: TensorBase): Tensor {
   return wrap(native.ops.gather(handleOf(self), dim, handleOf(index)));
+}
+
+/**
+ * Greatest common divisor of integers, never negative.
+ *
+ * `gcd(self: Tensor, other: Tensor): Tensor`
+ */
+export function gcd(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.gcd(handleOf(self), handleOf(other)));
 }
 
 /**
@@ -792,6 +1033,16 @@ export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor
 }
 
 /**
+ * 0 in [-lambd, lambd], x outside.
+ *
+ * `hardshrink(self: Tensor, lambd: Scalar = 0.5): Tensor`
+ */
+export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: NumberArg }): Tensor {
+  const o = optionsAmong(lambd) as { lambd?: NumberArg } | undefined;
+  return wrap(native.ops.hardshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5)));
+}
+
+/**
  * min(max(x + 3, 0), 6) / 6.
  *
  * `hardsigmoid(self: Tensor): Tensor`
@@ -820,6 +1071,51 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
 }
 
 /**
+ * 0 below zero, 1 above, values at zero. Both tensors must have one dtype.
+ *
+ * `heaviside(self: Tensor, values: Tensor): Tensor`
+ */
+export function heaviside(self: TensorBase, values: TensorBase): Tensor {
+  return wrap(native.ops.heaviside(handleOf(self), handleOf(values)));
+}
+
+/**
+ * sqrt(self^2 + other^2), without overflow on the way.
+ *
+ * `hypot(self: Tensor, other: Tensor): Tensor`
+ */
+export function hypot(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.hypot(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Modified Bessel function of the first kind, order 0.
+ *
+ * `i0(self: Tensor): Tensor`
+ */
+export function i0(self: TensorBase): Tensor {
+  return wrap(native.ops.i0(handleOf(self)));
+}
+
+/**
+ * Lower regularised incomplete gamma function of order self, up to other.
+ *
+ * `igamma(self: Tensor, other: Tensor): Tensor`
+ */
+export function igamma(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.igamma(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Upper regularised incomplete gamma function of order self, from other on.
+ *
+ * `igammac(self: Tensor, other: Tensor): Tensor`
+ */
+export function igammac(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.igammac(handleOf(self), handleOf(other)));
+}
+
+/**
  * A copy of self with alpha * source added at index along dim.
  *
  * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
@@ -838,12 +1134,33 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
 }
 
 /**
+ * Whether self and other are equal, or |self - other| <= atol + rtol |other|; NaN equals NaN with equalNan. Gives bool.
+ * Both tensors must have one dtype.
+ *
+ * `isclose(self: Tensor, other: Tensor, rtol: float = 0.00001, atol: float = 1e-8, equalNan: bool = false): Tensor`
+ */
+export function isclose(self: TensorBase, other: TensorBase, rtol?: number | { rtol?: number; atol?: number; equalNan?: boolean }, atol?: number | { rtol?: number; atol?: number; equalNan?: boolean }, equalNan?: boolean | { rtol?: number; atol?: number; equalNan?: boolean }): Tensor {
+  const o = optionsAmong(rtol, atol, equalNan) as { rtol?: number; atol?: number; equalNan?: boolean } | undefined;
+  return wrap(native.ops.isclose(handleOf(self), handleOf(other), ((rtol === undefined || (rtol as unknown) === o ? o?.rtol : (rtol as number)) ?? 0.00001), ((atol === undefined || (atol as unknown) === o ? o?.atol : (atol as number)) ?? 1e-8), ((equalNan === undefined || (equalNan as unknown) === o ? o?.equalNan : (equalNan as boolean)) ?? false)));
+}
+
+/**
  * Whether each element is finite. Gives bool.
  *
  * `isfinite(self: Tensor): Tensor`
  */
 export function isfinite(self: TensorBase): Tensor {
   return wrap(native.ops.isfinite(handleOf(self)));
+}
+
+/**
+ * Whether each element is one of testElements. Gives bool of the shape of elements.
+ * assumeUnique: both hold no value twice (a hint); invert: the opposite.
+ *
+ * `isin(elements: Operand, testElements: Operand, *, assumeUnique: bool = false, invert: bool = false): Tensor`
+ */
+export function isin(elements: TensorBase | NumberArg, testElements: TensorBase | NumberArg, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor {
+  return wrap(native.ops.isin(operandOf(elements), operandOf(testElements), (options?.assumeUnique ?? false), (options?.invert ?? false)));
 }
 
 /**
@@ -865,6 +1182,33 @@ export function isnan(self: TensorBase): Tensor {
 }
 
 /**
+ * Whether each element is -infinity. Gives bool.
+ *
+ * `isneginf(self: Tensor): Tensor`
+ */
+export function isneginf(self: TensorBase): Tensor {
+  return wrap(native.ops.isneginf(handleOf(self)));
+}
+
+/**
+ * Whether each element is +infinity. Gives bool.
+ *
+ * `isposinf(self: Tensor): Tensor`
+ */
+export function isposinf(self: TensorBase): Tensor {
+  return wrap(native.ops.isposinf(handleOf(self)));
+}
+
+/**
+ * Whether each element is a real number: true everywhere. Gives bool.
+ *
+ * `isreal(self: Tensor): Tensor`
+ */
+export function isreal(self: TensorBase): Tensor {
+  return wrap(native.ops.isreal(handleOf(self)));
+}
+
+/**
  * |input - target|, reduced.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html
  *
@@ -883,6 +1227,24 @@ export function l1Loss(input: TensorBase, target: TensorBase, options?: { reduct
 export function layerNorm(input: TensorBase, normalizedShape: number | readonly number[], weight?: TensorBase | null | { weight?: TensorBase | null; bias?: TensorBase | null; eps?: number }, bias?: TensorBase | null | { weight?: TensorBase | null; bias?: TensorBase | null; eps?: number }, eps?: number | { weight?: TensorBase | null; bias?: TensorBase | null; eps?: number }): Tensor {
   const o = optionsAmong(weight, bias, eps) as { weight?: TensorBase | null; bias?: TensorBase | null; eps?: number } | undefined;
   return wrap(native.ops.layerNorm(handleOf(input), intsOf(normalizedShape), optHandleOf(((weight === undefined || (weight as unknown) === o ? o?.weight : (weight as TensorBase | null)) ?? null)), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 0.00001)));
+}
+
+/**
+ * Least common multiple of integers, never negative.
+ *
+ * `lcm(self: Tensor, other: Tensor): Tensor`
+ */
+export function lcm(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.lcm(handleOf(self), handleOf(other)));
+}
+
+/**
+ * self * 2^other.
+ *
+ * `ldexp(self: Tensor, other: Tensor): Tensor`
+ */
+export function ldexp(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.ldexp(handleOf(self), handleOf(other)));
 }
 
 /**
@@ -920,6 +1282,15 @@ export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negati
  */
 export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight)));
+}
+
+/**
+ * Logarithm of the absolute value of the gamma function.
+ *
+ * `lgamma(self: Tensor): Tensor`
+ */
+export function lgamma(self: TensorBase): Tensor {
+  return wrap(native.ops.lgamma(handleOf(self)));
 }
 
 /**
@@ -980,6 +1351,24 @@ export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DT
 }
 
 /**
+ * log(e^self + e^other), without overflow on the way.
+ *
+ * `logaddexp(self: Tensor, other: Tensor): Tensor`
+ */
+export function logaddexp(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.logaddexp(handleOf(self), handleOf(other)));
+}
+
+/**
+ * log2(2^self + 2^other), without overflow on the way.
+ *
+ * `logaddexp2(self: Tensor, other: Tensor): Tensor`
+ */
+export function logaddexp2(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.logaddexp2(handleOf(self), handleOf(other)));
+}
+
+/**
  * Logical AND of "not zero", element by element. Gives bool.
  *
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
@@ -1013,6 +1402,16 @@ export function logicalOr(self: TensorBase, other: TensorBase): Tensor {
  */
 export function logicalXor(self: TensorBase, other: TensorBase): Tensor {
   return wrap(native.ops.logicalXor(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
+ *
+ * `logit(self: Tensor, eps: float? = null): Tensor`
+ */
+export function logit(self: TensorBase, eps?: number | null | { eps?: number | null }): Tensor {
+  const o = optionsAmong(eps) as { eps?: number | null } | undefined;
+  return wrap(native.ops.logit(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null)));
 }
 
 /**
@@ -1213,6 +1612,25 @@ export function mv(self: TensorBase, vec: TensorBase): Tensor {
 }
 
 /**
+ * Logarithm of the multivariate gamma function of dimension p. Meant for elements above (p - 1) / 2.
+ *
+ * `mvlgamma(self: Tensor, p: int): Tensor`
+ */
+export function mvlgamma(self: TensorBase, p: number): Tensor {
+  return wrap(native.ops.mvlgamma(handleOf(self), p));
+}
+
+/**
+ * NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
+ *
+ * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
+ */
+export function nanToNum(self: TensorBase, nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor {
+  const o = optionsAmong(nan, posinf, neginf) as { nan?: number | null; posinf?: number | null; neginf?: number | null } | undefined;
+  return wrap(native.ops.nanToNum(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null)));
+}
+
+/**
  * `length` elements of a dimension from `start` on.
  *
  * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
@@ -1255,6 +1673,15 @@ export function neg(self: TensorBase): Tensor {
  */
 export function negative(self: TensorBase): Tensor {
   return wrap(native.ops.neg(handleOf(self)));
+}
+
+/**
+ * The next representable number after self towards other.
+ *
+ * `nextafter(self: Tensor, other: Tensor): Tensor`
+ */
+export function nextafter(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.nextafter(handleOf(self), handleOf(other)));
 }
 
 /**
@@ -1315,12 +1742,52 @@ export function ger(self: TensorBase, vec2: TensorBase): Tensor {
 }
 
 /**
+ * p-norm of x1 - x2 + eps along the last dimension, broadcast.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
+ *
+ * `pairwiseDistance(x1: Tensor, x2: Tensor, p: float = 2, eps: float = 0.000001, keepdim: bool = false): Tensor`
+ */
+export function pairwiseDistance(x1: TensorBase, x2: TensorBase, p?: number | { p?: number; eps?: number; keepdim?: boolean }, eps?: number | { p?: number; eps?: number; keepdim?: boolean }, keepdim?: boolean | { p?: number; eps?: number; keepdim?: boolean }): Tensor {
+  const o = optionsAmong(p, eps, keepdim) as { p?: number; eps?: number; keepdim?: boolean } | undefined;
+  return wrap(native.ops.pairwiseDistance(handleOf(x1), handleOf(x2), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 0.000001), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+}
+
+/**
+ * p-norm distances of all pairs of rows i < j of a matrix [N, M]: [N (N - 1) / 2].
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pdist.html
+ *
+ * `pdist(self: Tensor, p: float = 2): Tensor`
+ */
+export function pdist(self: TensorBase, p?: number | { p?: number }): Tensor {
+  const o = optionsAmong(p) as { p?: number } | undefined;
+  return wrap(native.ops.pdist(handleOf(self), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2)));
+}
+
+/**
  * Dimensions in another order.
  *
  * `permute(self: Tensor, dims: int[]): Tensor`
  */
 export function permute(self: TensorBase, dims: number | readonly number[]): Tensor {
   return wrap(native.ops.permute(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * Derivative of order n of digamma; n must not be negative.
+ *
+ * `polygamma(n: int, self: Tensor): Tensor`
+ */
+export function polygamma(n: number, self: TensorBase): Tensor {
+  return wrap(native.ops.polygamma(n, handleOf(self)));
+}
+
+/**
+ * The tensor itself (+x). Throws for bool tensors.
+ *
+ * `positive(self: Tensor): Tensor`
+ */
+export function positive(self: TensorBase): Tensor {
+  return wrap(native.ops.positive(handleOf(self)));
 }
 
 /**
@@ -1334,6 +1801,15 @@ export function pow(self: TensorBase, exponent: TensorBase | NumberArg): Tensor 
 }
 
 /**
+ * x above zero, weight x below; weight: one number or one for each channel (dimension 1).
+ *
+ * `prelu(self: Tensor, weight: Tensor): Tensor`
+ */
+export function prelu(self: TensorBase, weight: TensorBase): Tensor {
+  return wrap(native.ops.prelu(handleOf(self), handleOf(weight)));
+}
+
+/**
  * Product over `dim` (all when null). Integers and bool give int64.
  *
  * `prod(self: Tensor, dim: int? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
@@ -1341,6 +1817,15 @@ export function pow(self: TensorBase, exponent: TensorBase | NumberArg): Tensor 
 export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null } | undefined;
   return wrap(native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * Radians in degrees.
+ *
+ * `rad2deg(self: Tensor): Tensor`
+ */
+export function rad2deg(self: TensorBase): Tensor {
+  return wrap(native.ops.rad2deg(handleOf(self)));
 }
 
 /**
@@ -1359,6 +1844,15 @@ export function randLike(self: TensorBase, options?: { dtype?: DType | null }): 
  */
 export function randnLike(self: TensorBase, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.randnLike(handleOf(self), optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * The real part: the tensor itself.
+ *
+ * `real(self: Tensor): Tensor`
+ */
+export function real(self: TensorBase): Tensor {
+  return wrap(native.ops.real(handleOf(self)));
 }
 
 /**
@@ -1416,12 +1910,23 @@ export function rmspropStep_(params: readonly TensorBase[], grads: readonly Tens
 }
 
 /**
- * Nearest integer, halves to even.
+ * Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
+ * Decimals other than 0 are for floats only.
  *
- * `round(self: Tensor): Tensor`
+ * `round(self: Tensor, *, decimals: int = 0): Tensor`
  */
-export function round(self: TensorBase): Tensor {
-  return wrap(native.ops.round(handleOf(self)));
+export function round(self: TensorBase, options?: { decimals?: number }): Tensor {
+  return wrap(native.ops.round(handleOf(self), (options?.decimals ?? 0)));
+}
+
+/**
+ * Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
+ *
+ * `rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor`
+ */
+export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean }, upper?: number | { lower?: number; upper?: number; training?: boolean }, training?: boolean | { lower?: number; upper?: number; training?: boolean }): Tensor {
+  const o = optionsAmong(lower, upper, training) as { lower?: number; upper?: number; training?: boolean } | undefined;
+  return wrap(native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)));
 }
 
 /**
@@ -1498,13 +2003,12 @@ export function sigmoid(self: TensorBase): Tensor {
 }
 
 /**
- * Logistic sigmoid, 1 / (1 + e^-x), element by element.
- * Integer tensors give the default float dtype.
+ * -1, 0 or 1 by the sign of each element (0 for NaN).
  *
- * `sigmoid(self: Tensor): Tensor`
+ * `sign(self: Tensor): Tensor`
  */
-export function expit(self: TensorBase): Tensor {
-  return wrap(native.ops.sigmoid(handleOf(self)));
+export function sign(self: TensorBase): Tensor {
+  return wrap(native.ops.sign(handleOf(self)));
 }
 
 /**
@@ -1512,8 +2016,17 @@ export function expit(self: TensorBase): Tensor {
  *
  * `sign(self: Tensor): Tensor`
  */
-export function sign(self: TensorBase): Tensor {
+export function sgn(self: TensorBase): Tensor {
   return wrap(native.ops.sign(handleOf(self)));
+}
+
+/**
+ * Whether the sign bit is set: below zero, and -0. Gives bool.
+ *
+ * `signbit(self: Tensor): Tensor`
+ */
+export function signbit(self: TensorBase): Tensor {
+  return wrap(native.ops.signbit(handleOf(self)));
 }
 
 /**
@@ -1532,6 +2045,15 @@ export function silu(self: TensorBase): Tensor {
  */
 export function sin(self: TensorBase): Tensor {
   return wrap(native.ops.sin(handleOf(self)));
+}
+
+/**
+ * sin(pi x) / (pi x), 1 at zero.
+ *
+ * `sinc(self: Tensor): Tensor`
+ */
+export function sinc(self: TensorBase): Tensor {
+  return wrap(native.ops.sinc(handleOf(self)));
 }
 
 /**
@@ -1874,6 +2396,15 @@ export function view(self: TensorBase, size: number | readonly number[]): Tensor
  */
 export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.where(handleOf(condition), operandOf(self), operandOf(other)));
+}
+
+/**
+ * self * log(other), 0 where self is 0; NaN where other is.
+ *
+ * `xlogy(self: Tensor, other: Operand): Tensor`
+ */
+export function xlogy(self: TensorBase, other: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.xlogy(handleOf(self), operandOf(other)));
 }
 
 /**

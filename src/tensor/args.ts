@@ -39,6 +39,9 @@ export function operandOf(x: TensorBase | NumberArg): Handle | NumberArg {
   if (typeof x === 'object' && x !== null && 'value' in x) return x;
   throw new DTypeError(`expected a Tensor or a number, got ${describe(x)}`);
 }
+export function optOperandOf(x: TensorBase | NumberArg | null | undefined): Handle | NumberArg | null {
+  return x === null || x === undefined ? null : operandOf(x);
+}
 export function intsOf(x: number | readonly number[]): readonly number[] {
   return typeof x === 'number' ? [x] : x;
 }

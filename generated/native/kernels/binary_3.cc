@@ -56,6 +56,38 @@ extern const cpu::PointwiseKernel fmodBackwardOther[kNumDTypes] = {
     nullptr,
 };
 
+// gcd = (gcd self other)
+struct Gcd_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_gcd(self, other);
+    out0 = r0;
+  }
+};
+struct Gcd_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_gcd(self, other);
+    out0 = r0;
+  }
+};
+struct Gcd_b {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] maskv self, [[maybe_unused]] maskv other, [[maybe_unused]] const i32v* attr) {
+    maskv r0 = fb_cvt_i32_b(fb_gcd(fb_cvt_b_i32(self), fb_cvt_b_i32(other)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel gcd[kNumDTypes] = {
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    Pointwise<Gcd_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<Gcd_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<Gcd_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<Gcd_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<Gcd_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<Gcd_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
+};
+
 // pow = (pow self exponent)
 struct Pow_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v exponent, [[maybe_unused]] const f32v* attr) {

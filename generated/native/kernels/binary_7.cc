@@ -30,6 +30,90 @@ extern const cpu::PointwiseKernel addBackwardOther[kNumDTypes] = {
     nullptr,
 };
 
+// fmaxBackwardOther = (select (or (ge self other) (isnan other)) 0 grad)
+struct FmaxBackwardOther_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_or(fb_ge(self, other), fb_isnan(other)), fb_splat_f32(0.0f), grad);
+    out0 = r0;
+  }
+};
+struct FmaxBackwardOther_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_or(fb_ge(self, other), fb_isnan(other)), fb_splat_f64(0.0), grad);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel fmaxBackwardOther[kNumDTypes] = {
+    Pointwise<FmaxBackwardOther_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<FmaxBackwardOther_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<FmaxBackwardOther_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<FmaxBackwardOther_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// lcm = (select (eq (gcd self other) 0) 0 (abs (mul (idiv self (gcd self other)) other)))
+struct Lcm_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_select(fb_eq(fb_gcd(self, other), fb_splat_i32(0)), fb_splat_i32(0), fb_abs(fb_mul(fb_idiv(self, fb_gcd(self, other)), other)));
+    out0 = r0;
+  }
+};
+struct Lcm_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_select(fb_eq(fb_gcd(self, other), fb_splat_i64(0LL)), fb_splat_i64(0LL), fb_abs(fb_mul(fb_idiv(self, fb_gcd(self, other)), other)));
+    out0 = r0;
+  }
+};
+struct Lcm_b {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] maskv self, [[maybe_unused]] maskv other, [[maybe_unused]] const i32v* attr) {
+    maskv r0 = fb_cvt_i32_b(fb_select(fb_eq(fb_gcd(fb_cvt_b_i32(self), fb_cvt_b_i32(other)), fb_splat_i32(0)), fb_splat_i32(0), fb_abs(fb_mul(fb_idiv(fb_cvt_b_i32(self), fb_gcd(fb_cvt_b_i32(self), fb_cvt_b_i32(other))), fb_cvt_b_i32(other)))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel lcm[kNumDTypes] = {
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    Pointwise<Lcm_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<Lcm_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<Lcm_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<Lcm_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<Lcm_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<Lcm_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
+};
+
+// logaddexpBackwardOther = (div grad (add 1 (exp (sub self other))))
+struct LogaddexpBackwardOther_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_div(grad, fb_add(fb_splat_f32(1.0f), fb_exp(fb_sub(self, other))));
+    out0 = r0;
+  }
+};
+struct LogaddexpBackwardOther_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_div(grad, fb_add(fb_splat_f64(1.0), fb_exp(fb_sub(self, other))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel logaddexpBackwardOther[kNumDTypes] = {
+    Pointwise<LogaddexpBackwardOther_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<LogaddexpBackwardOther_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<LogaddexpBackwardOther_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<LogaddexpBackwardOther_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // maximumBackwardOther = (select (eq self other) (div grad 2) (select (lt self other) grad 0))
 struct MaximumBackwardOther_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
