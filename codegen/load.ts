@@ -90,6 +90,7 @@ function build(record: OpRecord, family: string, body: BodySource): Op[] {
             ...base,
             kind: 'extern',
             ...(record.random ? { random: true } : {}),
+            ...(record.dataDependent ? { dataDependent: true } : {}),
             ...(record.mutates ? { mutates: record.mutates } : {}),
           },
           inplace: takesSelf && record.inplace === true,

@@ -33,6 +33,7 @@ export {
 export * as autograd from './autograd/index.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
+export * as func from './func/index.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
 export * as data from './data/index.js';

@@ -124,6 +124,18 @@ export interface Native {
   /** Where gradients flow on, per input; null where none does. */
   nodeNext(node: NodeHandle): ([NodeHandle, number] | null)[];
   retainGrad(h: H): void;
+  retainsGrad(h: H): boolean;
+  /** The node and its input that the gradient of a tensor flows to: its gradFn, or what accumulates into a leaf's .grad. */
+  gradientEdge(h: H): [NodeHandle, number];
+  /**
+   * `hook(gradInputs, gradOutputs)` after the node has run, or `hook(gradOutputs)` before it; an array that it returns replaces its
+   * first argument. The result removes the hook.
+   */
+  nodeHook(
+    node: NodeHandle,
+    hook: (first: (H | null)[], second: (H | null)[]) => readonly (H | null)[] | undefined,
+    before: boolean,
+  ): () => void;
   /** `hook(grad)` may return a replacement. The result removes the hook. */
   registerHook(h: H, hook: (grad: H) => H | null | undefined | void): () => void;
   /**

@@ -78,6 +78,13 @@ napi_value retainGrad(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value retainsGrad(napi_env env, napi_callback_info info) {
+  return invoke(env, info, "retainsGrad", kTensor, [&](Args& a) {
+    const autograd::Meta* meta = a.tensor(0).impl()->meta;
+    return wrap(env, meta != nullptr && meta->gradFn && meta->retainsGrad);
+  });
+}
+
 /// A JavaScript function that native code calls; only on the thread that made it.
 struct Callback {
   napi_env env;
@@ -132,6 +139,84 @@ napi_value registerHook(napi_env env, napi_callback_info info) {
     check(env, napi_add_finalizer(
                    env, remove, handle,
                    [](node_api_basic_env, void* p, void*) { delete static_cast<autograd::HookHandle*>(p); }, nullptr,
+                   nullptr));
+    return remove;
+  });
+}
+
+/// [node, index] where the gradient of a tensor flows: its gradFn, or the node that accumulates into a leaf's .grad.
+napi_value gradientEdge(napi_env env, napi_callback_info info) {
+  return invoke(env, info, "gradientEdge", kTensor, [&](Args& a) {
+    FB_CHECK(a.tensor(0).requiresGrad(), Autograd,
+             "It is not possible to get the gradient edge for a tensor that does not require gradients");
+    const autograd::Edge e = autograd::edgeOf(a.tensor(0));
+    napi_value pair;
+    check(env, napi_create_array_with_length(env, 2, &pair));
+    check(env, napi_set_element(env, pair, 0, wrapNode(env, e.node)));
+    check(env, napi_set_element(env, pair, 1, wrap(env, static_cast<int64_t>(e.index))));
+    return pair;
+  });
+}
+
+/// What a node's hook returned: nothing (keep `list`), or one gradient or null per entry.
+void replaceGradients(napi_env env, napi_value result, TensorList& list) {
+  napi_valuetype type;
+  check(env, napi_typeof(env, result, &type));
+  if (type == napi_undefined || type == napi_null) return;
+  bool isArray = false;
+  check(env, napi_is_array(env, result, &isArray));
+  uint32_t n = 0;
+  if (isArray) check(env, napi_get_array_length(env, result, &n));
+  FB_CHECK(isArray && n == list.size(), Autograd, "a node's hook must return nothing or an array of %zu gradients",
+           list.size());
+  for (uint32_t i = 0; i < n; ++i) {
+    napi_value item;
+    check(env, napi_get_element(env, result, i, &item));
+    list[i] = gradientFrom(env, item, "a node's hook");
+  }
+}
+
+/// nodeHook(node, fn, before): fn(gradInputs, gradOutputs) after the node has run, or fn(gradOutputs) before it; an
+/// array that it returns replaces its first argument. Returns a function that removes the hook.
+napi_value nodeHook(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"node", "hook", "before"};
+  return invoke(env, info, "nodeHook", names, [&](Args& a) {
+    const Ref<Node> node = nodeOf(a, 0);
+    // Shared by the node and the function that removes the hook: removing empties it.
+    using Slot = std::shared_ptr<Callback>;
+    auto* slot = new std::shared_ptr<Slot>(std::make_shared<Slot>(std::make_shared<Callback>(env, a.function(1))));
+    if (a.boolean(2)) {
+      node->preHooks.push_back([slot = *slot](TensorList& grads) {
+        const Slot callback = *slot;
+        if (!callback) return;
+        napi_value fn = callback->get("this node hook");
+        Scope scope(callback->env);
+        replaceGradients(callback->env, callJs(callback->env, fn, {wrap(callback->env, grads)}), grads);
+      });
+    } else {
+      node->postHooks.push_back([slot = *slot](TensorList& gradInputs, const TensorList& grads) {
+        const Slot callback = *slot;
+        if (!callback) return;
+        napi_value fn = callback->get("this node hook");
+        Scope scope(callback->env);
+        const napi_value result =
+            callJs(callback->env, fn, {wrap(callback->env, gradInputs), wrap(callback->env, grads)});
+        replaceGradients(callback->env, result, gradInputs);
+      });
+    }
+    napi_value remove;
+    check(env, napi_create_function(
+                   env, "remove", NAPI_AUTO_LENGTH,
+                   [](napi_env e, napi_callback_info i) -> napi_value {
+                     void* p = nullptr;
+                     napi_get_cb_info(e, i, nullptr, nullptr, nullptr, &p);
+                     (*static_cast<std::shared_ptr<Slot>*>(p))->reset();
+                     return nullptr;
+                   },
+                   slot, &remove));
+    check(env, napi_add_finalizer(
+                   env, remove, slot,
+                   [](node_api_basic_env, void* p, void*) { delete static_cast<std::shared_ptr<Slot>*>(p); }, nullptr,
                    nullptr));
     return remove;
   });
@@ -260,6 +345,9 @@ void registerAutogradFunctions(napi_env env, napi_value target) {
                                                        {"nodeNext", nodeNext},
                                                        {"retainGrad", retainGrad},
                                                        {"registerHook", registerHook},
+                                                       {"gradientEdge", gradientEdge},
+                                                       {"nodeHook", nodeHook},
+                                                       {"retainsGrad", retainsGrad},
                                                        {"backward", backward},
                                                        {"customFunction", customFunction},
                                                        {"checkInplace", checkInplace}};

@@ -7,13 +7,20 @@ import { noGrad } from './modes.js';
 
 /** What forward leaves for backward. Any further fields may be set on it. */
 export class FunctionCtx {
-  /** Per argument of apply: whether its gradient is wanted. */
-  needsInputGrad: readonly boolean[] = [];
+  #needed: readonly boolean[] = [];
   #saved: readonly (Tensor | null)[] = [];
   /** Internal: what the forward call marked. */
   readonly _marks = { dirty: new Set<Tensor>(), nonDifferentiable: new Set<Tensor>(), materialize: true };
   [field: string]: unknown;
 
+  /** Per argument of apply: whether its gradient is wanted. */
+  get needsInputGrad(): readonly boolean[] {
+    return this.#needed;
+  }
+  /** Internal. */
+  _setNeeded(needed: readonly boolean[]): void {
+    this.#needed = needed;
+  }
   /** Keeps inputs or outputs for backward, guarded against in-place changes. Other values: set them as fields. */
   saveForBackward(...tensors: (Tensor | null)[]): void {
     for (const t of tensors) {
@@ -47,6 +54,7 @@ interface FunctionClass<A extends readonly unknown[], R> {
   readonly name: string;
   forward(ctx: FunctionCtx, ...args: A): R;
   backward(ctx: FunctionCtx, ...grads: never[]): unknown;
+  vjp(ctx: FunctionCtx, ...grads: never[]): unknown;
 }
 
 /**
@@ -63,12 +71,23 @@ export class Function {
     );
   }
 
+  /** Another name of backward, as in PyTorch; a subclass defines either. */
+  static vjp(ctx: FunctionCtx, ...gradOutputs: never[]): unknown {
+    return this.backward(ctx, ...gradOutputs);
+  }
+  /** The forward-mode derivative, from the tangents of the arguments. */
+  static jvp(_ctx: FunctionCtx, ..._gradInputs: never[]): unknown {
+    throw new AutogradError(
+      'You must implement the jvp function for custom autograd.Function to use it with forward mode AD.',
+    );
+  }
+
   /** Runs forward without recording its operations and makes the results differentiable through backward. */
   static apply<A extends readonly unknown[], R>(this: FunctionClass<A, R>, ...args: A): R {
     const ctx = new FunctionCtx();
     const wanted = args.map((a) => isTensor(a) && a.requiresGrad);
     const record = wanted.includes(true) && native.gradEnabled();
-    ctx.needsInputGrad = wanted.map((w) => w && record);
+    ctx._setNeeded(wanted.map((w) => w && record));
     const result = noGrad(() => {
       const out = this.forward(ctx, ...args);
       return out;
@@ -94,7 +113,8 @@ export class Function {
         if (g !== null) return wrap(g);
         return meta != null && materialize ? wrap(native.ops.full(meta.shape, 0, meta.dtype)) : null;
       });
-      const found = (this.backward as (c: FunctionCtx, ...gs: (Tensor | null)[]) => unknown)(ctx, ...given);
+      const own = Object.hasOwn(this, 'vjp') && !Object.hasOwn(this, 'backward') ? this.vjp : this.backward;
+      const found = (own as (c: FunctionCtx, ...gs: (Tensor | null)[]) => unknown).call(this, ctx, ...given);
       ctx._setSaved([]);
       const gradients = Array.isArray(found) ? (found as unknown[]) : [found];
       // As in PyTorch, trailing nulls beyond the arguments are allowed.
@@ -123,5 +143,30 @@ export class Function {
     // The native node keeps the saved tensors from here on (and notices changes); the context would keep the graph alive.
     ctx._setSaved([]);
     return (Array.isArray(result) ? outputs : outputs[0]) as R;
+  }
+}
+
+/**
+ * Wraps a `backward` that cannot be differentiated again: its gradients are constants, and asking for their derivative throws.
+ * Source: torch.autograd.function.once_differentiable.
+ */
+export function onceDifferentiable<A extends readonly unknown[]>(
+  backward: (ctx: FunctionCtx, ...gradOutputs: A) => unknown,
+): (ctx: FunctionCtx, ...gradOutputs: A) => unknown {
+  return (ctx, ...gradOutputs) => {
+    const found = noGrad(() => backward(ctx, ...gradOutputs));
+    const needed = gradOutputs.some((g) => isTensor(g) && g.requiresGrad) && native.gradEnabled();
+    if (!needed) return found;
+    const guard = (g: unknown): unknown =>
+      isTensor(g) && isFloatingDtype(g.dtype) ? OnceDifferentiable.apply(g.detach().requiresGrad_()) : g;
+    return Array.isArray(found) ? found.map(guard) : guard(found);
+  };
+}
+class OnceDifferentiable extends Function {
+  static override forward(_ctx: FunctionCtx, g: Tensor): Tensor {
+    return g.clone();
+  }
+  static override backward(): never {
+    throw new AutogradError('trying to differentiate twice a function that was marked with @once_differentiable');
   }
 }

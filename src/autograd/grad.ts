@@ -65,21 +65,23 @@ export function grad(
   return found.map((h) => (h === null ? null : wrap(h)));
 }
 
-/** Sum of the gradients of several tensors, added to the `.grad` of the leaves. */
+/** Sum of the gradients of several tensors, added to the `.grad` of the leaves, or only of those in `inputs`. */
 export function backward(
   tensors: Tensor | readonly Tensor[],
   gradTensors?: Tensor | readonly (Tensor | null)[] | null,
-  options: { retainGraph?: boolean; createGraph?: boolean } = {},
+  options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor | readonly Tensor[] | null } = {},
 ): void {
   const roots = listOf(tensors);
   const { createGraph = false, retainGraph = createGraph } = options;
+  const inputs = options.inputs == null ? null : listOf(options.inputs).map((t) => t._h);
   native.backward(
     roots.map((t) => t._h),
     outputHandles(roots, gradTensors),
-    null,
+    inputs,
     retainGraph,
     createGraph,
-    false,
+    inputs !== null,
+    true,
   );
 }
 

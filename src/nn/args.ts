@@ -43,6 +43,9 @@ export function merge<O extends object>(
 /** A number or one number per spatial dimension, as a list. */
 export type Size1 = number | readonly [number];
 export type Size2 = number | readonly [number, number];
+export type Size3 = number | readonly [number, number, number];
+/** The size type of layers over n spatial dimensions. */
+export type Sizes<N extends 1 | 2 | 3> = N extends 1 ? Size1 : N extends 2 ? Size2 : Size3;
 export function ntuple(x: number | readonly number[], n: number, what: string): number[] {
   const list =
     typeof x === 'number' ? Array.from({ length: n }, () => x) : Array.isArray(x) ? [...(x as number[])] : null;
@@ -65,3 +68,10 @@ export function py(x: unknown): string {
 }
 
 export { pyFloat } from '../tensor/print.js';
+
+/** `merge` where the order of the defaults is the order of the positional arguments. */
+export const settings = <O extends object>(
+  what: string,
+  rest: readonly unknown[],
+  defaults: Required<O>,
+): Required<O> => merge<O>(what, rest, Object.keys(defaults) as (keyof O)[], defaults);

@@ -2,29 +2,36 @@
 // the class; fields that hold parameters, buffers or modules are found by looking at the instance, in the order they were set.
 import { inspect } from 'node:util';
 import { native } from '../native.js';
-import { noGrad } from '../autograd/modes.js';
-import { isFloatingDtype, type DType } from '../tensor/dtype.js';
-import { ValueError } from '../tensor/errors.js';
+import { empty } from '../tensor/create.js';
+import { DTYPES, isFloatingDtype, type DType } from '../tensor/dtype.js';
+import { DTypeError, ValueError } from '../tensor/errors.js';
 import { isTensor } from '../tensor/handle.js';
 import type { RemovableHandle, Tensor, ToOptions } from '../tensor/tensor.js';
-import { Parameter } from './parameter.js';
+import { deepCopy } from './clone.js';
+import {
+  checkName,
+  collect,
+  fieldOf,
+  isModule,
+  ownBuffers,
+  ownModules,
+  ownParameters,
+  setField,
+  STATE,
+  type State,
+} from './fields.js';
+import * as hooks from './hooks.js';
+import { Buffer, isUninitialized, Parameter } from './parameter.js';
+import {
+  loadState,
+  saveState,
+  type IncompatibleKeys,
+  type LoadStateDictOptions,
+  type StateDict,
+  type StateDictOptions,
+} from './state_dict.js';
 
-const STATE = Symbol('module state');
-
-type ForwardPreHook = (module: Module, inputs: readonly unknown[]) => unknown;
-type ForwardHook = (module: Module, inputs: readonly unknown[], output: unknown) => unknown;
-
-interface State {
-  /** Registered buffers, and whether they are part of the state dict. */
-  buffers: Map<string, boolean>;
-  /** Parameters and modules registered by name (they may be null). */
-  named: Map<string, 'parameter' | 'module'>;
-  preHooks: Set<ForwardPreHook> | null;
-  hooks: Set<ForwardHook> | null;
-}
-
-/** State dicts: PyTorch's own keys, tensors that share memory with the module. */
-export type StateDict = Record<string, Tensor>;
+export type { StateDict } from './state_dict.js';
 
 /** Modules whose forward is running, for the scope names of traces. */
 const running: Module[] = [];
@@ -39,28 +46,18 @@ export function observeModules(fn: ((m: Module) => void) | null): ((m: Module) =
 
 /** Calls forward with the hooks, and tells a running trace which module it is in. */
 function callSlowly(m: Module, inputs: unknown[]): unknown {
-  const state = m[STATE];
   observer?.(m);
-  let args = inputs;
-  for (const hook of state.preHooks ?? []) {
-    const changed = hook(m, args);
-    if (changed !== undefined && changed !== null) args = Array.isArray(changed) ? (changed as unknown[]) : [changed];
-  }
   const scope = native.traceActive() ? scopeName(m) : null;
-  if (scope !== null) native.pushScope(scope);
-  running.push(m);
-  let output: unknown;
-  try {
-    output = (m.forward as (...xs: unknown[]) => unknown)(...args);
-  } finally {
-    running.pop();
-    if (scope !== null) native.popScope();
-  }
-  for (const hook of state.hooks ?? []) {
-    const changed = hook(m, args, output);
-    if (changed !== undefined && changed !== null) output = changed;
-  }
-  return output;
+  return hooks.callWithHooks(m, inputs, (args) => {
+    if (scope !== null) native.pushScope(scope);
+    running.push(m);
+    try {
+      return (m.forward as (...xs: unknown[]) => unknown)(...args);
+    } finally {
+      running.pop();
+      if (scope !== null) native.popScope();
+    }
+  });
 }
 
 /** Path of a module below the one that calls it; null for the outermost. */
@@ -69,6 +66,23 @@ function scopeName(m: Module): string | null {
   if (parent === undefined) return null;
   for (const [name, child] of parent.namedModules()) if (child === m) return name === '' ? null : name;
   return null;
+}
+
+/** A callable instance of the class with this prototype, without fields. */
+function makeInstance(prototype: object): Module {
+  const self = ((...inputs: unknown[]): unknown => {
+    const own = self[STATE].hooks;
+    if ((own !== null && hooks.hasCallHooks(own)) || hooks.hasCallHooks(hooks.globalHooks) || native.traceActive())
+      return callSlowly(self, inputs);
+    return (self.forward as (...xs: unknown[]) => unknown)(...inputs);
+  }) as unknown as Module;
+  // A function's own `name` and `length` would hide fields and getters of subclasses.
+  delete (self as { name?: string }).name;
+  delete (self as { length?: number }).length;
+  Object.setPrototypeOf(self, prototype);
+  Object.defineProperty(self, STATE, { value: { buffers: new Map(), named: new Map(), hooks: null } satisfies State });
+  Object.defineProperty(self, 'training', { value: true, writable: true, configurable: true });
+  return self;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the interface gives instances their call signature
@@ -92,20 +106,7 @@ export class Module {
   declare training: boolean;
 
   constructor() {
-    const self = ((...inputs: unknown[]): unknown => {
-      const state = self[STATE];
-      if (state.hooks !== null || state.preHooks !== null || native.traceActive()) return callSlowly(self, inputs);
-      return (self.forward as (...xs: unknown[]) => unknown)(...inputs);
-    }) as unknown as Module;
-    // A function's own `name` and `length` would hide fields and getters of subclasses.
-    delete (self as { name?: string }).name;
-    delete (self as { length?: number }).length;
-    Object.setPrototypeOf(self, new.target.prototype as object);
-    Object.defineProperty(self, STATE, {
-      value: { buffers: new Map(), named: new Map(), preHooks: null, hooks: null } satisfies State,
-    });
-    Object.defineProperty(self, 'training', { value: true, writable: true, configurable: true });
-    return self;
+    return makeInstance(new.target.prototype as object);
   }
 
   /** What the module computes. Subclasses define it with their own arguments. */
@@ -120,13 +121,19 @@ export class Module {
   protected getName(): string {
     return this.constructor.name;
   }
+  /** A deep copy: new parameters and buffers with the same values. Private (#) fields of subclasses cannot be copied. */
+  clone(): this {
+    return deepCopy(this, makeInstance) as this;
+  }
 
   // ---- registering ----
 
   /** Registers a tensor that is state but not learned. `persistent: false` keeps it out of the state dict. */
-  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean } = {}): void {
+  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean } | boolean = {}): void {
     checkName(this, name, 'buffer');
-    this[STATE].buffers.set(name, options.persistent ?? true);
+    if (tensor !== null && !isTensor(tensor))
+      throw new DTypeError(`cannot assign '${typeof tensor}' object to buffer '${name}' (Tensor or null required)`);
+    this[STATE].buffers.set(name, typeof options === 'boolean' ? options : (options.persistent ?? true));
     setField(this, name, tensor);
   }
   registerParameter(name: string, parameter: Parameter | null): void {
@@ -139,9 +146,11 @@ export class Module {
   }
   registerModule(name: string, module: Module | null): void {
     checkName(this, name, 'module');
+    if (module !== null && !isModule(module)) throw new DTypeError(`${String(module)} is not a Module subclass`);
     this[STATE].named.set(name, 'module');
     setField(this, name, module);
   }
+  /** Same as registerModule. */
   addModule(name: string, module: Module | null): void {
     this.registerModule(name, module);
   }
@@ -150,33 +159,33 @@ export class Module {
 
   namedChildren(): [string, Module][] {
     const seen = new Set<Module>();
-    return ownEntries(this, (v): v is Module => v instanceof Module).filter(([, m]) => !seen.has(m) && seen.add(m));
+    return ownModules(this).filter(([, m]) => !seen.has(m) && seen.add(m));
   }
   children(): Module[] {
     return this.namedChildren().map(([, m]) => m);
   }
-  /** This module and all below it, each once, with dotted names ('' for itself). */
-  namedModules(prefix = '', seen: Set<Module> = new Set()): [string, Module][] {
+  /** This module and all below it, each once (unless `removeDuplicate` is false), with dotted names ('' for itself). */
+  namedModules(prefix = '', seen: Set<Module> = new Set(), removeDuplicate = true): [string, Module][] {
     if (seen.has(this)) return [];
-    seen.add(this);
+    if (removeDuplicate) seen.add(this);
     const out: [string, Module][] = [[prefix, this]];
-    for (const [name, child] of ownEntries(this, (v): v is Module => v instanceof Module)) {
-      out.push(...child.namedModules(prefix === '' ? name : `${prefix}.${name}`, seen));
+    for (const [name, child] of ownModules(this)) {
+      out.push(...child.namedModules(prefix === '' ? name : `${prefix}.${name}`, seen, removeDuplicate));
     }
     return out;
   }
   modules(): Module[] {
     return this.namedModules().map(([, m]) => m);
   }
-  /** Own parameters first, then those of the children, each once. */
-  namedParameters(prefix = '', recurse = true): [string, Parameter][] {
-    return collect(this, prefix, recurse, (m) => ownEntries(m, (v): v is Parameter => v instanceof Parameter));
+  /** Own parameters first, then those of the children, each once (unless `removeDuplicate` is false). */
+  namedParameters(prefix = '', recurse = true, removeDuplicate = true): [string, Parameter][] {
+    return collect(this, prefix, recurse, !removeDuplicate, ownParameters);
   }
   parameters(recurse = true): Parameter[] {
     return this.namedParameters('', recurse).map(([, p]) => p);
   }
-  namedBuffers(prefix = '', recurse = true): [string, Tensor][] {
-    return collect(this, prefix, recurse, (m) => ownBuffers(m, false));
+  namedBuffers(prefix = '', recurse = true, removeDuplicate = true): [string, Tensor][] {
+    return collect(this, prefix, recurse, !removeDuplicate, ownBuffers);
   }
   buffers(recurse = true): Tensor[] {
     return this.namedBuffers('', recurse).map(([, b]) => b);
@@ -185,76 +194,62 @@ export class Module {
   getSubmodule(path: string): Module {
     let at: Module = this;
     for (const name of path === '' ? [] : path.split('.')) {
-      const next = (at as unknown as Record<string, unknown>)[name];
-      if (!(next instanceof Module)) throw new ValueError(`${at.getName()} has no attribute \`${name}\``);
+      if (!(name in at)) throw new ValueError(`${at.getName()} has no attribute \`${name}\``);
+      const next = fieldOf(at, name);
+      if (!isModule(next)) throw new ValueError(`\`${name}\` is not an nn.Module`);
       at = next;
     }
     return at;
   }
+  /** The parameter at a dotted path. Throws ValueError when there is none. */
   getParameter(path: string): Parameter {
-    const dot = path.lastIndexOf('.');
-    const owner = this.getSubmodule(dot < 0 ? '' : path.slice(0, dot));
-    const p = (owner as unknown as Record<string, unknown>)[path.slice(dot + 1)];
-    if (!(p instanceof Parameter))
-      throw new ValueError(`${owner.getName()} has no attribute \`${path.slice(dot + 1)}\``);
-    return p;
+    const { name, value } = memberAt(this, path);
+    if (!(value instanceof Parameter)) throw new ValueError(`\`${name}\` is not an nn.Parameter`);
+    return value;
+  }
+  /** The buffer at a dotted path. Throws ValueError when there is none. */
+  getBuffer(path: string): Tensor {
+    const { owner, name, value } = memberAt(this, path);
+    const found = ownBuffers(owner).find(([n]) => n === name);
+    if (found === undefined || value === null) throw new ValueError(`\`${name}\` is not a buffer`);
+    return found[1];
   }
 
   // ---- state ----
 
   /** Parameters and persistent buffers under PyTorch's names; the tensors share memory with the module. */
-  stateDict(prefix = ''): StateDict {
-    const out: StateDict = {};
-    for (const [name, p] of ownEntries(this, (v): v is Parameter => v instanceof Parameter))
-      out[prefix + name] = p.detach();
-    for (const [name, b] of ownBuffers(this, true)) out[prefix + name] = b.detach();
-    for (const [name, child] of ownEntries(this, (v): v is Module => v instanceof Module)) {
-      Object.assign(out, child.stateDict(`${prefix}${name}.`));
-    }
-    return out;
+  stateDict(options: string | StateDictOptions = {}): StateDict {
+    const o = typeof options === 'string' ? { prefix: options } : options;
+    return saveState(this, o.destination ?? {}, o.prefix ?? '', o.keepVars ?? false);
   }
   /**
-   * Copies values into parameters and buffers by name. `strict` (default) also throws for missing and unexpected keys;
-   * wrong sizes always throw ValueError, with PyTorch's text.
+   * Copies values into parameters and buffers by name (`assign`: makes the given tensors the module's). `strict` (default) also
+   * throws for missing and unexpected keys; wrong sizes always throw ValueError, with PyTorch's text.
    */
   loadStateDict(
     state: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
-    options: { strict?: boolean } = {},
-  ): { missingKeys: string[]; unexpectedKeys: string[] } {
-    const given: ReadonlyMap<string, Tensor> = state instanceof Map ? state : new Map(Object.entries(state));
-    const own = new Map(Object.entries(this.stateDict()));
-    const missingKeys = [...own.keys()].filter((k) => !given.has(k));
-    const unexpectedKeys = [...given.keys()].filter((k) => !own.has(k));
-    const quote = (keys: string[]): string => keys.map((k) => `"${k}"`).join(', ');
-    const errors: string[] = [];
-    if (options.strict ?? true) {
-      if (missingKeys.length > 0) errors.push(`Missing key(s) in state_dict: ${quote(missingKeys)}. `);
-      if (unexpectedKeys.length > 0) errors.push(`Unexpected key(s) in state_dict: ${quote(unexpectedKeys)}. `);
-    }
-    const copies: [Tensor, Tensor][] = [];
-    for (const [name, target] of own) {
-      const source = given.get(name);
-      if (source === undefined) continue;
-      if (!isTensor(source)) {
-        errors.push(
-          `While copying the parameter named "${name}", expected a tensor from checkpoint but received ${typeof source}`,
-        );
-      } else if (!target.isSameSize(source)) {
-        errors.push(
-          `size mismatch for ${name}: copying a param with shape torch.Size([${source.shape.join(', ')}]) from checkpoint, ` +
-            `the shape in current model is torch.Size([${target.shape.join(', ')}]).`,
-        );
-      } else copies.push([target, source]);
-    }
-    // As in PyTorch what fits is copied before the error is thrown.
-    noGrad(() => {
-      for (const [target, source] of copies) target.copy_(source);
-    });
-    if (errors.length > 0)
-      throw new ValueError(`Error(s) in loading state_dict for ${this.getName()}:\n\t${errors.join('\n\t')}`);
-    return { missingKeys, unexpectedKeys };
+    options: boolean | LoadStateDictOptions = {},
+  ): IncompatibleKeys {
+    if (typeof state !== 'object' || state === null)
+      throw new DTypeError(`Expected state_dict to be dict-like, got ${typeof state}.`);
+    const o = typeof options === 'boolean' ? { strict: options } : options;
+    const record = state instanceof Map ? (Object.fromEntries(state) as StateDict) : (state as StateDict);
+    return loadState(this, record, o.strict ?? true, o.assign ?? false);
+  }
+  /** Rewrites entries that an older version saved in another form. For subclasses; `state` is a copy that may be changed. */
+  upgradeStateDict(_state: StateDict, _prefix: string): void {
+    // Nothing is old here.
+  }
+  /** More state for the state dict; undefined (the default) for none. Define setExtraState with it. */
+  getExtraState(): unknown {
+    return undefined;
+  }
+  /** Takes back what getExtraState returned. */
+  setExtraState(_state: unknown): void {
+    throw new ValueError(`${this.getName()} defines getExtraState without setExtraState`);
   }
   train(mode = true): this {
+    if (typeof mode !== 'boolean') throw new ValueError('training mode is expected to be boolean');
     this.training = mode;
     for (const child of this.children()) child.train(mode);
     return this;
@@ -273,31 +268,53 @@ export class Module {
     return this;
   }
   /** Clears the gradients: to null, or to zeros with `setToNone: false`. */
-  zeroGrad(setToNone = true): void {
+  zeroGrad(setToNone: boolean | { setToNone?: boolean } = true): void {
+    const none = typeof setToNone === 'boolean' ? setToNone : (setToNone.setToNone ?? true);
     for (const p of this.parameters()) {
-      if (setToNone) native.setGrad(p._h, null);
+      if (none) native.setGrad(p._h, null);
       else {
         const g = native.grad(p._h);
         if (g !== null) native.ops.zero_(native.ops.detach(g));
       }
     }
   }
-  /** Converts floating parameters and buffers to a dtype, or moves to a device. The parameters stay the same objects. */
-  to(target: DType | string | Tensor | ToOptions): this {
-    const convert = (t: Tensor): Tensor => {
-      if (isTensor(target) || typeof target === 'object' ? (target as ToOptions).dtype != null : isDtype(target)) {
-        return isFloatingDtype(t.dtype) ? t.to(target) : t;
-      }
-      return t.to(target);
-    };
+  /** Replaces every parameter's data (gradients too) and every buffer by `fn` of it. The parameters stay the same objects. */
+  protected convert(fn: (t: Tensor) => Tensor): this {
     for (const m of this.modules()) {
-      for (const [, p] of ownEntries(m, (v): v is Parameter => v instanceof Parameter)) {
-        const converted = convert(p.detach());
-        if (converted.dtype !== p.dtype) p.data = converted;
+      for (const [, p] of ownParameters(m)) {
+        const grad = native.grad(p._h) === null ? null : p.grad;
+        const old = p.detach();
+        const data = fn(old);
+        if (data === old) continue;
+        p.data = data;
+        if (grad !== null) p.grad = fn(grad.detach());
       }
-      for (const [name, b] of ownBuffers(m, false)) setField(m, name, convert(b));
+      for (const [name, b] of ownBuffers(m)) {
+        const data = fn(b);
+        if (data === b) continue;
+        if (isUninitialized(b)) b.data = data;
+        else setField(m, name, b instanceof Buffer ? new Buffer(data, b.persistent) : data);
+      }
     }
     return this;
+  }
+  /** Converts floating parameters and buffers to a dtype, or moves to a device. The parameters stay the same objects. */
+  to(target: DType | string | Tensor | ToOptions): this {
+    const dtype = isTensor(target)
+      ? target.dtype
+      : typeof target === 'object'
+        ? target.dtype
+        : isDtype(target)
+          ? target
+          : null;
+    if (dtype != null && !isFloatingDtype(dtype)) {
+      throw new DTypeError(`nn.Module.to only accepts floating point dtypes, but got desired dtype=${dtype}`);
+    }
+    return this.convert((t) => (dtype == null || isFloatingDtype(t.dtype) ? t.to(target) : t));
+  }
+  /** Converts all parameters and buffers, integers too. */
+  type(dtype: DType): this {
+    return this.convert((t) => t.to(dtype));
   }
   float(): this {
     return this.to('float32');
@@ -308,33 +325,72 @@ export class Module {
   half(): this {
     return this.to('float16');
   }
+  bfloat16(): this {
+    return this.to('bfloat16');
+  }
   cpu(): this {
+    return this.to('cpu');
+  }
+  /** Throws DeviceError where there is no such device. */
+  cuda(device?: number): this {
+    return this.to(device === undefined ? 'cuda' : `cuda:${device}`);
+  }
+  /** New memory of the same sizes on a device, values undefined. */
+  toEmpty(options: { device?: string } = {}): this {
+    return this.convert((t) => empty(t.shape, { dtype: t.dtype, device: options.device ?? t.device }));
+  }
+  /** Storages are native memory, which worker threads share as it is. Returns the module. */
+  shareMemory(): this {
     return this;
   }
 
   // ---- hooks ----
 
   /** `hook(module, inputs)` before forward; a returned value replaces the inputs. */
-  registerForwardPreHook(hook: ForwardPreHook): RemovableHandle {
-    const state = this[STATE];
-    (state.preHooks ??= new Set()).add(hook);
-    return {
-      remove: () => {
-        state.preHooks?.delete(hook);
-        if (state.preHooks?.size === 0) state.preHooks = null;
-      },
-    };
+  registerForwardPreHook(
+    hook: hooks.ForwardPreHookWithKwargs,
+    options: hooks.HookOptions & { withKwargs: true },
+  ): RemovableHandle;
+  registerForwardPreHook(hook: hooks.ForwardPreHook, options?: hooks.HookOptions): RemovableHandle;
+  registerForwardPreHook(hook: never, options: hooks.HookOptions = {}): RemovableHandle {
+    return hooks.addHook(hooksOf(this).forwardPre, hook, options);
   }
   /** `hook(module, inputs, output)` after forward; a returned value replaces the output. */
-  registerForwardHook(hook: ForwardHook): RemovableHandle {
-    const state = this[STATE];
-    (state.hooks ??= new Set()).add(hook);
-    return {
-      remove: () => {
-        state.hooks?.delete(hook);
-        if (state.hooks?.size === 0) state.hooks = null;
-      },
-    };
+  registerForwardHook(
+    hook: hooks.ForwardHookWithKwargs,
+    options: hooks.HookOptions & { withKwargs: true },
+  ): RemovableHandle;
+  registerForwardHook(hook: hooks.ForwardHook, options?: hooks.HookOptions): RemovableHandle;
+  registerForwardHook(hook: never, options: hooks.HookOptions = {}): RemovableHandle {
+    return hooks.addHook(hooksOf(this).forward, hook, options);
+  }
+  /** `hook(module, gradInput, gradOutput)` after the gradients of the inputs are known; a returned array replaces them. */
+  registerFullBackwardHook(hook: hooks.BackwardHook, options: hooks.HookOptions = {}): RemovableHandle {
+    return hooks.addHook(hooksOf(this).backward, hook, options);
+  }
+  /** `hook(module, gradOutput)` before the gradients go through the module; a returned array replaces them. */
+  registerFullBackwardPreHook(hook: hooks.BackwardPreHook, options: hooks.HookOptions = {}): RemovableHandle {
+    return hooks.addHook(hooksOf(this).backwardPre, hook, options);
+  }
+  /** The older name; here it is registerFullBackwardHook. */
+  registerBackwardHook(hook: hooks.BackwardHook): RemovableHandle {
+    return this.registerFullBackwardHook(hook);
+  }
+  /** `hook(module, prefix, keepVars)` before stateDict collects this module. */
+  registerStateDictPreHook(hook: hooks.StateDictPreHook): RemovableHandle {
+    return hooks.addHook(hooksOf(this).stateDictPre, hook);
+  }
+  /** `hook(module, state, prefix)` after stateDict collected this module and those below; it may change `state` or return another. */
+  registerStateDictPostHook(hook: hooks.StateDictHook): RemovableHandle {
+    return hooks.addHook(hooksOf(this).stateDict, hook);
+  }
+  /** `hook(module, state, prefix)` before this module takes its entries; `state` is a copy that may be changed. */
+  registerLoadStateDictPreHook(hook: hooks.LoadStateDictPreHook): RemovableHandle {
+    return hooks.addHook(hooksOf(this).loadPre, hook);
+  }
+  /** `hook(module, { missingKeys, unexpectedKeys })` after loading; it may change the lists (an emptied list does not throw). */
+  registerLoadStateDictPostHook(hook: hooks.LoadStateDictPostHook): RemovableHandle {
+    return hooks.addHook(hooksOf(this).loadPost, hook);
   }
 
   // ---- printing ----
@@ -343,12 +399,11 @@ export class Module {
   extraRepr(): string {
     return '';
   }
+  /** As PyTorch prints modules. */
   toString(): string {
     const extra = this.extraRepr();
     const extraLines = extra === '' ? [] : extra.split('\n');
-    const children = ownEntries(this, (v): v is Module => v instanceof Module).map(
-      ([name, m]) => `(${name}): ${String(m).replaceAll('\n', '\n  ')}`,
-    );
+    const children = ownModules(this).map(([name, m]) => `(${name}): ${String(m).replaceAll('\n', '\n  ')}`);
     const lines = [...extraLines, ...children];
     if (lines.length === 0) return `${this.getName()}()`;
     if (extraLines.length === 1 && children.length === 0) return `${this.getName()}(${extraLines[0]})`;
@@ -358,49 +413,18 @@ export class Module {
     return this.toString();
   }
 }
+// On the prototype too, so that the name is known without an instance.
+Object.defineProperty(Module.prototype, 'training', { value: true, writable: true, configurable: true });
 
-const isDtype = (x: unknown): boolean => typeof x === 'string' && /^(b?float|u?int)\d+$|^bool$/.test(x);
+const hooksOf = (m: Module): hooks.HookLists => (m[STATE].hooks ??= hooks.newHookLists());
 
-function setField(m: Module, name: string, value: unknown): void {
-  Object.defineProperty(m, name, { value, writable: true, enumerable: true, configurable: true });
-}
+const isDtype = (x: string): x is DType => (DTYPES as readonly string[]).includes(x);
 
-function checkName(m: Module, name: string, what: string): void {
-  if (typeof name !== 'string' || name === '') throw new ValueError(`${what} name can't be empty string ""`);
-  if (name.includes('.')) throw new ValueError(`${what} name can't contain "."`);
-  const known = m[STATE].named.has(name) || m[STATE].buffers.has(name);
-  if (!known && name in m) throw new ValueError(`attribute '${name}' already exists`);
-}
-
-/** Own fields whose value passes the test, in the order they were set. */
-function ownEntries<T>(m: Module, is: (value: unknown) => value is T): [string, T][] {
-  const out: [string, T][] = [];
-  for (const name of Object.keys(m)) {
-    const value = (m as unknown as Record<string, unknown>)[name];
-    if (is(value)) out.push([name, value]);
-  }
-  return out;
-}
-
-function ownBuffers(m: Module, persistentOnly: boolean): [string, Tensor][] {
-  const out: [string, Tensor][] = [];
-  for (const [name, persistent] of m[STATE].buffers) {
-    const value = (m as unknown as Record<string, unknown>)[name];
-    if (isTensor(value) && (persistent || !persistentOnly)) out.push([name, value]);
-  }
-  return out;
-}
-
-/** Named tensors of a module tree, each tensor once. */
-function collect<T>(root: Module, prefix: string, recurse: boolean, own: (m: Module) => [string, T][]): [string, T][] {
-  const seen = new Set<T>();
-  const out: [string, T][] = [];
-  for (const [path, m] of recurse ? root.namedModules(prefix) : [[prefix, root] as [string, Module]]) {
-    for (const [name, value] of own(m)) {
-      if (seen.has(value)) continue;
-      seen.add(value);
-      out.push([path === '' ? name : `${path}.${name}`, value]);
-    }
-  }
-  return out;
+/** The owner of a dotted path's last name, and what it has there. */
+function memberAt(root: Module, path: string): { owner: Module; name: string; value: unknown } {
+  const dot = path.lastIndexOf('.');
+  const owner = root.getSubmodule(dot < 0 ? '' : path.slice(0, dot));
+  const name = path.slice(dot + 1);
+  if (!(name in owner)) throw new ValueError(`${owner.constructor.name} has no attribute \`${name}\``);
+  return { owner, name, value: fieldOf(owner, name) };
 }

@@ -16,7 +16,7 @@ import {
   type DType,
 } from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
-import { GradFn } from './grad_fn.js';
+import { GradFn, type RemovableHandle } from './grad_fn.js';
 import { checkTensor, namedResults, operandOf, sizesOf } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { sizeArgs, type SizeArgs } from './size_args.js';
@@ -54,10 +54,7 @@ export interface ToOptions {
 }
 /** `max(dim)`: the values and where they are, by name or position. */
 export type MaxResult = [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
-/** What registerHook returns. */
-export interface RemovableHandle {
-  remove(): void;
-}
+export type { RemovableHandle };
 
 /** A multi-dimensional array of one dtype. Make one with `tensor`, `zeros`, `rand`, ...; never with `new`. */
 export class Tensor extends TensorMethods {
@@ -304,6 +301,33 @@ export class Tensor extends TensorMethods {
     if (!this.requiresGrad) throw new AutogradError("cannot register a hook on a tensor that doesn't require gradient");
     const remove = native.registerHook(this._h, (g: Handle) => hook(wrap(g))?._h ?? null);
     return { remove };
+  }
+  /** Whether retainGrad() was called on this tensor and it is no leaf. */
+  get retainsGrad(): boolean {
+    return native.retainsGrad(this._h);
+  }
+  /** Which result of its gradFn this tensor is; 0 for leaves. */
+  get outputNr(): number {
+    return this.requiresGrad ? native.gradientEdge(this._h)[1] : 0;
+  }
+  /**
+   * Calls `hook(this)` after a backward pass has added to `.grad` of this leaf: the place for an optimizer step per parameter.
+   * @throws AutogradError when this is no leaf that requires grad
+   */
+  registerPostAccumulateGradHook(hook: (param: this) => void): RemovableHandle {
+    if (!this.requiresGrad) throw new AutogradError("cannot register a hook on a tensor that doesn't require gradient");
+    if (!this.isLeaf) throw new AutogradError('post accumulate grad hooks cannot be registered on non-leaf tensors');
+    const [node] = native.gradientEdge(this._h);
+    return {
+      remove: native.nodeHook(
+        node,
+        () => {
+          hook(this);
+          return undefined;
+        },
+        false,
+      ),
+    };
   }
   /** Makes this tensor a leaf without history. */
   detach_(): this {

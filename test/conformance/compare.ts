@@ -1,5 +1,6 @@
 // Compares results with recorded values, by the rules of opinfo/README.md, "What to compare".
 import type { Tensor } from '../../src/index.js';
+import { camel } from './calls.js';
 import { isTensor, isTensorValue, type Decoder, type Numbers, type TensorValue } from './values.js';
 
 export interface Tolerance {
@@ -36,7 +37,7 @@ export function compareValue(got: unknown, want: unknown, decoder: Decoder, rule
       const items = Array.isArray(got)
         ? got
         : names && typeof got === 'object' && got !== null
-          ? names.map((n) => (got as Record<string, unknown>)[n])
+          ? names.map((n) => (got as Record<string, unknown>)[n in got ? n : camel(n)])
           : null;
       if (!items) throw new Error(`${path}: expected ${list.length} results, got ${describe(got)}`);
       if (items.length !== list.length)

@@ -14,6 +14,7 @@ import {
   type Rules,
   type Tolerance,
 } from './compare.js';
+import { checkOwnError, collect, compareGradient } from './gradients.js';
 import { messageOf, readOptions, Report } from './runner.js';
 import { Decoder, isTensor, isTensorValue, type Numbers, type TensorValue } from './values.js';
 
@@ -237,37 +238,8 @@ function compareGradients(output: unknown, decoded: Decoded, s: Sample, decoder:
   }
   const grads = fb.autograd.grad(outputs, inputs, { gradOutputs, allowUnused: true });
   wanted.forEach(([path, want], i) => {
-    const got = grads[i] ?? null;
-    const name = `gradient of ${path}`;
-    if (want === null) {
-      if (got && got.ne(0).any().item()) throw new Error(`${name}: expected none, got a gradient that is not zero`);
-      return;
-    }
-    if (!got) {
-      if (decoder.numbers(want).some((x) => Number(x) !== 0)) throw new Error(`${name}: there is none`);
-      return;
-    }
-    compareTensor(got, want, decoder, { ...rules, gradient: true, mask: null, typeOnly: false }, name);
+    compareGradient(grads[i] ?? null, want, decoder, rules, `gradient of ${path}`);
   });
-}
-
-function collect(output: unknown, grad: unknown, decoder: Decoder, outputs: Tensor[], grads: Tensor[]): void {
-  if (isTensorValue(grad) && isTensor(output)) {
-    if (!output.requiresGrad) return;
-    outputs.push(output);
-    grads.push(decoder.tensor(grad));
-    return;
-  }
-  const list =
-    typeof grad === 'object' && grad !== null
-      ? ((grad as { list?: unknown[] }).list ?? (grad as { tuple?: unknown[] }).tuple)
-      : undefined;
-  const items = Array.isArray(output)
-    ? output
-    : typeof output === 'object' && output !== null && !isTensor(output)
-      ? Object.values(output)
-      : [];
-  list?.forEach((g, i) => collect(items[i], g, decoder, outputs, grads));
 }
 
 function runError(call: Callable, s: Sample, decoder: Decoder): void {
@@ -289,17 +261,6 @@ function pythonRegex(text: string): string {
     .replace(/^\(\?[a-z]+\)/, '')
     .replaceAll('\\Z', '$')
     .replaceAll('(?P<', '(?<');
-}
-
-/** An error by accident (a missing method, a property of undefined) is no answer to a bad input. */
-function checkOwnError(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  if (
-    !(error instanceof Error) ||
-    /is not a function|is not iterable|Cannot read properties|is not defined|^Invalid argument$/.test(message)
-  ) {
-    throw new Error(`failed by accident: ${message}`);
-  }
 }
 
 /** The same call through compile(). Returns why it stays eager, or null. */

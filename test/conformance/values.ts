@@ -25,9 +25,18 @@ export class PythonFloat {
   constructor(readonly value: number) {}
 }
 
+/** What a manifest's calls (`{"call": ...}`) and functions (`{"function": ...}`) stand for. */
+export interface Names {
+  call(name: string, args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): unknown;
+  find(name: string): unknown;
+}
+
 export class Decoder {
   private readonly file: ReadonlyMap<string, TensorBytes>;
-  constructor(path: string) {
+  constructor(
+    path: string,
+    private readonly names: Names | null = null,
+  ) {
     this.file = readSafetensorsFile(path).tensors;
   }
 
@@ -55,18 +64,23 @@ export class Decoder {
     return tensor;
   }
 
-  /** Decodes a value; `met` is told every tensor with its path ('args.0', 'kwargs.weight'). */
-  decode(value: unknown, path = '', met: (path: string, tensor: Tensor) => void = () => undefined): unknown {
+  /** Decodes a value; `met` is told every tensor with its path ('args.0', 'kwargs.weight') and may return another to take its place. */
+  decode(value: unknown, path = '', met: (path: string, tensor: Tensor) => Tensor | void = () => undefined): unknown {
     if (typeof value !== 'object' || value === null) return value;
     if (isTensorValue(value)) {
       const tensor = this.tensor(value);
-      met(path, tensor);
-      return tensor;
+      return met(path, tensor) ?? tensor;
     }
     const inner = (v: unknown, key: string | number): unknown =>
       this.decode(v, path === '' ? String(key) : `${path}.${key}`, met);
     if (Array.isArray(value)) return value.map(inner);
     const v = value as Record<string, unknown>;
+    if ('call' in v && this.names) {
+      const args = (v.args as unknown[]).map((a, i) => inner(a, `args.${i}`));
+      const kwargs = Object.entries(v.kwargs as object).map(([k, x]) => [k, inner(x, `kwargs.${k}`)]);
+      return this.names.call(v.call as string, args, Object.fromEntries(kwargs) as Record<string, unknown>);
+    }
+    if ('function' in v && this.names) return this.names.find(v.function as string);
     if ('float' in v) return new PythonFloat(v.float as number);
     if ('number' in v) return { nan: NaN, inf: Infinity, '-inf': -Infinity }[v.number as string];
     if ('int' in v) return BigInt(v.int as string);

@@ -166,7 +166,7 @@ describe('containers', () => {
     expect(() => new nn.Sequential(3 as never)).toThrow();
   });
   test('ModuleList and ModuleDict', () => {
-    const list = new nn.ModuleList([new nn.Linear(1, 1)]).append(new nn.ReLU());
+    const list = new nn.ModuleList<nn.Module>([new nn.Linear(1, 1)]).append(new nn.ReLU());
     expect([list.length, [...list].length, list.namedParameters().map(([n]) => n)]).toEqual([
       2,
       2,
