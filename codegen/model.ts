@@ -39,6 +39,11 @@ interface OpBase {
    * aliases on the root. Namespaces: see NAMESPACES in codegen/emitters/ts_ops.ts.
    */
   readonly exports?: readonly string[];
+  /**
+   * Whether the free functions take `{ out }`. Left out: those of kernels and of composites that have an in-place form, where they are
+   * exported on the root, on special or on linalg.
+   */
+  readonly out?: boolean;
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies are ordinary arrow functions of any arity */

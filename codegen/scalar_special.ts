@@ -42,7 +42,7 @@ export function digamma(x: number): number {
 }
 export function zeta(s: number, q: number): number {
   let sum = 0;
-  for (; q < 30; q++) sum += q ** -s;
+  for (; q < 60; q++) sum += q ** -s;
   const p = q ** -s;
   const series =
     s / 12 - (s * (s + 1) * (s + 2)) / 720 / q ** 2 + (s * (s + 1) * (s + 2) * (s + 3) * (s + 4)) / 30240 / q ** 4;

@@ -215,13 +215,18 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
     }
   }
   const named = [...optional, ...keyword];
-  const optionsType = `{ ${named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`).join('; ')} }`;
+  const out = self === undefined && s === op.sig && takesOut(op);
+  const optionsType = `{ ${[
+    ...named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`),
+    ...(out ? [`out?: ${s.returns === 'tuple' ? 'readonly TensorBase[]' : 'TensorBase'}`] : []),
+  ].join('; ')} }`;
+  const hasOptions = keyword.length > 0 || out;
   for (const p of optional)
     parameters.push({ name: p.name, type: `${TS_TYPE[p.type]} | ${optionsType}`, hasQuestionToken: true });
-  if (keyword.length) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
+  if (hasOptions) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
   if (optional.length) {
     statements.push(
-      `const o = optionsAmong(${[...optional.map((p) => p.name), ...(keyword.length ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`,
+      `const o = optionsAmong(${[...optional.map((p) => p.name), ...(hasOptions ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`,
     );
     for (const p of optional)
       codes.set(
@@ -239,7 +244,19 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
   if (returnsThis) statements.push(`${call};`, 'return this;');
   else if (s.returns === 'self')
     statements.push(`${call};`, ...(isListType(s.params[0]!.type) ? [] : [`return ${s.params[0]!.name} as Tensor;`]));
-  else if (s.returns === 'tensor') statements.push(`return wrap(${call});`);
+  else if (out) {
+    const given = optional.length ? 'o?.out' : 'options?.out';
+    // Kernels written by hand want the very dtype; the others convert.
+    const args = `'${s.name}', ${given}, result, ${op.info.kind === 'extern'}`;
+    const tuple = (code: string): string =>
+      `namedResults([${s.results.map((r) => `'${r}'`).join(', ')}], ${code}) as unknown as ${tupleType(s)}`;
+    statements.push(
+      `const result = ${call};`,
+      s.returns === 'tensor'
+        ? `return ${given} ? intoOut(${args}) : wrap(result);`
+        : `return ${tuple(`${given} ? intoOuts(${args}) : result`)};`,
+    );
+  } else if (s.returns === 'tensor') statements.push(`return wrap(${call});`);
   else if (s.returns === 'list') statements.push(`return wrapAll(${call});`);
   else
     statements.push(
@@ -258,6 +275,13 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
           : tupleType(s);
   return { name, parameters, statements, returnType, docs: [docOf(op, s)] };
 }
+/** Whether the free functions of an op can write into a tensor of the caller. */
+function takesOut(op: Op): boolean {
+  if (op.sig.returns !== 'tensor' && op.sig.returns !== 'tuple') return false;
+  if (op.record.out !== undefined) return op.record.out;
+  const own = op.info.kind === 'composite' ? op.inplace : op.info.kind !== 'view';
+  return own && (op.record.exports ?? ['']).some((path) => !path.startsWith('nn.'));
+}
 const tupleType = (s: Signature): string =>
   `[${s.results.map(() => 'Tensor').join(', ')}] & { ${s.results.map((r) => `readonly ${r}: Tensor`).join('; ')} }`;
 const docOf = (op: Op, s: Signature): string =>
@@ -267,7 +291,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';",
+  "import { generatorOf, handleOf, handlesOf, intoOut, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';",
   "import type { NumberArg } from './native-ops.js';",
 ];
 
@@ -366,6 +390,14 @@ function emitFunctions(ops: readonly Op[]): void {
 /** Names that cannot be declared: exported under an alias. */
 const RESERVED: ReadonlySet<string> = new Set(['var']);
 
+const functionOf = (c: Callable): OptionalKind<FunctionDeclarationStructure> => ({
+  name: c.name,
+  parameters: c.parameters,
+  statements: c.statements,
+  returnType: c.returnType,
+  docs: c.docs,
+});
+
 function emitNamespace(file: string, namespace: string, ops: readonly Op[]): void {
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const renamed: string[] = [];
@@ -373,21 +405,15 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const root = namespace === '' ? [] : exportsOf(op, '');
     for (const name of exportsOf(op, namespace)) {
+      if (namespace === 'nn.functional' && op.inplace)
+        functions.push({ ...functionOf(callable(op, inplaceSig(op.sig), undefined, `${name}_`)), isExported: true });
       if (root.length) {
         fromRoot.push(root[0] === name ? name : `${root[0]!} as ${name}`);
         continue;
       }
       const safe = RESERVED.has(name) ? `${name}_` : name;
       if (safe !== name) renamed.push(`export { ${safe} as ${name} };`);
-      const c = callable(op, op.sig, undefined, safe);
-      functions.push({
-        name: c.name,
-        isExported: safe === name,
-        parameters: c.parameters,
-        statements: c.statements,
-        returnType: c.returnType,
-        docs: c.docs,
-      });
+      functions.push({ ...functionOf(callable(op, op.sig, undefined, safe)), isExported: safe === name });
     }
   }
   print(`ts/${file}.ts`, (project) => {

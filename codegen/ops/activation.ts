@@ -23,6 +23,7 @@ export const relu = pointwise({
   dtype: 'numeric-only',
   forward: (self) => s.max(self, 0),
   backward: { self: (grad: number, out: number) => (out > 0 ? grad : 0) },
+  exports: ['relu', 'nn.functional.relu'],
   onnx: { op: 'Relu', since: 14 },
   samples: range(-5, 5),
 });
@@ -32,6 +33,7 @@ export const relu6 = pointwise({
   dtype: 'numeric-only',
   forward: (self) => s.min(s.max(self, 0), 6),
   backward: { self: (grad: number, self: number) => (self > 0 && self < 6 ? grad : 0) },
+  exports: ['relu6', 'nn.functional.relu6'],
   onnx: { symbolic: 'relu6' },
   samples: range(-5, 10),
 });
@@ -46,6 +48,7 @@ export const silu = pointwise({
       return grad * (y * (1 + self * (1 - y)));
     },
   },
+  exports: ['silu', 'nn.functional.silu'],
   onnx: { symbolic: 'silu' },
   samples: range(-10, 10),
 });
@@ -54,6 +57,7 @@ export const mish = pointwise({
   schema: 'mish(self: Tensor): Tensor',
   dtype: 'float-only',
   forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self))),
+  exports: ['mish', 'nn.functional.mish'],
   onnx: { symbolic: 'mish' },
   samples: range(-10, 10),
 });
@@ -66,6 +70,7 @@ export const softplus = pointwise({
     self: (grad: number, self: number, beta: number, threshold: number) =>
       self * beta > threshold ? grad : grad / (1 + s.exp(-(self * beta))),
   },
+  exports: ['softplus', 'nn.functional.softplus'],
   onnx: { symbolic: 'softplus' },
   samples: range(-10, 10),
 });
@@ -81,6 +86,7 @@ export const softsign = pointwise({
     },
   },
   method: false,
+  exports: ['softsign', 'nn.functional.softsign'],
   onnx: { op: 'Softsign', since: 1 },
   samples: range(-10, 10),
 });
@@ -91,6 +97,7 @@ export const logsigmoid = pointwise({
   forward: (self) => s.min(self, 0) - s.log1p(s.exp(-s.abs(self))),
   backward: { self: (grad: number, self: number) => grad / (1 + s.exp(self)) },
   method: false,
+  exports: ['logsigmoid', 'nn.functional.logsigmoid', 'nn.functional.logSigmoid'],
   onnx: { symbolic: 'logsigmoid' },
   samples: range(-10, 10),
 });
@@ -101,6 +108,7 @@ export const elu = pointwise({
   forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self)),
   backward: { self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * (alpha * s.exp(self))) },
   method: false,
+  exports: ['elu', 'nn.functional.elu'],
   onnx: { symbolic: 'elu' },
   samples: range(-5, 5),
 });
@@ -113,6 +121,7 @@ export const selu = pointwise({
     self: (grad: number, self: number) =>
       self > 0 ? 1.0507009873554805 * grad : grad * (1.7580993408473766 * s.exp(self)),
   },
+  exports: ['selu', 'nn.functional.selu'],
   onnx: { op: 'Selu', since: 6 },
   samples: range(-5, 5),
 });
@@ -125,6 +134,7 @@ export const hardtanh = pointwise({
     self: (grad: number, self: number, minVal: number, maxVal: number) => (self > minVal && self < maxVal ? grad : 0),
   },
   method: false,
+  exports: ['hardtanh', 'nn.functional.hardtanh'],
   onnx: { symbolic: 'hardtanh' },
   samples: range(-3, 3),
 });
@@ -135,6 +145,7 @@ export const hardsigmoid = pointwise({
   forward: (self) => s.min(s.max(self + 3, 0), 6) / 6,
   backward: { self: (grad: number, self: number) => (self > -3 && self < 3 ? grad / 6 : 0) },
   method: false,
+  exports: ['hardsigmoid', 'nn.functional.hardsigmoid'],
   onnx: { symbolic: 'hardsigmoid' },
   samples: range(-5, 5),
 });
@@ -145,6 +156,7 @@ export const hardswish = pointwise({
   forward: (self) => (self * s.min(s.max(self + 3, 0), 6)) / 6,
   backward: { self: (grad: number, self: number) => (self < -3 ? 0 : self <= 3 ? grad * (self / 3 + 0.5) : grad) },
   method: false,
+  exports: ['hardswish', 'nn.functional.hardswish'],
   onnx: { op: 'HardSwish', since: 14 },
   samples: range(-5, 5),
 });
@@ -155,6 +167,7 @@ export const leakyRelu = pointwise({
   forward: (self, negativeSlope) => (self > 0 ? self : self * negativeSlope),
   backward: { self: (grad: number, self: number, negativeSlope: number) => (self > 0 ? grad : grad * negativeSlope) },
   method: false,
+  exports: ['leakyRelu', 'nn.functional.leakyRelu'],
   onnx: { symbolic: 'leakyRelu' },
   samples: range(-5, 5),
 });
@@ -165,6 +178,7 @@ export const threshold = pointwise({
   forward: (self, threshold, value) => (self <= threshold ? value : self),
   backward: { self: (grad: number, self: number, threshold: number) => (self <= threshold ? 0 : grad) },
   method: false,
+  exports: ['threshold', 'nn.functional.threshold'],
   onnx: { none: 'not needed by the exported models' },
   samples: range(-3, 3),
 });
@@ -209,6 +223,7 @@ export const gelu = composite({
       throw new Error(`approximate argument must be either none or tanh. (got ${approximate})`);
     return t.geluErf(self);
   },
+  exports: ['gelu', 'nn.functional.gelu'],
   onnx: { symbolic: 'gelu' },
 });
 export const celu = pointwise({

@@ -83,7 +83,7 @@ export const crossEntropy = composite({
 
 export const huberValues = pointwise({
   doc: 'Squared below delta, linear above. See `huberLoss`.',
-  schema: 'huberValues(input: Tensor, target: Tensor, delta: float): Tensor',
+  schema: 'huberValues(input: Tensor, target: Tensor, delta: float = 1): Tensor',
   dtype: 'float-only',
   forward: (input, target, delta) => {
     const z = s.abs(input - target);
@@ -130,7 +130,7 @@ export const klDiv = composite({
 });
 export const limitedBelow = pointwise({
   doc: 'max(self, least), with a gradient as if there were no limit: what PyTorch does to variances and norms.',
-  schema: 'limitedBelow(self: Tensor, least: float): Tensor',
+  schema: 'limitedBelow(self: Tensor, least: float = 0): Tensor',
   dtype: 'float-only',
   forward: (self, least) => s.max(self, least),
   backward: { self: (grad: number) => grad },

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, handlesOf, intoOut, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -11,8 +11,9 @@ import type { NumberArg } from './native-ops.js';
  *
  * `abs(self: Tensor): Tensor`
  */
-export function abs(self: TensorBase): Tensor {
-  return wrap(native.ops.abs(handleOf(self)));
+export function abs(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.abs(handleOf(self));
+  return options?.out ? intoOut('abs', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -20,8 +21,9 @@ export function abs(self: TensorBase): Tensor {
  *
  * `abs(self: Tensor): Tensor`
  */
-export function absolute(self: TensorBase): Tensor {
-  return wrap(native.ops.abs(handleOf(self)));
+export function absolute(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.abs(handleOf(self));
+  return options?.out ? intoOut('abs', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -29,8 +31,9 @@ export function absolute(self: TensorBase): Tensor {
  *
  * `acos(self: Tensor): Tensor`
  */
-export function acos(self: TensorBase): Tensor {
-  return wrap(native.ops.acos(handleOf(self)));
+export function acos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.acos(handleOf(self));
+  return options?.out ? intoOut('acos', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -38,8 +41,9 @@ export function acos(self: TensorBase): Tensor {
  *
  * `acos(self: Tensor): Tensor`
  */
-export function arccos(self: TensorBase): Tensor {
-  return wrap(native.ops.acos(handleOf(self)));
+export function arccos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.acos(handleOf(self));
+  return options?.out ? intoOut('acos', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -47,8 +51,9 @@ export function arccos(self: TensorBase): Tensor {
  *
  * `acosh(self: Tensor): Tensor`
  */
-export function acosh(self: TensorBase): Tensor {
-  return wrap(native.ops.acosh(handleOf(self)));
+export function acosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.acosh(handleOf(self));
+  return options?.out ? intoOut('acosh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -56,8 +61,9 @@ export function acosh(self: TensorBase): Tensor {
  *
  * `acosh(self: Tensor): Tensor`
  */
-export function arccosh(self: TensorBase): Tensor {
-  return wrap(native.ops.acosh(handleOf(self)));
+export function arccosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.acosh(handleOf(self));
+  return options?.out ? intoOut('acosh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -74,8 +80,9 @@ export function adamStep_(params: readonly TensorBase[], grads: readonly TensorB
  *
  * `adaptiveAvgPool2d(self: Tensor, outputSize: int[]): Tensor`
  */
-export function adaptiveAvgPool2d(self: TensorBase, outputSize: number | readonly number[]): Tensor {
-  return wrap(native.ops.adaptiveAvgPool2d(handleOf(self), intsOf(outputSize)));
+export function adaptiveAvgPool2d(self: TensorBase, outputSize: number | readonly number[], options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.adaptiveAvgPool2d(handleOf(self), intsOf(outputSize));
+  return options?.out ? intoOut('adaptiveAvgPool2d', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -84,8 +91,9 @@ export function adaptiveAvgPool2d(self: TensorBase, outputSize: number | readonl
  *
  * `add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1));
+  return options?.out ? intoOut('add', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -93,8 +101,9 @@ export function add(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
  */
-export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg }): Tensor {
-  return wrap(native.ops.addcdiv(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)));
+export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.addcdiv(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1));
+  return options?.out ? intoOut('addcdiv', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -102,8 +111,9 @@ export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  *
  * `addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
  */
-export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg }): Tensor {
-  return wrap(native.ops.addcmul(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)));
+export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.addcmul(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1));
+  return options?.out ? intoOut('addcmul', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -111,8 +121,9 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  *
  * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
-export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1));
+  return options?.out ? intoOut('addmm', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -129,9 +140,10 @@ export function alias(self: TensorBase): Tensor {
  *
  * `all(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function all(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function all(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return o?.out ? intoOut('all', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -139,9 +151,10 @@ export function all(self: TensorBase, dim?: number | null | { dim?: number | nul
  *
  * `amax(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor`
  */
-export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | readonly number[]; keepdim?: boolean } | undefined;
-  return wrap(native.ops.amax(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.amax(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return o?.out ? intoOut('amax', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -149,9 +162,10 @@ export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?
  *
  * `amin(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor`
  */
-export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | readonly number[]; keepdim?: boolean } | undefined;
-  return wrap(native.ops.amin(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.amin(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return o?.out ? intoOut('amin', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -159,8 +173,9 @@ export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?
  *
  * `angle(self: Tensor): Tensor`
  */
-export function angle(self: TensorBase): Tensor {
-  return wrap(native.ops.angle(handleOf(self)));
+export function angle(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.angle(handleOf(self));
+  return options?.out ? intoOut('angle', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -168,9 +183,10 @@ export function angle(self: TensorBase): Tensor {
  *
  * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function any(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.any(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function any(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.any(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return o?.out ? intoOut('any', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -178,9 +194,10 @@ export function any(self: TensorBase, dim?: number | null | { dim?: number | nul
  *
  * `argmax(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function argmax(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.argmax(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function argmax(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.argmax(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return o?.out ? intoOut('argmax', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -188,9 +205,10 @@ export function argmax(self: TensorBase, dim?: number | null | { dim?: number | 
  *
  * `argmin(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return o?.out ? intoOut('argmin', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -208,9 +226,10 @@ export function asStrided(self: TensorBase, size: number | readonly number[], st
  *
  * `asStridedScatter(self: Tensor, src: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
  */
-export function asStridedScatter(self: TensorBase, src: TensorBase, size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null }): Tensor {
-  const o = optionsAmong(storageOffset) as { storageOffset?: number | null } | undefined;
-  return wrap(native.ops.asStridedScatter(handleOf(self), handleOf(src), intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)));
+export function asStridedScatter(self: TensorBase, src: TensorBase, size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null; out?: TensorBase }, options?: { storageOffset?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(storageOffset, options) as { storageOffset?: number | null; out?: TensorBase } | undefined;
+  const result = native.ops.asStridedScatter(handleOf(self), handleOf(src), intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null));
+  return o?.out ? intoOut('asStridedScatter', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -218,8 +237,9 @@ export function asStridedScatter(self: TensorBase, src: TensorBase, size: number
  *
  * `asin(self: Tensor): Tensor`
  */
-export function asin(self: TensorBase): Tensor {
-  return wrap(native.ops.asin(handleOf(self)));
+export function asin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.asin(handleOf(self));
+  return options?.out ? intoOut('asin', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -227,8 +247,9 @@ export function asin(self: TensorBase): Tensor {
  *
  * `asin(self: Tensor): Tensor`
  */
-export function arcsin(self: TensorBase): Tensor {
-  return wrap(native.ops.asin(handleOf(self)));
+export function arcsin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.asin(handleOf(self));
+  return options?.out ? intoOut('asin', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -236,8 +257,9 @@ export function arcsin(self: TensorBase): Tensor {
  *
  * `asinh(self: Tensor): Tensor`
  */
-export function asinh(self: TensorBase): Tensor {
-  return wrap(native.ops.asinh(handleOf(self)));
+export function asinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.asinh(handleOf(self));
+  return options?.out ? intoOut('asinh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -245,8 +267,9 @@ export function asinh(self: TensorBase): Tensor {
  *
  * `asinh(self: Tensor): Tensor`
  */
-export function arcsinh(self: TensorBase): Tensor {
-  return wrap(native.ops.asinh(handleOf(self)));
+export function arcsinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.asinh(handleOf(self));
+  return options?.out ? intoOut('asinh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -254,8 +277,9 @@ export function arcsinh(self: TensorBase): Tensor {
  *
  * `atan(self: Tensor): Tensor`
  */
-export function atan(self: TensorBase): Tensor {
-  return wrap(native.ops.atan(handleOf(self)));
+export function atan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.atan(handleOf(self));
+  return options?.out ? intoOut('atan', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -263,8 +287,9 @@ export function atan(self: TensorBase): Tensor {
  *
  * `atan(self: Tensor): Tensor`
  */
-export function arctan(self: TensorBase): Tensor {
-  return wrap(native.ops.atan(handleOf(self)));
+export function arctan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.atan(handleOf(self));
+  return options?.out ? intoOut('atan', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -272,8 +297,9 @@ export function arctan(self: TensorBase): Tensor {
  *
  * `atan2(self: Tensor, other: Tensor): Tensor`
  */
-export function atan2(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.atan2(handleOf(self), handleOf(other)));
+export function atan2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.atan2(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('atan2', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -281,8 +307,9 @@ export function atan2(self: TensorBase, other: TensorBase): Tensor {
  *
  * `atan2(self: Tensor, other: Tensor): Tensor`
  */
-export function arctan2(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.atan2(handleOf(self), handleOf(other)));
+export function arctan2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.atan2(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('atan2', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -290,8 +317,9 @@ export function arctan2(self: TensorBase, other: TensorBase): Tensor {
  *
  * `atanh(self: Tensor): Tensor`
  */
-export function atanh(self: TensorBase): Tensor {
-  return wrap(native.ops.atanh(handleOf(self)));
+export function atanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.atanh(handleOf(self));
+  return options?.out ? intoOut('atanh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -299,8 +327,9 @@ export function atanh(self: TensorBase): Tensor {
  *
  * `atanh(self: Tensor): Tensor`
  */
-export function arctanh(self: TensorBase): Tensor {
-  return wrap(native.ops.atanh(handleOf(self)));
+export function arctanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.atanh(handleOf(self));
+  return options?.out ? intoOut('atanh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -308,9 +337,10 @@ export function arctanh(self: TensorBase): Tensor {
  *
  * `avgPool2d(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor`
  */
-export function avgPool2d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, countIncludePad?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, divisorOverride?: number | null | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor {
-  const o = optionsAmong(stride, padding, ceilMode, countIncludePad, divisorOverride) as { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null } | undefined;
-  return wrap(native.ops.avgPool2d(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false), ((countIncludePad === undefined || (countIncludePad as unknown) === o ? o?.countIncludePad : (countIncludePad as boolean)) ?? true), ((divisorOverride === undefined || (divisorOverride as unknown) === o ? o?.divisorOverride : (divisorOverride as number | null)) ?? null)));
+export function avgPool2d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase }, countIncludePad?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase }, divisorOverride?: number | null | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase }, options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(stride, padding, ceilMode, countIncludePad, divisorOverride, options) as { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out?: TensorBase } | undefined;
+  const result = native.ops.avgPool2d(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false), ((countIncludePad === undefined || (countIncludePad as unknown) === o ? o?.countIncludePad : (countIncludePad as boolean)) ?? true), ((divisorOverride === undefined || (divisorOverride as unknown) === o ? o?.divisorOverride : (divisorOverride as number | null)) ?? null));
+  return o?.out ? intoOut('avgPool2d', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -328,8 +358,9 @@ export function batchNorm(input: TensorBase, weight: TensorBase | null, bias: Te
  *
  * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
  */
-export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
-  return wrap(native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null))));
+export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  const result = native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null)));
+  return options?.out ? intoOut('bernoulli', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -359,8 +390,9 @@ export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBa
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseAnd(handleOf(self), operandOf(other)));
+export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bitwiseAnd(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('bitwiseAnd', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -368,8 +400,9 @@ export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg): Ten
  *
  * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseLeftShift(handleOf(self), operandOf(other)));
+export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bitwiseLeftShift(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('bitwiseLeftShift', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -377,8 +410,9 @@ export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg
  *
  * `bitwiseNot(self: Tensor): Tensor`
  */
-export function bitwiseNot(self: TensorBase): Tensor {
-  return wrap(native.ops.bitwiseNot(handleOf(self)));
+export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bitwiseNot(handleOf(self));
+  return options?.out ? intoOut('bitwiseNot', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -386,8 +420,9 @@ export function bitwiseNot(self: TensorBase): Tensor {
  *
  * `bitwiseOr(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseOr(handleOf(self), operandOf(other)));
+export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bitwiseOr(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('bitwiseOr', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -395,8 +430,9 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tens
  *
  * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseRightShift(handleOf(self), operandOf(other)));
+export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bitwiseRightShift(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('bitwiseRightShift', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -404,8 +440,9 @@ export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberAr
  *
  * `bitwiseXor(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseXor(handleOf(self), operandOf(other)));
+export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bitwiseXor(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('bitwiseXor', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -413,8 +450,9 @@ export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Ten
  *
  * `bmm(self: Tensor, mat2: Tensor): Tensor`
  */
-export function bmm(self: TensorBase, mat2: TensorBase): Tensor {
-  return wrap(native.ops.bmm(handleOf(self), handleOf(mat2)));
+export function bmm(self: TensorBase, mat2: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.bmm(handleOf(self), handleOf(mat2));
+  return options?.out ? intoOut('bmm', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -422,9 +460,10 @@ export function bmm(self: TensorBase, mat2: TensorBase): Tensor {
  *
  * `cat(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  const result = native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0));
+  return o?.out ? intoOut('cat', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -432,9 +471,10 @@ export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: numbe
  *
  * `cat(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  const result = native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0));
+  return o?.out ? intoOut('cat', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -442,9 +482,10 @@ export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: nu
  *
  * `cat(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  const result = native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0));
+  return o?.out ? intoOut('cat', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -463,8 +504,9 @@ export function cdist(x1: TensorBase, x2: TensorBase, p?: number | { p?: number;
  *
  * `ceil(self: Tensor): Tensor`
  */
-export function ceil(self: TensorBase): Tensor {
-  return wrap(native.ops.ceil(handleOf(self)));
+export function ceil(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.ceil(handleOf(self));
+  return options?.out ? intoOut('ceil', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -473,9 +515,10 @@ export function ceil(self: TensorBase): Tensor {
  *
  * `celu(self: Tensor, alpha: Scalar = 1): Tensor`
  */
-export function celu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
-  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
-  return wrap(native.ops.celu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)));
+export function celu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; out?: TensorBase }, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(alpha, options) as { alpha?: NumberArg; out?: TensorBase } | undefined;
+  const result = native.ops.celu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
+  return o?.out ? intoOut('celu', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -493,9 +536,10 @@ export function chunk(self: TensorBase, chunks: number, dim?: number | { dim?: n
  *
  * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
  */
-export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
-  const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
-  return wrap(native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))));
+export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
+  const result = native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
+  return o?.out ? intoOut('clamp', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -503,9 +547,10 @@ export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { 
  *
  * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
  */
-export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
-  const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
-  return wrap(native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))));
+export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
+  const result = native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
+  return o?.out ? intoOut('clamp', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -513,8 +558,9 @@ export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { m
  *
  * `clampMax(self: Tensor, max: Operand): Tensor`
  */
-export function clampMax(self: TensorBase, max: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.clampMax(handleOf(self), operandOf(max)));
+export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.clampMax(handleOf(self), operandOf(max));
+  return options?.out ? intoOut('clampMax', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -522,8 +568,9 @@ export function clampMax(self: TensorBase, max: TensorBase | NumberArg): Tensor 
  *
  * `clampMin(self: Tensor, min: Operand): Tensor`
  */
-export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.clampMin(handleOf(self), operandOf(min)));
+export function clampMin(self: TensorBase, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.clampMin(handleOf(self), operandOf(min));
+  return options?.out ? intoOut('clampMin', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -531,8 +578,9 @@ export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor 
  *
  * `clone(self: Tensor): Tensor`
  */
-export function clone(self: TensorBase): Tensor {
-  return wrap(native.ops.clone(handleOf(self)));
+export function clone(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.clone(handleOf(self));
+  return options?.out ? intoOut('clone', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -567,8 +615,9 @@ export function resolveNeg(self: TensorBase): Tensor {
  *
  * `conjPhysical(self: Tensor): Tensor`
  */
-export function conjPhysical(self: TensorBase): Tensor {
-  return wrap(native.ops.conjPhysical(handleOf(self)));
+export function conjPhysical(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.conjPhysical(handleOf(self));
+  return options?.out ? intoOut('conjPhysical', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -618,8 +667,9 @@ export function conv3d(input: TensorBase, weight: TensorBase, bias?: TensorBase 
  *
  * `convolution(input: Tensor, weight: Tensor, bias: Tensor?, stride: int[], padding: int[], dilation: int[], transposed: bool, outputPadding: int[], groups: int): Tensor`
  */
-export function convolution(input: TensorBase, weight: TensorBase, bias: TensorBase | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[], transposed: boolean, outputPadding: number | readonly number[], groups: number): Tensor {
-  return wrap(native.ops.convolution(handleOf(input), handleOf(weight), optHandleOf(bias), intsOf(stride), intsOf(padding), intsOf(dilation), transposed, intsOf(outputPadding), groups));
+export function convolution(input: TensorBase, weight: TensorBase, bias: TensorBase | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[], transposed: boolean, outputPadding: number | readonly number[], groups: number, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.convolution(handleOf(input), handleOf(weight), optHandleOf(bias), intsOf(stride), intsOf(padding), intsOf(dilation), transposed, intsOf(outputPadding), groups);
+  return options?.out ? intoOut('convolution', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -627,8 +677,9 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
  *
  * `copysign(self: Tensor, other: Operand): Tensor`
  */
-export function copysign(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.copysign(handleOf(self), operandOf(other)));
+export function copysign(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.copysign(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('copysign', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -636,8 +687,9 @@ export function copysign(self: TensorBase, other: TensorBase | NumberArg): Tenso
  *
  * `cos(self: Tensor): Tensor`
  */
-export function cos(self: TensorBase): Tensor {
-  return wrap(native.ops.cos(handleOf(self)));
+export function cos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.cos(handleOf(self));
+  return options?.out ? intoOut('cos', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -645,8 +697,9 @@ export function cos(self: TensorBase): Tensor {
  *
  * `cosh(self: Tensor): Tensor`
  */
-export function cosh(self: TensorBase): Tensor {
-  return wrap(native.ops.cosh(handleOf(self)));
+export function cosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.cosh(handleOf(self));
+  return options?.out ? intoOut('cosh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -686,8 +739,9 @@ export function ctcLoss(logProbs: TensorBase, targets: TensorBase, inputLengths:
  *
  * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
-export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
-  return wrap(native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null; out?: TensorBase }): Tensor {
+  const result = native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null)));
+  return options?.out ? intoOut('cumsum', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -695,8 +749,9 @@ export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType 
  *
  * `deg2rad(self: Tensor): Tensor`
  */
-export function deg2rad(self: TensorBase): Tensor {
-  return wrap(native.ops.deg2rad(handleOf(self)));
+export function deg2rad(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.deg2rad(handleOf(self));
+  return options?.out ? intoOut('deg2rad', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -723,8 +778,9 @@ export function diagonal(self: TensorBase, offset?: number | { offset?: number; 
  *
  * `digamma(self: Tensor): Tensor`
  */
-export function digamma(self: TensorBase): Tensor {
-  return wrap(native.ops.digamma(handleOf(self)));
+export function digamma(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.digamma(handleOf(self));
+  return options?.out ? intoOut('digamma', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -732,8 +788,9 @@ export function digamma(self: TensorBase): Tensor {
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null }): Tensor {
-  return wrap(native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)));
+export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  const result = native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null));
+  return options?.out ? intoOut('div', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -741,8 +798,9 @@ export function div(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null }): Tensor {
-  return wrap(native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)));
+export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  const result = native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null));
+  return options?.out ? intoOut('div', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -750,8 +808,9 @@ export function divide(self: TensorBase, other: TensorBase | NumberArg, options?
  *
  * `dot(self: Tensor, tensor: Tensor): Tensor`
  */
-export function dot(self: TensorBase, tensor: TensorBase): Tensor {
-  return wrap(native.ops.dot(handleOf(self), handleOf(tensor)));
+export function dot(self: TensorBase, tensor: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.dot(handleOf(self), handleOf(tensor));
+  return options?.out ? intoOut('dot', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -770,9 +829,10 @@ export function dropout(input: TensorBase, p?: number | { p?: number; training?:
  *
  * `elu(self: Tensor, alpha: Scalar = 1): Tensor`
  */
-export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
-  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
-  return wrap(native.ops.elu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)));
+export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; out?: TensorBase }, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(alpha, options) as { alpha?: NumberArg; out?: TensorBase } | undefined;
+  const result = native.ops.elu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
+  return o?.out ? intoOut('elu', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -780,9 +840,10 @@ export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg })
  *
  * `embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1): Tensor`
  */
-export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number }): Tensor {
-  const o = optionsAmong(paddingIdx) as { paddingIdx?: number } | undefined;
-  return wrap(native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1)));
+export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number; out?: TensorBase }, options?: { paddingIdx?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(paddingIdx, options) as { paddingIdx?: number; out?: TensorBase } | undefined;
+  const result = native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1));
+  return o?.out ? intoOut('embedding', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -799,8 +860,9 @@ export function emptyLike(self: TensorBase, options?: { dtype?: DType | null }):
  *
  * `eq(self: Tensor, other: Operand): Tensor`
  */
-export function eq(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.eq(handleOf(self), operandOf(other)));
+export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.eq(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('eq', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -808,8 +870,9 @@ export function eq(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `erf(self: Tensor): Tensor`
  */
-export function erf(self: TensorBase): Tensor {
-  return wrap(native.ops.erf(handleOf(self)));
+export function erf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.erf(handleOf(self));
+  return options?.out ? intoOut('erf', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -817,8 +880,9 @@ export function erf(self: TensorBase): Tensor {
  *
  * `erfc(self: Tensor): Tensor`
  */
-export function erfc(self: TensorBase): Tensor {
-  return wrap(native.ops.erfc(handleOf(self)));
+export function erfc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.erfc(handleOf(self));
+  return options?.out ? intoOut('erfc', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -826,8 +890,9 @@ export function erfc(self: TensorBase): Tensor {
  *
  * `erfinv(self: Tensor): Tensor`
  */
-export function erfinv(self: TensorBase): Tensor {
-  return wrap(native.ops.erfinv(handleOf(self)));
+export function erfinv(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.erfinv(handleOf(self));
+  return options?.out ? intoOut('erfinv', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -835,8 +900,9 @@ export function erfinv(self: TensorBase): Tensor {
  *
  * `exp(self: Tensor): Tensor`
  */
-export function exp(self: TensorBase): Tensor {
-  return wrap(native.ops.exp(handleOf(self)));
+export function exp(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.exp(handleOf(self));
+  return options?.out ? intoOut('exp', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -844,8 +910,9 @@ export function exp(self: TensorBase): Tensor {
  *
  * `exp2(self: Tensor): Tensor`
  */
-export function exp2(self: TensorBase): Tensor {
-  return wrap(native.ops.exp2(handleOf(self)));
+export function exp2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.exp2(handleOf(self));
+  return options?.out ? intoOut('exp2', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -862,8 +929,9 @@ export function expand(self: TensorBase, size: number | readonly number[]): Tens
  *
  * `expm1(self: Tensor): Tensor`
  */
-export function expm1(self: TensorBase): Tensor {
-  return wrap(native.ops.expm1(handleOf(self)));
+export function expm1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.expm1(handleOf(self));
+  return options?.out ? intoOut('expm1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -881,8 +949,9 @@ export function flatten(self: TensorBase, startDim?: number | { startDim?: numbe
  *
  * `floatPower(self: Tensor, exponent: Operand): Tensor`
  */
-export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.floatPower(handleOf(self), operandOf(exponent)));
+export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.floatPower(handleOf(self), operandOf(exponent));
+  return options?.out ? intoOut('floatPower', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -890,8 +959,9 @@ export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg): 
  *
  * `floor(self: Tensor): Tensor`
  */
-export function floor(self: TensorBase): Tensor {
-  return wrap(native.ops.floor(handleOf(self)));
+export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.floor(handleOf(self));
+  return options?.out ? intoOut('floor', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -899,8 +969,9 @@ export function floor(self: TensorBase): Tensor {
  *
  * `floorDivide(self: Tensor, other: Operand): Tensor`
  */
-export function floorDivide(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.floorDivide(handleOf(self), operandOf(other)));
+export function floorDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.floorDivide(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('floorDivide', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -908,8 +979,9 @@ export function floorDivide(self: TensorBase, other: TensorBase | NumberArg): Te
  *
  * `fmax(self: Tensor, other: Tensor): Tensor`
  */
-export function fmax(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.fmax(handleOf(self), handleOf(other)));
+export function fmax(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.fmax(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('fmax', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -917,8 +989,9 @@ export function fmax(self: TensorBase, other: TensorBase): Tensor {
  *
  * `fmin(self: Tensor, other: Tensor): Tensor`
  */
-export function fmin(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.fmin(handleOf(self), handleOf(other)));
+export function fmin(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.fmin(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('fmin', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -926,8 +999,9 @@ export function fmin(self: TensorBase, other: TensorBase): Tensor {
  *
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
-export function fmod(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.fmod(handleOf(self), operandOf(other)));
+export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.fmod(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('fmod', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -935,8 +1009,9 @@ export function fmod(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `frac(self: Tensor): Tensor`
  */
-export function frac(self: TensorBase): Tensor {
-  return wrap(native.ops.frac(handleOf(self)));
+export function frac(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.frac(handleOf(self));
+  return options?.out ? intoOut('frac', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -962,8 +1037,9 @@ export function fullLike(self: TensorBase, fillValue: NumberArg, options?: { dty
  *
  * `gather(self: Tensor, dim: int, index: Tensor): Tensor`
  */
-export function gather(self: TensorBase, dim: number, index: TensorBase): Tensor {
-  return wrap(native.ops.gather(handleOf(self), dim, handleOf(index)));
+export function gather(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.gather(handleOf(self), dim, handleOf(index));
+  return options?.out ? intoOut('gather', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -971,8 +1047,9 @@ export function gather(self: TensorBase, dim: number, index: TensorBase): Tensor
  *
  * `gcd(self: Tensor, other: Tensor): Tensor`
  */
-export function gcd(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.gcd(handleOf(self), handleOf(other)));
+export function gcd(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.gcd(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('gcd', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -980,8 +1057,9 @@ export function gcd(self: TensorBase, other: TensorBase): Tensor {
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function ge(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ge(handleOf(self), operandOf(other)));
+export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.ge(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('ge', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -989,8 +1067,9 @@ export function ge(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ge(handleOf(self), operandOf(other)));
+export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.ge(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('ge', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1019,8 +1098,9 @@ export function groupNorm(input: TensorBase, numGroups: number, weight?: TensorB
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.gt(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('gt', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1028,8 +1108,9 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+export function greater(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.gt(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('gt', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1037,9 +1118,10 @@ export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor
  *
  * `hardshrink(self: Tensor, lambd: Scalar = 0.5): Tensor`
  */
-export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: NumberArg }): Tensor {
-  const o = optionsAmong(lambd) as { lambd?: NumberArg } | undefined;
-  return wrap(native.ops.hardshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5)));
+export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: NumberArg; out?: TensorBase }, options?: { lambd?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(lambd, options) as { lambd?: NumberArg; out?: TensorBase } | undefined;
+  const result = native.ops.hardshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5));
+  return o?.out ? intoOut('hardshrink', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1047,8 +1129,9 @@ export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: Numbe
  *
  * `hardsigmoid(self: Tensor): Tensor`
  */
-export function hardsigmoid(self: TensorBase): Tensor {
-  return wrap(native.ops.hardsigmoid(handleOf(self)));
+export function hardsigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.hardsigmoid(handleOf(self));
+  return options?.out ? intoOut('hardsigmoid', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1056,8 +1139,9 @@ export function hardsigmoid(self: TensorBase): Tensor {
  *
  * `hardswish(self: Tensor): Tensor`
  */
-export function hardswish(self: TensorBase): Tensor {
-  return wrap(native.ops.hardswish(handleOf(self)));
+export function hardswish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.hardswish(handleOf(self));
+  return options?.out ? intoOut('hardswish', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1065,9 +1149,10 @@ export function hardswish(self: TensorBase): Tensor {
  *
  * `hardtanh(self: Tensor, minVal: Scalar = -1, maxVal: Scalar = 1): Tensor`
  */
-export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg }, maxVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg }): Tensor {
-  const o = optionsAmong(minVal, maxVal) as { minVal?: NumberArg; maxVal?: NumberArg } | undefined;
-  return wrap(native.ops.hardtanh(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1)));
+export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }, maxVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }, options?: { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(minVal, maxVal, options) as { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase } | undefined;
+  const result = native.ops.hardtanh(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1));
+  return o?.out ? intoOut('hardtanh', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1075,8 +1160,9 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
  *
  * `heaviside(self: Tensor, values: Tensor): Tensor`
  */
-export function heaviside(self: TensorBase, values: TensorBase): Tensor {
-  return wrap(native.ops.heaviside(handleOf(self), handleOf(values)));
+export function heaviside(self: TensorBase, values: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.heaviside(handleOf(self), handleOf(values));
+  return options?.out ? intoOut('heaviside', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1084,8 +1170,9 @@ export function heaviside(self: TensorBase, values: TensorBase): Tensor {
  *
  * `hypot(self: Tensor, other: Tensor): Tensor`
  */
-export function hypot(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.hypot(handleOf(self), handleOf(other)));
+export function hypot(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.hypot(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('hypot', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1093,8 +1180,9 @@ export function hypot(self: TensorBase, other: TensorBase): Tensor {
  *
  * `i0(self: Tensor): Tensor`
  */
-export function i0(self: TensorBase): Tensor {
-  return wrap(native.ops.i0(handleOf(self)));
+export function i0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.i0(handleOf(self));
+  return options?.out ? intoOut('i0', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1102,8 +1190,9 @@ export function i0(self: TensorBase): Tensor {
  *
  * `igamma(self: Tensor, other: Tensor): Tensor`
  */
-export function igamma(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.igamma(handleOf(self), handleOf(other)));
+export function igamma(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.igamma(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('igamma', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1111,8 +1200,9 @@ export function igamma(self: TensorBase, other: TensorBase): Tensor {
  *
  * `igammac(self: Tensor, other: Tensor): Tensor`
  */
-export function igammac(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.igammac(handleOf(self), handleOf(other)));
+export function igammac(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.igammac(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('igammac', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1120,8 +1210,9 @@ export function igammac(self: TensorBase, other: TensorBase): Tensor {
  *
  * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
  */
-export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1)));
+export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1));
+  return options?.out ? intoOut('indexAdd', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1129,8 +1220,9 @@ export function indexAdd(self: TensorBase, dim: number, index: TensorBase, sourc
  *
  * `indexSelect(self: Tensor, dim: int, index: Tensor): Tensor`
  */
-export function indexSelect(self: TensorBase, dim: number, index: TensorBase): Tensor {
-  return wrap(native.ops.indexSelect(handleOf(self), dim, handleOf(index)));
+export function indexSelect(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.indexSelect(handleOf(self), dim, handleOf(index));
+  return options?.out ? intoOut('indexSelect', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1149,8 +1241,9 @@ export function isclose(self: TensorBase, other: TensorBase, rtol?: number | { r
  *
  * `isfinite(self: Tensor): Tensor`
  */
-export function isfinite(self: TensorBase): Tensor {
-  return wrap(native.ops.isfinite(handleOf(self)));
+export function isfinite(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.isfinite(handleOf(self));
+  return options?.out ? intoOut('isfinite', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1159,8 +1252,9 @@ export function isfinite(self: TensorBase): Tensor {
  *
  * `isin(elements: Operand, testElements: Operand, *, assumeUnique: bool = false, invert: bool = false): Tensor`
  */
-export function isin(elements: TensorBase | NumberArg, testElements: TensorBase | NumberArg, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor {
-  return wrap(native.ops.isin(operandOf(elements), operandOf(testElements), (options?.assumeUnique ?? false), (options?.invert ?? false)));
+export function isin(elements: TensorBase | NumberArg, testElements: TensorBase | NumberArg, options?: { assumeUnique?: boolean; invert?: boolean; out?: TensorBase }): Tensor {
+  const result = native.ops.isin(operandOf(elements), operandOf(testElements), (options?.assumeUnique ?? false), (options?.invert ?? false));
+  return options?.out ? intoOut('isin', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1168,8 +1262,9 @@ export function isin(elements: TensorBase | NumberArg, testElements: TensorBase 
  *
  * `isinf(self: Tensor): Tensor`
  */
-export function isinf(self: TensorBase): Tensor {
-  return wrap(native.ops.isinf(handleOf(self)));
+export function isinf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.isinf(handleOf(self));
+  return options?.out ? intoOut('isinf', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1177,8 +1272,9 @@ export function isinf(self: TensorBase): Tensor {
  *
  * `isnan(self: Tensor): Tensor`
  */
-export function isnan(self: TensorBase): Tensor {
-  return wrap(native.ops.isnan(handleOf(self)));
+export function isnan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.isnan(handleOf(self));
+  return options?.out ? intoOut('isnan', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1186,8 +1282,9 @@ export function isnan(self: TensorBase): Tensor {
  *
  * `isneginf(self: Tensor): Tensor`
  */
-export function isneginf(self: TensorBase): Tensor {
-  return wrap(native.ops.isneginf(handleOf(self)));
+export function isneginf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.isneginf(handleOf(self));
+  return options?.out ? intoOut('isneginf', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1195,8 +1292,9 @@ export function isneginf(self: TensorBase): Tensor {
  *
  * `isposinf(self: Tensor): Tensor`
  */
-export function isposinf(self: TensorBase): Tensor {
-  return wrap(native.ops.isposinf(handleOf(self)));
+export function isposinf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.isposinf(handleOf(self));
+  return options?.out ? intoOut('isposinf', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1234,8 +1332,9 @@ export function layerNorm(input: TensorBase, normalizedShape: number | readonly 
  *
  * `lcm(self: Tensor, other: Tensor): Tensor`
  */
-export function lcm(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.lcm(handleOf(self), handleOf(other)));
+export function lcm(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.lcm(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('lcm', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1243,8 +1342,9 @@ export function lcm(self: TensorBase, other: TensorBase): Tensor {
  *
  * `ldexp(self: Tensor, other: Tensor): Tensor`
  */
-export function ldexp(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.ldexp(handleOf(self), handleOf(other)));
+export function ldexp(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.ldexp(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('ldexp', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1252,8 +1352,9 @@ export function ldexp(self: TensorBase, other: TensorBase): Tensor {
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function le(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.le(handleOf(self), operandOf(other)));
+export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.le(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('le', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1261,8 +1362,9 @@ export function le(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function lessEqual(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.le(handleOf(self), operandOf(other)));
+export function lessEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.le(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('le', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1270,9 +1372,10 @@ export function lessEqual(self: TensorBase, other: TensorBase | NumberArg): Tens
  *
  * `leakyRelu(self: Tensor, negativeSlope: Scalar = 0.01): Tensor`
  */
-export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negativeSlope?: NumberArg }): Tensor {
-  const o = optionsAmong(negativeSlope) as { negativeSlope?: NumberArg } | undefined;
-  return wrap(native.ops.leakyRelu(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01)));
+export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negativeSlope?: NumberArg; out?: TensorBase }, options?: { negativeSlope?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(negativeSlope, options) as { negativeSlope?: NumberArg; out?: TensorBase } | undefined;
+  const result = native.ops.leakyRelu(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01));
+  return o?.out ? intoOut('leakyRelu', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1280,8 +1383,9 @@ export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negati
  *
  * `lerp(self: Tensor, end: Tensor, weight: Operand): Tensor`
  */
-export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight)));
+export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight));
+  return options?.out ? intoOut('lerp', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1289,8 +1393,9 @@ export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | Num
  *
  * `lgamma(self: Tensor): Tensor`
  */
-export function lgamma(self: TensorBase): Tensor {
-  return wrap(native.ops.lgamma(handleOf(self)));
+export function lgamma(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.lgamma(handleOf(self));
+  return options?.out ? intoOut('lgamma', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1299,9 +1404,10 @@ export function lgamma(self: TensorBase): Tensor {
  *
  * `linear(input: Tensor, weight: Tensor, bias: Tensor? = null): Tensor`
  */
-export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null }): Tensor {
-  const o = optionsAmong(bias) as { bias?: TensorBase | null } | undefined;
-  return wrap(native.ops.linear(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null))));
+export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; out?: TensorBase }, options?: { bias?: TensorBase | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(bias, options) as { bias?: TensorBase | null; out?: TensorBase } | undefined;
+  const result = native.ops.linear(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)));
+  return o?.out ? intoOut('linear', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1309,8 +1415,9 @@ export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase 
  *
  * `log(self: Tensor): Tensor`
  */
-export function log(self: TensorBase): Tensor {
-  return wrap(native.ops.log(handleOf(self)));
+export function log(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.log(handleOf(self));
+  return options?.out ? intoOut('log', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1318,8 +1425,9 @@ export function log(self: TensorBase): Tensor {
  *
  * `log10(self: Tensor): Tensor`
  */
-export function log10(self: TensorBase): Tensor {
-  return wrap(native.ops.log10(handleOf(self)));
+export function log10(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.log10(handleOf(self));
+  return options?.out ? intoOut('log10', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1327,8 +1435,9 @@ export function log10(self: TensorBase): Tensor {
  *
  * `log1p(self: Tensor): Tensor`
  */
-export function log1p(self: TensorBase): Tensor {
-  return wrap(native.ops.log1p(handleOf(self)));
+export function log1p(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.log1p(handleOf(self));
+  return options?.out ? intoOut('log1p', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1336,8 +1445,9 @@ export function log1p(self: TensorBase): Tensor {
  *
  * `log2(self: Tensor): Tensor`
  */
-export function log2(self: TensorBase): Tensor {
-  return wrap(native.ops.log2(handleOf(self)));
+export function log2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.log2(handleOf(self));
+  return options?.out ? intoOut('log2', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1355,8 +1465,9 @@ export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DT
  *
  * `logaddexp(self: Tensor, other: Tensor): Tensor`
  */
-export function logaddexp(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logaddexp(handleOf(self), handleOf(other)));
+export function logaddexp(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logaddexp(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('logaddexp', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1364,8 +1475,9 @@ export function logaddexp(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logaddexp2(self: Tensor, other: Tensor): Tensor`
  */
-export function logaddexp2(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logaddexp2(handleOf(self), handleOf(other)));
+export function logaddexp2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logaddexp2(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('logaddexp2', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1373,8 +1485,9 @@ export function logaddexp2(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
  */
-export function logicalAnd(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logicalAnd(handleOf(self), handleOf(other)));
+export function logicalAnd(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logicalAnd(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('logicalAnd', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1382,8 +1495,9 @@ export function logicalAnd(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logicalNot(self: Tensor): Tensor`
  */
-export function logicalNot(self: TensorBase): Tensor {
-  return wrap(native.ops.logicalNot(handleOf(self)));
+export function logicalNot(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logicalNot(handleOf(self));
+  return options?.out ? intoOut('logicalNot', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1391,8 +1505,9 @@ export function logicalNot(self: TensorBase): Tensor {
  *
  * `logicalOr(self: Tensor, other: Tensor): Tensor`
  */
-export function logicalOr(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logicalOr(handleOf(self), handleOf(other)));
+export function logicalOr(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logicalOr(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('logicalOr', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1400,8 +1515,9 @@ export function logicalOr(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logicalXor(self: Tensor, other: Tensor): Tensor`
  */
-export function logicalXor(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logicalXor(handleOf(self), handleOf(other)));
+export function logicalXor(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logicalXor(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('logicalXor', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1409,9 +1525,10 @@ export function logicalXor(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logit(self: Tensor, eps: float? = null): Tensor`
  */
-export function logit(self: TensorBase, eps?: number | null | { eps?: number | null }): Tensor {
-  const o = optionsAmong(eps) as { eps?: number | null } | undefined;
-  return wrap(native.ops.logit(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null)));
+export function logit(self: TensorBase, eps?: number | null | { eps?: number | null; out?: TensorBase }, options?: { eps?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(eps, options) as { eps?: number | null; out?: TensorBase } | undefined;
+  const result = native.ops.logit(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null));
+  return o?.out ? intoOut('logit', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1419,8 +1536,9 @@ export function logit(self: TensorBase, eps?: number | null | { eps?: number | n
  *
  * `logsigmoid(self: Tensor): Tensor`
  */
-export function logsigmoid(self: TensorBase): Tensor {
-  return wrap(native.ops.logsigmoid(handleOf(self)));
+export function logsigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.logsigmoid(handleOf(self));
+  return options?.out ? intoOut('logsigmoid', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1438,8 +1556,9 @@ export function logsumexp(self: TensorBase, dim: number | readonly number[], kee
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function lt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.lt(handleOf(self), operandOf(other)));
+export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.lt(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('lt', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1447,8 +1566,9 @@ export function lt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.lt(handleOf(self), operandOf(other)));
+export function less(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.lt(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('lt', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1457,8 +1577,9 @@ export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor`
  */
-export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value)));
+export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value));
+  return options?.out ? intoOut('maskedFill', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1466,8 +1587,9 @@ export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase
  *
  * `maskedSelect(self: Tensor, mask: Tensor): Tensor`
  */
-export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
-  return wrap(native.ops.maskedSelect(handleOf(self), handleOf(mask)));
+export function maskedSelect(self: TensorBase, mask: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.maskedSelect(handleOf(self), handleOf(mask));
+  return options?.out ? intoOut('maskedSelect', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1476,8 +1598,9 @@ export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
  *
  * `matmul(self: Tensor, other: Tensor): Tensor`
  */
-export function matmul(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.matmul(handleOf(self), handleOf(other)));
+export function matmul(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.matmul(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('matmul', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1495,9 +1618,10 @@ export function maxPool2d(self: TensorBase, kernelSize: number | readonly number
  *
  * `maxPool2dWithIndices(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], dilation: int[] = [1, 1], ceilMode: bool = false): (out: Tensor, indices: Tensor)`
  */
-export function maxPool2dWithIndices(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
-  return namedResults(['out', 'indices'], native.ops.maxPool2dWithIndices(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1, 1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
+export function maxPool2dWithIndices(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean; out?: readonly TensorBase[] }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean; out?: readonly TensorBase[] }, dilation?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean; out?: readonly TensorBase[] }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean; out?: readonly TensorBase[] }, options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(stride, padding, dilation, ceilMode, options) as { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.maxPool2dWithIndices(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1, 1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false));
+  return namedResults(['out', 'indices'], o?.out ? intoOuts('maxPool2dWithIndices', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -1505,8 +1629,9 @@ export function maxPool2dWithIndices(self: TensorBase, kernelSize: number | read
  *
  * `maximum(self: Tensor, other: Tensor): Tensor`
  */
-export function maximum(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.maximum(handleOf(self), handleOf(other)));
+export function maximum(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.maximum(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('maximum', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1514,9 +1639,10 @@ export function maximum(self: TensorBase, other: TensorBase): Tensor {
  *
  * `mean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function mean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function mean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  const result = native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null)));
+  return o?.out ? intoOut('mean', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1524,8 +1650,9 @@ export function mean(self: TensorBase, dim?: number | readonly number[] | null |
  *
  * `minimum(self: Tensor, other: Tensor): Tensor`
  */
-export function minimum(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.minimum(handleOf(self), handleOf(other)));
+export function minimum(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.minimum(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('minimum', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1533,8 +1660,9 @@ export function minimum(self: TensorBase, other: TensorBase): Tensor {
  *
  * `mish(self: Tensor): Tensor`
  */
-export function mish(self: TensorBase): Tensor {
-  return wrap(native.ops.mish(handleOf(self)));
+export function mish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.mish(handleOf(self));
+  return options?.out ? intoOut('mish', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1542,8 +1670,9 @@ export function mish(self: TensorBase): Tensor {
  *
  * `mm(self: Tensor, mat2: Tensor): Tensor`
  */
-export function mm(self: TensorBase, mat2: TensorBase): Tensor {
-  return wrap(native.ops.mm(handleOf(self), handleOf(mat2)));
+export function mm(self: TensorBase, mat2: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.mm(handleOf(self), handleOf(mat2));
+  return options?.out ? intoOut('mm', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1579,8 +1708,9 @@ export function mseLoss(input: TensorBase, target: TensorBase, options?: { reduc
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function mul(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.mul(handleOf(self), operandOf(other)));
+export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.mul(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('mul', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1588,8 +1718,9 @@ export function mul(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function multiply(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.mul(handleOf(self), operandOf(other)));
+export function multiply(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.mul(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('mul', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1597,9 +1728,10 @@ export function multiply(self: TensorBase, other: TensorBase | NumberArg): Tenso
  *
  * `multinomial(self: Tensor, numSamples: int, replacement: bool = false, *, generator: Generator? = null): Tensor`
  */
-export function multinomial(self: TensorBase, numSamples: number, replacement?: boolean | { replacement?: boolean; generator?: GeneratorArg | null }, options?: { replacement?: boolean; generator?: GeneratorArg | null }): Tensor {
-  const o = optionsAmong(replacement, options) as { replacement?: boolean; generator?: GeneratorArg | null } | undefined;
-  return wrap(native.ops.multinomial(handleOf(self), numSamples, ((replacement === undefined || (replacement as unknown) === o ? o?.replacement : (replacement as boolean)) ?? false), generatorOf((o?.generator ?? null))));
+export function multinomial(self: TensorBase, numSamples: number, replacement?: boolean | { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase }, options?: { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(replacement, options) as { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase } | undefined;
+  const result = native.ops.multinomial(handleOf(self), numSamples, ((replacement === undefined || (replacement as unknown) === o ? o?.replacement : (replacement as boolean)) ?? false), generatorOf((o?.generator ?? null)));
+  return o?.out ? intoOut('multinomial', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1616,8 +1748,9 @@ export function mv(self: TensorBase, vec: TensorBase): Tensor {
  *
  * `mvlgamma(self: Tensor, p: int): Tensor`
  */
-export function mvlgamma(self: TensorBase, p: number): Tensor {
-  return wrap(native.ops.mvlgamma(handleOf(self), p));
+export function mvlgamma(self: TensorBase, p: number, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.mvlgamma(handleOf(self), p);
+  return options?.out ? intoOut('mvlgamma', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1625,9 +1758,10 @@ export function mvlgamma(self: TensorBase, p: number): Tensor {
  *
  * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
  */
-export function nanToNum(self: TensorBase, nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor {
-  const o = optionsAmong(nan, posinf, neginf) as { nan?: number | null; posinf?: number | null; neginf?: number | null } | undefined;
-  return wrap(native.ops.nanToNum(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null)));
+export function nanToNum(self: TensorBase, nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, options?: { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(nan, posinf, neginf, options) as { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase } | undefined;
+  const result = native.ops.nanToNum(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null));
+  return o?.out ? intoOut('nanToNum', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1644,8 +1778,9 @@ export function narrow(self: TensorBase, dim: number, start: number, length: num
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function ne(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ne(handleOf(self), operandOf(other)));
+export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.ne(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('ne', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1653,8 +1788,9 @@ export function ne(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function notEqual(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ne(handleOf(self), operandOf(other)));
+export function notEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.ne(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('ne', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1662,8 +1798,9 @@ export function notEqual(self: TensorBase, other: TensorBase | NumberArg): Tenso
  *
  * `neg(self: Tensor): Tensor`
  */
-export function neg(self: TensorBase): Tensor {
-  return wrap(native.ops.neg(handleOf(self)));
+export function neg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.neg(handleOf(self));
+  return options?.out ? intoOut('neg', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1671,8 +1808,9 @@ export function neg(self: TensorBase): Tensor {
  *
  * `neg(self: Tensor): Tensor`
  */
-export function negative(self: TensorBase): Tensor {
-  return wrap(native.ops.neg(handleOf(self)));
+export function negative(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.neg(handleOf(self));
+  return options?.out ? intoOut('neg', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1680,8 +1818,9 @@ export function negative(self: TensorBase): Tensor {
  *
  * `nextafter(self: Tensor, other: Tensor): Tensor`
  */
-export function nextafter(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.nextafter(handleOf(self), handleOf(other)));
+export function nextafter(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.nextafter(handleOf(self), handleOf(other));
+  return options?.out ? intoOut('nextafter', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1700,8 +1839,9 @@ export function nllLoss(input: TensorBase, target: TensorBase, weight?: TensorBa
  *
  * `nonzero(self: Tensor): Tensor`
  */
-export function nonzero(self: TensorBase): Tensor {
-  return wrap(native.ops.nonzero(handleOf(self)));
+export function nonzero(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.nonzero(handleOf(self));
+  return options?.out ? intoOut('nonzero', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1777,8 +1917,9 @@ export function permute(self: TensorBase, dims: number | readonly number[]): Ten
  *
  * `polygamma(n: int, self: Tensor): Tensor`
  */
-export function polygamma(n: number, self: TensorBase): Tensor {
-  return wrap(native.ops.polygamma(n, handleOf(self)));
+export function polygamma(n: number, self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.polygamma(n, handleOf(self));
+  return options?.out ? intoOut('polygamma', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1796,8 +1937,9 @@ export function positive(self: TensorBase): Tensor {
  *
  * `pow(self: Tensor, exponent: Operand): Tensor`
  */
-export function pow(self: TensorBase, exponent: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.pow(handleOf(self), operandOf(exponent)));
+export function pow(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.pow(handleOf(self), operandOf(exponent));
+  return options?.out ? intoOut('pow', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1814,9 +1956,10 @@ export function prelu(self: TensorBase, weight: TensorBase): Tensor {
  *
  * `prod(self: Tensor, dim: int? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  const result = native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null)));
+  return o?.out ? intoOut('prod', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1824,8 +1967,9 @@ export function prod(self: TensorBase, dim?: number | null | { dim?: number | nu
  *
  * `rad2deg(self: Tensor): Tensor`
  */
-export function rad2deg(self: TensorBase): Tensor {
-  return wrap(native.ops.rad2deg(handleOf(self)));
+export function rad2deg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.rad2deg(handleOf(self));
+  return options?.out ? intoOut('rad2deg', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1860,8 +2004,9 @@ export function real(self: TensorBase): Tensor {
  *
  * `reciprocal(self: Tensor): Tensor`
  */
-export function reciprocal(self: TensorBase): Tensor {
-  return wrap(native.ops.reciprocal(handleOf(self)));
+export function reciprocal(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.reciprocal(handleOf(self));
+  return options?.out ? intoOut('reciprocal', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1869,8 +2014,9 @@ export function reciprocal(self: TensorBase): Tensor {
  *
  * `relu(self: Tensor): Tensor`
  */
-export function relu(self: TensorBase): Tensor {
-  return wrap(native.ops.relu(handleOf(self)));
+export function relu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.relu(handleOf(self));
+  return options?.out ? intoOut('relu', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1878,8 +2024,9 @@ export function relu(self: TensorBase): Tensor {
  *
  * `relu6(self: Tensor): Tensor`
  */
-export function relu6(self: TensorBase): Tensor {
-  return wrap(native.ops.relu6(handleOf(self)));
+export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.relu6(handleOf(self));
+  return options?.out ? intoOut('relu6', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1887,8 +2034,9 @@ export function relu6(self: TensorBase): Tensor {
  *
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
-export function remainder(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.remainder(handleOf(self), operandOf(other)));
+export function remainder(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.remainder(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('remainder', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1915,8 +2063,9 @@ export function rmspropStep_(params: readonly TensorBase[], grads: readonly Tens
  *
  * `round(self: Tensor, *, decimals: int = 0): Tensor`
  */
-export function round(self: TensorBase, options?: { decimals?: number }): Tensor {
-  return wrap(native.ops.round(handleOf(self), (options?.decimals ?? 0)));
+export function round(self: TensorBase, options?: { decimals?: number; out?: TensorBase }): Tensor {
+  const result = native.ops.round(handleOf(self), (options?.decimals ?? 0));
+  return options?.out ? intoOut('round', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1924,9 +2073,10 @@ export function round(self: TensorBase, options?: { decimals?: number }): Tensor
  *
  * `rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor`
  */
-export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean }, upper?: number | { lower?: number; upper?: number; training?: boolean }, training?: boolean | { lower?: number; upper?: number; training?: boolean }): Tensor {
-  const o = optionsAmong(lower, upper, training) as { lower?: number; upper?: number; training?: boolean } | undefined;
-  return wrap(native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)));
+export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, upper?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, training?: boolean | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, options?: { lower?: number; upper?: number; training?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(lower, upper, training, options) as { lower?: number; upper?: number; training?: boolean; out?: TensorBase } | undefined;
+  const result = native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false));
+  return o?.out ? intoOut('rrelu', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1934,8 +2084,9 @@ export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper
  *
  * `rsqrt(self: Tensor): Tensor`
  */
-export function rsqrt(self: TensorBase): Tensor {
-  return wrap(native.ops.rsqrt(handleOf(self)));
+export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.rsqrt(handleOf(self));
+  return options?.out ? intoOut('rsqrt', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1943,8 +2094,9 @@ export function rsqrt(self: TensorBase): Tensor {
  *
  * `rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1));
+  return options?.out ? intoOut('rsub', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1952,8 +2104,9 @@ export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: 
  *
  * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
  */
-export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)));
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src));
+  return options?.out ? intoOut('scatter', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1961,8 +2114,9 @@ export function scatter(self: TensorBase, dim: number, index: TensorBase, src: T
  *
  * `scatterAdd(self: Tensor, dim: int, index: Tensor, src: Tensor): Tensor`
  */
-export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src: TensorBase): Tensor {
-  return wrap(native.ops.scatterAdd(handleOf(self), dim, handleOf(index), handleOf(src)));
+export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.scatterAdd(handleOf(self), dim, handleOf(index), handleOf(src));
+  return options?.out ? intoOut('scatterAdd', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -1979,8 +2133,9 @@ export function select(self: TensorBase, dim: number, index: number): Tensor {
  *
  * `selu(self: Tensor): Tensor`
  */
-export function selu(self: TensorBase): Tensor {
-  return wrap(native.ops.selu(handleOf(self)));
+export function selu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.selu(handleOf(self));
+  return options?.out ? intoOut('selu', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -1998,8 +2153,9 @@ export function sgdStep_(params: readonly TensorBase[], grads: readonly TensorBa
  *
  * `sigmoid(self: Tensor): Tensor`
  */
-export function sigmoid(self: TensorBase): Tensor {
-  return wrap(native.ops.sigmoid(handleOf(self)));
+export function sigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sigmoid(handleOf(self));
+  return options?.out ? intoOut('sigmoid', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2007,8 +2163,9 @@ export function sigmoid(self: TensorBase): Tensor {
  *
  * `sign(self: Tensor): Tensor`
  */
-export function sign(self: TensorBase): Tensor {
-  return wrap(native.ops.sign(handleOf(self)));
+export function sign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sign(handleOf(self));
+  return options?.out ? intoOut('sign', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2016,8 +2173,9 @@ export function sign(self: TensorBase): Tensor {
  *
  * `sign(self: Tensor): Tensor`
  */
-export function sgn(self: TensorBase): Tensor {
-  return wrap(native.ops.sign(handleOf(self)));
+export function sgn(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sign(handleOf(self));
+  return options?.out ? intoOut('sign', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2025,8 +2183,9 @@ export function sgn(self: TensorBase): Tensor {
  *
  * `signbit(self: Tensor): Tensor`
  */
-export function signbit(self: TensorBase): Tensor {
-  return wrap(native.ops.signbit(handleOf(self)));
+export function signbit(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.signbit(handleOf(self));
+  return options?.out ? intoOut('signbit', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2034,8 +2193,9 @@ export function signbit(self: TensorBase): Tensor {
  *
  * `silu(self: Tensor): Tensor`
  */
-export function silu(self: TensorBase): Tensor {
-  return wrap(native.ops.silu(handleOf(self)));
+export function silu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.silu(handleOf(self));
+  return options?.out ? intoOut('silu', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2043,8 +2203,9 @@ export function silu(self: TensorBase): Tensor {
  *
  * `sin(self: Tensor): Tensor`
  */
-export function sin(self: TensorBase): Tensor {
-  return wrap(native.ops.sin(handleOf(self)));
+export function sin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sin(handleOf(self));
+  return options?.out ? intoOut('sin', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2052,8 +2213,9 @@ export function sin(self: TensorBase): Tensor {
  *
  * `sinc(self: Tensor): Tensor`
  */
-export function sinc(self: TensorBase): Tensor {
-  return wrap(native.ops.sinc(handleOf(self)));
+export function sinc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sinc(handleOf(self));
+  return options?.out ? intoOut('sinc', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2061,8 +2223,9 @@ export function sinc(self: TensorBase): Tensor {
  *
  * `sinh(self: Tensor): Tensor`
  */
-export function sinh(self: TensorBase): Tensor {
-  return wrap(native.ops.sinh(handleOf(self)));
+export function sinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sinh(handleOf(self));
+  return options?.out ? intoOut('sinh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2090,9 +2253,10 @@ export function softmax(self: TensorBase, dim: number, options?: { dtype?: DType
  *
  * `softplus(self: Tensor, beta: Scalar = 1, threshold: Scalar = 20): Tensor`
  */
-export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg; threshold?: NumberArg }, threshold?: NumberArg | { beta?: NumberArg; threshold?: NumberArg }): Tensor {
-  const o = optionsAmong(beta, threshold) as { beta?: NumberArg; threshold?: NumberArg } | undefined;
-  return wrap(native.ops.softplus(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20)));
+export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }, threshold?: NumberArg | { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }, options?: { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(beta, threshold, options) as { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase } | undefined;
+  const result = native.ops.softplus(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20));
+  return o?.out ? intoOut('softplus', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2100,8 +2264,9 @@ export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg
  *
  * `softsign(self: Tensor): Tensor`
  */
-export function softsign(self: TensorBase): Tensor {
-  return wrap(native.ops.softsign(handleOf(self)));
+export function softsign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.softsign(handleOf(self));
+  return options?.out ? intoOut('softsign', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2109,9 +2274,10 @@ export function softsign(self: TensorBase): Tensor {
  *
  * `sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function sort(self: TensorBase, dim?: number | { dim?: number; descending?: boolean; stable?: boolean }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(dim, descending, stable) as { dim?: number; descending?: boolean; stable?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.sort(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function sort(self: TensorBase, dim?: number | { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, descending, stable, options) as { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.sort(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('sort', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -2139,8 +2305,9 @@ export function splitWithSizes(self: TensorBase, splitSizes: number | readonly n
  *
  * `sqrt(self: Tensor): Tensor`
  */
-export function sqrt(self: TensorBase): Tensor {
-  return wrap(native.ops.sqrt(handleOf(self)));
+export function sqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.sqrt(handleOf(self));
+  return options?.out ? intoOut('sqrt', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2148,8 +2315,9 @@ export function sqrt(self: TensorBase): Tensor {
  *
  * `square(self: Tensor): Tensor`
  */
-export function square(self: TensorBase): Tensor {
-  return wrap(native.ops.square(handleOf(self)));
+export function square(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.square(handleOf(self));
+  return options?.out ? intoOut('square', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2187,8 +2355,9 @@ export function std(self: TensorBase, dim?: number | readonly number[] | null | 
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1));
+  return options?.out ? intoOut('sub', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2196,8 +2365,9 @@ export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const result = native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1));
+  return options?.out ? intoOut('sub', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2206,9 +2376,10 @@ export function subtract(self: TensorBase, other: TensorBase | NumberArg, option
  *
  * `sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function sum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.sum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function sum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  const result = native.ops.sum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null)));
+  return o?.out ? intoOut('sum', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2234,8 +2405,9 @@ export function t(self: TensorBase): Tensor {
  *
  * `tan(self: Tensor): Tensor`
  */
-export function tan(self: TensorBase): Tensor {
-  return wrap(native.ops.tan(handleOf(self)));
+export function tan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.tan(handleOf(self));
+  return options?.out ? intoOut('tan', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2243,8 +2415,9 @@ export function tan(self: TensorBase): Tensor {
  *
  * `tanh(self: Tensor): Tensor`
  */
-export function tanh(self: TensorBase): Tensor {
-  return wrap(native.ops.tanh(handleOf(self)));
+export function tanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.tanh(handleOf(self));
+  return options?.out ? intoOut('tanh', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2252,8 +2425,9 @@ export function tanh(self: TensorBase): Tensor {
  *
  * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
  */
-export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg): Tensor {
-  return wrap(native.ops.threshold(handleOf(self), threshold, value));
+export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.threshold(handleOf(self), threshold, value);
+  return options?.out ? intoOut('threshold', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2261,9 +2435,10 @@ export function threshold(self: TensorBase, threshold: NumberArg, value: NumberA
  *
  * `topk(self: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true): (values: Tensor, indices: Tensor)`
  */
-export function topk(self: TensorBase, k: number, dim?: number | { dim?: number; largest?: boolean; sorted?: boolean }, largest?: boolean | { dim?: number; largest?: boolean; sorted?: boolean }, sorted?: boolean | { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(dim, largest, sorted) as { dim?: number; largest?: boolean; sorted?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.topk(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((largest === undefined || (largest as unknown) === o ? o?.largest : (largest as boolean)) ?? true), ((sorted === undefined || (sorted as unknown) === o ? o?.sorted : (sorted as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function topk(self: TensorBase, k: number, dim?: number | { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }, largest?: boolean | { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }, sorted?: boolean | { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, largest, sorted, options) as { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.topk(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((largest === undefined || (largest as unknown) === o ? o?.largest : (largest as boolean)) ?? true), ((sorted === undefined || (sorted as unknown) === o ? o?.sorted : (sorted as boolean)) ?? true));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('topk', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -2298,9 +2473,10 @@ export function swapdims(self: TensorBase, dim0: number, dim1: number): Tensor {
  *
  * `tril(self: Tensor, diagonal: int = 0): Tensor`
  */
-export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
-  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
-  return wrap(native.ops.tril(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+export function tril(self: TensorBase, diagonal?: number | { diagonal?: number; out?: TensorBase }, options?: { diagonal?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(diagonal, options) as { diagonal?: number; out?: TensorBase } | undefined;
+  const result = native.ops.tril(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0));
+  return o?.out ? intoOut('tril', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -2308,9 +2484,10 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }
  *
  * `triu(self: Tensor, diagonal: int = 0): Tensor`
  */
-export function triu(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
-  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
-  return wrap(native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+export function triu(self: TensorBase, diagonal?: number | { diagonal?: number; out?: TensorBase }, options?: { diagonal?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(diagonal, options) as { diagonal?: number; out?: TensorBase } | undefined;
+  const result = native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0));
+  return o?.out ? intoOut('triu', o?.out, result, true) : wrap(result);
 }
 
 /**
@@ -2318,8 +2495,9 @@ export function triu(self: TensorBase, diagonal?: number | { diagonal?: number }
  *
  * `trueDivide(self: Tensor, other: Operand): Tensor`
  */
-export function trueDivide(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.trueDivide(handleOf(self), operandOf(other)));
+export function trueDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.trueDivide(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('trueDivide', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2327,8 +2505,9 @@ export function trueDivide(self: TensorBase, other: TensorBase | NumberArg): Ten
  *
  * `trunc(self: Tensor): Tensor`
  */
-export function trunc(self: TensorBase): Tensor {
-  return wrap(native.ops.trunc(handleOf(self)));
+export function trunc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.trunc(handleOf(self));
+  return options?.out ? intoOut('trunc', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2336,8 +2515,9 @@ export function trunc(self: TensorBase): Tensor {
  *
  * `trunc(self: Tensor): Tensor`
  */
-export function fix(self: TensorBase): Tensor {
-  return wrap(native.ops.trunc(handleOf(self)));
+export function fix(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.trunc(handleOf(self));
+  return options?.out ? intoOut('trunc', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2375,9 +2555,10 @@ export function unsqueeze(self: TensorBase, dim: number): Tensor {
  *
  * `var(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor`
  */
-function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
-  return wrap(native.ops.var(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)));
+function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase } | undefined;
+  const result = native.ops.var(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1));
+  return o?.out ? intoOut('var', o?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2394,8 +2575,9 @@ export function view(self: TensorBase, size: number | readonly number[]): Tensor
  *
  * `where(condition: Tensor, self: Operand, other: Operand): Tensor`
  */
-export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.where(handleOf(condition), operandOf(self), operandOf(other)));
+export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.where(handleOf(condition), operandOf(self), operandOf(other));
+  return options?.out ? intoOut('where', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -2403,8 +2585,9 @@ export function where(condition: TensorBase, self: TensorBase | NumberArg, other
  *
  * `xlogy(self: Tensor, other: Operand): Tensor`
  */
-export function xlogy(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.xlogy(handleOf(self), operandOf(other)));
+export function xlogy(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.xlogy(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('xlogy', options?.out, result, false) : wrap(result);
 }
 
 /**

@@ -7,6 +7,18 @@ import { handleOf, optDtypeCode, optHandleOf, optionsAmong } from '../../src/ten
 import type { NumberArg } from './native-ops.js';
 
 /**
+ * In place: x above zero, alpha (e^(x / alpha) - 1) below.
+ * Source: https://arxiv.org/abs/1704.07483
+ *
+ * `celu(self: Tensor, alpha: Scalar = 1): Tensor`
+ */
+export function celu_(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
+  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
+  native.ops.celu_(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
+  return self as Tensor;
+}
+
+/**
  * 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. input [N, D] with target [N], or [D] with a 0-d target.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
  *
@@ -14,6 +26,17 @@ import type { NumberArg } from './native-ops.js';
  */
 export function cosineEmbeddingLoss(input1: TensorBase, input2: TensorBase, target: TensorBase, options?: { margin?: NumberArg; reduction?: string }): Tensor {
   return wrap(native.ops.cosineEmbeddingLoss(handleOf(input1), handleOf(input2), handleOf(target), (options?.margin ?? 0), (options?.reduction ?? 'mean')));
+}
+
+/**
+ * In place: x above zero, alpha (e^x - 1) below.
+ *
+ * `elu(self: Tensor, alpha: Scalar = 1): Tensor`
+ */
+export function elu_(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
+  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
+  native.ops.elu_(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
+  return self as Tensor;
 }
 
 /**
@@ -35,6 +58,37 @@ export function gaussianNllLoss(input: TensorBase, target: TensorBase, variance:
 export function glu(self: TensorBase, dim?: number | { dim?: number }): Tensor {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
   return wrap(native.ops.glu(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1)));
+}
+
+/**
+ * In place: min(max(x + 3, 0), 6) / 6.
+ *
+ * `hardsigmoid(self: Tensor): Tensor`
+ */
+export function hardsigmoid_(self: TensorBase): Tensor {
+  native.ops.hardsigmoid_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: x * hardsigmoid(x).
+ *
+ * `hardswish(self: Tensor): Tensor`
+ */
+export function hardswish_(self: TensorBase): Tensor {
+  native.ops.hardswish_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: x limited to [minVal, maxVal].
+ *
+ * `hardtanh(self: Tensor, minVal: Scalar = -1, maxVal: Scalar = 1): Tensor`
+ */
+export function hardtanh_(self: TensorBase, minVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg }, maxVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg }): Tensor {
+  const o = optionsAmong(minVal, maxVal) as { minVal?: NumberArg; maxVal?: NumberArg } | undefined;
+  native.ops.hardtanh_(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1));
+  return self as Tensor;
 }
 
 /**
@@ -68,6 +122,37 @@ export function klDiv(input: TensorBase, target: TensorBase, options?: { reducti
 }
 
 /**
+ * In place: x above zero, negativeSlope * x below.
+ *
+ * `leakyRelu(self: Tensor, negativeSlope: Scalar = 0.01): Tensor`
+ */
+export function leakyRelu_(self: TensorBase, negativeSlope?: NumberArg | { negativeSlope?: NumberArg }): Tensor {
+  const o = optionsAmong(negativeSlope) as { negativeSlope?: NumberArg } | undefined;
+  native.ops.leakyRelu_(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01));
+  return self as Tensor;
+}
+
+/**
+ * In place: log(sigmoid(x)).
+ *
+ * `logsigmoid(self: Tensor): Tensor`
+ */
+export function logsigmoid_(self: TensorBase): Tensor {
+  native.ops.logsigmoid_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: log(sigmoid(x)).
+ *
+ * `logsigmoid(self: Tensor): Tensor`
+ */
+export function logSigmoid_(self: TensorBase): Tensor {
+  native.ops.logsigmoid_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * max(0, margin - target (input1 - input2)), target 1 or -1.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
  *
@@ -75,6 +160,16 @@ export function klDiv(input: TensorBase, target: TensorBase, options?: { reducti
  */
 export function marginRankingLoss(input1: TensorBase, input2: TensorBase, target: TensorBase, options?: { margin?: NumberArg; reduction?: string }): Tensor {
   return wrap(native.ops.marginRankingLoss(handleOf(input1), handleOf(input2), handleOf(target), (options?.margin ?? 0), (options?.reduction ?? 'mean')));
+}
+
+/**
+ * In place: x * tanh(softplus(x)).
+ *
+ * `mish(self: Tensor): Tensor`
+ */
+export function mish_(self: TensorBase): Tensor {
+  native.ops.mish_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -119,6 +214,68 @@ export function poissonNllLoss(input: TensorBase, target: TensorBase, options?: 
 }
 
 /**
+ * In place: max(x, 0). NaN stays NaN.
+ *
+ * `relu(self: Tensor): Tensor`
+ */
+export function relu_(self: TensorBase): Tensor {
+  native.ops.relu_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: min(max(x, 0), 6).
+ *
+ * `relu6(self: Tensor): Tensor`
+ */
+export function relu6_(self: TensorBase): Tensor {
+  native.ops.relu6_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
+ *
+ * `rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor`
+ */
+export function rrelu_(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean }, upper?: number | { lower?: number; upper?: number; training?: boolean }, training?: boolean | { lower?: number; upper?: number; training?: boolean }): Tensor {
+  const o = optionsAmong(lower, upper, training) as { lower?: number; upper?: number; training?: boolean } | undefined;
+  native.ops.rrelu_(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false));
+  return self as Tensor;
+}
+
+/**
+ * In place: Scaled ELU with the self-normalising constants.
+ *
+ * `selu(self: Tensor): Tensor`
+ */
+export function selu_(self: TensorBase): Tensor {
+  native.ops.selu_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: Logistic sigmoid, 1 / (1 + e^-x), element by element.
+ * Integer tensors give the default float dtype.
+ *
+ * `sigmoid(self: Tensor): Tensor`
+ */
+export function sigmoid_(self: TensorBase): Tensor {
+  native.ops.sigmoid_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: x * sigmoid(x), also called swish.
+ *
+ * `silu(self: Tensor): Tensor`
+ */
+export function silu_(self: TensorBase): Tensor {
+  native.ops.silu_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * log(1 + e^(-target input)), target 1 or -1.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
  *
@@ -138,6 +295,17 @@ export function softmin(self: TensorBase, dim: number, options?: { dtype?: DType
 }
 
 /**
+ * In place: log(1 + e^(beta x)) / beta; x itself where beta x > threshold.
+ *
+ * `softplus(self: Tensor, beta: Scalar = 1, threshold: Scalar = 20): Tensor`
+ */
+export function softplus_(self: TensorBase, beta?: NumberArg | { beta?: NumberArg; threshold?: NumberArg }, threshold?: NumberArg | { beta?: NumberArg; threshold?: NumberArg }): Tensor {
+  const o = optionsAmong(beta, threshold) as { beta?: NumberArg; threshold?: NumberArg } | undefined;
+  native.ops.softplus_(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20));
+  return self as Tensor;
+}
+
+/**
  * x - lambd above lambd, x + lambd below -lambd, 0 between. lambd must not be negative.
  *
  * `softshrink(self: Tensor, lambd: Scalar = 0.5): Tensor`
@@ -145,6 +313,26 @@ export function softmin(self: TensorBase, dim: number, options?: { dtype?: DType
 export function softshrink(self: TensorBase, lambd?: NumberArg | { lambd?: NumberArg }): Tensor {
   const o = optionsAmong(lambd) as { lambd?: NumberArg } | undefined;
   return wrap(native.ops.softshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5)));
+}
+
+/**
+ * In place: x / (1 + |x|).
+ *
+ * `softsign(self: Tensor): Tensor`
+ */
+export function softsign_(self: TensorBase): Tensor {
+  native.ops.softsign_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
+ * In place: Hyperbolic tangent of each element.
+ *
+ * `tanh(self: Tensor): Tensor`
+ */
+export function tanh_(self: TensorBase): Tensor {
+  native.ops.tanh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -157,6 +345,16 @@ export function tanhshrink(self: TensorBase): Tensor {
 }
 
 /**
+ * In place: x where x > threshold, else value.
+ *
+ * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
+ */
+export function threshold_(self: TensorBase, threshold: NumberArg, value: NumberArg): Tensor {
+  native.ops.threshold_(handleOf(self), threshold, value);
+  return self as Tensor;
+}
+
+/**
  * max(0, margin + |anchor - positive| - |anchor - negative|) of p-norms along the last dimension; swap: the negative's distance to the positive, where it is smaller.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html
  *
@@ -166,4 +364,4 @@ export function tripletMarginLoss(anchor: TensorBase, positive: TensorBase, nega
   return wrap(native.ops.tripletMarginLoss(handleOf(anchor), handleOf(positive), handleOf(negative), (options?.margin ?? 1), (options?.p ?? 2), (options?.eps ?? 0.000001), (options?.swap ?? false), (options?.reduction ?? 'mean')));
 }
 
-export { celu, cosineSimilarity, hardshrink, pairwiseDistance, pdist, prelu, rrelu, sigmoid, tanh } from './functions.js';
+export { celu, cosineSimilarity, elu, gelu, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logsigmoid, logsigmoid as logSigmoid, mish, pairwiseDistance, pdist, prelu, relu, relu6, rrelu, selu, sigmoid, silu, softplus, softsign, tanh, threshold } from './functions.js';

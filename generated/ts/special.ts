@@ -2,7 +2,7 @@
 /* eslint-disable */
 import { native } from '../../src/native.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { handleOf, operandOf } from '../../src/tensor/args.js';
+import { handleOf, intoOut, operandOf } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -10,8 +10,9 @@ import type { NumberArg } from './native-ops.js';
  *
  * `specialAiryAi(self: Tensor): Tensor`
  */
-export function airyAi(self: TensorBase): Tensor {
-  return wrap(native.ops.specialAiryAi(handleOf(self)));
+export function airyAi(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialAiryAi(handleOf(self));
+  return options?.out ? intoOut('specialAiryAi', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -19,8 +20,9 @@ export function airyAi(self: TensorBase): Tensor {
  *
  * `specialBesselJ0(self: Tensor): Tensor`
  */
-export function besselJ0(self: TensorBase): Tensor {
-  return wrap(native.ops.specialBesselJ0(handleOf(self)));
+export function besselJ0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialBesselJ0(handleOf(self));
+  return options?.out ? intoOut('specialBesselJ0', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -28,8 +30,9 @@ export function besselJ0(self: TensorBase): Tensor {
  *
  * `specialBesselJ1(self: Tensor): Tensor`
  */
-export function besselJ1(self: TensorBase): Tensor {
-  return wrap(native.ops.specialBesselJ1(handleOf(self)));
+export function besselJ1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialBesselJ1(handleOf(self));
+  return options?.out ? intoOut('specialBesselJ1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -37,8 +40,9 @@ export function besselJ1(self: TensorBase): Tensor {
  *
  * `specialBesselY0(self: Tensor): Tensor`
  */
-export function besselY0(self: TensorBase): Tensor {
-  return wrap(native.ops.specialBesselY0(handleOf(self)));
+export function besselY0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialBesselY0(handleOf(self));
+  return options?.out ? intoOut('specialBesselY0', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -46,8 +50,9 @@ export function besselY0(self: TensorBase): Tensor {
  *
  * `specialBesselY1(self: Tensor): Tensor`
  */
-export function besselY1(self: TensorBase): Tensor {
-  return wrap(native.ops.specialBesselY1(handleOf(self)));
+export function besselY1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialBesselY1(handleOf(self));
+  return options?.out ? intoOut('specialBesselY1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -55,8 +60,9 @@ export function besselY1(self: TensorBase): Tensor {
  *
  * `specialChebyshevPolynomialT(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialChebyshevPolynomialT(handleOf(self), operandOf(n)));
+export function chebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialChebyshevPolynomialT(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialChebyshevPolynomialT', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -64,8 +70,9 @@ export function chebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialChebyshevPolynomialU(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialChebyshevPolynomialU(handleOf(self), operandOf(n)));
+export function chebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialChebyshevPolynomialU(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialChebyshevPolynomialU', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -73,8 +80,9 @@ export function chebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialChebyshevPolynomialV(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialChebyshevPolynomialV(handleOf(self), operandOf(n)));
+export function chebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialChebyshevPolynomialV(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialChebyshevPolynomialV', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -82,8 +90,9 @@ export function chebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialChebyshevPolynomialW(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialChebyshevPolynomialW(handleOf(self), operandOf(n)));
+export function chebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialChebyshevPolynomialW(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialChebyshevPolynomialW', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -91,8 +100,9 @@ export function chebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialEntr(self: Tensor): Tensor`
  */
-export function entr(self: TensorBase): Tensor {
-  return wrap(native.ops.specialEntr(handleOf(self)));
+export function entr(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialEntr(handleOf(self));
+  return options?.out ? intoOut('specialEntr', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -100,8 +110,9 @@ export function entr(self: TensorBase): Tensor {
  *
  * `specialErfcx(self: Tensor): Tensor`
  */
-export function erfcx(self: TensorBase): Tensor {
-  return wrap(native.ops.specialErfcx(handleOf(self)));
+export function erfcx(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialErfcx(handleOf(self));
+  return options?.out ? intoOut('specialErfcx', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -109,8 +120,9 @@ export function erfcx(self: TensorBase): Tensor {
  *
  * `specialHermitePolynomialH(self: Tensor, n: Operand): Tensor`
  */
-export function hermitePolynomialH(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialHermitePolynomialH(handleOf(self), operandOf(n)));
+export function hermitePolynomialH(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialHermitePolynomialH(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialHermitePolynomialH', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -118,8 +130,9 @@ export function hermitePolynomialH(self: TensorBase, n: TensorBase | NumberArg):
  *
  * `specialHermitePolynomialHe(self: Tensor, n: Operand): Tensor`
  */
-export function hermitePolynomialHe(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialHermitePolynomialHe(handleOf(self), operandOf(n)));
+export function hermitePolynomialHe(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialHermitePolynomialHe(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialHermitePolynomialHe', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -127,8 +140,9 @@ export function hermitePolynomialHe(self: TensorBase, n: TensorBase | NumberArg)
  *
  * `specialI0e(self: Tensor): Tensor`
  */
-export function i0e(self: TensorBase): Tensor {
-  return wrap(native.ops.specialI0e(handleOf(self)));
+export function i0e(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialI0e(handleOf(self));
+  return options?.out ? intoOut('specialI0e', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -136,8 +150,9 @@ export function i0e(self: TensorBase): Tensor {
  *
  * `specialI1(self: Tensor): Tensor`
  */
-export function i1(self: TensorBase): Tensor {
-  return wrap(native.ops.specialI1(handleOf(self)));
+export function i1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialI1(handleOf(self));
+  return options?.out ? intoOut('specialI1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -145,8 +160,9 @@ export function i1(self: TensorBase): Tensor {
  *
  * `specialI1(self: Tensor): Tensor`
  */
-export function modifiedBesselI1(self: TensorBase): Tensor {
-  return wrap(native.ops.specialI1(handleOf(self)));
+export function modifiedBesselI1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialI1(handleOf(self));
+  return options?.out ? intoOut('specialI1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -154,8 +170,9 @@ export function modifiedBesselI1(self: TensorBase): Tensor {
  *
  * `specialI1e(self: Tensor): Tensor`
  */
-export function i1e(self: TensorBase): Tensor {
-  return wrap(native.ops.specialI1e(handleOf(self)));
+export function i1e(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialI1e(handleOf(self));
+  return options?.out ? intoOut('specialI1e', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -163,8 +180,9 @@ export function i1e(self: TensorBase): Tensor {
  *
  * `specialLaguerrePolynomialL(self: Tensor, n: Operand): Tensor`
  */
-export function laguerrePolynomialL(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialLaguerrePolynomialL(handleOf(self), operandOf(n)));
+export function laguerrePolynomialL(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialLaguerrePolynomialL(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialLaguerrePolynomialL', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -172,8 +190,9 @@ export function laguerrePolynomialL(self: TensorBase, n: TensorBase | NumberArg)
  *
  * `specialLegendrePolynomialP(self: Tensor, n: Operand): Tensor`
  */
-export function legendrePolynomialP(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialLegendrePolynomialP(handleOf(self), operandOf(n)));
+export function legendrePolynomialP(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialLegendrePolynomialP(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialLegendrePolynomialP', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -181,8 +200,9 @@ export function legendrePolynomialP(self: TensorBase, n: TensorBase | NumberArg)
  *
  * `specialLogNdtr(self: Tensor): Tensor`
  */
-export function logNdtr(self: TensorBase): Tensor {
-  return wrap(native.ops.specialLogNdtr(handleOf(self)));
+export function logNdtr(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialLogNdtr(handleOf(self));
+  return options?.out ? intoOut('specialLogNdtr', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -190,8 +210,9 @@ export function logNdtr(self: TensorBase): Tensor {
  *
  * `specialModifiedBesselK0(self: Tensor): Tensor`
  */
-export function modifiedBesselK0(self: TensorBase): Tensor {
-  return wrap(native.ops.specialModifiedBesselK0(handleOf(self)));
+export function modifiedBesselK0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialModifiedBesselK0(handleOf(self));
+  return options?.out ? intoOut('specialModifiedBesselK0', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -199,8 +220,9 @@ export function modifiedBesselK0(self: TensorBase): Tensor {
  *
  * `specialModifiedBesselK1(self: Tensor): Tensor`
  */
-export function modifiedBesselK1(self: TensorBase): Tensor {
-  return wrap(native.ops.specialModifiedBesselK1(handleOf(self)));
+export function modifiedBesselK1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialModifiedBesselK1(handleOf(self));
+  return options?.out ? intoOut('specialModifiedBesselK1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -208,8 +230,9 @@ export function modifiedBesselK1(self: TensorBase): Tensor {
  *
  * `specialNdtr(self: Tensor): Tensor`
  */
-export function ndtr(self: TensorBase): Tensor {
-  return wrap(native.ops.specialNdtr(handleOf(self)));
+export function ndtr(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialNdtr(handleOf(self));
+  return options?.out ? intoOut('specialNdtr', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -217,8 +240,9 @@ export function ndtr(self: TensorBase): Tensor {
  *
  * `specialNdtri(self: Tensor): Tensor`
  */
-export function ndtri(self: TensorBase): Tensor {
-  return wrap(native.ops.specialNdtri(handleOf(self)));
+export function ndtri(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialNdtri(handleOf(self));
+  return options?.out ? intoOut('specialNdtri', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -226,8 +250,9 @@ export function ndtri(self: TensorBase): Tensor {
  *
  * `specialScaledModifiedBesselK0(self: Tensor): Tensor`
  */
-export function scaledModifiedBesselK0(self: TensorBase): Tensor {
-  return wrap(native.ops.specialScaledModifiedBesselK0(handleOf(self)));
+export function scaledModifiedBesselK0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialScaledModifiedBesselK0(handleOf(self));
+  return options?.out ? intoOut('specialScaledModifiedBesselK0', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -235,8 +260,9 @@ export function scaledModifiedBesselK0(self: TensorBase): Tensor {
  *
  * `specialScaledModifiedBesselK1(self: Tensor): Tensor`
  */
-export function scaledModifiedBesselK1(self: TensorBase): Tensor {
-  return wrap(native.ops.specialScaledModifiedBesselK1(handleOf(self)));
+export function scaledModifiedBesselK1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialScaledModifiedBesselK1(handleOf(self));
+  return options?.out ? intoOut('specialScaledModifiedBesselK1', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -244,8 +270,9 @@ export function scaledModifiedBesselK1(self: TensorBase): Tensor {
  *
  * `specialShiftedChebyshevPolynomialT(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialShiftedChebyshevPolynomialT(handleOf(self), operandOf(n)));
+export function shiftedChebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialShiftedChebyshevPolynomialT(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialShiftedChebyshevPolynomialT', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -253,8 +280,9 @@ export function shiftedChebyshevPolynomialT(self: TensorBase, n: TensorBase | Nu
  *
  * `specialShiftedChebyshevPolynomialU(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialShiftedChebyshevPolynomialU(handleOf(self), operandOf(n)));
+export function shiftedChebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialShiftedChebyshevPolynomialU(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialShiftedChebyshevPolynomialU', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -262,8 +290,9 @@ export function shiftedChebyshevPolynomialU(self: TensorBase, n: TensorBase | Nu
  *
  * `specialShiftedChebyshevPolynomialV(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialShiftedChebyshevPolynomialV(handleOf(self), operandOf(n)));
+export function shiftedChebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialShiftedChebyshevPolynomialV(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialShiftedChebyshevPolynomialV', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -271,8 +300,9 @@ export function shiftedChebyshevPolynomialV(self: TensorBase, n: TensorBase | Nu
  *
  * `specialShiftedChebyshevPolynomialW(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialShiftedChebyshevPolynomialW(handleOf(self), operandOf(n)));
+export function shiftedChebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialShiftedChebyshevPolynomialW(handleOf(self), operandOf(n));
+  return options?.out ? intoOut('specialShiftedChebyshevPolynomialW', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -280,8 +310,9 @@ export function shiftedChebyshevPolynomialW(self: TensorBase, n: TensorBase | Nu
  *
  * `specialSphericalBesselJ0(self: Tensor): Tensor`
  */
-export function sphericalBesselJ0(self: TensorBase): Tensor {
-  return wrap(native.ops.specialSphericalBesselJ0(handleOf(self)));
+export function sphericalBesselJ0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialSphericalBesselJ0(handleOf(self));
+  return options?.out ? intoOut('specialSphericalBesselJ0', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -289,8 +320,9 @@ export function sphericalBesselJ0(self: TensorBase): Tensor {
  *
  * `specialXlog1py(self: Tensor, other: Operand): Tensor`
  */
-export function xlog1py(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialXlog1py(handleOf(self), operandOf(other)));
+export function xlog1py(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialXlog1py(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('specialXlog1py', options?.out, result, false) : wrap(result);
 }
 
 /**
@@ -298,8 +330,9 @@ export function xlog1py(self: TensorBase, other: TensorBase | NumberArg): Tensor
  *
  * `specialZeta(self: Tensor, other: Operand): Tensor`
  */
-export function zeta(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.specialZeta(handleOf(self), operandOf(other)));
+export function zeta(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  const result = native.ops.specialZeta(handleOf(self), operandOf(other));
+  return options?.out ? intoOut('specialZeta', options?.out, result, false) : wrap(result);
 }
 
 export { digamma, digamma as psi, erf, erfc, erfinv, exp2, expm1, i0, i0 as modifiedBesselI0, igamma as gammainc, igammac as gammaincc, lgamma as gammaln, log1p, logit, mvlgamma as multigammaln, polygamma, round, sigmoid as expit, sinc, xlogy } from './functions.js';

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cpu/extern_common.h"
+#include "cpu/loop_nest.h"
 #include "extern_kernels.h"
 
 namespace flambeau::cpu {

@@ -1,5 +1,6 @@
 // Arguments of the generated functions: from what users write to what the addon takes.
 import type { NumberArg } from '../../generated/ts/native-ops.js';
+import { native } from '../native.js';
 import { optionalDtypeCode, type DType } from './dtype.js';
 import { DTypeError, ShapeError } from './errors.js';
 import { TensorBase, wrap, type Handle, type Tensor } from './handle.js';
@@ -81,4 +82,28 @@ export function namedResults<N extends string>(
   const out = hs.map(wrap);
   names.forEach((name, i) => Object.defineProperty(out, name, { value: out[i], enumerable: false }));
   return out as unknown as [Tensor, Tensor] & Readonly<Record<N, Tensor>>;
+}
+/** `out`: moves a result into the tensor that the caller gave. `exact`: of the very dtype. */
+export function intoOut(op: string, out: TensorBase, result: Handle, exact: boolean): Tensor {
+  const target = handleOf(out);
+  const before = native.shape(target).join(', ');
+  if (native.writeOut(op, target, result, exact)) {
+    process.emitWarning(
+      `An output with one or more elements was resized since it had shape [${before}], which does not match the required output shape [${native.shape(target).join(', ')}].`,
+      { code: 'FLAMBEAU_OUT_RESIZED' },
+    );
+  }
+  return out as Tensor;
+}
+/** The same for several results. */
+export function intoOuts(
+  op: string,
+  outs: readonly TensorBase[],
+  results: readonly Handle[],
+  exact: boolean,
+): Handle[] {
+  if (!Array.isArray(outs) || outs.length !== results.length)
+    throw new DTypeError(`${op}(): expected out to be an array of ${results.length} tensors`);
+  results.forEach((r, i) => intoOut(op, (outs as readonly TensorBase[])[i]!, r, exact));
+  return (outs as readonly TensorBase[]).map(handleOf);
 }
