@@ -461,8 +461,8 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
       },
     },
     `${op.name}: body`,
-    // Several results: an array of them.
-    sig.returns === 'tuple' ? (c) => `return ${c.replace(/^TensorList\{/, `${returnType(sig)}{`)};` : undefined,
+    undefined,
+    sig.returns === 'tuple',
   );
   const inner = lowering.lower(op.body(['body'])!, '    ');
   lines.push(`  trace::Region region("${op.name}");`);

@@ -57,6 +57,8 @@ const typeOf = (p: ParamType): Type => {
       return 'string';
     case 'int[]':
       return 'ints';
+    case 'float[]':
+      return 'other';
     case 'dtype':
       return 'dtype';
     default:
@@ -74,6 +76,7 @@ export class TensorLowering {
     private readonly names: Names,
     private readonly where: string,
     private readonly renderReturn: (code: string) => string = (c) => `return ${c};`,
+    private readonly tuple = false,
   ) {}
 
   /** Lowers a whole function to C++ statements. */
@@ -160,6 +163,12 @@ export class TensorLowering {
   }
 
   private returned(e: Expression): string {
+    // Several results: the C++ function returns a tuple.
+    if (this.tuple && Node.isArrayLiteralExpression(e))
+      return `{${e
+        .getElements()
+        .map((x) => this.returned(x as Expression))
+        .join(', ')}}`;
     const v = this.expr(e);
     return v.type === 'null' ? 'Tensor()' : v.code;
   }

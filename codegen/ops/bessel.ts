@@ -1,8 +1,14 @@
 // Bessel and Airy functions.
 // Source of the definitions: https://pytorch.org/docs/stable/special.html
-import { pointwise, range } from '../model.js';
+import { pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 
+export const page: Page = {
+  title: 'Bessel and Airy functions',
+  intro: `Element by element in float64 precision; integers give the default float dtype. PyTorch defines no derivatives for them.`,
+  example: `fb.special.besselJ0(fb.tensor([0, 1])); // => tensor([1.0000, 0.7652])
+fb.special.airyAi(fb.tensor([0])); // => tensor([0.3550])`,
+};
 export const specialBesselJ0 = pointwise({
   doc: 'Bessel function of the first kind, order 0.',
   schema: 'specialBesselJ0(self: Tensor): Tensor',

@@ -1,10 +1,19 @@
 // Similarity and distance of vectors.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Similarity and distance',
+  intro: `Of vectors along a dimension, or of all pairs of rows. Distances that are 0 have the gradient 0.`,
+  example: `const a = fb.tensor([[0, 0], [3, 4]]);
+fb.cdist(a, a); // => tensor([[0., 5.],
+//            [5., 0.]])
+fb.pdist(a); // => tensor([5.])
+fb.nn.functional.cosineSimilarity(fb.tensor([[1, 0]]), fb.tensor([[1, 1]])); // => tensor([0.7071])`,
+};
 export const cosineSimilarity = composite({
   doc: 'Cosine of the angle between x1 and x2 along dim, broadcast; norms are at least eps.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html',
   schema: 'cosineSimilarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8): Tensor',

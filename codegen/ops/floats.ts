@@ -1,8 +1,17 @@
 // What floating-point numbers are made of and how special values are told apart; the functions of complex numbers for real ones.
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
+export const page: Page = {
+  title: 'Floating-point numbers',
+  intro: `What numbers are made of and how special values are told apart. Predicates give bool and have no derivative. The functions of complex numbers are here for real ones, so that code written for both runs.`,
+  example: `fb.tensor([1, NaN, Infinity]).nanToNum(0, 9); // => tensor([1., 0., 9.])
+fb.tensor([-0, 2]).signbit(); // => tensor([ True, False])
+const [mantissa, exponent] = fb.tensor([6, 0.25]).frexp();
+mantissa; // => tensor([0.7500, 0.5000])
+exponent; // => tensor([ 3, -1], dtype=torch.int32)`,
+};
 export const isnan = pointwise({
   doc: 'Whether each element is NaN. Gives bool.',
   schema: 'isnan(self: Tensor): Tensor',

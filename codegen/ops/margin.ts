@@ -1,5 +1,5 @@
 // Margin losses: of scores against each other, of pairs and of triplets. reduction: 'none', 'mean' or 'sum'.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -7,6 +7,13 @@ type A = any;
 const source = (name: string): string =>
   `\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.${name}.html`;
 
+export const page: Page = {
+  title: 'Margin losses',
+  intro: `Losses of scores against each other, of pairs and of triplets. reduction is none, mean or sum; shapes broadcast as in PyTorch.`,
+  example: `const { functional: F } = fb.nn;
+F.marginRankingLoss(fb.tensor([1, 2]), fb.tensor([2, 1]), fb.tensor([1, 1])); // => tensor(0.5000)
+F.multiMarginLoss(fb.tensor([[0, 1, 3]]), fb.tensor([2])); // => throws expected scalar type Long but found Float`,
+};
 export const softMarginLoss = composite({
   doc: `log(1 + e^(-target input)), target 1 or -1.${source('soft_margin_loss')}`,
   schema: "softMarginLoss(input: Tensor, target: Tensor, *, reduction: string = 'mean'): Tensor",

@@ -1,8 +1,14 @@
 // Orthogonal polynomials: x and the degree, broadcast.
 // Source of the definitions: https://pytorch.org/docs/stable/special.html
-import { pointwise, range } from '../model.js';
+import { pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 
+export const page: Page = {
+  title: 'Orthogonal polynomials',
+  intro: `The polynomial of degree n at x; both broadcast, n may be a number. A fraction of the degree is dropped, a negative one gives 0.`,
+  example: `fb.special.chebyshevPolynomialT(fb.tensor([0.5, 2]), 3); // => tensor([-1., 26.])
+fb.special.legendrePolynomialP(fb.tensor([0.5]), fb.tensor([2])); // => tensor([-0.1250])`,
+};
 export const specialChebyshevPolynomialT = pointwise({
   doc: 'The Chebyshev polynomial of the first kind of degree n at x; 0 for a negative degree.',
   schema: 'specialChebyshevPolynomialT(self: Tensor, n: Operand): Tensor',

@@ -1,5 +1,5 @@
 // Reductions: start value, combine, finish. `dim` empty or null reduces everything.
-import { composite, reduction, range } from '../model.js';
+import { composite, reduction, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { t } from '../tensor_lib.js';
 import { h } from '../tensor_lib.js';
@@ -7,6 +7,15 @@ import { h } from '../tensor_lib.js';
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Reductions',
+  intro: `Over \`dim\` (a number or several; all dimensions when left out), which disappear unless \`keepdim\`. An empty input gives the neutral element where there is one and throws otherwise.`,
+  example: `const x = fb.tensor([[1, 5, 3], [4, 2, 6]]);
+x.sum(); // => tensor(21.)
+x.mean(1); // => tensor([3., 4.])
+x.amax(0, true); // => tensor([[4., 5., 6.]])
+x.max(1).indices; // => tensor([1, 2])`,
+};
 export const sum = reduction({
   doc: 'Sum over `dim` (all when null). Integers and bool give int64.\nSource: https://pytorch.org/docs/stable/generated/torch.sum.html',
   schema: 'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',

@@ -1,12 +1,20 @@
 // Special functions: error functions, gamma and its kin, entropies, logit.
 // Source of the definitions: https://pytorch.org/docs/stable/special.html
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Special functions',
+  intro: `Error functions, gamma and its kin, entropies: right to the last few bits in float64; integers give the default float dtype. Most are in fb.special, some on the root too.`,
+  example: `fb.erfinv(fb.tensor([0, 0.5])); // => tensor([0.0000, 0.4769])
+fb.special.entr(fb.tensor([0, 0.5, 1])); // => tensor([ 0.0000,  0.3466, -0.0000])
+fb.polygamma(1, fb.tensor([1])); // => tensor([1.6449])
+fb.special.xlogy(fb.tensor([0]), 0); // => tensor([0.])`,
+};
 export const erfinv = pointwise({
   doc: 'Inverse of the error function (infinite at -1 and 1, NaN beyond).',
   schema: 'erfinv(self: Tensor): Tensor',

@@ -424,7 +424,7 @@ std::tuple<Tensor, Tensor> frexp(const Tensor& self) {
     if (!support::isFloat(self)) {
       throw Error(ErrorKind::Value, std::string("torch.frexp() only supports floating-point dtypes"));
     }
-    return std::tuple<Tensor, Tensor>{ops::frexpMantissa(self), ops::toDtype(ops::frexpExponent(self), DType::Int32)};
+    return {ops::frexpMantissa(self), ops::toDtype(ops::frexpExponent(self), DType::Int32)};
   };
   std::tuple<Tensor, Tensor> out = body();
   if (trace::active()) {

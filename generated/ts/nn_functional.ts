@@ -3,8 +3,30 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { handleOf, optDtypeCode, optHandleOf, optionsAmong } from '../../src/tensor/args.js';
+import { handleOf, intsOf, namedResults, optDtypeCode, optHandleOf, optIntsOf, optionsAmong } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
+
+/**
+ * The grid of `gridSample` that affine maps theta [n, 2, 3] (or [n, 3, 4]) make of an image of the given size [n, c, h, w] (or [n, c, d, h, w]).
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.affine_grid.html
+ *
+ * `affineGrid(theta: Tensor, size: int[], alignCorners: bool? = null): Tensor`
+ */
+export function affineGrid(theta: TensorBase, size: number | readonly number[], alignCorners?: boolean | null | { alignCorners?: boolean | null }): Tensor {
+  const o = optionsAmong(alignCorners) as { alignCorners?: boolean | null } | undefined;
+  return wrap(native.ops.affineGrid(handleOf(theta), intsOf(size), ((alignCorners === undefined || (alignCorners as unknown) === o ? o?.alignCorners : (alignCorners as boolean | null)) ?? null)));
+}
+
+/**
+ * `scaledDotProductAttention` that returns its weights, too: PyTorch 1.13's `_scaled_dot_product_attention`.
+ * Source: https://arxiv.org/abs/1706.03762
+ *
+ * `attentionWithWeights(query: Tensor, key: Tensor, value: Tensor, attnMask: Tensor? = null, dropoutP: float = 0, needAttnWeights: bool = false, isCausal: bool = false): (out: Tensor, weights: Tensor)`
+ */
+export function _scaledDotProductAttention(query: TensorBase, key: TensorBase, value: TensorBase, attnMask?: TensorBase | null | { attnMask?: TensorBase | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }, dropoutP?: number | { attnMask?: TensorBase | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }, needAttnWeights?: boolean | { attnMask?: TensorBase | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }, isCausal?: boolean | { attnMask?: TensorBase | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }): [Tensor, Tensor] & { readonly out: Tensor; readonly weights: Tensor } {
+  const o = optionsAmong(attnMask, dropoutP, needAttnWeights, isCausal) as { attnMask?: TensorBase | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean } | undefined;
+  return namedResults(['out', 'weights'], native.ops.attentionWithWeights(handleOf(query), handleOf(key), handleOf(value), optHandleOf(((attnMask === undefined || (attnMask as unknown) === o ? o?.attnMask : (attnMask as TensorBase | null)) ?? null)), ((dropoutP === undefined || (dropoutP as unknown) === o ? o?.dropoutP : (dropoutP as number)) ?? 0), ((needAttnWeights === undefined || (needAttnWeights as unknown) === o ? o?.needAttnWeights : (needAttnWeights as boolean)) ?? false), ((isCausal === undefined || (isCausal as unknown) === o ? o?.isCausal : (isCausal as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly weights: Tensor };
+}
 
 /**
  * In place: x above zero, alpha (e^(x / alpha) - 1) below.
@@ -16,6 +38,17 @@ export function celu_(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg 
   const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
   native.ops.celu_(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
   return self as Tensor;
+}
+
+/**
+ * Sums columns [n, c * kernel, windows] into images [n, c, ...outputSize]: the adjoint of `im2col`. In nn.functional: `fold`.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
+ *
+ * `col2im(input: Tensor, outputSize: int[], kernelSize: int[], dilation: int[] = [1], padding: int[] = [0], stride: int[] = [1]): Tensor`
+ */
+export function fold(input: TensorBase, outputSize: number | readonly number[], kernelSize: number | readonly number[], dilation?: number | readonly number[] | { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] }, padding?: number | readonly number[] | { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] }, stride?: number | readonly number[] | { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(dilation, padding, stride) as { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] } | undefined;
+  return wrap(native.ops.col2im(handleOf(input), intsOf(outputSize), intsOf(kernelSize), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [1]))));
 }
 
 /**
@@ -58,6 +91,28 @@ export function gaussianNllLoss(input: TensorBase, target: TensorBase, variance:
 export function glu(self: TensorBase, dim?: number | { dim?: number }): Tensor {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
   return wrap(native.ops.glu(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1)));
+}
+
+/**
+ * input [n, c, (d,) h, w] read at the places of grid [n, (d,) h, w, 2 or 3], in coordinates from -1 to 1, x first. mode: 'bilinear', 'nearest' or (4-D) 'bicubic'; paddingMode, for places outside: 'zeros', 'border' or 'reflection'.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html
+ *
+ * `gridSample(input: Tensor, grid: Tensor, mode: string = 'bilinear', paddingMode: string = 'zeros', alignCorners: bool? = null): Tensor`
+ */
+export function gridSample(input: TensorBase, grid: TensorBase, mode?: string | { mode?: string; paddingMode?: string; alignCorners?: boolean | null }, paddingMode?: string | { mode?: string; paddingMode?: string; alignCorners?: boolean | null }, alignCorners?: boolean | null | { mode?: string; paddingMode?: string; alignCorners?: boolean | null }): Tensor {
+  const o = optionsAmong(mode, paddingMode, alignCorners) as { mode?: string; paddingMode?: string; alignCorners?: boolean | null } | undefined;
+  return wrap(native.ops.gridSample(handleOf(input), handleOf(grid), ((mode === undefined || (mode as unknown) === o ? o?.mode : (mode as string)) ?? 'bilinear'), ((paddingMode === undefined || (paddingMode as unknown) === o ? o?.paddingMode : (paddingMode as string)) ?? 'zeros'), ((alignCorners === undefined || (alignCorners as unknown) === o ? o?.alignCorners : (alignCorners as boolean | null)) ?? null)));
+}
+
+/**
+ * Samples from the categorical distribution of logits, relaxed by temperature tau; hard: one-hot vectors with the gradient of the relaxed sample.
+ * Source: https://arxiv.org/abs/1611.01144
+ *
+ * `gumbelSoftmax(logits: Tensor, tau: float = 1, hard: bool = false, eps: float = 1e-10, dim: int = -1): Tensor`
+ */
+export function gumbelSoftmax(logits: TensorBase, tau?: number | { tau?: number; hard?: boolean; eps?: number; dim?: number }, hard?: boolean | { tau?: number; hard?: boolean; eps?: number; dim?: number }, eps?: number | { tau?: number; hard?: boolean; eps?: number; dim?: number }, dim?: number | { tau?: number; hard?: boolean; eps?: number; dim?: number }): Tensor {
+  const o = optionsAmong(tau, hard, eps, dim) as { tau?: number; hard?: boolean; eps?: number; dim?: number } | undefined;
+  return wrap(native.ops.gumbelSoftmax(handleOf(logits), ((tau === undefined || (tau as unknown) === o ? o?.tau : (tau as number)) ?? 1), ((hard === undefined || (hard as unknown) === o ? o?.hard : (hard as boolean)) ?? false), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 1e-10), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1)));
 }
 
 /**
@@ -112,6 +167,17 @@ export function huberLoss(input: TensorBase, target: TensorBase, options?: { red
 }
 
 /**
+ * Windows of [n, c, h, w] (or [c, h, w]) as columns [n, c * kernel, windows]. In nn.functional: `unfold`.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html
+ *
+ * `im2col(input: Tensor, kernelSize: int[], dilation: int[] = [1], padding: int[] = [0], stride: int[] = [1]): Tensor`
+ */
+export function unfold(input: TensorBase, kernelSize: number | readonly number[], dilation?: number | readonly number[] | { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] }, padding?: number | readonly number[] | { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] }, stride?: number | readonly number[] | { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(dilation, padding, stride) as { dilation?: number | readonly number[]; padding?: number | readonly number[]; stride?: number | readonly number[] } | undefined;
+  return wrap(native.ops.im2col(handleOf(input), intsOf(kernelSize), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [1]))));
+}
+
+/**
  * Kullback-Leibler divergence, target (log target - input); input holds log-probabilities, target too with logTarget. reduction 'batchmean' is the sum over the size of dimension 0.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
  *
@@ -133,6 +199,17 @@ export function leakyRelu_(self: TensorBase, negativeSlope?: NumberArg | { negat
 }
 
 /**
+ * Divides by (k + alpha * mean of the squares of `size` neighbouring channels)^beta. input [n, c, ...].
+ * Source: https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks
+ *
+ * `localResponseNorm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1): Tensor`
+ */
+export function localResponseNorm(input: TensorBase, size: number, alpha?: number | { alpha?: number; beta?: number; k?: number }, beta?: number | { alpha?: number; beta?: number; k?: number }, k?: number | { alpha?: number; beta?: number; k?: number }): Tensor {
+  const o = optionsAmong(alpha, beta, k) as { alpha?: number; beta?: number; k?: number } | undefined;
+  return wrap(native.ops.localResponseNorm(handleOf(input), size, ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as number)) ?? 0.0001), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as number)) ?? 0.75), ((k === undefined || (k as unknown) === o ? o?.k : (k as number)) ?? 1)));
+}
+
+/**
  * In place: log(sigmoid(x)).
  *
  * `logsigmoid(self: Tensor): Tensor`
@@ -150,6 +227,28 @@ export function logsigmoid_(self: TensorBase): Tensor {
 export function logSigmoid_(self: TensorBase): Tensor {
   native.ops.logsigmoid_(handleOf(self));
   return self as Tensor;
+}
+
+/**
+ * p-norm of each window: (sum x^p)^(1/p), p = normType.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool1d.html
+ *
+ * `lpPool1d(input: Tensor, normType: float, kernelSize: int[], stride: int[]? = null, ceilMode: bool = false): Tensor`
+ */
+export function lpPool1d(input: TensorBase, normType: number, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; ceilMode?: boolean }): Tensor {
+  const o = optionsAmong(stride, ceilMode) as { stride?: number | readonly number[] | null; ceilMode?: boolean } | undefined;
+  return wrap(native.ops.lpPool1d(handleOf(input), normType, intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false)));
+}
+
+/**
+ * p-norm of each window: (sum x^p)^(1/p), p = normType.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool2d.html
+ *
+ * `lpPool2d(input: Tensor, normType: float, kernelSize: int[], stride: int[]? = null, ceilMode: bool = false): Tensor`
+ */
+export function lpPool2d(input: TensorBase, normType: number, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; ceilMode?: boolean }): Tensor {
+  const o = optionsAmong(stride, ceilMode) as { stride?: number | readonly number[] | null; ceilMode?: boolean } | undefined;
+  return wrap(native.ops.lpPool2d(handleOf(input), normType, intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false)));
 }
 
 /**
@@ -204,6 +303,28 @@ export function multilabelSoftMarginLoss(input: TensorBase, target: TensorBase, 
 }
 
 /**
+ * Vectors along dim divided by their p-norm, which counts as eps at least.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
+ *
+ * `normalize(input: Tensor, p: float = 2, dim: int[] = [1], eps: float = 1e-12): Tensor`
+ */
+export function normalize(input: TensorBase, p?: number | { p?: number; dim?: number | readonly number[]; eps?: number }, dim?: number | readonly number[] | { p?: number; dim?: number | readonly number[]; eps?: number }, eps?: number | { p?: number; dim?: number | readonly number[]; eps?: number }): Tensor {
+  const o = optionsAmong(p, dim, eps) as { p?: number; dim?: number | readonly number[]; eps?: number } | undefined;
+  return wrap(native.ops.normalize(handleOf(input), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [1])), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 1e-12)));
+}
+
+/**
+ * self padded. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut. mode: 'constant' (value: 0), 'reflect' (the border is not repeated), 'replicate' or 'circular', these for the last one to three dimensions.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
+ *
+ * `pad(input: Tensor, pad: int[], mode: string = 'constant', value: float? = null): Tensor`
+ */
+export function pad(input: TensorBase, pad: number | readonly number[], mode?: string | { mode?: string; value?: number | null }, value?: number | null | { mode?: string; value?: number | null }): Tensor {
+  const o = optionsAmong(mode, value) as { mode?: string; value?: number | null } | undefined;
+  return wrap(native.ops.pad(handleOf(input), intsOf(pad), ((mode === undefined || (mode as unknown) === o ? o?.mode : (mode as string)) ?? 'constant'), ((value === undefined || (value as unknown) === o ? o?.value : (value as number | null)) ?? null)));
+}
+
+/**
  * Negative log likelihood of target under Poisson distributions of rate input (e^input with logInput); full adds Stirling's term.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html
  *
@@ -242,6 +363,17 @@ export function rrelu_(self: TensorBase, lower?: number | { lower?: number; uppe
   const o = optionsAmong(lower, upper, training) as { lower?: number; upper?: number; training?: boolean } | undefined;
   native.ops.rrelu_(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false));
   return self as Tensor;
+}
+
+/**
+ * softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null.
+ * Source: https://arxiv.org/abs/1706.03762
+ *
+ * `scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask: Tensor? = null, dropoutP: float = 0, isCausal: bool = false, *, scale: float? = null): Tensor`
+ */
+export function scaledDotProductAttention(query: TensorBase, key: TensorBase, value: TensorBase, attnMask?: TensorBase | null | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }, dropoutP?: number | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }, isCausal?: boolean | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }, options?: { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }): Tensor {
+  const o = optionsAmong(attnMask, dropoutP, isCausal, options) as { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null } | undefined;
+  return wrap(native.ops.scaledDotProductAttention(handleOf(query), handleOf(key), handleOf(value), optHandleOf(((attnMask === undefined || (attnMask as unknown) === o ? o?.attnMask : (attnMask as TensorBase | null)) ?? null)), ((dropoutP === undefined || (dropoutP as unknown) === o ? o?.dropoutP : (dropoutP as number)) ?? 0), ((isCausal === undefined || (isCausal as unknown) === o ? o?.isCausal : (isCausal as boolean)) ?? false), (o?.scale ?? null)));
 }
 
 /**
@@ -364,4 +496,4 @@ export function tripletMarginLoss(anchor: TensorBase, positive: TensorBase, nega
   return wrap(native.ops.tripletMarginLoss(handleOf(anchor), handleOf(positive), handleOf(negative), (options?.margin ?? 1), (options?.p ?? 2), (options?.eps ?? 0.000001), (options?.swap ?? false), (options?.reduction ?? 'mean')));
 }
 
-export { celu, cosineSimilarity, elu, gelu, hardshrink, hardsigmoid, hardswish, hardtanh, leakyRelu, logsigmoid, logsigmoid as logSigmoid, mish, pairwiseDistance, pdist, prelu, relu, relu6, rrelu, selu, sigmoid, silu, softplus, softsign, tanh, threshold } from './functions.js';
+export { avgPool1d, avgPool2d, avgPool3d, celu, channelShuffle, convTranspose1d, convTranspose2d, convTranspose3d, cosineSimilarity, elu, gelu, groupNorm, hardshrink, hardsigmoid, hardswish, hardtanh, layerNorm, leakyRelu, logsigmoid, logsigmoid as logSigmoid, mish, pairwiseDistance, pdist, pixelShuffle, pixelUnshuffle, prelu, relu, relu6, rmsNorm, rrelu, selu, sigmoid, silu, softplus, softsign, tanh, threshold } from './functions.js';

@@ -4,12 +4,15 @@
 namespace flambeau::node {
 
 void registerOps_activation(napi_env env, napi_value target);
+void registerOps_attention(napi_env env, napi_value target);
 void registerOps_bessel(napi_env env, napi_value target);
 void registerOps_binary(napi_env env, napi_value target);
 void registerOps_compare(napi_env env, napi_value target);
 void registerOps_conv(napi_env env, napi_value target);
 void registerOps_create(napi_env env, napi_value target);
 void registerOps_distance(napi_env env, napi_value target);
+void registerOps_dropout(napi_env env, napi_value target);
+void registerOps_embedding(napi_env env, napi_value target);
 void registerOps_floats(napi_env env, napi_value target);
 void registerOps_index(napi_env env, napi_value target);
 void registerOps_loss(napi_env env, napi_value target);
@@ -17,9 +20,12 @@ void registerOps_margin(napi_env env, napi_value target);
 void registerOps_matmul(napi_env env, napi_value target);
 void registerOps_nn(napi_env env, napi_value target);
 void registerOps_optim(napi_env env, napi_value target);
+void registerOps_pad(napi_env env, napi_value target);
 void registerOps_polynomials(napi_env env, napi_value target);
+void registerOps_pool(napi_env env, napi_value target);
 void registerOps_random(napi_env env, napi_value target);
 void registerOps_reduce(napi_env env, napi_value target);
+void registerOps_resample(napi_env env, napi_value target);
 void registerOps_special(napi_env env, napi_value target);
 void registerOps_ternary(napi_env env, napi_value target);
 void registerOps_unary(napi_env env, napi_value target);
@@ -27,12 +33,15 @@ void registerOps_views(napi_env env, napi_value target);
 
 void registerAllOps(napi_env env, napi_value target) {
   registerOps_activation(env, target);
+  registerOps_attention(env, target);
   registerOps_bessel(env, target);
   registerOps_binary(env, target);
   registerOps_compare(env, target);
   registerOps_conv(env, target);
   registerOps_create(env, target);
   registerOps_distance(env, target);
+  registerOps_dropout(env, target);
+  registerOps_embedding(env, target);
   registerOps_floats(env, target);
   registerOps_index(env, target);
   registerOps_loss(env, target);
@@ -40,9 +49,12 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_matmul(env, target);
   registerOps_nn(env, target);
   registerOps_optim(env, target);
+  registerOps_pad(env, target);
   registerOps_polynomials(env, target);
+  registerOps_pool(env, target);
   registerOps_random(env, target);
   registerOps_reduce(env, target);
+  registerOps_resample(env, target);
   registerOps_special(env, target);
   registerOps_ternary(env, target);
   registerOps_unary(env, target);
