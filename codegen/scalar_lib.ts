@@ -85,10 +85,10 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * sum;
 }
 export function erfc(x: number): number {
-  if (x < 3) return 1 - erf(x);
+  if (x < 1.5) return 1 - erf(x);
   if (x > 27) return 0;
   let f = 0;
-  for (let k = 60; k >= 1; k--) f = k / 2 / (x + f);
+  for (let k = 200; k >= 1; k--) f = k / 2 / (x + f);
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + f));
 }
 /** |a| with b's sign, zeros included. */

@@ -50,8 +50,15 @@ export function zeta(s: number, q: number): number {
 }
 export const polygamma = (n: number, x: number): number =>
   n === 0 ? digamma(x) : (n % 2 === 1 ? 1 : -1) * Math.exp(lgamma(n + 1)) * zeta(n + 1, x);
-export const igamma = (a: number, x: number): number =>
-  integrate((t) => Math.exp((a - 1) * Math.log(t) - t - lgamma(a)), 0, x);
+/** By the series of x^n / gamma(a + n + 1), which has positive terms only. */
+export function igamma(a: number, x: number): number {
+  let sum = 0;
+  for (let n = 0, term = 1; n < 300; n++) {
+    sum += term;
+    term *= x / (a + n + 1);
+  }
+  return sum * Math.exp(a * Math.log(x) - x - lgamma(a + 1));
+}
 export const igammac = (a: number, x: number): number => 1 - igamma(a, x);
 
 // ---- error functions ----

@@ -10,8 +10,7 @@ const source = (name: string): string =>
 export const page: Page = {
   title: 'Margin losses',
   intro: `Losses of scores against each other, of pairs and of triplets. reduction is none, mean or sum; shapes broadcast as in PyTorch.`,
-  example: `const { functional: F } = fb.nn;
-F.marginRankingLoss(fb.tensor([1, 2]), fb.tensor([2, 1]), fb.tensor([1, 1])); // => tensor(0.5000)
+  example: `F.marginRankingLoss(fb.tensor([1, 2]), fb.tensor([2, 1]), fb.tensor([1, 1])); // => tensor(0.5000)
 F.multiMarginLoss(fb.tensor([[0, 1, 3]]), fb.tensor([2])); // => throws expected scalar type Long but found Float`,
 };
 export const softMarginLoss = composite({
@@ -25,7 +24,7 @@ export const softMarginLoss = composite({
 export const marginRankingLoss = composite({
   doc: `max(0, margin - target (input1 - input2)), target 1 or -1.${source('margin_ranking_loss')}`,
   schema:
-    "marginRankingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: Scalar = 0, reduction: string = 'mean'): Tensor",
+    "marginRankingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: float = 0, reduction: string = 'mean'): Tensor",
   body: (input1: A, input2: A, target: A, margin: A, reduction: A) => {
     if (input1.ndim !== input2.ndim || input1.ndim !== target.ndim)
       throw new Error(
@@ -40,7 +39,7 @@ export const marginRankingLoss = composite({
 export const hingeEmbeddingLoss = composite({
   doc: `input where target is 1, max(0, margin - input) where it is -1.${source('hinge_embedding_loss')}`,
   schema:
-    "hingeEmbeddingLoss(input: Tensor, target: Tensor, *, margin: Scalar = 1, reduction: string = 'mean'): Tensor",
+    "hingeEmbeddingLoss(input: Tensor, target: Tensor, *, margin: float = 1, reduction: string = 'mean'): Tensor",
   body: (input: A, target: A, margin: A, reduction: A) => {
     const apart = t.where(t.ne(target, 1), t.clampMin(t.rsub(input, margin), 0), 0);
     return h.reduceLoss(t.add(apart, t.where(t.ne(target, -1), input, 0)), reduction);
@@ -52,7 +51,7 @@ export const hingeEmbeddingLoss = composite({
 export const multiMarginLoss = composite({
   doc: `Mean over the other classes of max(0, margin - input[target] + input[j])^p, weighted by the target's class. input [N, C] or [C], target int64.${source('multi_margin_loss')}`,
   schema:
-    "multiMarginLoss(input: Tensor, target: Tensor, *, p: Scalar = 1, margin: Scalar = 1, weight: Tensor? = null, reduction: string = 'mean'): Tensor",
+    "multiMarginLoss(input: Tensor, target: Tensor, *, p: int = 1, margin: float = 1, weight: Tensor? = null, reduction: string = 'mean'): Tensor",
   body: (input: A, target: A, p: A, margin: A, weight: A, reduction: A) =>
     h.multiMargin(input, target, p, margin, weight, reduction),
   method: false,
@@ -73,7 +72,7 @@ export const multilabelSoftMarginLoss = composite({
     "multilabelSoftMarginLoss(input: Tensor, target: Tensor, weight: Tensor? = null, *, reduction: string = 'mean'): Tensor",
   body: (input: A, target: A, weight: A, reduction: A) => {
     const loss = t.neg(t.add(t.mul(target, t.logsigmoid(input)), t.mul(t.rsub(target, 1), t.logsigmoid(t.neg(input)))));
-    return h.reduceLoss(t.mean(h.weighted(loss, weight), [-1]), reduction);
+    return h.reduceLoss(t.trueDivide(t.sum(h.weighted(loss, weight), [-1]), input.shape[-1]), reduction);
   },
   method: false,
   exports: ['nn.functional.multilabelSoftMarginLoss'],
@@ -82,7 +81,7 @@ export const multilabelSoftMarginLoss = composite({
 export const tripletMarginLoss = composite({
   doc: `max(0, margin + |anchor - positive| - |anchor - negative|) of p-norms along the last dimension; swap: the negative's distance to the positive, where it is smaller.${source('triplet_margin_loss')}`,
   schema:
-    "tripletMarginLoss(anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: Scalar = 1, p: float = 2, eps: float = 0.000001, swap: bool = false, reduction: string = 'mean'): Tensor",
+    "tripletMarginLoss(anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: float = 1, p: float = 2, eps: float = 0.000001, swap: bool = false, reduction: string = 'mean'): Tensor",
   body: (anchor: A, positive: A, negative: A, margin: A, p: A, eps: A, swap: A, reduction: A) => {
     if (anchor.ndim !== positive.ndim || anchor.ndim !== negative.ndim)
       throw new Error(
@@ -100,7 +99,7 @@ export const tripletMarginLoss = composite({
 export const cosineEmbeddingLoss = composite({
   doc: `1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. input [N, D] with target [N], or [D] with a 0-d target.${source('cosine_embedding_loss')}`,
   schema:
-    "cosineEmbeddingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: Scalar = 0, reduction: string = 'mean'): Tensor",
+    "cosineEmbeddingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: float = 0, reduction: string = 'mean'): Tensor",
   body: (input1: A, input2: A, target: A, margin: A, reduction: A) => {
     if (target.ndim > 1) throw new Error('0D or 1D target tensor expected, multi-target not supported');
     if (input1.ndim !== target.ndim + 1 || input2.ndim !== target.ndim + 1)

@@ -11,7 +11,7 @@ export const page: Page = {
   title: 'Special functions',
   intro: `Error functions, gamma and its kin, entropies: right to the last few bits in float64; integers give the default float dtype. Most are in fb.special, some on the root too.`,
   example: `fb.erfinv(fb.tensor([0, 0.5])); // => tensor([0.0000, 0.4769])
-fb.special.entr(fb.tensor([0, 0.5, 1])); // => tensor([ 0.0000,  0.3466, -0.0000])
+fb.special.entr(fb.tensor([0, 0.5])); // => tensor([0.0000, 0.3466])
 fb.polygamma(1, fb.tensor([1])); // => tensor([1.6449])
 fb.special.xlogy(fb.tensor([0]), 0); // => tensor([0.])`,
 };

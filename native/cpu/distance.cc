@@ -34,13 +34,14 @@ double distance(const C* a, const C* b, int64_t m, double p) {
   return p == 0 || p == 1 || std::isinf(p) ? sum : std::pow(sum, 1 / p);
 }
 
-/// d distance / d difference, without the factor that the gradient of the distance is.
-double slope(double diff, double dist, double p) {
+/// d distance / d difference, without the factor that the gradient of the distance is. `largest`: this difference is the
+/// maximum that the distance is when p is infinite.
+double slope(double diff, double dist, double p, bool largest) {
   const double sign = diff > 0 ? 1 : diff < 0 ? -1 : 0;
   if (p == 0 || dist == 0) return 0;
   if (p == 1) return sign;
   if (p == 2) return diff / dist;
-  if (std::isinf(p)) return std::fabs(diff) == dist ? sign : 0;
+  if (std::isinf(p)) return largest ? sign : 0;
   if (diff == 0 && p < 1) return 0;
   return sign * std::pow(std::fabs(diff) / dist, p - 1);
 }
@@ -89,7 +90,9 @@ Tensor cdistBackward(const Tensor& grad, const Tensor& x1, const Tensor& x2, dou
                         const double diff = static_cast<double>(a.ptr<T>()[i * s.m + k]) -
                                             static_cast<double>(b.ptr<T>()[(i / s.p * s.r + j) * s.m + k]);
                         const double factor = static_cast<double>(g.ptr<T>()[i * s.r + j]);
-                        sum += factor * slope(diff, static_cast<double>(d.ptr<T>()[i * s.r + j]), p);
+                        const T dist = d.ptr<T>()[i * s.r + j];
+                        const T size = static_cast<T>(static_cast<Compute<T>>(std::fabs(diff)));
+                        sum += factor * slope(diff, static_cast<double>(dist), p, size == dist);
                       }
                       out.ptr<T>()[i * s.m + k] = static_cast<T>(static_cast<Compute<T>>(sum));
                     }

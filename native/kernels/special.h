@@ -253,7 +253,7 @@ FB_SPECIAL1(fb_besselJ0) FB_SPECIAL1(fb_besselJ1) FB_SPECIAL1(fb_besselY0) FB_SP
 // Hurwitz zeta by Euler and Maclaurin's sum.
 FB_SPECIAL fb_zeta_scalar(double s, double q) {
   if (s == 1) return __builtin_inf();
-  if (!(s > 1) || q != q) return __builtin_nan("");
+  if (!(s > 1) || !(q < __builtin_inf())) return __builtin_nan("");
   if (q <= 0) {
     if (q == __builtin_floor(q)) return __builtin_inf();
     if (s != __builtin_floor(s)) return __builtin_nan("");

@@ -49,6 +49,7 @@ namespace {
 
 /// [C] as [1, C]; anything but one or two dimensions is an error in PyTorch's words.
 Tensor asRows(const Tensor& t, const char* what) {
+  if (t.dim() == 0) return ops::reshape(t, Dims{1, 1});
   FB_CHECK(t.dim() == 1 || (t.dim() == 2 && t.size(1) != 0) || (t.dim() == 2 && t.size(0) == 0), Shape,
            "Expected non-empty vector or matrix with optional 0-dim batch size, but got %s: %s", what,
            shapeString(t.sizes()).c_str());
@@ -66,17 +67,17 @@ void checkLabels(const Tensor& target, int64_t least, int64_t classes) {
 
 }  // namespace
 
-Tensor multiMargin(const Tensor& input, const Tensor& target, const Scalar& p, const Scalar& margin,
+Tensor multiMargin(const Tensor& input, const Tensor& target, int64_t p, double margin,
                    const Tensor& weight, std::string_view reduction) {
-  FB_CHECK(p.toDouble() == 1 || p.toDouble() == 2, Value, "only p == 1 and p == 2 supported");
+  FB_CHECK(p == 1 || p == 2, Value, "only p == 1 and p == 2 supported");
   const Tensor rows = asRows(input, "input");
   const int64_t n = rows.size(0), classes = rows.size(1);
   FB_CHECK(target.dim() <= 1 && target.numel() == n, Shape, "inconsistent target size, expected %lld but got %s",
            static_cast<long long>(n), shapeString(target.sizes()).c_str());
   checkLabels(target, 0, classes);
   const Tensor index = ops::reshape(target, Dims{n, 1});
-  Tensor z = ops::clampMin(ops::add(ops::sub(rows, ops::gather(rows, 1, index)), margin), Scalar(0));
-  if (p.toDouble() == 2) z = ops::mul(z, z);
+  Tensor z = ops::clampMin(ops::add(ops::sub(rows, ops::gather(rows, 1, index)), Scalar(margin)), Scalar(0));
+  if (p == 2) z = ops::mul(z, z);
   if (weight.defined()) {
     FB_CHECK(weight.dim() == 1 && weight.numel() == classes, Shape,
              "inconsistent weight size, expected %lld but got %s", static_cast<long long>(classes),
@@ -87,7 +88,7 @@ Tensor multiMargin(const Tensor& input, const Tensor& target, const Scalar& p, c
   z = ops::where(ops::ne(numbers, index), z, Scalar(0));
   const Dims last{1};
   Tensor loss = ops::trueDivide(ops::sum(z, last.span()), Scalar(classes));
-  if (input.dim() == 1 && reduction == "none") loss = ops::squeeze(loss, Dims{0});
+  if (input.dim() < 2 && reduction == "none") loss = ops::squeeze(loss, Dims{0});
   return reduceLoss(loss, reduction);
 }
 
@@ -95,7 +96,7 @@ Tensor multilabelMargin(const Tensor& input, const Tensor& target, std::string_v
   FB_CHECK(std::ranges::equal(input.sizes(), target.sizes()) || (input.numel() == 1 && target.numel() == 1), Shape,
            "inconsistent target size: %s for input of size: %s", shapeString(target.sizes()).c_str(),
            shapeString(input.sizes()).c_str());
-  const Tensor rows = asRows(input.dim() == 0 ? ops::unsqueeze(input, 0) : input, "input");
+  const Tensor rows = asRows(input, "input");
   const Tensor labels = ops::reshape(target, Dims(rows.sizes()));
   const int64_t classes = rows.size(1);
   checkLabels(labels, -1, classes);

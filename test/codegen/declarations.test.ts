@@ -129,6 +129,7 @@ describe('derivatives against difference quotients of the body', () => {
       const h = 1e-5 * Math.max(1, Math.abs(x));
       const [left, right] = [(f(x) - f(x - h)) / h, (f(x + h) - f(x)) / h];
       // Kinks and jumps have no difference quotient.
+      if (Math.abs(left) * h > 1e-3 * (1 + Math.abs(f(x)))) continue;
       if (!Number.isFinite(left) || !Number.isFinite(right) || Math.abs(left - right) > 1e-3 * (1 + Math.abs(left)))
         continue;
       const known = new Map(at).set('grad', 1.5).set('out', f(x));

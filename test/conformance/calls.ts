@@ -92,8 +92,12 @@ export function resolveMethod(op: string, inplace: boolean): Callable | null {
   const f = method(inplace ? `${op}_` : op);
   const adapt = inplace ? undefined : ADAPTERS[op];
   if (f && adapt) return (c) => f(...(adapt(c) as [unknown, ...unknown[]]));
-  const params =
-    ((inplace ? OPS[`${camel(op)}_`] : undefined) ?? OPS[camel(op)] ?? OPS[`${camel(op)}_`])?.params.slice(1) ?? [];
+  const all = ((inplace ? OPS[`${camel(op)}_`] : undefined) ?? OPS[camel(op)] ?? OPS[`${camel(op)}_`])?.params ?? [];
+  const self = Math.max(
+    all.findIndex((p) => p.name === 'self'),
+    0,
+  );
+  const params = all.filter((_, i) => i !== self);
   return f && ((c) => f(c.input, ...argumentsOf(['*args', '**kwargs'], c, params)));
 }
 
