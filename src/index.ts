@@ -42,6 +42,7 @@ export * as utils from './utils.js';
 export * as vision from './vision/index.js';
 export * as viz from './viz/index.js';
 export { load, save } from './serialization/save.js';
+export * as serialization from './serialization/index.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
 export type { Explanation } from './runtime/explain.js';
 export * as jit from './runtime/jit.js';

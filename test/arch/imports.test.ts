@@ -29,7 +29,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   loop: ['schedule', 'ir', 'debug'],
   emit: ['loop', 'schedule', 'ir', 'debug', 'generated'],
   build: ['debug'],
-  serialization: ['ir', 'tensor', 'native.ts'],
+  serialization: ['ir', 'nn', 'tensor', 'native.ts'],
   runtime: [
     'build',
     'emit',
