@@ -38,8 +38,7 @@ export const marginRankingLoss = composite({
 });
 export const hingeEmbeddingLoss = composite({
   doc: `input where target is 1, max(0, margin - input) where it is -1.${source('hinge_embedding_loss')}`,
-  schema:
-    "hingeEmbeddingLoss(input: Tensor, target: Tensor, *, margin: float = 1, reduction: string = 'mean'): Tensor",
+  schema: "hingeEmbeddingLoss(input: Tensor, target: Tensor, *, margin: float = 1, reduction: string = 'mean'): Tensor",
   body: (input: A, target: A, margin: A, reduction: A) => {
     const apart = t.where(t.ne(target, 1), t.clampMin(t.rsub(input, margin), 0), 0);
     return h.reduceLoss(t.add(apart, t.where(t.ne(target, -1), input, 0)), reduction);

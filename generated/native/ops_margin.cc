@@ -15,7 +15,7 @@ namespace below {
 }  // namespace below
 
 namespace ops {
-Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, Scalar margin, std::string_view reduction) {
+Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin, std::string_view reduction) {
   trace::Region region("cosineEmbeddingLoss");
   if (trace::active()) {
     region.input(input1);
@@ -37,14 +37,14 @@ Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Ten
     Tensor size2 = ops::add(ops::sum(ops::mul(input2, input2), dims, false, std::nullopt), Operand(Scalar(double(1e-12))), Scalar(1));
     Tensor cos = ops::trueDivide(ops::sum(ops::mul(input1, input2), dims, false, std::nullopt), ops::sqrt(ops::mul(size1, size2)));
     Tensor like = ops::where(ops::eq(target, Operand(Scalar(int64_t(1)))), ops::rsub(cos, Operand(Scalar(int64_t(1))), Scalar(1)), Operand(Scalar(int64_t(0))));
-    Tensor unlike = ops::where(ops::eq(target, Operand(Scalar(int64_t(-1)))), ops::clampMin(ops::sub(cos, Operand(margin), Scalar(1)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))));
+    Tensor unlike = ops::where(ops::eq(target, Operand(Scalar(int64_t(-1)))), ops::clampMin(ops::sub(cos, Operand(Scalar(double(margin))), Scalar(1)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))));
     return support::reduceLoss(ops::add(like, unlike, Scalar(1)), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
   return out;
 }
-Tensor hingeEmbeddingLoss(const Tensor& input, const Tensor& target, Scalar margin, std::string_view reduction) {
+Tensor hingeEmbeddingLoss(const Tensor& input, const Tensor& target, double margin, std::string_view reduction) {
   trace::Region region("hingeEmbeddingLoss");
   if (trace::active()) {
     region.input(input);
@@ -54,14 +54,14 @@ Tensor hingeEmbeddingLoss(const Tensor& input, const Tensor& target, Scalar marg
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor apart = ops::where(ops::ne(target, Operand(Scalar(int64_t(1)))), ops::clampMin(ops::rsub(input, Operand(margin), Scalar(1)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))));
+    Tensor apart = ops::where(ops::ne(target, Operand(Scalar(int64_t(1)))), ops::clampMin(ops::rsub(input, Operand(Scalar(double(margin))), Scalar(1)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))));
     return support::reduceLoss(ops::add(apart, ops::where(ops::ne(target, Operand(Scalar(int64_t(-1)))), input, Operand(Scalar(int64_t(0)))), Scalar(1)), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
   return out;
 }
-Tensor marginRankingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, Scalar margin, std::string_view reduction) {
+Tensor marginRankingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin, std::string_view reduction) {
   trace::Region region("marginRankingLoss");
   if (trace::active()) {
     region.input(input1);
@@ -75,13 +75,13 @@ Tensor marginRankingLoss(const Tensor& input1, const Tensor& input2, const Tenso
     if ((int64_t(Dims(input1.sizes()).size()) != int64_t(Dims(input2.sizes()).size()) || int64_t(Dims(input1.sizes()).size()) != int64_t(Dims(target.sizes()).size()))) {
       throw Error(ErrorKind::Value, std::string("margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: torch.Size(") + support::text(Dims(input1.sizes())) + "), input2: torch.Size(" + support::text(Dims(input2.sizes())) + "), target: torch.Size(" + support::text(Dims(target.sizes())) + ")");
     }
-    return support::reduceLoss(ops::clampMin(ops::add(ops::mul(ops::neg(target), ops::sub(input1, input2, Scalar(1))), Operand(margin), Scalar(1)), Operand(Scalar(int64_t(0)))), reduction);
+    return support::reduceLoss(ops::clampMin(ops::add(ops::mul(ops::neg(target), ops::sub(input1, input2, Scalar(1))), Operand(Scalar(double(margin))), Scalar(1)), Operand(Scalar(int64_t(0)))), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
   return out;
 }
-Tensor multiMarginLoss(const Tensor& input, const Tensor& target, Scalar p, Scalar margin, const Tensor& weight, std::string_view reduction) {
+Tensor multiMarginLoss(const Tensor& input, const Tensor& target, int64_t p, double margin, const Tensor& weight, std::string_view reduction) {
   trace::Region region("multiMarginLoss");
   if (trace::active()) {
     region.input(input);
@@ -125,7 +125,7 @@ Tensor multilabelSoftMarginLoss(const Tensor& input, const Tensor& target, const
   }
   auto body = [&]() -> Tensor {
     Tensor loss = ops::neg(ops::add(ops::mul(target, ops::logsigmoid(input)), ops::mul(ops::rsub(target, Operand(Scalar(int64_t(1))), Scalar(1)), ops::logsigmoid(ops::neg(input))), Scalar(1)));
-    return support::reduceLoss(ops::mean(support::weighted(loss, weight), Dims{int64_t(-1)}, false, std::nullopt), reduction);
+    return support::reduceLoss(ops::trueDivide(ops::sum(support::weighted(loss, weight), Dims{int64_t(-1)}, false, std::nullopt), Operand(Scalar(int64_t(support::at(Dims(input.sizes()), -1))))), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
@@ -146,7 +146,7 @@ Tensor softMarginLoss(const Tensor& input, const Tensor& target, std::string_vie
   if (trace::active()) region.output(out);
   return out;
 }
-Tensor tripletMarginLoss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, Scalar margin, double p, double eps, bool swap, std::string_view reduction) {
+Tensor tripletMarginLoss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin, double p, double eps, bool swap, std::string_view reduction) {
   trace::Region region("tripletMarginLoss");
   if (trace::active()) {
     region.input(anchor);
@@ -168,7 +168,7 @@ Tensor tripletMarginLoss(const Tensor& anchor, const Tensor& positive, const Ten
     if (swap) {
       far = ops::minimum(far, ops::pairwiseDistance(positive, negative, p, eps, false));
     }
-    return support::reduceLoss(ops::clampMin(ops::add(ops::sub(near, far, Scalar(1)), Operand(margin), Scalar(1)), Operand(Scalar(int64_t(0)))), reduction);
+    return support::reduceLoss(ops::clampMin(ops::add(ops::sub(near, far, Scalar(1)), Operand(Scalar(double(margin))), Scalar(1)), Operand(Scalar(int64_t(0)))), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

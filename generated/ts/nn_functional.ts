@@ -55,9 +55,9 @@ export function fold(input: TensorBase, outputSize: number | readonly number[], 
  * 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. input [N, D] with target [N], or [D] with a 0-d target.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
  *
- * `cosineEmbeddingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: Scalar = 0, reduction: string = 'mean'): Tensor`
+ * `cosineEmbeddingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: float = 0, reduction: string = 'mean'): Tensor`
  */
-export function cosineEmbeddingLoss(input1: TensorBase, input2: TensorBase, target: TensorBase, options?: { margin?: NumberArg; reduction?: string }): Tensor {
+export function cosineEmbeddingLoss(input1: TensorBase, input2: TensorBase, target: TensorBase, options?: { margin?: number; reduction?: string }): Tensor {
   return wrap(native.ops.cosineEmbeddingLoss(handleOf(input1), handleOf(input2), handleOf(target), (options?.margin ?? 0), (options?.reduction ?? 'mean')));
 }
 
@@ -150,9 +150,9 @@ export function hardtanh_(self: TensorBase, minVal?: NumberArg | { minVal?: Numb
  * input where target is 1, max(0, margin - input) where it is -1.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
  *
- * `hingeEmbeddingLoss(input: Tensor, target: Tensor, *, margin: Scalar = 1, reduction: string = 'mean'): Tensor`
+ * `hingeEmbeddingLoss(input: Tensor, target: Tensor, *, margin: float = 1, reduction: string = 'mean'): Tensor`
  */
-export function hingeEmbeddingLoss(input: TensorBase, target: TensorBase, options?: { margin?: NumberArg; reduction?: string }): Tensor {
+export function hingeEmbeddingLoss(input: TensorBase, target: TensorBase, options?: { margin?: number; reduction?: string }): Tensor {
   return wrap(native.ops.hingeEmbeddingLoss(handleOf(input), handleOf(target), (options?.margin ?? 1), (options?.reduction ?? 'mean')));
 }
 
@@ -255,9 +255,9 @@ export function lpPool2d(input: TensorBase, normType: number, kernelSize: number
  * max(0, margin - target (input1 - input2)), target 1 or -1.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
  *
- * `marginRankingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: Scalar = 0, reduction: string = 'mean'): Tensor`
+ * `marginRankingLoss(input1: Tensor, input2: Tensor, target: Tensor, *, margin: float = 0, reduction: string = 'mean'): Tensor`
  */
-export function marginRankingLoss(input1: TensorBase, input2: TensorBase, target: TensorBase, options?: { margin?: NumberArg; reduction?: string }): Tensor {
+export function marginRankingLoss(input1: TensorBase, input2: TensorBase, target: TensorBase, options?: { margin?: number; reduction?: string }): Tensor {
   return wrap(native.ops.marginRankingLoss(handleOf(input1), handleOf(input2), handleOf(target), (options?.margin ?? 0), (options?.reduction ?? 'mean')));
 }
 
@@ -275,9 +275,9 @@ export function mish_(self: TensorBase): Tensor {
  * Mean over the other classes of max(0, margin - input[target] + input[j])^p, weighted by the target's class. input [N, C] or [C], target int64.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.multi_margin_loss.html
  *
- * `multiMarginLoss(input: Tensor, target: Tensor, *, p: Scalar = 1, margin: Scalar = 1, weight: Tensor? = null, reduction: string = 'mean'): Tensor`
+ * `multiMarginLoss(input: Tensor, target: Tensor, *, p: int = 1, margin: float = 1, weight: Tensor? = null, reduction: string = 'mean'): Tensor`
  */
-export function multiMarginLoss(input: TensorBase, target: TensorBase, options?: { p?: NumberArg; margin?: NumberArg; weight?: TensorBase | null; reduction?: string }): Tensor {
+export function multiMarginLoss(input: TensorBase, target: TensorBase, options?: { p?: number; margin?: number; weight?: TensorBase | null; reduction?: string }): Tensor {
   return wrap(native.ops.multiMarginLoss(handleOf(input), handleOf(target), (options?.p ?? 1), (options?.margin ?? 1), optHandleOf((options?.weight ?? null)), (options?.reduction ?? 'mean')));
 }
 
@@ -490,9 +490,9 @@ export function threshold_(self: TensorBase, threshold: NumberArg, value: Number
  * max(0, margin + |anchor - positive| - |anchor - negative|) of p-norms along the last dimension; swap: the negative's distance to the positive, where it is smaller.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html
  *
- * `tripletMarginLoss(anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: Scalar = 1, p: float = 2, eps: float = 0.000001, swap: bool = false, reduction: string = 'mean'): Tensor`
+ * `tripletMarginLoss(anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: float = 1, p: float = 2, eps: float = 0.000001, swap: bool = false, reduction: string = 'mean'): Tensor`
  */
-export function tripletMarginLoss(anchor: TensorBase, positive: TensorBase, negative: TensorBase, options?: { margin?: NumberArg; p?: number; eps?: number; swap?: boolean; reduction?: string }): Tensor {
+export function tripletMarginLoss(anchor: TensorBase, positive: TensorBase, negative: TensorBase, options?: { margin?: number; p?: number; eps?: number; swap?: boolean; reduction?: string }): Tensor {
   return wrap(native.ops.tripletMarginLoss(handleOf(anchor), handleOf(positive), handleOf(negative), (options?.margin ?? 1), (options?.p ?? 2), (options?.eps ?? 0.000001), (options?.swap ?? false), (options?.reduction ?? 'mean')));
 }
 

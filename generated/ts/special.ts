@@ -335,4 +335,4 @@ export function zeta(self: TensorBase, other: TensorBase | NumberArg, options?: 
   return options?.out ? intoOut('specialZeta', options?.out, result, false) : wrap(result);
 }
 
-export { digamma, digamma as psi, erf, erfc, erfinv, exp2, expm1, i0, i0 as modifiedBesselI0, igamma as gammainc, igammac as gammaincc, lgamma as gammaln, log1p, logit, mvlgamma as multigammaln, polygamma, round, sigmoid as expit, sinc, xlogy } from './functions.js';
+export { digamma, digamma as psi, erf, erfc, erfinv, exp2, expm1, i0, i0 as modifiedBesselI0, igamma as gammainc, igammac as gammaincc, lgamma as gammaln, log1p, logSoftmax, logit, logsumexp, mvlgamma as multigammaln, polygamma, round, sigmoid as expit, sinc, softmax, xlogy } from './functions.js';

@@ -34,8 +34,8 @@ double distance(const C* a, const C* b, int64_t m, double p) {
   return p == 0 || p == 1 || std::isinf(p) ? sum : std::pow(sum, 1 / p);
 }
 
-/// d distance / d difference, without the factor that the gradient of the distance is. `largest`: this difference is the
-/// maximum that the distance is when p is infinite.
+/// d distance / d difference, without the factor that the gradient of the distance is. `largest`: this difference is
+/// the maximum that the distance is when p is infinite.
 double slope(double diff, double dist, double p, bool largest) {
   const double sign = diff > 0 ? 1 : diff < 0 ? -1 : 0;
   if (p == 0 || dist == 0) return 0;

@@ -1,7 +1,6 @@
 // Storage types as the loops see them: how W elements of a dtype become a compute vector and back.
 #pragma once
 #include "kernels/prelude.h"
-#include "kernels/special.h"
 
 namespace flambeau::kernels::FB_ISA {
 

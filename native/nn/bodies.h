@@ -179,8 +179,8 @@ Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& wei
                     std::string_view reduction, double labelSmoothing);
 Tensor gaussianNll(const Tensor& input, const Tensor& target, const Tensor& variance, bool full, double eps,
                    std::string_view reduction);
-Tensor multiMargin(const Tensor& input, const Tensor& target, int64_t p, double margin,
-                   const Tensor& weight, std::string_view reduction);
+Tensor multiMargin(const Tensor& input, const Tensor& target, int64_t p, double margin, const Tensor& weight,
+                   std::string_view reduction);
 Tensor multilabelMargin(const Tensor& input, const Tensor& target, std::string_view reduction);
 Tensor ctcLoss(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths,
                int64_t blank, std::string_view reduction, bool zeroInfinity);

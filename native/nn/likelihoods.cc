@@ -67,8 +67,8 @@ void checkLabels(const Tensor& target, int64_t least, int64_t classes) {
 
 }  // namespace
 
-Tensor multiMargin(const Tensor& input, const Tensor& target, int64_t p, double margin,
-                   const Tensor& weight, std::string_view reduction) {
+Tensor multiMargin(const Tensor& input, const Tensor& target, int64_t p, double margin, const Tensor& weight,
+                   std::string_view reduction) {
   FB_CHECK(p == 1 || p == 2, Value, "only p == 1 and p == 2 supported");
   const Tensor rows = asRows(input, "input");
   const int64_t n = rows.size(0), classes = rows.size(1);

@@ -12,28 +12,28 @@ napi_value cosineEmbeddingLoss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input1", "input2", "target", "margin", "reduction" };
     Args args(env, info, "cosineEmbeddingLoss", 5, names);
-    return wrap(env, ops::cosineEmbeddingLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.string(4)));
+    return wrap(env, ops::cosineEmbeddingLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.floating(3), args.string(4)));
   });
 }
 napi_value hingeEmbeddingLoss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "target", "margin", "reduction" };
     Args args(env, info, "hingeEmbeddingLoss", 4, names);
-    return wrap(env, ops::hingeEmbeddingLoss(args.tensor(0), args.tensor(1), args.scalar(2), args.string(3)));
+    return wrap(env, ops::hingeEmbeddingLoss(args.tensor(0), args.tensor(1), args.floating(2), args.string(3)));
   });
 }
 napi_value marginRankingLoss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input1", "input2", "target", "margin", "reduction" };
     Args args(env, info, "marginRankingLoss", 5, names);
-    return wrap(env, ops::marginRankingLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.string(4)));
+    return wrap(env, ops::marginRankingLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.floating(3), args.string(4)));
   });
 }
 napi_value multiMarginLoss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "target", "p", "margin", "weight", "reduction" };
     Args args(env, info, "multiMarginLoss", 6, names);
-    return wrap(env, ops::multiMarginLoss(args.tensor(0), args.tensor(1), args.scalar(2), args.scalar(3), args.optTensor(4), args.string(5)));
+    return wrap(env, ops::multiMarginLoss(args.tensor(0), args.tensor(1), args.integer(2), args.floating(3), args.optTensor(4), args.string(5)));
   });
 }
 napi_value multilabelMarginLoss(napi_env env, napi_callback_info info) {
@@ -61,7 +61,7 @@ napi_value tripletMarginLoss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "anchor", "positive", "negative", "margin", "p", "eps", "swap", "reduction" };
     Args args(env, info, "tripletMarginLoss", 8, names);
-    return wrap(env, ops::tripletMarginLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.floating(4), args.floating(5), args.boolean(6), args.string(7)));
+    return wrap(env, ops::tripletMarginLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.floating(3), args.floating(4), args.floating(5), args.boolean(6), args.string(7)));
   });
 }
 

@@ -40,6 +40,13 @@ function load(): Section[] {
   return (sections = out);
 }
 
+/** Whether source uses a function of special.h. */
+export function usesSpecial(source: string): boolean {
+  const own = namesIn(read('kernels/special.h'));
+  for (const n of namesIn(read('kernels/prelude.h'))) own.delete(n);
+  return [...namesIn(source)].some((n) => own.has(n));
+}
+
 /** Prelude text for source that uses these names. */
 export function preludeFor(source: string): string {
   const all = load();

@@ -453,13 +453,13 @@ FB_API Tensor poissonNllLoss(const Tensor& input, const Tensor& target, bool log
 /// Squared below beta, absolute above.
 FB_API Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double beta = 1.0);
 /// 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. input [N, D] with target [N], or [D] with a 0-d target.
-FB_API Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, Scalar margin = Scalar(0), std::string_view reduction = "mean");
+FB_API Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0.0, std::string_view reduction = "mean");
 /// input where target is 1, max(0, margin - input) where it is -1.
-FB_API Tensor hingeEmbeddingLoss(const Tensor& input, const Tensor& target, Scalar margin = Scalar(1), std::string_view reduction = "mean");
+FB_API Tensor hingeEmbeddingLoss(const Tensor& input, const Tensor& target, double margin = 1.0, std::string_view reduction = "mean");
 /// max(0, margin - target (input1 - input2)), target 1 or -1.
-FB_API Tensor marginRankingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, Scalar margin = Scalar(0), std::string_view reduction = "mean");
+FB_API Tensor marginRankingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0.0, std::string_view reduction = "mean");
 /// Mean over the other classes of max(0, margin - input[target] + input[j])^p, weighted by the target's class. input [N, C] or [C], target int64.
-FB_API Tensor multiMarginLoss(const Tensor& input, const Tensor& target, Scalar p = Scalar(1), Scalar margin = Scalar(1), const Tensor& weight = Tensor(), std::string_view reduction = "mean");
+FB_API Tensor multiMarginLoss(const Tensor& input, const Tensor& target, int64_t p = 1, double margin = 1.0, const Tensor& weight = Tensor(), std::string_view reduction = "mean");
 /// Sum over target classes y and other classes i of max(0, 1 - (input[y] - input[i])), over the number of classes. target: int64 of input's shape, the classes up to the first negative number.
 FB_API Tensor multilabelMarginLoss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean");
 /// Binary cross-entropy of each class's logit, averaged over the last dimension.
@@ -467,7 +467,7 @@ FB_API Tensor multilabelSoftMarginLoss(const Tensor& input, const Tensor& target
 /// log(1 + e^(-target input)), target 1 or -1.
 FB_API Tensor softMarginLoss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean");
 /// max(0, margin + |anchor - positive| - |anchor - negative|) of p-norms along the last dimension; swap: the negative's distance to the positive, where it is smaller.
-FB_API Tensor tripletMarginLoss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, Scalar margin = Scalar(1), double p = 2.0, double eps = 0.000001, bool swap = false, std::string_view reduction = "mean");
+FB_API Tensor tripletMarginLoss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin = 1.0, double p = 2.0, double eps = 0.000001, bool swap = false, std::string_view reduction = "mean");
 /// beta * self + alpha * mat1 @ mat2; self is broadcast.
 FB_API Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 /// Products of two batches of matrices, [b, n, k] x [b, k, m].
@@ -506,20 +506,44 @@ FB_API Tensor normalize(const Tensor& input, double p = 2.0, IntSpan dim = IntSp
 FB_API Tensor rmsNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight = Tensor(), std::optional<double> eps = std::nullopt);
 /// exp(x) / sum(exp(x)) along a dimension, without overflow.
 FB_API Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Adadelta: running means of squared gradients and of squared updates.
+FB_API const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& accDelta, Scalar lr, Scalar rho, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Adagrad: sum of squares; lr is already decayed.
+FB_API const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tensor& sum, const Operand& lr, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Adam and AdamW with the largest running mean of squares seen so far (amsgrad).
+FB_API const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Tensor& maxExpAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
 /// adamUpdate for every parameter. steps: 0-d float32 step counts, increased by one here (a tensor given several times once).
 FB_API void adamStep_(TensorSpan params, TensorSpan grads, TensorSpan expAvgs, TensorSpan expAvgSqs, TensorSpan steps, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, bool decoupled, bool maximize);
 /// Adam (decoupled 0) and AdamW (decoupled 1): correction1 = 1 - beta1^t, correction2 = 1 - beta2^t, 0-d or numbers.
 FB_API const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
+/// Adamax: Adam with the infinity norm; correction = 1 - beta1^t.
+FB_API const Tensor& adamaxUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expInf, const Operand& correction, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Averaged SGD: eta is the decayed rate, mu the weight of the average ax (1: ax is the parameter).
+FB_API const Tensor& asgdUpdate(const Tensor& param, const Tensor& grad, const Tensor& ax, const Operand& eta, const Operand& mu, Scalar lambd, Scalar weightDecay, Scalar sign);
+/// NAdam: Adam with Nesterov momentum. gradScale and avgScale weigh the gradient and its mean; correction2 = 1 - beta2^t.
+FB_API const Tensor& nadamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& gradScale, const Operand& avgScale, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
+/// RAdam: rect is the rectification term, 0 while the variance is not tractable.
+FB_API const Tensor& radamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, const Operand& rect, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
+/// RMSprop with the squared mean of the gradient subtracted, with momentum.
+FB_API const Tensor& rmspropCenteredMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign);
+/// RMSprop with the squared mean of the gradient subtracted.
+FB_API const Tensor& rmspropCenteredUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign);
+/// RMSprop with momentum.
+FB_API const Tensor& rmspropMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign);
 /// rmspropUpdate for every parameter.
 FB_API void rmspropStep_(TensorSpan params, TensorSpan grads, TensorSpan squareAvgs, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, bool maximize);
 /// RMSprop without momentum: avg of squares, centered 1 subtracts the squared mean.
 FB_API const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Rprop: step sizes grow while the sign of the gradient stays, and shrink when it changes.
+FB_API const Tensor& rpropUpdate(const Tensor& param, const Tensor& grad, const Tensor& prev, const Tensor& stepSize, Scalar etaMinus, Scalar etaPlus, Scalar stepMin, Scalar stepMax, Scalar sign);
 /// SGD with momentum: buf = momentum * buf + (1 - dampening) * g; nesterov 1 looks ahead.
 FB_API const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& buf, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, Scalar nesterov, Scalar sign);
 /// sgdUpdate (bufs empty) or sgdMomentumUpdate for every parameter. Momentum buffers start as zeros when dampening is 0.
 FB_API void sgdStep_(TensorSpan params, TensorSpan grads, TensorSpan bufs, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, bool nesterov, bool maximize);
 /// param - lr * (grad + weightDecay * param); sign: -1 maximises.
 FB_API const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scalar weightDecay, Scalar sign);
+/// Adam where the gradient is not 0; elsewhere parameter and means stay as they are.
+FB_API const Tensor& sparseAdamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar sign);
 /// self with `value` around it. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut.
 FB_API Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value = Scalar(0));
 /// self padded. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut. mode: 'constant' (value: 0), 'reflect' (the border is not repeated), 'replicate' or 'circular', these for the last one to three dimensions.
