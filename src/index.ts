@@ -32,6 +32,7 @@ export {
   type ModeGuard,
 } from './autograd/modes.js';
 export * as autograd from './autograd/index.js';
+export * as fft from './fft.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as func from './func/index.js';

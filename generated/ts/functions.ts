@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, handlesOf, intoOut, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -12,8 +12,7 @@ import type { NumberArg } from './native-ops.js';
  * `abs(self: Tensor): Tensor`
  */
 export function abs(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.abs(handleOf(self));
-  return options?.out ? intoOut('abs', options?.out, result, false) : wrap(result);
+  return deliver('abs', options?.out, native.ops.abs(handleOf(self)), false);
 }
 
 /**
@@ -22,8 +21,7 @@ export function abs(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `abs(self: Tensor): Tensor`
  */
 export function absolute(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.abs(handleOf(self));
-  return options?.out ? intoOut('abs', options?.out, result, false) : wrap(result);
+  return deliver('abs', options?.out, native.ops.abs(handleOf(self)), false);
 }
 
 /**
@@ -32,8 +30,7 @@ export function absolute(self: TensorBase, options?: { out?: TensorBase }): Tens
  * `acos(self: Tensor): Tensor`
  */
 export function acos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.acos(handleOf(self));
-  return options?.out ? intoOut('acos', options?.out, result, false) : wrap(result);
+  return deliver('acos', options?.out, native.ops.acos(handleOf(self)), false);
 }
 
 /**
@@ -42,8 +39,7 @@ export function acos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `acos(self: Tensor): Tensor`
  */
 export function arccos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.acos(handleOf(self));
-  return options?.out ? intoOut('acos', options?.out, result, false) : wrap(result);
+  return deliver('acos', options?.out, native.ops.acos(handleOf(self)), false);
 }
 
 /**
@@ -52,8 +48,7 @@ export function arccos(self: TensorBase, options?: { out?: TensorBase }): Tensor
  * `acosh(self: Tensor): Tensor`
  */
 export function acosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.acosh(handleOf(self));
-  return options?.out ? intoOut('acosh', options?.out, result, false) : wrap(result);
+  return deliver('acosh', options?.out, native.ops.acosh(handleOf(self)), false);
 }
 
 /**
@@ -62,8 +57,7 @@ export function acosh(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `acosh(self: Tensor): Tensor`
  */
 export function arccosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.acosh(handleOf(self));
-  return options?.out ? intoOut('acosh', options?.out, result, false) : wrap(result);
+  return deliver('acosh', options?.out, native.ops.acosh(handleOf(self)), false);
 }
 
 /**
@@ -142,8 +136,7 @@ export function adaptiveMaxPool3d(self: TensorBase, outputSize: number | readonl
  * `add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1));
-  return options?.out ? intoOut('add', options?.out, result, false) : wrap(result);
+  return deliver('add', options?.out, native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -152,8 +145,7 @@ export function add(self: TensorBase, other: TensorBase | NumberArg, options?: {
  * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
  */
 export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.addcdiv(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1));
-  return options?.out ? intoOut('addcdiv', options?.out, result, false) : wrap(result);
+  return deliver('addcdiv', options?.out, native.ops.addcdiv(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)), false);
 }
 
 /**
@@ -162,8 +154,7 @@ export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  * `addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
  */
 export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.addcmul(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1));
-  return options?.out ? intoOut('addcmul', options?.out, result, false) : wrap(result);
+  return deliver('addcmul', options?.out, native.ops.addcmul(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)), false);
 }
 
 /**
@@ -172,8 +163,7 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
 export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1));
-  return options?.out ? intoOut('addmm', options?.out, result, true) : wrap(result);
+  return deliver('addmm', options?.out, native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)), true);
 }
 
 /**
@@ -192,8 +182,7 @@ export function alias(self: TensorBase): Tensor {
  */
 export function all(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return o?.out ? intoOut('all', o?.out, result, false) : wrap(result);
+  return deliver('all', o?.out, native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -214,8 +203,7 @@ export function alphaDropout(input: TensorBase, p?: number | { p?: number; train
  */
 export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.amax(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return o?.out ? intoOut('amax', o?.out, result, false) : wrap(result);
+  return deliver('amax', o?.out, native.ops.amax(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -225,8 +213,7 @@ export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?
  */
 export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.amin(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return o?.out ? intoOut('amin', o?.out, result, false) : wrap(result);
+  return deliver('amin', o?.out, native.ops.amin(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -235,8 +222,7 @@ export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?
  * `angle(self: Tensor): Tensor`
  */
 export function angle(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.angle(handleOf(self));
-  return options?.out ? intoOut('angle', options?.out, result, false) : wrap(result);
+  return deliver('angle', options?.out, native.ops.angle(handleOf(self)), false);
 }
 
 /**
@@ -246,8 +232,7 @@ export function angle(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  */
 export function any(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.any(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return o?.out ? intoOut('any', o?.out, result, false) : wrap(result);
+  return deliver('any', o?.out, native.ops.any(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -257,8 +242,7 @@ export function any(self: TensorBase, dim?: number | null | { dim?: number | nul
  */
 export function argmax(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.argmax(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return o?.out ? intoOut('argmax', o?.out, result, false) : wrap(result);
+  return deliver('argmax', o?.out, native.ops.argmax(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -268,8 +252,16 @@ export function argmax(self: TensorBase, dim?: number | null | { dim?: number | 
  */
 export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return o?.out ? intoOut('argmin', o?.out, result, false) : wrap(result);
+  return deliver('argmin', o?.out, native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
+}
+
+/**
+ * Indices of elements that are not zero, [count, ndim], int64.
+ *
+ * `argwhere(self: Tensor): Tensor`
+ */
+export function argwhere(self: TensorBase): Tensor {
+  return wrap(native.ops.argwhere(handleOf(self)));
 }
 
 /**
@@ -289,8 +281,7 @@ export function asStrided(self: TensorBase, size: number | readonly number[], st
  */
 export function asStridedScatter(self: TensorBase, src: TensorBase, size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null; out?: TensorBase }, options?: { storageOffset?: number | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(storageOffset, options) as { storageOffset?: number | null; out?: TensorBase } | undefined;
-  const result = native.ops.asStridedScatter(handleOf(self), handleOf(src), intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null));
-  return o?.out ? intoOut('asStridedScatter', o?.out, result, true) : wrap(result);
+  return deliver('asStridedScatter', o?.out, native.ops.asStridedScatter(handleOf(self), handleOf(src), intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)), true);
 }
 
 /**
@@ -299,8 +290,7 @@ export function asStridedScatter(self: TensorBase, src: TensorBase, size: number
  * `asin(self: Tensor): Tensor`
  */
 export function asin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.asin(handleOf(self));
-  return options?.out ? intoOut('asin', options?.out, result, false) : wrap(result);
+  return deliver('asin', options?.out, native.ops.asin(handleOf(self)), false);
 }
 
 /**
@@ -309,8 +299,7 @@ export function asin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `asin(self: Tensor): Tensor`
  */
 export function arcsin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.asin(handleOf(self));
-  return options?.out ? intoOut('asin', options?.out, result, false) : wrap(result);
+  return deliver('asin', options?.out, native.ops.asin(handleOf(self)), false);
 }
 
 /**
@@ -319,8 +308,7 @@ export function arcsin(self: TensorBase, options?: { out?: TensorBase }): Tensor
  * `asinh(self: Tensor): Tensor`
  */
 export function asinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.asinh(handleOf(self));
-  return options?.out ? intoOut('asinh', options?.out, result, false) : wrap(result);
+  return deliver('asinh', options?.out, native.ops.asinh(handleOf(self)), false);
 }
 
 /**
@@ -329,8 +317,7 @@ export function asinh(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `asinh(self: Tensor): Tensor`
  */
 export function arcsinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.asinh(handleOf(self));
-  return options?.out ? intoOut('asinh', options?.out, result, false) : wrap(result);
+  return deliver('asinh', options?.out, native.ops.asinh(handleOf(self)), false);
 }
 
 /**
@@ -339,8 +326,7 @@ export function arcsinh(self: TensorBase, options?: { out?: TensorBase }): Tenso
  * `atan(self: Tensor): Tensor`
  */
 export function atan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.atan(handleOf(self));
-  return options?.out ? intoOut('atan', options?.out, result, false) : wrap(result);
+  return deliver('atan', options?.out, native.ops.atan(handleOf(self)), false);
 }
 
 /**
@@ -349,8 +335,7 @@ export function atan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `atan(self: Tensor): Tensor`
  */
 export function arctan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.atan(handleOf(self));
-  return options?.out ? intoOut('atan', options?.out, result, false) : wrap(result);
+  return deliver('atan', options?.out, native.ops.atan(handleOf(self)), false);
 }
 
 /**
@@ -359,8 +344,7 @@ export function arctan(self: TensorBase, options?: { out?: TensorBase }): Tensor
  * `atan2(self: Tensor, other: Tensor): Tensor`
  */
 export function atan2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.atan2(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('atan2', options?.out, result, false) : wrap(result);
+  return deliver('atan2', options?.out, native.ops.atan2(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -369,8 +353,7 @@ export function atan2(self: TensorBase, other: TensorBase, options?: { out?: Ten
  * `atan2(self: Tensor, other: Tensor): Tensor`
  */
 export function arctan2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.atan2(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('atan2', options?.out, result, false) : wrap(result);
+  return deliver('atan2', options?.out, native.ops.atan2(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -379,8 +362,7 @@ export function arctan2(self: TensorBase, other: TensorBase, options?: { out?: T
  * `atanh(self: Tensor): Tensor`
  */
 export function atanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.atanh(handleOf(self));
-  return options?.out ? intoOut('atanh', options?.out, result, false) : wrap(result);
+  return deliver('atanh', options?.out, native.ops.atanh(handleOf(self)), false);
 }
 
 /**
@@ -389,8 +371,7 @@ export function atanh(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `atanh(self: Tensor): Tensor`
  */
 export function arctanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.atanh(handleOf(self));
-  return options?.out ? intoOut('atanh', options?.out, result, false) : wrap(result);
+  return deliver('atanh', options?.out, native.ops.atanh(handleOf(self)), false);
 }
 
 /**
@@ -442,8 +423,7 @@ export function batchNorm(input: TensorBase, weight: TensorBase | null, bias: Te
  * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
  */
 export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
-  const result = native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null)));
-  return options?.out ? intoOut('bernoulli', options?.out, result, true) : wrap(result);
+  return deliver('bernoulli', options?.out, native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null))), true);
 }
 
 /**
@@ -469,13 +449,21 @@ export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBa
 }
 
 /**
+ * The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+ *
+ * `binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function binomial(count: TensorBase, prob: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('binomial', options?.out, native.ops.binomial(handleOf(count), handleOf(prob), generatorOf((options?.generator ?? null))), true);
+}
+
+/**
  * Bitwise AND of integers, logical AND of bool. Throws for floats.
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bitwiseAnd(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('bitwiseAnd', options?.out, result, false) : wrap(result);
+  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -484,8 +472,7 @@ export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, opti
  * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bitwiseLeftShift(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('bitwiseLeftShift', options?.out, result, false) : wrap(result);
+  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -494,8 +481,7 @@ export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg
  * `bitwiseNot(self: Tensor): Tensor`
  */
 export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bitwiseNot(handleOf(self));
-  return options?.out ? intoOut('bitwiseNot', options?.out, result, false) : wrap(result);
+  return deliver('bitwiseNot', options?.out, native.ops.bitwiseNot(handleOf(self)), false);
 }
 
 /**
@@ -504,8 +490,7 @@ export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Te
  * `bitwiseOr(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bitwiseOr(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('bitwiseOr', options?.out, result, false) : wrap(result);
+  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -514,8 +499,7 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, optio
  * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bitwiseRightShift(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('bitwiseRightShift', options?.out, result, false) : wrap(result);
+  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -524,8 +508,17 @@ export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberAr
  * `bitwiseXor(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bitwiseXor(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('bitwiseXor', options?.out, result, false) : wrap(result);
+  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(handleOf(self), operandOf(other)), false);
+}
+
+/**
+ * Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
+ *
+ * `blockDiag(tensors: Tensor[]): Tensor`
+ */
+export function blockDiag(...args: TensorListArgs<{  }>): Tensor {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrap(native.ops.blockDiag(handlesOf(tensors)));
 }
 
 /**
@@ -534,8 +527,36 @@ export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg, opti
  * `bmm(self: Tensor, mat2: Tensor): Tensor`
  */
 export function bmm(self: TensorBase, mat2: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.bmm(handleOf(self), handleOf(mat2));
-  return options?.out ? intoOut('bmm', options?.out, result, true) : wrap(result);
+  return deliver('bmm', options?.out, native.ops.bmm(handleOf(self), handleOf(mat2)), true);
+}
+
+/**
+ * All tensors broadcast to their common shape, without copies.
+ *
+ * `broadcastTensors(tensors: Tensor[]): Tensor[]`
+ */
+export function broadcastTensors(...args: TensorListArgs<{  }>): Tensor[] {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrapAll(native.ops.broadcastTensors(handlesOf(tensors)));
+}
+
+/**
+ * Broadcast to a shape, without a copy.
+ *
+ * `broadcastTo(self: Tensor, size: int[]): Tensor`
+ */
+export function broadcastTo(self: TensorBase, size: number | readonly number[]): Tensor {
+  return wrap(native.ops.broadcastTo(handleOf(self), intsOf(size)));
+}
+
+/**
+ * All tuples with one element of each 1-d tensor, as rows; a single tensor comes back as it is.
+ *
+ * `cartesianProd(tensors: Tensor[]): Tensor`
+ */
+export function cartesianProd(...args: TensorListArgs<{  }>): Tensor {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrap(native.ops.cartesianProd(handlesOf(tensors)));
 }
 
 /**
@@ -545,8 +566,7 @@ export function bmm(self: TensorBase, mat2: TensorBase, options?: { out?: Tensor
  */
 export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
-  const result = native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0));
-  return o?.out ? intoOut('cat', o?.out, result, true) : wrap(result);
+  return deliver('cat', o?.out, native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), true);
 }
 
 /**
@@ -556,8 +576,7 @@ export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: numbe
  */
 export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
-  const result = native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0));
-  return o?.out ? intoOut('cat', o?.out, result, true) : wrap(result);
+  return deliver('cat', o?.out, native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), true);
 }
 
 /**
@@ -567,8 +586,7 @@ export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: nu
  */
 export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
-  const result = native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0));
-  return o?.out ? intoOut('cat', o?.out, result, true) : wrap(result);
+  return deliver('cat', o?.out, native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), true);
 }
 
 /**
@@ -588,8 +606,7 @@ export function cdist(x1: TensorBase, x2: TensorBase, p?: number | { p?: number;
  * `ceil(self: Tensor): Tensor`
  */
 export function ceil(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.ceil(handleOf(self));
-  return options?.out ? intoOut('ceil', options?.out, result, false) : wrap(result);
+  return deliver('ceil', options?.out, native.ops.ceil(handleOf(self)), false);
 }
 
 /**
@@ -600,8 +617,7 @@ export function ceil(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  */
 export function celu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; out?: TensorBase }, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(alpha, options) as { alpha?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.celu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
-  return o?.out ? intoOut('celu', o?.out, result, false) : wrap(result);
+  return deliver('celu', o?.out, native.ops.celu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)), false);
 }
 
 /**
@@ -631,8 +647,7 @@ export function chunk(self: TensorBase, chunks: number, dim?: number | { dim?: n
  */
 export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
-  const result = native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
-  return o?.out ? intoOut('clamp', o?.out, result, false) : wrap(result);
+  return deliver('clamp', o?.out, native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))), false);
 }
 
 /**
@@ -642,8 +657,7 @@ export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { 
  */
 export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
-  const result = native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
-  return o?.out ? intoOut('clamp', o?.out, result, false) : wrap(result);
+  return deliver('clamp', o?.out, native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))), false);
 }
 
 /**
@@ -652,8 +666,7 @@ export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { m
  * `clampMax(self: Tensor, max: Operand): Tensor`
  */
 export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.clampMax(handleOf(self), operandOf(max));
-  return options?.out ? intoOut('clampMax', options?.out, result, false) : wrap(result);
+  return deliver('clampMax', options?.out, native.ops.clampMax(handleOf(self), operandOf(max)), false);
 }
 
 /**
@@ -662,8 +675,7 @@ export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?
  * `clampMin(self: Tensor, min: Operand): Tensor`
  */
 export function clampMin(self: TensorBase, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.clampMin(handleOf(self), operandOf(min));
-  return options?.out ? intoOut('clampMin', options?.out, result, false) : wrap(result);
+  return deliver('clampMin', options?.out, native.ops.clampMin(handleOf(self), operandOf(min)), false);
 }
 
 /**
@@ -672,8 +684,26 @@ export function clampMin(self: TensorBase, min: TensorBase | NumberArg, options?
  * `clone(self: Tensor): Tensor`
  */
 export function clone(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.clone(handleOf(self));
-  return options?.out ? intoOut('clone', options?.out, result, true) : wrap(result);
+  return deliver('clone', options?.out, native.ops.clone(handleOf(self)), true);
+}
+
+/**
+ * 1-d tensors as columns, others joined along the second dimension.
+ *
+ * `columnStack(tensors: Tensor[]): Tensor`
+ */
+export function columnStack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.columnStack(handlesOf(tensors)));
+}
+
+/**
+ * All combinations of r elements of a 1-d tensor, as rows, with or without an element occurring again.
+ *
+ * `combinations(self: Tensor, r: int = 2, withReplacement: bool = false): Tensor`
+ */
+export function combinations(self: TensorBase, r?: number | { r?: number; withReplacement?: boolean }, withReplacement?: boolean | { r?: number; withReplacement?: boolean }): Tensor {
+  const o = optionsAmong(r, withReplacement) as { r?: number; withReplacement?: boolean } | undefined;
+  return wrap(native.ops.combinations(handleOf(self), ((r === undefined || (r as unknown) === o ? o?.r : (r as number)) ?? 2), ((withReplacement === undefined || (withReplacement as unknown) === o ? o?.withReplacement : (withReplacement as boolean)) ?? false)));
 }
 
 /**
@@ -709,8 +739,7 @@ export function resolveNeg(self: TensorBase): Tensor {
  * `conjPhysical(self: Tensor): Tensor`
  */
 export function conjPhysical(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.conjPhysical(handleOf(self));
-  return options?.out ? intoOut('conjPhysical', options?.out, result, false) : wrap(result);
+  return deliver('conjPhysical', options?.out, native.ops.conjPhysical(handleOf(self)), false);
 }
 
 /**
@@ -721,8 +750,7 @@ export function conjPhysical(self: TensorBase, options?: { out?: TensorBase }): 
  */
 export function constantPadNd(self: TensorBase, pad: number | readonly number[], value?: NumberArg | { value?: NumberArg; out?: TensorBase }, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(value, options) as { value?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.constantPadNd(handleOf(self), intsOf(pad), ((value === undefined || (value as unknown) === o ? o?.value : (value as NumberArg)) ?? 0));
-  return o?.out ? intoOut('constantPadNd', o?.out, result, true) : wrap(result);
+  return deliver('constantPadNd', o?.out, native.ops.constantPadNd(handleOf(self), intsOf(pad), ((value === undefined || (value as unknown) === o ? o?.value : (value as NumberArg)) ?? 0)), true);
 }
 
 /**
@@ -806,8 +834,7 @@ export function convTranspose3d(input: TensorBase, weight: TensorBase, bias?: Te
  * `convolution(input: Tensor, weight: Tensor, bias: Tensor?, stride: int[], padding: int[], dilation: int[], transposed: bool, outputPadding: int[], groups: int): Tensor`
  */
 export function convolution(input: TensorBase, weight: TensorBase, bias: TensorBase | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[], transposed: boolean, outputPadding: number | readonly number[], groups: number, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.convolution(handleOf(input), handleOf(weight), optHandleOf(bias), intsOf(stride), intsOf(padding), intsOf(dilation), transposed, intsOf(outputPadding), groups);
-  return options?.out ? intoOut('convolution', options?.out, result, true) : wrap(result);
+  return deliver('convolution', options?.out, native.ops.convolution(handleOf(input), handleOf(weight), optHandleOf(bias), intsOf(stride), intsOf(padding), intsOf(dilation), transposed, intsOf(outputPadding), groups), true);
 }
 
 /**
@@ -816,8 +843,7 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
  * `copysign(self: Tensor, other: Operand): Tensor`
  */
 export function copysign(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.copysign(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('copysign', options?.out, result, false) : wrap(result);
+  return deliver('copysign', options?.out, native.ops.copysign(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -826,8 +852,7 @@ export function copysign(self: TensorBase, other: TensorBase | NumberArg, option
  * `cos(self: Tensor): Tensor`
  */
 export function cos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.cos(handleOf(self));
-  return options?.out ? intoOut('cos', options?.out, result, false) : wrap(result);
+  return deliver('cos', options?.out, native.ops.cos(handleOf(self)), false);
 }
 
 /**
@@ -836,8 +861,7 @@ export function cos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `cosh(self: Tensor): Tensor`
  */
 export function cosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.cosh(handleOf(self));
-  return options?.out ? intoOut('cosh', options?.out, result, false) : wrap(result);
+  return deliver('cosh', options?.out, native.ops.cosh(handleOf(self)), false);
 }
 
 /**
@@ -878,8 +902,7 @@ export function ctcLoss(logProbs: TensorBase, targets: TensorBase, inputLengths:
  * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
 export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null; out?: TensorBase }): Tensor {
-  const result = native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null)));
-  return options?.out ? intoOut('cumsum', options?.out, result, true) : wrap(result);
+  return deliver('cumsum', options?.out, native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))), true);
 }
 
 /**
@@ -888,8 +911,7 @@ export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType 
  * `deg2rad(self: Tensor): Tensor`
  */
 export function deg2rad(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.deg2rad(handleOf(self));
-  return options?.out ? intoOut('deg2rad', options?.out, result, false) : wrap(result);
+  return deliver('deg2rad', options?.out, native.ops.deg2rad(handleOf(self)), false);
 }
 
 /**
@@ -899,6 +921,36 @@ export function deg2rad(self: TensorBase, options?: { out?: TensorBase }): Tenso
  */
 export function detach(self: TensorBase): Tensor {
   return wrap(native.ops.detach(handleOf(self)));
+}
+
+/**
+ * A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+ *
+ * `diag(self: Tensor, diagonal: int = 0): Tensor`
+ */
+export function diag(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
+  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
+  return wrap(native.ops.diag(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+}
+
+/**
+ * The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+ *
+ * `diagEmbed(self: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1): Tensor`
+ */
+export function diagEmbed(self: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+  const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+  return wrap(native.ops.diagEmbed(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? -2), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? -1)));
+}
+
+/**
+ * All elements, flattened, as the diagonal of a square matrix.
+ *
+ * `diagflat(self: Tensor, offset: int = 0): Tensor`
+ */
+export function diagflat(self: TensorBase, offset?: number | { offset?: number }): Tensor {
+  const o = optionsAmong(offset) as { offset?: number } | undefined;
+  return wrap(native.ops.diagflat(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0)));
 }
 
 /**
@@ -912,13 +964,22 @@ export function diagonal(self: TensorBase, offset?: number | { offset?: number; 
 }
 
 /**
+ * A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+ *
+ * `diagonalScatter(self: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
+ */
+export function diagonalScatter(self: TensorBase, src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+  const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+  return wrap(native.ops.diagonalScatter(handleOf(self), handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+}
+
+/**
  * Logarithmic derivative of the gamma function.
  *
  * `digamma(self: Tensor): Tensor`
  */
 export function digamma(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.digamma(handleOf(self));
-  return options?.out ? intoOut('digamma', options?.out, result, false) : wrap(result);
+  return deliver('digamma', options?.out, native.ops.digamma(handleOf(self)), false);
 }
 
 /**
@@ -927,8 +988,7 @@ export function digamma(self: TensorBase, options?: { out?: TensorBase }): Tenso
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
 export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  const result = native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null));
-  return options?.out ? intoOut('div', options?.out, result, false) : wrap(result);
+  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -937,8 +997,7 @@ export function div(self: TensorBase, other: TensorBase | NumberArg, options?: {
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
 export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  const result = native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null));
-  return options?.out ? intoOut('div', options?.out, result, false) : wrap(result);
+  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -947,8 +1006,7 @@ export function divide(self: TensorBase, other: TensorBase | NumberArg, options?
  * `dot(self: Tensor, tensor: Tensor): Tensor`
  */
 export function dot(self: TensorBase, tensor: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.dot(handleOf(self), handleOf(tensor));
-  return options?.out ? intoOut('dot', options?.out, result, true) : wrap(result);
+  return deliver('dot', options?.out, native.ops.dot(handleOf(self), handleOf(tensor)), true);
 }
 
 /**
@@ -963,14 +1021,32 @@ export function dropout(input: TensorBase, p?: number | { p?: number; training?:
 }
 
 /**
+ * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+ *
+ * `dsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function dsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.dsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors of at least three dimensions joined along the third.
+ *
+ * `dstack(tensors: Tensor[]): Tensor`
+ */
+export function dstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.dstack(handlesOf(tensors)));
+}
+
+/**
  * x above zero, alpha (e^x - 1) below.
  *
  * `elu(self: Tensor, alpha: Scalar = 1): Tensor`
  */
 export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; out?: TensorBase }, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(alpha, options) as { alpha?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.elu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
-  return o?.out ? intoOut('elu', o?.out, result, false) : wrap(result);
+  return deliver('elu', o?.out, native.ops.elu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)), false);
 }
 
 /**
@@ -981,8 +1057,7 @@ export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; o
  */
 export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase }, scaleGradByFreq?: boolean | { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase }, options?: { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(paddingIdx, scaleGradByFreq, options) as { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1), ((scaleGradByFreq === undefined || (scaleGradByFreq as unknown) === o ? o?.scaleGradByFreq : (scaleGradByFreq as boolean)) ?? false));
-  return o?.out ? intoOut('embedding', o?.out, result, true) : wrap(result);
+  return deliver('embedding', o?.out, native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1), ((scaleGradByFreq === undefined || (scaleGradByFreq as unknown) === o ? o?.scaleGradByFreq : (scaleGradByFreq as boolean)) ?? false)), true);
 }
 
 /**
@@ -1021,8 +1096,7 @@ export function emptyLike(self: TensorBase, options?: { dtype?: DType | null }):
  * `eq(self: Tensor, other: Operand): Tensor`
  */
 export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.eq(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('eq', options?.out, result, false) : wrap(result);
+  return deliver('eq', options?.out, native.ops.eq(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1031,8 +1105,7 @@ export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  * `erf(self: Tensor): Tensor`
  */
 export function erf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.erf(handleOf(self));
-  return options?.out ? intoOut('erf', options?.out, result, false) : wrap(result);
+  return deliver('erf', options?.out, native.ops.erf(handleOf(self)), false);
 }
 
 /**
@@ -1041,8 +1114,7 @@ export function erf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `erfc(self: Tensor): Tensor`
  */
 export function erfc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.erfc(handleOf(self));
-  return options?.out ? intoOut('erfc', options?.out, result, false) : wrap(result);
+  return deliver('erfc', options?.out, native.ops.erfc(handleOf(self)), false);
 }
 
 /**
@@ -1051,8 +1123,7 @@ export function erfc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `erfinv(self: Tensor): Tensor`
  */
 export function erfinv(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.erfinv(handleOf(self));
-  return options?.out ? intoOut('erfinv', options?.out, result, false) : wrap(result);
+  return deliver('erfinv', options?.out, native.ops.erfinv(handleOf(self)), false);
 }
 
 /**
@@ -1061,8 +1132,7 @@ export function erfinv(self: TensorBase, options?: { out?: TensorBase }): Tensor
  * `exp(self: Tensor): Tensor`
  */
 export function exp(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.exp(handleOf(self));
-  return options?.out ? intoOut('exp', options?.out, result, false) : wrap(result);
+  return deliver('exp', options?.out, native.ops.exp(handleOf(self)), false);
 }
 
 /**
@@ -1071,8 +1141,7 @@ export function exp(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `exp2(self: Tensor): Tensor`
  */
 export function exp2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.exp2(handleOf(self));
-  return options?.out ? intoOut('exp2', options?.out, result, false) : wrap(result);
+  return deliver('exp2', options?.out, native.ops.exp2(handleOf(self)), false);
 }
 
 /**
@@ -1090,8 +1159,7 @@ export function expand(self: TensorBase, size: number | readonly number[]): Tens
  * `expm1(self: Tensor): Tensor`
  */
 export function expm1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.expm1(handleOf(self));
-  return options?.out ? intoOut('expm1', options?.out, result, false) : wrap(result);
+  return deliver('expm1', options?.out, native.ops.expm1(handleOf(self)), false);
 }
 
 /**
@@ -1127,13 +1195,39 @@ export function flatten(self: TensorBase, startDim?: number | { startDim?: numbe
 }
 
 /**
+ * The order of the elements reversed along dimensions. A copy: strides are never negative.
+ *
+ * `flip(self: Tensor, dims: int[]): Tensor`
+ */
+export function flip(self: TensorBase, dims: number | readonly number[], options?: { out?: TensorBase }): Tensor {
+  return deliver('flip', options?.out, native.ops.flip(handleOf(self), intsOf(dims)), true);
+}
+
+/**
+ * Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+ *
+ * `fliplr(self: Tensor): Tensor`
+ */
+export function fliplr(self: TensorBase): Tensor {
+  return wrap(native.ops.fliplr(handleOf(self)));
+}
+
+/**
+ * Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+ *
+ * `flipud(self: Tensor): Tensor`
+ */
+export function flipud(self: TensorBase): Tensor {
+  return wrap(native.ops.flipud(handleOf(self)));
+}
+
+/**
  * self to the power of exponent, computed in float64.
  *
  * `floatPower(self: Tensor, exponent: Operand): Tensor`
  */
 export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.floatPower(handleOf(self), operandOf(exponent));
-  return options?.out ? intoOut('floatPower', options?.out, result, false) : wrap(result);
+  return deliver('floatPower', options?.out, native.ops.floatPower(handleOf(self), operandOf(exponent)), false);
 }
 
 /**
@@ -1142,8 +1236,7 @@ export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg, o
  * `floor(self: Tensor): Tensor`
  */
 export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.floor(handleOf(self));
-  return options?.out ? intoOut('floor', options?.out, result, false) : wrap(result);
+  return deliver('floor', options?.out, native.ops.floor(handleOf(self)), false);
 }
 
 /**
@@ -1152,8 +1245,7 @@ export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `floorDivide(self: Tensor, other: Operand): Tensor`
  */
 export function floorDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.floorDivide(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('floorDivide', options?.out, result, false) : wrap(result);
+  return deliver('floorDivide', options?.out, native.ops.floorDivide(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1162,8 +1254,7 @@ export function floorDivide(self: TensorBase, other: TensorBase | NumberArg, opt
  * `fmax(self: Tensor, other: Tensor): Tensor`
  */
 export function fmax(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.fmax(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('fmax', options?.out, result, false) : wrap(result);
+  return deliver('fmax', options?.out, native.ops.fmax(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1172,8 +1263,7 @@ export function fmax(self: TensorBase, other: TensorBase, options?: { out?: Tens
  * `fmin(self: Tensor, other: Tensor): Tensor`
  */
 export function fmin(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.fmin(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('fmin', options?.out, result, false) : wrap(result);
+  return deliver('fmin', options?.out, native.ops.fmin(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1182,8 +1272,7 @@ export function fmin(self: TensorBase, other: TensorBase, options?: { out?: Tens
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
 export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.fmod(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('fmod', options?.out, result, false) : wrap(result);
+  return deliver('fmod', options?.out, native.ops.fmod(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1192,8 +1281,7 @@ export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: 
  * `frac(self: Tensor): Tensor`
  */
 export function frac(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.frac(handleOf(self));
-  return options?.out ? intoOut('frac', options?.out, result, false) : wrap(result);
+  return deliver('frac', options?.out, native.ops.frac(handleOf(self)), false);
 }
 
 /**
@@ -1220,8 +1308,7 @@ export function fullLike(self: TensorBase, fillValue: NumberArg, options?: { dty
  * `gather(self: Tensor, dim: int, index: Tensor): Tensor`
  */
 export function gather(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.gather(handleOf(self), dim, handleOf(index));
-  return options?.out ? intoOut('gather', options?.out, result, true) : wrap(result);
+  return deliver('gather', options?.out, native.ops.gather(handleOf(self), dim, handleOf(index)), true);
 }
 
 /**
@@ -1230,8 +1317,7 @@ export function gather(self: TensorBase, dim: number, index: TensorBase, options
  * `gcd(self: Tensor, other: Tensor): Tensor`
  */
 export function gcd(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.gcd(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('gcd', options?.out, result, false) : wrap(result);
+  return deliver('gcd', options?.out, native.ops.gcd(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1240,8 +1326,7 @@ export function gcd(self: TensorBase, other: TensorBase, options?: { out?: Tenso
  * `ge(self: Tensor, other: Operand): Tensor`
  */
 export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.ge(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('ge', options?.out, result, false) : wrap(result);
+  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1250,8 +1335,7 @@ export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  * `ge(self: Tensor, other: Operand): Tensor`
  */
 export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.ge(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('ge', options?.out, result, false) : wrap(result);
+  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1281,8 +1365,7 @@ export function groupNorm(input: TensorBase, numGroups: number, weight?: TensorB
  * `gt(self: Tensor, other: Operand): Tensor`
  */
 export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.gt(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('gt', options?.out, result, false) : wrap(result);
+  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1291,8 +1374,7 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  * `gt(self: Tensor, other: Operand): Tensor`
  */
 export function greater(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.gt(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('gt', options?.out, result, false) : wrap(result);
+  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1302,8 +1384,7 @@ export function greater(self: TensorBase, other: TensorBase | NumberArg, options
  */
 export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: NumberArg; out?: TensorBase }, options?: { lambd?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(lambd, options) as { lambd?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.hardshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5));
-  return o?.out ? intoOut('hardshrink', o?.out, result, false) : wrap(result);
+  return deliver('hardshrink', o?.out, native.ops.hardshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5)), false);
 }
 
 /**
@@ -1312,8 +1393,7 @@ export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: Numbe
  * `hardsigmoid(self: Tensor): Tensor`
  */
 export function hardsigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.hardsigmoid(handleOf(self));
-  return options?.out ? intoOut('hardsigmoid', options?.out, result, false) : wrap(result);
+  return deliver('hardsigmoid', options?.out, native.ops.hardsigmoid(handleOf(self)), false);
 }
 
 /**
@@ -1322,8 +1402,7 @@ export function hardsigmoid(self: TensorBase, options?: { out?: TensorBase }): T
  * `hardswish(self: Tensor): Tensor`
  */
 export function hardswish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.hardswish(handleOf(self));
-  return options?.out ? intoOut('hardswish', options?.out, result, false) : wrap(result);
+  return deliver('hardswish', options?.out, native.ops.hardswish(handleOf(self)), false);
 }
 
 /**
@@ -1333,8 +1412,7 @@ export function hardswish(self: TensorBase, options?: { out?: TensorBase }): Ten
  */
 export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }, maxVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }, options?: { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(minVal, maxVal, options) as { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.hardtanh(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1));
-  return o?.out ? intoOut('hardtanh', o?.out, result, false) : wrap(result);
+  return deliver('hardtanh', o?.out, native.ops.hardtanh(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1)), false);
 }
 
 /**
@@ -1343,8 +1421,26 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
  * `heaviside(self: Tensor, values: Tensor): Tensor`
  */
 export function heaviside(self: TensorBase, values: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.heaviside(handleOf(self), handleOf(values));
-  return options?.out ? intoOut('heaviside', options?.out, result, false) : wrap(result);
+  return deliver('heaviside', options?.out, native.ops.heaviside(handleOf(self), handleOf(values)), false);
+}
+
+/**
+ * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+ *
+ * `hsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function hsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.hsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors joined along the second dimension (1-d: the first).
+ *
+ * `hstack(tensors: Tensor[]): Tensor`
+ */
+export function hstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.hstack(handlesOf(tensors)));
 }
 
 /**
@@ -1353,8 +1449,7 @@ export function heaviside(self: TensorBase, values: TensorBase, options?: { out?
  * `hypot(self: Tensor, other: Tensor): Tensor`
  */
 export function hypot(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.hypot(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('hypot', options?.out, result, false) : wrap(result);
+  return deliver('hypot', options?.out, native.ops.hypot(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1363,8 +1458,7 @@ export function hypot(self: TensorBase, other: TensorBase, options?: { out?: Ten
  * `i0(self: Tensor): Tensor`
  */
 export function i0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.i0(handleOf(self));
-  return options?.out ? intoOut('i0', options?.out, result, false) : wrap(result);
+  return deliver('i0', options?.out, native.ops.i0(handleOf(self)), false);
 }
 
 /**
@@ -1373,8 +1467,7 @@ export function i0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `igamma(self: Tensor, other: Tensor): Tensor`
  */
 export function igamma(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.igamma(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('igamma', options?.out, result, false) : wrap(result);
+  return deliver('igamma', options?.out, native.ops.igamma(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1383,18 +1476,43 @@ export function igamma(self: TensorBase, other: TensorBase, options?: { out?: Te
  * `igammac(self: Tensor, other: Tensor): Tensor`
  */
 export function igammac(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.igammac(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('igammac', options?.out, result, false) : wrap(result);
+  return deliver('igammac', options?.out, native.ops.igammac(handleOf(self), handleOf(other)), false);
 }
 
 /**
- * A copy of self with alpha * source added at index along dim.
+ * A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
  *
  * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
  */
 export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1));
-  return options?.out ? intoOut('indexAdd', options?.out, result, true) : wrap(result);
+  return deliver('indexAdd', options?.out, native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1)), false);
+}
+
+/**
+ * A copy of self with source's slices written at index along dim. index: int64, 1-d.
+ *
+ * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+ */
+export function indexCopy(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('indexCopy', options?.out, native.ops.indexCopy(handleOf(self), dim, handleOf(index), handleOf(source)), false);
+}
+
+/**
+ * A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+ *
+ * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+ */
+export function indexFill(self: TensorBase, dim: number, index: TensorBase, value: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('indexFill', options?.out, native.ops.indexFill(handleOf(self), dim, handleOf(index), operandOf(value)), false);
+}
+
+/**
+ * A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+ *
+ * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+ */
+export function indexReduce(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean; out?: TensorBase }): Tensor {
+  return deliver('indexReduce', options?.out, native.ops.indexReduce(handleOf(self), dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)), false);
 }
 
 /**
@@ -1403,8 +1521,7 @@ export function indexAdd(self: TensorBase, dim: number, index: TensorBase, sourc
  * `indexSelect(self: Tensor, dim: int, index: Tensor): Tensor`
  */
 export function indexSelect(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.indexSelect(handleOf(self), dim, handleOf(index));
-  return options?.out ? intoOut('indexSelect', options?.out, result, true) : wrap(result);
+  return deliver('indexSelect', options?.out, native.ops.indexSelect(handleOf(self), dim, handleOf(index)), true);
 }
 
 /**
@@ -1434,8 +1551,7 @@ export function isclose(self: TensorBase, other: TensorBase, rtol?: number | { r
  * `isfinite(self: Tensor): Tensor`
  */
 export function isfinite(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.isfinite(handleOf(self));
-  return options?.out ? intoOut('isfinite', options?.out, result, false) : wrap(result);
+  return deliver('isfinite', options?.out, native.ops.isfinite(handleOf(self)), false);
 }
 
 /**
@@ -1445,8 +1561,7 @@ export function isfinite(self: TensorBase, options?: { out?: TensorBase }): Tens
  * `isin(elements: Operand, testElements: Operand, *, assumeUnique: bool = false, invert: bool = false): Tensor`
  */
 export function isin(elements: TensorBase | NumberArg, testElements: TensorBase | NumberArg, options?: { assumeUnique?: boolean; invert?: boolean; out?: TensorBase }): Tensor {
-  const result = native.ops.isin(operandOf(elements), operandOf(testElements), (options?.assumeUnique ?? false), (options?.invert ?? false));
-  return options?.out ? intoOut('isin', options?.out, result, true) : wrap(result);
+  return deliver('isin', options?.out, native.ops.isin(operandOf(elements), operandOf(testElements), (options?.assumeUnique ?? false), (options?.invert ?? false)), true);
 }
 
 /**
@@ -1455,8 +1570,7 @@ export function isin(elements: TensorBase | NumberArg, testElements: TensorBase 
  * `isinf(self: Tensor): Tensor`
  */
 export function isinf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.isinf(handleOf(self));
-  return options?.out ? intoOut('isinf', options?.out, result, false) : wrap(result);
+  return deliver('isinf', options?.out, native.ops.isinf(handleOf(self)), false);
 }
 
 /**
@@ -1465,8 +1579,7 @@ export function isinf(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `isnan(self: Tensor): Tensor`
  */
 export function isnan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.isnan(handleOf(self));
-  return options?.out ? intoOut('isnan', options?.out, result, false) : wrap(result);
+  return deliver('isnan', options?.out, native.ops.isnan(handleOf(self)), false);
 }
 
 /**
@@ -1475,8 +1588,7 @@ export function isnan(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `isneginf(self: Tensor): Tensor`
  */
 export function isneginf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.isneginf(handleOf(self));
-  return options?.out ? intoOut('isneginf', options?.out, result, false) : wrap(result);
+  return deliver('isneginf', options?.out, native.ops.isneginf(handleOf(self)), false);
 }
 
 /**
@@ -1485,8 +1597,7 @@ export function isneginf(self: TensorBase, options?: { out?: TensorBase }): Tens
  * `isposinf(self: Tensor): Tensor`
  */
 export function isposinf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.isposinf(handleOf(self));
-  return options?.out ? intoOut('isposinf', options?.out, result, false) : wrap(result);
+  return deliver('isposinf', options?.out, native.ops.isposinf(handleOf(self)), false);
 }
 
 /**
@@ -1525,8 +1636,7 @@ export function layerNorm(input: TensorBase, normalizedShape: number | readonly 
  * `lcm(self: Tensor, other: Tensor): Tensor`
  */
 export function lcm(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.lcm(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('lcm', options?.out, result, false) : wrap(result);
+  return deliver('lcm', options?.out, native.ops.lcm(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1535,8 +1645,7 @@ export function lcm(self: TensorBase, other: TensorBase, options?: { out?: Tenso
  * `ldexp(self: Tensor, other: Tensor): Tensor`
  */
 export function ldexp(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.ldexp(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('ldexp', options?.out, result, false) : wrap(result);
+  return deliver('ldexp', options?.out, native.ops.ldexp(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1545,8 +1654,7 @@ export function ldexp(self: TensorBase, other: TensorBase, options?: { out?: Ten
  * `le(self: Tensor, other: Operand): Tensor`
  */
 export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.le(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('le', options?.out, result, false) : wrap(result);
+  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1555,8 +1663,7 @@ export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  * `le(self: Tensor, other: Operand): Tensor`
  */
 export function lessEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.le(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('le', options?.out, result, false) : wrap(result);
+  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1566,8 +1673,7 @@ export function lessEqual(self: TensorBase, other: TensorBase | NumberArg, optio
  */
 export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negativeSlope?: NumberArg; out?: TensorBase }, options?: { negativeSlope?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(negativeSlope, options) as { negativeSlope?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.leakyRelu(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01));
-  return o?.out ? intoOut('leakyRelu', o?.out, result, false) : wrap(result);
+  return deliver('leakyRelu', o?.out, native.ops.leakyRelu(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01)), false);
 }
 
 /**
@@ -1576,8 +1682,7 @@ export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negati
  * `lerp(self: Tensor, end: Tensor, weight: Operand): Tensor`
  */
 export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight));
-  return options?.out ? intoOut('lerp', options?.out, result, false) : wrap(result);
+  return deliver('lerp', options?.out, native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight)), false);
 }
 
 /**
@@ -1586,8 +1691,7 @@ export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | Num
  * `lgamma(self: Tensor): Tensor`
  */
 export function lgamma(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.lgamma(handleOf(self));
-  return options?.out ? intoOut('lgamma', options?.out, result, false) : wrap(result);
+  return deliver('lgamma', options?.out, native.ops.lgamma(handleOf(self)), false);
 }
 
 /**
@@ -1598,8 +1702,7 @@ export function lgamma(self: TensorBase, options?: { out?: TensorBase }): Tensor
  */
 export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; out?: TensorBase }, options?: { bias?: TensorBase | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(bias, options) as { bias?: TensorBase | null; out?: TensorBase } | undefined;
-  const result = native.ops.linear(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)));
-  return o?.out ? intoOut('linear', o?.out, result, true) : wrap(result);
+  return deliver('linear', o?.out, native.ops.linear(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null))), true);
 }
 
 /**
@@ -1608,8 +1711,7 @@ export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase 
  * `log(self: Tensor): Tensor`
  */
 export function log(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.log(handleOf(self));
-  return options?.out ? intoOut('log', options?.out, result, false) : wrap(result);
+  return deliver('log', options?.out, native.ops.log(handleOf(self)), false);
 }
 
 /**
@@ -1618,8 +1720,7 @@ export function log(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `log10(self: Tensor): Tensor`
  */
 export function log10(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.log10(handleOf(self));
-  return options?.out ? intoOut('log10', options?.out, result, false) : wrap(result);
+  return deliver('log10', options?.out, native.ops.log10(handleOf(self)), false);
 }
 
 /**
@@ -1628,8 +1729,7 @@ export function log10(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `log1p(self: Tensor): Tensor`
  */
 export function log1p(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.log1p(handleOf(self));
-  return options?.out ? intoOut('log1p', options?.out, result, false) : wrap(result);
+  return deliver('log1p', options?.out, native.ops.log1p(handleOf(self)), false);
 }
 
 /**
@@ -1638,8 +1738,7 @@ export function log1p(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `log2(self: Tensor): Tensor`
  */
 export function log2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.log2(handleOf(self));
-  return options?.out ? intoOut('log2', options?.out, result, false) : wrap(result);
+  return deliver('log2', options?.out, native.ops.log2(handleOf(self)), false);
 }
 
 /**
@@ -1658,8 +1757,7 @@ export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DT
  * `logaddexp(self: Tensor, other: Tensor): Tensor`
  */
 export function logaddexp(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logaddexp(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('logaddexp', options?.out, result, false) : wrap(result);
+  return deliver('logaddexp', options?.out, native.ops.logaddexp(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1668,8 +1766,7 @@ export function logaddexp(self: TensorBase, other: TensorBase, options?: { out?:
  * `logaddexp2(self: Tensor, other: Tensor): Tensor`
  */
 export function logaddexp2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logaddexp2(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('logaddexp2', options?.out, result, false) : wrap(result);
+  return deliver('logaddexp2', options?.out, native.ops.logaddexp2(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1678,8 +1775,7 @@ export function logaddexp2(self: TensorBase, other: TensorBase, options?: { out?
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
  */
 export function logicalAnd(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logicalAnd(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('logicalAnd', options?.out, result, false) : wrap(result);
+  return deliver('logicalAnd', options?.out, native.ops.logicalAnd(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1688,8 +1784,7 @@ export function logicalAnd(self: TensorBase, other: TensorBase, options?: { out?
  * `logicalNot(self: Tensor): Tensor`
  */
 export function logicalNot(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logicalNot(handleOf(self));
-  return options?.out ? intoOut('logicalNot', options?.out, result, false) : wrap(result);
+  return deliver('logicalNot', options?.out, native.ops.logicalNot(handleOf(self)), false);
 }
 
 /**
@@ -1698,8 +1793,7 @@ export function logicalNot(self: TensorBase, options?: { out?: TensorBase }): Te
  * `logicalOr(self: Tensor, other: Tensor): Tensor`
  */
 export function logicalOr(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logicalOr(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('logicalOr', options?.out, result, false) : wrap(result);
+  return deliver('logicalOr', options?.out, native.ops.logicalOr(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1708,8 +1802,7 @@ export function logicalOr(self: TensorBase, other: TensorBase, options?: { out?:
  * `logicalXor(self: Tensor, other: Tensor): Tensor`
  */
 export function logicalXor(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logicalXor(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('logicalXor', options?.out, result, false) : wrap(result);
+  return deliver('logicalXor', options?.out, native.ops.logicalXor(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1719,8 +1812,7 @@ export function logicalXor(self: TensorBase, other: TensorBase, options?: { out?
  */
 export function logit(self: TensorBase, eps?: number | null | { eps?: number | null; out?: TensorBase }, options?: { eps?: number | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(eps, options) as { eps?: number | null; out?: TensorBase } | undefined;
-  const result = native.ops.logit(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null));
-  return o?.out ? intoOut('logit', o?.out, result, false) : wrap(result);
+  return deliver('logit', o?.out, native.ops.logit(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null)), false);
 }
 
 /**
@@ -1729,8 +1821,7 @@ export function logit(self: TensorBase, eps?: number | null | { eps?: number | n
  * `logsigmoid(self: Tensor): Tensor`
  */
 export function logsigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.logsigmoid(handleOf(self));
-  return options?.out ? intoOut('logsigmoid', options?.out, result, false) : wrap(result);
+  return deliver('logsigmoid', options?.out, native.ops.logsigmoid(handleOf(self)), false);
 }
 
 /**
@@ -1749,8 +1840,7 @@ export function logsumexp(self: TensorBase, dim: number | readonly number[], kee
  * `lt(self: Tensor, other: Operand): Tensor`
  */
 export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.lt(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('lt', options?.out, result, false) : wrap(result);
+  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1759,8 +1849,7 @@ export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  * `lt(self: Tensor, other: Operand): Tensor`
  */
 export function less(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.lt(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('lt', options?.out, result, false) : wrap(result);
+  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1770,8 +1859,16 @@ export function less(self: TensorBase, other: TensorBase | NumberArg, options?: 
  * `maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor`
  */
 export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value));
-  return options?.out ? intoOut('maskedFill', options?.out, result, false) : wrap(result);
+  return deliver('maskedFill', options?.out, native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value)), false);
+}
+
+/**
+ * A copy of self with source's elements, in order, where mask is true.
+ *
+ * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+ */
+export function maskedScatter(self: TensorBase, mask: TensorBase, source: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('maskedScatter', options?.out, native.ops.maskedScatter(handleOf(self), handleOf(mask), handleOf(source)), false);
 }
 
 /**
@@ -1780,8 +1877,7 @@ export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase
  * `maskedSelect(self: Tensor, mask: Tensor): Tensor`
  */
 export function maskedSelect(self: TensorBase, mask: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.maskedSelect(handleOf(self), handleOf(mask));
-  return options?.out ? intoOut('maskedSelect', options?.out, result, true) : wrap(result);
+  return deliver('maskedSelect', options?.out, native.ops.maskedSelect(handleOf(self), handleOf(mask)), true);
 }
 
 /**
@@ -1791,8 +1887,7 @@ export function maskedSelect(self: TensorBase, mask: TensorBase, options?: { out
  * `matmul(self: Tensor, other: Tensor): Tensor`
  */
 export function matmul(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.matmul(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('matmul', options?.out, result, true) : wrap(result);
+  return deliver('matmul', options?.out, native.ops.matmul(handleOf(self), handleOf(other)), true);
 }
 
 /**
@@ -1867,8 +1962,7 @@ export function maxPool3dWithIndices(self: TensorBase, kernelSize: number | read
  * `maximum(self: Tensor, other: Tensor): Tensor`
  */
 export function maximum(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.maximum(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('maximum', options?.out, result, false) : wrap(result);
+  return deliver('maximum', options?.out, native.ops.maximum(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1878,8 +1972,17 @@ export function maximum(self: TensorBase, other: TensorBase, options?: { out?: T
  */
 export function mean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
-  const result = native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null)));
-  return o?.out ? intoOut('mean', o?.out, result, false) : wrap(result);
+  return deliver('mean', o?.out, native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
+}
+
+/**
+ * Coordinate grids of 1-d tensors. indexing: 'ij' (the first tensor varies along rows) or 'xy' (along columns).
+ *
+ * `meshgrid(tensors: Tensor[], *, indexing: string = 'ij'): Tensor[]`
+ */
+export function meshgrid(...args: TensorListArgs<{ indexing?: string }>): Tensor[] {
+  const [tensors, o] = tensorListArgs<{ indexing?: string }>(args);
+  return wrapAll(native.ops.meshgrid(handlesOf(tensors), (o?.indexing ?? 'ij')));
 }
 
 /**
@@ -1888,8 +1991,7 @@ export function mean(self: TensorBase, dim?: number | readonly number[] | null |
  * `minimum(self: Tensor, other: Tensor): Tensor`
  */
 export function minimum(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.minimum(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('minimum', options?.out, result, false) : wrap(result);
+  return deliver('minimum', options?.out, native.ops.minimum(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1898,8 +2000,7 @@ export function minimum(self: TensorBase, other: TensorBase, options?: { out?: T
  * `mish(self: Tensor): Tensor`
  */
 export function mish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.mish(handleOf(self));
-  return options?.out ? intoOut('mish', options?.out, result, false) : wrap(result);
+  return deliver('mish', options?.out, native.ops.mish(handleOf(self)), false);
 }
 
 /**
@@ -1908,8 +2009,7 @@ export function mish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `mm(self: Tensor, mat2: Tensor): Tensor`
  */
 export function mm(self: TensorBase, mat2: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.mm(handleOf(self), handleOf(mat2));
-  return options?.out ? intoOut('mm', options?.out, result, true) : wrap(result);
+  return deliver('mm', options?.out, native.ops.mm(handleOf(self), handleOf(mat2)), true);
 }
 
 /**
@@ -1946,8 +2046,7 @@ export function mseLoss(input: TensorBase, target: TensorBase, options?: { reduc
  * `mul(self: Tensor, other: Operand): Tensor`
  */
 export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.mul(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('mul', options?.out, result, false) : wrap(result);
+  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1956,8 +2055,7 @@ export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: {
  * `mul(self: Tensor, other: Operand): Tensor`
  */
 export function multiply(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.mul(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('mul', options?.out, result, false) : wrap(result);
+  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1967,8 +2065,7 @@ export function multiply(self: TensorBase, other: TensorBase | NumberArg, option
  */
 export function multinomial(self: TensorBase, numSamples: number, replacement?: boolean | { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase }, options?: { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(replacement, options) as { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase } | undefined;
-  const result = native.ops.multinomial(handleOf(self), numSamples, ((replacement === undefined || (replacement as unknown) === o ? o?.replacement : (replacement as boolean)) ?? false), generatorOf((o?.generator ?? null)));
-  return o?.out ? intoOut('multinomial', o?.out, result, true) : wrap(result);
+  return deliver('multinomial', o?.out, native.ops.multinomial(handleOf(self), numSamples, ((replacement === undefined || (replacement as unknown) === o ? o?.replacement : (replacement as boolean)) ?? false), generatorOf((o?.generator ?? null))), true);
 }
 
 /**
@@ -1986,8 +2083,7 @@ export function mv(self: TensorBase, vec: TensorBase): Tensor {
  * `mvlgamma(self: Tensor, p: int): Tensor`
  */
 export function mvlgamma(self: TensorBase, p: number, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.mvlgamma(handleOf(self), p);
-  return options?.out ? intoOut('mvlgamma', options?.out, result, false) : wrap(result);
+  return deliver('mvlgamma', options?.out, native.ops.mvlgamma(handleOf(self), p), false);
 }
 
 /**
@@ -1997,8 +2093,7 @@ export function mvlgamma(self: TensorBase, p: number, options?: { out?: TensorBa
  */
 export function nanToNum(self: TensorBase, nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, options?: { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(nan, posinf, neginf, options) as { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase } | undefined;
-  const result = native.ops.nanToNum(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null));
-  return o?.out ? intoOut('nanToNum', o?.out, result, false) : wrap(result);
+  return deliver('nanToNum', o?.out, native.ops.nanToNum(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null)), false);
 }
 
 /**
@@ -2006,8 +2101,18 @@ export function nanToNum(self: TensorBase, nan?: number | null | { nan?: number 
  *
  * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
  */
-export function narrow(self: TensorBase, dim: number, start: number, length: number): Tensor {
+export function narrow(self: TensorBase, dim: number, start: number | TensorBase, length: number): Tensor {
+  if (start instanceof TensorBase) return narrow(self, dim, valuesOf('narrow', 'start', start), length);
   return wrap(native.ops.narrow(handleOf(self), dim, start, length));
+}
+
+/**
+ * `narrow` as a copy.
+ *
+ * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
+ */
+export function narrowCopy(self: TensorBase, dim: number, start: number, length: number): Tensor {
+  return wrap(native.ops.narrowCopy(handleOf(self), dim, start, length));
 }
 
 /**
@@ -2036,8 +2141,7 @@ export function nativeLayerNorm(input: TensorBase, normalizedShape: number | rea
  * `ne(self: Tensor, other: Operand): Tensor`
  */
 export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.ne(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('ne', options?.out, result, false) : wrap(result);
+  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2046,8 +2150,7 @@ export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  * `ne(self: Tensor, other: Operand): Tensor`
  */
 export function notEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.ne(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('ne', options?.out, result, false) : wrap(result);
+  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2056,8 +2159,7 @@ export function notEqual(self: TensorBase, other: TensorBase | NumberArg, option
  * `neg(self: Tensor): Tensor`
  */
 export function neg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.neg(handleOf(self));
-  return options?.out ? intoOut('neg', options?.out, result, false) : wrap(result);
+  return deliver('neg', options?.out, native.ops.neg(handleOf(self)), false);
 }
 
 /**
@@ -2066,8 +2168,7 @@ export function neg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `neg(self: Tensor): Tensor`
  */
 export function negative(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.neg(handleOf(self));
-  return options?.out ? intoOut('neg', options?.out, result, false) : wrap(result);
+  return deliver('neg', options?.out, native.ops.neg(handleOf(self)), false);
 }
 
 /**
@@ -2076,8 +2177,7 @@ export function negative(self: TensorBase, options?: { out?: TensorBase }): Tens
  * `nextafter(self: Tensor, other: Tensor): Tensor`
  */
 export function nextafter(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.nextafter(handleOf(self), handleOf(other));
-  return options?.out ? intoOut('nextafter', options?.out, result, false) : wrap(result);
+  return deliver('nextafter', options?.out, native.ops.nextafter(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -2089,16 +2189,6 @@ export function nextafter(self: TensorBase, other: TensorBase, options?: { out?:
 export function nllLoss(input: TensorBase, target: TensorBase, weight?: TensorBase | null | { weight?: TensorBase | null; ignoreIndex?: number; reduction?: string }, options?: { weight?: TensorBase | null; ignoreIndex?: number; reduction?: string }): Tensor {
   const o = optionsAmong(weight, options) as { weight?: TensorBase | null; ignoreIndex?: number; reduction?: string } | undefined;
   return wrap(native.ops.nllLoss(handleOf(input), handleOf(target), optHandleOf(((weight === undefined || (weight as unknown) === o ? o?.weight : (weight as TensorBase | null)) ?? null)), (o?.ignoreIndex ?? -100), (o?.reduction ?? 'mean')));
-}
-
-/**
- * Indices of elements that are not zero, [count, ndim], int64.
- *
- * `nonzero(self: Tensor): Tensor`
- */
-export function nonzero(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.nonzero(handleOf(self));
-  return options?.out ? intoOut('nonzero', options?.out, result, true) : wrap(result);
 }
 
 /**
@@ -2190,13 +2280,21 @@ export function pixelUnshuffle(self: TensorBase, downscaleFactor: number): Tenso
 }
 
 /**
+ * A Poisson number for each rate in self. Gradients are zero.
+ *
+ * `poisson(self: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function poisson(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('poisson', options?.out, native.ops.poisson(handleOf(self), generatorOf((options?.generator ?? null))), true);
+}
+
+/**
  * Derivative of order n of digamma; n must not be negative.
  *
  * `polygamma(n: int, self: Tensor): Tensor`
  */
 export function polygamma(n: number, self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.polygamma(n, handleOf(self));
-  return options?.out ? intoOut('polygamma', options?.out, result, false) : wrap(result);
+  return deliver('polygamma', options?.out, native.ops.polygamma(n, handleOf(self)), false);
 }
 
 /**
@@ -2215,8 +2313,7 @@ export function positive(self: TensorBase): Tensor {
  * `pow(self: Tensor, exponent: Operand): Tensor`
  */
 export function pow(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.pow(handleOf(self), operandOf(exponent));
-  return options?.out ? intoOut('pow', options?.out, result, false) : wrap(result);
+  return deliver('pow', options?.out, native.ops.pow(handleOf(self), operandOf(exponent)), false);
 }
 
 /**
@@ -2235,8 +2332,17 @@ export function prelu(self: TensorBase, weight: TensorBase): Tensor {
  */
 export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
-  const result = native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null)));
-  return o?.out ? intoOut('prod', o?.out, result, false) : wrap(result);
+  return deliver('prod', o?.out, native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
+}
+
+/**
+ * A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+ *
+ * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+ */
+export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean; out?: TensorBase }, options?: { accumulate?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(accumulate, options) as { accumulate?: boolean; out?: TensorBase } | undefined;
+  return deliver('put', o?.out, native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)), false);
 }
 
 /**
@@ -2245,8 +2351,7 @@ export function prod(self: TensorBase, dim?: number | null | { dim?: number | nu
  * `rad2deg(self: Tensor): Tensor`
  */
 export function rad2deg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.rad2deg(handleOf(self));
-  return options?.out ? intoOut('rad2deg', options?.out, result, false) : wrap(result);
+  return deliver('rad2deg', options?.out, native.ops.rad2deg(handleOf(self)), false);
 }
 
 /**
@@ -2268,6 +2373,15 @@ export function randnLike(self: TensorBase, options?: { dtype?: DType | null }):
 }
 
 /**
+ * All elements in row-major order as a 1-d tensor; copies only where it must.
+ *
+ * `ravel(self: Tensor): Tensor`
+ */
+export function ravel(self: TensorBase): Tensor {
+  return wrap(native.ops.ravel(handleOf(self)));
+}
+
+/**
  * The real part: the tensor itself.
  *
  * `real(self: Tensor): Tensor`
@@ -2282,8 +2396,7 @@ export function real(self: TensorBase): Tensor {
  * `reciprocal(self: Tensor): Tensor`
  */
 export function reciprocal(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.reciprocal(handleOf(self));
-  return options?.out ? intoOut('reciprocal', options?.out, result, false) : wrap(result);
+  return deliver('reciprocal', options?.out, native.ops.reciprocal(handleOf(self)), false);
 }
 
 /**
@@ -2292,8 +2405,7 @@ export function reciprocal(self: TensorBase, options?: { out?: TensorBase }): Te
  * `relu(self: Tensor): Tensor`
  */
 export function relu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.relu(handleOf(self));
-  return options?.out ? intoOut('relu', options?.out, result, false) : wrap(result);
+  return deliver('relu', options?.out, native.ops.relu(handleOf(self)), false);
 }
 
 /**
@@ -2302,8 +2414,7 @@ export function relu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `relu6(self: Tensor): Tensor`
  */
 export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.relu6(handleOf(self));
-  return options?.out ? intoOut('relu6', options?.out, result, false) : wrap(result);
+  return deliver('relu6', options?.out, native.ops.relu6(handleOf(self)), false);
 }
 
 /**
@@ -2312,8 +2423,18 @@ export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
 export function remainder(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.remainder(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('remainder', options?.out, result, false) : wrap(result);
+  return deliver('remainder', options?.out, native.ops.remainder(handleOf(self), operandOf(other)), false);
+}
+
+/**
+ * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+ *
+ * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+  if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(handleOf(self), handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+  return wrap(native.ops.repeatInterleave(handleOf(self), repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
 }
 
 /**
@@ -2346,14 +2467,33 @@ export function rmspropStep_(params: readonly TensorBase[], grads: readonly Tens
 }
 
 /**
+ * Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+ *
+ * `roll(self: Tensor, shifts: int[], dims: int[] = []): Tensor`
+ */
+export function roll(self: TensorBase, shifts: number | readonly number[], dims?: number | readonly number[] | { dims?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(dims) as { dims?: number | readonly number[] } | undefined;
+  return wrap(native.ops.roll(handleOf(self), intsOf(shifts), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? []))));
+}
+
+/**
+ * Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+ *
+ * `rot90(self: Tensor, k: int = 1, dims: int[] = [0, 1]): Tensor`
+ */
+export function rot90(self: TensorBase, k?: number | { k?: number; dims?: number | readonly number[] }, dims?: number | readonly number[] | { k?: number; dims?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(k, dims) as { k?: number; dims?: number | readonly number[] } | undefined;
+  return wrap(native.ops.rot90(handleOf(self), ((k === undefined || (k as unknown) === o ? o?.k : (k as number)) ?? 1), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? [0, 1]))));
+}
+
+/**
  * Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
  * Decimals other than 0 are for floats only.
  *
  * `round(self: Tensor, *, decimals: int = 0): Tensor`
  */
 export function round(self: TensorBase, options?: { decimals?: number; out?: TensorBase }): Tensor {
-  const result = native.ops.round(handleOf(self), (options?.decimals ?? 0));
-  return options?.out ? intoOut('round', options?.out, result, false) : wrap(result);
+  return deliver('round', options?.out, native.ops.round(handleOf(self), (options?.decimals ?? 0)), false);
 }
 
 /**
@@ -2363,8 +2503,7 @@ export function round(self: TensorBase, options?: { decimals?: number; out?: Ten
  */
 export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, upper?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, training?: boolean | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, options?: { lower?: number; upper?: number; training?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(lower, upper, training, options) as { lower?: number; upper?: number; training?: boolean; out?: TensorBase } | undefined;
-  const result = native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false));
-  return o?.out ? intoOut('rrelu', o?.out, result, false) : wrap(result);
+  return deliver('rrelu', o?.out, native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)), false);
 }
 
 /**
@@ -2373,8 +2512,7 @@ export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper
  * `rsqrt(self: Tensor): Tensor`
  */
 export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.rsqrt(handleOf(self));
-  return options?.out ? intoOut('rsqrt', options?.out, result, false) : wrap(result);
+  return deliver('rsqrt', options?.out, native.ops.rsqrt(handleOf(self)), false);
 }
 
 /**
@@ -2383,18 +2521,17 @@ export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1));
-  return options?.out ? intoOut('rsub', options?.out, result, false) : wrap(result);
+  return deliver('rsub', options?.out, native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
- * A copy of self with src written at index along dim. index: int64.
+ * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
  *
  * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
  */
-export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src));
-  return options?.out ? intoOut('scatter', options?.out, result, true) : wrap(result);
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null; out?: TensorBase }): Tensor {
+  if ((options?.reduce ?? null) !== null) return deliver('scatter', options?.out, native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!), true);
+  return deliver('scatter', options?.out, native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)), true);
 }
 
 /**
@@ -2403,8 +2540,25 @@ export function scatter(self: TensorBase, dim: number, index: TensorBase, src: T
  * `scatterAdd(self: Tensor, dim: int, index: Tensor, src: Tensor): Tensor`
  */
 export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.scatterAdd(handleOf(self), dim, handleOf(index), handleOf(src));
-  return options?.out ? intoOut('scatterAdd', options?.out, result, true) : wrap(result);
+  return deliver('scatterAdd', options?.out, native.ops.scatterAdd(handleOf(self), dim, handleOf(index), handleOf(src)), true);
+}
+
+/**
+ * A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+ *
+ * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+ */
+export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean; out?: TensorBase }): Tensor {
+  return deliver('scatterReduce', options?.out, native.ops.scatterReduce(handleOf(self), dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)), true);
+}
+
+/**
+ * One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
+ *
+ * `segmentReduce(data: Tensor, reduce: string, *, lengths: Tensor? = null, indices: Tensor? = null, offsets: Tensor? = null, axis: int = 0, unsafe: bool = false, initial: Scalar? = null): Tensor`
+ */
+export function segmentReduce(data: TensorBase, reduce: string, options?: { lengths?: TensorBase | null; indices?: TensorBase | null; offsets?: TensorBase | null; axis?: number; unsafe?: boolean; initial?: NumberArg | null }): Tensor {
+  return wrap(native.ops.segmentReduce(handleOf(data), reduce, optHandleOf((options?.lengths ?? null)), optHandleOf((options?.indices ?? null)), optHandleOf((options?.offsets ?? null)), (options?.axis ?? 0), (options?.unsafe ?? false), (options?.initial ?? null)));
 }
 
 /**
@@ -2417,13 +2571,21 @@ export function select(self: TensorBase, dim: number, index: number): Tensor {
 }
 
 /**
+ * A copy of self with src written where select(dim, index) looks.
+ *
+ * `selectScatter(self: Tensor, src: Tensor, dim: int, index: int): Tensor`
+ */
+export function selectScatter(self: TensorBase, src: TensorBase, dim: number, index: number): Tensor {
+  return wrap(native.ops.selectScatter(handleOf(self), handleOf(src), dim, index));
+}
+
+/**
  * Scaled ELU with the self-normalising constants.
  *
  * `selu(self: Tensor): Tensor`
  */
 export function selu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.selu(handleOf(self));
-  return options?.out ? intoOut('selu', options?.out, result, false) : wrap(result);
+  return deliver('selu', options?.out, native.ops.selu(handleOf(self)), false);
 }
 
 /**
@@ -2442,8 +2604,7 @@ export function sgdStep_(params: readonly TensorBase[], grads: readonly TensorBa
  * `sigmoid(self: Tensor): Tensor`
  */
 export function sigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sigmoid(handleOf(self));
-  return options?.out ? intoOut('sigmoid', options?.out, result, false) : wrap(result);
+  return deliver('sigmoid', options?.out, native.ops.sigmoid(handleOf(self)), false);
 }
 
 /**
@@ -2452,8 +2613,7 @@ export function sigmoid(self: TensorBase, options?: { out?: TensorBase }): Tenso
  * `sign(self: Tensor): Tensor`
  */
 export function sign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sign(handleOf(self));
-  return options?.out ? intoOut('sign', options?.out, result, false) : wrap(result);
+  return deliver('sign', options?.out, native.ops.sign(handleOf(self)), false);
 }
 
 /**
@@ -2462,8 +2622,7 @@ export function sign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `sign(self: Tensor): Tensor`
  */
 export function sgn(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sign(handleOf(self));
-  return options?.out ? intoOut('sign', options?.out, result, false) : wrap(result);
+  return deliver('sign', options?.out, native.ops.sign(handleOf(self)), false);
 }
 
 /**
@@ -2472,8 +2631,7 @@ export function sgn(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `signbit(self: Tensor): Tensor`
  */
 export function signbit(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.signbit(handleOf(self));
-  return options?.out ? intoOut('signbit', options?.out, result, false) : wrap(result);
+  return deliver('signbit', options?.out, native.ops.signbit(handleOf(self)), false);
 }
 
 /**
@@ -2482,8 +2640,7 @@ export function signbit(self: TensorBase, options?: { out?: TensorBase }): Tenso
  * `silu(self: Tensor): Tensor`
  */
 export function silu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.silu(handleOf(self));
-  return options?.out ? intoOut('silu', options?.out, result, false) : wrap(result);
+  return deliver('silu', options?.out, native.ops.silu(handleOf(self)), false);
 }
 
 /**
@@ -2492,8 +2649,7 @@ export function silu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `sin(self: Tensor): Tensor`
  */
 export function sin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sin(handleOf(self));
-  return options?.out ? intoOut('sin', options?.out, result, false) : wrap(result);
+  return deliver('sin', options?.out, native.ops.sin(handleOf(self)), false);
 }
 
 /**
@@ -2502,8 +2658,7 @@ export function sin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `sinc(self: Tensor): Tensor`
  */
 export function sinc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sinc(handleOf(self));
-  return options?.out ? intoOut('sinc', options?.out, result, false) : wrap(result);
+  return deliver('sinc', options?.out, native.ops.sinc(handleOf(self)), false);
 }
 
 /**
@@ -2512,8 +2667,17 @@ export function sinc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `sinh(self: Tensor): Tensor`
  */
 export function sinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sinh(handleOf(self));
-  return options?.out ? intoOut('sinh', options?.out, result, false) : wrap(result);
+  return deliver('sinh', options?.out, native.ops.sinh(handleOf(self)), false);
+}
+
+/**
+ * A copy of self with src written where the slice start:end:step of dim looks.
+ *
+ * `sliceScatter(self: Tensor, src: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor`
+ */
+export function sliceScatter(self: TensorBase, src: TensorBase, dim?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }, start?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, end?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, step?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor {
+  const o = optionsAmong(dim, start, end, step) as { dim?: number; start?: number | null; end?: number | null; step?: number } | undefined;
+  return wrap(native.ops.sliceScatter(handleOf(self), handleOf(src), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0), ((start === undefined || (start as unknown) === o ? o?.start : (start as number | null)) ?? null), ((end === undefined || (end as unknown) === o ? o?.end : (end as number | null)) ?? null), ((step === undefined || (step as unknown) === o ? o?.step : (step as number)) ?? 1)));
 }
 
 /**
@@ -2543,8 +2707,7 @@ export function softmax(self: TensorBase, dim: number, options?: { dtype?: DType
  */
 export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }, threshold?: NumberArg | { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }, options?: { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }): Tensor {
   const o = optionsAmong(beta, threshold, options) as { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase } | undefined;
-  const result = native.ops.softplus(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20));
-  return o?.out ? intoOut('softplus', o?.out, result, false) : wrap(result);
+  return deliver('softplus', o?.out, native.ops.softplus(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20)), false);
 }
 
 /**
@@ -2553,8 +2716,7 @@ export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg
  * `softsign(self: Tensor): Tensor`
  */
 export function softsign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.softsign(handleOf(self));
-  return options?.out ? intoOut('softsign', options?.out, result, false) : wrap(result);
+  return deliver('softsign', options?.out, native.ops.softsign(handleOf(self)), false);
 }
 
 /**
@@ -2569,12 +2731,13 @@ export function sort(self: TensorBase, dim?: number | { dim?: number; descending
 }
 
 /**
- * Pieces of splitSize along a dimension, the last one smaller.
+ * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
  *
  * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
  */
-export function split(self: TensorBase, splitSize: number, dim?: number | { dim?: number }): Tensor[] {
+export function split(self: TensorBase, splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
+  if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(handleOf(self), intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   return wrapAll(native.ops.split(handleOf(self), splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
 }
 
@@ -2594,8 +2757,7 @@ export function splitWithSizes(self: TensorBase, splitSizes: number | readonly n
  * `sqrt(self: Tensor): Tensor`
  */
 export function sqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.sqrt(handleOf(self));
-  return options?.out ? intoOut('sqrt', options?.out, result, false) : wrap(result);
+  return deliver('sqrt', options?.out, native.ops.sqrt(handleOf(self)), false);
 }
 
 /**
@@ -2604,8 +2766,7 @@ export function sqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `square(self: Tensor): Tensor`
  */
 export function square(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.square(handleOf(self));
-  return options?.out ? intoOut('square', options?.out, result, false) : wrap(result);
+  return deliver('square', options?.out, native.ops.square(handleOf(self)), false);
 }
 
 /**
@@ -2644,8 +2805,7 @@ export function std(self: TensorBase, dim?: number | readonly number[] | null | 
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1));
-  return options?.out ? intoOut('sub', options?.out, result, false) : wrap(result);
+  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -2654,8 +2814,7 @@ export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: {
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  const result = native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1));
-  return options?.out ? intoOut('sub', options?.out, result, false) : wrap(result);
+  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -2666,8 +2825,7 @@ export function subtract(self: TensorBase, other: TensorBase | NumberArg, option
  */
 export function sum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
-  const result = native.ops.sum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null)));
-  return o?.out ? intoOut('sum', o?.out, result, false) : wrap(result);
+  return deliver('sum', o?.out, native.ops.sum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
 }
 
 /**
@@ -2689,13 +2847,31 @@ export function t(self: TensorBase): Tensor {
 }
 
 /**
+ * Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+ *
+ * `take(self: Tensor, index: Tensor): Tensor`
+ */
+export function take(self: TensorBase, index: TensorBase): Tensor {
+  return wrap(native.ops.take(handleOf(self), handleOf(index)));
+}
+
+/**
+ * `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+ *
+ * `takeAlongDim(self: Tensor, indices: Tensor, dim: int? = null): Tensor`
+ */
+export function takeAlongDim(self: TensorBase, indices: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+  return wrap(native.ops.takeAlongDim(handleOf(self), handleOf(indices), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+}
+
+/**
  * Tangent of each element, in radians.
  *
  * `tan(self: Tensor): Tensor`
  */
 export function tan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.tan(handleOf(self));
-  return options?.out ? intoOut('tan', options?.out, result, false) : wrap(result);
+  return deliver('tan', options?.out, native.ops.tan(handleOf(self)), false);
 }
 
 /**
@@ -2704,8 +2880,19 @@ export function tan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `tanh(self: Tensor): Tensor`
  */
 export function tanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.tanh(handleOf(self));
-  return options?.out ? intoOut('tanh', options?.out, result, false) : wrap(result);
+  return deliver('tanh', options?.out, native.ops.tanh(handleOf(self)), false);
+}
+
+/**
+ * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+ *
+ * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
+  if (sections instanceof TensorBase) return tensorSplit(self, valuesOf('tensorSplit', 'sections', sections), dim);
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(handleOf(self), intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+  return wrapAll(native.ops.tensorSplit(handleOf(self), sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
 }
 
 /**
@@ -2714,8 +2901,16 @@ export function tanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
  */
 export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.threshold(handleOf(self), threshold, value);
-  return options?.out ? intoOut('threshold', options?.out, result, false) : wrap(result);
+  return deliver('threshold', options?.out, native.ops.threshold(handleOf(self), threshold, value), false);
+}
+
+/**
+ * `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+ *
+ * `tile(self: Tensor, dims: int[]): Tensor`
+ */
+export function tile(self: TensorBase, dims: number | readonly number[]): Tensor {
+  return wrap(native.ops.tile(handleOf(self), intsOf(dims)));
 }
 
 /**
@@ -2763,8 +2958,17 @@ export function swapdims(self: TensorBase, dim0: number, dim1: number): Tensor {
  */
 export function tril(self: TensorBase, diagonal?: number | { diagonal?: number; out?: TensorBase }, options?: { diagonal?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(diagonal, options) as { diagonal?: number; out?: TensorBase } | undefined;
-  const result = native.ops.tril(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0));
-  return o?.out ? intoOut('tril', o?.out, result, true) : wrap(result);
+  return deliver('tril', o?.out, native.ops.tril(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)), true);
+}
+
+/**
+ * Rows and columns of the lower triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+ *
+ * `trilIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
+ */
+export function trilIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null; out?: TensorBase }, options?: { offset?: number; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('trilIndices', o?.out, native.ops.trilIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))), true);
 }
 
 /**
@@ -2774,8 +2978,17 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number; 
  */
 export function triu(self: TensorBase, diagonal?: number | { diagonal?: number; out?: TensorBase }, options?: { diagonal?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(diagonal, options) as { diagonal?: number; out?: TensorBase } | undefined;
-  const result = native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0));
-  return o?.out ? intoOut('triu', o?.out, result, true) : wrap(result);
+  return deliver('triu', o?.out, native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)), true);
+}
+
+/**
+ * Rows and columns of the upper triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+ *
+ * `triuIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
+ */
+export function triuIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null; out?: TensorBase }, options?: { offset?: number; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('triuIndices', o?.out, native.ops.triuIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))), true);
 }
 
 /**
@@ -2784,8 +2997,7 @@ export function triu(self: TensorBase, diagonal?: number | { diagonal?: number; 
  * `trueDivide(self: Tensor, other: Operand): Tensor`
  */
 export function trueDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.trueDivide(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('trueDivide', options?.out, result, false) : wrap(result);
+  return deliver('trueDivide', options?.out, native.ops.trueDivide(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2794,8 +3006,7 @@ export function trueDivide(self: TensorBase, other: TensorBase | NumberArg, opti
  * `trunc(self: Tensor): Tensor`
  */
 export function trunc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.trunc(handleOf(self));
-  return options?.out ? intoOut('trunc', options?.out, result, false) : wrap(result);
+  return deliver('trunc', options?.out, native.ops.trunc(handleOf(self)), false);
 }
 
 /**
@@ -2804,8 +3015,7 @@ export function trunc(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `trunc(self: Tensor): Tensor`
  */
 export function fix(self: TensorBase, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.trunc(handleOf(self));
-  return options?.out ? intoOut('trunc', options?.out, result, false) : wrap(result);
+  return deliver('trunc', options?.out, native.ops.trunc(handleOf(self)), false);
 }
 
 /**
@@ -2816,6 +3026,15 @@ export function fix(self: TensorBase, options?: { out?: TensorBase }): Tensor {
 export function unbind(self: TensorBase, dim?: number | { dim?: number }): Tensor[] {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
   return wrapAll(native.ops.unbind(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
+ * A dimension split into several; one of the sizes may be -1.
+ *
+ * `unflatten(self: Tensor, dim: int, sizes: int[]): Tensor`
+ */
+export function unflatten(self: TensorBase, dim: number, sizes: number | readonly number[]): Tensor {
+  return wrap(native.ops.unflatten(handleOf(self), dim, intsOf(sizes)));
 }
 
 /**
@@ -2845,8 +3064,7 @@ export function unsqueeze(self: TensorBase, dim: number): Tensor {
  */
 function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase } | undefined;
-  const result = native.ops.var(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1));
-  return o?.out ? intoOut('var', o?.out, result, false) : wrap(result);
+  return deliver('var', o?.out, native.ops.var(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)), false);
 }
 
 /**
@@ -2859,13 +3077,40 @@ export function view(self: TensorBase, size: number | readonly number[]): Tensor
 }
 
 /**
+ * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+ *
+ * `vsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function vsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.vsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors of at least two dimensions joined along the first.
+ *
+ * `vstack(tensors: Tensor[]): Tensor`
+ */
+export function vstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.vstack(handlesOf(tensors)));
+}
+
+/**
+ * Tensors of at least two dimensions joined along the first.
+ *
+ * `vstack(tensors: Tensor[]): Tensor`
+ */
+export function rowStack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.vstack(handlesOf(tensors)));
+}
+
+/**
  * self where condition is true, other elsewhere, broadcast.
  *
  * `where(condition: Tensor, self: Operand, other: Operand): Tensor`
  */
 export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.where(handleOf(condition), operandOf(self), operandOf(other));
-  return options?.out ? intoOut('where', options?.out, result, false) : wrap(result);
+  return deliver('where', options?.out, native.ops.where(handleOf(condition), operandOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2874,8 +3119,7 @@ export function where(condition: TensorBase, self: TensorBase | NumberArg, other
  * `xlogy(self: Tensor, other: Operand): Tensor`
  */
 export function xlogy(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  const result = native.ops.xlogy(handleOf(self), operandOf(other));
-  return options?.out ? intoOut('xlogy', options?.out, result, false) : wrap(result);
+  return deliver('xlogy', options?.out, native.ops.xlogy(handleOf(self), operandOf(other)), false);
 }
 
 /**

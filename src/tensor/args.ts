@@ -1,7 +1,7 @@
 // Arguments of the generated functions: from what users write to what the addon takes.
 import type { NumberArg } from '../../generated/ts/native-ops.js';
 import { native } from '../native.js';
-import { optionalDtypeCode, type DType } from './dtype.js';
+import { dtypeName, isFloatingDtype, optionalDtypeCode, type DType } from './dtype.js';
 import { DTypeError, ShapeError } from './errors.js';
 import { TensorBase, wrap, type Handle, type Tensor } from './handle.js';
 
@@ -57,6 +57,29 @@ export function sizesOf(args: readonly (number | readonly number[])[]): readonly
       throw new ShapeError(`sizes must be numbers or one array of numbers, got ${describe(s)}`);
   return args as readonly number[];
 }
+/** A list of tensors as one array or as separate arguments, options last: `f(a, b, { … })` or `f([a, b], { … })`. */
+export type TensorListArgs<O> =
+  | readonly [...tensors: TensorBase[]]
+  | readonly [...tensors: TensorBase[], options: O]
+  | readonly [tensors: readonly TensorBase[], options?: O];
+
+/** Splits such arguments into the list and the options. */
+export function tensorListArgs<O extends object>(args: readonly unknown[]): [readonly TensorBase[], O | undefined] {
+  const last = args.at(-1);
+  const hasOptions = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof TensorBase);
+  const rest = hasOptions || last === undefined ? args.slice(0, -1) : args;
+  const list = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as readonly unknown[]) : rest;
+  return [list as readonly TensorBase[], hasOptions ? (last as O) : undefined];
+}
+/** The integers in a tensor of an integer dtype: a number of a 0-d one, a list of a 1-d one. */
+export function valuesOf(op: string, param: string, t: TensorBase): number & number[] {
+  const numbers = native.toTypedArray(t._h);
+  const rank = native.shape(t._h).length;
+  if (rank > 1 || isFloatingDtype(dtypeName(native.dtype(t._h))) || dtypeName(native.dtype(t._h)) === 'bool')
+    throw new DTypeError(`${op}(): ${param} must be an 0-dim integral Tensor or a 1-dim one where a list is expected.`);
+  const list = Array.from(numbers as ArrayLike<number | bigint>, Number);
+  return (rank === 0 ? list[0] : list) as number & number[];
+}
 export const optDtypeCode = (t: DType | null | undefined): number | null => optionalDtypeCode(t);
 export function generatorOf(g: GeneratorArg | null | undefined): Handle | null {
   return g === null || g === undefined ? null : g._g;
@@ -84,7 +107,7 @@ export function namedResults<N extends string>(
   return out as unknown as [Tensor, Tensor] & Readonly<Record<N, Tensor>>;
 }
 /** `out`: moves a result into the tensor that the caller gave. `exact`: of the very dtype. */
-export function intoOut(op: string, out: TensorBase, result: Handle, exact: boolean): Tensor {
+function intoOut(op: string, out: TensorBase, result: Handle, exact: boolean): Tensor {
   const target = handleOf(out);
   const before = native.shape(target).join(', ');
   if (native.writeOut(op, target, result, exact)) {
@@ -95,7 +118,10 @@ export function intoOut(op: string, out: TensorBase, result: Handle, exact: bool
   }
   return out as Tensor;
 }
-/** The same for several results. */
+/** A result, in the caller's tensor where one was given. */
+export const deliver = (op: string, out: TensorBase | undefined, result: Handle, exact: boolean): Tensor =>
+  out ? intoOut(op, out, result, exact) : wrap(result);
+/** Several results in tensors of the caller. */
 export function intoOuts(
   op: string,
   outs: readonly TensorBase[],
