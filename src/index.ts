@@ -12,6 +12,8 @@ export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, ty
 export * from './tensor/constants.js';
 export * from './tensor/type_info.js';
 export * from './tensor/methods_as_functions.js';
+export * from './tensor/products.js';
+export * from './tensor/low_rank.js';
 export {
   setPrintOptions,
   setPrintOptions as setPrintoptions,
@@ -44,6 +46,9 @@ export * as vision from './vision/index.js';
 export * as viz from './viz/index.js';
 export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
+export * as hub from './hub.js';
+export * as testing from './testing.js';
+export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
 export type { Explanation } from './runtime/explain.js';
 export * as jit from './runtime/jit.js';

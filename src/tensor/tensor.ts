@@ -22,6 +22,7 @@ import { TensorGeometry } from './geometry.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
+import { lu } from './products.js';
 
 export type Scalar = number | boolean | bigint;
 export interface BackwardOptions {
@@ -355,6 +356,10 @@ export class Tensor extends TensorGeometry {
 
   // ---- reductions with several forms ----
 
+  /** LU factors and pivots of matrices and, with getInfos, the first zero pivot of each; see linalg.luFactor. */
+  lu(pivot: boolean | { pivot?: boolean; getInfos?: boolean } = true, getInfos = false): Tensor[] {
+    return lu(this, pivot, getInfos);
+  }
   /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
   max(): Tensor;
   max(dim: number, keepdim?: boolean): MaxResult;

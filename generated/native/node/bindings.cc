@@ -16,6 +16,11 @@ void registerOps_embedding(napi_env env, napi_value target);
 void registerOps_floats(napi_env env, napi_value target);
 void registerOps_index(napi_env env, napi_value target);
 void registerOps_join(napi_env env, napi_value target);
+void registerOps_linalg_factor(napi_env env, napi_value target);
+void registerOps_linalg_norm(napi_env env, napi_value target);
+void registerOps_linalg_root(napi_env env, napi_value target);
+void registerOps_linalg_solve(napi_env env, napi_value target);
+void registerOps_linalg_spectral(napi_env env, napi_value target);
 void registerOps_loss(napi_env env, napi_value target);
 void registerOps_margin(napi_env env, napi_value target);
 void registerOps_matmul(napi_env env, napi_value target);
@@ -32,6 +37,7 @@ void registerOps_special(napi_env env, napi_value target);
 void registerOps_ternary(napi_env env, napi_value target);
 void registerOps_unary(napi_env env, napi_value target);
 void registerOps_views(napi_env env, napi_value target);
+void registerOps_windows(napi_env env, napi_value target);
 
 void registerAllOps(napi_env env, napi_value target) {
   registerOps_activation(env, target);
@@ -47,6 +53,11 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_floats(env, target);
   registerOps_index(env, target);
   registerOps_join(env, target);
+  registerOps_linalg_factor(env, target);
+  registerOps_linalg_norm(env, target);
+  registerOps_linalg_root(env, target);
+  registerOps_linalg_solve(env, target);
+  registerOps_linalg_spectral(env, target);
   registerOps_loss(env, target);
   registerOps_margin(env, target);
   registerOps_matmul(env, target);
@@ -63,6 +74,7 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_ternary(env, target);
   registerOps_unary(env, target);
   registerOps_views(env, target);
+  registerOps_windows(env, target);
 }
 
 }  // namespace flambeau::node
