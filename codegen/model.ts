@@ -3,7 +3,7 @@
 //   'clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor'
 //   'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor'
 //   'max(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)'
-// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Scalar, int, float, bool, string, dtype,
+// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Operand? (composites only), Scalar, int, float, bool, string, dtype,
 // int[], float[]; '?' = may be null. After '*': options object only; before it: positional or in the options object.
 
 export type Samples = { readonly range: readonly [number, number] } | { readonly list: readonly (readonly number[])[] };
@@ -39,6 +39,11 @@ interface OpBase {
    * aliases on the root. Namespaces: see NAMESPACES in codegen/emitters/ts_ops.ts.
    */
   readonly exports?: readonly string[];
+  /**
+   * Whether the free functions take `{ out }`. Left out: those of kernels and of composites that have an in-place form, where they are
+   * exported on the root, on special or on linalg.
+   */
+  readonly out?: boolean;
   /**
    * Other ops that a call by this name means, by what is passed for a parameter: { 'splitSize: int[]': 'splitWithSizes' }. They
    * take the same parameters but for that one's type (int[] or Tensor); { 'reduce: string?': 'scatterJoin' } is an option more, passed last.

@@ -229,6 +229,7 @@ export const logsumexp = composite({
   schema: 'logsumexp(self: Tensor, dim: int[], keepdim: bool = false): Tensor',
   body: (self: A, dim: A, keepdim: A) => h.logsumexp(self, dim, keepdim),
   onnx: { symbolic: 'logsumexp' },
+  exports: ['logsumexp', 'special.logsumexp'],
 });
 export const norm = composite({
   doc: 'p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.',

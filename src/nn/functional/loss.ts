@@ -2,6 +2,7 @@
 import type { Tensor } from '../../tensor/tensor.js';
 import { ShapeError, ValueError } from '../../tensor/errors.js';
 import { checkTensor } from '../../tensor/args.js';
+import { isTensor } from '../../tensor/handle.js';
 import * as ops from '../../../generated/ts/functions.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -98,4 +99,48 @@ export function binaryCrossEntropyWithLogits(
     reduction: o.reduction ?? 'mean',
     posWeight: o.posWeight ?? null,
   });
+}
+
+type Lengths = Tensor | readonly number[];
+const lengthsOf = (x: Lengths): readonly number[] =>
+  isTensor(x) ? (x.reshape(-1).tolist() as number[]) : (x as readonly number[]);
+
+/**
+ * Connectionist temporal classification: logProbs [T, N, C] or [T, C], targets [N, S] padded or all one after another, lengths per
+ * sequence as tensors or arrays. Source: torch.nn.functional.ctc_loss.
+ */
+export function ctcLoss(
+  logProbs: Tensor,
+  targets: Tensor,
+  inputLengths: Lengths,
+  targetLengths: Lengths,
+  o: LossOptions & { blank?: number; zeroInfinity?: boolean } = {},
+): Tensor {
+  const { blank = 0, reduction = 'mean', zeroInfinity = false } = o;
+  return ops.ctcLoss(logProbs, targets, lengthsOf(inputLengths), lengthsOf(targetLengths), {
+    blank,
+    reduction,
+    zeroInfinity,
+  });
+}
+
+/** tripletMarginLoss with a distance of the caller's; the Euclidean one by default. */
+export function tripletMarginWithDistanceLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  o: LossOptions & {
+    distanceFunction?: ((a: Tensor, b: Tensor) => Tensor) | null;
+    margin?: number;
+    swap?: boolean;
+  } = {},
+): Tensor {
+  const { reduction = 'mean', margin = 1, swap = false } = o;
+  const distance = o.distanceFunction ?? ((a: Tensor, b: Tensor) => ops.pairwiseDistance(a, b));
+  checkReduction('tripletMarginWithDistanceLoss', reduction);
+  const near = distance(anchor, positive);
+  let far = distance(anchor, negative);
+  if (swap) far = ops.minimum(far, distance(positive, negative));
+  const loss = ops.clampMin(near.sub(far).add(margin), 0);
+  return reduction === 'none' ? loss : reduction === 'sum' ? loss.sum() : loss.mean();
 }
