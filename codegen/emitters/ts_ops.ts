@@ -14,6 +14,7 @@ import type { Op } from '../load.js';
 import type { Signature } from '../schema.js';
 import { inplaceSig, traceName, variants } from './cpp_ops.js';
 import { isListType } from './cpp_types.js';
+import { emitOverloads, isForm, overloadGroups } from './ts_overloads.js';
 
 const ORIGIN = 'codegen/ops';
 
@@ -22,6 +23,7 @@ export function emitTs(ops: readonly Op[]): void {
   emitNative(ops);
   emitMethods(ops);
   emitFunctions(ops);
+  emitOverloads(ops);
 }
 
 // ---- table ----
@@ -143,8 +145,8 @@ const TS_TYPE: Readonly<Record<ParamType, string>> = {
   'dtype?': 'DType | null',
   'int[]': 'number | readonly number[]',
   'int[]?': 'number | readonly number[] | null',
-  'float[]': 'readonly number[]',
-  'float[]?': 'readonly number[] | null',
+  'float[]': 'number | readonly number[]',
+  'float[]?': 'number | readonly number[] | null',
   'Generator?': 'GeneratorArg | null',
 };
 
@@ -162,8 +164,10 @@ function toNative(p: Param, code: string): string {
     case 'Operand':
       return `operandOf(${code})`;
     case 'int[]':
+    case 'float[]':
       return `intsOf(${code})`;
     case 'int[]?':
+    case 'float[]?':
       return `optIntsOf(${code})`;
     case 'dtype':
       return `dtypeCode(${code})`;
@@ -182,7 +186,7 @@ const tsDefault = (p: Param): string =>
       ? `'${p.default}'`
       : String(p.default);
 
-interface Callable {
+export interface Callable {
   readonly name: string;
   readonly parameters: { name: string; type: string; hasQuestionToken?: boolean; isRestParameter?: boolean }[];
   readonly statements: string[];
@@ -191,7 +195,7 @@ interface Callable {
 }
 
 /** One method or function. `self`: the receiver's handle expression, with the parameter it stands for already removed. */
-function callable(op: Op, s: Signature, self: { code: string; index: number } | undefined, name: string): Callable {
+export function callable(op: Op, s: Signature, self: { code: string; index: number } | undefined, name: string): Callable {
   const params = s.params.filter((_, i) => i !== self?.index);
   const required = params.filter((p) => p.default === undefined && !p.keywordOnly);
   const optional = params.filter((p) => p.default !== undefined && !p.keywordOnly);
@@ -264,18 +268,20 @@ const IMPORTS = [
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
   "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';",
+  "import { callForm, type Form } from '../../src/tensor/overload.js';",
+  "import { FORMS } from './overloads.js';",
   "import type { NumberArg } from './native-ops.js';",
 ];
 
-function print(file: string, build: (project: Project) => string): void {
+export function print(file: string, build: (project: Project) => string): void {
   const text = build(
     new Project({ useInMemoryFileSystem: true, manipulationSettings: { indentationText: IndentationText.TwoSpaces } }),
   );
   writeGenerated(file, text);
 }
 /** Keeps only the imports that the text uses. */
-function withImports(body: string): string {
-  const lines = IMPORTS.map((line) => {
+export function withImports(body: string, self = ''): string {
+  const lines = IMPORTS.filter((line) => !line.endsWith(`'./${self}.js';`)).map((line) => {
     const m = /^import (type )?\{ (.*) \} from (.*)$/.exec(line)!;
     const used = m[2]!.split(', ').filter((n) => new RegExp(`\\b${n.replace('type ', '')}\\b`).test(body));
     return used.length ? `import ${m[1] ?? ''}{ ${used.join(', ')} } from ${m[3]}` : '';
@@ -303,7 +309,7 @@ function emitMethods(ops: readonly Op[]): void {
       docs: c.docs,
     });
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (op.derived || op.record.method === false || receiver(op.sig) < 0) continue;
+    if (op.derived || op.record.method === false || receiver(op.sig) < 0 || isForm(op, ops)) continue;
     for (const s of [op.sig, ...(op.inplace ? [inplaceSig(op.sig)] : [])]) {
       add(callable(op, s, { code: 'this._h', index: 0 }, s.name));
       for (const alias of op.record.aliases ?? [])
@@ -317,6 +323,17 @@ function emitMethods(ops: readonly Op[]): void {
         );
     }
   }
+  for (const [name, forms] of overloadGroups(ops))
+    methods.push({
+      name,
+      parameters: [{ name: 'args', type: 'unknown[]', isRestParameter: true }],
+      statements: [`return callForm('${name}', FORMS.${name}!, this, args);`],
+      returnType: 'unknown',
+      overloads: forms.map((op) => {
+        const c = callable(op, op.sig, { code: 'this._h', index: 0 }, name);
+        return { parameters: c.parameters, returnType: c.returnType, docs: c.docs };
+      }),
+    });
   print('ts/methods.ts', (project) => {
     const file = project.createSourceFile('methods.ts', {
       statements: [
@@ -339,6 +356,7 @@ function emitMethods(ops: readonly Op[]): void {
 const NAMESPACES: Readonly<Record<string, string>> = {
   linalg: 'linalg',
   special: 'special',
+  masked: 'masked',
   'nn.functional': 'nn_functional',
 };
 
@@ -369,9 +387,11 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const renamed: string[] = [];
   const fromRoot: string[] = [];
+  const groups = namespace === '' ? [...overloadGroups(ops).keys()] : [];
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const root = namespace === '' ? [] : exportsOf(op, '');
     for (const name of exportsOf(op, namespace)) {
+      if (groups.includes(name)) continue;
       if (root.length) {
         fromRoot.push(root[0] === name ? name : `${root[0]!} as ${name}`);
         continue;
@@ -394,6 +414,7 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
     source.addFunctions(functions);
     const tail = [
       ...renamed,
+      ...(groups.length ? [`export { ${groups.join(', ')} } from './overloads.js';`] : []),
       ...(fromRoot.length ? [`export { ${fromRoot.join(', ')} } from './functions.js';`] : []),
       ...(functions.length + fromRoot.length === 0 ? ['export {};'] : []),
     ];

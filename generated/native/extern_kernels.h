@@ -31,7 +31,6 @@ Tensor toDtype(const Tensor& self, DType dtype);
 const Tensor& zero_(const Tensor& self);
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset);
 Tensor cat(TensorSpan tensors, int64_t dim);
-Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype);
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx);
 Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
@@ -43,8 +42,6 @@ Tensor maskedSelect(const Tensor& self, const Tensor& mask);
 Tensor nonzero(const Tensor& self);
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
-std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable);
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
 Tensor tril(const Tensor& self, int64_t diagonal);
 Tensor triu(const Tensor& self, int64_t diagonal);
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha);
@@ -61,5 +58,17 @@ const Tensor& normal_(const Tensor& self, double mean, double std, Generator* ge
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator);
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator);
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator);
+Tensor searchsorted(const Tensor& sortedSequence, const Operand& self, bool outInt32, bool right, std::optional<std::string_view> side, const Tensor& sorter);
+std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable);
+std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
+std::tuple<Tensor, Tensor, Tensor> uniqueAll(const Tensor& self);
+std::tuple<Tensor, Tensor, Tensor> uniqueDim(const Tensor& self, int64_t dim, bool consecutive);
+std::tuple<Tensor, Tensor, Tensor> uniqueRuns(const Tensor& self);
+Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength);
+Tensor histc(const Tensor& self, int64_t bins, double min, double max);
+std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim, bool keepdim);
+std::tuple<Tensor, Tensor> medianDim(const Tensor& self, int64_t dim, bool keepdim);
+std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim);
+std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, bool keepdim);
 
 }  // namespace flambeau::cpu

@@ -35,17 +35,6 @@ Tensor cat(TensorSpan tensors, int64_t dim) {
   call.finish();
   return out;
 }
-Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
-  if (!trace::active()) return cpu::cumsum(self, dim, dtype);
-  trace::Call call("cumsum");
-  call.input(self);
-  call.attr(support::attr("dim", dim));
-  call.attr(support::attr("dtype", dtype));
-  auto out = cpu::cumsum(self, dim, dtype);
-  call.output(out);
-  call.finish();
-  return out;
-}
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx) {
   if (!trace::active()) return cpu::embedding(weight, indices, paddingIdx);
   trace::Call call("embedding");
@@ -169,33 +158,6 @@ Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Te
   call.finish();
   return out;
 }
-std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable) {
-  if (!trace::active()) return cpu::sort(self, dim, descending, stable);
-  trace::Call call("sort");
-  call.input(self);
-  call.attr(support::attr("dim", dim));
-  call.attr(support::attr("descending", descending));
-  call.attr(support::attr("stable", stable));
-  auto out = cpu::sort(self, dim, descending, stable);
-  call.output(std::get<0>(out));
-  call.output(std::get<1>(out));
-  call.finish();
-  return out;
-}
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted) {
-  if (!trace::active()) return cpu::topk(self, k, dim, largest, sorted);
-  trace::Call call("topk");
-  call.input(self);
-  call.attr(support::attr("k", k));
-  call.attr(support::attr("dim", dim));
-  call.attr(support::attr("largest", largest));
-  call.attr(support::attr("sorted", sorted));
-  auto out = cpu::topk(self, k, dim, largest, sorted);
-  call.output(std::get<0>(out));
-  call.output(std::get<1>(out));
-  call.finish();
-  return out;
-}
 Tensor tril(const Tensor& self, int64_t diagonal) {
   if (!trace::active()) return cpu::tril(self, diagonal);
   trace::Call call("tril");
@@ -282,30 +244,6 @@ struct CatBackward0 final : autograd::Node {
   
   int64_t dim_;
   std::vector<Dims> tensorsShapes_;
-};
-struct CumsumBackward0 final : autograd::Node {
-  CumsumBackward0() : Node(1) {}
-  std::string name() const override { return "CumsumBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> Tensor {
-      return support::cumsumBackward(grads[0], dim_);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  int64_t dim_;
-  support::TensorMeta selfMeta_;
 };
 struct EmbeddingBackward0 final : autograd::Node {
   EmbeddingBackward0() : Node(1) {}
@@ -624,64 +562,6 @@ struct ScatterAddBackward0 final : autograd::Node {
   support::TensorMeta indexMeta_;
   support::TensorMeta srcMeta_;
 };
-struct SortBackward0 final : autograd::Node {
-  SortBackward0() : Node(2) {}
-  std::string name() const override { return "SortBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
-    indices_ = autograd::SavedTensor(std::get<1>(out), true);
-  }
-  
-  int64_t dim_;
-  autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
-};
-struct TopkBackward0 final : autograd::Node {
-  TopkBackward0() : Node(2) {}
-  std::string name() const override { return "TopkBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
-    indices_ = autograd::SavedTensor(std::get<1>(out), true);
-  }
-  
-  int64_t dim_;
-  autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
-};
 struct TrilBackward0 final : autograd::Node {
   TrilBackward0() : Node(1) {}
   std::string name() const override { return "TrilBackward0"; }
@@ -759,19 +639,6 @@ Tensor cat(TensorSpan tensors, int64_t dim) {
   node->tensorsShapes_ = support::shapesOf(tensors);
   node->dim_ = dim;
   auto out = below::cat(tensors, dim);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::cumsum(self, dim, dtype);
-  }
-  auto node = makeRef<CumsumBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->dim_ = dim;
-  auto out = below::cumsum(self, dim, dtype);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -961,36 +828,8 @@ const Tensor& scatterAdd_(const Tensor& self, int64_t dim, const Tensor& index, 
   autograd::checkInplace(self, "scatterAdd_");
   return copy_(self, scatterAdd(self, dim, index, src));
 }
-std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::sort(self, dim, descending, stable);
-  }
-  auto node = makeRef<SortBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->dim_ = dim;
-  auto out = below::sort(self, dim, descending, stable);
-  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
-  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
-  node->saveOutputs(out);
-  return out;
-}
 Tensor stack(TensorSpan tensors, int64_t dim) {
   return nn::stack(tensors, dim);
-}
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::topk(self, k, dim, largest, sorted);
-  }
-  auto node = makeRef<TopkBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->dim_ = dim;
-  auto out = below::topk(self, k, dim, largest, sorted);
-  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
-  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
-  node->saveOutputs(out);
-  return out;
 }
 Tensor tril(const Tensor& self, int64_t diagonal) {
   if (!(autograd::anyRequiresGrad(self))) {

@@ -17,7 +17,7 @@ import {
 } from './dtype.js';
 import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
 import { GradFn, type RemovableHandle } from './grad_fn.js';
-import { checkTensor, namedResults, operandOf, sizesOf } from './args.js';
+import { checkTensor, operandOf, sizesOf } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { sizeArgs, type SizeArgs } from './size_args.js';
 import {
@@ -31,9 +31,12 @@ import {
   type TensorOptions,
   type TypedArray,
 } from './create.js';
+import { unique, uniqueConsecutive, type UniqueOptions } from './unique.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
+
+export type { RemovableHandle };
 
 export type Scalar = number | boolean | bigint;
 export interface BackwardOptions {
@@ -52,10 +55,6 @@ export interface ToOptions {
   copy?: boolean;
   nonBlocking?: boolean;
 }
-/** `max(dim)`: the values and where they are, by name or position. */
-export type MaxResult = [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
-export type { RemovableHandle };
-
 /** A multi-dimensional array of one dtype. Make one with `tensor`, `zeros`, `rand`, ...; never with `new`. */
 export class Tensor extends TensorMethods {
   #shape: readonly number[] | null = null;
@@ -446,28 +445,23 @@ export class Tensor extends TensorMethods {
     return wrap(native.ops.where(condition._h, this._h, operandOf(other)));
   }
 
-  // ---- reductions with several forms ----
+  // ---- distinct elements ----
 
-  /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
-  max(): Tensor;
-  max(dim: number, keepdim?: boolean): MaxResult;
-  max(other: Tensor): Tensor;
-  max(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
-    if (a === undefined) return this.amax();
-    return typeof a === 'number'
-      ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.maxDim(this._h, a, keepdim))
-      : this.maximum(a);
+  /** Distinct elements, sorted; with `dim` distinct slices. See `fb.unique`. */
+  unique(options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }): Tensor;
+  unique(options: UniqueOptions): Tensor | Tensor[];
+  unique(options: UniqueOptions = {}): Tensor | Tensor[] {
+    return unique(this, options);
   }
-  /** Smallest element; the forms are those of `max`. */
-  min(): Tensor;
-  min(dim: number, keepdim?: boolean): MaxResult;
-  min(other: Tensor): Tensor;
-  min(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
-    if (a === undefined) return this.amin();
-    return typeof a === 'number'
-      ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.minDim(this._h, a, keepdim))
-      : this.minimum(a);
+  /** Elements (with `dim`: slices) without repeated neighbours. See `fb.uniqueConsecutive`. */
+  uniqueConsecutive(options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }): Tensor;
+  uniqueConsecutive(options: UniqueOptions): Tensor | Tensor[];
+  uniqueConsecutive(options: UniqueOptions = {}): Tensor | Tensor[] {
+    return uniqueConsecutive(this, options);
   }
+
+  // ---- comparison as a whole ----
+
   /** True when shapes and all values are equal. */
   equal(other: Tensor): boolean {
     return (

@@ -22,13 +22,6 @@ napi_value cat(napi_env env, napi_callback_info info) {
     return wrap(env, ops::cat(args.tensors(0), args.integer(1)));
   });
 }
-napi_value cumsum(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim", "dtype" };
-    Args args(env, info, "cumsum", 3, names);
-    return wrap(env, ops::cumsum(args.tensor(0), args.integer(1), args.optDtype(2)));
-  });
-}
 napi_value embedding(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "weight", "indices", "paddingIdx" };
@@ -138,25 +131,11 @@ napi_value scatterAdd_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
-napi_value sort(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim", "descending", "stable" };
-    Args args(env, info, "sort", 4, names);
-    return wrap(env, ops::sort(args.tensor(0), args.integer(1), args.boolean(2), args.boolean(3)));
-  });
-}
 napi_value stack(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "tensors", "dim" };
     Args args(env, info, "stack", 2, names);
     return wrap(env, ops::stack(args.tensors(0), args.integer(1)));
-  });
-}
-napi_value topk(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "k", "dim", "largest", "sorted" };
-    Args args(env, info, "topk", 5, names);
-    return wrap(env, ops::topk(args.tensor(0), args.integer(1), args.integer(2), args.boolean(3), args.boolean(4)));
   });
 }
 napi_value tril(napi_env env, napi_callback_info info) {
@@ -195,7 +174,6 @@ napi_value triu_(napi_env env, napi_callback_info info) {
 void registerOps_index(napi_env env, napi_value target) {
   defineFunction(env, target, "asStridedScatter", asStridedScatter);
   defineFunction(env, target, "cat", cat);
-  defineFunction(env, target, "cumsum", cumsum);
   defineFunction(env, target, "embedding", embedding);
   defineFunction(env, target, "embeddingBackward", embeddingBackward);
   defineFunction(env, target, "gather", gather);
@@ -211,9 +189,7 @@ void registerOps_index(napi_env env, napi_value target) {
   defineFunction(env, target, "scatter_", scatter_);
   defineFunction(env, target, "scatterAdd", scatterAdd);
   defineFunction(env, target, "scatterAdd_", scatterAdd_);
-  defineFunction(env, target, "sort", sort);
   defineFunction(env, target, "stack", stack);
-  defineFunction(env, target, "topk", topk);
   defineFunction(env, target, "tril", tril);
   defineFunction(env, target, "tril_", tril_);
   defineFunction(env, target, "triu", triu);
