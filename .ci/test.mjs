@@ -82,7 +82,8 @@ function unit() {
 function native() {
   const build = join('build', 'sanitize');
   const generator = has('ninja') ? ['-G', 'Ninja'] : [];
-  const options = ['-DFLAMBEAU_SANITIZE=ON', '-DFLAMBEAU_TESTS=ON', '-DFLAMBEAU_ADDON=OFF'];
+  // Baseline kernels only: the other builds share their source. The addon is for the fuzz step.
+  const options = ['-DFLAMBEAU_SANITIZE=ON', '-DFLAMBEAU_TESTS=ON', '-DFLAMBEAU_ISAS='];
   if (!run('cmake', ['-S', 'native', '-B', build, ...generator, ...options])) return single(false);
   if (!run('cmake', ['--build', build])) return single(false);
   const file = join(root, out, 'ctest.xml');
@@ -92,6 +93,25 @@ function native() {
   const count = (name) => Number(new RegExp(`<testsuite[^>]*\\b${name}="(\\d+)"`).exec(text)?.[1] ?? 0);
   const failed = count('failures');
   return { passed: count('tests') - failed - count('skipped') - count('disabled'), failed: failed || (ok ? 0 : 1) };
+}
+
+/** Every op with random arguments, in the sanitizer build that `native` leaves. */
+function fuzz() {
+  const addon = join(root, 'build', 'sanitize', 'flambeau.node');
+  if (!existsSync(addon)) {
+    console.log('no sanitizer build of the addon (step native): not run');
+    return single(false);
+  }
+  const args = ['run', '-s', 'fuzz:ops', '--', '--addon', addon, '--runs', '25'];
+  const done = spawnSync('npm', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...quiet },
+  });
+  console.log(done.stdout.trim());
+  const m = /(\d+) passed, (\d+) failed$/.exec(done.stdout.trim());
+  return m && done.status !== null ? { passed: Number(m[1]), failed: Number(m[2]) } : single(false);
 }
 
 function conformance(name) {
@@ -126,6 +146,7 @@ const STEPS = {
   format,
   unit,
   native,
+  fuzz,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
   modules: () => conformance('modules'),

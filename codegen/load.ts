@@ -93,6 +93,7 @@ function build(record: OpRecord, family: string, body: BodySource, helper: Helpe
             ...base,
             kind: 'extern',
             ...(record.random ? { random: true } : {}),
+            ...(record.dataDependent ? { dataDependent: true } : {}),
             ...(record.mutates ? { mutates: record.mutates } : {}),
           },
           inplace: takesSelf && record.inplace === true,

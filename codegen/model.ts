@@ -111,6 +111,8 @@ export interface ExternRecord extends OpBase {
   readonly backward?: Readonly<Record<string, TensorBody>>;
   /** Writes its first parameter (`uniform_`, `indexPut_`). */
   readonly mutates?: readonly string[];
+  /** The result's shape depends on the values of the operands (`nonzero`). */
+  readonly dataDependent?: boolean;
   /** Draws random numbers: recorded with the generator, never folded or merged. */
   readonly random?: boolean;
 }

@@ -102,12 +102,14 @@ export const embeddingBackward = extern({
 export const maskedSelect = extern({
   doc: 'Elements where mask is true, as a 1-d tensor.',
   schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',
+  dataDependent: true,
   backward: { self: (grad: A, self: A, mask: A) => h.maskedSelectBackward(grad, self.shape, mask) },
   onnx: { none: 'data-dependent shape' },
 });
 export const nonzero = extern({
   doc: 'Indices of elements that are not zero, [count, ndim], int64.',
   schema: 'nonzero(self: Tensor): Tensor',
+  dataDependent: true,
   nondifferentiable: 'integer result',
   onnx: { op: 'NonZero', since: 13 },
 });

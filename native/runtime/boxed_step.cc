@@ -83,9 +83,9 @@ class BoxedStep : public PreparedStep {
       FB_CHECK(results.size() == outputs.size(), Internal, "graph program: step '%s' gave %zu results instead of %zu",
                meta_.op.c_str(), results.size(), outputs.size());
       for (size_t i = 0; i < results.size(); ++i) {
-        FB_CHECK(Dims(results[i].sizes()) == Dims(outputs[i].sizes()), Shape,
-                 "graph program: step '%s' gave shape %s instead of %s", meta_.op.c_str(),
-                 shapeString(results[i].sizes()).c_str(), shapeString(outputs[i].sizes()).c_str());
+        if (!(Dims(results[i].sizes()) == Dims(outputs[i].sizes())))
+          throw ShapeVaries("step '" + meta_.op + "' gave shape " + shapeString(results[i].sizes()) + " instead of " +
+                            shapeString(outputs[i].sizes()));
         cpu::copyInto(outputs[i], results[i]);
       }
     }

@@ -238,7 +238,16 @@ bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, Tenso
   args.dims = s.dims.data();
   const int code = entry_(&args);
   for (const auto& w : meta_.writes) slot(inputs, w).bumpVersion();
-  if (call.error) std::rethrow_exception(call.error);
+  if (call.error) {
+    try {
+      std::rethrow_exception(call.error);
+    } catch (const runtime::ShapeVaries& e) {
+      // Nothing outside was written: the call can be made again another way.
+      if (!meta_.writes.empty()) throw;
+      guardFailure = e.what();
+      return false;
+    }
+  }
   if (code >= 1000 && static_cast<size_t>(code - 1000) < meta_.errors.size())
     throw Error(ErrorKind::Index, meta_.errors[static_cast<size_t>(code - 1000)]);
   FB_CHECK(code == 0, Internal, "graph program: failed with code %d", code);

@@ -24,6 +24,12 @@ struct ResolvedStep {
   std::vector<trace::Attr> attrs;  // live ones hold no value yet
 };
 
+/// A step whose result has another shape than it had when the graph was recorded: the program does not fit these
+/// values.
+struct ShapeVaries : Error {
+  explicit ShapeVaries(const std::string& what) : Error(ErrorKind::Shape, what) {}
+};
+
 /// What runs: buffers are the step's tensor inputs in order, then its outputs.
 class PreparedStep {
  public:

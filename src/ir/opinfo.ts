@@ -99,6 +99,8 @@ export interface CompositeInfo extends OpInfoBase {
 export interface ExternInfo extends OpInfoBase {
   readonly kind: 'extern';
   readonly random?: true;
+  /** The result's shape depends on the values of the operands. */
+  readonly dataDependent?: true;
   readonly mutates?: readonly string[];
 }
 

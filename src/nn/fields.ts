@@ -30,7 +30,7 @@ export function setField(m: Module, name: string, value: unknown): void {
 export function removeField(m: Module, name: string): void {
   m[STATE].named.delete(name);
   m[STATE].buffers.delete(name);
-   
+
   delete (m as unknown as Record<string, unknown>)[name];
 }
 

@@ -32,3 +32,4 @@ export * from './functional/norm.js';
 export * from './functional/dropout.js';
 export * from './functional/embedding.js';
 export * from './functional/loss.js';
+export * from './functional/multi_head_attention.js';

@@ -86,11 +86,9 @@ export function addHook<F>(list: HookList<F>, hook: F, options: HookOptions = {}
 
 /** Hooks that listen to every module. */
 export const globalHooks = newHookLists();
-export const hasGlobalHooks = (): boolean =>
-  globalHooks.forwardPre.length > 0 ||
-  globalHooks.forward.length > 0 ||
-  globalHooks.backwardPre.length > 0 ||
-  globalHooks.backward.length > 0;
+/** Whether some hook listens to calls. */
+export const hasCallHooks = (lists: HookLists): boolean =>
+  lists.forwardPre.length > 0 || lists.forward.length > 0 || lists.backwardPre.length > 0 || lists.backward.length > 0;
 
 /** Calls `hook(module, inputs)` before the forward of every module. */
 export const registerModuleForwardPreHook = (hook: ForwardPreHook): RemovableHandle =>

@@ -5,7 +5,12 @@ export * from './conv.js';
 export * from './linear.js';
 export * from './loss.js';
 export { Module, type StateDict } from './module.js';
-export * from './norm.js';
+export * from './normalization.js';
+export * from './dropout.js';
+export * from './attention.js';
+export * from './transformer.js';
+export * from './recurrent.js';
+export { GRUCell, LSTMCell, RNNCell, RNNCellBase, type RNNCellOptions } from './recurrent_cell.js';
 export { Buffer, Parameter, UninitializedBuffer, UninitializedParameter } from './parameter.js';
 export {
   registerModuleForwardHook,
@@ -16,4 +21,4 @@ export {
 } from './hooks.js';
 export * as functional from './functional.js';
 export * as init from './init.js';
-export * as utils from './utils.js';
+export * as utils from './utils/index.js';

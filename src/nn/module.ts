@@ -71,7 +71,9 @@ function scopeName(m: Module): string | null {
 /** A callable instance of the class with this prototype, without fields. */
 function makeInstance(prototype: object): Module {
   const self = ((...inputs: unknown[]): unknown => {
-    if (self[STATE].hooks !== null || hooks.hasGlobalHooks() || native.traceActive()) return callSlowly(self, inputs);
+    const own = self[STATE].hooks;
+    if ((own !== null && hooks.hasCallHooks(own)) || hooks.hasCallHooks(hooks.globalHooks) || native.traceActive())
+      return callSlowly(self, inputs);
     return (self.forward as (...xs: unknown[]) => unknown)(...inputs);
   }) as unknown as Module;
   // A function's own `name` and `length` would hide fields and getters of subclasses.

@@ -5,9 +5,9 @@ import { packageRoot } from '../package_root.js';
 import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
 import { native } from '../native.js';
 import { type Module, observeModules } from '../nn/module.js';
-import { unwrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { collectLive } from './live.js';
-import { mapTemplate, templateOf, type Template } from './structure.js';
+import { mapTemplate, templateOf, viewTemplate, type Template } from './structure.js';
 
 export interface Recording {
   readonly trace: TraceJson;
@@ -73,10 +73,15 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     value = call();
     if (interrupted !== null) return { value, recording: { interrupted } };
     const outputs: Tensor[] = [];
+    const views = options.epilogue === undefined && options.copyAliases !== true;
     const special = (t: Tensor): Template | null => {
       if (options.copyAliases === true) return null;
       const index = inputs.findIndex((i) => native.isSame(i._h, t._h));
       if (index >= 0) return { kind: 'input', index };
+      // Results whose gradients are recorded stay outputs: their backward belongs to the program.
+      const input = views ? inputs.findIndex((i) => native.sharesStorage(i._h, t._h)) : -1;
+      const view = input < 0 ? null : viewTemplate(t, inputs[input]!, { input });
+      if (view !== null) return view;
       return (options.known ?? []).some((h) => native.isSame(h, t._h)) ? { kind: 'value', value: t } : null;
     };
     let template = templateOf(value, outputs, special);
@@ -91,16 +96,12 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
       return { value, recording: { interrupted: (e as Error).message } };
     }
     let trace = parseTrace(end.json);
-    const outside = outputs.map(
-      (t) => options.copyAliases !== true && end.captures.some((h) => native.isSame(h, t._h)),
-    );
-    if (outside.includes(true)) {
-      // The result is a tensor from outside: the caller gets that one, not a copy of what it held.
-      const places = outside.map((out, i) => (out ? -1 : outside.slice(0, i).filter((o) => !o).length));
-      template = mapTemplate(template, (i) =>
-        outside[i] ? { kind: 'value', value: outputs[i] } : { kind: 'tensor', index: places[i]! },
-      );
-      trace = { ...trace, outputs: trace.outputs.filter((_, i) => outside[i] !== true) };
+    const outside = outputs.map((t) => (options.copyAliases === true ? null : fromOutside(t, end.captures, views)));
+    if (outside.some((o) => o !== null)) {
+      // The result is a tensor from outside, or a view of one: the caller gets that, not a copy of what it held.
+      const places = outside.map((out, i) => (out ? -1 : outside.slice(0, i).filter((o) => o === null).length));
+      template = mapTemplate(template, (i) => outside[i] ?? { kind: 'tensor', index: places[i]! });
+      trace = { ...trace, outputs: trace.outputs.filter((_, i) => (outside[i] ?? null) === null) };
     }
     const recording: Recording = {
       trace,
@@ -124,6 +125,15 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     observeModules(observerBefore);
     if (native.traceActive()) native.traceAbort();
   }
+}
+
+/** What a result from outside is in a template; null for results that the function made. */
+function fromOutside(t: Tensor, captures: readonly Handle[], views: boolean): Template | null {
+  if (captures.some((h) => native.isSame(h, t._h))) return { kind: 'value', value: t };
+  const base = views ? captures.find((h) => native.sharesStorage(h, t._h)) : undefined;
+  if (base === undefined) return null;
+  const value = wrap(base);
+  return viewTemplate(t, value, { value });
 }
 
 /** While recording, lets host reads end the trace and go on. Gives back the function that restores them. */

@@ -1,6 +1,7 @@
 // Arguments and results of any shape: arrays, plain objects, nested, with tensors at the leaves. Flattening gives the tensors
 // in order and a key that describes everything else; equal keys mean the same program may serve.
-import { isTensor, type Tensor } from '../tensor/handle.js';
+import { native } from '../native.js';
+import { isTensor, wrap, type Tensor } from '../tensor/handle.js';
 
 export interface Flat {
   readonly tensors: Tensor[];
@@ -66,8 +67,40 @@ export type Template =
   /** An argument itself: the caller gets back the tensor that was passed. */
   | { readonly kind: 'input'; readonly index: number }
   | { readonly kind: 'value'; readonly value: unknown }
+  /** A view of an argument or of a tensor from outside: made again over the memory of that tensor. */
+  | ViewTemplate
   | { readonly kind: 'array'; readonly items: readonly Template[] }
   | { readonly kind: 'object'; readonly entries: readonly (readonly [string, Template])[] };
+
+export interface ViewTemplate {
+  readonly kind: 'view';
+  readonly of: { readonly input: number } | { readonly value: Tensor };
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  /** Elements from the first element of the tensor that is viewed to that of the view. */
+  readonly offset: number;
+  /** The view requires grad where its base does. */
+  readonly attached: boolean;
+}
+
+/** How `t` looks at the memory of `base`; null when it is no view of it. */
+export function viewTemplate(t: Tensor, base: Tensor, of: ViewTemplate['of']): ViewTemplate | null {
+  const [h, b] = [t._h, base._h];
+  if (!native.sharesStorage(h, b) || native.dtype(h) !== native.dtype(b)) return null;
+  return {
+    kind: 'view',
+    of,
+    shape: native.shape(h),
+    strides: native.strides(h),
+    offset: native.offset(h) - native.offset(b),
+    attached: native.requiresGrad(h),
+  };
+}
+function viewOf(t: ViewTemplate, inputs: readonly Tensor[]): Tensor {
+  const base = 'input' in t.of ? inputs[t.of.input]! : t.of.value;
+  const h = native.ops.asStrided(base._h, t.shape, t.strides, native.offset(base._h) + t.offset);
+  return wrap(t.attached ? h : native.ops.detach(h));
+}
 
 /**
  * Takes a result apart; tensors that appear twice are one output. `special` may say what else a tensor is (an argument, a
@@ -105,6 +138,7 @@ export function mapTemplate(t: Template, f: (index: number) => Template): Templa
       return { kind: 'object', entries: t.entries.map(([k, v]) => [k, mapTemplate(v, f)] as const) };
     case 'input':
     case 'value':
+    case 'view':
       return t;
   }
 }
@@ -118,6 +152,8 @@ export function fill(t: Template, tensors: readonly Tensor[], inputs: readonly T
       return inputs[t.index];
     case 'value':
       return t.value;
+    case 'view':
+      return viewOf(t, inputs);
     case 'array':
       return t.items.map((i) => fill(i, tensors, inputs));
     case 'object':
@@ -138,6 +174,8 @@ export function templateKey(t: Template): string {
         : typeof t.value === 'function'
           ? `#${identity(t.value)}`
           : `${typeof t.value}:${String(t.value)}`;
+    case 'view':
+      return `V${'input' in t.of ? t.of.input : `#${native.storageId(t.of.value._h)}+${native.offset(t.of.value._h)}`}:${[t.shape, t.strides, t.offset, t.attached].join(';')}`;
     case 'array':
       return `[${t.items.map(templateKey).join(',')}]`;
     case 'object':

@@ -163,6 +163,7 @@ export class Variant {
     const { recording: r, joint } = this;
     let at = performance.now();
     const raw = this.symbolic ?? this.rawGraph();
+    refuseLateGuards(raw);
     refuseAliases(raw, joint === null ? raw.outputs.length : joint.roots.length);
     log('graph', () => `${this.name}, as recorded:\n${printGraph(raw)}`);
     this.times.graph = performance.now() - at;
@@ -358,6 +359,18 @@ function sameContents(a: Handle, b: Handle): boolean {
   const [x, y] = [native.toTypedArray(a), native.toTypedArray(b)];
   for (let i = 0; i < x.length; i++) if (!Object.is(x[i], y[i])) return false;
   return true;
+}
+
+/** A shape that depends on values is known in the middle of a run: too late for a program that writes. */
+function refuseLateGuards(g: Graph): void {
+  const varies = g.nodes.find((n) => {
+    const info = opInfo(n.op);
+    return info?.kind === 'extern' && info.dataDependent === true;
+  });
+  if (varies !== undefined && g.writes.length + g.gradWrites.length > 0)
+    throw new NotCompilable(
+      `the shape of a result of '${varies.op}' depends on values${varies.site ? ` (${varies.site})` : ''}, and the function writes to tensors from outside`,
+    );
 }
 
 /** A result that is a view of an argument or captured tensor shares its memory; a program's results do not. */

@@ -1,3 +1,4 @@
 // The namespace `vision`.
-export * as datasets from './datasets.js';
-export * as transforms from './transforms.js';
+export { Image } from './image.js';
+export * as datasets from './datasets/index.js';
+export * as transforms from './transforms/index.js';

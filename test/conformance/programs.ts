@@ -7,6 +7,7 @@ import { dataLoader } from './programs/data_loader.js';
 import { fourOptimizers } from './programs/four_optimizers.js';
 import { lenetMse } from './programs/lenet_mse.js';
 import { randomStreams } from './programs/random_streams.js';
+import { recurrent } from './programs/recurrent.js';
 import type { Program } from './programs/common.js';
 import { messageOf, readOptions, Report } from './runner.js';
 
@@ -16,9 +17,9 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   four_optimizers: fourOptimizers,
   lenet_mse: lenetMse,
   random_streams: randomStreams,
+  recurrent,
 };
 const LATER: Readonly<Record<string, string>> = {
-  recurrent: 'recurrent networks and transformers come with the full nn library',
   optimizers_schedulers: 'the other optimizers and the schedulers come with the full optim library',
 };
 

@@ -1,10 +1,10 @@
-// Batch and layer normalisation, dropout.
+// Batch and layer normalisation.
 import { empty, full, ones, zeros } from '../tensor/create.js';
 import type { DType } from '../tensor/dtype.js';
-import { ShapeError, ValueError } from '../tensor/errors.js';
+import { ShapeError } from '../tensor/errors.js';
 import { noGrad } from '../autograd/modes.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { merge, py, pyFloat, type Rest } from './args.js';
+import { merge, py, pyFloat, settings, type Rest } from './args.js';
 import * as F from './functional.js';
 import { ones_, zeros_ } from './init.js';
 import { Module } from './module.js';
@@ -124,8 +124,12 @@ export class BatchNorm2d extends BatchNormNd {
 export interface LayerNormOptions {
   eps?: number;
   elementwiseAffine?: boolean;
+  /** false: a weight only. */
+  bias?: boolean;
   dtype?: DType | null;
 }
+const sizesOf = (x: number | readonly number[]): readonly number[] => (typeof x === 'number' ? [x] : [...x]);
+
 /** Normalises over the last dimensions, whose sizes are `normalizedShape`. */
 export class LayerNorm extends Module {
   readonly normalizedShape: readonly number[];
@@ -135,43 +139,31 @@ export class LayerNorm extends Module {
   bias: Parameter | null;
   constructor(
     normalizedShape: number | readonly number[],
-    ...rest: Rest<[eps: number, elementwiseAffine: boolean], LayerNormOptions>
+    ...rest: Rest<[eps: number, elementwiseAffine: boolean, bias: boolean], LayerNormOptions>
   ) {
     super();
-    const o = merge<LayerNormOptions>('LayerNorm', rest, ['eps', 'elementwiseAffine'], {
+    const o = settings<LayerNormOptions>('LayerNorm', rest, {
       eps: 1e-5,
       elementwiseAffine: true,
+      bias: true,
       dtype: null,
     });
-    this.normalizedShape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
+    this.normalizedShape = sizesOf(normalizedShape);
     this.eps = o.eps;
     this.elementwiseAffine = o.elementwiseAffine;
-    this.weight = o.elementwiseAffine ? new Parameter(ones(this.normalizedShape, { dtype: o.dtype })) : null;
-    this.bias = o.elementwiseAffine ? new Parameter(zeros(this.normalizedShape, { dtype: o.dtype })) : null;
+    const make = (): Parameter => new Parameter(empty(this.normalizedShape, { dtype: o.dtype }));
+    this.weight = o.elementwiseAffine ? make() : null;
+    this.bias = o.elementwiseAffine && o.bias ? make() : null;
+    this.resetParameters();
+  }
+  resetParameters(): void {
+    if (this.weight !== null) ones_(this.weight);
+    if (this.bias !== null) zeros_(this.bias);
   }
   override forward(input: Tensor): Tensor {
     return F.layerNorm(input, this.normalizedShape, { weight: this.weight, bias: this.bias, eps: this.eps });
   }
   override extraRepr(): string {
     return `${py(this.normalizedShape)}, eps=${pyFloat(this.eps)}, elementwise_affine=${py(this.elementwiseAffine)}`;
-  }
-}
-
-/** Zeroes elements with probability p while training and scales the rest. */
-export class Dropout extends Module {
-  readonly p: number;
-  readonly inplace: boolean;
-  constructor(...rest: Rest<[p: number, inplace: boolean], { p?: number; inplace?: boolean }>) {
-    super();
-    const o = merge<{ p?: number; inplace?: boolean }>('Dropout', rest, ['p', 'inplace'], { p: 0.5, inplace: false });
-    if (!(o.p >= 0 && o.p <= 1)) throw new ValueError(`dropout probability has to be between 0 and 1, but got ${o.p}`);
-    this.p = o.p;
-    this.inplace = o.inplace;
-  }
-  override forward(input: Tensor): Tensor {
-    return F.dropout(input, this.p, this.training);
-  }
-  override extraRepr(): string {
-    return `p=${pyFloat(this.p)}, inplace=${py(this.inplace)}`;
   }
 }

@@ -1,10 +1,10 @@
 // nn.utils: gradient clipping and flattening of parameters.
-import { native } from '../native.js';
-import { noGrad } from '../autograd/modes.js';
-import { ValueError } from '../tensor/errors.js';
-import { isTensor, wrap, type Tensor } from '../tensor/handle.js';
-import { tensor } from '../tensor/create.js';
-import { cat, stack } from '../../generated/ts/functions.js';
+import { native } from '../../native.js';
+import { noGrad } from '../../autograd/modes.js';
+import { ValueError } from '../../tensor/errors.js';
+import { isTensor, wrap, type Tensor } from '../../tensor/handle.js';
+import { tensor } from '../../tensor/create.js';
+import { cat, stack } from '../../../generated/ts/functions.js';
 
 const listOf = (ps: Tensor | Iterable<Tensor>): Tensor[] => (isTensor(ps) ? [ps] : [...ps]);
 

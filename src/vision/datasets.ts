@@ -1,2 +1,0 @@
-// The namespace `vision.datasets`.
-export { FashionMNIST, MNIST, readIdx, type MNISTOptions } from './mnist.js';
