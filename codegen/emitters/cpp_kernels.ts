@@ -21,8 +21,20 @@ export const COMPUTE: Readonly<Record<Trait, ComputeType>> = {
   u8: 'i32',
   b8: 'b',
 };
-export const VEC: Readonly<Record<ComputeType, string>> = { f32: 'f32v', f64: 'f64v', i32: 'i32v', i64: 'i64v', b: 'maskv' };
-export const WIDE: Readonly<Record<ComputeType, ComputeType>> = { f32: 'f64', f64: 'f64', i32: 'i64', i64: 'i64', b: 'b' };
+export const VEC: Readonly<Record<ComputeType, string>> = {
+  f32: 'f32v',
+  f64: 'f64v',
+  i32: 'i32v',
+  i64: 'i64v',
+  b: 'maskv',
+};
+export const WIDE: Readonly<Record<ComputeType, ComputeType>> = {
+  f32: 'f64',
+  f64: 'f64',
+  i32: 'i64',
+  i64: 'i64',
+  b: 'b',
+};
 const CELL: Readonly<Record<ComputeType, string>> = {
   f32: 'float',
   f64: 'double',

@@ -287,9 +287,7 @@ const runRecorded = (sig: Signature): string[] => [
   `  } else {`,
   `    run();`,
   `  }`,
-  sig.results.length === 1
-    ? '  return outs[0];'
-    : `  return {${sig.results.map((_, i) => `outs[${i}]`).join(', ')}};`,
+  sig.results.length === 1 ? '  return outs[0];' : `  return {${sig.results.map((_, i) => `outs[${i}]`).join(', ')}};`,
 ];
 
 function belowScan(op: Op): string {

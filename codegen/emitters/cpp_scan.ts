@@ -57,9 +57,7 @@ function scanStruct(op: Op, info: ScanInfo, t: Trait, name: string): string {
     `  static constexpr int outputs = ${info.results.length};`,
     `  struct Acc { ${state.map((s) => `${VEC[s.c]} ${s.name};`).join(' ')} };`,
     '  static inline void init(Acc& a) {',
-    ...state.map(
-      (s) => `    a.${s.name} = ${cppLeaves.constant(s.c === 'b' ? Boolean(s.init) : s.init, s.c)};`,
-    ),
+    ...state.map((s) => `    a.${s.name} = ${cppLeaves.constant(s.c === 'b' ? Boolean(s.init) : s.init, s.c)};`),
     '  }',
     `  static inline void combine(Acc& a, ${VEC[element]} v, [[maybe_unused]] i64v index) {`,
     `    const ${VEC[c]} x = ${cast({ text: 'v', type: element }, c)};`,

@@ -2,7 +2,7 @@
 // table by which src/tensor/overload.ts chooses.
 import type { FunctionDeclarationStructure, OptionalKind } from 'ts-morph';
 import type { Op } from '../load.js';
-import { callable, print, withImports } from './ts_ops.js';
+import { callable, print, TS_TYPE, withImports, type Callable } from './ts_ops.js';
 
 /** The forms of every overloaded name, the one with the most required parameters first. */
 export function overloadGroups(ops: readonly Op[]): Map<string, Op[]> {
@@ -26,6 +26,21 @@ export function overloadGroups(ops: readonly Op[]): Map<string, Op[]> {
 /** True for the plain form of an overloaded name. */
 export const isForm = (op: Op, ops: readonly Op[]): boolean => ops.some((o) => o.record.overloadOf === op.name);
 
+type Signature = Pick<Callable, 'parameters' | 'returnType' | 'docs'>;
+
+/** What TypeScript may call: the form's own parameters, and all of them by name where some are required. */
+export function signatures(op: Op, self: { code: string; index: number } | undefined, name: string): Signature[] {
+  const { parameters, returnType, docs } = callable(op, op.sig, self, name);
+  const named = op.sig.params.slice(1);
+  if (!named.some((p) => p.default === undefined)) return [{ parameters, returnType, docs }];
+  const fields = named.map((p) => `${p.name}${p.default === undefined ? '' : '?'}: ${TS_TYPE[p.type]}`);
+  const options = { name: 'options', type: `{ ${fields.join('; ')} }` };
+  return [
+    { parameters, returnType, docs },
+    { parameters: [...(self ? [] : parameters.slice(0, 1)), options], returnType, docs },
+  ];
+}
+
 export function emitOverloads(ops: readonly Op[]): void {
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const tables: string[] = [];
@@ -42,9 +57,12 @@ export function emitOverloads(ops: readonly Op[]): void {
       });
       const params = op.sig.params
         .slice(1)
-        .map((p) => `['${p.name}', '${p.type}', '${p.keywordOnly ? 'keyword' : p.default === undefined ? 'required' : 'optional'}']`);
+        .map(
+          (p) =>
+            `['${p.name}', '${p.type}', '${p.keywordOnly ? 'keyword' : p.default === undefined ? 'required' : 'optional'}']`,
+        );
       rows.push(`    { call: ${c.name}, params: [${params.join(', ')}] },`);
-      overloads.push({ parameters: c.parameters, returnType: c.returnType, docs: c.docs });
+      overloads.push(...signatures(op, undefined, c.name));
     }
     tables.push(`  ${name}: [`, ...rows, '  ],');
     functions.push({

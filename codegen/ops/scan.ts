@@ -104,8 +104,7 @@ export const reverseLogcumsumexp = scan({
 
 export const diff = composite({
   doc: 'Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.',
-  schema:
-    'diff(self: Tensor, n: int = 1, dim: int = -1, prepend: Tensor? = null, append: Tensor? = null): Tensor',
+  schema: 'diff(self: Tensor, n: int = 1, dim: int = -1, prepend: Tensor? = null, append: Tensor? = null): Tensor',
   body: (self: A, n: A, dim: A, prepend: A, append: A) => h.diff(self, n, dim, prepend, append),
   onnx: { symbolic: 'region' },
 });

@@ -41,7 +41,8 @@ export const uniqueAll = extern({
 });
 export const uniqueDim = extern({
   doc: 'Distinct slices along a dimension in lexicographic order (consecutive: neighbours only, in the order met). JavaScript: unique, uniqueConsecutive.',
-  schema: 'uniqueDim(self: Tensor, dim: int, consecutive: bool = false): (output: Tensor, inverse: Tensor, counts: Tensor)',
+  schema:
+    'uniqueDim(self: Tensor, dim: int, consecutive: bool = false): (output: Tensor, inverse: Tensor, counts: Tensor)',
   nondifferentiable: 'piecewise constant order',
   method: false,
   function: false,

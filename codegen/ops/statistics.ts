@@ -46,7 +46,8 @@ export const logsumexp = composite({
 });
 export const norm = composite({
   doc: 'p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.',
-  schema: 'norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
+  schema:
+    'norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
   body: (self: A, p: A, dim: A, keepdim: A, dtype: A) => h.norm(self, p, dim, keepdim, dtype),
   backward: {
     self: (grad: A, self: A, p: A, dim: A, keepdim: A, out: A) => h.normBackward(grad, self, p, dim, keepdim, out),
@@ -55,7 +56,8 @@ export const norm = composite({
 });
 export const normNamed = composite({
   doc: "Frobenius norm: `norm(x, 'fro', dim)`.",
-  schema: 'normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
+  schema:
+    'normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
   body: (self: A, p: A, dim: A, keepdim: A, dtype: A) => {
     if (p !== 'fro') throw new Error(`norm(): only 'fro' is a named norm of tensors, got ${p}`);
     return t.norm(self, 2, dim, keepdim, { dtype });
@@ -205,8 +207,7 @@ export const nanquantile = composite({
 
 export const cov = composite({
   doc: 'Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.\nSource: https://pytorch.org/docs/stable/generated/torch.cov.html',
-  schema:
-    'cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor',
+  schema: 'cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor',
   body: (self: A, correction: A, fweights: A, aweights: A) => h.cov(self, correction, fweights, aweights),
   onnx: { none: 'not needed by the exported models' },
 });
@@ -242,7 +243,7 @@ export const histc = extern({
   onnx: { none: 'not needed by the exported models' },
 });
 export const histogram = composite({
-  doc: 'Counts (or sums of `weight`) in `bins` equal bins over `range` (the data\'s when empty), and the edges. With a tensor: its values are the edges.\ndensity: divided by the total and the bin widths.',
+  doc: "Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.\ndensity: divided by the total and the bin widths.",
   schema:
     'histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)',
   body: (self: A, bins: A, range: A, weight: A, density: A) => {
@@ -266,8 +267,7 @@ export const histogramEdges = composite({
 });
 export const histogramCounts = composite({
   doc: 'Counts of points (rows of [n, d]) in the boxes between d lists of edges; the last edge belongs to the last bin. JavaScript: histogram, histogramdd.',
-  schema:
-    'histogramCounts(self: Tensor, edges: Tensor[], *, weight: Tensor? = null, density: bool = false): Tensor',
+  schema: 'histogramCounts(self: Tensor, edges: Tensor[], *, weight: Tensor? = null, density: bool = false): Tensor',
   body: 'nn::histogramCounts',
   method: false,
   function: false,

@@ -2677,6 +2677,12 @@ export abstract class TensorMethods extends TensorBase {
    */
   gradient(spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
   /**
+   * `gradient` at given coordinates.
+   *
+   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(options: { spacing: readonly TensorBase[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  /**
    * Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
    * spacing: one distance, or one per dimension; a list of 1-d tensors: the points' coordinates. Source: https://pytorch.org/docs/stable/generated/torch.gradient.html
    *
@@ -2694,12 +2700,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   histogram(bins: TensorBase, options?: { weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
   /**
+   * histogram with given edges.
+   *
+   * `histogramEdges(self: Tensor, bins: Tensor, *, weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(options: { bins: TensorBase; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
    * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
    * density: divided by the total and the bin widths.
    *
    * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
    */
   histogram(bins: number, options?: { range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+   * density: divided by the total and the bin widths.
+   *
+   * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(options: { bins: number; range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
   histogram(...args: unknown[]): unknown {
     return callForm('histogram', FORMS.histogram!, this, args);
   }
@@ -2711,11 +2730,23 @@ export abstract class TensorMethods extends TensorBase {
    */
   max(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
+   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   *
+   * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  max(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
    * The larger of two elements: `maximum` under the name of `max`.
    *
    * `maxOther(self: Tensor, other: Tensor): Tensor`
    */
   max(other: TensorBase): Tensor;
+  /**
+   * The larger of two elements: `maximum` under the name of `max`.
+   *
+   * `maxOther(self: Tensor, other: Tensor): Tensor`
+   */
+  max(options: { other: TensorBase }): Tensor;
   /**
    * Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
    *
@@ -2733,6 +2764,12 @@ export abstract class TensorMethods extends TensorBase {
    */
   median(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   *
+   * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  median(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
    * The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
    *
    * `median(self: Tensor): Tensor`
@@ -2749,11 +2786,23 @@ export abstract class TensorMethods extends TensorBase {
    */
   min(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
+   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   *
+   * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  min(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
    * The smaller of two elements: `minimum` under the name of `min`.
    *
    * `minOther(self: Tensor, other: Tensor): Tensor`
    */
   min(other: TensorBase): Tensor;
+  /**
+   * The smaller of two elements: `minimum` under the name of `min`.
+   *
+   * `minOther(self: Tensor, other: Tensor): Tensor`
+   */
+  min(options: { other: TensorBase }): Tensor;
   /**
    * Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
    *
@@ -2771,6 +2820,12 @@ export abstract class TensorMethods extends TensorBase {
    */
   nanmedian(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
+   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   *
+   * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  nanmedian(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
    * The lower median of all elements that are not NaN. With `dim`: along it, and where.
    *
    * `nanmedian(self: Tensor): Tensor`
@@ -2786,6 +2841,12 @@ export abstract class TensorMethods extends TensorBase {
    * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
    */
   norm(p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /**
+   * Frobenius norm: `norm(x, 'fro', dim)`.
+   *
+   * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(options: { p: string; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   /**
    * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
    *

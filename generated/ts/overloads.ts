@@ -21,6 +21,12 @@ function gradient_gradient(self: TensorBase, options?: { spacing?: number | read
  */
 export function gradient(self: TensorBase, spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
 /**
+ * `gradient` at given coordinates.
+ *
+ * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+ */
+export function gradient(self: TensorBase, options: { spacing: readonly TensorBase[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+/**
  * Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
  * spacing: one distance, or one per dimension; a list of 1-d tensors: the points' coordinates. Source: https://pytorch.org/docs/stable/generated/torch.gradient.html
  *
@@ -46,12 +52,25 @@ function histogram_histogram(self: TensorBase, bins: number, options?: { range?:
  */
 export function histogram(self: TensorBase, bins: TensorBase, options?: { weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
 /**
+ * histogram with given edges.
+ *
+ * `histogramEdges(self: Tensor, bins: Tensor, *, weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+ */
+export function histogram(self: TensorBase, options: { bins: TensorBase; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+/**
  * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
  * density: divided by the total and the bin widths.
  *
  * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
  */
 export function histogram(self: TensorBase, bins: number, options?: { range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+/**
+ * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+ * density: divided by the total and the bin widths.
+ *
+ * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+ */
+export function histogram(self: TensorBase, options: { bins: number; range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
 export function histogram(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('histogram', FORMS.histogram!, self, args);
 }
@@ -76,11 +95,23 @@ function max_max(self: TensorBase): Tensor {
  */
 export function max(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
+ * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+ *
+ * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function max(self: TensorBase, options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+/**
  * The larger of two elements: `maximum` under the name of `max`.
  *
  * `maxOther(self: Tensor, other: Tensor): Tensor`
  */
 export function max(self: TensorBase, other: TensorBase): Tensor;
+/**
+ * The larger of two elements: `maximum` under the name of `max`.
+ *
+ * `maxOther(self: Tensor, other: Tensor): Tensor`
+ */
+export function max(self: TensorBase, options: { other: TensorBase }): Tensor;
 /**
  * Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
  *
@@ -106,6 +137,12 @@ function median_median(self: TensorBase): Tensor {
  * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
 export function median(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+/**
+ * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+ *
+ * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function median(self: TensorBase, options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
  * The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
  *
@@ -136,11 +173,23 @@ function min_min(self: TensorBase): Tensor {
  */
 export function min(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
+ * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+ *
+ * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function min(self: TensorBase, options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+/**
  * The smaller of two elements: `minimum` under the name of `min`.
  *
  * `minOther(self: Tensor, other: Tensor): Tensor`
  */
 export function min(self: TensorBase, other: TensorBase): Tensor;
+/**
+ * The smaller of two elements: `minimum` under the name of `min`.
+ *
+ * `minOther(self: Tensor, other: Tensor): Tensor`
+ */
+export function min(self: TensorBase, options: { other: TensorBase }): Tensor;
 /**
  * Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
  *
@@ -167,6 +216,12 @@ function nanmedian_nanmedian(self: TensorBase): Tensor {
  */
 export function nanmedian(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
+ * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+ *
+ * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function nanmedian(self: TensorBase, options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+/**
  * The lower median of all elements that are not NaN. With `dim`: along it, and where.
  *
  * `nanmedian(self: Tensor): Tensor`
@@ -192,6 +247,12 @@ function norm_norm(self: TensorBase, p?: number | { p?: number; dim?: number | r
  * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
 export function norm(self: TensorBase, p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+/**
+ * Frobenius norm: `norm(x, 'fro', dim)`.
+ *
+ * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+ */
+export function norm(self: TensorBase, options: { p: string; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
 /**
  * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
  *

@@ -68,8 +68,8 @@ struct ReductionSpec {
   ReductionKernels kernels[kNumDTypes];
 };
 
-/// Running values of `n` elements (byte step `step`) of `width` neighbouring lines (byte step `line`); outputs likewise,
-/// one pointer and pair of steps each.
+/// Running values of `n` elements (byte step `step`) of `width` neighbouring lines (byte step `line`); outputs
+/// likewise, one pointer and pair of steps each.
 using ScanKernel = void (*)(const char* in, int64_t step, int64_t line, char* const* out, const int64_t* outStep,
                             const int64_t* outLine, int64_t n, int64_t width);
 

@@ -37,7 +37,8 @@ bool entryBefore(const Entry<T>& a, const Entry<T>& b) {
   return !lessThan(b.value, a.value) && a.index < b.index;
 }
 
-/// Calls f(line entries, value out, index out, out step) for each line along dim. The outputs have self's shape but for dim.
+/// Calls f(line entries, value out, index out, out step) for each line along dim. The outputs have self's shape but for
+/// dim.
 template <class T, class F>
 void eachLine(const Tensor& self, const Tensor& values, const Tensor& indices, int64_t dim, F&& f) {
   const int64_t n = self.dim() ? self.sizes()[dim] : 1;

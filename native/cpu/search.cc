@@ -39,16 +39,19 @@ void checkRows(const Tensor& sorted, const Tensor& values, bool number, const Te
            "boundaries tensor %s",
            shapeString(sorted.sizes()).c_str());
   if (!sorter.defined()) return;
-  FB_CHECK(std::equal(sorter.sizes().begin(), sorter.sizes().end(), sorted.sizes().begin(), sorted.sizes().end()), Shape,
+  FB_CHECK(std::equal(sorter.sizes().begin(), sorter.sizes().end(), sorted.sizes().begin(), sorted.sizes().end()),
+           Shape,
            "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor %s and got "
            "sorter tensor %s",
            shapeString(sorted.sizes()).c_str(), shapeString(sorter.sizes()).c_str());
-  FB_CHECK(sorter.dtype() == DType::Int64, Type, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype %s",
+  FB_CHECK(sorter.dtype() == DType::Int64, Type,
+           "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype %s",
            scalarTypeName(sorter.dtype()));
   const Tensor dense = contiguousOf(sorter);
   const int64_t n = sorted.size(-1);
   for (int64_t i = 0; i < dense.numel(); ++i)
-    FB_CHECK(dense.ptr<int64_t>()[i] >= 0 && dense.ptr<int64_t>()[i] < n, Index, "torch.searchsorted(): sorter index out of range");
+    FB_CHECK(dense.ptr<int64_t>()[i] >= 0 && dense.ptr<int64_t>()[i] < n, Index,
+             "torch.searchsorted(): sorter index out of range");
 }
 
 }  // namespace
@@ -64,10 +67,11 @@ Tensor searchsorted(const Tensor& sortedSequence, const Operand& self, bool outI
   // A number takes part as a 0-d tensor of the common dtype.
   const Operand both[] = {sortedSequence, self};
   const DType common = number || self.tensor.dim() == 0 ? resultType(both) : sortedSequence.dtype();
-  FB_CHECK(number || self.tensor.dim() == 0 || self.tensor.dtype() == common, Type,
-           "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor "
-           "dtype %s and input value tensor dtype %s",
-           scalarTypeName(common), scalarTypeName(self.tensor.dtype()));
+  FB_CHECK(
+      number || self.tensor.dim() == 0 || self.tensor.dtype() == common, Type,
+      "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor "
+      "dtype %s and input value tensor dtype %s",
+      scalarTypeName(common), scalarTypeName(self.tensor.dtype()));
   const Tensor rows = contiguousOf(castOf(sortedSequence, common));
   const Tensor values = contiguousOf(castOf(number ? scalarTensor(self.scalar) : self.tensor, common));
   checkRows(rows, values, number || values.dim() == 0, sorter);
@@ -106,7 +110,9 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
              static_cast<long long>(index[i]));
     size = std::max(size, index[i] + 1);
   }
-  const DType type = !weights.defined() ? DType::Int64 : weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64;
+  const DType type = !weights.defined()                  ? DType::Int64
+                     : weights.dtype() == DType::Float32 ? DType::Float32
+                                                         : DType::Float64;
   Tensor out = emptyTensor(Dims{size}, type);
   fillWith(out, Scalar(0));
   const Tensor amounts = weights.defined() ? contiguousOf(castOf(weights, type)) : Tensor();
@@ -143,7 +149,8 @@ Tensor histc(const Tensor& self, int64_t bins, double min, double max) {
       min -= 1;
       max += 1;
     }
-    const C low = static_cast<C>(static_cast<T>(static_cast<C>(min))), high = static_cast<C>(static_cast<T>(static_cast<C>(max)));
+    const C low = static_cast<C>(static_cast<T>(static_cast<C>(min))),
+            high = static_cast<C>(static_cast<T>(static_cast<C>(max)));
     std::vector<int64_t> counts(static_cast<size_t>(bins), 0);
     for (int64_t i = 0; i < n; ++i) {
       const C v = static_cast<C>(x[i]);

@@ -15,15 +15,16 @@ Pair reduced(Tensor values, Tensor indices, int64_t dim, bool keepdim) {
   if (keepdim || values.dim() == 0) return {values, indices};
   Dims sizes(values.sizes());
   sizes.erase(static_cast<size_t>(dim));
-  return {aliasTensor(values, sizes, contiguousStrides(sizes), 0), aliasTensor(indices, sizes, contiguousStrides(sizes), 0)};
+  return {aliasTensor(values, sizes, contiguousStrides(sizes), 0),
+          aliasTensor(indices, sizes, contiguousStrides(sizes), 0)};
 }
 
 /// pick(line) gives the entry that stands for the line.
 template <class Pick>
 Pair selectLines(const Tensor& self, int64_t dim, bool keepdim, const char* op, Pick&& pick) {
   dim = wrapDim(dim, self.dim());
-  FB_CHECK(self.dim() == 0 || self.size(dim) > 0, Index,
-           "%s(): Expected reduction dim %lld to have non-zero size.", op, static_cast<long long>(dim));
+  FB_CHECK(self.dim() == 0 || self.size(dim) > 0, Index, "%s(): Expected reduction dim %lld to have non-zero size.", op,
+           static_cast<long long>(dim));
   const Dims sizes = withSize(self.sizes(), dim, 1);
   Tensor values = emptyTensor(sizes, self.dtype(), self.device()), indices = emptyTensor(sizes, DType::Int64);
   if (values.numel() > 0)
@@ -71,7 +72,8 @@ Pair nanmedianDim(const Tensor& self, int64_t dim, bool keepdim) {
 
 Pair mode(const Tensor& self, int64_t dim, bool keepdim) {
   return selectLines(self, dim, keepdim, "mode", [](auto& line) {
-    // By value only, and the last of a run below: the position that PyTorch's kernel gives with the same library's sort.
+    // By value only, and the last of a run below: the position that PyTorch's kernel gives with the same library's
+    // sort.
     std::sort(line.begin(), line.end(), [](const auto& a, const auto& b) { return lessThan(a.value, b.value); });
     size_t best = 0, most = 0;
     for (size_t begin = 0; begin < line.size();) {

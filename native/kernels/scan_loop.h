@@ -1,4 +1,5 @@
-// The loops around a generated scan: lanes are neighbouring lines; a long line of its own is cut into one stretch per lane.
+// The loops around a generated scan: lanes are neighbouring lines; a long line of its own is cut into one stretch per
+// lane.
 #pragma once
 #include <cstdint>
 

@@ -29,9 +29,7 @@ Scalar extreme(DType t, bool high) {
 
 Operand lowestValue(const Tensor& self) { return Operand(extreme(self.dtype(), false)); }
 Operand highestValue(const Tensor& self) { return Operand(extreme(self.dtype(), true)); }
-Operand normIdentityValue(double p) {
-  return Operand(Scalar(p < 0 ? std::numeric_limits<double>::infinity() : 0.0));
-}
+Operand normIdentityValue(double p) { return Operand(Scalar(p < 0 ? std::numeric_limits<double>::infinity() : 0.0)); }
 
 Tensor castTo(const Tensor& t, std::optional<DType> dtype) {
   return !dtype || *dtype == t.dtype() ? t : ops::toDtype(t, *dtype);

@@ -14,7 +14,8 @@ Tensor cumprodByMatrix(const Tensor& grad, const Tensor& self, int64_t dim) {
   wide.insert(wide.size() - 1, n);
   const Tensor eye = ops::toDtype(ops::eye(n), DType::Bool);
   // [..., j, k]: the product of elements up to k without j; zero where k comes before j.
-  const Tensor others = ops::triu(ops::cumprod(ops::maskedFill(ops::expand(ops::unsqueeze(rows, -2), wide), eye, Scalar(1)), -1));
+  const Tensor others =
+      ops::triu(ops::cumprod(ops::maskedFill(ops::expand(ops::unsqueeze(rows, -2), wide), eye, Scalar(1)), -1));
   const int64_t last[] = {-1};
   return ops::movedim(ops::sum(ops::mul(others, ops::unsqueeze(g, -2)), IntSpan(last, 1)), Dims{-1}, Dims{dim});
 }
@@ -29,7 +30,8 @@ Tensor cumprodBackward(const Tensor& grad, const Tensor& self, int64_t dim, cons
   const Tensor first = ops::logicalAnd(zero, ops::eq(seen, Scalar(1)));
   const Tensor without = ops::cumprod(ops::maskedFill(self, first, Scalar(1)), d);
   const Tensor atZero = ops::reverseCumsum(ops::mul(grad, without), d);
-  const Tensor before = ops::trueDivide(ops::reverseCumsum(ops::mul(grad, out), d), ops::maskedFill(self, zero, Scalar(1)));
+  const Tensor before =
+      ops::trueDivide(ops::reverseCumsum(ops::mul(grad, out), d), ops::maskedFill(self, zero, Scalar(1)));
   return ops::where(first, atZero, ops::maskedFill(before, ops::gt(seen, Scalar(0)), Scalar(0)));
 }
 
@@ -40,7 +42,8 @@ Tensor logScanBackward(const Tensor& grad, const Tensor& self, const Tensor& out
   const auto part = [&](const Tensor& g) {
     const Tensor positive = ops::gt(g, Scalar(0));
     const Tensor logs = ops::sub(ops::log(ops::where(positive, g, Scalar(1.0))), out);
-    const Tensor lowest = Tensor(ops::maskedFill(logs, ops::logicalNot(positive), Scalar(-std::numeric_limits<double>::infinity())));
+    const Tensor lowest =
+        Tensor(ops::maskedFill(logs, ops::logicalNot(positive), Scalar(-std::numeric_limits<double>::infinity())));
     return ops::exp(ops::add(scan(lowest), self));
   };
   return ops::sub(part(grad), part(ops::neg(grad)));
@@ -81,7 +84,8 @@ namespace flambeau::nn {
 namespace {
 
 /// The dimensions of a gradient, checked; `spacings`: how many were given.
-Dims gradientDims(const Tensor& self, std::optional<IntSpan> dim, size_t spacings, bool coordinates, int64_t edgeOrder) {
+Dims gradientDims(const Tensor& self, std::optional<IntSpan> dim, size_t spacings, bool coordinates,
+                  int64_t edgeOrder) {
   const Dims dims = wrapDims(dim, self.dim());
   FB_CHECK(edgeOrder == 1 || edgeOrder == 2, Value, "torch.gradient only supports edge_order=1 and edge_order=2.");
   const bool one = !coordinates && (spacings == 0 || (spacings == 1 && !dim));
@@ -118,7 +122,8 @@ Tensor evenGradient(const Tensor& x, int64_t d, double h, int64_t edgeOrder) {
   const Tensor middle = ops::trueDivide(ops::sub(at(2, n - 2), at(0, n - 2)), Scalar(2 * h));
   if (edgeOrder == 1) return join(slope(0, 1), middle, slope(n - 2, n - 1), d);
   const auto edge = [&](int64_t a, int64_t b, int64_t c, double sign) {
-    const Tensor sum = ops::add(ops::add(ops::mul(at(a), Scalar(-1.5)), ops::mul(at(b), Scalar(2.0))), ops::mul(at(c), Scalar(-0.5)));
+    const Tensor sum =
+        ops::add(ops::add(ops::mul(at(a), Scalar(-1.5)), ops::mul(at(b), Scalar(2.0))), ops::mul(at(c), Scalar(-0.5)));
     return ops::trueDivide(sum, Scalar(sign * h));
   };
   return join(edge(0, 1, 2, 1), middle, edge(n - 1, n - 2, n - 3, -1), d);
@@ -131,7 +136,8 @@ Tensor unevenGradient(const Tensor& x, int64_t d, const Tensor& coordinates, int
            static_cast<long long>(d), static_cast<long long>(n), shapeString(coordinates.sizes()).c_str());
   Dims along(static_cast<size_t>(x.dim()), 1);
   along[static_cast<size_t>(d)] = n - 1;
-  const Tensor steps = ops::reshape(ops::sub(ops::narrow(coordinates, 0, 1, n - 1), ops::narrow(coordinates, 0, 0, n - 1)), along);
+  const Tensor steps =
+      ops::reshape(ops::sub(ops::narrow(coordinates, 0, 1, n - 1), ops::narrow(coordinates, 0, 0, n - 1)), along);
   const auto step = [&](int64_t i, int64_t m = 1) { return ops::narrow(steps, d, i, m); };
   const auto slope = [&](int64_t i) {
     return ops::trueDivide(ops::sub(ops::narrow(x, d, i + 1, 1), ops::narrow(x, d, i, 1)), step(i));
@@ -153,7 +159,8 @@ Tensor unevenGradient(const Tensor& x, int64_t d, const Tensor& coordinates, int
 
 }  // namespace
 
-TensorList gradient(const Tensor& self, std::span<const double> spacing, std::optional<IntSpan> dim, int64_t edgeOrder) {
+TensorList gradient(const Tensor& self, std::span<const double> spacing, std::optional<IntSpan> dim,
+                    int64_t edgeOrder) {
   const Dims dims = gradientDims(self, dim, spacing.size(), false, edgeOrder);
   TensorList out;
   for (size_t i = 0; i < dims.size(); ++i)

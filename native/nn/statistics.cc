@@ -40,7 +40,8 @@ Tensor norm(const Tensor& given, double p, std::optional<IntSpan> dim, bool keep
 
 Tensor normBackward(const Tensor& grad, const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim,
                     const Tensor& out) {
-  const Tensor g = asDtypeOf(atRank(grad, self, dim, keepdim), self), n = asDtypeOf(atRank(out, self, dim, keepdim), self);
+  const Tensor g = asDtypeOf(atRank(grad, self, dim, keepdim), self),
+               n = asDtypeOf(atRank(out, self, dim, keepdim), self);
   const auto where0 = [&](const Tensor& t) { return ops::maskedFill(t, ops::eq(n, Scalar(0)), Scalar(0)); };
   const Tensor sign = ops::sign(self);
   if (p == 0) return ops::zerosLike(self);
@@ -51,10 +52,10 @@ Tensor normBackward(const Tensor& grad, const Tensor& self, double p, std::optio
     const Tensor hit = ops::toDtype(ops::logicalOr(ops::eq(a, n), ops::isnan(a)), self.dtype());
     return ops::mul(ops::mul(sign, hit), ops::trueDivide(g, ops::sum(hit, dim, true)));
   }
-  const Tensor scaled = p < 1   ? ops::maskedFill(ops::mul(sign, ops::pow(a, Scalar(p - 1))),
-                                                  ops::eq(self, Scalar(0)), Scalar(0))
-                        : p < 2 ? ops::mul(sign, ops::pow(a, Scalar(p - 1)))
-                                : ops::mul(self, ops::pow(a, Scalar(p - 2)));
+  const Tensor scaled =
+      p < 1   ? ops::maskedFill(ops::mul(sign, ops::pow(a, Scalar(p - 1))), ops::eq(self, Scalar(0)), Scalar(0))
+      : p < 2 ? ops::mul(sign, ops::pow(a, Scalar(p - 1)))
+              : ops::mul(self, ops::pow(a, Scalar(p - 2)));
   return ops::mul(scaled, where0(ops::trueDivide(g, ops::pow(n, Scalar(p - 1)))));
 }
 
@@ -78,10 +79,10 @@ Tensor quantile(const Tensor& self, const Operand& given, std::optional<int64_t>
 
   // Rows to reduce, sorted, along the last dimension.
   const int64_t d = dim ? wrapDim(*dim, self.dim()) : 0;
-  Tensor rows = !dim                         ? ops::reshape(self, Dims{-1})
-                : self.dim() == 0            ? ops::reshape(self, Dims{1})
-                : d == self.dim() - 1        ? self
-                                             : ops::transpose(ops::unsqueeze(self, -1), d, -1);
+  Tensor rows = !dim                  ? ops::reshape(self, Dims{-1})
+                : self.dim() == 0     ? ops::reshape(self, Dims{1})
+                : d == self.dim() - 1 ? self
+                                      : ops::transpose(ops::unsqueeze(self, -1), d, -1);
   const bool hole = dim && self.dim() > 0 && d != self.dim() - 1;  // a 1 stands where dim was
   rows = std::get<0>(ops::sort(rows, -1));
   const int64_t n = rows.size(-1);
@@ -138,9 +139,8 @@ Tensor cov(const Tensor& self, int64_t correction, const Tensor& fweights, const
   Tensor in = self.dim() < 2 ? ops::reshape(self, Dims{1, -1}) : self;
   const int64_t n = in.size(1);
   const auto check = [&](const Tensor& w, const char* name, bool integral) {
-    FB_CHECK(w.dim() <= 1, Value,
-             "cov(): expected %s to have one or fewer dimensions but got %s with %lld dimensions", name, name,
-             static_cast<long long>(w.dim()));
+    FB_CHECK(w.dim() <= 1, Value, "cov(): expected %s to have one or fewer dimensions but got %s with %lld dimensions",
+             name, name, static_cast<long long>(w.dim()));
     FB_CHECK((!isFloating(w.dtype()) && w.dtype() != DType::Bool) == integral, Type,
              "cov(): expected %s to have %s dtype but got %s with %s dtype", name,
              integral ? "integral" : "floating point", name, std::string(dtypeName(w.dtype())).c_str());
@@ -243,16 +243,21 @@ Tensor histogramCounts(const Tensor& self, TensorSpan edges, const Tensor& weigh
     FB_CHECK(e.dim() == 1 && e.numel() > 1, Value, "torch.histogramdd(): bin edges must be 1-d and at least two");
     const int64_t bins = e.numel() - 1;
     Tensor bin = ops::sub(ops::searchsorted(e, x, false, true), Scalar(1));
-    bin = ops::sub(bin, ops::toDtype(ops::eq(x, ops::select(e, 0, bins)), DType::Int64));  // the last edge belongs to the last bin
-    inside = ops::logicalAnd(inside, ops::logicalAnd(ops::ge(bin, Scalar(0)), ops::lt(bin, Scalar(bins))));
+    bin = ops::sub(
+        bin, ops::toDtype(ops::eq(x, ops::select(e, 0, bins)), DType::Int64));  // the last edge belongs to the last bin
+    // Between the outer edges, and (should edges not be in order) in a bin at all.
+    for (const Tensor& ok : {ops::ge(x, ops::select(e, 0, 0)), ops::le(x, ops::select(e, 0, bins)),
+                             ops::ge(bin, Scalar(0)), ops::lt(bin, Scalar(bins))})
+      inside = ops::logicalAnd(inside, ok);
     flat = ops::add(ops::mul(flat, Scalar(bins)), bin);
     shape.push_back(bins);
   }
   const Tensor amounts = weight.defined() ? ops::reshape(weight, Dims{-1}) : ops::ones(Dims{n}, self.dtype());
-  FB_CHECK(amounts.numel() == n, Value, "torch.histogramdd(): if weight tensor is provided it should have the same shape "
+  FB_CHECK(amounts.numel() == n, Value,
+           "torch.histogramdd(): if weight tensor is provided it should have the same shape "
            "as the input tensor excluding its innermost dimension");
-  Tensor out = ops::scatterAdd(ops::zeros(Dims{product(shape)}, self.dtype()), 0,
-                               ops::where(inside, flat, Scalar(0)), ops::where(inside, amounts, Scalar(0.0)));
+  Tensor out = ops::scatterAdd(ops::zeros(Dims{product(shape)}, self.dtype()), 0, ops::where(inside, flat, Scalar(0)),
+                               ops::where(inside, amounts, Scalar(0.0)));
   out = ops::reshape(out, shape);
   if (!density) return out;
   out = ops::trueDivide(out, ops::sum(out));

@@ -40,9 +40,7 @@ export function histogramdd(
     const column = rows.select(1, i);
     return wrap(native.ops.equalEdges(handleOf(column), b as number, range?.slice(2 * i, 2 * i + 2) ?? []));
   });
-  const hist = wrap(
-    native.ops.histogramCounts(handleOf(rows), edges.map(handleOf), optHandleOf(weight), density),
-  );
+  const hist = wrap(native.ops.histogramCounts(handleOf(rows), edges.map(handleOf), optHandleOf(weight), density));
   const out: [Tensor, Tensor[]] = [hist, edges];
   Object.defineProperty(out, 'hist', { value: hist, enumerable: false });
   Object.defineProperty(out, 'binEdges', { value: edges, enumerable: false });
