@@ -6,7 +6,7 @@ import { gradientOf, simplify } from '../src/ir/derive.js';
 import { lowerScalarFunction, type HelperSource } from '../src/frontend/script/scalar.js';
 import { freeArgs, printExpr, type Expr } from '../src/ir/scalar.js';
 import type { OpInfo, Param, PointwiseInfo, ReductionInfo, ScanInfo } from '../src/ir/opinfo.js';
-import type { OpRecord, PointwiseRecord, ReductionRecord, ScanRecord } from './model.js';
+import type { OpRecord, Page, PointwiseRecord, ReductionRecord, ScanRecord } from './model.js';
 import { isOperandLike, isTensorType, pascal } from './emitters/cpp_types.js';
 import { parseSchema, type Signature } from './schema.js';
 import { readSource, type BodySource } from './source.js';
@@ -50,7 +50,9 @@ export async function loadOps(): Promise<Op[]> {
     const family = file.replace('.ts', '');
     const module = (await import(pathToFileURL(path.join(OPS_DIR, file)).href)) as Record<string, OpRecord>;
     const source = readSource(path.join(OPS_DIR, file));
-    const order = Object.keys(module).sort();
+    const order = Object.keys(module)
+      .filter((key) => key !== 'page')
+      .sort();
     for (const key of order) {
       const record = module[key]!;
       try {
@@ -66,6 +68,17 @@ export async function loadOps(): Promise<Op[]> {
     seen.add(op.name);
   }
   return ops;
+}
+
+/** The heads of the documentation pages, by family. @throws Error for a family without one */
+export async function loadPages(families: readonly string[]): Promise<Map<string, Page>> {
+  const pages = new Map<string, Page>();
+  for (const family of families) {
+    const module = (await import(pathToFileURL(path.join(OPS_DIR, `${family}.ts`)).href)) as { page?: Page };
+    if (!module.page) throw new Error(`codegen/ops/${family}.ts has no \`export const page: Page\``);
+    pages.set(family, module.page);
+  }
+  return pages;
 }
 
 function build(record: OpRecord, family: string, body: BodySource, helper: HelperSource): Op[] {

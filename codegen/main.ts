@@ -1,5 +1,5 @@
 // `npm run codegen`: reads codegen/ops, writes generated/. Running it twice gives the same bytes.
-import { loadOps } from './load.js';
+import { loadOps, loadPages } from './load.js';
 import { removeStale, render, writeGenerated } from './render.js';
 import { emitBindings, emitBoxed } from './emitters/cpp_boxed.js';
 import { emitKernels } from './emitters/cpp_kernels.js';
@@ -16,6 +16,6 @@ emitKernels(ops);
 emitBoxed(ops);
 emitBindings(ops);
 emitTs(ops);
-emitDocs(ops);
+emitDocs(ops, await loadPages([...new Set(ops.map((o) => o.family))]));
 removeStale();
 console.log(`${ops.filter((o) => !o.derived).length} ops (${ops.length} with derivative kernels)`);

@@ -117,6 +117,15 @@ export interface ExternRecord extends OpBase {
   readonly random?: boolean;
 }
 
+/** `export const page` of a file of codegen/ops: the head of the family's page in generated/docs. */
+export interface Page {
+  readonly title: string;
+  /** A few sentences: what the ops have in common, what holds for all of their shapes and dtypes. */
+  readonly intro: string;
+  /** Statements; `// => text` behind one says what it prints (white space aside). Run by test/codegen/docs.test.ts. */
+  readonly example: string;
+}
+
 export type Kind = 'pointwise' | 'reduction' | 'scan' | 'view' | 'composite' | 'extern';
 export type OpRecord =
   | (PointwiseRecord & { readonly kind: 'pointwise' })

@@ -350,6 +350,7 @@ function plainSave(k: Kept): string {
   if (k.type === 'string') return `  node->${k.name}_ = std::string(${k.name});`;
   if (k.type === 'string?') return `  if (${k.name}) node->${k.name}_ = std::string(*${k.name});`;
   if (k.type === 'int[]') return `  node->${k.name}_ = Dims(${k.name});`;
+  if (k.type === 'float[]') return `  node->${k.name}_.assign(${k.name}.begin(), ${k.name}.end());`;
   if (k.type === 'int[]?') return `  if (${k.name}) node->${k.name}_ = Dims(*${k.name});`;
   return `  node->${k.name}_ = ${k.name};`;
 }

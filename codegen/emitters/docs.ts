@@ -1,10 +1,12 @@
-// Emits generated/docs: one page per family, with each op's signature, description, derivative and ONNX mapping.
+// Emits generated/docs: one page per family, with what its ops have in common, an example that a test runs, and each op's
+// signature, description, dtypes, derivative and ONNX mapping.
 import { printExpr } from '../../src/ir/scalar.js';
+import type { DTypeRule, Page, ReduceRule } from '../model.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
 
-export function emitDocs(ops: readonly Op[]): void {
-  const families = [...new Set(ops.map((o) => o.family))];
+export function emitDocs(ops: readonly Op[], pages: ReadonlyMap<string, Page>): void {
+  const families = [...pages.keys()];
   for (const family of families) {
     const entries = ops
       .filter((o) => o.family === family && !o.derived)
@@ -16,13 +18,14 @@ export function emitDocs(ops: readonly Op[]): void {
           .map((f) => `- ${f}`)
           .join('\n'),
       }));
-    writeGenerated(`docs/${family}.md`, render('docs/family.md', { family, entries }));
+    writeGenerated(`docs/${family}.md`, render('docs/family.md', { ...pages.get(family)!, entries }));
   }
   writeGenerated(
-    'docs/index.md',
+    'docs/README.md',
     render('docs/index.md', {
       families: families.map((f) => ({
         family: f,
+        title: pages.get(f)!.title,
         ops: ops
           .filter((o) => o.family === f && !o.derived)
           .map((o) => `\`${o.name}\``)
@@ -32,9 +35,29 @@ export function emitDocs(ops: readonly Op[]): void {
   );
 }
 
+const POINTWISE_DTYPES: Readonly<Record<DTypeRule, string>> = {
+  same: 'all; operands are promoted, the result has their dtype',
+  'int-to-float': 'all; integers and bool give the default float dtype',
+  bool: 'all; the result is bool',
+  'float-only': 'floating ones',
+  'numeric-only': 'all but bool',
+  'integral-only': 'integers and bool',
+};
+const REDUCTION_DTYPES: Readonly<Record<ReduceRule, string>> = {
+  same: 'all; the result has the same',
+  'int-to-int64': 'all; integers and bool give int64',
+  'float-only': 'floating ones',
+  bool: 'all; the result is bool',
+  index: 'all; the result is int64',
+};
+
 function facts(o: Op): string[] {
   const out = [`kind: ${o.info.kind}${o.inplace ? `, in place: \`${o.name}_\`` : ''}`];
-  if (o.info.kind === 'pointwise') out.push(`value: \`${o.info.forward.join(', ')}\`; dtypes: ${o.info.rule}`);
+  const names = o.record.exports ?? (o.record.aliases ? [o.name, ...o.record.aliases] : []);
+  if (names.length > 0) out.push(`names: ${names.map((n) => `\`fb.${n}\``).join(', ')}`);
+  if (o.info.kind === 'pointwise') {
+    out.push(`dtypes: ${POINTWISE_DTYPES[o.info.rule]}`, `value: \`${o.info.forward.join(', ')}\``);
+  } else if (o.info.kind === 'reduction') out.push(`dtypes: ${REDUCTION_DTYPES[o.info.rule]}`);
   if (o.record.nondifferentiable) out.push(`no derivative: ${o.record.nondifferentiable}`);
   for (const g of o.gradients ?? []) out.push(`gradient of ${g.param}: \`${printExpr(g.expr)}\``);
   const onnx = o.record.onnx;

@@ -57,10 +57,10 @@ const typeOf = (p: ParamType): Type => {
       return 'string';
     case 'int[]':
       return 'ints';
-    case 'dtype':
-      return 'dtype';
     case 'float[]':
       return 'other';
+    case 'dtype':
+      return 'dtype';
     default:
       return 'optional';
   }
@@ -164,10 +164,11 @@ export class TensorLowering {
   }
 
   private returned(e: Expression): string {
+    // Several results: the C++ function returns a tuple.
     if (this.tuple && Node.isArrayLiteralExpression(e))
       return `{${e
         .getElements()
-        .map((x) => this.expr(x).code)
+        .map((x) => this.returned(x as Expression))
         .join(', ')}}`;
     const v = this.expr(e);
     return v.type === 'null' ? 'Tensor()' : v.code;

@@ -1,8 +1,16 @@
 // Activations. Source of the definitions: https://pytorch.org/docs/stable/nn.html#non-linear-activations-weighted-sum-nonlinearity
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { t } from '../tensor_lib.js';
 
+export const page: Page = {
+  title: 'Activations',
+  intro: `Element by element; the result has the input's shape. Exported from the root and from \`nn.functional\`. Floating dtypes, where not said otherwise.`,
+  example: `const x = fb.tensor([-2, -0.5, 0, 1.5]);
+F.relu(x); // => tensor([0.0000, 0.0000, 0.0000, 1.5000])
+F.leakyRelu(x, 0.1); // => tensor([-0.2000, -0.0500,  0.0000,  1.5000])
+F.gelu(x); // => tensor([-0.0455, -0.1543,  0.0000,  1.3998])`,
+};
 export const sigmoid = pointwise({
   doc: 'Logistic sigmoid, 1 / (1 + e^-x), element by element.\nInteger tensors give the default float dtype.',
   schema: 'sigmoid(self: Tensor): Tensor',

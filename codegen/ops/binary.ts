@@ -1,8 +1,17 @@
 // Arithmetic of two operands with broadcasting and PyTorch's type promotion.
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
+export const page: Page = {
+  title: 'Arithmetic of two operands',
+  intro: `Operands broadcast against each other and are promoted to a common dtype; a number takes part as a 0-d operand of lower rank, as in PyTorch. In-place forms write the receiver and never broadcast it.`,
+  example: `const a = fb.tensor([[1], [2]]);
+a.add(fb.tensor([10, 20, 30])); // => tensor([[11., 21., 31.],
+//            [12., 22., 32.]])
+fb.tensor([7, -7], { dtype: 'int64' }).floorDivide(2); // => tensor([ 3, -4])
+fb.tensor([1, 2]).add(fb.ones(3)); // => throws The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0`,
+};
 export const add = pointwise({
   doc: 'self + alpha * other, broadcast.\nSource: https://pytorch.org/docs/stable/generated/torch.add.html',
   schema: 'add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',

@@ -1,7 +1,15 @@
 // Comparisons and logic: bool results, no derivatives.
-import { pointwise, range } from '../model.js';
+import { pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 
+export const page: Page = {
+  title: 'Comparisons and logic',
+  intro: `Element by element with broadcasting; the result is bool. Comparisons with NaN are false, \`ne\` is true. No derivative.`,
+  example: `const x = fb.tensor([1, 2, 3]);
+x.gt(1.5); // => tensor([False,  True,  True])
+x.eq(fb.tensor([1, 5, 3])); // => tensor([ True, False,  True])
+x.gt(1).logicalAnd(x.lt(3)); // => tensor([False,  True, False])`,
+};
 export const eq = pointwise({
   doc: 'Whether self is equal to other, element by element. Gives bool.',
   schema: 'eq(self: Tensor, other: Operand): Tensor',

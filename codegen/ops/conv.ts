@@ -1,10 +1,18 @@
-// Convolution and pooling.
-import { composite, extern } from '../model.js';
+// Convolution of one to three dimensions, transposed too, and the columns it is made of (unfold, fold).
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Convolution',
+  intro: `Cross-correlation over one to three dimensions with stride, padding, dilation and groups, and its transpose. oneDNN computes wide float32 layers where it is installed, own kernels everything else. A single number stands for all dimensions.`,
+  example: `const image = fb.ones(1, 1, 3, 3);
+F.conv2d(image, fb.ones(1, 1, 2, 2)).shape; // => [ 1, 1, 2, 2 ]
+F.convTranspose2d(image, fb.ones(1, 1, 2, 2), { stride: 2 }).shape; // => [ 1, 1, 6, 6 ]
+F.unfold(image, 2).shape; // => [ 1, 4, 4 ]`,
+};
 export const convolution = extern({
   doc: 'Cross-correlation of any of 1 to 3 spatial dimensions. input [n, c, ...], weight [o, c / groups, ...] (transposed: [c, o / groups, ...]).',
   schema:
@@ -128,7 +136,7 @@ export const convolutionBackwardWeight = extern({
   onnx: { none: 'derivative kernel' },
 });
 const convDoc = (n: number): string =>
-  `${n}-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv${n}d.html`;
+  `${n}-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv${n}d.html`;
 export const conv1d = composite({
   doc: convDoc(1),
   schema:
@@ -156,76 +164,59 @@ export const conv3d = composite({
   method: false,
   onnx: { symbolic: 'region' },
 });
-export const maxPool2dWithIndices = extern({
-  doc: 'Largest element of each window and its flat index in the plane. input [n, c, h, w] or [c, h, w].',
+const transposedDoc = (n: number): string =>
+  `${n}-d transposed convolution, the gradient of \`conv${n}d\` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose${n}d.html`;
+export const convTranspose1d = composite({
+  doc: transposedDoc(1),
   schema:
-    'maxPool2dWithIndices(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], dilation: int[] = [1, 1], ceilMode: bool = false): (out: Tensor, indices: Tensor)',
-  backward: { self: (grad: A, self: A, indices: A) => t.maxPool2dBackward(grad, indices, self.shape) },
+    'convTranspose1d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], outputPadding: int[] = [0], groups: int = 1, dilation: int[] = [1]): Tensor',
+  body: (input: A, weight: A, bias: A, stride: A, padding: A, outputPadding: A, groups: A, dilation: A) =>
+    h.convTransposed(input, weight, bias, stride, padding, outputPadding, groups, dilation, 1),
   method: false,
-  onnx: { symbolic: 'maxPool2d' },
+  exports: ['convTranspose1d', 'nn.functional.convTranspose1d'],
+  onnx: { symbolic: 'region' },
 });
-export const maxPool2dBackward = extern({
-  doc: 'Gradient of `maxPool2d`: each output gradient goes to the element that won.',
-  schema: 'maxPool2dBackward(gradOutput: Tensor, indices: Tensor, inputSize: int[]): Tensor',
-  backward: { gradOutput: (grad: A, indices: A) => h.gatherPlanes(grad, indices) },
-  method: false,
-  function: false,
-  onnx: { none: 'derivative kernel' },
-});
-export const maxPool2d = composite({
-  doc: 'Largest element of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.',
+export const convTranspose2d = composite({
+  doc: transposedDoc(2),
   schema:
-    'maxPool2d(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], dilation: int[] = [1, 1], ceilMode: bool = false): Tensor',
-  body: (self: A, kernelSize: A, stride: A, padding: A, dilation: A, ceilMode: A) => {
-    const [out, _indices] = t.maxPool2dWithIndices(self, kernelSize, stride, padding, dilation, ceilMode);
-    return out;
-  },
+    'convTranspose2d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], outputPadding: int[] = [0], groups: int = 1, dilation: int[] = [1]): Tensor',
+  body: (input: A, weight: A, bias: A, stride: A, padding: A, outputPadding: A, groups: A, dilation: A) =>
+    h.convTransposed(input, weight, bias, stride, padding, outputPadding, groups, dilation, 2),
   method: false,
-  onnx: { symbolic: 'maxPool2d' },
+  exports: ['convTranspose2d', 'nn.functional.convTranspose2d'],
+  onnx: { symbolic: 'region' },
 });
-export const avgPool2d = extern({
-  doc: 'Mean of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.',
+export const convTranspose3d = composite({
+  doc: transposedDoc(3),
   schema:
-    'avgPool2d(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor',
+    'convTranspose3d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], outputPadding: int[] = [0], groups: int = 1, dilation: int[] = [1]): Tensor',
+  body: (input: A, weight: A, bias: A, stride: A, padding: A, outputPadding: A, groups: A, dilation: A) =>
+    h.convTransposed(input, weight, bias, stride, padding, outputPadding, groups, dilation, 3),
+  method: false,
+  exports: ['convTranspose3d', 'nn.functional.convTranspose3d'],
+  onnx: { symbolic: 'region' },
+});
+export const im2col = extern({
+  doc: 'Windows of [n, c, h, w] (or [c, h, w]) as columns [n, c * kernel, windows]. In nn.functional: `unfold`.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html',
+  schema:
+    'im2col(input: Tensor, kernelSize: int[], dilation: int[] = [1], padding: int[] = [0], stride: int[] = [1]): Tensor',
   backward: {
-    self: (
-      grad: A,
-      self: A,
-      kernelSize: A,
-      stride: A,
-      padding: A,
-      ceilMode: A,
-      countIncludePad: A,
-      divisorOverride: A,
-    ) => t.avgPool2dBackward(grad, self.shape, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride),
+    input: (grad: A, input: A, kernelSize: A, dilation: A, padding: A, stride: A) =>
+      t.col2im(grad, h.lastDims(input.shape, 2), kernelSize, dilation, padding, stride),
   },
   method: false,
-  onnx: { symbolic: 'avgPool2d' },
+  exports: ['nn.functional.unfold'],
+  onnx: { none: 'Im2Col is no ONNX operator' },
 });
-export const avgPool2dBackward = extern({
-  doc: 'Gradient of `avgPool2d`.',
+export const col2im = extern({
+  doc: 'Sums columns [n, c * kernel, windows] into images [n, c, ...outputSize]: the adjoint of `im2col`. In nn.functional: `fold`.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.fold.html',
   schema:
-    'avgPool2dBackward(gradOutput: Tensor, inputSize: int[], kernelSize: int[], stride: int[], padding: int[], ceilMode: bool, countIncludePad: bool, divisorOverride: int?): Tensor',
+    'col2im(input: Tensor, outputSize: int[], kernelSize: int[], dilation: int[] = [1], padding: int[] = [0], stride: int[] = [1]): Tensor',
   backward: {
-    gradOutput: (grad: A, kernelSize: A, stride: A, padding: A, ceilMode: A, countIncludePad: A, divisorOverride: A) =>
-      t.avgPool2d(grad, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride),
+    input: (grad: A, kernelSize: A, dilation: A, padding: A, stride: A) =>
+      t.im2col(grad, kernelSize, dilation, padding, stride),
   },
   method: false,
-  function: false,
-  onnx: { none: 'derivative kernel' },
-});
-export const adaptiveAvgPool2d = extern({
-  doc: 'Mean over windows chosen so that the output is outputSize. input [n, c, h, w] or [c, h, w].',
-  schema: 'adaptiveAvgPool2d(self: Tensor, outputSize: int[]): Tensor',
-  backward: { self: (grad: A, self: A) => t.adaptiveAvgPool2dBackward(grad, self.shape) },
-  method: false,
-  onnx: { symbolic: 'adaptiveAvgPool2d' },
-});
-export const adaptiveAvgPool2dBackward = extern({
-  doc: 'Gradient of `adaptiveAvgPool2d`.',
-  schema: 'adaptiveAvgPool2dBackward(gradOutput: Tensor, inputSize: int[]): Tensor',
-  backward: { gradOutput: (grad: A, gradOutput: A) => t.adaptiveAvgPool2d(grad, h.lastDims(gradOutput.shape, 2)) },
-  method: false,
-  function: false,
-  onnx: { none: 'derivative kernel' },
+  exports: ['nn.functional.fold'],
+  onnx: { none: 'Col2Im comes with opset 18; files are written for 17' },
 });

@@ -1,11 +1,19 @@
 // Making, filling and copying tensors.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 const made = 'made from numbers';
 
+export const page: Page = {
+  title: 'Making and filling tensors',
+  intro: `Sizes come as arguments or as one array, \`dtype\` and \`requiresGrad\` in the options. The dtype defaults to the default float dtype, or follows the numbers where PyTorch's does (\`arange\`, \`full\`).`,
+  example: `fb.zeros(2, 3).shape; // => [ 2, 3 ]
+fb.arange(0, 10, 3); // => tensor([0, 3, 6, 9])
+fb.linspace(0, 1, 5); // => tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+fb.full([2], 7); // => tensor([7., 7.])`,
+};
 export const empty = extern({
   doc: 'Uninitialised tensor.',
   schema: 'empty(size: int[], *, dtype: dtype? = null): Tensor',

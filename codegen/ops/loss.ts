@@ -1,5 +1,5 @@
 // Losses. reduction: 'none', 'mean' or 'sum'.
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -7,6 +7,14 @@ type A = any;
 const source = (name: string): string =>
   `\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.${name}.html`;
 
+export const page: Page = {
+  title: 'Losses',
+  intro: `\`reduction\`: 'mean' (default), 'sum' or 'none'. Inputs and targets broadcast where PyTorch broadcasts them; a warning says so when their sizes differ.`,
+  example: `const input = fb.tensor([[2, 0.5], [0.2, 1.5]]);
+F.mseLoss(fb.tensor([1, 2]), fb.tensor([1, 4])).item(); // => 2
+F.l1Loss(fb.tensor([1, 2]), fb.tensor([1, 4]), { reduction: 'none' }); // => tensor([0., 2.])
+F.crossEntropy(input, fb.tensor([0, 1], { dtype: 'int64' })); // => tensor(0.2212)`,
+};
 export const mseLoss = composite({
   doc: `(input - target)^2, reduced.${source('mse_loss')}`,
   schema: "mseLoss(input: Tensor, target: Tensor, *, reduction: string = 'mean'): Tensor",

@@ -1,10 +1,20 @@
 // torch.masked: reductions and normalisations over the elements that a mask selects. Elements outside get the value that does not
 // change the result. Source: https://pytorch.org/docs/stable/masked.html
-import { composite } from '../model.js';
+import { composite, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Masked reductions',
+  intro: `The namespace \`masked\`: \`mask\` is a bool tensor that broadcasts to the input, true where an element takes part. Where nothing takes part the result is the reduction's neutral element (a mean: NaN).`,
+  example: `const x = fb.tensor([[1, 2], [3, 4]]);
+const mask = fb.tensor([[true, false], [true, true]]);
+fb.masked.sum(x, 1, { mask }); // => tensor([1., 7.])
+fb.masked.mean(x, { mask }); // => tensor(2.6667)
+fb.masked.amax(x, 0, { mask }); // => tensor([3., 4.])`,
+};
 
 export const maskedSum = composite({
   doc: 'Sum over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.',

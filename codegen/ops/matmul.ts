@@ -1,10 +1,19 @@
 // Matrix products: library calls with hand-written kernels per backend.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Matrix products',
+  intro: `oneDNN computes float32 products where it is installed, own blocked kernels otherwise. float16 and bfloat16 accumulate in float32. Shapes that do not fit throw with both of them.`,
+  example: `const a = fb.tensor([[1, 2], [3, 4]]);
+a.matmul(fb.tensor([1, 1])); // => tensor([3., 7.])
+a.mm(a); // => tensor([[ 7., 10.],
+//            [15., 22.]])
+a.mm(fb.ones(3, 2)); // => throws mat1 and mat2 shapes cannot be multiplied (2x2 and 3x2)`,
+};
 export const matmul = extern({
   doc: 'Matrix product with broadcasting over leading dimensions; 1-d operands are vectors.\nSource: https://pytorch.org/docs/stable/generated/torch.matmul.html',
   schema: 'matmul(self: Tensor, other: Tensor): Tensor',

@@ -1,10 +1,18 @@
 // Optimizer steps: pointwise updates of several tensors in place, and the same over whole parameter lists in one call.
 // Scalars are live: the learning rate of a compiled step is an input of the graph.
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 
 const step = 'an update rule: runs under noGrad';
 
+export const page: Page = {
+  title: 'Optimizer steps',
+  intro: `One kernel a parameter (and one for all parameters in compiled code). They write parameters and state in place; \`optim\` calls them.`,
+  example: `const w = new nn.Parameter(fb.tensor([1, 2]));
+w.grad = fb.tensor([1, -1]);
+new fb.optim.SGD([w], { lr: 0.5 }).step();
+w.detach(); // => tensor([0.5000, 2.5000])`,
+};
 export const sgdUpdate = pointwise({
   doc: 'param - lr * (grad + weightDecay * param); sign: -1 maximises.',
   schema: 'sgdUpdate(param: Tensor, grad: Tensor, lr: Scalar, weightDecay: Scalar, sign: Scalar): self',

@@ -1,11 +1,16 @@
 // Random numbers: PyTorch's mt19937 streams, so that one seed gives PyTorch's numbers.
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
-import { composite, extern } from '../model.js';
-import { t } from '../tensor_lib.js';
+import { extern, type Page } from '../model.js';
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
-type A = any;
-
+export const page: Page = {
+  title: 'Random numbers',
+  intro: `From \`generator\`, or the default one: mt19937 with PyTorch's algorithms, so that one seed gives PyTorch's numbers on the CPU. Compiled code uses Philox.`,
+  example: `fb.manualSeed(0);
+fb.rand(3); // => tensor([0.4963, 0.7682, 0.0885])
+fb.manualSeed(0).initialSeed(); // => 0n
+fb.randn(2); // => tensor([ 1.5410, -0.2934])
+fb.randint(0, 10, [4]).shape; // => [ 4 ]`,
+};
 export const uniform_ = extern({
   doc: 'Fills self with uniform numbers of [from, to).',
   schema: 'uniform_(self: Tensor, from: float = 0, to: float = 1, *, generator: Generator? = null): self',
@@ -72,17 +77,4 @@ export const multinomial = extern({
   random: true,
   nondifferentiable: 'random',
   onnx: { none: 'random' },
-});
-export const dropout = composite({
-  doc: 'Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.\nSource: https://jmlr.org/papers/v15/srivastava14a.html',
-  schema: 'dropout(input: Tensor, p: float = 0.5, training: bool = true): Tensor',
-  body: (input: A, p: A, training: A) => {
-    if (p < 0 || p > 1) throw new Error(`dropout probability has to be between 0 and 1, but got ${p}`);
-    if (!training || p === 0 || input.numel === 0) return input;
-    if (p === 1) return t.mul(input, t.zerosLike(input));
-    const noise = t.bernoulli_(t.emptyLike(input), 1 - p);
-    return t.mul(input, t.div_(noise, 1 - p));
-  },
-  method: false,
-  onnx: { symbolic: 'dropout' },
 });

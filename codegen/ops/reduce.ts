@@ -1,5 +1,5 @@
 // Reductions: start value, combine, finish. `dim` empty or null reduces everything.
-import { composite, reduction, range } from '../model.js';
+import { composite, reduction, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { t } from '../tensor_lib.js';
 import { h } from '../tensor_lib.js';
@@ -7,6 +7,15 @@ import { h } from '../tensor_lib.js';
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Reductions',
+  intro: `Over \`dim\` (a number or several; all dimensions when left out), which disappear unless \`keepdim\`. An empty input gives the neutral element where there is one and throws otherwise.`,
+  example: `const x = fb.tensor([[1, 5, 3], [4, 2, 6]]);
+x.sum(); // => tensor(21.)
+x.mean(1); // => tensor([3., 4.])
+x.amax(0, true); // => tensor([[4., 5., 6.]])
+x.max(1).indices; // => tensor([1, 2])`,
+};
 /** The first of the best elements so far: `better` says that x beats `best`. An index below 0 is none; NaN beats numbers. */
 const keepFirst = ([best, at]: A, x: number, index: number, better: boolean): A =>
   better || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at];

@@ -1,10 +1,21 @@
 // Running values along a dimension, and differences of neighbours.
-import { composite, range, scan } from '../model.js';
+import { composite, range, scan, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Running values and differences',
+  intro: `Along one dimension, in its order; the result has the input's shape (differences: fewer elements). Sums, products and logarithms of sums are accumulated in a wider type than the elements.`,
+  example: `const x = fb.tensor([3, 1, 4, 1]);
+x.cumsum(0); // => tensor([3., 4., 8., 9.])
+x.cumprod(0); // => tensor([ 3.,  3., 12., 12.])
+x.cummax(0).indices; // => tensor([0, 0, 2, 2])
+x.diff(); // => tensor([-2.,  3., -3.])
+fb.gradient(x)[0]; // => tensor([-2.0000,  0.5000,  0.0000, -3.0000])`,
+};
 
 /** log(exp(a) + exp(b)) without overflow; equal infinities stay what they are. */
 const logaddexp = (a: number, b: number): number => {

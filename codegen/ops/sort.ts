@@ -1,9 +1,20 @@
 // Order: sorting, the largest elements, distinct elements, binary search.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Sorting and searching',
+  intro: `NaN counts as the largest value. Sorting is always stable: equal elements keep their order, in descending order too. Gradients go to the elements that were selected.`,
+  example: `const x = fb.tensor([3, 1, 2, 1]);
+x.sort().values; // => tensor([1., 1., 2., 3.])
+x.argsort(); // => tensor([1, 3, 2, 0])
+x.topk(2).indices; // => tensor([0, 2])
+x.unique(); // => tensor([1., 2., 3.])
+fb.searchsorted(fb.tensor([1, 2, 3]), fb.tensor([0, 2, 9])); // => tensor([0, 1, 3])`,
+};
 
 export const sort = extern({
   doc: 'Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.',

@@ -1,9 +1,21 @@
 // Statistics and norms: compositions of reductions, order statistics, histograms.
-import { composite, extern } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
+
+export const page: Page = {
+  title: 'Statistics',
+  intro: `Built from reductions. Over \`dim\`, or all elements when it is left out. Several results come as an array that also has their names.`,
+  example: `const x = fb.tensor([[1, 2, 3], [4, 5, 9]]);
+x.std(1); // => tensor([1.0000, 2.6458])
+x.median(); // => tensor(3.)
+x.median(1).indices; // => tensor([1, 1])
+x.quantile(0.5, 1); // => tensor([2., 5.])
+x.norm('fro'); // => tensor(11.6619)
+fb.tensor([0, 0.2, 0.9]).histogram(2, { range: [0, 1] }).hist; // => tensor([2., 1.])`,
+};
 
 export const std = composite({
   doc: 'Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.',

@@ -1,8 +1,16 @@
 // Elementwise functions of three operands, selection and limits.
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
+export const page: Page = {
+  title: 'Arithmetic of three operands',
+  intro: `Broadcast and promoted like two.`,
+  example: `const x = fb.tensor([1, 2, 3]);
+x.clamp(1.5, 2.5); // => tensor([1.5000, 2.0000, 2.5000])
+fb.where(x.gt(1), x, 0); // => tensor([0., 2., 3.])
+x.lerp(fb.tensor([3, 3, 3]), 0.5); // => tensor([2.0000, 2.5000, 3.0000])`,
+};
 export const where = pointwise({
   doc: 'self where condition is true, other elsewhere, broadcast.',
   schema: 'where(condition: Tensor, self: Operand, other: Operand): Tensor',

@@ -1,8 +1,17 @@
 // Elementwise functions of one tensor. The derivative is derived from the body unless a formula is given.
-import { composite, pointwise, range } from '../model.js';
+import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
+export const page: Page = {
+  title: 'Functions of one operand',
+  intro: `Element by element; the result has the operand's shape. NaN, infinities and signed zeros behave as in PyTorch.`,
+  example: `const x = fb.tensor([0, 1, 4]);
+x.sqrt(); // => tensor([0., 1., 2.])
+x.exp(); // => tensor([ 1.0000,  2.7183, 54.5982])
+fb.tensor([1, 2], { dtype: 'int64' }).sin().dtype; // => float32
+fb.tensor([2.5, 3.5]).round(); // => tensor([2., 4.])`,
+};
 export const neg = pointwise({
   doc: 'Negative of each element. Throws for bool tensors.',
   schema: 'neg(self: Tensor): Tensor',

@@ -1,10 +1,20 @@
 // Views: a geometry function and a derivative. Nothing is copied; writes show in the base.
-import { composite, view } from '../model.js';
+import { composite, view, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
 type A = any;
 
+export const page: Page = {
+  title: 'Views',
+  intro: `Other sizes and strides over the same memory: nothing is copied, writes show in the base, and gradients flow back through them.`,
+  example: `const x = fb.arange(6);
+const m = x.view(2, 3);
+m.t().shape; // => [ 3, 2 ]
+m.select(1, 0).fill_(9);
+x; // => tensor([9, 1, 2, 9, 4, 5])
+m.t().view(6); // => throws view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). Use .reshape(...) instead.`,
+};
 export const view_ = view({
   doc: 'The same elements as another shape; one size may be -1. Throws when the strides do not allow it.',
   schema: 'view(self: Tensor, size: int[]): Tensor',

@@ -10,15 +10,11 @@
 // Kernels written by hand in native/cpu: one definition each, or the library does not link.
 namespace flambeau::cpu {
 
-Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize);
-Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize);
-Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
-Tensor avgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
+Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride);
 Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, IntSpan inputSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, IntSpan weightSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
-Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize);
-std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode);
+Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride);
 Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype);
 Tensor clone(const Tensor& self);
 const Tensor& copy_(const Tensor& self, const Tensor& src);
@@ -29,10 +25,11 @@ Tensor full(IntSpan size, Scalar fillValue, std::optional<DType> dtype);
 Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<DType> dtype);
 Tensor toDtype(const Tensor& self, DType dtype);
 const Tensor& zero_(const Tensor& self);
+Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx, bool scaleGradByFreq);
+Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
+std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset);
 Tensor cat(TensorSpan tensors, int64_t dim);
-Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx);
-Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor index(const Tensor& self, TensorSpan indices);
 Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha);
@@ -50,6 +47,15 @@ Tensor dot(const Tensor& self, const Tensor& tensor);
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
 Tensor matmul(const Tensor& self, const Tensor& other);
 Tensor mm(const Tensor& self, const Tensor& mat2);
+Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value);
+Tensor adaptiveAvgPoolNd(const Tensor& self, IntSpan outputSize);
+Tensor adaptiveAvgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, int64_t spatial);
+std::tuple<Tensor, Tensor> adaptiveMaxPoolNd(const Tensor& self, IntSpan outputSize);
+Tensor avgPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
+Tensor avgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
+std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan outputSize, const Tensor& randomSamples);
+std::tuple<Tensor, Tensor> maxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode);
+Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize, int64_t spatial);
 Tensor bernoulli(const Tensor& self, Generator* generator);
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator);
 const Tensor& exponential_(const Tensor& self, double lambd, Generator* generator);
@@ -58,6 +64,8 @@ const Tensor& normal_(const Tensor& self, double mean, double std, Generator* ge
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator);
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator);
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator);
+Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
+Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
 Tensor searchsorted(const Tensor& sortedSequence, const Operand& self, bool outInt32, bool right, std::optional<std::string_view> side, const Tensor& sorter);
 std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable);
 std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);

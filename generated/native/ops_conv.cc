@@ -12,53 +12,16 @@
 
 namespace flambeau {
 namespace below {
-Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize) {
-  if (!trace::active()) return cpu::adaptiveAvgPool2d(self, outputSize);
-  trace::Call call("adaptiveAvgPool2d");
-  call.input(self);
+Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride) {
+  if (!trace::active()) return cpu::col2im(input, outputSize, kernelSize, dilation, padding, stride);
+  trace::Call call("col2im");
+  call.input(input);
   call.attr(support::attr("outputSize", outputSize));
-  auto out = cpu::adaptiveAvgPool2d(self, outputSize);
-  call.output(out);
-  call.finish();
-  return out;
-}
-Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize) {
-  if (!trace::active()) return cpu::adaptiveAvgPool2dBackward(gradOutput, inputSize);
-  trace::Call call("adaptiveAvgPool2dBackward");
-  call.input(gradOutput);
-  call.attr(support::attr("inputSize", inputSize));
-  auto out = cpu::adaptiveAvgPool2dBackward(gradOutput, inputSize);
-  call.output(out);
-  call.finish();
-  return out;
-}
-Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride) {
-  if (!trace::active()) return cpu::avgPool2d(self, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
-  trace::Call call("avgPool2d");
-  call.input(self);
   call.attr(support::attr("kernelSize", kernelSize));
-  call.attr(support::attr("stride", stride));
+  call.attr(support::attr("dilation", dilation));
   call.attr(support::attr("padding", padding));
-  call.attr(support::attr("ceilMode", ceilMode));
-  call.attr(support::attr("countIncludePad", countIncludePad));
-  call.attr(support::attr("divisorOverride", divisorOverride));
-  auto out = cpu::avgPool2d(self, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
-  call.output(out);
-  call.finish();
-  return out;
-}
-Tensor avgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride) {
-  if (!trace::active()) return cpu::avgPool2dBackward(gradOutput, inputSize, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
-  trace::Call call("avgPool2dBackward");
-  call.input(gradOutput);
-  call.attr(support::attr("inputSize", inputSize));
-  call.attr(support::attr("kernelSize", kernelSize));
   call.attr(support::attr("stride", stride));
-  call.attr(support::attr("padding", padding));
-  call.attr(support::attr("ceilMode", ceilMode));
-  call.attr(support::attr("countIncludePad", countIncludePad));
-  call.attr(support::attr("divisorOverride", divisorOverride));
-  auto out = cpu::avgPool2dBackward(gradOutput, inputSize, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
+  auto out = cpu::col2im(input, outputSize, kernelSize, dilation, padding, stride);
   call.output(out);
   call.finish();
   return out;
@@ -114,135 +77,39 @@ Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, 
   call.finish();
   return out;
 }
-Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize) {
-  if (!trace::active()) return cpu::maxPool2dBackward(gradOutput, indices, inputSize);
-  trace::Call call("maxPool2dBackward");
-  call.input(gradOutput);
-  call.input(indices);
-  call.attr(support::attr("inputSize", inputSize));
-  auto out = cpu::maxPool2dBackward(gradOutput, indices, inputSize);
-  call.output(out);
-  call.finish();
-  return out;
-}
-std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode) {
-  if (!trace::active()) return cpu::maxPool2dWithIndices(self, kernelSize, stride, padding, dilation, ceilMode);
-  trace::Call call("maxPool2dWithIndices");
-  call.input(self);
+Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride) {
+  if (!trace::active()) return cpu::im2col(input, kernelSize, dilation, padding, stride);
+  trace::Call call("im2col");
+  call.input(input);
   call.attr(support::attr("kernelSize", kernelSize));
-  call.attr(support::attr("stride", stride));
-  call.attr(support::attr("padding", padding));
   call.attr(support::attr("dilation", dilation));
-  call.attr(support::attr("ceilMode", ceilMode));
-  auto out = cpu::maxPool2dWithIndices(self, kernelSize, stride, padding, dilation, ceilMode);
-  call.output(std::get<0>(out));
-  call.output(std::get<1>(out));
+  call.attr(support::attr("padding", padding));
+  call.attr(support::attr("stride", stride));
+  auto out = cpu::im2col(input, kernelSize, dilation, padding, stride);
+  call.output(out);
   call.finish();
   return out;
 }
 }  // namespace below
 
 namespace {
-struct AdaptiveAvgPool2dBackward0 final : autograd::Node {
-  AdaptiveAvgPool2dBackward0() : Node(1) {}
-  std::string name() const override { return "AdaptiveAvgPool2dBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-    auto formula = [&]() -> Tensor {
-      return ops::adaptiveAvgPool2dBackward(grads[0], Dims(selfMeta_.sizes));
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  
-  support::TensorMeta selfMeta_;
-};
-struct AdaptiveAvgPool2dBackwardBackward0 final : autograd::Node {
-  AdaptiveAvgPool2dBackwardBackward0() : Node(1) {}
-  std::string name() const override { return "AdaptiveAvgPool2dBackwardBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-    auto formula = [&]() -> Tensor {
-      return ops::adaptiveAvgPool2d(grads[0], support::lastDims(Dims(gradOutputMeta_.sizes), 2));
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, gradOutputMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  
-  support::TensorMeta gradOutputMeta_;
-};
-struct AvgPool2dBackward0 final : autograd::Node {
-  AvgPool2dBackward0() : Node(1) {}
-  std::string name() const override { return "AvgPool2dBackward0"; }
+struct Col2imBackward0 final : autograd::Node {
+  Col2imBackward0() : Node(1) {}
+  std::string name() const override { return "Col2imBackward0"; }
   TensorList apply(TensorList grads) override {
     TensorList result(edges.size());
     if (!support::anyDefined(grads)) return result;
     support::fillMissing(*this, grads);
     if (edges[0].node) {
       [[maybe_unused]] const auto& kernelSize = kernelSize_;
-      [[maybe_unused]] const auto& stride = stride_;
+      [[maybe_unused]] const auto& dilation = dilation_;
       [[maybe_unused]] const auto& padding = padding_;
-      [[maybe_unused]] const auto& ceilMode = ceilMode_;
-      [[maybe_unused]] const auto& countIncludePad = countIncludePad_;
-      [[maybe_unused]] const auto& divisorOverride = divisorOverride_;
+      [[maybe_unused]] const auto& stride = stride_;
     auto formula = [&]() -> Tensor {
-      return ops::avgPool2dBackward(grads[0], Dims(selfMeta_.sizes), kernelSize_, stride_, padding_, ceilMode_, countIncludePad_, divisorOverride_);
+      return ops::im2col(grads[0], kernelSize_, dilation_, padding_, stride_);
     };
     Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  
-  Dims kernelSize_;
-  Dims stride_;
-  Dims padding_;
-  bool ceilMode_;
-  bool countIncludePad_;
-  std::optional<int64_t> divisorOverride_;
-  support::TensorMeta selfMeta_;
-};
-struct AvgPool2dBackwardBackward0 final : autograd::Node {
-  AvgPool2dBackwardBackward0() : Node(1) {}
-  std::string name() const override { return "AvgPool2dBackwardBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      [[maybe_unused]] const auto& kernelSize = kernelSize_;
-      [[maybe_unused]] const auto& stride = stride_;
-      [[maybe_unused]] const auto& padding = padding_;
-      [[maybe_unused]] const auto& ceilMode = ceilMode_;
-      [[maybe_unused]] const auto& countIncludePad = countIncludePad_;
-      [[maybe_unused]] const auto& divisorOverride = divisorOverride_;
-    auto formula = [&]() -> Tensor {
-      return ops::avgPool2d(grads[0], kernelSize_, stride_, padding_, ceilMode_, countIncludePad_, divisorOverride_);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, gradOutputMeta_);
+      result[0] = support::finishGrad(g, inputMeta_);
     }
     return result;
   }
@@ -251,12 +118,10 @@ struct AvgPool2dBackwardBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Dims kernelSize_;
-  Dims stride_;
+  Dims dilation_;
   Dims padding_;
-  bool ceilMode_;
-  bool countIncludePad_;
-  std::optional<int64_t> divisorOverride_;
-  support::TensorMeta gradOutputMeta_;
+  Dims stride_;
+  support::TensorMeta inputMeta_;
 };
 struct ConvolutionBackward0 final : autograd::Node {
   ConvolutionBackward0() : Node(1) {}
@@ -432,118 +297,52 @@ struct ConvolutionBackwardWeightBackward0 final : autograd::Node {
   support::TensorMeta gradOutputMeta_;
   support::TensorMeta inputMeta_;
 };
-struct MaxPool2dBackwardBackward0 final : autograd::Node {
-  MaxPool2dBackwardBackward0() : Node(1) {}
-  std::string name() const override { return "MaxPool2dBackwardBackward0"; }
+struct Im2colBackward0 final : autograd::Node {
+  Im2colBackward0() : Node(1) {}
+  std::string name() const override { return "Im2colBackward0"; }
   TensorList apply(TensorList grads) override {
     TensorList result(edges.size());
     if (!support::anyDefined(grads)) return result;
     support::fillMissing(*this, grads);
     if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
+      [[maybe_unused]] const auto& kernelSize = kernelSize_;
+      [[maybe_unused]] const auto& dilation = dilation_;
+      [[maybe_unused]] const auto& padding = padding_;
+      [[maybe_unused]] const auto& stride = stride_;
     auto formula = [&]() -> Tensor {
-      return support::gatherPlanes(grads[0], indices);
+      return ops::col2im(grads[0], support::lastDims(Dims(inputMeta_.sizes), 2), kernelSize_, dilation_, padding_, stride_);
     };
     Tensor g = formula();
-      result[0] = support::finishGrad(g, gradOutputMeta_);
+      result[0] = support::finishGrad(g, inputMeta_);
     }
     return result;
   }
   void releaseSaved() override {
-    indices_.reset();
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  autograd::SavedTensor indices_;
-  support::TensorMeta gradOutputMeta_;
-  support::TensorMeta indicesMeta_;
-};
-struct MaxPool2dWithIndicesBackward0 final : autograd::Node {
-  MaxPool2dWithIndicesBackward0() : Node(2) {}
-  std::string name() const override { return "MaxPool2dWithIndicesBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-    auto formula = [&]() -> Tensor {
-      return ops::maxPool2dBackward(grads[0], indices, Dims(selfMeta_.sizes));
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
-    indices_ = autograd::SavedTensor(std::get<1>(out), true);
-  }
-  autograd::SavedTensor indices_;
   
-  support::TensorMeta selfMeta_;
+  Dims kernelSize_;
+  Dims dilation_;
+  Dims padding_;
+  Dims stride_;
+  support::TensorMeta inputMeta_;
 };
 }  // namespace
 
 namespace ops {
-Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::adaptiveAvgPool2d(self, outputSize);
+Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride) {
+  if (!(autograd::anyRequiresGrad(input))) {
+    return below::col2im(input, outputSize, kernelSize, dilation, padding, stride);
   }
-  auto node = makeRef<AdaptiveAvgPool2dBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  auto out = below::adaptiveAvgPool2d(self, outputSize);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize) {
-  if (!(autograd::anyRequiresGrad(gradOutput))) {
-    return below::adaptiveAvgPool2dBackward(gradOutput, inputSize);
-  }
-  auto node = makeRef<AdaptiveAvgPool2dBackwardBackward0>();
-  node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
-  auto out = below::adaptiveAvgPool2dBackward(gradOutput, inputSize);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::avgPool2d(self, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
-  }
-  auto node = makeRef<AvgPool2dBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  auto node = makeRef<Col2imBackward0>();
+  node->edges.push_back(support::edgeOf(input));
+  node->inputMeta_ = support::TensorMeta(input);
   node->kernelSize_ = Dims(kernelSize);
-  node->stride_ = Dims(stride);
+  node->dilation_ = Dims(dilation);
   node->padding_ = Dims(padding);
-  node->ceilMode_ = ceilMode;
-  node->countIncludePad_ = countIncludePad;
-  node->divisorOverride_ = divisorOverride;
-  auto out = below::avgPool2d(self, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor avgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride) {
-  if (!(autograd::anyRequiresGrad(gradOutput))) {
-    return below::avgPool2dBackward(gradOutput, inputSize, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
-  }
-  auto node = makeRef<AvgPool2dBackwardBackward0>();
-  node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
-  node->kernelSize_ = Dims(kernelSize);
   node->stride_ = Dims(stride);
-  node->padding_ = Dims(padding);
-  node->ceilMode_ = ceilMode;
-  node->countIncludePad_ = countIncludePad;
-  node->divisorOverride_ = divisorOverride;
-  auto out = below::avgPool2dBackward(gradOutput, inputSize, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
+  auto out = below::col2im(input, outputSize, kernelSize, dilation, padding, stride);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -600,6 +399,66 @@ Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
   }
   auto body = [&]() -> Tensor {
     return support::conv(input, weight, bias, stride, padding, dilation, groups, 3);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor convTranspose1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan outputPadding, int64_t groups, IntSpan dilation) {
+  trace::Region region("convTranspose1d");
+  if (trace::active()) {
+    region.input(input);
+    region.input(weight);
+    region.input(bias);
+    region.attr(support::attr("stride", stride));
+    region.attr(support::attr("padding", padding));
+    region.attr(support::attr("outputPadding", outputPadding));
+    region.attr(support::attr("groups", groups));
+    region.attr(support::attr("dilation", dilation));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::convTransposed(input, weight, bias, stride, padding, outputPadding, groups, dilation, 1);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor convTranspose2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan outputPadding, int64_t groups, IntSpan dilation) {
+  trace::Region region("convTranspose2d");
+  if (trace::active()) {
+    region.input(input);
+    region.input(weight);
+    region.input(bias);
+    region.attr(support::attr("stride", stride));
+    region.attr(support::attr("padding", padding));
+    region.attr(support::attr("outputPadding", outputPadding));
+    region.attr(support::attr("groups", groups));
+    region.attr(support::attr("dilation", dilation));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::convTransposed(input, weight, bias, stride, padding, outputPadding, groups, dilation, 2);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor convTranspose3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan outputPadding, int64_t groups, IntSpan dilation) {
+  trace::Region region("convTranspose3d");
+  if (trace::active()) {
+    region.input(input);
+    region.input(weight);
+    region.input(bias);
+    region.attr(support::attr("stride", stride));
+    region.attr(support::attr("padding", padding));
+    region.attr(support::attr("outputPadding", outputPadding));
+    region.attr(support::attr("groups", groups));
+    region.attr(support::attr("dilation", dilation));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::convTransposed(input, weight, bias, stride, padding, outputPadding, groups, dilation, 3);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
@@ -673,50 +532,19 @@ Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, 
   node->saveOutputs(out);
   return out;
 }
-Tensor maxPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode) {
-  trace::Region region("maxPool2d");
-  if (trace::active()) {
-    region.input(self);
-    region.attr(support::attr("kernelSize", kernelSize));
-    region.attr(support::attr("stride", stride));
-    region.attr(support::attr("padding", padding));
-    region.attr(support::attr("dilation", dilation));
-    region.attr(support::attr("ceilMode", ceilMode));
-    region.begin();
+Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride) {
+  if (!(autograd::anyRequiresGrad(input))) {
+    return below::im2col(input, kernelSize, dilation, padding, stride);
   }
-  auto body = [&]() -> Tensor {
-    auto [out, _indices] = ops::maxPool2dWithIndices(self, kernelSize, stride, padding, dilation, ceilMode);
-    return out;
-  };
-  Tensor out = body();
-  if (trace::active()) region.output(out);
-  return out;
-}
-Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize) {
-  if (!(autograd::anyRequiresGrad(gradOutput, indices))) {
-    return below::maxPool2dBackward(gradOutput, indices, inputSize);
-  }
-  auto node = makeRef<MaxPool2dBackwardBackward0>();
-  node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
-  node->edges.push_back(support::edgeOf(indices));
-  node->indicesMeta_ = support::TensorMeta(indices);
-  if (autograd::needsGrad(gradOutput)) node->indices_ = autograd::SavedTensor(indices, false);
-  auto out = below::maxPool2dBackward(gradOutput, indices, inputSize);
+  auto node = makeRef<Im2colBackward0>();
+  node->edges.push_back(support::edgeOf(input));
+  node->inputMeta_ = support::TensorMeta(input);
+  node->kernelSize_ = Dims(kernelSize);
+  node->dilation_ = Dims(dilation);
+  node->padding_ = Dims(padding);
+  node->stride_ = Dims(stride);
+  auto out = below::im2col(input, kernelSize, dilation, padding, stride);
   autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::maxPool2dWithIndices(self, kernelSize, stride, padding, dilation, ceilMode);
-  }
-  auto node = makeRef<MaxPool2dWithIndicesBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  auto out = below::maxPool2dWithIndices(self, kernelSize, stride, padding, dilation, ceilMode);
-  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
-  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
   node->saveOutputs(out);
   return out;
 }

@@ -35,29 +35,6 @@ Tensor cat(TensorSpan tensors, int64_t dim) {
   call.finish();
   return out;
 }
-Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx) {
-  if (!trace::active()) return cpu::embedding(weight, indices, paddingIdx);
-  trace::Call call("embedding");
-  call.input(weight);
-  call.input(indices);
-  call.attr(support::attr("paddingIdx", paddingIdx));
-  auto out = cpu::embedding(weight, indices, paddingIdx);
-  call.output(out);
-  call.finish();
-  return out;
-}
-Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx) {
-  if (!trace::active()) return cpu::embeddingBackward(gradOutput, indices, numWeights, paddingIdx);
-  trace::Call call("embeddingBackward");
-  call.input(gradOutput);
-  call.input(indices);
-  call.attr(support::attr("numWeights", numWeights));
-  call.attr(support::attr("paddingIdx", paddingIdx));
-  auto out = cpu::embeddingBackward(gradOutput, indices, numWeights, paddingIdx);
-  call.output(out);
-  call.finish();
-  return out;
-}
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
   if (!trace::active()) return cpu::gather(self, dim, index);
   trace::Call call("gather");
@@ -244,61 +221,6 @@ struct CatBackward0 final : autograd::Node {
   
   int64_t dim_;
   std::vector<Dims> tensorsShapes_;
-};
-struct EmbeddingBackward0 final : autograd::Node {
-  EmbeddingBackward0() : Node(1) {}
-  std::string name() const override { return "EmbeddingBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-      [[maybe_unused]] const auto& paddingIdx = paddingIdx_;
-    auto formula = [&]() -> Tensor {
-      return ops::embeddingBackward(grads[0], indices, support::at(Dims(weightMeta_.sizes), 0), paddingIdx_);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, weightMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  autograd::SavedTensor indices_;
-  
-  int64_t paddingIdx_;
-  support::TensorMeta weightMeta_;
-  support::TensorMeta indicesMeta_;
-};
-struct EmbeddingBackwardBackward0 final : autograd::Node {
-  EmbeddingBackwardBackward0() : Node(1) {}
-  std::string name() const override { return "EmbeddingBackwardBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-    auto formula = [&]() -> Tensor {
-      return ops::embedding(grads[0], indices, -1);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, gradOutputMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  autograd::SavedTensor indices_;
-  support::TensorMeta gradOutputMeta_;
-  support::TensorMeta indicesMeta_;
 };
 struct GatherBackward0 final : autograd::Node {
   GatherBackward0() : Node(1) {}
@@ -639,37 +561,6 @@ Tensor cat(TensorSpan tensors, int64_t dim) {
   node->tensorsShapes_ = support::shapesOf(tensors);
   node->dim_ = dim;
   auto out = below::cat(tensors, dim);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx) {
-  if (!(autograd::anyRequiresGrad(weight, indices))) {
-    return below::embedding(weight, indices, paddingIdx);
-  }
-  auto node = makeRef<EmbeddingBackward0>();
-  node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
-  node->edges.push_back(support::edgeOf(indices));
-  node->indicesMeta_ = support::TensorMeta(indices);
-  if (autograd::needsGrad(weight)) node->indices_ = autograd::SavedTensor(indices, false);
-  node->paddingIdx_ = paddingIdx;
-  auto out = below::embedding(weight, indices, paddingIdx);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx) {
-  if (!(autograd::anyRequiresGrad(gradOutput, indices))) {
-    return below::embeddingBackward(gradOutput, indices, numWeights, paddingIdx);
-  }
-  auto node = makeRef<EmbeddingBackwardBackward0>();
-  node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
-  node->edges.push_back(support::edgeOf(indices));
-  node->indicesMeta_ = support::TensorMeta(indices);
-  if (autograd::needsGrad(gradOutput)) node->indices_ = autograd::SavedTensor(indices, false);
-  auto out = below::embeddingBackward(gradOutput, indices, numWeights, paddingIdx);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;

@@ -90,19 +90,20 @@ Tensor batchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, 
   }
   auto body = [&]() -> Tensor {
     auto shape = support::channelShape(input, "batch_norm");
+    support::checkRunning(input, runningMean, runningVar);
     Tensor x = support::widened(input);
     if (!training) {
       if ((!runningMean.defined() || !runningVar.defined())) {
         throw Error(ErrorKind::Value, std::string("expected running_mean and running_var to be defined when training=False"));
       }
-      Tensor rstd = ops::rsqrt(ops::add(ops::reshape(runningVar, shape), Operand(Scalar(double(eps))), Scalar(1)));
+      Tensor rstd = ops::rsqrt(ops::add(ops::reshape(support::widened(runningVar), shape), Operand(Scalar(double(eps))), Scalar(1)));
       return support::asDtypeOf(support::channelAffine(ops::mul(ops::sub(x, ops::reshape(runningMean, shape), Scalar(1)), rstd), weight, bias), input);
     }
     auto dims = support::allButDims(int64_t(Dims(input.sizes()).size()), 1);
     Tensor mean = ops::mean(x, dims, true, std::nullopt);
     Tensor c = ops::sub(x, mean, Scalar(1));
     Tensor variance = ops::mean(ops::mul(c, c), dims, true, std::nullopt);
-    support::updateRunning(runningMean, mean, runningVar, variance, momentum, input);
+    support::updateRunning(runningMean, mean, runningVar, variance, momentum, support::perChannelCount(input));
     return support::asDtypeOf(support::channelAffine(ops::mul(c, ops::rsqrt(ops::add(variance, Operand(Scalar(double(eps))), Scalar(1)))), weight, bias), input);
   };
   Tensor out = body();
@@ -130,6 +131,39 @@ Tensor groupNorm(const Tensor& input, int64_t numGroups, const Tensor& weight, c
   if (trace::active()) region.output(out);
   return out;
 }
+Tensor instanceNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool useInputStats, double momentum, double eps) {
+  trace::Region region("instanceNorm");
+  if (trace::active()) {
+    region.input(input);
+    region.input(weight);
+    region.input(bias);
+    region.input(runningMean);
+    region.input(runningVar);
+    region.attr(support::attr("useInputStats", useInputStats));
+    region.attr(support::attr("momentum", momentum));
+    region.attr(support::attr("eps", eps));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (!useInputStats) {
+      if ((!runningMean.defined() || !runningVar.defined())) {
+        throw Error(ErrorKind::Value, std::string("Expected running_mean and running_var to be defined when use_input_stats is false"));
+      }
+      return ops::batchNorm(input, weight, bias, runningMean, runningVar, false, momentum, eps);
+    }
+    support::checkRunning(input, runningMean, runningVar);
+    auto dims = support::spatialDims(input, "instance_norm");
+    Tensor x = support::widened(input);
+    Tensor mean = ops::mean(x, dims, true, std::nullopt);
+    Tensor c = ops::sub(x, mean, Scalar(1));
+    Tensor variance = ops::mean(ops::mul(c, c), dims, true, std::nullopt);
+    support::updateRunning(runningMean, ops::mean(mean, Dims{int64_t(0)}, false, std::nullopt), runningVar, ops::mean(variance, Dims{int64_t(0)}, false, std::nullopt), momentum, support::perInstanceCount(input));
+    return support::asDtypeOf(support::channelAffine(ops::mul(c, ops::rsqrt(ops::add(variance, Operand(Scalar(double(eps))), Scalar(1)))), weight, bias), input);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, const Tensor& bias, double eps) {
   trace::Region region("layerNorm");
   if (trace::active()) {
@@ -141,12 +175,36 @@ Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& wei
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    auto dims = support::trailingDims(input, normalizedShape, "layer_norm");
+    auto dims = support::normalizedDims(input, normalizedShape, weight, bias);
     Tensor x = support::widened(input);
     Tensor mean = ops::mean(x, dims, true, std::nullopt);
     Tensor c = ops::sub(x, mean, Scalar(1));
     Tensor rstd = ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), dims, true, std::nullopt), Operand(Scalar(double(eps))), Scalar(1)));
     return support::asDtypeOf(support::affine(ops::mul(c, rstd), weight, bias), input);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor localResponseNorm(const Tensor& input, int64_t size, double alpha, double beta, double k) {
+  trace::Region region("localResponseNorm");
+  if (trace::active()) {
+    region.input(input);
+    region.attr(support::attr("size", size));
+    region.attr(support::attr("alpha", alpha));
+    region.attr(support::attr("beta", beta));
+    region.attr(support::attr("k", k));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (int64_t(Dims(input.sizes()).size()) < 3) {
+      throw Error(ErrorKind::Value, std::string("Expected 3D or higher dimensionality input (got ") + support::text(int64_t(Dims(input.sizes()).size())) + " dimensions)");
+    }
+    if (product(Dims(input.sizes())) == 0) {
+      return input;
+    }
+    Tensor squares = support::neighbourMeans(ops::mul(input, input), size);
+    return ops::div(input, ops::pow(ops::add(ops::mul(squares, Operand(Scalar(double(alpha)))), Operand(Scalar(double(k))), Scalar(1)), Operand(Scalar(double(beta)))), std::nullopt);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
@@ -182,6 +240,104 @@ Tensor logSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
   if (trace::active()) region.output(out);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
+  return out;
+}
+std::tuple<Tensor, Tensor, Tensor> nativeBatchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool training, double momentum, double eps) {
+  trace::Region region("nativeBatchNorm");
+  if (trace::active()) {
+    region.input(input);
+    region.input(weight);
+    region.input(bias);
+    region.input(runningMean);
+    region.input(runningVar);
+    region.attr(support::attr("training", training));
+    region.attr(support::attr("momentum", momentum));
+    region.attr(support::attr("eps", eps));
+    region.begin();
+  }
+  auto body = [&]() -> std::tuple<Tensor, Tensor, Tensor> {
+    auto shape = support::channelShape(input, "native_batch_norm");
+    if (!training) {
+      Tensor none = ops::zeros(Dims{int64_t(0)}, input.dtype());
+      return {ops::batchNorm(input, weight, bias, runningMean, runningVar, false, momentum, eps), none, none};
+    }
+    support::checkRunning(input, runningMean, runningVar);
+    Tensor x = support::widened(input);
+    auto dims = support::allButDims(int64_t(Dims(input.sizes()).size()), 1);
+    Tensor mean = ops::mean(x, dims, true, std::nullopt);
+    Tensor c = ops::sub(x, mean, Scalar(1));
+    Tensor variance = ops::mean(ops::mul(c, c), dims, true, std::nullopt);
+    Tensor rstd = ops::rsqrt(ops::add(variance, Operand(Scalar(double(eps))), Scalar(1)));
+    support::updateRunning(runningMean, mean, runningVar, variance, momentum, support::perChannelCount(input));
+    return {support::asDtypeOf(support::channelAffine(ops::mul(c, rstd), weight, bias), input), support::asDtypeOf(ops::reshape(mean, Dims{int64_t(support::at(shape, 1))}), input), support::asDtypeOf(ops::reshape(rstd, Dims{int64_t(support::at(shape, 1))}), input)};
+  };
+  std::tuple<Tensor, Tensor, Tensor> out = body();
+  if (trace::active()) {
+    region.output(std::get<0>(out));
+    region.output(std::get<1>(out));
+    region.output(std::get<2>(out));
+  }
+  return out;
+}
+std::tuple<Tensor, Tensor, Tensor> nativeLayerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, const Tensor& bias, double eps) {
+  trace::Region region("nativeLayerNorm");
+  if (trace::active()) {
+    region.input(input);
+    region.attr(support::attr("normalizedShape", normalizedShape));
+    region.input(weight);
+    region.input(bias);
+    region.attr(support::attr("eps", eps));
+    region.begin();
+  }
+  auto body = [&]() -> std::tuple<Tensor, Tensor, Tensor> {
+    auto dims = support::normalizedDims(input, normalizedShape, weight, bias);
+    Tensor x = support::widened(input);
+    Tensor mean = ops::mean(x, dims, true, std::nullopt);
+    Tensor c = ops::sub(x, mean, Scalar(1));
+    Tensor rstd = ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), dims, true, std::nullopt), Operand(Scalar(double(eps))), Scalar(1)));
+    return {support::asDtypeOf(support::affine(ops::mul(c, rstd), weight, bias), input), support::asDtypeOf(mean, input), support::asDtypeOf(rstd, input)};
+  };
+  std::tuple<Tensor, Tensor, Tensor> out = body();
+  if (trace::active()) {
+    region.output(std::get<0>(out));
+    region.output(std::get<1>(out));
+    region.output(std::get<2>(out));
+  }
+  return out;
+}
+Tensor normalize(const Tensor& input, double p, IntSpan dim, double eps) {
+  trace::Region region("normalize");
+  if (trace::active()) {
+    region.input(input);
+    region.attr(support::attr("p", p));
+    region.attr(support::attr("dim", dim));
+    region.attr(support::attr("eps", eps));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::div(input, ops::clampMin(ops::norm(input, p, dim, true, std::nullopt), Operand(Scalar(double(eps)))), std::nullopt);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor rmsNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, std::optional<double> eps) {
+  trace::Region region("rmsNorm");
+  if (trace::active()) {
+    region.input(input);
+    region.attr(support::attr("normalizedShape", normalizedShape));
+    region.input(weight);
+    region.attr(support::attr("eps", eps));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    auto dims = support::normalizedDims(input, normalizedShape, weight, Tensor());
+    Tensor x = support::widened(input);
+    Tensor rrms = ops::rsqrt(ops::add(ops::mean(ops::mul(x, x), dims, true, std::nullopt), support::epsilonValue(eps, x), Scalar(1)));
+    return support::asDtypeOf(support::affine(ops::mul(x, rrms), weight, Tensor()), input);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
   return out;
 }
 Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {

@@ -105,31 +105,6 @@ const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
   autograd::checkInplace(self, "bernoulli_");
   return below::bernoulli_(self, p, generator);
 }
-Tensor dropout(const Tensor& input, double p, bool training) {
-  trace::Region region("dropout");
-  if (trace::active()) {
-    region.input(input);
-    region.attr(support::attr("p", p));
-    region.attr(support::attr("training", training));
-    region.begin();
-  }
-  auto body = [&]() -> Tensor {
-    if ((p < 0 || p > 1)) {
-      throw Error(ErrorKind::Value, std::string("dropout probability has to be between 0 and 1, but got ") + support::text(p) + "");
-    }
-    if (((!training || p == 0) || product(Dims(input.sizes())) == 0)) {
-      return input;
-    }
-    if (p == 1) {
-      return ops::mul(input, ops::zerosLike(input, std::nullopt));
-    }
-    Tensor noise = ops::bernoulli_(ops::emptyLike(input, std::nullopt), (1 - p), nullptr);
-    return ops::mul(input, ops::div_(noise, Operand(Scalar(double((1 - p)))), std::nullopt));
-  };
-  Tensor out = body();
-  if (trace::active()) region.output(out);
-  return out;
-}
 const Tensor& exponential_(const Tensor& self, double lambd, Generator* generator) {
   autograd::checkInplace(self, "exponential_");
   return below::exponential_(self, lambd, generator);

@@ -52,12 +52,63 @@ export function adamStep_(params: readonly TensorBase[], grads: readonly TensorB
 }
 
 /**
- * Mean over windows chosen so that the output is outputSize. input [n, c, h, w] or [c, h, w].
+ * Means over windows chosen so that the output has length outputSize.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool1d.html
+ *
+ * `adaptiveAvgPool1d(self: Tensor, outputSize: int[]): Tensor`
+ */
+export function adaptiveAvgPool1d(self: TensorBase, outputSize: number | readonly number[]): Tensor {
+  return wrap(native.ops.adaptiveAvgPool1d(handleOf(self), intsOf(outputSize)));
+}
+
+/**
+ * Means over windows chosen so that the output is outputSize.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html
  *
  * `adaptiveAvgPool2d(self: Tensor, outputSize: int[]): Tensor`
  */
 export function adaptiveAvgPool2d(self: TensorBase, outputSize: number | readonly number[]): Tensor {
   return wrap(native.ops.adaptiveAvgPool2d(handleOf(self), intsOf(outputSize)));
+}
+
+/**
+ * Means over windows chosen so that the output is outputSize.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool3d.html
+ *
+ * `adaptiveAvgPool3d(self: Tensor, outputSize: int[]): Tensor`
+ */
+export function adaptiveAvgPool3d(self: TensorBase, outputSize: number | readonly number[]): Tensor {
+  return wrap(native.ops.adaptiveAvgPool3d(handleOf(self), intsOf(outputSize)));
+}
+
+/**
+ * Largest elements over windows chosen so that the output has length outputSize, and their positions.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool1d.html
+ *
+ * `adaptiveMaxPool1d(self: Tensor, outputSize: int[]): (out: Tensor, indices: Tensor)`
+ */
+export function adaptiveMaxPool1d(self: TensorBase, outputSize: number | readonly number[]): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  return namedResults(['out', 'indices'], native.ops.adaptiveMaxPool1d(handleOf(self), intsOf(outputSize))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Largest elements over windows chosen so that the output is outputSize, and their flat positions.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool2d.html
+ *
+ * `adaptiveMaxPool2d(self: Tensor, outputSize: int[]): (out: Tensor, indices: Tensor)`
+ */
+export function adaptiveMaxPool2d(self: TensorBase, outputSize: number | readonly number[]): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  return namedResults(['out', 'indices'], native.ops.adaptiveMaxPool2d(handleOf(self), intsOf(outputSize))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Largest elements over windows chosen so that the output is outputSize, and their flat positions.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool3d.html
+ *
+ * `adaptiveMaxPool3d(self: Tensor, outputSize: int[]): (out: Tensor, indices: Tensor)`
+ */
+export function adaptiveMaxPool3d(self: TensorBase, outputSize: number | readonly number[]): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  return namedResults(['out', 'indices'], native.ops.adaptiveMaxPool3d(handleOf(self), intsOf(outputSize))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -114,6 +165,17 @@ export function alias(self: TensorBase): Tensor {
 export function all(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
   const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
   return wrap(native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+}
+
+/**
+ * Sets elements to SELU's negative saturation with probability p, then shifts and scales so that mean 0 and variance 1 stay; the input itself when not training.
+ * Source: https://arxiv.org/abs/1706.02515
+ *
+ * `alphaDropout(input: Tensor, p: float = 0.5, training: bool = false): Tensor`
+ */
+export function alphaDropout(input: TensorBase, p?: number | { p?: number; training?: boolean }, training?: boolean | { p?: number; training?: boolean }): Tensor {
+  const o = optionsAmong(p, training) as { p?: number; training?: boolean } | undefined;
+  return wrap(native.ops.alphaDropout(handleOf(input), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 0.5), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)));
 }
 
 /**
@@ -260,13 +322,36 @@ export function arctan2(self: TensorBase, other: TensorBase): Tensor {
 }
 
 /**
- * Mean of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.
+ * Mean of each window of length kernelSize.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool1d.html
  *
- * `avgPool2d(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor`
+ * `avgPool1d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], ceilMode: bool = false, countIncludePad: bool = true): Tensor`
  */
-export function avgPool2d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, countIncludePad?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, divisorOverride?: number | null | { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor {
-  const o = optionsAmong(stride, padding, ceilMode, countIncludePad, divisorOverride) as { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null } | undefined;
-  return wrap(native.ops.avgPool2d(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false), ((countIncludePad === undefined || (countIncludePad as unknown) === o ? o?.countIncludePad : (countIncludePad as boolean)) ?? true), ((divisorOverride === undefined || (divisorOverride as unknown) === o ? o?.divisorOverride : (divisorOverride as number | null)) ?? null)));
+export function avgPool1d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }, countIncludePad?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }): Tensor {
+  const o = optionsAmong(stride, padding, ceilMode, countIncludePad) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean } | undefined;
+  return wrap(native.ops.avgPool1d(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false), ((countIncludePad === undefined || (countIncludePad as unknown) === o ? o?.countIncludePad : (countIncludePad as boolean)) ?? true)));
+}
+
+/**
+ * Mean of each window; divisorOverride: what sums are divided by instead of the window's size.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html
+ *
+ * `avgPool2d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor`
+ */
+export function avgPool2d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, countIncludePad?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, divisorOverride?: number | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor {
+  const o = optionsAmong(stride, padding, ceilMode, countIncludePad, divisorOverride) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null } | undefined;
+  return wrap(native.ops.avgPool2d(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false), ((countIncludePad === undefined || (countIncludePad as unknown) === o ? o?.countIncludePad : (countIncludePad as boolean)) ?? true), ((divisorOverride === undefined || (divisorOverride as unknown) === o ? o?.divisorOverride : (divisorOverride as number | null)) ?? null)));
+}
+
+/**
+ * Mean of each window; divisorOverride: what sums are divided by instead of the window's size.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool3d.html
+ *
+ * `avgPool3d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], ceilMode: bool = false, countIncludePad: bool = true, divisorOverride: int? = null): Tensor`
+ */
+export function avgPool3d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, countIncludePad?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }, divisorOverride?: number | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor {
+  const o = optionsAmong(stride, padding, ceilMode, countIncludePad, divisorOverride) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null } | undefined;
+  return wrap(native.ops.avgPool3d(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false), ((countIncludePad === undefined || (countIncludePad as unknown) === o ? o?.countIncludePad : (countIncludePad as boolean)) ?? true), ((divisorOverride === undefined || (divisorOverride as unknown) === o ? o?.divisorOverride : (divisorOverride as number | null)) ?? null)));
 }
 
 /**
@@ -414,6 +499,16 @@ export function ceil(self: TensorBase): Tensor {
 }
 
 /**
+ * Channels [n, g * k, ...] reordered as [n, k * g, ...], so that neighbours come from different groups.
+ * Source: https://arxiv.org/abs/1707.01083
+ *
+ * `channelShuffle(self: Tensor, groups: int): Tensor`
+ */
+export function channelShuffle(self: TensorBase, groups: number): Tensor {
+  return wrap(native.ops.channelShuffle(handleOf(self), groups));
+}
+
+/**
  * At most `chunks` pieces along a dimension.
  *
  * `chunk(self: Tensor, chunks: int, dim: int = 0): Tensor[]`
@@ -471,6 +566,17 @@ export function clone(self: TensorBase): Tensor {
 }
 
 /**
+ * self with `value` around it. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
+ *
+ * `constantPadNd(self: Tensor, pad: int[], value: Scalar = 0): Tensor`
+ */
+export function constantPadNd(self: TensorBase, pad: number | readonly number[], value?: NumberArg | { value?: NumberArg }): Tensor {
+  const o = optionsAmong(value) as { value?: NumberArg } | undefined;
+  return wrap(native.ops.constantPadNd(handleOf(self), intsOf(pad), ((value === undefined || (value as unknown) === o ? o?.value : (value as NumberArg)) ?? 0)));
+}
+
+/**
  * Self when it is row-major in memory, else a copy that is.
  *
  * `contiguous(self: Tensor): Tensor`
@@ -480,7 +586,7 @@ export function contiguous(self: TensorBase): Tensor {
 }
 
 /**
- * 1-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
+ * 1-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html
  *
  * `conv1d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], dilation: int[] = [1], groups: int = 1): Tensor`
@@ -491,7 +597,7 @@ export function conv1d(input: TensorBase, weight: TensorBase, bias?: TensorBase 
 }
 
 /**
- * 2-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
+ * 2-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
  *
  * `conv2d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1, 1], padding: int[] = [0, 0], dilation: int[] = [1, 1], groups: int = 1): Tensor`
@@ -502,7 +608,7 @@ export function conv2d(input: TensorBase, weight: TensorBase, bias?: TensorBase 
 }
 
 /**
- * 3-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
+ * 3-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv3d.html
  *
  * `conv3d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1, 1, 1], padding: int[] = [0, 0, 0], dilation: int[] = [1, 1, 1], groups: int = 1): Tensor`
@@ -510,6 +616,39 @@ export function conv2d(input: TensorBase, weight: TensorBase, bias?: TensorBase 
 export function conv3d(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }, stride?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }, padding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }, dilation?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }, groups?: number | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor {
   const o = optionsAmong(bias, stride, padding, dilation, groups) as { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number } | undefined;
   return wrap(native.ops.conv3d(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [1, 1, 1])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0, 0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1, 1, 1])), ((groups === undefined || (groups as unknown) === o ? o?.groups : (groups as number)) ?? 1)));
+}
+
+/**
+ * 1-d transposed convolution, the gradient of `conv1d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
+ *
+ * `convTranspose1d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], outputPadding: int[] = [0], groups: int = 1, dilation: int[] = [1]): Tensor`
+ */
+export function convTranspose1d(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, stride?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, padding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, outputPadding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, groups?: number | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, dilation?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(bias, stride, padding, outputPadding, groups, dilation) as { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] } | undefined;
+  return wrap(native.ops.convTranspose1d(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [1])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((outputPadding === undefined || (outputPadding as unknown) === o ? o?.outputPadding : (outputPadding as number | readonly number[])) ?? [0])), ((groups === undefined || (groups as unknown) === o ? o?.groups : (groups as number)) ?? 1), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1]))));
+}
+
+/**
+ * 2-d transposed convolution, the gradient of `conv2d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose2d.html
+ *
+ * `convTranspose2d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], outputPadding: int[] = [0], groups: int = 1, dilation: int[] = [1]): Tensor`
+ */
+export function convTranspose2d(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, stride?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, padding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, outputPadding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, groups?: number | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, dilation?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(bias, stride, padding, outputPadding, groups, dilation) as { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] } | undefined;
+  return wrap(native.ops.convTranspose2d(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [1])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((outputPadding === undefined || (outputPadding as unknown) === o ? o?.outputPadding : (outputPadding as number | readonly number[])) ?? [0])), ((groups === undefined || (groups as unknown) === o ? o?.groups : (groups as number)) ?? 1), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1]))));
+}
+
+/**
+ * 3-d transposed convolution, the gradient of `conv3d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose3d.html
+ *
+ * `convTranspose3d(input: Tensor, weight: Tensor, bias: Tensor? = null, stride: int[] = [1], padding: int[] = [0], outputPadding: int[] = [0], groups: int = 1, dilation: int[] = [1]): Tensor`
+ */
+export function convTranspose3d(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, stride?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, padding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, outputPadding?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, groups?: number | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }, dilation?: number | readonly number[] | { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(bias, stride, padding, outputPadding, groups, dilation) as { bias?: TensorBase | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] } | undefined;
+  return wrap(native.ops.convTranspose3d(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null)), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [1])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((outputPadding === undefined || (outputPadding as unknown) === o ? o?.outputPadding : (outputPadding as number | readonly number[])) ?? [0])), ((groups === undefined || (groups as unknown) === o ? o?.groups : (groups as number)) ?? 1), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1]))));
 }
 
 /**
@@ -713,13 +852,35 @@ export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg })
 }
 
 /**
- * Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none).
+ * Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none); scaleGradByFreq divides the gradient of a row by how often it is used.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
  *
- * `embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1): Tensor`
+ * `embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1, scaleGradByFreq: bool = false): Tensor`
  */
-export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number }): Tensor {
-  const o = optionsAmong(paddingIdx) as { paddingIdx?: number } | undefined;
-  return wrap(native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1)));
+export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number; scaleGradByFreq?: boolean }, scaleGradByFreq?: boolean | { paddingIdx?: number; scaleGradByFreq?: boolean }): Tensor {
+  const o = optionsAmong(paddingIdx, scaleGradByFreq) as { paddingIdx?: number; scaleGradByFreq?: boolean } | undefined;
+  return wrap(native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1), ((scaleGradByFreq === undefined || (scaleGradByFreq as unknown) === o ? o?.scaleGradByFreq : (scaleGradByFreq as boolean)) ?? false)));
+}
+
+/**
+ * Rows of weight [n, d] by indices, joined per bag by mode 'sum', 'mean' or 'max'. indices [b, l]: one bag per row; or [l] with offsets [b], where each bag begins (includeLastOffset: the last offset is the end). Rows at paddingIdx do not count (-1: none); perSampleWeights, like indices, scales rows (mode 'sum').
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding_bag.html
+ *
+ * `embeddingBag(weight: Tensor, indices: Tensor, offsets: Tensor? = null, mode: string = 'mean', perSampleWeights: Tensor? = null, includeLastOffset: bool = false, paddingIdx: int = -1, scaleGradByFreq: bool = false): Tensor`
+ */
+export function embeddingBag(weight: TensorBase, indices: TensorBase, offsets?: TensorBase | null | { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean }, mode?: string | { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean }, perSampleWeights?: TensorBase | null | { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean }, includeLastOffset?: boolean | { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean }, paddingIdx?: number | { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean }, scaleGradByFreq?: boolean | { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean }): Tensor {
+  const o = optionsAmong(offsets, mode, perSampleWeights, includeLastOffset, paddingIdx, scaleGradByFreq) as { offsets?: TensorBase | null; mode?: string; perSampleWeights?: TensorBase | null; includeLastOffset?: boolean; paddingIdx?: number; scaleGradByFreq?: boolean } | undefined;
+  return wrap(native.ops.embeddingBag(handleOf(weight), handleOf(indices), optHandleOf(((offsets === undefined || (offsets as unknown) === o ? o?.offsets : (offsets as TensorBase | null)) ?? null)), ((mode === undefined || (mode as unknown) === o ? o?.mode : (mode as string)) ?? 'mean'), optHandleOf(((perSampleWeights === undefined || (perSampleWeights as unknown) === o ? o?.perSampleWeights : (perSampleWeights as TensorBase | null)) ?? null)), ((includeLastOffset === undefined || (includeLastOffset as unknown) === o ? o?.includeLastOffset : (includeLastOffset as boolean)) ?? false), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1), ((scaleGradByFreq === undefined || (scaleGradByFreq as unknown) === o ? o?.scaleGradByFreq : (scaleGradByFreq as boolean)) ?? false)));
+}
+
+/**
+ * Scales those rows of weight [n, d] that indices name and whose normType-norm exceeds maxNorm down to it, in place and outside autograd; returns weight.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
+ *
+ * `embeddingRenorm(weight: Tensor, indices: Tensor, maxNorm: float, normType: float): Tensor`
+ */
+export function embeddingRenorm(weight: TensorBase, indices: TensorBase, maxNorm: number, normType: number): Tensor {
+  return wrap(native.ops.embeddingRenorm(handleOf(weight), handleOf(indices), maxNorm, normType));
 }
 
 /**
@@ -792,6 +953,28 @@ export function expand(self: TensorBase, size: number | readonly number[]): Tens
  */
 export function expm1(self: TensorBase): Tensor {
   return wrap(native.ops.expm1(handleOf(self)));
+}
+
+/**
+ * `alphaDropout` of whole feature maps input[n, c].
+ * Source: https://arxiv.org/abs/1706.02515
+ *
+ * `featureAlphaDropout(input: Tensor, p: float = 0.5, training: bool = false): Tensor`
+ */
+export function featureAlphaDropout(input: TensorBase, p?: number | { p?: number; training?: boolean }, training?: boolean | { p?: number; training?: boolean }): Tensor {
+  const o = optionsAmong(p, training) as { p?: number; training?: boolean } | undefined;
+  return wrap(native.ops.featureAlphaDropout(handleOf(input), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 0.5), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)));
+}
+
+/**
+ * Zeroes whole feature maps input[n, c] with probability p and scales the rest by 1 / (1 - p); the input itself when not training.
+ * Source: https://arxiv.org/abs/1411.4280
+ *
+ * `featureDropout(input: Tensor, p: float = 0.5, training: bool = true): Tensor`
+ */
+export function featureDropout(input: TensorBase, p?: number | { p?: number; training?: boolean }, training?: boolean | { p?: number; training?: boolean }): Tensor {
+  const o = optionsAmong(p, training) as { p?: number; training?: boolean } | undefined;
+  return wrap(native.ops.featureDropout(handleOf(input), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 0.5), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? true)));
 }
 
 /**
@@ -969,6 +1152,16 @@ export function indexAdd(self: TensorBase, dim: number, index: TensorBase, sourc
  */
 export function indexSelect(self: TensorBase, dim: number, index: TensorBase): Tensor {
   return wrap(native.ops.indexSelect(handleOf(self), dim, handleOf(index)));
+}
+
+/**
+ * Normalises each channel of each sample over space; by its own statistics (useInputStats, which also update runningMean and runningVar in place, averaged over the batch) or by the running ones.
+ * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1607.08022
+ *
+ * `instanceNorm(input: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor?, runningVar: Tensor?, useInputStats: bool, momentum: float, eps: float): Tensor`
+ */
+export function instanceNorm(input: TensorBase, weight: TensorBase | null, bias: TensorBase | null, runningMean: TensorBase | null, runningVar: TensorBase | null, useInputStats: boolean, momentum: number, eps: number): Tensor {
+  return wrap(native.ops.instanceNorm(handleOf(input), optHandleOf(weight), optHandleOf(bias), optHandleOf(runningMean), optHandleOf(runningVar), useInputStats, momentum, eps));
 }
 
 /**
@@ -1235,23 +1428,69 @@ export function matmul(self: TensorBase, other: TensorBase): Tensor {
 }
 
 /**
- * Largest element of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.
+ * Largest element of each window of length kernelSize.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool1d.html
  *
- * `maxPool2d(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], dilation: int[] = [1, 1], ceilMode: bool = false): Tensor`
+ * `maxPool1d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): Tensor`
  */
-export function maxPool2d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor {
-  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
-  return wrap(native.ops.maxPool2d(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1, 1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false)));
+export function maxPool1d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor {
+  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
+  return wrap(native.ops.maxPool1d(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false)));
 }
 
 /**
- * Largest element of each window and its flat index in the plane. input [n, c, h, w] or [c, h, w].
+ * Largest element of each window of length kernelSize, and its position.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool1d.html
  *
- * `maxPool2dWithIndices(self: Tensor, kernelSize: int[], stride: int[] = [], padding: int[] = [0, 0], dilation: int[] = [1, 1], ceilMode: bool = false): (out: Tensor, indices: Tensor)`
+ * `maxPool1dWithIndices(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): (out: Tensor, indices: Tensor)`
  */
-export function maxPool2dWithIndices(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
-  return namedResults(['out', 'indices'], native.ops.maxPool2dWithIndices(handleOf(self), intsOf(kernelSize), intsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[])) ?? [])), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0, 0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1, 1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
+export function maxPool1dWithIndices(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
+  return namedResults(['out', 'indices'], native.ops.maxPool1dWithIndices(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Largest element of each window.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
+ *
+ * `maxPool2d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): Tensor`
+ */
+export function maxPool2d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor {
+  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
+  return wrap(native.ops.maxPool2d(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false)));
+}
+
+/**
+ * Largest element of each window and its flat index in the plane.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
+ *
+ * `maxPool2dWithIndices(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): (out: Tensor, indices: Tensor)`
+ */
+export function maxPool2dWithIndices(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
+  return namedResults(['out', 'indices'], native.ops.maxPool2dWithIndices(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Largest element of each window.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool3d.html
+ *
+ * `maxPool3d(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): Tensor`
+ */
+export function maxPool3d(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor {
+  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
+  return wrap(native.ops.maxPool3d(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false)));
+}
+
+/**
+ * Largest element of each window and its flat index in the volume.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool3d.html
+ *
+ * `maxPool3dWithIndices(self: Tensor, kernelSize: int[], stride: int[]? = null, padding: int[] = [0], dilation: int[] = [1], ceilMode: bool = false): (out: Tensor, indices: Tensor)`
+ */
+export function maxPool3dWithIndices(self: TensorBase, kernelSize: number | readonly number[], stride?: number | readonly number[] | null | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, padding?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, dilation?: number | readonly number[] | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }, ceilMode?: boolean | { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(stride, padding, dilation, ceilMode) as { stride?: number | readonly number[] | null; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean } | undefined;
+  return namedResults(['out', 'indices'], native.ops.maxPool3dWithIndices(handleOf(self), intsOf(kernelSize), optIntsOf(((stride === undefined || (stride as unknown) === o ? o?.stride : (stride as number | readonly number[] | null)) ?? null)), intsOf(((padding === undefined || (padding as unknown) === o ? o?.padding : (padding as number | readonly number[])) ?? [0])), intsOf(((dilation === undefined || (dilation as unknown) === o ? o?.dilation : (dilation as number | readonly number[])) ?? [1])), ((ceilMode === undefined || (ceilMode as unknown) === o ? o?.ceilMode : (ceilMode as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly out: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -1424,6 +1663,26 @@ export function narrow(self: TensorBase, dim: number, start: number, length: num
 }
 
 /**
+ * `batchNorm` that returns the batch's mean and reciprocal standard deviation, too (empty when not training).
+ * Source: https://arxiv.org/abs/1502.03167
+ *
+ * `nativeBatchNorm(input: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor?, runningVar: Tensor?, training: bool, momentum: float, eps: float): (out: Tensor, mean: Tensor, rstd: Tensor)`
+ */
+export function nativeBatchNorm(input: TensorBase, weight: TensorBase | null, bias: TensorBase | null, runningMean: TensorBase | null, runningVar: TensorBase | null, training: boolean, momentum: number, eps: number): [Tensor, Tensor, Tensor] & { readonly out: Tensor; readonly mean: Tensor; readonly rstd: Tensor } {
+  return namedResults(['out', 'mean', 'rstd'], native.ops.nativeBatchNorm(handleOf(input), optHandleOf(weight), optHandleOf(bias), optHandleOf(runningMean), optHandleOf(runningVar), training, momentum, eps)) as unknown as [Tensor, Tensor, Tensor] & { readonly out: Tensor; readonly mean: Tensor; readonly rstd: Tensor };
+}
+
+/**
+ * `layerNorm` that returns the mean and the reciprocal standard deviation, too.
+ * Source: https://arxiv.org/abs/1607.06450
+ *
+ * `nativeLayerNorm(input: Tensor, normalizedShape: int[], weight: Tensor?, bias: Tensor?, eps: float): (out: Tensor, mean: Tensor, rstd: Tensor)`
+ */
+export function nativeLayerNorm(input: TensorBase, normalizedShape: number | readonly number[], weight: TensorBase | null, bias: TensorBase | null, eps: number): [Tensor, Tensor, Tensor] & { readonly out: Tensor; readonly mean: Tensor; readonly rstd: Tensor } {
+  return namedResults(['out', 'mean', 'rstd'], native.ops.nativeLayerNorm(handleOf(input), intsOf(normalizedShape), optHandleOf(weight), optHandleOf(bias), eps)) as unknown as [Tensor, Tensor, Tensor] & { readonly out: Tensor; readonly mean: Tensor; readonly rstd: Tensor };
+}
+
+/**
  * Whether self is not equal to other, element by element. Gives bool.
  *
  * `ne(self: Tensor, other: Operand): Tensor`
@@ -1513,6 +1772,26 @@ export function ger(self: TensorBase, vec2: TensorBase): Tensor {
  */
 export function permute(self: TensorBase, dims: number | readonly number[]): Tensor {
   return wrap(native.ops.permute(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * [..., c * r * r, h, w] as [..., c, h * r, w * r], r = upscaleFactor.
+ * Source: https://arxiv.org/abs/1609.05158
+ *
+ * `pixelShuffle(self: Tensor, upscaleFactor: int): Tensor`
+ */
+export function pixelShuffle(self: TensorBase, upscaleFactor: number): Tensor {
+  return wrap(native.ops.pixelShuffle(handleOf(self), upscaleFactor));
+}
+
+/**
+ * [..., c, h * r, w * r] as [..., c * r * r, h, w], r = downscaleFactor: undoes `pixelShuffle`.
+ * Source: https://arxiv.org/abs/1609.05158
+ *
+ * `pixelUnshuffle(self: Tensor, downscaleFactor: int): Tensor`
+ */
+export function pixelUnshuffle(self: TensorBase, downscaleFactor: number): Tensor {
+  return wrap(native.ops.pixelUnshuffle(handleOf(self), downscaleFactor));
 }
 
 /**
@@ -1616,6 +1895,17 @@ export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number
  */
 export function reshape(self: TensorBase, shape: number | readonly number[]): Tensor {
   return wrap(native.ops.reshape(handleOf(self), intsOf(shape)));
+}
+
+/**
+ * Divides by the root mean square over the last dimensions (normalizedShape), then weight of that shape. eps: the dtype's epsilon where null.
+ * Source: https://arxiv.org/abs/1910.07467
+ *
+ * `rmsNorm(input: Tensor, normalizedShape: int[], weight: Tensor? = null, eps: float? = null): Tensor`
+ */
+export function rmsNorm(input: TensorBase, normalizedShape: number | readonly number[], weight?: TensorBase | null | { weight?: TensorBase | null; eps?: number | null }, eps?: number | null | { weight?: TensorBase | null; eps?: number | null }): Tensor {
+  const o = optionsAmong(weight, eps) as { weight?: TensorBase | null; eps?: number | null } | undefined;
+  return wrap(native.ops.rmsNorm(handleOf(input), intsOf(normalizedShape), optHandleOf(((weight === undefined || (weight as unknown) === o ? o?.weight : (weight as TensorBase | null)) ?? null)), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null)));
 }
 
 /**

@@ -1,4 +1,4 @@
-// Reading and writing rows by index along one dimension: cat, gather, scatter, indexSelect, indexAdd, embedding.
+// Reading and writing rows by index along one dimension: cat, gather, scatter, indexSelect, indexAdd.
 #include <algorithm>
 
 #include "cpu/extern_common.h"
@@ -292,46 +292,6 @@ void indexAddInto(const Tensor& out, int64_t dim, const Tensor& index, const Ten
 Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
   Tensor out = cloneOf(self);
   indexAddInto(out, dim, index, source, alpha);
-  return out;
-}
-
-Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx) {
-  FB_CHECK(weight.dim() == 2, Shape, "'weight' must be 2-D");
-  FB_CHECK(indices.dtype() == DType::Int64 || indices.dtype() == DType::Int32, Type,
-           "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got %s "
-           "instead (while checking arguments for embedding)",
-           scalarTypeName(indices.dtype()));
-  Dims sizes(indices.sizes());
-  sizes.push_back(weight.size(1));
-  const int64_t count = indices.numel();
-  const Tensor flat = contiguousOf(indices);
-  const Tensor rows = indexSelect(weight, 0, aliasTensor(flat, Dims{count}, Dims{1}, flat.storageOffset()));
-  return aliasTensor(rows, sizes, contiguousStrides(sizes), rows.storageOffset());
-}
-
-Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx) {
-  const int64_t width = gradOutput.size(-1), count = indices.numel();
-  FB_CHECK(gradOutput.numel() == count * width, Shape,
-           "embedding_backward: gradient of shape %s does not fit indices of shape %s",
-           shapeString(gradOutput.sizes()).c_str(), shapeString(indices.sizes()).c_str());
-  Tensor out = emptyTensor(Dims{numWeights, width}, gradOutput.dtype(), gradOutput.device());
-  fillWith(out, Scalar(0));
-  const Tensor g = contiguousOf(gradOutput), ix = contiguousOf(castOf(indices, DType::Int64));
-  const int64_t* p = ix.ptr<int64_t>();
-  dispatchAll(out.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    // Threads own bands of columns, so that equal indices never race and the order of additions is fixed.
-    parallelFor(width, std::max<int64_t>(16, 32768 / std::max<int64_t>(1, count)), [&](int64_t b, int64_t e) {
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t k = p[i];
-        if (k == paddingIdx) continue;
-        if (k < 0 || k >= numWeights) throw Error(ErrorKind::Index, "index out of range in self");
-        T* o = out.ptr<T>() + k * width;
-        const T* s = g.ptr<T>() + i * width;
-        for (int64_t c = b; c < e; ++c) accumulate(o[c], s[c]);
-      }
-    });
-  });
   return out;
 }
 

@@ -1,6 +1,6 @@
-// 2-d pooling: max with indices, average, adaptive average, and their gradients.
-// Source of the rules: aten/src/ATen/native/Pool.h, DilatedMaxPool2d.cpp, AveragePool2d.cpp, AdaptiveAveragePooling.cpp
-// of PyTorch.
+// Max pooling of one to three dimensions: geometry in PyTorch's words, the kernel, its gradient.
+// Source of the rules: aten/src/ATen/native/Pool.h, DilatedMaxPool2d.cpp, AdaptiveMaxPooling2d.cpp,
+// FractionalMaxPool2d.cpp of PyTorch.
 #include "cpu/pool.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 
 #include "cpu/extern_common.h"
 #include "cpu/pool_kernels.h"
+#include "cpu/pool_shapes.h"
 #include "extern_kernels.h"
 
 namespace flambeau::cpu {
@@ -24,37 +25,22 @@ int64_t pooledSize(int64_t in, int64_t kernel, int64_t pad, int64_t stride, int6
   return out;
 }
 
-Dims outSizes(IntSpan input, int64_t h, int64_t w) {
-  Dims out(input);
-  out[out.size() - 2] = h;
-  out[out.size() - 1] = w;
-  return out;
+// "kT: 1 kH: 2 kW: 3" of the last `nd` extents.
+std::string labelled(const char* prefix, const Extents& e, size_t nd) {
+  static const char* axes[] = {"T", "H", "W"};
+  std::string text;
+  for (size_t d = 3 - nd; d < 3; ++d)
+    text += (text.empty() ? "" : " ") + std::string(prefix) + axes[d] + ": " + std::to_string(e[d]);
+  return text;
 }
 
-template <class T>
-void maxPlane(const PoolSpec& s, const T* x, T* y, int64_t* index) {
-  using C = Compute<T>;
-  for (int64_t oh = 0; oh < s.outH; ++oh)
-    for (int64_t ow = 0; ow < s.outW; ++ow) {
-      int64_t h0 = oh * s.strideH - s.padH, w0 = ow * s.strideW - s.padW;
-      const int64_t h1 = std::min(h0 + (s.kernelH - 1) * s.dilationH + 1, s.inH),
-                    w1 = std::min(w0 + (s.kernelW - 1) * s.dilationW + 1, s.inW);
-      while (h0 < 0) h0 += s.dilationH;
-      while (w0 < 0) w0 += s.dilationW;
-      int64_t at = h0 * s.inW + w0;
-      C best = -std::numeric_limits<C>::infinity();
-      for (int64_t h = h0; h < h1; h += s.dilationH)
-        for (int64_t w = w0; w < w1; w += s.dilationW) {
-          const C v = static_cast<C>(x[h * s.inW + w]);
-          if (v > best || std::isnan(v)) {
-            best = v;
-            at = h * s.inW + w;
-          }
-        }
-      *y++ = static_cast<T>(best);
-      *index++ = at;
-    }
+std::string crossed(int64_t channels, const Extents& e, size_t nd) {
+  std::string text = std::to_string(channels);
+  for (size_t d = 3 - nd; d < 3; ++d) text += "x" + std::to_string(e[d]);
+  return text;
 }
+
+bool positive(const Extents& e) { return e[0] > 0 && e[1] > 0 && e[2] > 0; }
 
 // The tables of Pool2x2, when rows are whole chunks: kept per thread for the geometry seen last.
 struct PoolTables {
@@ -78,87 +64,143 @@ Pool2x2 pool2x2(int64_t planes, int64_t inPixels, int64_t width, int64_t outH, i
   return s;
 }
 
+template <class T>
+void maxPlane(const Windows& w, const T* x, T* y, int64_t* index) {
+  using C = Compute<T>;
+  for (const AxisWindow& d : w.axis[0])
+    for (const AxisWindow& h : w.axis[1])
+      for (const AxisWindow& c : w.axis[2]) {
+        C best = std::numeric_limits<C>::has_infinity ? -std::numeric_limits<C>::infinity()
+                                                      : std::numeric_limits<C>::lowest();
+        int64_t at = (d.begin * w.in[1] + h.begin) * w.in[2] + c.begin;
+        for (int64_t i = d.begin; i < d.end; i += w.step[0])
+          for (int64_t j = h.begin; j < h.end; j += w.step[1]) {
+            const int64_t row = (i * w.in[1] + j) * w.in[2];
+            for (int64_t k = c.begin; k < c.end; k += w.step[2]) {
+              const C v = static_cast<C>(x[row + k]);
+              if (v > best || v != v) {
+                best = v;
+                at = row + k;
+              }
+            }
+          }
+        *y++ = static_cast<T>(best);
+        *index++ = at;
+      }
+}
+
+int64_t windowWork(const Windows& w) {
+  int64_t work = 1;
+  for (const auto& axis : w.axis) {
+    int64_t length = 0;
+    for (const AxisWindow& a : axis) length += a.end - a.begin;
+    work *= std::max<int64_t>(1, length);
+  }
+  return work;
+}
+
 }  // namespace
 
 PoolSpec poolSpec(const char* name, IntSpan input, IntSpan kernel, IntSpan stride, IntSpan padding, IntSpan dilation,
                   bool ceilMode) {
-  const auto two = [&](IntSpan v, const char* what) {
-    FB_CHECK(v.size() == 1 || v.size() == 2, Shape, "%s: %s must either be a single int, or a tuple of two ints", name,
-             what);
+  const size_t nd = kernel.size();
+  static const char* words[] = {"one int", "two ints", "three ints"};
+  const auto spread = [&](Extents& to, IntSpan v, const char* what) {
+    FB_CHECK(v.size() == 1 || v.size() == nd, Shape, "%s: %s must either be a single int, or a tuple of %s", name, what,
+             words[nd - 1]);
+    for (size_t d = 0; d < nd; ++d) to[3 - nd + d] = v[v.size() == 1 ? 0 : d];
   };
-  two(kernel, "kernel_size");
-  if (!stride.empty()) two(stride, "stride");
-  two(padding, "padding");
-  two(dilation, "dilation");
   PoolSpec s;
-  s.kernelH = kernel[0], s.kernelW = kernel.back();
-  s.strideH = stride.empty() ? s.kernelH : stride[0], s.strideW = stride.empty() ? s.kernelW : stride.back();
-  s.padH = padding[0], s.padW = padding.back();
-  s.dilationH = dilation[0], s.dilationW = dilation.back();
-  FB_CHECK(s.strideH != 0 && s.strideW != 0, Value, "stride should not be zero");
-  FB_CHECK(s.kernelH > 0 && s.kernelW > 0, Value, "kernel size should be greater than zero, but got kH: %lld kW: %lld",
-           static_cast<long long>(s.kernelH), static_cast<long long>(s.kernelW));
-  FB_CHECK(s.strideH > 0 && s.strideW > 0, Value, "stride should be greater than zero, but got dH: %lld dW: %lld",
-           static_cast<long long>(s.strideH), static_cast<long long>(s.strideW));
-  FB_CHECK(s.dilationH > 0 && s.dilationW > 0, Value,
-           "dilation should be greater than zero, but got dilationH: %lld dilationW: %lld",
-           static_cast<long long>(s.dilationH), static_cast<long long>(s.dilationW));
-  FB_CHECK(input.size() == 3 || input.size() == 4, Shape, "non-empty 3D or 4D (batch mode) tensor expected for input");
-  bool filled = true;
-  for (size_t d = input.size() - 3; d < input.size(); ++d) filled &= input[d] > 0;
-  FB_CHECK(filled, Shape, "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:%s",
-           shapeString(input).c_str());
-  s.inH = input[input.size() - 2], s.inW = input[input.size() - 1];
-  const auto pads = [&](int64_t pad, int64_t k) {
-    FB_CHECK(pad >= 0, Value, "pad must be non-negative, but got pad: %lld", static_cast<long long>(pad));
-    FB_CHECK(pad <= k / 2, Value, "pad should be at most half of kernel size, but got pad=%lld and kernel_size=%lld",
-             static_cast<long long>(pad), static_cast<long long>(k));
-  };
-  pads(s.padH, s.kernelH);
-  pads(s.padW, s.kernelW);
-  s.outH = pooledSize(s.inH, s.kernelH, s.padH, s.strideH, s.dilationH, ceilMode);
-  s.outW = pooledSize(s.inW, s.kernelW, s.padW, s.strideW, s.dilationW, ceilMode);
-  const int64_t channels = input[input.size() - 3];
-  FB_CHECK(s.outH >= 1 && s.outW >= 1, Shape,
-           "Given input size: (%lldx%lldx%lld). Calculated output size: (%lldx%lldx%lld). Output size is too small",
-           static_cast<long long>(channels), static_cast<long long>(s.inH), static_cast<long long>(s.inW),
-           static_cast<long long>(channels), static_cast<long long>(s.outH), static_cast<long long>(s.outW));
-  s.planes = channels * (input.size() == 4 ? input[0] : 1);
+  spread(s.kernel, kernel, "kernel_size");
+  spread(s.stride, stride.empty() ? kernel : stride, "stride");
+  spread(s.pad, padding, "padding");
+  spread(s.dilation, dilation, "dilation");
+  for (size_t d = 3 - nd; d < 3; ++d) {
+    FB_CHECK(s.stride[d] != 0, Value, "stride should not be zero");
+    FB_CHECK(s.pad[d] >= 0, Value, "pad must be non-negative, but got pad: %lld", static_cast<long long>(s.pad[d]));
+    FB_CHECK(s.pad[d] <= s.kernel[d] / 2, Value,
+             "pad should be at most half of kernel size, but got pad=%lld and kernel_size=%lld",
+             static_cast<long long>(s.pad[d]), static_cast<long long>(s.kernel[d]));
+  }
+  FB_CHECK(positive(s.kernel), Value, "kernel size should be greater than zero, but got %s",
+           labelled("k", s.kernel, nd).c_str());
+  FB_CHECK(positive(s.stride), Value, "stride should be greater than zero, but got %s",
+           labelled("d", s.stride, nd).c_str());
+  FB_CHECK(positive(s.dilation), Value, "dilation should be greater than zero, but got %s",
+           labelled("dilation", s.dilation, nd).c_str());
+  s.planes = planesOf(name, input, nd);
+  for (size_t d = 0; d < nd; ++d) {
+    const size_t to = 3 - nd + d;
+    s.in[to] = input[input.size() - nd + d];
+    s.out[to] = pooledSize(s.in[to], s.kernel[to], s.pad[to], s.stride[to], s.dilation[to], ceilMode);
+  }
+  const int64_t channels = input[input.size() - nd - 1];
+  FB_CHECK(positive(s.out), Shape, "Given input size: (%s). Calculated output size: (%s). Output size is too small",
+           crossed(channels, s.in, nd).c_str(), crossed(channels, s.out, nd).c_str());
   return s;
 }
 
-void maxPoolPlanes(const PoolSpec& s, DType dtype, const void* x, void* y, int64_t* indices) {
-  const int64_t in = s.inH * s.inW, out = s.outH * s.outW;
-  const bool simple = dtype == DType::Float32 && s.kernelH == 2 && s.kernelW == 2 && s.strideH == 2 && s.strideW == 2 &&
-                      !s.padH && !s.padW && s.dilationH == 1 && s.dilationW == 1 && s.outH * 2 <= s.inH &&
-                      s.outW * 2 <= s.inW && in < (int64_t{1} << 31);
-  const int64_t grain =
-      std::max<int64_t>(1, (simple ? 4 * kGrain : kGrain) / std::max<int64_t>(1, out * s.kernelH * s.kernelW));
-  dispatchFloat(dtype, "max_pool2d", [&](auto tag) {
+Windows windowsOf(const PoolSpec& s) {
+  Windows w;
+  w.planes = s.planes;
+  w.in = s.in;
+  w.out = s.out;
+  w.step = s.dilation;
+  for (size_t d = 0; d < 3; ++d) {
+    w.axis[d].clear();
+    const int64_t reach = (s.kernel[d] - 1) * s.dilation[d] + 1;
+    for (int64_t o = 0; o < s.out[d]; ++o) {
+      int64_t begin = o * s.stride[d] - s.pad[d];
+      const int64_t end = begin + reach, padded = std::min(end, s.in[d] + s.pad[d]) - begin;
+      while (begin < 0) begin += s.dilation[d];
+      w.axis[d].push_back({begin, std::min(end, s.in[d]), padded});
+    }
+  }
+  return w;
+}
+
+void maxPlanes(const Windows& w, DType dtype, const char* op, const void* x, void* y, int64_t* indices) {
+  const int64_t in = volume(w.in), out = volume(w.out), grain = std::max<int64_t>(1, kGrain / windowWork(w));
+  const auto body = [&](auto tag) {
     using T = typename decltype(tag)::type;
-    parallelFor(s.planes, grain, [&](int64_t begin, int64_t end) {
-      const T* from = static_cast<const T*>(x) + begin * in;
-      T* to = static_cast<T*>(y) + begin * out;
-      if constexpr (std::is_same_v<T, float>)
-        if (simple)
-          return poolKernels().max(pool2x2(end - begin, in, s.inW, s.outH, s.outW), from, to, indices + begin * out);
-      for (int64_t p = begin; p < end; ++p, from += in, to += out) maxPlane(s, from, to, indices + p * out);
+    parallelFor(w.planes, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p)
+        maxPlane(w, static_cast<const T*>(x) + p * in, static_cast<T*>(y) + p * out, indices + p * out);
     });
+  };
+  if (isFloating(dtype) || dtype == DType::Bool)
+    dispatchFloat(dtype, op, body);
+  else
+    dispatchAll(dtype, [&](auto tag) {
+      if constexpr (std::is_integral_v<typename decltype(tag)::type>) body(tag);
+    });
+}
+
+void maxPoolPlanes(const PoolSpec& s, DType dtype, const void* x, void* y, int64_t* indices) {
+  const int64_t in = volume(s.in), out = volume(s.out);
+  const Extents two{1, 2, 2}, none{0, 0, 0}, one{1, 1, 1};
+  const bool simple = dtype == DType::Float32 && s.kernel == two && s.stride == two && s.pad == none &&
+                      s.dilation == one && s.in[0] == 1 && s.out[1] * 2 <= s.in[1] && s.out[2] * 2 <= s.in[2] &&
+                      in < (int64_t{1} << 31);
+  if (!simple) return maxPlanes(windowsOf(s), dtype, "max_pool", x, y, indices);
+  parallelFor(s.planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, out)), [&](int64_t begin, int64_t end) {
+    poolKernels().max(pool2x2(end - begin, in, s.in[2], s.out[1], s.out[2]), static_cast<const float*>(x) + begin * in,
+                      static_cast<float*>(y) + begin * out, indices + begin * out);
   });
 }
 
-void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inH, int64_t inW, int64_t outH, int64_t outW,
-                           const void* dy, const int64_t* indices, void* dx) {
-  const int64_t inPixels = inH * inW, outPixels = outH * outW;
+void maxPoolBackwardPlanes(DType dtype, int64_t planes, const Extents& in, const Extents& out, const void* dy,
+                           const int64_t* indices, void* dx) {
+  const int64_t inPixels = volume(in), outPixels = volume(out);
   // Windows of 2 x 2 side by side: dx is written once, in order, as long as every index lies in its window.
-  const bool tiled =
-      dtype == DType::Float32 && inH == 2 * outH && inW == 2 * outW && outW % 4 == 0 && inPixels < (int64_t{1} << 31);
-  dispatchFloat(dtype, "max_pool2d", [&](auto tag) {
+  const bool tiled = dtype == DType::Float32 && in[0] == 1 && in[1] == 2 * out[1] && in[2] == 2 * out[2] &&
+                     out[2] % 4 == 0 && inPixels < (int64_t{1} << 31);
+  dispatchFloat(dtype, "max_pool_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
     parallelFor(
         planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, outPixels)), [&](int64_t begin, int64_t end) {
           if constexpr (std::is_same_v<T, float>) {
-            if (tiled && poolKernels().maxBackward(pool2x2(end - begin, inPixels, inW, outH, outW),
+            if (tiled && poolKernels().maxBackward(pool2x2(end - begin, inPixels, in[2], out[1], out[2]),
                                                    static_cast<const T*>(dy) + begin * outPixels,
                                                    indices + begin * outPixels, static_cast<T*>(dx) + begin * inPixels))
               return;
@@ -170,7 +212,7 @@ void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inH, int64_t inW
             std::memset(static_cast<void*>(to), 0, static_cast<size_t>(inPixels) * sizeof(T));
             for (int64_t i = 0; i < outPixels; ++i) {
               FB_CHECK(at[i] >= 0 && at[i] < inPixels, Index,
-                       "max_pool2d_backward: index %lld is out of bounds for a plane of %lld elements",
+                       "max_pool_backward: index %lld is out of bounds for a plane of %lld elements",
                        static_cast<long long>(at[i]), static_cast<long long>(inPixels));
               accumulate(to[at[i]], g[i]);
             }
@@ -179,182 +221,92 @@ void maxPoolBackwardPlanes(DType dtype, int64_t planes, int64_t inH, int64_t inW
   });
 }
 
-std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding,
-                                                IntSpan dilation, bool ceilMode) {
-  const PoolSpec s = poolSpec("max_pool2d", self.sizes(), kernelSize, stride, padding, dilation, ceilMode);
-  const Dims sizes = outSizes(self.sizes(), s.outH, s.outW);
+namespace {
+std::tuple<Tensor, Tensor> maxOverWindows(const Tensor& self, const Windows& w, size_t nd, const char* op) {
+  const Dims sizes = pooledDims(self.sizes(), w.out, nd);
+  Tensor out = emptyTensor(sizes, self.dtype(), self.device()), indices = emptyTensor(sizes, DType::Int64);
+  const Tensor x = contiguousOf(self);
+  maxPlanes(w, self.dtype(), op, x.data(), out.data(), indices.ptr<int64_t>());
+  return {out, indices};
+}
+}  // namespace
+
+std::tuple<Tensor, Tensor> maxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding,
+                                     IntSpan dilation, bool ceilMode) {
+  const size_t nd = kernelSize.size();
+  FB_CHECK(nd >= 1 && nd <= 3, Shape, "max pooling takes one to three window sizes, got %zu", nd);
+  const std::string name = "max_pool" + std::to_string(nd) + "d";
+  const PoolSpec s = poolSpec(name.c_str(), self.sizes(), kernelSize, stride, padding, dilation, ceilMode);
+  const Dims sizes = pooledDims(self.sizes(), s.out, nd);
   Tensor out = emptyTensor(sizes, self.dtype(), self.device()), indices = emptyTensor(sizes, DType::Int64);
   const Tensor x = contiguousOf(self);
   maxPoolPlanes(s, self.dtype(), x.data(), out.data(), indices.ptr<int64_t>());
   return {out, indices};
 }
 
-Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize) {
-  FB_CHECK(Dims(gradOutput.sizes()) == Dims(indices.sizes()) && inputSize.size() == gradOutput.sizes().size() &&
-               inputSize.size() >= 3,
-           Shape, "max_pool2d_backward: gradient of shape %s does not fit indices of shape %s and input of shape %s",
+Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize, int64_t spatial) {
+  const size_t nd = static_cast<size_t>(spatial);
+  FB_CHECK(spatial >= 1 && spatial <= 3 && Dims(gradOutput.sizes()) == Dims(indices.sizes()) &&
+               inputSize.size() == gradOutput.sizes().size() && inputSize.size() > nd,
+           Shape, "max_pool_backward: gradient of shape %s does not fit indices of shape %s and input of shape %s",
            shapeString(gradOutput.sizes()).c_str(), shapeString(indices.sizes()).c_str(),
            shapeString(inputSize).c_str());
-  FB_CHECK(indices.dtype() == DType::Int64, Type, "max_pool2d_backward: expected indices of type Long, but got %s",
+  FB_CHECK(indices.dtype() == DType::Int64, Type, "max_pool_backward: expected indices of type Long, but got %s",
            scalarTypeName(indices.dtype()));
   Tensor out = emptyTensor(inputSize, gradOutput.dtype(), gradOutput.device());
   const Tensor g = contiguousOf(gradOutput), ix = contiguousOf(indices);
-  const size_t nd = inputSize.size();
-  const int64_t pixels = inputSize[nd - 1] * inputSize[nd - 2];
-  maxPoolBackwardPlanes(out.dtype(), pixels ? out.numel() / pixels : 0, inputSize[nd - 2], inputSize[nd - 1],
-                        g.sizes()[nd - 2], g.sizes()[nd - 1], g.data(), ix.ptr<int64_t>(), out.data());
+  const Extents in = extentsOf(inputSize, nd), small = extentsOf(g.sizes(), nd);
+  maxPoolBackwardPlanes(out.dtype(), volume(in) ? out.numel() / volume(in) : 0, in, small, g.data(), ix.ptr<int64_t>(),
+                        out.data());
   return out;
 }
 
-namespace {
-
-struct Window {
-  int64_t h0, h1, w0, w1;
-  int64_t divisor;
-};
-
-Window averageWindow(const PoolSpec& s, int64_t oh, int64_t ow, bool countIncludePad, std::optional<int64_t> divisor) {
-  Window v;
-  v.h0 = oh * s.strideH - s.padH;
-  v.w0 = ow * s.strideW - s.padW;
-  v.h1 = std::min(v.h0 + s.kernelH, s.inH + s.padH);
-  v.w1 = std::min(v.w0 + s.kernelW, s.inW + s.padW);
-  const int64_t padded = (v.h1 - v.h0) * (v.w1 - v.w0);
-  v.h0 = std::max<int64_t>(v.h0, 0);
-  v.w0 = std::max<int64_t>(v.w0, 0);
-  v.h1 = std::min(v.h1, s.inH);
-  v.w1 = std::min(v.w1, s.inW);
-  v.divisor = divisor ? *divisor : countIncludePad ? padded : (v.h1 - v.h0) * (v.w1 - v.w0);
-  return v;
+std::tuple<Tensor, Tensor> adaptiveMaxPoolNd(const Tensor& self, IntSpan outputSize) {
+  const std::string name = "adaptive_max_pool" + std::to_string(outputSize.size()) + "d";
+  return maxOverWindows(self, adaptiveWindows(name.c_str(), self.sizes(), outputSize), outputSize.size(), name.c_str());
 }
 
-PoolSpec averageSpec(IntSpan input, IntSpan kernel, IntSpan stride, IntSpan padding, bool ceilMode,
-                     std::optional<int64_t> divisor) {
-  FB_CHECK(!divisor || *divisor != 0, Value, "divisor must be not zero");
-  constexpr int64_t one[1] = {1};
-  return poolSpec("avg_pool2d", input, kernel, stride, padding, one, ceilMode);
-}
-
-// Averages over windows given by `window(oh, ow)`; the same walk serves plain and adaptive pooling.
-template <class F>
-Tensor averageForward(const Tensor& self, const PoolSpec& s, const char* op, F&& window) {
-  Tensor out = emptyTensor(outSizes(self.sizes(), s.outH, s.outW), self.dtype(), self.device());
-  const Tensor x = contiguousOf(self);
-  const auto body = [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    if constexpr (!std::is_same_v<T, Bool8>) {
-      using C = Compute<T>;
-      parallelFor(s.planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, s.inH * s.inW)),
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t p = begin; p < end; ++p) {
-                      const T* in = x.ptr<T>() + p * s.inH * s.inW;
-                      T* o = out.ptr<T>() + p * s.outH * s.outW;
-                      for (int64_t oh = 0; oh < s.outH; ++oh)
-                        for (int64_t ow = 0; ow < s.outW; ++ow) {
-                          const Window v = window(oh, ow);
-                          C sum = 0;
-                          for (int64_t h = v.h0; h < v.h1; ++h)
-                            for (int64_t w = v.w0; w < v.w1; ++w) sum += static_cast<C>(in[h * s.inW + w]);
-                          *o++ = static_cast<T>(v.h0 < v.h1 && v.w0 < v.w1 ? sum / static_cast<C>(v.divisor) : C(0));
-                        }
-                    }
-                  });
+std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan outputSize,
+                                               const Tensor& randomSamples) {
+  // The windows start at random places that differ from plane to plane.
+  const size_t nd = kernelSize.size();
+  const std::string name = "fractional_max_pool" + std::to_string(nd) + "d";
+  FB_CHECK(nd >= 1 && nd <= 3 && outputSize.size() == nd, Shape, "%s: output_size must have %zu values", name.c_str(),
+           nd);
+  const int64_t planes = planesOf(name.c_str(), self.sizes(), nd);
+  const Extents in = extentsOf(self.sizes(), nd), out = extentsOf(outputSize, nd), kernel = extentsOf(kernelSize, nd);
+  for (size_t d = 3 - nd; d < 3; ++d)
+    FB_CHECK(kernel[d] > 0 && out[d] > 0 && out[d] + kernel[d] - 1 <= in[d], Value,
+             "%s: out %lld is too large relative to input %lld with pool size %lld", name.c_str(),
+             static_cast<long long>(out[d]), static_cast<long long>(in[d]), static_cast<long long>(kernel[d]));
+  FB_CHECK(randomSamples.dtype() == self.dtype() && randomSamples.numel() == planes * static_cast<int64_t>(nd), Type,
+           "Expect _random_samples to have the same dtype as input and %zu values for each of %lld planes", nd,
+           static_cast<long long>(planes));
+  const Dims sizes = pooledDims(self.sizes(), out, nd);
+  Tensor result = emptyTensor(sizes, self.dtype(), self.device()), indices = emptyTensor(sizes, DType::Int64);
+  const Tensor x = contiguousOf(self), samples = contiguousOf(castOf(randomSamples, DType::Float64));
+  const int64_t bytes = static_cast<int64_t>(itemSize(self.dtype()));
+  for (int64_t p = 0; p < planes; ++p) {
+    Windows w;
+    w.planes = 1;
+    w.in = in;
+    w.out = out;
+    for (size_t d = 3 - nd; d < 3; ++d) {
+      // PyTorch's samples run from the last axis to the first.
+      const double u = samples.ptr<double>()[p * static_cast<int64_t>(nd) + static_cast<int64_t>(2 - d)];
+      w.axis[d].clear();
+      for (int64_t o = 0; o < out[d]; ++o) {
+        const double alpha = out[d] > 1 ? double(in[d] - kernel[d]) / double(out[d] - 1) : 0;
+        const int64_t begin = o == out[d] - 1
+                                  ? in[d] - kernel[d]
+                                  : static_cast<int64_t>((double(o) + u) * alpha) - static_cast<int64_t>(u * alpha);
+        w.axis[d].push_back({begin, begin + kernel[d], kernel[d]});
+      }
     }
-  };
-  if (self.dtype() == DType::Int64)
-    body(Tag<int64_t>{});
-  else
-    dispatchFloat(self.dtype(), op, body);
-  return out;
-}
-
-template <class F>
-Tensor averageBackward(const Tensor& gradOutput, IntSpan inputSize, const PoolSpec& s, const char* op, F&& window) {
-  FB_CHECK(Dims(gradOutput.sizes()) == outSizes(inputSize, s.outH, s.outW), Shape,
-           "%s_backward: expected a gradient of shape %s, but got %s", op,
-           shapeString(outSizes(inputSize, s.outH, s.outW)).c_str(), shapeString(gradOutput.sizes()).c_str());
-  Tensor out = emptyTensor(inputSize, gradOutput.dtype(), gradOutput.device());
-  fillWith(out, Scalar(0));
-  const Tensor g = contiguousOf(gradOutput);
-  dispatchFloat(out.dtype(), op, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    using C = Compute<T>;
-    parallelFor(s.planes, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, s.inH * s.inW)),
-                [&](int64_t begin, int64_t end) {
-                  for (int64_t p = begin; p < end; ++p) {
-                    T* o = out.ptr<T>() + p * s.inH * s.inW;
-                    const T* in = g.ptr<T>() + p * s.outH * s.outW;
-                    for (int64_t oh = 0; oh < s.outH; ++oh)
-                      for (int64_t ow = 0; ow < s.outW; ++ow) {
-                        const Window v = window(oh, ow);
-                        const T part = static_cast<T>(static_cast<C>(*in++) / static_cast<C>(v.divisor));
-                        for (int64_t h = v.h0; h < v.h1; ++h)
-                          for (int64_t w = v.w0; w < v.w1; ++w) accumulate(o[h * s.inW + w], part);
-                      }
-                  }
-                });
-  });
-  return out;
-}
-
-PoolSpec adaptiveSpec(IntSpan input, IntSpan output) {
-  FB_CHECK(input.size() == 3 || input.size() == 4, Shape, "adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got %s",
-           shapeString(input).c_str());
-  FB_CHECK(output.size() == 1 || output.size() == 2, Shape, "adaptive_avg_pool2d: output_size must be 2");
-  FB_CHECK(output[0] >= 0 && output.back() >= 0, Value,
-           "adaptive_avg_pool2d: elements of output_size must be greater than or equal to 0 but received {%lld, %lld}",
-           static_cast<long long>(output[0]), static_cast<long long>(output.back()));
-  for (size_t d = input.size() - 2; d < input.size(); ++d)
-    FB_CHECK(input[d] > 0, Shape,
-             "adaptive_avg_pool2d(): Expected input to have non-zero size for non-batch dimensions, but input has "
-             "sizes %s with dimension %zu being empty",
-             shapeString(input).c_str(), d);
-  PoolSpec s;
-  s.inH = input[input.size() - 2], s.inW = input[input.size() - 1];
-  s.outH = output[0], s.outW = output.back();
-  s.planes = input[input.size() - 3] * (input.size() == 4 ? input[0] : 1);
-  return s;
-}
-
-Window adaptiveWindow(const PoolSpec& s, int64_t oh, int64_t ow) {
-  Window v;
-  v.h0 = oh * s.inH / s.outH;
-  v.h1 = ((oh + 1) * s.inH + s.outH - 1) / s.outH;
-  v.w0 = ow * s.inW / s.outW;
-  v.w1 = ((ow + 1) * s.inW + s.outW - 1) / s.outW;
-  v.divisor = (v.h1 - v.h0) * (v.w1 - v.w0);
-  return v;
-}
-
-}  // namespace
-
-Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode,
-                 bool countIncludePad, std::optional<int64_t> divisorOverride) {
-  const PoolSpec s = averageSpec(self.sizes(), kernelSize, stride, padding, ceilMode, divisorOverride);
-  return averageForward(self, s, "avg_pool2d",
-                        [&](int64_t h, int64_t w) { return averageWindow(s, h, w, countIncludePad, divisorOverride); });
-}
-
-Tensor avgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride,
-                         IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride) {
-  const PoolSpec s = averageSpec(inputSize, kernelSize, stride, padding, ceilMode, divisorOverride);
-  return averageBackward(gradOutput, inputSize, s, "avg_pool2d", [&](int64_t h, int64_t w) {
-    return averageWindow(s, h, w, countIncludePad, divisorOverride);
-  });
-}
-
-Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize) {
-  const PoolSpec s = adaptiveSpec(self.sizes(), outputSize);
-  return averageForward(self, s, "adaptive_avg_pool2d", [&](int64_t h, int64_t w) { return adaptiveWindow(s, h, w); });
-}
-
-Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize) {
-  FB_CHECK(gradOutput.dim() == 3 || gradOutput.dim() == 4, Shape,
-           "adaptive_avg_pool2d_backward(): Expected 3D or 4D tensor, but got %s",
-           shapeString(gradOutput.sizes()).c_str());
-  const PoolSpec s = adaptiveSpec(inputSize, gradOutput.sizes().last(2));
-  return averageBackward(gradOutput, inputSize, s, "adaptive_avg_pool2d",
-                         [&](int64_t h, int64_t w) { return adaptiveWindow(s, h, w); });
+    maxPlanes(w, self.dtype(), name.c_str(), static_cast<const char*>(x.data()) + p * volume(in) * bytes,
+              static_cast<char*>(result.data()) + p * volume(out) * bytes, indices.ptr<int64_t>() + p * volume(out));
+  }
+  return {result, indices};
 }
 
 }  // namespace flambeau::cpu

@@ -102,10 +102,35 @@ Tensor matmulBackwardSelf(const Tensor& grad, const Dims& sizes, const Tensor& o
 Tensor matmulBackwardOther(const Tensor& grad, const Tensor& self, const Dims& sizes);
 /// [..., n] as [rows, n].
 Tensor flattenRows(const Tensor& t);
+
+// ---- convolution and pooling ----
+/// One number stands for all `spatial` dimensions.
+Dims windowDims(IntSpan given, int64_t spatial, const char* op, const char* what);
 Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
             IntSpan dilation, int64_t groups, int64_t spatial);
-/// Per plane of the last two dimensions: t[indices].
-Tensor gatherPlanes(const Tensor& t, const Tensor& indices);
+Tensor convTransposed(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
+                      IntSpan outputPadding, int64_t groups, IntSpan dilation, int64_t spatial);
+std::tuple<Tensor, Tensor> maxPool(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride,
+                                   IntSpan padding, IntSpan dilation, bool ceilMode, int64_t spatial);
+Tensor avgPool(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride, IntSpan padding, bool ceilMode,
+               bool countIncludePad, int64_t spatial, std::optional<int64_t> divisorOverride = std::nullopt);
+/// From the mean of x^p over windows to their p-norm.
+Tensor rootOfMean(const Tensor& mean, double p, IntSpan kernelSize, int64_t spatial);
+/// Per plane of the last `spatial` dimensions: t[indices].
+Tensor gatherPlanes(const Tensor& t, const Tensor& indices, int64_t spatial);
+Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outputSize);
+
+// ---- images ----
+Dims negatedDims(IntSpan dims);
+/// Modes 'reflect', 'replicate', 'circular': index_select with a map of indices per dimension.
+Tensor padByIndex(const Tensor& input, IntSpan pad, std::string_view mode, std::optional<double> value);
+/// Weighted sums of gathers: one per combination of the taps of each dimension.
+Tensor gridSample(const Tensor& input, const Tensor& grid, std::string_view mode, std::string_view padding,
+                  bool alignCorners);
+Tensor affineGrid(const Tensor& theta, IntSpan size, bool alignCorners);
+Tensor pixelShuffle(const Tensor& self, int64_t factor);
+Tensor pixelUnshuffle(const Tensor& self, int64_t factor);
+Tensor channelShuffle(const Tensor& self, int64_t groups);
 
 // ---- indexing ----
 TensorList catBackwardList(const Tensor& grad, const std::vector<Dims>& shapes, int64_t dim);
@@ -121,15 +146,44 @@ Tensor asDtypeOf(const Tensor& t, const Tensor& like);
 Tensor asFloat(const Tensor& t, std::optional<DType> dtype, const char* op);
 /// amax along dim, kept; works for empty tensors; not differentiated (its gradient cancels).
 Tensor rowMax(const Tensor& t, int64_t dim);
-Dims trailingDims(const Tensor& input, IntSpan normalizedShape, const char* op);
+/// The dimensions of normalizedShape; weight and bias must have that shape.
+Dims normalizedDims(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, const Tensor& bias);
 /// x * weight + bias, each optional.
 Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias);
 Tensor channelAffine(const Tensor& x, const Tensor& weight, const Tensor& bias);
 Dims groupedShape(const Tensor& input, int64_t groups);
 /// [1, c, 1, ...] for an input [n, c, ...].
 Dims channelShape(const Tensor& input, const char* op);
+/// All dimensions after batch and channels.
+Dims spatialDims(const Tensor& input, const char* op);
+int64_t perChannelCount(const Tensor& input);
+int64_t perInstanceCount(const Tensor& input);
+void checkRunning(const Tensor& input, const Tensor& runningMean, const Tensor& runningVar);
+/// Blends batch statistics over `count` elements into the running ones; the variance becomes the unbiased one.
 void updateRunning(const Tensor& runningMean, const Tensor& mean, const Tensor& runningVar, const Tensor& variance,
-                   double momentum, const Tensor& input);
+                   double momentum, int64_t count);
+/// eps, or the epsilon of the dtype.
+Operand epsilonValue(std::optional<double> eps, const Tensor& like);
+/// Means over `size` neighbouring channels, zeros beyond the ends.
+Tensor neighbourMeans(const Tensor& squares, int64_t size);
+/// [n, c, 1, ...].
+Dims featureDims(const Tensor& input);
+Tensor alphaDropped(const Tensor& input, const Tensor& kept, double p);
+
+// ---- embeddings and attention ----
+Tensor dividedByFrequency(const Tensor& grad, const Tensor& indices, int64_t count);
+/// embedding with zeros at paddingIdx.
+Tensor embeddingWithout(const Tensor& weight, const Tensor& indices, int64_t paddingIdx);
+Tensor renormRows(const Tensor& weight, const Tensor& indices, double maxNorm, double normType);
+Tensor segmentMaxBackward(const Tensor& grad, const Tensor& indices, const Dims& sizes);
+Tensor embeddingBag(const Tensor& weight, const Tensor& indices, const Tensor& offsets, std::string_view mode,
+                    const Tensor& perSampleWeights, bool includeLastOffset, int64_t paddingIdx, bool scaleGradByFreq);
+Tensor oneHot(const Tensor& self, int64_t numClasses);
+/// softmax(query key^T scale + mask); mask: bool, numbers or none.
+Tensor attentionWeights(const Tensor& query, const Tensor& key, const Tensor& mask, bool isCausal,
+                        std::optional<double> scale = std::nullopt);
+/// One-hot vectors of the largest elements, with soft's gradient.
+Tensor straightThrough(const Tensor& soft, int64_t dim);
 
 // ---- losses ----
 Tensor reduceLoss(const Tensor& loss, std::string_view reduction);

@@ -1,104 +1,10 @@
-// Bodies of normalisations and losses.
+// Bodies of losses.
 #include <cmath>
 
 #include "flambeau/trace.h"
 #include "nn/bodies.h"
 
 namespace flambeau::support {
-
-Tensor asFloat(const Tensor& t, std::optional<DType> dtype, const char* op) {
-  if (dtype) return t.dtype() == *dtype ? t : ops::toDtype(t, *dtype);
-  FB_CHECK(isFloating(t.dtype()), Type, "\"%s_kernel_impl\" not implemented for '%s'", op,
-           std::string(dtypeName(t.dtype())).c_str());
-  return t;
-}
-
-Tensor widened(const Tensor& t) {
-  return t.dtype() == DType::Float16 || t.dtype() == DType::BFloat16 ? ops::toDtype(t, DType::Float32) : t;
-}
-Tensor asDtypeOf(const Tensor& t, const Tensor& like) {
-  return t.dtype() == like.dtype() ? t : ops::toDtype(t, like.dtype());
-}
-
-Tensor rowMax(const Tensor& t, int64_t dim) {
-  const int64_t d = wrapDim(dim, t.dim());
-  autograd::GradGuard off(false);
-  if (t.numel() == 0) {
-    Dims kept(t.sizes());
-    kept[static_cast<size_t>(d)] = 1;
-    return ops::zeros(kept, t.dtype());
-  }
-  return ops::amax(t, t.dim() == 0 ? Dims{} : Dims{d}, true);
-}
-
-Dims trailingDims(const Tensor& input, IntSpan normalizedShape, const char* op) {
-  const size_t n = normalizedShape.size(), rank = input.sizes().size();
-  FB_CHECK(n >= 1, Value,
-           "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
-           "normalized_shape = %s",
-           shapeString(normalizedShape).c_str());
-  FB_CHECK(n <= rank &&
-               std::equal(normalizedShape.begin(), normalizedShape.end(), input.sizes().end() - static_cast<long>(n)),
-           Shape, "%s: Given normalized_shape=%s, expected input with shape [*, %s, but got input of size %s", op,
-           shapeString(normalizedShape).c_str(), shapeString(normalizedShape).c_str() + 1,
-           shapeString(input.sizes()).c_str());
-  Dims dims;
-  for (size_t i = rank - n; i < rank; ++i) dims.push_back(static_cast<int64_t>(i));
-  return dims;
-}
-
-Tensor affine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  Tensor y = weight.defined() ? ops::mul(x, weight) : x;
-  return bias.defined() ? ops::add(y, bias) : y;
-}
-
-Dims channelShape(const Tensor& input, const char* op) {
-  if (input.dim() == 1 && input.numel() == 0) return Dims{0};
-  FB_CHECK(input.dim() >= 2, Shape, "%s: expected at least 2D input, but got input of size %s", op,
-           shapeString(input.sizes()).c_str());
-  Dims shape(input.sizes().size(), 1);
-  shape[1] = input.size(1);
-  return shape;
-}
-Tensor channelAffine(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const Dims shape = channelShape(x, "normalization");
-  auto fit = [&](const Tensor& t, const char* what) {
-    if (!t.defined()) return t;
-    FB_CHECK(t.numel() == (x.dim() > 1 ? x.size(1) : x.numel()), Shape,
-             "Expected %s to be a vector of size equal to the number of channels in input, but got %s of shape %s and "
-             "input of shape %s",
-             what, what, shapeString(t.sizes()).c_str(), shapeString(x.sizes()).c_str());
-    return ops::reshape(t, shape);
-  };
-  return affine(x, fit(weight, "weight"), fit(bias, "bias"));
-}
-
-Dims groupedShape(const Tensor& input, int64_t groups) {
-  FB_CHECK(input.dim() >= 2, Shape, "Expected at least 2 dimensions for input tensor but received %lld",
-           static_cast<long long>(input.dim()));
-  FB_CHECK(groups > 0 && input.size(1) % groups == 0, Value,
-           "Expected number of channels in input to be divisible by num_groups, but got input of shape %s and "
-           "num_groups=%lld",
-           shapeString(input.sizes()).c_str(), static_cast<long long>(groups));
-  return Dims{input.size(0), groups, -1};
-}
-
-void updateRunning(const Tensor& runningMean, const Tensor& mean, const Tensor& runningVar, const Tensor& variance,
-                   double momentum, const Tensor& input) {
-  const double n = static_cast<double>(input.numel() / std::max<int64_t>(1, input.size(1)));
-  FB_CHECK(n > 1, Value, "Expected more than 1 value per channel when training, got input size %s",
-           shapeString(input.sizes()).c_str());
-  autograd::GradGuard off(false);
-  auto blend = [&](const Tensor& running, const Tensor& value) {
-    if (!running.defined()) return;
-    ops::mul_(running, Scalar(1 - momentum));
-    ops::add_(running, ops::reshape(value, Dims{-1}), Scalar(momentum));
-  };
-  blend(runningMean, mean);
-  if (runningVar.defined()) blend(runningVar, ops::mul(variance, Scalar(n / (n - 1))));
-}
-
-// ---- losses ----
 
 Tensor reduceLoss(const Tensor& loss, std::string_view reduction) {
   if (reduction == "none") return loss;

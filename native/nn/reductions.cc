@@ -135,34 +135,4 @@ Tensor flattenRows(const Tensor& t) {
   return ops::reshape(t, Dims{t.dim() == 1 ? 1 : product(t.sizes().first(t.sizes().size() - 1)), n});
 }
 
-namespace {
-Dims spread(IntSpan given, int64_t spatial, const char* op, const char* what) {
-  if (given.size() == 1) return Dims(static_cast<size_t>(spatial), given[0]);
-  FB_CHECK(static_cast<int64_t>(given.size()) == spatial, Value,
-           "%s: expected %s to be a single integer value or a list of %lld values, but got %s", op, what,
-           static_cast<long long>(spatial), shapeString(given).c_str());
-  return Dims(given);
-}
-}  // namespace
-
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
-            IntSpan dilation, int64_t groups, int64_t spatial) {
-  const char* op = spatial == 1 ? "conv1d" : spatial == 2 ? "conv2d" : "conv3d";
-  const bool unbatched = input.dim() == spatial + 1;
-  FB_CHECK(unbatched || input.dim() == spatial + 2, Shape,
-           "Expected %lldD (unbatched) or %lldD (batched) input to %s, but got input of size: %s",
-           static_cast<long long>(spatial + 1), static_cast<long long>(spatial + 2), op,
-           shapeString(input.sizes()).c_str());
-  const Tensor out =
-      ops::convolution(unbatched ? ops::unsqueeze(input, 0) : input, weight, bias,
-                       spread(stride, spatial, op, "stride"), spread(padding, spatial, op, "padding"),
-                       spread(dilation, spatial, op, "dilation"), false, Dims(static_cast<size_t>(spatial), 0), groups);
-  return unbatched ? ops::squeeze(out, Dims{0}) : out;
-}
-
-Tensor gatherPlanes(const Tensor& t, const Tensor& indices) {
-  const Tensor flat = ops::gather(ops::flatten(t, -2, -1), -1, ops::flatten(indices, -2, -1));
-  return ops::reshape(flat, Dims(indices.sizes()));
-}
-
 }  // namespace flambeau::support

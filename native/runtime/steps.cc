@@ -5,7 +5,7 @@
 
 #include "cpu/conv_call.h"
 #include "cpu/matmul.h"
-#include "cpu/pool.h"
+#include "cpu/pool_shapes.h"
 #include "flambeau/parallel.h"
 
 namespace flambeau::runtime {
@@ -180,16 +180,17 @@ class MaxPoolStep : public PreparedStep {
 
 class MaxPoolBackwardStep : public PreparedStep {
  public:
-  MaxPoolBackwardStep(DType dtype, int64_t planes, IntSpan in, IntSpan out)
-      : dtype_(dtype), planes_(planes), inH_(in[0]), inW_(in[1]), outH_(out[0]), outW_(out[1]) {}
+  MaxPoolBackwardStep(DType dtype, int64_t planes, const cpu::Extents& in, const cpu::Extents& out)
+      : dtype_(dtype), planes_(planes), in_(in), out_(out) {}
   void run(void* const* buffers, std::span<const double>) override {
-    cpu::maxPoolBackwardPlanes(dtype_, planes_, inH_, inW_, outH_, outW_, buffers[0],
-                               static_cast<const int64_t*>(buffers[1]), buffers[2]);
+    cpu::maxPoolBackwardPlanes(dtype_, planes_, in_, out_, buffers[0], static_cast<const int64_t*>(buffers[1]),
+                               buffers[2]);
   }
 
  private:
   DType dtype_;
-  int64_t planes_, inH_, inW_, outH_, outW_;
+  int64_t planes_;
+  cpu::Extents in_, out_;
 };
 
 std::shared_ptr<PreparedStep> preparePool(const StepMeta& meta, const ResolvedStep& s) {
@@ -198,25 +199,21 @@ std::shared_ptr<PreparedStep> preparePool(const StepMeta& meta, const ResolvedSt
   if (!a || !a->contiguous || !isFloating(a->dtype)) return nullptr;
   for (const StepTensor& o : s.outputs)
     if (!o.contiguous) return nullptr;
-  if (meta.op == "maxPool2dWithIndices") {
+  if (meta.op == "maxPoolNd") {
     if (s.outputs.size() != 2) return nullptr;
-    constexpr int64_t zero[1] = {0}, one[1] = {1};
-    const IntSpan pad = ints(s, "padding"), dilation = ints(s, "dilation");
-    const cpu::PoolSpec spec = cpu::poolSpec("max_pool2d", a->sizes, ints(s, "kernelSize"), ints(s, "stride"),
-                                             pad.empty() ? IntSpan(zero) : pad,
-                                             dilation.empty() ? IntSpan(one) : dilation, flag(s, "ceilMode", false));
-    if (s.outputs[0].numel != spec.planes * spec.outH * spec.outW) return nullptr;
+    const cpu::PoolSpec spec = cpu::poolSpec("max_pool", a->sizes, ints(s, "kernelSize"), ints(s, "stride"),
+                                             ints(s, "padding"), ints(s, "dilation"), flag(s, "ceilMode", false));
+    if (s.outputs[0].numel != spec.planes * cpu::volume(spec.out)) return nullptr;
     return std::make_shared<MaxPoolStep>(spec, a->dtype);
   }
   const StepTensor* index = operand(s, 1, DType::Int64);
-  const size_t nd = a->sizes.size();
-  if (!index || !index->contiguous || index->numel != a->numel || s.outputs.size() != 1 ||
-      s.outputs[0].sizes.size() != nd || nd < 3)
+  const size_t nd = static_cast<size_t>(integer(s, "spatial", 0));
+  if (!index || !index->contiguous || index->numel != a->numel || s.outputs.size() != 1 || nd < 1 || nd > 3 ||
+      a->sizes.size() <= nd || s.outputs[0].sizes.size() != a->sizes.size())
     return nullptr;
-  const Dims& in = s.outputs[0].sizes;
-  const int64_t pixels = in[nd - 1] * in[nd - 2];
-  return std::make_shared<MaxPoolBackwardStep>(a->dtype, pixels ? s.outputs[0].numel / pixels : 0, IntSpan(in).last(2),
-                                               IntSpan(a->sizes).last(2));
+  const cpu::Extents in = cpu::extentsOf(s.outputs[0].sizes, nd), out = cpu::extentsOf(a->sizes, nd);
+  const int64_t pixels = cpu::volume(in);
+  return std::make_shared<MaxPoolBackwardStep>(a->dtype, pixels ? s.outputs[0].numel / pixels : 0, in, out);
 }
 
 StepTensor resolve(const TensorMeta& m, const long long* dims) {
@@ -267,7 +264,7 @@ std::shared_ptr<PreparedStep> prepareDirect(const StepMeta& meta, const Resolved
     return prepareGemm(meta, s);
   if (op == "convolution" || op == "convolutionBackwardInput" || op == "convolutionBackwardWeight")
     return prepareConv(meta, s);
-  if (op == "maxPool2dWithIndices" || op == "maxPool2dBackward") return preparePool(meta, s);
+  if (op == "maxPoolNd" || op == "maxPoolNdBackward") return preparePool(meta, s);
   return nullptr;
 }
 

@@ -87,23 +87,61 @@ const convolution: Rule = (a) => {
   return one(x.dtype, [x.shape[0]!, transposed ? mulDims(w.shape[1]!, groups) : w.shape[0]!, ...spatial]);
 };
 
+/** One list entry per pooled dimension. */
 const pool =
   (results: readonly ('self' | 'int64')[]): Rule =>
   (a) => {
     const x = a.tensor('self');
-    const kernel = a.pair('kernelSize');
-    const asked = a.attr('stride');
-    const stride =
-      asked === null || asked === undefined || (Array.isArray(asked) && asked.length === 0) ? kernel : a.pair('stride');
-    const dilation = a.attr('dilation') === undefined ? ([1, 1] as const) : a.pair('dilation');
-    const padding = a.pair('padding');
-    if (x.shape.length < 3) a.fail(`Expected 3D or 4D (batch mode) tensor, got ${text(x)}`);
+    const [kernel, stride, padding] = [a.ints('kernelSize'), a.ints('stride'), a.ints('padding')];
+    const dilation = a.attr('dilation') === undefined ? kernel.map(() => 1) : a.ints('dilation');
+    const n = kernel.length;
+    if (x.shape.length <= n) a.fail(`Expected ${n + 1}D or ${n + 2}D (batch mode) tensor, got ${text(x)}`);
     const spatial = x.shape
-      .slice(-2)
+      .slice(-n)
       .map((d, i) => window(a, d, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!, a.bool('ceilMode')));
-    const shape = [...x.shape.slice(0, -2), ...spatial];
+    const shape = [...x.shape.slice(0, -n), ...spatial];
     return results.map((r) => ({ dtype: r === 'self' ? x.dtype : 'int64', shape }));
   };
+/** The last dimensions become outputSize. */
+const resized =
+  (like: string, withIndices = false): Rule =>
+  (a) => {
+    const x = a.tensor(like);
+    const target = a.dims('outputSize');
+    const shape = [...x.shape.slice(0, x.shape.length - target.length), ...target];
+    return [{ dtype: x.dtype, shape }, ...(withIndices ? [{ dtype: 'int64' as const, shape }] : [])];
+  };
+const padded: Rule = (a) => {
+  const x = a.tensor('self');
+  const pad = a.ints('pad');
+  const shape = x.shape.map((d, i) => {
+    const k = 2 * (x.shape.length - 1 - i);
+    return k < pad.length ? addDims(d, pad[k]! + pad[k + 1]!) : d;
+  });
+  return one(x.dtype, shape);
+};
+/** unfold of nn.functional: [n, c, h, w] to [n, c * kernel, windows]. */
+const columns: Rule = (a) => {
+  const x = a.tensor('input');
+  const at = (name: string, i: number): number => a.ints(name)[i] ?? a.ints(name)[0]!;
+  const windows = x.shape
+    .slice(-2)
+    .map((d, i) => window(a, d, at('kernelSize', i), at('stride', i), at('padding', i), at('dilation', i)));
+  const taps = at('kernelSize', 0) * at('kernelSize', 1);
+  return one(x.dtype, [
+    ...x.shape.slice(0, -3),
+    mulDims(x.shape.at(-3)!, taps),
+    windows.reduce<Dim>((n, d) => mulDims(n, d), 1),
+  ]);
+};
+const images: Rule = (a) => {
+  const x = a.tensor('input');
+  const at = (name: string, i: number): number => a.ints(name)[i] ?? a.ints(name)[0]!;
+  const rows = x.shape.at(-2)!;
+  const channels = divDims(rows, at('kernelSize', 0) * at('kernelSize', 1));
+  if (channels === null) return a.fail(`${printDim(rows)} rows are no whole number of kernels`);
+  return one(x.dtype, [...x.shape.slice(0, -2), channels, at('outputSize', 0), at('outputSize', 1)]);
+};
 
 const sized =
   (like: string, size: string): Rule =>
@@ -173,15 +211,19 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   convolution,
   convolutionBackwardInput: sized('gradOutput', 'inputSize'),
   convolutionBackwardWeight: sized('gradOutput', 'weightSize'),
-  maxPool2dWithIndices: pool(['self', 'int64']),
-  maxPool2dBackward: sized('gradOutput', 'inputSize'),
-  avgPool2d: pool(['self']),
-  avgPool2dBackward: sized('gradOutput', 'inputSize'),
-  adaptiveAvgPool2d: (a) => {
-    const x = a.tensor('self');
-    return one(x.dtype, [...x.shape.slice(0, -2), ...a.pair('outputSize')]);
-  },
-  adaptiveAvgPool2dBackward: sized('gradOutput', 'inputSize'),
+  maxPoolNd: pool(['self', 'int64']),
+  maxPoolNdBackward: sized('gradOutput', 'inputSize'),
+  avgPoolNd: pool(['self']),
+  avgPoolNdBackward: sized('gradOutput', 'inputSize'),
+  adaptiveAvgPoolNd: resized('self'),
+  adaptiveAvgPoolNdBackward: sized('gradOutput', 'inputSize'),
+  adaptiveMaxPoolNd: resized('self', true),
+  fractionalMaxPoolNd: resized('self', true),
+  resample: resized('input'),
+  resampleBackward: sized('gradOutput', 'inputSize'),
+  im2col: columns,
+  col2im: images,
+  constantPadNd: padded,
   cat,
   gather: (a) => one(a.tensor('self').dtype, a.tensor('index').shape),
   scatter: self,
@@ -200,6 +242,13 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   embedding: (a) => one(a.tensor('weight').dtype, [...a.tensor('indices').shape, a.tensor('weight').shape[1]!]),
   embeddingBackward: (a) =>
     one(a.tensor('gradOutput').dtype, [a.int('numWeights'), a.tensor('gradOutput').shape.at(-1)!]),
+  segmentMax: (a) => {
+    const shape = [a.dim('count'), a.tensor('self').shape[1]!];
+    return [
+      { dtype: a.tensor('self').dtype, shape },
+      { dtype: 'int64', shape },
+    ];
+  },
   sort: (a) => [a.tensor('self'), { dtype: 'int64', shape: a.tensor('self').shape }],
   topk: (a) => {
     const x = a.tensor('self');

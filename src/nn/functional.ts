@@ -31,5 +31,6 @@ export * from './functional/pool.js';
 export * from './functional/norm.js';
 export * from './functional/dropout.js';
 export * from './functional/embedding.js';
+export * from './functional/resample.js';
 export * from './functional/loss.js';
 export * from './functional/multi_head_attention.js';

@@ -26,7 +26,6 @@ const DROPPED: Readonly<Record<string, readonly unknown[]>> = {
   device: ['cpu', null],
   non_blocking: [false, true],
   memory_format: ['preserve_format', 'preserve', 'contiguous_format', 'contiguous'],
-  return_indices: [false],
   inplace: [false],
   as_tuple: [false],
   sparse: [false],
@@ -186,7 +185,6 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
   to: convert,
   sum_to_size: (c) => [c.input, c.args.flat()],
   new_full: shorter(2, 'size', 'fill_value'),
-  'nn.functional.layer_norm': shorter(1, 'normalized_shape', 'weight', 'bias', 'eps'),
   'nn.functional.batch_norm': shorter(
     2,
     'running_mean',
@@ -197,7 +195,22 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
     'momentum',
     'eps',
   ),
+  'nn.functional.instance_norm': shorter(
+    0,
+    'running_mean',
+    'running_var',
+    'weight',
+    'bias',
+    'use_input_stats',
+    'momentum',
+    'eps',
+  ),
   'nn.functional.one_hot': shorter(1, 'num_classes'),
+  'nn.functional.unfold': shorter(1, 'kernel_size', 'dilation', 'padding', 'stride'),
+  'nn.functional.fold': shorter(2, 'output_size', 'kernel_size', 'dilation', 'padding', 'stride'),
+  'nn.functional.max_unpool1d': shorter(2, 'indices', 'kernel_size', 'stride', 'padding', 'output_size'),
+  'nn.functional.max_unpool2d': shorter(2, 'indices', 'kernel_size', 'stride', 'padding', 'output_size'),
+  'nn.functional.max_unpool3d': shorter(2, 'indices', 'kernel_size', 'stride', 'padding', 'output_size'),
 };
 
 /** Lays out Python's argument list ('input', '*args', 'args[0]', '*args[1:]', '**kwargs'). */
@@ -210,7 +223,8 @@ function argumentsOf(places: readonly string[], c: CallArgs, params: readonly Pa
     else if (/^\*args\[\d+:\]$/.test(place)) list.push(...c.args.slice(Number(place.slice(6, -2))));
     else if (place !== '**kwargs' && place !== '') throw new Error(`cannot read the call's argument '${place}'`);
   }
-  const values = list.map((v, i) => plain(v, params[i]));
+  // A function that is no op of the table takes plain numbers.
+  const values = list.map((v, i) => (params.length > 0 ? plain(v, params[i]) : toNumber(v)));
   const options = places.includes('**kwargs') ? optionsOf(c.kwargs, params) : {};
   // Required parameters are positional here, also where Python names them.
   for (
@@ -230,10 +244,8 @@ function optionsOf(kwargs: CallArgs['kwargs'], params: readonly Param[]): Record
   for (const [key, value] of Object.entries(kwargs)) {
     if (DROPPED[key]?.includes(value)) continue;
     const name = KWARG_NAMES[key] ?? camel(key);
-    options[name] = plain(
-      value,
-      params.find((p) => p.name === name),
-    );
+    const param = params.find((p) => p.name === name);
+    options[name] = params.length > 0 ? plain(value, param) : toNumber(value);
   }
   return options;
 }

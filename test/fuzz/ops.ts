@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { Tensor } from '../../src/index.js';
+import type { ArgSpec as Spec } from './arguments.js';
 
 const { values } = parseArgs({
   options: {
@@ -69,8 +71,6 @@ async function child(lastPath: string, only: RegExp, runs: number, seed: number)
   const { OPS } = await import('../../generated/ts/ops.js');
   const { argumentsOf, build } = await import('./arguments.js');
   const { wrap } = await import('../../src/tensor/handle.js');
-  type Spec = import('./arguments.js').ArgSpec;
-  type Tensor = import('../../src/index.js').Tensor;
 
   const fd = openSync(lastPath, 'w');
   const functions = native.ops as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined>;

@@ -66,9 +66,9 @@ describe('shapes', () => {
       'float32[2, 3, 10, 10]',
     ],
     [
-      'maxPool2dWithIndices',
+      'maxPoolNd',
       [f(2, 3, 7, 7)],
-      { kernelSize: [2, 2], stride: [], padding: [0, 0], dilation: [1, 1], ceilMode: true },
+      { kernelSize: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceilMode: true },
       'float32[2, 3, 4, 4] int64[2, 3, 4, 4]',
     ],
     ['cat', [[f(2, 3), f('s0', 3)]], { dim: 0 }, 'float32[s0+2, 3]'],

@@ -30,7 +30,7 @@ TEST(maxPool) {
     if (rng.below(4) == 0) shape.erase(0);
     const Tensor x = noise(shape, t, rng);
     if (rng.below(3) == 0) storeScalar(address(x, rng.below(x.numel())), t, Scalar(NAN));
-    const auto [y, ix] = cpu::maxPool2dWithIndices(x, kernel, stride, pad, dil, ceilMode);
+    const auto [y, ix] = cpu::maxPoolNd(x, kernel, stride, pad, dil, ceilMode);
     const int64_t nd = x.dim(), inH = shape[static_cast<size_t>(nd - 2)], inW = shape[static_cast<size_t>(nd - 1)],
                   oh = y.size(-2), ow = y.size(-1);
     const int64_t sh = stride.empty() ? 2 : stride[0], sw = stride.empty() ? 2 : stride[1], dh = dil[0],
@@ -50,7 +50,7 @@ TEST(maxPool) {
       bad += !check::close(at(y, i), best, 0, 0) || static_cast<int64_t>(at(ix, i)) != where;
     }
     CHECK_EQ(bad, 0);
-    const Tensor g = noise(Dims(y.sizes()), t, rng), dx = cpu::maxPool2dBackward(g, ix, shape);
+    const Tensor g = noise(Dims(y.sizes()), t, rng), dx = cpu::maxPoolNdBackward(g, ix, shape, 2);
     std::vector<double> want(static_cast<size_t>(x.numel()));
     for (int64_t i = 0; i < g.numel(); ++i)
       want[static_cast<size_t>(i / (oh * ow) * inH * inW + static_cast<int64_t>(at(ix, i)))] += at(g, i);
@@ -69,7 +69,7 @@ TEST(averagePool) {
     const std::optional<int64_t> divisor = rng.below(3) ? std::nullopt : std::optional<int64_t>(3);
     const Dims shape{2, 1 + rng.below(3), 5 + rng.below(9), 5 + rng.below(9)};
     const Tensor x = noise(shape, DType::Float64, rng);
-    const Tensor y = cpu::avgPool2d(x, kernel, stride, pad, ceilMode, count, divisor);
+    const Tensor y = cpu::avgPoolNd(x, kernel, stride, pad, ceilMode, count, divisor);
     const int64_t oh = y.size(2), ow = y.size(3), inH = shape[2], inW = shape[3];
     for (int64_t i = 0; i < y.numel(); ++i) {
       const int64_t plane = i / (oh * ow) * inH * inW, r = i / ow % oh * stride[0] - pad[0],
@@ -86,14 +86,14 @@ TEST(averagePool) {
     }
     // The gradient is the adjoint.
     const Tensor g = noise(Dims(y.sizes()), DType::Float64, rng),
-                 dx = cpu::avgPool2dBackward(g, shape, kernel, stride, pad, ceilMode, count, divisor);
+                 dx = cpu::avgPoolNdBackward(g, shape, kernel, stride, pad, ceilMode, count, divisor);
     double left = 0, right = 0;
     for (int64_t i = 0; i < y.numel(); ++i) left += at(y, i) * at(g, i);
     for (int64_t i = 0; i < x.numel(); ++i) right += at(x, i) * at(dx, i);
     CHECK_CLOSE(left, right, 1e-9, 1e-9);
     const Dims target{1 + rng.below(7), 1 + rng.below(7)};
-    const Tensor a = cpu::adaptiveAvgPool2d(x, target), ga = noise(Dims(a.sizes()), DType::Float64, rng),
-                 dxa = cpu::adaptiveAvgPool2dBackward(ga, shape);
+    const Tensor a = cpu::adaptiveAvgPoolNd(x, target), ga = noise(Dims(a.sizes()), DType::Float64, rng),
+                 dxa = cpu::adaptiveAvgPoolNdBackward(ga, shape, 2);
     left = right = 0;
     for (int64_t i = 0; i < a.numel(); ++i) {
       left += at(a, i) * at(ga, i);
@@ -108,7 +108,7 @@ TEST(averagePool) {
     for (int64_t i = 0; i < x.numel(); ++i) right += at(x, i) * at(dxa, i);
     CHECK_CLOSE(left, right, 1e-9, 1e-9);
   }
-  CHECK(cpu::avgPool2d(cpu::full(Dims{1, 1, 4, 4}, Scalar(3), DType::Int64), Dims{2}, Dims{}, Dims{0}, false, true,
+  CHECK(cpu::avgPoolNd(cpu::full(Dims{1, 1, 4, 4}, Scalar(3), DType::Int64), Dims{2, 2}, Dims{}, Dims{0}, false, true,
                        std::nullopt)
             .dtype() == DType::Int64);
 }
@@ -116,29 +116,35 @@ TEST(averagePool) {
 TEST(messages) {
   const auto f = [](Dims d, DType t = DType::Float32) { return cpu::full(d, Scalar(1), t); };
   const auto pool = [](const Tensor& x, Dims k, Dims s = {}, Dims p = {0}, Dims d = {1}) {
-    return cpu::maxPool2dWithIndices(x, k, s, p, d, false);
+    return cpu::maxPoolNd(x, k, s, p, d, false);
   };
-  CHECK_EQ(Dims(std::get<0>(pool(f({0, 3, 8, 8}), {2})).sizes()), (Dims{0, 3, 4, 4}));
-  CHECK_THROWS(pool(f({3, 3}), {2}), "non-empty 3D or 4D (batch mode) tensor expected for input");
-  CHECK_THROWS(pool(f({1, 3, 1, 1}), {2}),
+  CHECK_EQ(Dims(std::get<0>(pool(f({0, 3, 8, 8}), {2, 2})).sizes()), (Dims{0, 3, 4, 4}));
+  CHECK_EQ(Dims(std::get<0>(pool(f({3, 8}), {2})).sizes()), (Dims{3, 4}));
+  CHECK_EQ(Dims(std::get<0>(pool(f({2, 3, 4, 6, 8}), {2, 3, 4})).sizes()), (Dims{2, 3, 2, 2, 2}));
+  CHECK_THROWS(
+      pool(f({3, 3}), {2, 2}),
+      "max_pool2d: Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[3, 3]");
+  CHECK_THROWS(pool(f({1, 3, 1, 1}), {2, 2}),
                "Given input size: (3x1x1). Calculated output size: (3x0x0). Output size is too small");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {}, {2}),
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2}, {}, {2}),
                "pad should be at most half of kernel size, but got pad=2 and kernel_size=2");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {0}), "stride should not be zero");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2, 2}),
-               "max_pool2d: kernel_size must either be a single int, or a tuple of two ints");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2}, {}, {0}, {0}),
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2}, {0}), "stride should not be zero");
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2}, {1, 1, 1}),
+               "max_pool2d: stride must either be a single int, or a tuple of two ints");
+  CHECK_THROWS(pool(f({1, 3, 8, 8}), {2, 2}, {}, {0}, {0}),
                "dilation should be greater than zero, but got dilationH: 0 dilationW: 0");
-  CHECK_THROWS(pool(f({1, 3, 8, 8}, DType::Int32), {2}), "\"max_pool2d\" not implemented for 'Int'");
-  CHECK_THROWS(pool(f({1, 0, 8, 8}), {2}),
+  CHECK_THROWS(pool(f({1, 3, 8, 8}, DType::Bool), {2, 2}), "\"max_pool\" not implemented for 'Bool'");
+  CHECK_THROWS(pool(f({1, 0, 8, 8}), {2, 2}),
                "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 0, 8, 8]");
-  CHECK_THROWS(cpu::avgPool2d(f({1, 3, 8, 8}), Dims{2}, Dims{}, Dims{0}, false, true, 0), "divisor must be not zero");
-  CHECK_THROWS(cpu::adaptiveAvgPool2d(f({3, 3}), Dims{2}),
+  CHECK_THROWS(cpu::avgPoolNd(f({1, 3, 8, 8}), Dims{2, 2}, Dims{}, Dims{0}, false, true, 0),
+               "divisor must be not zero");
+  CHECK_THROWS(cpu::adaptiveAvgPoolNd(f({3, 3}), Dims{2, 2}),
                "adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got [3, 3]");
-  CHECK_THROWS(cpu::adaptiveAvgPool2d(f({1, 3, 0, 3}), Dims{2}),
+  CHECK_THROWS(cpu::adaptiveAvgPoolNd(f({1, 3, 0, 3}), Dims{2, 2}),
                "Expected input to have non-zero size for non-batch dimensions");
-  CHECK_THROWS(cpu::maxPool2dBackward(f({1, 1, 1}), cpu::full(Dims{1, 1, 1}, Scalar(9), DType::Int64), Dims{1, 2, 2}),
-               "index 9 is out of bounds");
+  CHECK_THROWS(
+      cpu::maxPoolNdBackward(f({1, 1, 1}), cpu::full(Dims{1, 1, 1}, Scalar(9), DType::Int64), Dims{1, 2, 2}, 2),
+      "index 9 is out of bounds");
 }
 
 TEST_MAIN()

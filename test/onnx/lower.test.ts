@@ -24,7 +24,7 @@ function network(): { g: GraphMaker; y: Value } {
   const pool = { kernelSize: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceilMode: false };
   const pooling = g.region('maxPool2d', [r], pool);
   const [p] = g.ops(
-    'maxPool2dWithIndices',
+    'maxPoolNd',
     [r],
     pool,
     [[batch, 2, 2, 2], { dtype: 'int64', shape: [batch, 2, 2, 2] }],

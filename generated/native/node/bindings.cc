@@ -4,18 +4,24 @@
 namespace flambeau::node {
 
 void registerOps_activation(napi_env env, napi_value target);
+void registerOps_attention(napi_env env, napi_value target);
 void registerOps_binary(napi_env env, napi_value target);
 void registerOps_compare(napi_env env, napi_value target);
 void registerOps_conv(napi_env env, napi_value target);
 void registerOps_create(napi_env env, napi_value target);
+void registerOps_dropout(napi_env env, napi_value target);
+void registerOps_embedding(napi_env env, napi_value target);
 void registerOps_index(napi_env env, napi_value target);
 void registerOps_loss(napi_env env, napi_value target);
 void registerOps_masked(napi_env env, napi_value target);
 void registerOps_matmul(napi_env env, napi_value target);
 void registerOps_nn(napi_env env, napi_value target);
 void registerOps_optim(napi_env env, napi_value target);
+void registerOps_pad(napi_env env, napi_value target);
+void registerOps_pool(napi_env env, napi_value target);
 void registerOps_random(napi_env env, napi_value target);
 void registerOps_reduce(napi_env env, napi_value target);
+void registerOps_resample(napi_env env, napi_value target);
 void registerOps_scan(napi_env env, napi_value target);
 void registerOps_sort(napi_env env, napi_value target);
 void registerOps_statistics(napi_env env, napi_value target);
@@ -25,18 +31,24 @@ void registerOps_views(napi_env env, napi_value target);
 
 void registerAllOps(napi_env env, napi_value target) {
   registerOps_activation(env, target);
+  registerOps_attention(env, target);
   registerOps_binary(env, target);
   registerOps_compare(env, target);
   registerOps_conv(env, target);
   registerOps_create(env, target);
+  registerOps_dropout(env, target);
+  registerOps_embedding(env, target);
   registerOps_index(env, target);
   registerOps_loss(env, target);
   registerOps_masked(env, target);
   registerOps_matmul(env, target);
   registerOps_nn(env, target);
   registerOps_optim(env, target);
+  registerOps_pad(env, target);
+  registerOps_pool(env, target);
   registerOps_random(env, target);
   registerOps_reduce(env, target);
+  registerOps_resample(env, target);
   registerOps_scan(env, target);
   registerOps_sort(env, target);
   registerOps_statistics(env, target);

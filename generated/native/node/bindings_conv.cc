@@ -8,32 +8,11 @@
 namespace flambeau::node {
 namespace {
 
-napi_value adaptiveAvgPool2d(napi_env env, napi_callback_info info) {
+napi_value col2im(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "outputSize" };
-    Args args(env, info, "adaptiveAvgPool2d", 2, names);
-    return wrap(env, ops::adaptiveAvgPool2d(args.tensor(0), args.ints(1)));
-  });
-}
-napi_value adaptiveAvgPool2dBackward(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "gradOutput", "inputSize" };
-    Args args(env, info, "adaptiveAvgPool2dBackward", 2, names);
-    return wrap(env, ops::adaptiveAvgPool2dBackward(args.tensor(0), args.ints(1)));
-  });
-}
-napi_value avgPool2d(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "kernelSize", "stride", "padding", "ceilMode", "countIncludePad", "divisorOverride" };
-    Args args(env, info, "avgPool2d", 7, names);
-    return wrap(env, ops::avgPool2d(args.tensor(0), args.ints(1), args.ints(2), args.ints(3), args.boolean(4), args.boolean(5), args.optInteger(6)));
-  });
-}
-napi_value avgPool2dBackward(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "gradOutput", "inputSize", "kernelSize", "stride", "padding", "ceilMode", "countIncludePad", "divisorOverride" };
-    Args args(env, info, "avgPool2dBackward", 8, names);
-    return wrap(env, ops::avgPool2dBackward(args.tensor(0), args.ints(1), args.ints(2), args.ints(3), args.ints(4), args.boolean(5), args.boolean(6), args.optInteger(7)));
+    static const char* const names[] = { "input", "outputSize", "kernelSize", "dilation", "padding", "stride" };
+    Args args(env, info, "col2im", 6, names);
+    return wrap(env, ops::col2im(args.tensor(0), args.ints(1), args.ints(2), args.ints(3), args.ints(4), args.ints(5)));
   });
 }
 napi_value conv1d(napi_env env, napi_callback_info info) {
@@ -57,6 +36,27 @@ napi_value conv3d(napi_env env, napi_callback_info info) {
     return wrap(env, ops::conv3d(args.tensor(0), args.tensor(1), args.optTensor(2), args.ints(3), args.ints(4), args.ints(5), args.integer(6)));
   });
 }
+napi_value convTranspose1d(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "weight", "bias", "stride", "padding", "outputPadding", "groups", "dilation" };
+    Args args(env, info, "convTranspose1d", 8, names);
+    return wrap(env, ops::convTranspose1d(args.tensor(0), args.tensor(1), args.optTensor(2), args.ints(3), args.ints(4), args.ints(5), args.integer(6), args.ints(7)));
+  });
+}
+napi_value convTranspose2d(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "weight", "bias", "stride", "padding", "outputPadding", "groups", "dilation" };
+    Args args(env, info, "convTranspose2d", 8, names);
+    return wrap(env, ops::convTranspose2d(args.tensor(0), args.tensor(1), args.optTensor(2), args.ints(3), args.ints(4), args.ints(5), args.integer(6), args.ints(7)));
+  });
+}
+napi_value convTranspose3d(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "weight", "bias", "stride", "padding", "outputPadding", "groups", "dilation" };
+    Args args(env, info, "convTranspose3d", 8, names);
+    return wrap(env, ops::convTranspose3d(args.tensor(0), args.tensor(1), args.optTensor(2), args.ints(3), args.ints(4), args.ints(5), args.integer(6), args.ints(7)));
+  });
+}
 napi_value convolution(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "weight", "bias", "stride", "padding", "dilation", "transposed", "outputPadding", "groups" };
@@ -78,44 +78,28 @@ napi_value convolutionBackwardWeight(napi_env env, napi_callback_info info) {
     return wrap(env, ops::convolutionBackwardWeight(args.tensor(0), args.tensor(1), args.ints(2), args.ints(3), args.ints(4), args.ints(5), args.boolean(6), args.ints(7), args.integer(8)));
   });
 }
-napi_value maxPool2d(napi_env env, napi_callback_info info) {
+napi_value im2col(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "kernelSize", "stride", "padding", "dilation", "ceilMode" };
-    Args args(env, info, "maxPool2d", 6, names);
-    return wrap(env, ops::maxPool2d(args.tensor(0), args.ints(1), args.ints(2), args.ints(3), args.ints(4), args.boolean(5)));
-  });
-}
-napi_value maxPool2dBackward(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "gradOutput", "indices", "inputSize" };
-    Args args(env, info, "maxPool2dBackward", 3, names);
-    return wrap(env, ops::maxPool2dBackward(args.tensor(0), args.tensor(1), args.ints(2)));
-  });
-}
-napi_value maxPool2dWithIndices(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "kernelSize", "stride", "padding", "dilation", "ceilMode" };
-    Args args(env, info, "maxPool2dWithIndices", 6, names);
-    return wrap(env, ops::maxPool2dWithIndices(args.tensor(0), args.ints(1), args.ints(2), args.ints(3), args.ints(4), args.boolean(5)));
+    static const char* const names[] = { "input", "kernelSize", "dilation", "padding", "stride" };
+    Args args(env, info, "im2col", 5, names);
+    return wrap(env, ops::im2col(args.tensor(0), args.ints(1), args.ints(2), args.ints(3), args.ints(4)));
   });
 }
 
 }  // namespace
 
 void registerOps_conv(napi_env env, napi_value target) {
-  defineFunction(env, target, "adaptiveAvgPool2d", adaptiveAvgPool2d);
-  defineFunction(env, target, "adaptiveAvgPool2dBackward", adaptiveAvgPool2dBackward);
-  defineFunction(env, target, "avgPool2d", avgPool2d);
-  defineFunction(env, target, "avgPool2dBackward", avgPool2dBackward);
+  defineFunction(env, target, "col2im", col2im);
   defineFunction(env, target, "conv1d", conv1d);
   defineFunction(env, target, "conv2d", conv2d);
   defineFunction(env, target, "conv3d", conv3d);
+  defineFunction(env, target, "convTranspose1d", convTranspose1d);
+  defineFunction(env, target, "convTranspose2d", convTranspose2d);
+  defineFunction(env, target, "convTranspose3d", convTranspose3d);
   defineFunction(env, target, "convolution", convolution);
   defineFunction(env, target, "convolutionBackwardInput", convolutionBackwardInput);
   defineFunction(env, target, "convolutionBackwardWeight", convolutionBackwardWeight);
-  defineFunction(env, target, "maxPool2d", maxPool2d);
-  defineFunction(env, target, "maxPool2dBackward", maxPool2dBackward);
-  defineFunction(env, target, "maxPool2dWithIndices", maxPool2dWithIndices);
+  defineFunction(env, target, "im2col", im2col);
 }
 
 }  // namespace flambeau::node

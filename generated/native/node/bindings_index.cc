@@ -22,20 +22,6 @@ napi_value cat(napi_env env, napi_callback_info info) {
     return wrap(env, ops::cat(args.tensors(0), args.integer(1)));
   });
 }
-napi_value embedding(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "weight", "indices", "paddingIdx" };
-    Args args(env, info, "embedding", 3, names);
-    return wrap(env, ops::embedding(args.tensor(0), args.tensor(1), args.integer(2)));
-  });
-}
-napi_value embeddingBackward(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "gradOutput", "indices", "numWeights", "paddingIdx" };
-    Args args(env, info, "embeddingBackward", 4, names);
-    return wrap(env, ops::embeddingBackward(args.tensor(0), args.tensor(1), args.integer(2), args.integer(3)));
-  });
-}
 napi_value gather(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "index" };
@@ -174,8 +160,6 @@ napi_value triu_(napi_env env, napi_callback_info info) {
 void registerOps_index(napi_env env, napi_value target) {
   defineFunction(env, target, "asStridedScatter", asStridedScatter);
   defineFunction(env, target, "cat", cat);
-  defineFunction(env, target, "embedding", embedding);
-  defineFunction(env, target, "embeddingBackward", embeddingBackward);
   defineFunction(env, target, "gather", gather);
   defineFunction(env, target, "index", index);
   defineFunction(env, target, "indexAdd", indexAdd);

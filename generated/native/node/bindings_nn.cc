@@ -22,6 +22,13 @@ napi_value groupNorm(napi_env env, napi_callback_info info) {
     return wrap(env, ops::groupNorm(args.tensor(0), args.integer(1), args.optTensor(2), args.optTensor(3), args.floating(4)));
   });
 }
+napi_value instanceNorm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "weight", "bias", "runningMean", "runningVar", "useInputStats", "momentum", "eps" };
+    Args args(env, info, "instanceNorm", 8, names);
+    return wrap(env, ops::instanceNorm(args.tensor(0), args.optTensor(1), args.optTensor(2), args.optTensor(3), args.optTensor(4), args.boolean(5), args.floating(6), args.floating(7)));
+  });
+}
 napi_value layerNorm(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "normalizedShape", "weight", "bias", "eps" };
@@ -29,11 +36,46 @@ napi_value layerNorm(napi_env env, napi_callback_info info) {
     return wrap(env, ops::layerNorm(args.tensor(0), args.ints(1), args.optTensor(2), args.optTensor(3), args.floating(4)));
   });
 }
+napi_value localResponseNorm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "size", "alpha", "beta", "k" };
+    Args args(env, info, "localResponseNorm", 5, names);
+    return wrap(env, ops::localResponseNorm(args.tensor(0), args.integer(1), args.floating(2), args.floating(3), args.floating(4)));
+  });
+}
 napi_value logSoftmax(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "dtype" };
     Args args(env, info, "logSoftmax", 3, names);
     return wrap(env, ops::logSoftmax(args.tensor(0), args.integer(1), args.optDtype(2)));
+  });
+}
+napi_value nativeBatchNorm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "weight", "bias", "runningMean", "runningVar", "training", "momentum", "eps" };
+    Args args(env, info, "nativeBatchNorm", 8, names);
+    return wrap(env, ops::nativeBatchNorm(args.tensor(0), args.optTensor(1), args.optTensor(2), args.optTensor(3), args.optTensor(4), args.boolean(5), args.floating(6), args.floating(7)));
+  });
+}
+napi_value nativeLayerNorm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "normalizedShape", "weight", "bias", "eps" };
+    Args args(env, info, "nativeLayerNorm", 5, names);
+    return wrap(env, ops::nativeLayerNorm(args.tensor(0), args.ints(1), args.optTensor(2), args.optTensor(3), args.floating(4)));
+  });
+}
+napi_value normalize(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "p", "dim", "eps" };
+    Args args(env, info, "normalize", 4, names);
+    return wrap(env, ops::normalize(args.tensor(0), args.floating(1), args.ints(2), args.floating(3)));
+  });
+}
+napi_value rmsNorm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "normalizedShape", "weight", "eps" };
+    Args args(env, info, "rmsNorm", 4, names);
+    return wrap(env, ops::rmsNorm(args.tensor(0), args.ints(1), args.optTensor(2), args.optFloating(3)));
   });
 }
 napi_value softmax(napi_env env, napi_callback_info info) {
@@ -49,8 +91,14 @@ napi_value softmax(napi_env env, napi_callback_info info) {
 void registerOps_nn(napi_env env, napi_value target) {
   defineFunction(env, target, "batchNorm", batchNorm);
   defineFunction(env, target, "groupNorm", groupNorm);
+  defineFunction(env, target, "instanceNorm", instanceNorm);
   defineFunction(env, target, "layerNorm", layerNorm);
+  defineFunction(env, target, "localResponseNorm", localResponseNorm);
   defineFunction(env, target, "logSoftmax", logSoftmax);
+  defineFunction(env, target, "nativeBatchNorm", nativeBatchNorm);
+  defineFunction(env, target, "nativeLayerNorm", nativeLayerNorm);
+  defineFunction(env, target, "normalize", normalize);
+  defineFunction(env, target, "rmsNorm", rmsNorm);
   defineFunction(env, target, "softmax", softmax);
 }
 

@@ -23,13 +23,6 @@ napi_value bernoulli_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
-napi_value dropout(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "input", "p", "training" };
-    Args args(env, info, "dropout", 3, names);
-    return wrap(env, ops::dropout(args.tensor(0), args.floating(1), args.boolean(2)));
-  });
-}
 napi_value exponential_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "lambd", "generator" };
@@ -82,7 +75,6 @@ napi_value uniform_(napi_env env, napi_callback_info info) {
 void registerOps_random(napi_env env, napi_value target) {
   defineFunction(env, target, "bernoulli", bernoulli);
   defineFunction(env, target, "bernoulli_", bernoulli_);
-  defineFunction(env, target, "dropout", dropout);
   defineFunction(env, target, "exponential_", exponential_);
   defineFunction(env, target, "multinomial", multinomial);
   defineFunction(env, target, "normal_", normal_);

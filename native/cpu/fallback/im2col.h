@@ -60,7 +60,7 @@ void foldAdd(const ConvSpec& s, const T* columns, int64_t ld, T* dx) {
                     z = row / oh * s.stride[0] + kd * s.dilation[0] - s.pad[0];
       if (y < 0 || y >= ih || z < 0 || z >= s.in[0]) continue;
       T* to = dx + (z * ih + y) * iw;
-      for (int64_t c = first; c < last; ++c) to[c * step + shift] += from[c];
+      for (int64_t c = first; c < last; ++c) to[c * step + shift] = static_cast<T>(to[c * step + shift] + from[c]);
     }
   }
 }

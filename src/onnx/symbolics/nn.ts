@@ -1,9 +1,8 @@
-// Layers: matrix products, convolution, pooling, normalisation.
+// Layers: matrix products, convolution, normalisation.
 import { isFloatType } from '../../ir/dtype.js';
 import type { Dim } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
-import { dimText } from '../types.js';
 
 const matmul =
   (left: string, right: string): Symbolic =>
@@ -49,70 +48,6 @@ const convolution: Symbolic = (b, call) => {
   return [
     b.op('ConvTranspose', inputs, call.type(), { ...attrs, output_padding: call.intsOf('outputPadding', spatial) }),
   ];
-};
-
-/** `x` with a batch dimension in front where it has none; `undo` takes it away again. */
-function batched(
-  b: OnnxBuilder,
-  call: Call,
-  x: Ref,
-): { x: Ref; undo: (r: Ref) => Ref; outShape: readonly (typeof x.type.shape)[number][] } {
-  const shape = call.type().shape;
-  if (x.type.shape.length === 4) return { x, undo: (r) => r, outShape: shape };
-  const axes = b.int64s([0]);
-  const wide = b.op('Unsqueeze', [x, axes], { dtype: x.type.dtype, shape: [1, ...x.type.shape] });
-  return { x: wide, undo: (r) => b.op('Squeeze', [r, axes], { dtype: r.type.dtype, shape }), outShape: [1, ...shape] };
-}
-
-function poolAttrs(call: Call): { kernel_shape: number[]; strides: number[]; pads: number[]; ceil_mode: number } {
-  const kernel = call.intsOf('kernelSize', 2);
-  const stride = call.has('stride') && call.dims('stride').length > 0 ? call.intsOf('stride', 2) : kernel;
-  const padding = call.intsOf('padding', 2);
-  return {
-    kernel_shape: kernel,
-    strides: stride,
-    pads: [...padding, ...padding],
-    ceil_mode: call.bool('ceilMode') ? 1 : 0,
-  };
-}
-
-const maxPool2d: Symbolic = (b, call) => {
-  const { x, undo, outShape } = batched(b, call, call.tensor('self'));
-  const attrs = { ...poolAttrs(call), dilations: call.intsOf('dilation', 2) };
-  return [undo(b.op('MaxPool', [x], { dtype: x.type.dtype, shape: outShape }, attrs))];
-};
-
-// The exported model has the values only; ONNX counts its indices over the whole tensor, PyTorch per plane.
-const maxPool2dWithIndices: Symbolic = (b, call) => {
-  const { x, undo, outShape } = batched(b, call, call.tensor('self'));
-  const plane = x.type.shape
-    .slice(2)
-    .map((d) => (typeof d === 'number' ? d : call.fail('its indices need fixed image sizes')));
-  const attrs = { ...poolAttrs(call), dilations: call.intsOf('dilation', 2) };
-  const types = [{ dtype: x.type.dtype, shape: outShape }, { dtype: 'int64', shape: outShape } as const];
-  const [values, flat] = b.multi('MaxPool', [x], types, attrs) as [Ref, Ref];
-  const indices = b.op('Mod', [flat, b.scalar(plane[0]! * plane[1]!, 'int64')], flat.type);
-  return [undo(values), undo(indices)];
-};
-
-const avgPool2d: Symbolic = (b, call) => {
-  if (call.has('divisorOverride')) call.fail('divisorOverride has no ONNX form');
-  const { x, undo, outShape } = batched(b, call, call.tensor('self'));
-  const attrs = { ...poolAttrs(call), count_include_pad: call.bool('countIncludePad') ? 1 : 0 };
-  return [undo(b.op('AveragePool', [x], { dtype: x.type.dtype, shape: outShape }, attrs))];
-};
-
-const adaptiveAvgPool2d: Symbolic = (b, call) => {
-  const { x, undo, outShape } = batched(b, call, call.tensor('self'));
-  const type = { dtype: x.type.dtype, shape: outShape };
-  const target = outShape.slice(2);
-  if (target.every((d) => d === 1)) return [undo(b.op('GlobalAveragePool', [x], type))];
-  const kernel = target.map((out, i) => {
-    const size = x.type.shape[i + 2]!;
-    if (typeof size === 'number' && typeof out === 'number' && size % out === 0) return size / out;
-    return call.fail(`an output of ${dimText(out)} from ${dimText(size)} has no ONNX form: the sizes must divide`);
-  });
-  return [undo(b.op('AveragePool', [x], type, { kernel_shape: kernel, strides: kernel }))];
 };
 
 /** A per-channel (or per-element) parameter, constant where the layer has none. */
@@ -164,10 +99,6 @@ export const nn: Readonly<Record<string, Symbolic>> = {
   linear,
   addmm,
   convolution,
-  maxPool2d,
-  maxPool2dWithIndices,
-  avgPool2d,
-  adaptiveAvgPool2d,
   batchNorm,
   layerNorm,
   softmax: softmax('Softmax'),

@@ -72,6 +72,12 @@ FB_API const Tensor& softsign_(const Tensor& self);
 /// x where x > threshold, else value.
 FB_API Tensor threshold(const Tensor& self, Scalar threshold, Scalar value);
 FB_API const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value);
+/// `scaledDotProductAttention` that returns its weights, too: PyTorch 1.13's `_scaled_dot_product_attention`.
+FB_API std::tuple<Tensor, Tensor> attentionWithWeights(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask = Tensor(), double dropoutP = 0.0, bool needAttnWeights = false, bool isCausal = false);
+/// Samples from the categorical distribution of logits, relaxed by temperature tau; hard: one-hot vectors with the gradient of the relaxed sample.
+FB_API Tensor gumbelSoftmax(const Tensor& logits, double tau = 1.0, bool hard = false, double eps = 1e-10, int64_t dim = -1);
+/// softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null.
+FB_API Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask = Tensor(), double dropoutP = 0.0, bool isCausal = false, std::optional<double> scale = std::nullopt);
 /// self + alpha * other, broadcast.
 FB_API Tensor add(const Tensor& self, const Operand& other, Scalar alpha = Scalar(1));
 FB_API const Tensor& add_(const Tensor& self, const Operand& other, Scalar alpha = Scalar(1));
@@ -153,32 +159,28 @@ FB_API const Tensor& lt_(const Tensor& self, const Operand& other);
 /// Whether self is not equal to other, element by element. Gives bool.
 FB_API Tensor ne(const Tensor& self, const Operand& other);
 FB_API const Tensor& ne_(const Tensor& self, const Operand& other);
-/// Mean over windows chosen so that the output is outputSize. input [n, c, h, w] or [c, h, w].
-FB_API Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize);
-/// Gradient of `adaptiveAvgPool2d`.
-FB_API Tensor adaptiveAvgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize);
-/// Mean of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.
-FB_API Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(ops::kInts_0_0), bool ceilMode = false, bool countIncludePad = true, std::optional<int64_t> divisorOverride = std::nullopt);
-/// Gradient of `avgPool2d`.
-FB_API Tensor avgPool2dBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
-/// 1-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
+/// Sums columns [n, c * kernel, windows] into images [n, c, ...outputSize]: the adjoint of `im2col`. In nn.functional: `fold`.
+FB_API Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSpan dilation = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan stride = IntSpan(ops::kInts_1));
+/// 1-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].
 FB_API Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), int64_t groups = 1);
-/// 2-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
+/// 2-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].
 FB_API Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1_1), IntSpan padding = IntSpan(ops::kInts_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1), int64_t groups = 1);
-/// 3-d convolution. input [n, c, ...], weight [o, c / groups, ...], bias [o].
+/// 3-d convolution. input [n, c, ...] or [c, ...], weight [o, c / groups, ...], bias [o].
 FB_API Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1_1_1), IntSpan padding = IntSpan(ops::kInts_0_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1_1), int64_t groups = 1);
+/// 1-d transposed convolution, the gradient of `conv1d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
+FB_API Tensor convTranspose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan outputPadding = IntSpan(ops::kInts_0), int64_t groups = 1, IntSpan dilation = IntSpan(ops::kInts_1));
+/// 2-d transposed convolution, the gradient of `conv2d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
+FB_API Tensor convTranspose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan outputPadding = IntSpan(ops::kInts_0), int64_t groups = 1, IntSpan dilation = IntSpan(ops::kInts_1));
+/// 3-d transposed convolution, the gradient of `conv3d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
+FB_API Tensor convTranspose3d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntSpan stride = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan outputPadding = IntSpan(ops::kInts_0), int64_t groups = 1, IntSpan dilation = IntSpan(ops::kInts_1));
 /// Cross-correlation of any of 1 to 3 spatial dimensions. input [n, c, ...], weight [o, c / groups, ...] (transposed: [c, o / groups, ...]).
 FB_API Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 /// Gradient of `convolution` with respect to its input.
 FB_API Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, IntSpan inputSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 /// Gradient of `convolution` with respect to its weight.
 FB_API Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, IntSpan weightSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
-/// Largest element of each window. input [n, c, h, w] or [c, h, w]; stride defaults to kernelSize.
-FB_API Tensor maxPool2d(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(ops::kInts_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1), bool ceilMode = false);
-/// Gradient of `maxPool2d`: each output gradient goes to the element that won.
-FB_API Tensor maxPool2dBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize);
-/// Largest element of each window and its flat index in the plane. input [n, c, h, w] or [c, h, w].
-FB_API std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, IntSpan stride = IntSpan(), IntSpan padding = IntSpan(ops::kInts_0_0), IntSpan dilation = IntSpan(ops::kInts_1_1), bool ceilMode = false);
+/// Windows of [n, c, h, w] (or [c, h, w]) as columns [n, c * kernel, windows]. In nn.functional: `unfold`.
+FB_API Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation = IntSpan(ops::kInts_1), IntSpan padding = IntSpan(ops::kInts_0), IntSpan stride = IntSpan(ops::kInts_1));
 /// start, start + step, ... below end.
 FB_API Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype = std::nullopt);
 /// A copy with its own memory.
@@ -219,14 +221,30 @@ FB_API const Tensor& zero_(const Tensor& self);
 FB_API Tensor zeros(IntSpan size, std::optional<DType> dtype = std::nullopt);
 /// Zeros of self's shape and dtype.
 FB_API Tensor zerosLike(const Tensor& self, std::optional<DType> dtype = std::nullopt);
+/// Sets elements to SELU's negative saturation with probability p, then shifts and scales so that mean 0 and variance 1 stay; the input itself when not training.
+FB_API Tensor alphaDropout(const Tensor& input, double p = 0.5, bool training = false);
+/// Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.
+FB_API Tensor dropout(const Tensor& input, double p = 0.5, bool training = true);
+/// `alphaDropout` of whole feature maps input[n, c].
+FB_API Tensor featureAlphaDropout(const Tensor& input, double p = 0.5, bool training = false);
+/// Zeroes whole feature maps input[n, c] with probability p and scales the rest by 1 / (1 - p); the input itself when not training.
+FB_API Tensor featureDropout(const Tensor& input, double p = 0.5, bool training = true);
+/// Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none); scaleGradByFreq divides the gradient of a row by how often it is used.
+FB_API Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx = -1, bool scaleGradByFreq = false);
+/// Gradient of `embedding`: rows summed by index.
+FB_API Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
+/// Rows of weight [n, d] by indices, joined per bag by mode 'sum', 'mean' or 'max'. indices [b, l]: one bag per row; or [l] with offsets [b], where each bag begins (includeLastOffset: the last offset is the end). Rows at paddingIdx do not count (-1: none); perSampleWeights, like indices, scales rows (mode 'sum').
+FB_API Tensor embeddingBag(const Tensor& weight, const Tensor& indices, const Tensor& offsets = Tensor(), std::string_view mode = "mean", const Tensor& perSampleWeights = Tensor(), bool includeLastOffset = false, int64_t paddingIdx = -1, bool scaleGradByFreq = false);
+/// Scales those rows of weight [n, d] that indices name and whose normType-norm exceeds maxNorm down to it, in place and outside autograd; returns weight.
+FB_API Tensor embeddingRenorm(const Tensor& weight, const Tensor& indices, double maxNorm, double normType);
+/// 0/1 vectors of length numClasses for int64 class numbers of any shape, int64.
+FB_API Tensor oneHot(const Tensor& self, int64_t numClasses);
+/// Per segment of rows of self [n, d] (segments: int64 [n], the number of the segment a row belongs to, -1 for none) the largest element of each column, and the row it came from; 0 and -1 where a segment is empty.
+FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
 FB_API Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
 /// Tensors joined along a dimension; dtypes are promoted.
 FB_API Tensor cat(TensorSpan tensors, int64_t dim = 0);
-/// Rows of weight [n, d] by int indices of any shape; paddingIdx gets no gradient (-1: none).
-FB_API Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx = -1);
-/// Gradient of `embedding`: rows summed by index.
-FB_API Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
 /// out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.
 FB_API Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 /// Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.
@@ -329,10 +347,22 @@ FB_API Tensor outer(const Tensor& self, const Tensor& vec2);
 FB_API Tensor batchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool training, double momentum, double eps);
 /// Normalises groups of channels. input [n, c, ...], weight and bias [c].
 FB_API Tensor groupNorm(const Tensor& input, int64_t numGroups, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 0.00001);
+/// Normalises each channel of each sample over space; by its own statistics (useInputStats, which also update runningMean and runningVar in place, averaged over the batch) or by the running ones.
+FB_API Tensor instanceNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool useInputStats, double momentum, double eps);
 /// Normalises over the last dimensions (normalizedShape), then weight and bias of that shape.
 FB_API Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 0.00001);
+/// Divides by (k + alpha * mean of the squares of `size` neighbouring channels)^beta. input [n, c, ...].
+FB_API Tensor localResponseNorm(const Tensor& input, int64_t size, double alpha = 0.0001, double beta = 0.75, double k = 1.0);
 /// log(softmax(x)) along a dimension, without overflow.
 FB_API Tensor logSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// `batchNorm` that returns the batch's mean and reciprocal standard deviation, too (empty when not training).
+FB_API std::tuple<Tensor, Tensor, Tensor> nativeBatchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool training, double momentum, double eps);
+/// `layerNorm` that returns the mean and the reciprocal standard deviation, too.
+FB_API std::tuple<Tensor, Tensor, Tensor> nativeLayerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, const Tensor& bias, double eps);
+/// Vectors along dim divided by their p-norm, which counts as eps at least.
+FB_API Tensor normalize(const Tensor& input, double p = 2.0, IntSpan dim = IntSpan(ops::kInts_1), double eps = 1e-12);
+/// Divides by the root mean square over the last dimensions (normalizedShape), then weight of that shape. eps: the dtype's epsilon where null.
+FB_API Tensor rmsNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight = Tensor(), std::optional<double> eps = std::nullopt);
 /// exp(x) / sum(exp(x)) along a dimension, without overflow.
 FB_API Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
 /// adamUpdate for every parameter. steps: 0-d float32 step counts, increased by one here (a tensor given several times once).
@@ -349,12 +379,66 @@ FB_API const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, 
 FB_API void sgdStep_(TensorSpan params, TensorSpan grads, TensorSpan bufs, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, bool nesterov, bool maximize);
 /// param - lr * (grad + weightDecay * param); sign: -1 maximises.
 FB_API const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scalar weightDecay, Scalar sign);
+/// self with `value` around it. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut.
+FB_API Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value = Scalar(0));
+/// self padded. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut. mode: 'constant' (value: 0), 'reflect' (the border is not repeated), 'replicate' or 'circular', these for the last one to three dimensions.
+FB_API Tensor pad(const Tensor& input, IntSpan pad, std::string_view mode = "constant", std::optional<double> value = std::nullopt);
+/// Means over windows chosen so that the output has length outputSize.
+FB_API Tensor adaptiveAvgPool1d(const Tensor& self, IntSpan outputSize);
+/// Means over windows chosen so that the output is outputSize.
+FB_API Tensor adaptiveAvgPool2d(const Tensor& self, IntSpan outputSize);
+/// Means over windows chosen so that the output is outputSize.
+FB_API Tensor adaptiveAvgPool3d(const Tensor& self, IntSpan outputSize);
+/// Mean over windows chosen so that the output is outputSize.
+FB_API Tensor adaptiveAvgPoolNd(const Tensor& self, IntSpan outputSize);
+/// Gradient of adaptive average pooling over the last `spatial` dimensions.
+FB_API Tensor adaptiveAvgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, int64_t spatial);
+/// Largest elements over windows chosen so that the output has length outputSize, and their positions.
+FB_API std::tuple<Tensor, Tensor> adaptiveMaxPool1d(const Tensor& self, IntSpan outputSize);
+/// Largest elements over windows chosen so that the output is outputSize, and their flat positions.
+FB_API std::tuple<Tensor, Tensor> adaptiveMaxPool2d(const Tensor& self, IntSpan outputSize);
+/// Largest elements over windows chosen so that the output is outputSize, and their flat positions.
+FB_API std::tuple<Tensor, Tensor> adaptiveMaxPool3d(const Tensor& self, IntSpan outputSize);
+/// Largest element over windows chosen so that the output is outputSize, and its flat index in the plane.
+FB_API std::tuple<Tensor, Tensor> adaptiveMaxPoolNd(const Tensor& self, IntSpan outputSize);
+/// Mean of each window of length kernelSize.
+FB_API Tensor avgPool1d(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), bool ceilMode = false, bool countIncludePad = true);
+/// Mean of each window; divisorOverride: what sums are divided by instead of the window's size.
+FB_API Tensor avgPool2d(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), bool ceilMode = false, bool countIncludePad = true, std::optional<int64_t> divisorOverride = std::nullopt);
+/// Mean of each window; divisorOverride: what sums are divided by instead of the window's size.
+FB_API Tensor avgPool3d(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), bool ceilMode = false, bool countIncludePad = true, std::optional<int64_t> divisorOverride = std::nullopt);
+/// Mean of each window.
+FB_API Tensor avgPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
+/// Gradient of average pooling.
+FB_API Tensor avgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan kernelSize, IntSpan stride, IntSpan padding, bool ceilMode, bool countIncludePad, std::optional<int64_t> divisorOverride);
+/// Max pooling over windows that start at random places; randomSamples [n, c, dimensions] of [0, 1) say where.
+FB_API std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan outputSize, const Tensor& randomSamples);
+/// p-norm of each window: (sum x^p)^(1/p), p = normType.
+FB_API Tensor lpPool1d(const Tensor& input, double normType, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, bool ceilMode = false);
+/// p-norm of each window: (sum x^p)^(1/p), p = normType.
+FB_API Tensor lpPool2d(const Tensor& input, double normType, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, bool ceilMode = false);
+/// Largest element of each window of length kernelSize.
+FB_API Tensor maxPool1d(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), bool ceilMode = false);
+/// Largest element of each window of length kernelSize, and its position.
+FB_API std::tuple<Tensor, Tensor> maxPool1dWithIndices(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), bool ceilMode = false);
+/// Largest element of each window.
+FB_API Tensor maxPool2d(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), bool ceilMode = false);
+/// Largest element of each window and its flat index in the plane.
+FB_API std::tuple<Tensor, Tensor> maxPool2dWithIndices(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), bool ceilMode = false);
+/// Largest element of each window.
+FB_API Tensor maxPool3d(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), bool ceilMode = false);
+/// Largest element of each window and its flat index in the volume.
+FB_API std::tuple<Tensor, Tensor> maxPool3dWithIndices(const Tensor& self, IntSpan kernelSize, std::optional<IntSpan> stride = std::nullopt, IntSpan padding = IntSpan(ops::kInts_0), IntSpan dilation = IntSpan(ops::kInts_1), bool ceilMode = false);
+/// Largest element of each window and its flat index in the plane.
+FB_API std::tuple<Tensor, Tensor> maxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode);
+/// Gradient of max pooling over the last `spatial` dimensions: each output gradient goes to the element that won.
+FB_API Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize, int64_t spatial);
+/// Zeros with each element of self written where its index says: undoes max pooling over the dimensions of outputSize (all but the last two or more may be given, too).
+FB_API Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outputSize);
 /// Ones with the probability that each element of self gives. self: probabilities.
 FB_API Tensor bernoulli(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
-/// Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.
-FB_API Tensor dropout(const Tensor& input, double p = 0.5, bool training = true);
 /// Fills self with exponential numbers of rate lambd.
 FB_API const Tensor& exponential_(const Tensor& self, double lambd = 1.0, Generator* generator = nullptr);
 /// Indices drawn with the weights of each row of self. self: [n] or [rows, n].
@@ -401,6 +485,20 @@ FB_API Tensor prod(const Tensor& self, std::optional<int64_t> dim = std::nullopt
 FB_API Tensor sum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Variance over `dim` (all when null), divided by n - correction.
 FB_API Tensor var(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
+/// The grid of `gridSample` that affine maps theta [n, 2, 3] (or [n, 3, 4]) make of an image of the given size [n, c, h, w] (or [n, c, d, h, w]).
+FB_API Tensor affineGrid(const Tensor& theta, IntSpan size, std::optional<bool> alignCorners = std::nullopt);
+/// Channels [n, g * k, ...] reordered as [n, k * g, ...], so that neighbours come from different groups.
+FB_API Tensor channelShuffle(const Tensor& self, int64_t groups);
+/// input [n, c, (d,) h, w] read at the places of grid [n, (d,) h, w, 2 or 3], in coordinates from -1 to 1, x first. mode: 'bilinear', 'nearest' or (4-D) 'bicubic'; paddingMode, for places outside: 'zeros', 'border' or 'reflection'.
+FB_API Tensor gridSample(const Tensor& input, const Tensor& grid, std::string_view mode = "bilinear", std::string_view paddingMode = "zeros", std::optional<bool> alignCorners = std::nullopt);
+/// [..., c * r * r, h, w] as [..., c, h * r, w * r], r = upscaleFactor.
+FB_API Tensor pixelShuffle(const Tensor& self, int64_t upscaleFactor);
+/// [..., c, h * r, w * r] as [..., c * r * r, h, w], r = downscaleFactor: undoes `pixelShuffle`.
+FB_API Tensor pixelUnshuffle(const Tensor& self, int64_t downscaleFactor);
+/// [n, c, ...] at another size, one dimension after the other. mode: 'nearest', 'nearest-exact', 'linear' or 'cubic'; scales: the factors asked for (0: the sizes' ratio); antialias: wider windows when shrinking.
+FB_API Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
+/// Gradient of `resample`: its adjoint.
+FB_API Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
 /// Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
 FB_API std::tuple<Tensor, Tensor> cummax(const Tensor& self, int64_t dim);
 /// Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
