@@ -114,8 +114,8 @@ function fuzz() {
   return m && done.status !== null ? { passed: Number(m[1]), failed: Number(m[2]) } : single(false);
 }
 
-function conformance(name) {
-  const data = join(shared, name);
+function conformance(name, folder = name) {
+  const data = join(shared, folder);
   if (!existsSync(data)) {
     console.log(`no conformance data in ${data}: not run`);
     return { passed: 0, failed: 0 };
@@ -149,6 +149,7 @@ const STEPS = {
   fuzz,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
+  files: () => conformance('files', '.'),
   modules: () => conformance('modules'),
 };
 

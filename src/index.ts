@@ -33,6 +33,7 @@ export {
   type ModeGuard,
 } from './autograd/modes.js';
 export * as autograd from './autograd/index.js';
+export * as fft from './fft.js';
 export * as linalg from './linalg.js';
 export * as masked from './masked.js';
 export * as special from './special.js';
@@ -44,6 +45,7 @@ export * as utils from './utils.js';
 export * as vision from './vision/index.js';
 export * as viz from './viz/index.js';
 export { load, save } from './serialization/save.js';
+export * as serialization from './serialization/index.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
 export type { Explanation } from './runtime/explain.js';
 export * as jit from './runtime/jit.js';

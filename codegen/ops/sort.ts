@@ -45,6 +45,7 @@ export const topk = extern({
 export const uniqueAll = extern({
   doc: 'Distinct elements in ascending order, for every element the index of its value, and how often each occurs. JavaScript: unique.',
   schema: 'uniqueAll(self: Tensor): (output: Tensor, inverse: Tensor, counts: Tensor)',
+  dataDependent: true,
   nondifferentiable: 'piecewise constant order',
   method: false,
   function: false,
@@ -54,6 +55,7 @@ export const uniqueDim = extern({
   doc: 'Distinct slices along a dimension in lexicographic order (consecutive: neighbours only, in the order met). JavaScript: unique, uniqueConsecutive.',
   schema:
     'uniqueDim(self: Tensor, dim: int, consecutive: bool = false): (output: Tensor, inverse: Tensor, counts: Tensor)',
+  dataDependent: true,
   nondifferentiable: 'piecewise constant order',
   method: false,
   function: false,
@@ -62,6 +64,7 @@ export const uniqueDim = extern({
 export const uniqueRuns = extern({
   doc: 'Elements without repeated neighbours (flattened), the run of every element, and the lengths of the runs. JavaScript: uniqueConsecutive.',
   schema: 'uniqueRuns(self: Tensor): (output: Tensor, inverse: Tensor, counts: Tensor)',
+  dataDependent: true,
   nondifferentiable: 'piecewise constant order',
   method: false,
   function: false,

@@ -245,6 +245,7 @@ export const corrcoef = composite({
 export const bincount = extern({
   doc: 'How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.',
   schema: 'bincount(self: Tensor, weights: Tensor? = null, minlength: int = 0): Tensor',
+  dataDependent: true,
   nondifferentiable: 'counts',
   onnx: { none: 'data-dependent shape' },
 });

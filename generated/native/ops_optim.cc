@@ -12,6 +12,84 @@
 
 namespace flambeau {
 namespace below {
+const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& accDelta, Scalar lr, Scalar rho, Scalar eps, Scalar weightDecay, Scalar sign) {
+  const Operand inputs[] = {param, grad, squareAvg, accDelta};
+  const double attrs[] = {lr.toDouble(), rho.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, squareAvg, accDelta};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::adadeltaUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("adadeltaUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(squareAvg);
+  call.input(accDelta);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("rho", rho));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::adadeltaUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(squareAvg);
+  call.mutated(accDelta);
+  call.finish();
+  return param;
+}
+const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tensor& sum, const Operand& lr, Scalar eps, Scalar weightDecay, Scalar sign) {
+  const Operand inputs[] = {param, grad, sum, lr};
+  const double attrs[] = {eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, sum};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::adagradUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("adagradUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(sum);
+  call.input(lr);
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::adagradUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(sum);
+  call.finish();
+  return param;
+}
+const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Tensor& maxExpAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
+  const Operand inputs[] = {param, grad, expAvg, expAvgSq, maxExpAvgSq, correction1, correction2};
+  const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, expAvg, expAvgSq, maxExpAvgSq};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::adamAmsgradUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("adamAmsgradUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(expAvg);
+  call.input(expAvgSq);
+  call.input(maxExpAvgSq);
+  call.input(correction1);
+  call.input(correction2);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("beta1", beta1));
+  call.attr(support::attr("beta2", beta2));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("decoupled", decoupled));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::adamAmsgradUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(expAvg);
+  call.mutated(expAvgSq);
+  call.mutated(maxExpAvgSq);
+  call.finish();
+  return param;
+}
 const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
   const Operand inputs[] = {param, grad, expAvg, expAvgSq, correction1, correction2};
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
@@ -41,6 +119,195 @@ const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& 
   call.finish();
   return param;
 }
+const Tensor& adamaxUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expInf, const Operand& correction, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar sign) {
+  const Operand inputs[] = {param, grad, expAvg, expInf, correction};
+  const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, expAvg, expInf};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::adamaxUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("adamaxUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(expAvg);
+  call.input(expInf);
+  call.input(correction);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("beta1", beta1));
+  call.attr(support::attr("beta2", beta2));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::adamaxUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(expAvg);
+  call.mutated(expInf);
+  call.finish();
+  return param;
+}
+const Tensor& asgdUpdate(const Tensor& param, const Tensor& grad, const Tensor& ax, const Operand& eta, const Operand& mu, Scalar lambd, Scalar weightDecay, Scalar sign) {
+  const Operand inputs[] = {param, grad, ax, eta, mu};
+  const double attrs[] = {lambd.toDouble(), weightDecay.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, ax};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::asgdUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("asgdUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(ax);
+  call.input(eta);
+  call.input(mu);
+  call.attr(support::attr("lambd", lambd));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::asgdUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(ax);
+  call.finish();
+  return param;
+}
+const Tensor& nadamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& gradScale, const Operand& avgScale, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
+  const Operand inputs[] = {param, grad, expAvg, expAvgSq, gradScale, avgScale, correction2};
+  const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, expAvg, expAvgSq};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::nadamUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("nadamUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(expAvg);
+  call.input(expAvgSq);
+  call.input(gradScale);
+  call.input(avgScale);
+  call.input(correction2);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("beta1", beta1));
+  call.attr(support::attr("beta2", beta2));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("decoupled", decoupled));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::nadamUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(expAvg);
+  call.mutated(expAvgSq);
+  call.finish();
+  return param;
+}
+const Tensor& radamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, const Operand& rect, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
+  const Operand inputs[] = {param, grad, expAvg, expAvgSq, correction1, correction2, rect};
+  const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, expAvg, expAvgSq};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::radamUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("radamUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(expAvg);
+  call.input(expAvgSq);
+  call.input(correction1);
+  call.input(correction2);
+  call.input(rect);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("beta1", beta1));
+  call.attr(support::attr("beta2", beta2));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("decoupled", decoupled));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::radamUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(expAvg);
+  call.mutated(expAvgSq);
+  call.finish();
+  return param;
+}
+const Tensor& rmspropCenteredMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign) {
+  const Operand inputs[] = {param, grad, squareAvg, gradAvg, buf};
+  const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), momentum.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, squareAvg, gradAvg, buf};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::rmspropCenteredMomentumUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("rmspropCenteredMomentumUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(squareAvg);
+  call.input(gradAvg);
+  call.input(buf);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("alpha", alpha));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("momentum", momentum));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::rmspropCenteredMomentumUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(squareAvg);
+  call.mutated(gradAvg);
+  call.mutated(buf);
+  call.finish();
+  return param;
+}
+const Tensor& rmspropCenteredUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign) {
+  const Operand inputs[] = {param, grad, squareAvg, gradAvg};
+  const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, squareAvg, gradAvg};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::rmspropCenteredUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("rmspropCenteredUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(squareAvg);
+  call.input(gradAvg);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("alpha", alpha));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::rmspropCenteredUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(squareAvg);
+  call.mutated(gradAvg);
+  call.finish();
+  return param;
+}
+const Tensor& rmspropMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign) {
+  const Operand inputs[] = {param, grad, squareAvg, buf};
+  const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), momentum.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, squareAvg, buf};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::rmspropMomentumUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("rmspropMomentumUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(squareAvg);
+  call.input(buf);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("alpha", alpha));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("weightDecay", weightDecay));
+  call.attr(support::attr("momentum", momentum));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::rmspropMomentumUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(squareAvg);
+  call.mutated(buf);
+  call.finish();
+  return param;
+}
 const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign) {
   const Operand inputs[] = {param, grad, squareAvg};
   const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
@@ -61,6 +328,31 @@ const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tenso
   cpu::pointwiseInto(kernels::rmspropUpdate, inputs, attrs, outs, false);
   call.mutated(param);
   call.mutated(squareAvg);
+  call.finish();
+  return param;
+}
+const Tensor& rpropUpdate(const Tensor& param, const Tensor& grad, const Tensor& prev, const Tensor& stepSize, Scalar etaMinus, Scalar etaPlus, Scalar stepMin, Scalar stepMax, Scalar sign) {
+  const Operand inputs[] = {param, grad, prev, stepSize};
+  const double attrs[] = {etaMinus.toDouble(), etaPlus.toDouble(), stepMin.toDouble(), stepMax.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, prev, stepSize};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::rpropUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("rpropUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(prev);
+  call.input(stepSize);
+  call.attr(support::attr("etaMinus", etaMinus));
+  call.attr(support::attr("etaPlus", etaPlus));
+  call.attr(support::attr("stepMin", stepMin));
+  call.attr(support::attr("stepMax", stepMax));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::rpropUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(prev);
+  call.mutated(stepSize);
   call.finish();
   return param;
 }
@@ -107,9 +399,48 @@ const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scal
   call.finish();
   return param;
 }
+const Tensor& sparseAdamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar sign) {
+  const Operand inputs[] = {param, grad, expAvg, expAvgSq, correction1, correction2};
+  const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), sign.toDouble()};
+  const Tensor outs[] = {param, expAvg, expAvgSq};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::sparseAdamUpdate, inputs, attrs, outs, false);
+    return param;
+  }
+  trace::Call call("sparseAdamUpdate");
+  call.input(param);
+  call.input(grad);
+  call.input(expAvg);
+  call.input(expAvgSq);
+  call.input(correction1);
+  call.input(correction2);
+  call.attr(support::attr("lr", lr));
+  call.attr(support::attr("beta1", beta1));
+  call.attr(support::attr("beta2", beta2));
+  call.attr(support::attr("eps", eps));
+  call.attr(support::attr("sign", sign));
+  cpu::pointwiseInto(kernels::sparseAdamUpdate, inputs, attrs, outs, false);
+  call.mutated(param);
+  call.mutated(expAvg);
+  call.mutated(expAvgSq);
+  call.finish();
+  return param;
+}
 }  // namespace below
 
 namespace ops {
+const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& accDelta, Scalar lr, Scalar rho, Scalar eps, Scalar weightDecay, Scalar sign) {
+  autograd::checkInplace(param, "adadeltaUpdate");
+  return below::adadeltaUpdate(param, grad, squareAvg, accDelta, lr, rho, eps, weightDecay, sign);
+}
+const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tensor& sum, const Operand& lr, Scalar eps, Scalar weightDecay, Scalar sign) {
+  autograd::checkInplace(param, "adagradUpdate");
+  return below::adagradUpdate(param, grad, sum, lr, eps, weightDecay, sign);
+}
+const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Tensor& maxExpAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
+  autograd::checkInplace(param, "adamAmsgradUpdate");
+  return below::adamAmsgradUpdate(param, grad, expAvg, expAvgSq, maxExpAvgSq, correction1, correction2, lr, beta1, beta2, eps, weightDecay, decoupled, sign);
+}
 void adamStep_(TensorSpan params, TensorSpan grads, TensorSpan expAvgs, TensorSpan expAvgSqs, TensorSpan steps, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, bool decoupled, bool maximize) {
   return optim::adamStep(params, grads, expAvgs, expAvgSqs, steps, lr, beta1, beta2, eps, weightDecay, decoupled, maximize);
 }
@@ -117,12 +448,44 @@ const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& 
   autograd::checkInplace(param, "adamUpdate");
   return below::adamUpdate(param, grad, expAvg, expAvgSq, correction1, correction2, lr, beta1, beta2, eps, weightDecay, decoupled, sign);
 }
+const Tensor& adamaxUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expInf, const Operand& correction, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar sign) {
+  autograd::checkInplace(param, "adamaxUpdate");
+  return below::adamaxUpdate(param, grad, expAvg, expInf, correction, lr, beta1, beta2, eps, weightDecay, sign);
+}
+const Tensor& asgdUpdate(const Tensor& param, const Tensor& grad, const Tensor& ax, const Operand& eta, const Operand& mu, Scalar lambd, Scalar weightDecay, Scalar sign) {
+  autograd::checkInplace(param, "asgdUpdate");
+  return below::asgdUpdate(param, grad, ax, eta, mu, lambd, weightDecay, sign);
+}
+const Tensor& nadamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& gradScale, const Operand& avgScale, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
+  autograd::checkInplace(param, "nadamUpdate");
+  return below::nadamUpdate(param, grad, expAvg, expAvgSq, gradScale, avgScale, correction2, lr, beta1, beta2, eps, weightDecay, decoupled, sign);
+}
+const Tensor& radamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, const Operand& rect, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
+  autograd::checkInplace(param, "radamUpdate");
+  return below::radamUpdate(param, grad, expAvg, expAvgSq, correction1, correction2, rect, lr, beta1, beta2, eps, weightDecay, decoupled, sign);
+}
+const Tensor& rmspropCenteredMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign) {
+  autograd::checkInplace(param, "rmspropCenteredMomentumUpdate");
+  return below::rmspropCenteredMomentumUpdate(param, grad, squareAvg, gradAvg, buf, lr, alpha, eps, weightDecay, momentum, sign);
+}
+const Tensor& rmspropCenteredUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign) {
+  autograd::checkInplace(param, "rmspropCenteredUpdate");
+  return below::rmspropCenteredUpdate(param, grad, squareAvg, gradAvg, lr, alpha, eps, weightDecay, sign);
+}
+const Tensor& rmspropMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign) {
+  autograd::checkInplace(param, "rmspropMomentumUpdate");
+  return below::rmspropMomentumUpdate(param, grad, squareAvg, buf, lr, alpha, eps, weightDecay, momentum, sign);
+}
 void rmspropStep_(TensorSpan params, TensorSpan grads, TensorSpan squareAvgs, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, bool maximize) {
   return optim::rmspropStep(params, grads, squareAvgs, lr, alpha, eps, weightDecay, maximize);
 }
 const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign) {
   autograd::checkInplace(param, "rmspropUpdate");
   return below::rmspropUpdate(param, grad, squareAvg, lr, alpha, eps, weightDecay, sign);
+}
+const Tensor& rpropUpdate(const Tensor& param, const Tensor& grad, const Tensor& prev, const Tensor& stepSize, Scalar etaMinus, Scalar etaPlus, Scalar stepMin, Scalar stepMax, Scalar sign) {
+  autograd::checkInplace(param, "rpropUpdate");
+  return below::rpropUpdate(param, grad, prev, stepSize, etaMinus, etaPlus, stepMin, stepMax, sign);
 }
 const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& buf, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, Scalar nesterov, Scalar sign) {
   autograd::checkInplace(param, "sgdMomentumUpdate");
@@ -134,6 +497,10 @@ void sgdStep_(TensorSpan params, TensorSpan grads, TensorSpan bufs, Scalar lr, S
 const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scalar weightDecay, Scalar sign) {
   autograd::checkInplace(param, "sgdUpdate");
   return below::sgdUpdate(param, grad, lr, weightDecay, sign);
+}
+const Tensor& sparseAdamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar sign) {
+  autograd::checkInplace(param, "sparseAdamUpdate");
+  return below::sparseAdamUpdate(param, grad, expAvg, expAvgSq, correction1, correction2, lr, beta1, beta2, eps, sign);
 }
 }  // namespace ops
 }  // namespace flambeau

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -248,6 +248,15 @@ export function argsort(self: TensorBase, dim?: number | { dim?: number; descend
 }
 
 /**
+ * Indices of elements that are not zero, [count, ndim], int64.
+ *
+ * `argwhere(self: Tensor): Tensor`
+ */
+export function argwhere(self: TensorBase): Tensor {
+  return wrap(native.ops.argwhere(handleOf(self)));
+}
+
+/**
  * Any sizes and strides over the storage. Throws when they reach outside of it.
  *
  * `asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
@@ -406,6 +415,15 @@ export function bincount(self: TensorBase, weights?: TensorBase | null | { weigh
 }
 
 /**
+ * The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+ *
+ * `binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function binomial(count: TensorBase, prob: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.binomial(handleOf(count), handleOf(prob), generatorOf((options?.generator ?? null))));
+}
+
+/**
  * Bitwise AND of integers, logical AND of bool. Throws for floats.
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
@@ -442,6 +460,16 @@ export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Ten
 }
 
 /**
+ * Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
+ *
+ * `blockDiag(tensors: Tensor[]): Tensor`
+ */
+export function blockDiag(...args: TensorListArgs<{  }>): Tensor {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrap(native.ops.blockDiag(handlesOf(tensors)));
+}
+
+/**
  * Products of two batches of matrices, [b, n, k] x [b, k, m].
  *
  * `bmm(self: Tensor, mat2: Tensor): Tensor`
@@ -451,12 +479,41 @@ export function bmm(self: TensorBase, mat2: TensorBase): Tensor {
 }
 
 /**
+ * All tensors broadcast to their common shape, without copies.
+ *
+ * `broadcastTensors(tensors: Tensor[]): Tensor[]`
+ */
+export function broadcastTensors(...args: TensorListArgs<{  }>): Tensor[] {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrapAll(native.ops.broadcastTensors(handlesOf(tensors)));
+}
+
+/**
+ * Broadcast to a shape, without a copy.
+ *
+ * `broadcastTo(self: Tensor, size: int[]): Tensor`
+ */
+export function broadcastTo(self: TensorBase, size: number | readonly number[]): Tensor {
+  return wrap(native.ops.broadcastTo(handleOf(self), intsOf(size)));
+}
+
+/**
  * The bucket of every element among 1-d sorted boundaries: `searchsorted` with the arguments in the other order.
  *
  * `bucketize(self: Operand, boundaries: Tensor, *, outInt32: bool = false, right: bool = false): Tensor`
  */
 export function bucketize(self: TensorBase | NumberArg, boundaries: TensorBase, options?: { outInt32?: boolean; right?: boolean }): Tensor {
   return wrap(native.ops.bucketize(operandOf(self), handleOf(boundaries), (options?.outInt32 ?? false), (options?.right ?? false)));
+}
+
+/**
+ * All tuples with one element of each 1-d tensor, as rows; a single tensor comes back as it is.
+ *
+ * `cartesianProd(tensors: Tensor[]): Tensor`
+ */
+export function cartesianProd(...args: TensorListArgs<{  }>): Tensor {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrap(native.ops.cartesianProd(handlesOf(tensors)));
 }
 
 /**
@@ -563,6 +620,25 @@ export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor 
  */
 export function clone(self: TensorBase): Tensor {
   return wrap(native.ops.clone(handleOf(self)));
+}
+
+/**
+ * 1-d tensors as columns, others joined along the second dimension.
+ *
+ * `columnStack(tensors: Tensor[]): Tensor`
+ */
+export function columnStack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.columnStack(handlesOf(tensors)));
+}
+
+/**
+ * All combinations of r elements of a 1-d tensor, as rows, with or without an element occurring again.
+ *
+ * `combinations(self: Tensor, r: int = 2, withReplacement: bool = false): Tensor`
+ */
+export function combinations(self: TensorBase, r?: number | { r?: number; withReplacement?: boolean }, withReplacement?: boolean | { r?: number; withReplacement?: boolean }): Tensor {
+  const o = optionsAmong(r, withReplacement) as { r?: number; withReplacement?: boolean } | undefined;
+  return wrap(native.ops.combinations(handleOf(self), ((r === undefined || (r as unknown) === o ? o?.r : (r as number)) ?? 2), ((withReplacement === undefined || (withReplacement as unknown) === o ? o?.withReplacement : (withReplacement as boolean)) ?? false)));
 }
 
 /**
@@ -774,6 +850,36 @@ export function detach(self: TensorBase): Tensor {
 }
 
 /**
+ * A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+ *
+ * `diag(self: Tensor, diagonal: int = 0): Tensor`
+ */
+export function diag(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
+  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
+  return wrap(native.ops.diag(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+}
+
+/**
+ * The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+ *
+ * `diagEmbed(self: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1): Tensor`
+ */
+export function diagEmbed(self: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+  const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+  return wrap(native.ops.diagEmbed(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? -2), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? -1)));
+}
+
+/**
+ * All elements, flattened, as the diagonal of a square matrix.
+ *
+ * `diagflat(self: Tensor, offset: int = 0): Tensor`
+ */
+export function diagflat(self: TensorBase, offset?: number | { offset?: number }): Tensor {
+  const o = optionsAmong(offset) as { offset?: number } | undefined;
+  return wrap(native.ops.diagflat(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0)));
+}
+
+/**
  * A diagonal of the plane (dim1, dim2), as the last dimension.
  *
  * `diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
@@ -781,6 +887,16 @@ export function detach(self: TensorBase): Tensor {
 export function diagonal(self: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
   const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
   return wrap(native.ops.diagonal(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+}
+
+/**
+ * A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+ *
+ * `diagonalScatter(self: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
+ */
+export function diagonalScatter(self: TensorBase, src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+  const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+  return wrap(native.ops.diagonalScatter(handleOf(self), handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
 }
 
 /**
@@ -839,6 +955,25 @@ export function dot(self: TensorBase, tensor: TensorBase): Tensor {
 export function dropout(input: TensorBase, p?: number | { p?: number; training?: boolean }, training?: boolean | { p?: number; training?: boolean }): Tensor {
   const o = optionsAmong(p, training) as { p?: number; training?: boolean } | undefined;
   return wrap(native.ops.dropout(handleOf(input), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 0.5), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? true)));
+}
+
+/**
+ * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+ *
+ * `dsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function dsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.dsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors of at least three dimensions joined along the third.
+ *
+ * `dstack(tensors: Tensor[]): Tensor`
+ */
+export function dstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.dstack(handlesOf(tensors)));
 }
 
 /**
@@ -985,6 +1120,33 @@ export function featureDropout(input: TensorBase, p?: number | { p?: number; tra
 export function flatten(self: TensorBase, startDim?: number | { startDim?: number; endDim?: number }, endDim?: number | { startDim?: number; endDim?: number }): Tensor {
   const o = optionsAmong(startDim, endDim) as { startDim?: number; endDim?: number } | undefined;
   return wrap(native.ops.flatten(handleOf(self), ((startDim === undefined || (startDim as unknown) === o ? o?.startDim : (startDim as number)) ?? 0), ((endDim === undefined || (endDim as unknown) === o ? o?.endDim : (endDim as number)) ?? -1)));
+}
+
+/**
+ * The order of the elements reversed along dimensions. A copy: strides are never negative.
+ *
+ * `flip(self: Tensor, dims: int[]): Tensor`
+ */
+export function flip(self: TensorBase, dims: number | readonly number[]): Tensor {
+  return wrap(native.ops.flip(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+ *
+ * `fliplr(self: Tensor): Tensor`
+ */
+export function fliplr(self: TensorBase): Tensor {
+  return wrap(native.ops.fliplr(handleOf(self)));
+}
+
+/**
+ * Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+ *
+ * `flipud(self: Tensor): Tensor`
+ */
+export function flipud(self: TensorBase): Tensor {
+  return wrap(native.ops.flipud(handleOf(self)));
 }
 
 /**
@@ -1137,12 +1299,58 @@ export function histc(self: TensorBase, bins?: number | { bins?: number; min?: n
 }
 
 /**
- * A copy of self with alpha * source added at index along dim.
+ * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+ *
+ * `hsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function hsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.hsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors joined along the second dimension (1-d: the first).
+ *
+ * `hstack(tensors: Tensor[]): Tensor`
+ */
+export function hstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.hstack(handlesOf(tensors)));
+}
+
+/**
+ * A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
  *
  * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
  */
 export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg }): Tensor {
   return wrap(native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1)));
+}
+
+/**
+ * A copy of self with source's slices written at index along dim. index: int64, 1-d.
+ *
+ * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+ */
+export function indexCopy(self: TensorBase, dim: number, index: TensorBase, source: TensorBase): Tensor {
+  return wrap(native.ops.indexCopy(handleOf(self), dim, handleOf(index), handleOf(source)));
+}
+
+/**
+ * A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+ *
+ * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+ */
+export function indexFill(self: TensorBase, dim: number, index: TensorBase, value: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.indexFill(handleOf(self), dim, handleOf(index), operandOf(value)));
+}
+
+/**
+ * A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+ *
+ * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+ */
+export function indexReduce(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+  return wrap(native.ops.indexReduce(handleOf(self), dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)));
 }
 
 /**
@@ -1409,6 +1617,15 @@ export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase
 }
 
 /**
+ * A copy of self with source's elements, in order, where mask is true.
+ *
+ * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+ */
+export function maskedScatter(self: TensorBase, mask: TensorBase, source: TensorBase): Tensor {
+  return wrap(native.ops.maskedScatter(handleOf(self), handleOf(mask), handleOf(source)));
+}
+
+/**
  * Elements where mask is true, as a 1-d tensor.
  *
  * `maskedSelect(self: Tensor, mask: Tensor): Tensor`
@@ -1510,6 +1727,16 @@ export function maximum(self: TensorBase, other: TensorBase): Tensor {
 export function mean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
   return wrap(native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * Coordinate grids of 1-d tensors. indexing: 'ij' (the first tensor varies along rows) or 'xy' (along columns).
+ *
+ * `meshgrid(tensors: Tensor[], *, indexing: string = 'ij'): Tensor[]`
+ */
+export function meshgrid(...args: TensorListArgs<{ indexing?: string }>): Tensor[] {
+  const [tensors, o] = tensorListArgs<{ indexing?: string }>(args);
+  return wrapAll(native.ops.meshgrid(handlesOf(tensors), (o?.indexing ?? 'ij')));
 }
 
 /**
@@ -1658,8 +1885,18 @@ export function nansum(self: TensorBase, dim?: number | readonly number[] | null
  *
  * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
  */
-export function narrow(self: TensorBase, dim: number, start: number, length: number): Tensor {
+export function narrow(self: TensorBase, dim: number, start: number | TensorBase, length: number): Tensor {
+  if (start instanceof TensorBase) return narrow(self, dim, valuesOf('narrow', 'start', start), length);
   return wrap(native.ops.narrow(handleOf(self), dim, start, length));
+}
+
+/**
+ * `narrow` as a copy.
+ *
+ * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
+ */
+export function narrowCopy(self: TensorBase, dim: number, start: number, length: number): Tensor {
+  return wrap(native.ops.narrowCopy(handleOf(self), dim, start, length));
 }
 
 /**
@@ -1730,15 +1967,6 @@ export function nllLoss(input: TensorBase, target: TensorBase, weight?: TensorBa
 }
 
 /**
- * Indices of elements that are not zero, [count, ndim], int64.
- *
- * `nonzero(self: Tensor): Tensor`
- */
-export function nonzero(self: TensorBase): Tensor {
-  return wrap(native.ops.nonzero(handleOf(self)));
-}
-
-/**
  * Ones of self's shape and dtype.
  *
  * `onesLike(self: Tensor, *, dtype: dtype? = null): Tensor`
@@ -1795,6 +2023,15 @@ export function pixelUnshuffle(self: TensorBase, downscaleFactor: number): Tenso
 }
 
 /**
+ * A Poisson number for each rate in self. Gradients are zero.
+ *
+ * `poisson(self: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function poisson(self: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.poisson(handleOf(self), generatorOf((options?.generator ?? null))));
+}
+
+/**
  * self to the power of exponent, broadcast.
  * Throws for an integer base with a negative integer exponent.
  *
@@ -1812,6 +2049,16 @@ export function pow(self: TensorBase, exponent: TensorBase | NumberArg): Tensor 
 export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null } | undefined;
   return wrap(native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+ *
+ * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+ */
+export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
+  const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
+  return wrap(native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
 }
 
 /**
@@ -1841,6 +2088,15 @@ export function randLike(self: TensorBase, options?: { dtype?: DType | null }): 
  */
 export function randnLike(self: TensorBase, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.randnLike(handleOf(self), optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * All elements in row-major order as a 1-d tensor; copies only where it must.
+ *
+ * `ravel(self: Tensor): Tensor`
+ */
+export function ravel(self: TensorBase): Tensor {
+  return wrap(native.ops.ravel(handleOf(self)));
 }
 
 /**
@@ -1889,6 +2145,17 @@ export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number
 }
 
 /**
+ * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+ *
+ * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+  if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(handleOf(self), handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+  return wrap(native.ops.repeatInterleave(handleOf(self), repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+}
+
+/**
  * The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.
  *
  * `reshape(self: Tensor, shape: int[]): Tensor`
@@ -1915,6 +2182,26 @@ export function rmsNorm(input: TensorBase, normalizedShape: number | readonly nu
  */
 export function rmspropStep_(params: readonly TensorBase[], grads: readonly TensorBase[], squareAvgs: readonly TensorBase[], lr: NumberArg, alpha: NumberArg, eps: NumberArg, weightDecay: NumberArg, maximize: boolean): void {
   native.ops.rmspropStep_(handlesOf(params), handlesOf(grads), handlesOf(squareAvgs), lr, alpha, eps, weightDecay, maximize);
+}
+
+/**
+ * Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+ *
+ * `roll(self: Tensor, shifts: int[], dims: int[] = []): Tensor`
+ */
+export function roll(self: TensorBase, shifts: number | readonly number[], dims?: number | readonly number[] | { dims?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(dims) as { dims?: number | readonly number[] } | undefined;
+  return wrap(native.ops.roll(handleOf(self), intsOf(shifts), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? []))));
+}
+
+/**
+ * Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+ *
+ * `rot90(self: Tensor, k: int = 1, dims: int[] = [0, 1]): Tensor`
+ */
+export function rot90(self: TensorBase, k?: number | { k?: number; dims?: number | readonly number[] }, dims?: number | readonly number[] | { k?: number; dims?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(k, dims) as { k?: number; dims?: number | readonly number[] } | undefined;
+  return wrap(native.ops.rot90(handleOf(self), ((k === undefined || (k as unknown) === o ? o?.k : (k as number)) ?? 1), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? [0, 1]))));
 }
 
 /**
@@ -1945,11 +2232,12 @@ export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: 
 }
 
 /**
- * A copy of self with src written at index along dim. index: int64.
+ * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
  *
  * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
  */
-export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor {
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): Tensor {
+  if ((options?.reduce ?? null) !== null) return wrap(native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!));
   return wrap(native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)));
 }
 
@@ -1963,6 +2251,15 @@ export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src
 }
 
 /**
+ * A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+ *
+ * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+ */
+export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+  return wrap(native.ops.scatterReduce(handleOf(self), dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)));
+}
+
+/**
  * Where values would be put into sorted rows: the first position whose element is >= the value (right, or side 'right': >).
  * sorter: the order of the rows' elements, when they are not sorted themselves.
  *
@@ -1973,12 +2270,30 @@ export function searchsorted(sortedSequence: TensorBase, self: TensorBase | Numb
 }
 
 /**
+ * One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
+ *
+ * `segmentReduce(data: Tensor, reduce: string, *, lengths: Tensor? = null, indices: Tensor? = null, offsets: Tensor? = null, axis: int = 0, unsafe: bool = false, initial: Scalar? = null): Tensor`
+ */
+export function segmentReduce(data: TensorBase, reduce: string, options?: { lengths?: TensorBase | null; indices?: TensorBase | null; offsets?: TensorBase | null; axis?: number; unsafe?: boolean; initial?: NumberArg | null }): Tensor {
+  return wrap(native.ops.segmentReduce(handleOf(data), reduce, optHandleOf((options?.lengths ?? null)), optHandleOf((options?.indices ?? null)), optHandleOf((options?.offsets ?? null)), (options?.axis ?? 0), (options?.unsafe ?? false), (options?.initial ?? null)));
+}
+
+/**
  * One index of a dimension; that dimension is gone.
  *
  * `select(self: Tensor, dim: int, index: int): Tensor`
  */
 export function select(self: TensorBase, dim: number, index: number): Tensor {
   return wrap(native.ops.select(handleOf(self), dim, index));
+}
+
+/**
+ * A copy of self with src written where select(dim, index) looks.
+ *
+ * `selectScatter(self: Tensor, src: Tensor, dim: int, index: int): Tensor`
+ */
+export function selectScatter(self: TensorBase, src: TensorBase, dim: number, index: number): Tensor {
+  return wrap(native.ops.selectScatter(handleOf(self), handleOf(src), dim, index));
 }
 
 /**
@@ -2056,6 +2371,16 @@ export function sinh(self: TensorBase): Tensor {
 }
 
 /**
+ * A copy of self with src written where the slice start:end:step of dim looks.
+ *
+ * `sliceScatter(self: Tensor, src: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor`
+ */
+export function sliceScatter(self: TensorBase, src: TensorBase, dim?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }, start?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, end?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, step?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor {
+  const o = optionsAmong(dim, start, end, step) as { dim?: number; start?: number | null; end?: number | null; step?: number } | undefined;
+  return wrap(native.ops.sliceScatter(handleOf(self), handleOf(src), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0), ((start === undefined || (start as unknown) === o ? o?.start : (start as number | null)) ?? null), ((end === undefined || (end as unknown) === o ? o?.end : (end as number | null)) ?? null), ((step === undefined || (step as unknown) === o ? o?.step : (step as number)) ?? 1)));
+}
+
+/**
  * Squared below beta, absolute above.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
  *
@@ -2105,12 +2430,13 @@ export function sort(self: TensorBase, dim?: number | { dim?: number; descending
 }
 
 /**
- * Pieces of splitSize along a dimension, the last one smaller.
+ * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
  *
  * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
  */
-export function split(self: TensorBase, splitSize: number, dim?: number | { dim?: number }): Tensor[] {
+export function split(self: TensorBase, splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
+  if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(handleOf(self), intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   return wrapAll(native.ops.split(handleOf(self), splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
 }
 
@@ -2230,6 +2556,25 @@ export function t(self: TensorBase): Tensor {
 }
 
 /**
+ * Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+ *
+ * `take(self: Tensor, index: Tensor): Tensor`
+ */
+export function take(self: TensorBase, index: TensorBase): Tensor {
+  return wrap(native.ops.take(handleOf(self), handleOf(index)));
+}
+
+/**
+ * `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+ *
+ * `takeAlongDim(self: Tensor, indices: Tensor, dim: int? = null): Tensor`
+ */
+export function takeAlongDim(self: TensorBase, indices: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+  return wrap(native.ops.takeAlongDim(handleOf(self), handleOf(indices), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+}
+
+/**
  * Tangent of each element, in radians.
  *
  * `tan(self: Tensor): Tensor`
@@ -2248,12 +2593,33 @@ export function tanh(self: TensorBase): Tensor {
 }
 
 /**
+ * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+ *
+ * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
+  if (sections instanceof TensorBase) return tensorSplit(self, valuesOf('tensorSplit', 'sections', sections), dim);
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(handleOf(self), intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+  return wrapAll(native.ops.tensorSplit(handleOf(self), sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
  * x where x > threshold, else value.
  *
  * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
  */
 export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg): Tensor {
   return wrap(native.ops.threshold(handleOf(self), threshold, value));
+}
+
+/**
+ * `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+ *
+ * `tile(self: Tensor, dims: int[]): Tensor`
+ */
+export function tile(self: TensorBase, dims: number | readonly number[]): Tensor {
+  return wrap(native.ops.tile(handleOf(self), intsOf(dims)));
 }
 
 /**
@@ -2333,6 +2699,16 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }
 }
 
 /**
+ * Rows and columns of the lower triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+ *
+ * `trilIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
+ */
+export function trilIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null }, options?: { offset?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.trilIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
  * Upper triangle of the last two dimensions, zeros elsewhere.
  *
  * `triu(self: Tensor, diagonal: int = 0): Tensor`
@@ -2340,6 +2716,16 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }
 export function triu(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
   const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
   return wrap(native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+}
+
+/**
+ * Rows and columns of the upper triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+ *
+ * `triuIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
+ */
+export function triuIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null }, options?: { offset?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.triuIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -2377,6 +2763,15 @@ export function fix(self: TensorBase): Tensor {
 export function unbind(self: TensorBase, dim?: number | { dim?: number }): Tensor[] {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
   return wrapAll(native.ops.unbind(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
+ * A dimension split into several; one of the sizes may be -1.
+ *
+ * `unflatten(self: Tensor, dim: int, sizes: int[]): Tensor`
+ */
+export function unflatten(self: TensorBase, dim: number, sizes: number | readonly number[]): Tensor {
+  return wrap(native.ops.unflatten(handleOf(self), dim, intsOf(sizes)));
 }
 
 /**
@@ -2426,6 +2821,34 @@ export function varMean(self: TensorBase, dim?: number | readonly number[] | nul
  */
 export function view(self: TensorBase, size: number | readonly number[]): Tensor {
   return wrap(native.ops.view(handleOf(self), intsOf(size)));
+}
+
+/**
+ * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+ *
+ * `vsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function vsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.vsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors of at least two dimensions joined along the first.
+ *
+ * `vstack(tensors: Tensor[]): Tensor`
+ */
+export function vstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.vstack(handlesOf(tensors)));
+}
+
+/**
+ * Tensors of at least two dimensions joined along the first.
+ *
+ * `vstack(tensors: Tensor[]): Tensor`
+ */
+export function rowStack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.vstack(handlesOf(tensors)));
 }
 
 /**

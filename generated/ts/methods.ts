@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import { callForm } from '../../src/tensor/overload.js';
 import { FORMS } from './overloads.js';
 import type { NumberArg } from './native-ops.js';
@@ -243,6 +243,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Indices of elements that are not zero, [count, ndim], int64.
+   *
+   * `argwhere(self: Tensor): Tensor`
+   */
+  argwhere(): Tensor {
+    return wrap(native.ops.argwhere(this._h));
+  }
+
+  /**
    * Any sizes and strides over the storage. Throws when they reach outside of it.
    *
    * `asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
@@ -250,6 +259,17 @@ export abstract class TensorMethods extends TensorBase {
   asStrided(size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null }): Tensor {
     const o = optionsAmong(storageOffset) as { storageOffset?: number | null } | undefined;
     return wrap(native.ops.asStrided(this._h, intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)));
+  }
+
+  /**
+   * In place: Any sizes and strides over the storage. Throws when they reach outside of it.
+   *
+   * `asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
+   */
+  asStrided_(size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null }): this {
+    const o = optionsAmong(storageOffset) as { storageOffset?: number | null } | undefined;
+    this._adopt(native.ops.asStrided(this._h, intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)));
+    return this;
   }
 
   /**
@@ -478,6 +498,26 @@ export abstract class TensorMethods extends TensorBase {
    */
   bmm(mat2: TensorBase): Tensor {
     return wrap(native.ops.bmm(this._h, handleOf(mat2)));
+  }
+
+  /**
+   * Broadcast to a shape, without a copy.
+   *
+   * `broadcastTo(self: Tensor, size: int[]): Tensor`
+   */
+  broadcastTo(...size: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.broadcastTo(this._h, sizesOf(size)));
+  }
+
+  /**
+   * Fills self with numbers of the Cauchy distribution.
+   *
+   * `cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator? = null): self`
+   */
+  cauchy_(median?: number | { median?: number; sigma?: number; generator?: GeneratorArg | null }, sigma?: number | { median?: number; sigma?: number; generator?: GeneratorArg | null }, options?: { median?: number; sigma?: number; generator?: GeneratorArg | null }): this {
+    const o = optionsAmong(median, sigma, options) as { median?: number; sigma?: number; generator?: GeneratorArg | null } | undefined;
+    native.ops.cauchy_(this._h, ((median === undefined || (median as unknown) === o ? o?.median : (median as number)) ?? 0), ((sigma === undefined || (sigma as unknown) === o ? o?.sigma : (sigma as number)) ?? 1), generatorOf((o?.generator ?? null)));
+    return this;
   }
 
   /**
@@ -750,6 +790,36 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+   *
+   * `diag(self: Tensor, diagonal: int = 0): Tensor`
+   */
+  diag(diagonal?: number | { diagonal?: number }): Tensor {
+    const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
+    return wrap(native.ops.diag(this._h, ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+  }
+
+  /**
+   * The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+   *
+   * `diagEmbed(self: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1): Tensor`
+   */
+  diagEmbed(offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+    const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+    return wrap(native.ops.diagEmbed(this._h, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? -2), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? -1)));
+  }
+
+  /**
+   * All elements, flattened, as the diagonal of a square matrix.
+   *
+   * `diagflat(self: Tensor, offset: int = 0): Tensor`
+   */
+  diagflat(offset?: number | { offset?: number }): Tensor {
+    const o = optionsAmong(offset) as { offset?: number } | undefined;
+    return wrap(native.ops.diagflat(this._h, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0)));
+  }
+
+  /**
    * A diagonal of the plane (dim1, dim2), as the last dimension.
    *
    * `diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
@@ -757,6 +827,16 @@ export abstract class TensorMethods extends TensorBase {
   diagonal(offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
     const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
     return wrap(native.ops.diagonal(this._h, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+  }
+
+  /**
+   * A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+   *
+   * `diagonalScatter(self: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
+   */
+  diagonalScatter(src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+    const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+    return wrap(native.ops.diagonalScatter(this._h, handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
   }
 
   /**
@@ -824,6 +904,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   dot(tensor: TensorBase): Tensor {
     return wrap(native.ops.dot(this._h, handleOf(tensor)));
+  }
+
+  /**
+   * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+   *
+   * `dsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  dsplit(sections: number | readonly number[]): Tensor[] {
+    if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(this._h, intsOf(sections)));
+    return wrapAll(native.ops.dsplit(this._h, sections));
   }
 
   /**
@@ -961,6 +1051,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The main diagonal of self set to a number; wrap: again after a gap of one row in matrices taller than wide.
+   *
+   * `fillDiagonal_(self: Tensor, fillValue: Scalar, wrap: bool = false): self`
+   */
+  fillDiagonal_(fillValue: NumberArg, wrap?: boolean | { wrap?: boolean }): this {
+    const o = optionsAmong(wrap) as { wrap?: boolean } | undefined;
+    native.ops.fillDiagonal_(this._h, fillValue, ((wrap === undefined || (wrap as unknown) === o ? o?.wrap : (wrap as boolean)) ?? false));
+    return this;
+  }
+
+  /**
    * Every element of self set to a number.
    *
    * `fill_(self: Tensor, value: Scalar): self`
@@ -978,6 +1079,33 @@ export abstract class TensorMethods extends TensorBase {
   flatten(startDim?: number | { startDim?: number; endDim?: number }, endDim?: number | { startDim?: number; endDim?: number }): Tensor {
     const o = optionsAmong(startDim, endDim) as { startDim?: number; endDim?: number } | undefined;
     return wrap(native.ops.flatten(this._h, ((startDim === undefined || (startDim as unknown) === o ? o?.startDim : (startDim as number)) ?? 0), ((endDim === undefined || (endDim as unknown) === o ? o?.endDim : (endDim as number)) ?? -1)));
+  }
+
+  /**
+   * The order of the elements reversed along dimensions. A copy: strides are never negative.
+   *
+   * `flip(self: Tensor, dims: int[]): Tensor`
+   */
+  flip(...dims: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.flip(this._h, sizesOf(dims)));
+  }
+
+  /**
+   * Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+   *
+   * `fliplr(self: Tensor): Tensor`
+   */
+  fliplr(): Tensor {
+    return wrap(native.ops.fliplr(this._h));
+  }
+
+  /**
+   * Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+   *
+   * `flipud(self: Tensor): Tensor`
+   */
+  flipud(): Tensor {
+    return wrap(native.ops.flipud(this._h));
   }
 
   /**
@@ -1114,6 +1242,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Fills self with the number of the first success in trials of probability p, 0 < p < 1.
+   *
+   * `geometric_(self: Tensor, p: float, *, generator: Generator? = null): self`
+   */
+  geometric_(p: number, options?: { generator?: GeneratorArg | null }): this {
+    native.ops.geometric_(this._h, p, generatorOf((options?.generator ?? null)));
+    return this;
+  }
+
+  /**
    * Whether self is greater than other, element by element. Gives bool.
    *
    * `gt(self: Tensor, other: Operand): Tensor`
@@ -1162,7 +1300,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * A copy of self with alpha * source added at index along dim.
+   * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+   *
+   * `hsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  hsplit(sections: number | readonly number[]): Tensor[] {
+    if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(this._h, intsOf(sections)));
+    return wrapAll(native.ops.hsplit(this._h, sections));
+  }
+
+  /**
+   * A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
    *
    * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
    */
@@ -1171,12 +1319,69 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: A copy of self with alpha * source added at index along dim.
+   * In place: A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
    *
    * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
    */
   indexAdd_(dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg }): this {
     native.ops.indexAdd_(this._h, dim, handleOf(index), handleOf(source), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * A copy of self with source's slices written at index along dim. index: int64, 1-d.
+   *
+   * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+   */
+  indexCopy(dim: number, index: TensorBase, source: TensorBase): Tensor {
+    return wrap(native.ops.indexCopy(this._h, dim, handleOf(index), handleOf(source)));
+  }
+
+  /**
+   * In place: A copy of self with source's slices written at index along dim. index: int64, 1-d.
+   *
+   * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+   */
+  indexCopy_(dim: number, index: TensorBase, source: TensorBase): this {
+    native.ops.indexCopy_(this._h, dim, handleOf(index), handleOf(source));
+    return this;
+  }
+
+  /**
+   * A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+   *
+   * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+   */
+  indexFill(dim: number, index: TensorBase, value: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.indexFill(this._h, dim, handleOf(index), operandOf(value)));
+  }
+
+  /**
+   * In place: A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+   *
+   * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+   */
+  indexFill_(dim: number, index: TensorBase, value: TensorBase | NumberArg): this {
+    native.ops.indexFill_(this._h, dim, handleOf(index), operandOf(value));
+    return this;
+  }
+
+  /**
+   * A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+   *
+   * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  indexReduce(dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+    return wrap(native.ops.indexReduce(this._h, dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)));
+  }
+
+  /**
+   * In place: A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+   *
+   * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  indexReduce_(dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): this {
+    native.ops.indexReduce_(this._h, dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true));
     return this;
   }
 
@@ -1360,6 +1565,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Fills self with numbers whose logarithm is normal with the given mean and deviation.
+   *
+   * `logNormal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator? = null): self`
+   */
+  logNormal_(mean?: number | { mean?: number; std?: number; generator?: GeneratorArg | null }, std?: number | { mean?: number; std?: number; generator?: GeneratorArg | null }, options?: { mean?: number; std?: number; generator?: GeneratorArg | null }): this {
+    const o = optionsAmong(mean, std, options) as { mean?: number; std?: number; generator?: GeneratorArg | null } | undefined;
+    native.ops.logNormal_(this._h, ((mean === undefined || (mean as unknown) === o ? o?.mean : (mean as number)) ?? 1), ((std === undefined || (std as unknown) === o ? o?.std : (std as number)) ?? 2), generatorOf((o?.generator ?? null)));
+    return this;
+  }
+
+  /**
    * log(softmax(x)) along a dimension, without overflow.
    * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
    *
@@ -1520,6 +1736,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   maskedFill_(mask: TensorBase, value: TensorBase | NumberArg): this {
     native.ops.maskedFill_(this._h, handleOf(mask), operandOf(value));
+    return this;
+  }
+
+  /**
+   * A copy of self with source's elements, in order, where mask is true.
+   *
+   * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+   */
+  maskedScatter(mask: TensorBase, source: TensorBase): Tensor {
+    return wrap(native.ops.maskedScatter(this._h, handleOf(mask), handleOf(source)));
+  }
+
+  /**
+   * In place: A copy of self with source's elements, in order, where mask is true.
+   *
+   * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+   */
+  maskedScatter_(mask: TensorBase, source: TensorBase): this {
+    native.ops.maskedScatter_(this._h, handleOf(mask), handleOf(source));
     return this;
   }
 
@@ -1727,8 +1962,18 @@ export abstract class TensorMethods extends TensorBase {
    *
    * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
    */
-  narrow(dim: number, start: number, length: number): Tensor {
+  narrow(dim: number, start: number | TensorBase, length: number): Tensor {
+    if (start instanceof TensorBase) return this.narrow(dim, valuesOf('narrow', 'start', start), length);
     return wrap(native.ops.narrow(this._h, dim, start, length));
+  }
+
+  /**
+   * `narrow` as a copy.
+   *
+   * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
+   */
+  narrowCopy(dim: number, start: number, length: number): Tensor {
+    return wrap(native.ops.narrowCopy(this._h, dim, start, length));
   }
 
   /**
@@ -1808,15 +2053,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Indices of elements that are not zero, [count, ndim], int64.
-   *
-   * `nonzero(self: Tensor): Tensor`
-   */
-  nonzero(): Tensor {
-    return wrap(native.ops.nonzero(this._h));
-  }
-
-  /**
    * Fills self with normal numbers.
    *
    * `normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator? = null): self`
@@ -1886,6 +2122,27 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+   *
+   * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+   */
+  put(index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
+    const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
+    return wrap(native.ops.put(this._h, handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
+  }
+
+  /**
+   * In place: A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+   *
+   * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+   */
+  put_(index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): this {
+    const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
+    native.ops.put_(this._h, handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false));
+    return this;
+  }
+
+  /**
    * The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
    * interpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html
    *
@@ -1894,6 +2151,15 @@ export abstract class TensorMethods extends TensorBase {
   quantile(q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
     const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
     return wrap(native.ops.quantile(this._h, operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+  }
+
+  /**
+   * All elements in row-major order as a 1-d tensor; copies only where it must.
+   *
+   * `ravel(self: Tensor): Tensor`
+   */
+  ravel(): Tensor {
+    return wrap(native.ops.ravel(this._h));
   }
 
   /**
@@ -1992,12 +2258,52 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The tensor laid side by side: `repeats[d]` copies along each dimension; more entries than dimensions add leading ones.
+   *
+   * `repeat(self: Tensor, repeats: int[]): Tensor`
+   */
+  repeat(...repeats: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.repeat(this._h, sizesOf(repeats)));
+  }
+
+  /**
+   * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+   *
+   * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+   */
+  repeatInterleave(repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+    const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+    if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(this._h, handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+    return wrap(native.ops.repeatInterleave(this._h, repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+  }
+
+  /**
    * The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.
    *
    * `reshape(self: Tensor, shape: int[]): Tensor`
    */
   reshape(...shape: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.reshape(this._h, sizesOf(shape)));
+  }
+
+  /**
+   * Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+   *
+   * `roll(self: Tensor, shifts: int[], dims: int[] = []): Tensor`
+   */
+  roll(shifts: number | readonly number[], dims?: number | readonly number[] | { dims?: number | readonly number[] }): Tensor {
+    const o = optionsAmong(dims) as { dims?: number | readonly number[] } | undefined;
+    return wrap(native.ops.roll(this._h, intsOf(shifts), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? []))));
+  }
+
+  /**
+   * Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+   *
+   * `rot90(self: Tensor, k: int = 1, dims: int[] = [0, 1]): Tensor`
+   */
+  rot90(k?: number | { k?: number; dims?: number | readonly number[] }, dims?: number | readonly number[] | { k?: number; dims?: number | readonly number[] }): Tensor {
+    const o = optionsAmong(k, dims) as { k?: number; dims?: number | readonly number[] } | undefined;
+    return wrap(native.ops.rot90(this._h, ((k === undefined || (k as unknown) === o ? o?.k : (k as number)) ?? 1), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? [0, 1]))));
   }
 
   /**
@@ -2048,20 +2354,23 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * A copy of self with src written at index along dim. index: int64.
+   * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
    *
    * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
    */
-  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor {
+  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): Tensor {
+    if ((options?.reduce ?? null) !== null) return wrap(native.ops.scatterJoin(this._h, dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!));
     return wrap(native.ops.scatter(this._h, dim, handleOf(index), operandOf(src)));
   }
 
   /**
-   * In place: A copy of self with src written at index along dim. index: int64.
+   * In place: A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
    *
    * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
    */
-  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg): this {
+  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): this {
+    if ((options?.reduce ?? null) !== null) { native.ops.scatterJoin_(this._h, dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!); return this; }
+
     native.ops.scatter_(this._h, dim, handleOf(index), operandOf(src));
     return this;
   }
@@ -2086,12 +2395,40 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+   *
+   * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  scatterReduce(dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+    return wrap(native.ops.scatterReduce(this._h, dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)));
+  }
+
+  /**
+   * In place: A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+   *
+   * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  scatterReduce_(dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): this {
+    native.ops.scatterReduce_(this._h, dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true));
+    return this;
+  }
+
+  /**
    * One index of a dimension; that dimension is gone.
    *
    * `select(self: Tensor, dim: int, index: int): Tensor`
    */
   select(dim: number, index: number): Tensor {
     return wrap(native.ops.select(this._h, dim, index));
+  }
+
+  /**
+   * A copy of self with src written where select(dim, index) looks.
+   *
+   * `selectScatter(self: Tensor, src: Tensor, dim: int, index: int): Tensor`
+   */
+  selectScatter(src: TensorBase, dim: number, index: number): Tensor {
+    return wrap(native.ops.selectScatter(this._h, handleOf(src), dim, index));
   }
 
   /**
@@ -2232,6 +2569,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A copy of self with src written where the slice start:end:step of dim looks.
+   *
+   * `sliceScatter(self: Tensor, src: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor`
+   */
+  sliceScatter(src: TensorBase, dim?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }, start?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, end?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, step?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor {
+    const o = optionsAmong(dim, start, end, step) as { dim?: number; start?: number | null; end?: number | null; step?: number } | undefined;
+    return wrap(native.ops.sliceScatter(this._h, handleOf(src), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0), ((start === undefined || (start as unknown) === o ? o?.start : (start as number | null)) ?? null), ((end === undefined || (end as unknown) === o ? o?.end : (end as number | null)) ?? null), ((step === undefined || (step as unknown) === o ? o?.step : (step as number)) ?? 1)));
+  }
+
+  /**
    * exp(x) / sum(exp(x)) along a dimension, without overflow.
    * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
    *
@@ -2273,12 +2620,13 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Pieces of splitSize along a dimension, the last one smaller.
+   * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
    *
    * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
    */
-  split(splitSize: number, dim?: number | { dim?: number }): Tensor[] {
+  split(splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
     const o = optionsAmong(dim) as { dim?: number } | undefined;
+    if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(this._h, intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
     return wrapAll(native.ops.split(this._h, splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   }
 
@@ -2338,6 +2686,17 @@ export abstract class TensorMethods extends TensorBase {
   squeeze(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): Tensor {
     const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
     return wrap(native.ops.squeeze(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+  }
+
+  /**
+   * In place: Dimensions of size 1 removed (all, or those in `dim`).
+   *
+   * `squeeze(self: Tensor, dim: int[]? = null): Tensor`
+   */
+  squeeze_(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): this {
+    const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
+    this._adopt(native.ops.squeeze(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+    return this;
   }
 
   /**
@@ -2418,6 +2777,35 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * In place: Transpose of a matrix (0-d and 1-d tensors stay as they are).
+   *
+   * `t(self: Tensor): Tensor`
+   */
+  t_(): this {
+    this._adopt(native.ops.t(this._h));
+    return this;
+  }
+
+  /**
+   * Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+   *
+   * `take(self: Tensor, index: Tensor): Tensor`
+   */
+  take(index: TensorBase): Tensor {
+    return wrap(native.ops.take(this._h, handleOf(index)));
+  }
+
+  /**
+   * `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+   *
+   * `takeAlongDim(self: Tensor, indices: Tensor, dim: int? = null): Tensor`
+   */
+  takeAlongDim(indices: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+    return wrap(native.ops.takeAlongDim(this._h, handleOf(indices), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+  }
+
+  /**
    * Tangent of each element, in radians.
    *
    * `tan(self: Tensor): Tensor`
@@ -2453,6 +2841,27 @@ export abstract class TensorMethods extends TensorBase {
   tanh_(): this {
     native.ops.tanh_(this._h);
     return this;
+  }
+
+  /**
+   * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+   *
+   * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+   */
+  tensorSplit(sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
+    if (sections instanceof TensorBase) return this.tensorSplit(valuesOf('tensorSplit', 'sections', sections), dim);
+    const o = optionsAmong(dim) as { dim?: number } | undefined;
+    if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(this._h, intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+    return wrapAll(native.ops.tensorSplit(this._h, sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+  }
+
+  /**
+   * `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+   *
+   * `tile(self: Tensor, dims: int[]): Tensor`
+   */
+  tile(...dims: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.tile(this._h, sizesOf(dims)));
   }
 
   /**
@@ -2499,6 +2908,36 @@ export abstract class TensorMethods extends TensorBase {
    */
   swapdims(dim0: number, dim1: number): Tensor {
     return wrap(native.ops.transpose(this._h, dim0, dim1));
+  }
+
+  /**
+   * In place: Two dimensions swapped.
+   *
+   * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
+   */
+  transpose_(dim0: number, dim1: number): this {
+    this._adopt(native.ops.transpose(this._h, dim0, dim1));
+    return this;
+  }
+
+  /**
+   * In place: Two dimensions swapped.
+   *
+   * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
+   */
+  swapaxes_(dim0: number, dim1: number): this {
+    this._adopt(native.ops.transpose(this._h, dim0, dim1));
+    return this;
+  }
+
+  /**
+   * In place: Two dimensions swapped.
+   *
+   * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
+   */
+  swapdims_(dim0: number, dim1: number): this {
+    this._adopt(native.ops.transpose(this._h, dim0, dim1));
+    return this;
   }
 
   /**
@@ -2611,6 +3050,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A dimension split into several; one of the sizes may be -1.
+   *
+   * `unflatten(self: Tensor, dim: int, sizes: int[]): Tensor`
+   */
+  unflatten(dim: number, sizes: number | readonly number[]): Tensor {
+    return wrap(native.ops.unflatten(this._h, dim, intsOf(sizes)));
+  }
+
+  /**
    * Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.
    *
    * `unfold(self: Tensor, dimension: int, size: int, step: int): Tensor`
@@ -2640,6 +3088,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * In place: A dimension of size 1 inserted at `dim`.
+   *
+   * `unsqueeze(self: Tensor, dim: int): Tensor`
+   */
+  unsqueeze_(dim: number): this {
+    this._adopt(native.ops.unsqueeze(this._h, dim));
+    return this;
+  }
+
+  /**
    * Variance over `dim` (all when null), divided by n - correction.
    * Welford's update, Chan's join: stable in one pass.
    * Source: https://pytorch.org/docs/stable/generated/torch.var.html
@@ -2658,6 +3116,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   view(...size: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.view(this._h, sizesOf(size)));
+  }
+
+  /**
+   * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+   *
+   * `vsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  vsplit(sections: number | readonly number[]): Tensor[] {
+    if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(this._h, intsOf(sections)));
+    return wrapAll(native.ops.vsplit(this._h, sections));
   }
 
   /**

@@ -10,6 +10,7 @@
 #include "cpu/drivers.h"
 #include "cpu/loop_nest.h"
 #include "cpu/overlap.h"
+#include "cpu/pointwise_tiles.h"
 #include "flambeau/parallel.h"
 
 namespace flambeau::cpu {
@@ -134,6 +135,9 @@ void runNest(const PointwiseSpec& spec, PointwiseKernel kernel, const LoopNest& 
   int64_t step[kMaxOperands];
   for (int k = 0; k < operands; ++k) step[k] = nest.ndim ? nest.stride[0][k] : 0;
   if (!casts.any) {
+    int64_t item[kMaxOperands];
+    for (int k = 0; k < operands; ++k) item[k] = static_cast<int64_t>(itemSize(casts.have[k]));
+    if (runTiles(kernel, nest, outputs, item, attrs)) return;
     parallelFor(nest.numel, kGrain, [&](int64_t b, int64_t e) {
       nest.run(b, e, [&](char* const* ptr, int64_t n) { kernel(ptr, step, n, attrs); });
     });

@@ -3,6 +3,7 @@ import { DTypeError, ShapeError } from '../tensor/errors.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { fromTypedArray, tensor, type TypedArray } from '../tensor/create.js';
 import { stack } from '../../generated/ts/functions.js';
+import type { Dataset } from './dataset.js';
 
 /** The type of a batch of samples of type T: tensors and numbers become tensors, tuples and records keep their form. */
 export type Collated<T> = T extends Tensor | number | boolean | bigint | ArrayBufferView
@@ -67,4 +68,40 @@ function collate(samples: readonly unknown[]): unknown {
  */
 export function defaultCollate<T>(samples: readonly T[]): Collated<T> {
   return collate(samples) as Collated<T>;
+}
+
+/**
+ * What a single sample becomes when there are no batches: typed arrays become tensors, inside arrays and records too; everything
+ * else stays.
+ */
+export function defaultConvert(sample: unknown): unknown {
+  if (isTensor(sample) || typeof sample !== 'object' || sample === null) return sample;
+  if (ArrayBuffer.isView(sample) && !(sample instanceof DataView)) return fromTypedArray(sample as TypedArray);
+  if (Array.isArray(sample)) return sample.map(defaultConvert);
+  if (Object.getPrototypeOf(sample) !== Object.prototype) return sample;
+  return Object.fromEntries(Object.entries(sample).map(([k, v]) => [k, defaultConvert(v)]));
+}
+
+/** How samples become a batch: by `defaultCollate`, not at all, or by a function. */
+export type Collate = 'default' | 'none' | ((samples: unknown[]) => unknown);
+
+export function collateSamples(samples: unknown[], collate: Collate): unknown {
+  if (collate === 'none') return samples;
+  return collate === 'default' ? defaultCollate(samples) : collate(samples);
+}
+
+/** One sample or a batch of a map-style data set; by its fast path where there is one. */
+export async function loadBatch(
+  dataset: Dataset,
+  indices: readonly number[] | number,
+  collate: Collate,
+): Promise<unknown> {
+  if (typeof indices === 'number') {
+    const sample = await dataset.get(indices);
+    if (collate === 'none') return sample;
+    return collate === 'default' ? defaultConvert(sample) : collate([sample]);
+  }
+  const fast = collate === 'default' ? dataset.getBatch?.(indices) : undefined;
+  if (fast !== undefined) return fast;
+  return collateSamples(await Promise.all(indices.map((i) => dataset.get(i))), collate);
 }

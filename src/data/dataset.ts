@@ -24,9 +24,93 @@ export abstract class Dataset<T = unknown> {
   }
 }
 
-/** A stream of samples: iterable, of unknown length. */
+// Both are abstract; the prototype says so at run time too.
+const missing = (what: string): never => {
+  throw new ValueError(`a Dataset must define ${what}`);
+};
+Object.defineProperty(Dataset.prototype, 'length', { get: () => missing('length'), configurable: true });
+Object.defineProperty(Dataset.prototype, 'get', {
+  value: () => missing('get(index)'),
+  configurable: true,
+  writable: true,
+});
+
+/**
+ * A stream of samples, of unknown length: define `*[Symbol.iterator]()`, or `async *[Symbol.asyncIterator]()` for loops with
+ * `for await`. In worker threads each thread runs through the stream: `getWorkerInfo()` tells it which part is its own.
+ */
 export abstract class IterableDataset<T = unknown> {
-  abstract [Symbol.iterator](): Iterator<T>;
+  [Symbol.iterator](): Iterator<T> {
+    throw new ValueError(`${this.constructor.name} has no [Symbol.iterator](): use \`for await\``);
+  }
+  async *[Symbol.asyncIterator](): AsyncIterator<T> {
+    yield* { [Symbol.iterator]: () => this[Symbol.iterator]() };
+  }
+  /** How a worker thread makes the same stream; undefined: the loader reads it on the main thread. */
+  workerSource?(): WorkerSource | undefined;
+  /** Streams one after another. */
+  concat(...others: IterableDataset<T>[]): ChainDataset<T> {
+    return new ChainDataset([this, ...others]);
+  }
+}
+
+/** Streams one after another. */
+export class ChainDataset<T> extends IterableDataset<T> {
+  readonly datasets: readonly IterableDataset<T>[];
+  constructor(datasets: Iterable<IterableDataset<T>>) {
+    super();
+    this.datasets = [...datasets];
+    if (this.datasets.some((d) => !(d instanceof IterableDataset)))
+      throw new ValueError('ChainDataset only supports IterableDataset');
+  }
+  override *[Symbol.iterator](): Iterator<T> {
+    for (const d of this.datasets) yield* { [Symbol.iterator]: () => d[Symbol.iterator]() };
+  }
+  override async *[Symbol.asyncIterator](): AsyncIterator<T> {
+    for (const d of this.datasets) yield* { [Symbol.asyncIterator]: () => d[Symbol.asyncIterator]() };
+  }
+  override workerSource(): WorkerSource | undefined {
+    const inner = this.datasets.map((d) => d.workerSource?.());
+    if (inner.includes(undefined)) return undefined;
+    return { module: import.meta.url, name: 'ChainDataset', args: [inner.map((source) => ({ source }))] };
+  }
+}
+
+type Samples<D> = { [K in keyof D]: D[K] extends Dataset<infer T> ? T : never };
+
+/** Data sets side by side: sample i holds sample i of each, as an array or (from a record) as a record. */
+export class StackDataset<D extends readonly Dataset[] | Readonly<Record<string, Dataset>>> extends Dataset<
+  Samples<D>
+> {
+  readonly datasets: D;
+  constructor(...datasets: D extends readonly Dataset[] ? D : [D]) {
+    super();
+    const [first] = datasets as unknown[];
+    this.datasets = (first instanceof Dataset || first === undefined ? datasets : first) as D;
+    const lengths = Object.values(this.datasets as Readonly<Record<string, Dataset>>).map((d) => d.length);
+    if (lengths.length === 0) throw new ValueError('At least one dataset should be passed');
+    if (lengths.some((n) => n !== lengths[0]))
+      throw new ShapeError(`Size mismatch between datasets: lengths are ${lengths.join(', ')}`);
+  }
+  get length(): number {
+    return Object.values(this.datasets as Readonly<Record<string, Dataset>>)[0]!.length;
+  }
+  get(index: number): Samples<D> | Promise<Samples<D>> {
+    const entries = Object.entries(this.datasets as Readonly<Record<string, Dataset>>);
+    const samples = entries.map(([, d]) => d.get(index));
+    const join = (values: unknown[]): Samples<D> =>
+      (Array.isArray(this.datasets)
+        ? values
+        : Object.fromEntries(entries.map(([k], i) => [k, values[i]]))) as unknown as Samples<D>;
+    return samples.some((s) => s instanceof Promise) ? Promise.all(samples).then(join) : join(samples);
+  }
+  override workerSource(): WorkerSource | undefined {
+    // A record would look like a source to the thread; it stays on the main thread.
+    if (!Array.isArray(this.datasets)) return undefined;
+    const inner = (this.datasets as readonly Dataset[]).map((d) => d.workerSource?.());
+    if (inner.includes(undefined)) return undefined;
+    return { module: import.meta.url, name: 'StackDataset', args: inner.map((source) => ({ source })) };
+  }
 }
 
 /** An int64 tensor of indices. */

@@ -1,11 +1,11 @@
 // DataLoader: batches of a data set, in PyTorch's order for the same seed; with worker threads when asked for.
 import { defaultGenerator, drawSeed, type Generator } from '../random.js';
 import { ValueError } from '../tensor/errors.js';
-import { defaultCollate, type Collated } from './collate.js';
+import { defaultCollate, defaultConvert, loadBatch, type Collated } from './collate.js';
 import { IterableDataset, type Dataset } from './dataset.js';
 import { BatchSampler, RandomSampler, SequentialSampler, type Sized } from './sampler.js';
-import { load } from './worker.js';
-import { runPool } from './worker_pool.js';
+import { WorkerPool } from './worker_pool.js';
+import { importFunction, isWorkerFunction, type WorkerFunction } from './worker_source.js';
 
 export interface DataLoaderOptions<T, B> {
   /** Samples per batch (default 1); null gives single samples, uncollated. */
@@ -16,7 +16,11 @@ export interface DataLoaderOptions<T, B> {
   batchSampler?: (Iterable<readonly number[]> & Sized) | null;
   /** Threads that load batches ahead (`for await` only); 0: the main thread. */
   numWorkers?: number;
-  collateFn?: ((samples: T[]) => B) | null;
+  /**
+   * Makes a batch of samples. With worker threads a function runs on the main thread, on samples that the threads have loaded; an
+   * exported function named by module and name runs in the threads.
+   */
+  collateFn?: ((samples: T[]) => B) | WorkerFunction | null;
   /** Leave out a last batch that is not full. */
   dropLast?: boolean;
   /** Milliseconds to wait for a worker's batch; 0: forever. */
@@ -24,6 +28,15 @@ export interface DataLoaderOptions<T, B> {
   /** Batches that each worker loads ahead. */
   prefetchFactor?: number;
   generator?: Generator | null;
+  /** Called with the thread's number when it starts, in the thread: so it must be an exported function. */
+  workerInitFn?: WorkerFunction | null;
+  /** Keep the threads between epochs; `close()` ends them. */
+  persistentWorkers?: boolean;
+  /** Accepted: memory of the CPU is all there is. */
+  pinMemory?: boolean;
+  pinMemoryDevice?: string;
+  /** Accepted: workers are threads. */
+  multiprocessingContext?: unknown;
 }
 
 const notices = new Set<string>();
@@ -41,13 +54,17 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   readonly dataset: Dataset<T> | IterableDataset<T>;
   readonly batchSize: number | null;
   readonly numWorkers: number;
-  readonly collateFn: ((samples: T[]) => B) | null;
+  readonly collateFn: ((samples: T[]) => B) | WorkerFunction | null;
   readonly dropLast: boolean;
   readonly sampler: (Iterable<number> & Sized) | null;
   readonly batchSampler: (Iterable<readonly number[]> & Sized) | null;
   readonly generator: Generator | null;
   readonly timeout: number;
   readonly prefetchFactor: number;
+  readonly workerInitFn: WorkerFunction | null;
+  readonly persistentWorkers: boolean;
+  readonly pinMemory: boolean;
+  #pool: WorkerPool | null = null;
 
   constructor(dataset: Dataset<T> | IterableDataset<T>, options: DataLoaderOptions<T, B> = {}) {
     const {
@@ -59,7 +76,7 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
       dropLast = false,
       generator = null,
     } = options;
-    const { timeout = 0, prefetchFactor = 2 } = options;
+    const { timeout = 0, prefetchFactor = 2, workerInitFn = null, persistentWorkers = false } = options;
     const batchSize = options.batchSize === undefined ? 1 : options.batchSize;
     if (!Number.isInteger(numWorkers) || numWorkers < 0) {
       throw new ValueError('num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.');
@@ -67,6 +84,12 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     if (timeout < 0) throw new ValueError('timeout option should be non-negative');
     if (!Number.isInteger(prefetchFactor) || prefetchFactor < 1)
       throw new ValueError('prefetchFactor must be a positive integer');
+    if (persistentWorkers && numWorkers === 0) throw new ValueError('persistent_workers option needs num_workers > 0');
+    if (workerInitFn !== null && !isWorkerFunction(workerInitFn)) {
+      throw new ValueError(
+        "workerInitFn runs in another thread: give { module: import.meta.url, name: 'nameOfTheExportedFunction' }",
+      );
+    }
     if (sampler !== null && shuffle) throw new ValueError('sampler option is mutually exclusive with shuffle');
     if (dataset instanceof IterableDataset) {
       if (shuffle)
@@ -90,6 +113,9 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     this.generator = generator;
     this.timeout = timeout;
     this.prefetchFactor = prefetchFactor;
+    this.workerInitFn = workerInitFn;
+    this.persistentWorkers = persistentWorkers;
+    this.pinMemory = options.pinMemory ?? false;
     this.batchSize = batchSampler === null ? batchSize : null;
     if (dataset instanceof IterableDataset) {
       if (batchSize !== null && (!Number.isInteger(batchSize) || batchSize <= 0)) {
@@ -107,8 +133,11 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   /** Batches of one epoch. Throws for an IterableDataset. */
   get length(): number {
     if (this.batchSampler !== null) return this.batchSampler.length;
-    if (this.sampler === null) throw new ValueError('a DataLoader over an IterableDataset has no length');
-    return this.sampler.length;
+    if (this.sampler !== null) return this.sampler.length;
+    const { length } = this.dataset as { readonly length?: number };
+    if (length === undefined) throw new ValueError('a DataLoader over an IterableDataset has no length');
+    if (this.batchSize === null) return length;
+    return this.dropLast ? Math.floor(length / this.batchSize) : Math.ceil(length / this.batchSize);
   }
 
   /** The loader's own random draw of an epoch; PyTorch makes it before the sampler's. */
@@ -118,18 +147,26 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   #requests(): Iterator<readonly number[] | number> {
     return (this.batchSampler ?? this.sampler!)[Symbol.iterator]();
   }
-  #collate(samples: T[]): B {
-    return this.collateFn === null ? (defaultCollate(samples) as B) : this.collateFn(samples);
+  /** The collate function of loops on the main thread. */
+  #collateHere(): ((samples: T[]) => B) | null {
+    if (isWorkerFunction(this.collateFn))
+      throw new ValueError('a collateFn named by its module needs worker threads, or `for await`');
+    return this.collateFn;
   }
 
   [Symbol.iterator](): IterableIterator<B> {
     if (this.numWorkers > 0) throw new ValueError('a DataLoader with numWorkers > 0 is asynchronous: use `for await`');
     this.#baseSeed();
+    const collate = this.#collateHere();
     return this.dataset instanceof IterableDataset
-      ? this.#stream(this.dataset)
-      : this.#batches(this.dataset, this.#requests());
+      ? this.#stream(this.dataset, collate)
+      : this.#batches(this.dataset, this.#requests(), collate);
   }
-  *#batches(dataset: Dataset<T>, requests: Iterator<readonly number[] | number>): IterableIterator<B> {
+  *#batches(
+    dataset: Dataset<T>,
+    requests: Iterator<readonly number[] | number>,
+    collate: ((samples: T[]) => B) | null,
+  ): IterableIterator<B> {
     const sync = (i: number): T => {
       const sample = dataset.get(i);
       if (sample instanceof Promise)
@@ -139,57 +176,112 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     for (let r = requests.next(); r.done !== true; r = requests.next()) {
       if (typeof r.value === 'number') {
         const sample = sync(r.value);
-        yield this.collateFn === null ? (sample as unknown as B) : this.collateFn([sample]);
+        yield collate === null ? (defaultConvert(sample) as B) : collate([sample]);
         continue;
       }
-      const fast = this.collateFn === null ? dataset.getBatch?.(r.value) : undefined;
-      yield fast === undefined ? this.#collate(r.value.map(sync)) : (fast as B);
+      const fast = collate === null ? dataset.getBatch?.(r.value) : undefined;
+      if (fast !== undefined) yield fast as B;
+      else yield join(r.value.map(sync), collate);
     }
   }
-  *#stream(dataset: IterableDataset<T>): IterableIterator<B> {
-    let batch: T[] = [];
-    for (const sample of { [Symbol.iterator]: () => dataset[Symbol.iterator]() }) {
-      if (this.batchSize === null) {
-        yield sample as unknown as B;
-        continue;
-      }
-      batch.push(sample);
-      if (batch.length === this.batchSize) {
-        yield this.#collate(batch);
-        batch = [];
-      }
-    }
-    if (batch.length > 0 && !this.dropLast) yield this.#collate(batch);
+  *#stream(dataset: IterableDataset<T>, collate: ((samples: T[]) => B) | null): IterableIterator<B> {
+    const batcher = new Batcher<T, B>(this.batchSize, this.dropLast, collate);
+    for (const sample of { [Symbol.iterator]: () => dataset[Symbol.iterator]() }) yield* batcher.add(sample);
+    yield* batcher.end();
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<B> {
     const seed = this.#baseSeed();
-    if (this.dataset instanceof IterableDataset) return asAsync(this.#stream(this.dataset));
-    const requests = this.#requests();
+    const requests = this.dataset instanceof IterableDataset ? null : this.#requests();
     if (this.numWorkers > 0) {
-      const source = this.collateFn === null ? this.dataset.workerSource?.() : undefined;
-      if (source !== undefined) {
-        const { numWorkers, prefetchFactor, timeout } = this;
-        return runPool(requests, { source, numWorkers, prefetchFactor, seed, timeout }) as AsyncGenerator<B>;
-      }
-      noticeOnce(
-        `DataLoader: ${this.collateFn === null ? `data set ${this.dataset.constructor.name}` : 'a custom collateFn'} cannot cross to worker threads ` +
-          '(it has no workerSource()); loading on the main thread instead.',
-      );
+      const pool = this.#threads(seed);
+      if (pool !== null) return this.#fromThreads(pool, requests);
     }
-    return this.#asyncBatches(this.dataset, requests);
+    return this.#asyncBatches(requests);
   }
-  async *#asyncBatches(dataset: Dataset<T>, requests: Iterator<readonly number[] | number>): AsyncGenerator<B> {
-    for (let r = requests.next(); r.done !== true; r = requests.next()) {
-      if (this.collateFn === null) yield (await load(dataset, r.value)) as B;
-      else
-        yield this.collateFn(
-          await Promise.all((typeof r.value === 'number' ? [r.value] : r.value).map((i) => dataset.get(i))),
-        );
+  async *#asyncBatches(requests: Iterator<readonly number[] | number> | null): AsyncGenerator<B> {
+    const collate = isWorkerFunction(this.collateFn)
+      ? ((await importFunction(this.collateFn)) as (samples: T[]) => B)
+      : this.collateFn;
+    if (requests === null) {
+      const batcher = new Batcher<T, B>(this.batchSize, this.dropLast, collate);
+      for await (const sample of this.dataset as IterableDataset<T>) yield* batcher.add(sample);
+      yield* batcher.end();
+      return;
     }
+    const how = (collate ?? 'default') as 'default';
+    for (let r = requests.next(); r.done !== true; r = requests.next())
+      yield (await loadBatch(this.dataset as Dataset, r.value, how)) as B;
+  }
+
+  // ---- worker threads ----
+
+  /** Threads for a pass, or null when the data set cannot cross to them. */
+  #threads(seed: bigint): WorkerPool | null {
+    if (this.#pool?.usable) return this.#pool;
+    const source = this.dataset.workerSource?.();
+    if (source === undefined) {
+      noticeOnce(
+        `DataLoader: data set ${this.dataset.constructor.name} cannot cross to worker threads (it has no workerSource()); ` +
+          'loading on the main thread instead.',
+      );
+      return null;
+    }
+    const { collateFn, numWorkers, prefetchFactor, timeout, batchSize, dropLast } = this;
+    const pool = new WorkerPool({
+      source,
+      numWorkers,
+      prefetchFactor,
+      seed,
+      timeout,
+      batchSize,
+      dropLast,
+      initFn: this.workerInitFn,
+      collate: collateFn === null ? 'default' : isWorkerFunction(collateFn) ? collateFn : 'none',
+      persistent: this.persistentWorkers,
+    });
+    if (this.persistentWorkers) this.#pool = pool;
+    return pool;
+  }
+  async *#fromThreads(pool: WorkerPool, requests: Iterator<readonly number[] | number> | null): AsyncGenerator<B> {
+    const { collateFn } = this;
+    const single = this.batchSampler === null && this.batchSize === null;
+    for await (const data of pool.run(requests)) {
+      if (typeof collateFn === 'function') yield collateFn((single ? [data] : data) as T[]);
+      else yield data as B;
+    }
+  }
+  /** Ends the threads of a loader with persistentWorkers. */
+  async close(): Promise<void> {
+    await this.#pool?.close();
+    this.#pool = null;
   }
 }
 
-async function* asAsync<B>(it: Iterable<B>): AsyncGenerator<B> {
-  yield* it;
+function join<T, B>(samples: T[], collate: ((samples: T[]) => B) | null): B {
+  return collate === null ? (defaultCollate(samples) as B) : collate(samples);
+}
+
+/** Puts the samples of a stream into batches; `batchSize` null: each on its own. */
+class Batcher<T, B> {
+  private batch: T[] = [];
+  constructor(
+    private readonly batchSize: number | null,
+    private readonly dropLast: boolean,
+    private readonly collate: ((samples: T[]) => B) | null,
+  ) {}
+  *add(sample: T): Iterable<B> {
+    if (this.batchSize === null) {
+      yield this.collate === null ? (defaultConvert(sample) as B) : this.collate([sample]);
+      return;
+    }
+    this.batch.push(sample);
+    if (this.batch.length < this.batchSize) return;
+    const full = this.batch;
+    this.batch = [];
+    yield join(full, this.collate);
+  }
+  *end(): Iterable<B> {
+    if (this.batch.length > 0 && !this.dropLast) yield join(this.batch, this.collate);
+  }
 }

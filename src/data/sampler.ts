@@ -153,3 +153,55 @@ export class BatchSampler extends Sampler<number[]> {
     if (batch.length > 0 && !this.dropLast) yield batch;
   }
 }
+
+export interface DistributedSamplerOptions {
+  /** Processes that share the data set, and which of them this one is. */
+  numReplicas?: number | null;
+  rank?: number | null;
+  shuffle?: boolean;
+  /** Equal in all processes. */
+  seed?: number;
+  /** Leave out the tail that not all processes would get; otherwise the first indices are given out again. */
+  dropLast?: boolean;
+}
+
+/** The part of a data set that one of several processes reads. Call `setEpoch` before each epoch, or the order stays the same. */
+export class DistributedSampler extends Sampler {
+  readonly dataset: Sized;
+  readonly numReplicas: number;
+  readonly rank: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly dropLast: boolean;
+  epoch = 0;
+  constructor(dataset: Sized, options: DistributedSamplerOptions = {}) {
+    super();
+    const { numReplicas = null, rank = null, shuffle = true, seed = 0, dropLast = false } = options;
+    if (numReplicas === null || rank === null)
+      throw new ValueError('DistributedSampler(): numReplicas and rank are required');
+    if (!Number.isInteger(rank) || rank >= numReplicas || rank < 0)
+      throw new ValueError(`Invalid rank ${rank}, rank should be in the interval [0, ${numReplicas - 1}]`);
+    this.dataset = dataset;
+    this.numReplicas = numReplicas;
+    this.rank = rank;
+    this.shuffle = shuffle;
+    this.seed = seed;
+    this.dropLast = dropLast;
+  }
+  get length(): number {
+    const n = this.dataset.length / this.numReplicas;
+    return this.dropLast ? Math.floor(n) : Math.ceil(n);
+  }
+  /** Makes the order that of this epoch. */
+  setEpoch(epoch: number): void {
+    this.epoch = epoch;
+  }
+  *[Symbol.iterator](): Iterator<number> {
+    const n = this.dataset.length;
+    const order = this.shuffle
+      ? numbers(randperm(n, { generator: new Generator().manualSeed(this.seed + this.epoch) }))
+      : Array.from({ length: n }, (_, i) => i);
+    const total = this.length * this.numReplicas;
+    for (let i = this.rank; i < total; i += this.numReplicas) yield order[i % n]!;
+  }
+}

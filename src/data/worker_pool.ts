@@ -1,15 +1,15 @@
-// Worker threads of one pass over a loader: requests go out in order, round robin, a few ahead; replies come back in order.
+// The worker threads of a loader: requests go out in order, round robin, a few ahead; replies come back in order.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FlambeauError } from '../tensor/errors.js';
-import type { WorkerReply, WorkerRequest, WorkerStart } from './worker.js';
+import type { WorkerFailure, WorkerReply, WorkerRequest, WorkerStart } from './worker.js';
 import { pack, unpack, type WorkerSource } from './worker_source.js';
 
 /** An error that a data set threw in a worker thread: message and stack are those of the worker. */
 export class WorkerError extends FlambeauError {
-  constructor(id: number, e: { name: string; message: string; stack: string; code: string | null }) {
+  constructor(id: number, e: WorkerFailure) {
     super(e.code ?? 'ERR_FLAMBEAU_WORKER', `Caught ${e.name} in DataLoader worker thread ${id}: ${e.message}`);
     this.stack = `${this.name}: ${this.message}\n--- worker stack ---\n${e.stack}`;
   }
@@ -30,57 +30,120 @@ function startThread(start: WorkerStart): Worker {
   return new Worker(code, { eval: true, workerData });
 }
 
-export interface PoolOptions {
+export interface PoolOptions extends Pick<WorkerStart, 'initFn' | 'collate' | 'batchSize' | 'dropLast'> {
   readonly source: WorkerSource;
   readonly numWorkers: number;
   readonly prefetchFactor: number;
   readonly seed: bigint;
   /** Milliseconds to wait for a batch; 0: forever. */
   readonly timeout: number;
+  /** Keep the threads for the next pass. */
+  readonly persistent: boolean;
 }
 
-/** Yields the batches of `requests` in order. Ends its threads however the loop is left. */
-export async function* runPool(
-  requests: Iterator<readonly number[] | number>,
-  o: PoolOptions,
-): AsyncGenerator<unknown> {
-  const waiting = new Map<
-    number,
-    { resolve: (data: unknown) => void; reject: (e: Error) => void; data: Promise<unknown> }
-  >();
-  const failAll = (e: Error): void => {
-    for (const w of waiting.values()) w.reject(e);
-  };
-  let closing = false;
-  const workers = Array.from({ length: o.numWorkers }, (_, id) => {
-    const start: WorkerStart = { source: pack(o.source), id, numWorkers: o.numWorkers, seed: o.seed };
-    const worker = startThread(start);
-    worker.on('message', (reply: WorkerReply) => {
-      const w = waiting.get(reply.batch);
-      if ('error' in reply) w?.reject(new WorkerError(id, reply.error));
-      else if (w === undefined)
-        unpack(reply.data); // nobody waits any more: take the tensors over so that they are freed
-      else w.resolve(unpack(reply.data));
+interface Waiting {
+  readonly worker: number;
+  readonly resolve: (data: unknown) => void;
+  readonly reject: (e: Error) => void;
+  readonly data: Promise<unknown>;
+}
+/** Stands for the end of a worker's part of a stream. */
+const END = Symbol('end of stream');
+
+const workerFailed = (message: string): FlambeauError => new FlambeauError('ERR_FLAMBEAU_WORKER', message);
+
+export class WorkerPool {
+  private readonly workers: Worker[];
+  private readonly waiting = new Map<number, Waiting>();
+  private epoch = 0;
+  private closed = false;
+
+  constructor(private readonly options: PoolOptions) {
+    const { source, numWorkers, seed, initFn, collate, batchSize, dropLast } = options;
+    this.workers = Array.from({ length: numWorkers }, (_, id) => {
+      const start = { source: pack(source), id, numWorkers, seed, initFn, collate, batchSize, dropLast };
+      const worker = startThread(start);
+      worker.on('message', (reply: WorkerReply) => this.receive(id, reply));
+      worker.on('error', (e) => this.fail(id, e));
+      worker.on('exit', (code) => {
+        if (!this.closed)
+          this.fail(id, workerFailed(`DataLoader worker thread ${id} exited unexpectedly (code ${code})`));
+      });
+      return worker;
     });
-    worker.on('error', (e) => failAll(e));
-    worker.on('exit', (code) => {
-      if (!closing)
-        failAll(
-          new FlambeauError('ERR_FLAMBEAU_WORKER', `DataLoader worker thread ${id} exited unexpectedly (code ${code})`),
-        );
-    });
-    return worker;
-  });
-  let sent = 0;
-  let done = false;
-  const send = (): void => {
-    if (done) return;
-    const next = requests.next();
-    if (next.done === true) {
-      done = true;
-      return;
+  }
+  get usable(): boolean {
+    return !this.closed;
+  }
+
+  private receive(id: number, reply: WorkerReply): void {
+    const w = reply.epoch === this.epoch ? this.waiting.get(reply.batch) : undefined;
+    if (reply.error !== undefined) w?.reject(new WorkerError(id, reply.error));
+    else if (reply.end) w?.resolve(END);
+    else {
+      // Where nobody waits any more the tensors are taken over too, so that they are freed.
+      const data = unpack(reply.data);
+      w?.resolve(data);
     }
-    const batch = sent++;
+  }
+  private fail(id: number, e: Error): void {
+    for (const w of this.waiting.values()) if (w.worker === id) w.reject(e);
+  }
+
+  /**
+   * Yields the batches of `requests` in order, or (null) of streams, in which the threads take turns. However the loop is left, the
+   * threads end, or (persistent) idle.
+   */
+  async *run(requests: Iterator<readonly number[] | number> | null): AsyncGenerator<unknown> {
+    const epoch = ++this.epoch;
+    this.waiting.clear();
+    for (const w of this.workers) w.ref();
+    const pending = this.workers.map(() => 0);
+    const active = new Set(this.workers.keys());
+    let sent = 0;
+    let turn = 0;
+    let done = false;
+    const send = (): boolean => {
+      const n = this.workers.length;
+      const free = (id: number): boolean => active.has(id) && pending[id]! < this.options.prefetchFactor;
+      let id = turn % n;
+      if (requests === null) {
+        for (let k = 0; k < n && !free(id); k++) id = (id + 1) % n;
+      }
+      if (done || !free(id)) return false;
+      const next = requests?.next();
+      if (next?.done === true) {
+        done = true;
+        return false;
+      }
+      turn = id + 1;
+      pending[id]!++;
+      this.request(id, { epoch, batch: sent++, indices: next === undefined ? null : next.value });
+      return true;
+    };
+    let failed = true;
+    try {
+      while (send());
+      for (let batch = 0; this.waiting.has(batch); batch++) {
+        const w = this.waiting.get(batch)!;
+        const data = await withTimeout(w.data, this.options.timeout);
+        this.waiting.delete(batch);
+        pending[w.worker]!--;
+        if (data === END) active.delete(w.worker);
+        while (send());
+        if (data === END) continue;
+        failed = false;
+        yield data;
+        failed = true;
+      }
+      failed = false;
+    } finally {
+      if (this.options.persistent && !failed) this.idle();
+      else await this.close();
+    }
+  }
+
+  private request(id: number, request: WorkerRequest): void {
     let resolve!: (data: unknown) => void;
     let reject!: (e: Error) => void;
     const data = new Promise<unknown>((yes, no) => {
@@ -88,20 +151,19 @@ export async function* runPool(
       reject = no;
     });
     data.catch(() => {}); // reported when its turn comes
-    waiting.set(batch, { resolve, reject, data });
-    workers[batch % workers.length]!.postMessage({ batch, indices: next.value } satisfies WorkerRequest);
-  };
-  try {
-    for (let i = 0; i < o.numWorkers * o.prefetchFactor; i++) send();
-    for (let batch = 0; waiting.has(batch); batch++) {
-      const data = await withTimeout(waiting.get(batch)!.data, o.timeout);
-      waiting.delete(batch);
-      send();
-      yield data;
-    }
-  } finally {
-    closing = true;
-    await Promise.all(workers.map((w) => w.terminate()));
+    this.waiting.set(request.batch, { worker: id, resolve, reject, data });
+    this.workers[id]!.postMessage(request);
+  }
+
+  /** The threads stay, without keeping the process alive. */
+  private idle(): void {
+    this.waiting.clear();
+    for (const w of this.workers) w.unref();
+  }
+  async close(): Promise<void> {
+    this.closed = true;
+    this.waiting.clear();
+    await Promise.all(this.workers.map((w) => w.terminate()));
   }
 }
 
@@ -109,10 +171,7 @@ async function withTimeout<T>(p: Promise<T>, ms: number): Promise<T> {
   if (ms <= 0) return p;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new FlambeauError('ERR_FLAMBEAU_WORKER', `DataLoader timed out after ${ms} milliseconds`)),
-      ms,
-    );
+    timer = setTimeout(() => reject(workerFailed(`DataLoader timed out after ${ms} milliseconds`)), ms);
   });
   try {
     return await Promise.race([p, late]);

@@ -11,6 +11,20 @@ export interface WorkerSource {
   readonly args: readonly unknown[];
 }
 
+/** A function that a worker thread imports: an export of a module, such as `{ module: import.meta.url, name: 'initWorker' }`. */
+export interface WorkerFunction {
+  readonly module: string;
+  readonly name: string;
+}
+export const isWorkerFunction = (x: unknown): x is WorkerFunction =>
+  typeof x === 'object' && x !== null && typeof (x as WorkerFunction).module === 'string';
+
+export async function importFunction(f: WorkerFunction): Promise<(...args: unknown[]) => unknown> {
+  const found = ((await import(f.module)) as Record<string, unknown>)[f.name];
+  if (typeof found !== 'function') throw new Error(`${f.module} has no exported function '${f.name}'`);
+  return found as (...args: unknown[]) => unknown;
+}
+
 /** Marks a tensor that travels by token. */
 interface TensorToken {
   readonly __tensor: unknown;

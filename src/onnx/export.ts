@@ -8,7 +8,7 @@ import { native } from '../native.js';
 import { Module } from '../nn/module.js';
 import { packageVersion } from '../package_root.js';
 import { record } from '../runtime/recorder.js';
-import { writeFileAtomic } from '../serialization/safetensors.js';
+import { writeFileAtomic } from '../serialization/bytes.js';
 import { tensorToBytes } from '../serialization/tensors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { cat } from '../../generated/ts/functions.js';

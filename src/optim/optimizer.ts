@@ -14,10 +14,42 @@ export type Params<O extends object> = Iterable<Tensor> | Iterable<{ params: Ten
 /** State of one parameter under PyTorch's names ('step', 'exp_avg', 'momentum_buffer', ...). */
 export type ParamState = Record<string, Tensor>;
 
+/** How PyTorch may carry a step out. Accepted and kept for checkpoints: here one way serves all. */
+export interface ImplementationOptions {
+  foreach?: boolean | null;
+  fused?: boolean | null;
+  capturable?: boolean;
+  /** true is refused: a step has no derivative. */
+  differentiable?: boolean;
+}
+/** These options with their defaults. Throws ValueError for `differentiable: true`. */
+export function implementation(o: ImplementationOptions): Required<ImplementationOptions> {
+  const { foreach = null, fused = null, capturable = false, differentiable = false } = o;
+  if (differentiable)
+    throw new ValueError('differentiable=true is not supported: a step is not part of the graph of gradients');
+  return { foreach, fused, capturable, differentiable };
+}
+
+/** Options as an object: the learning rate alone may be given as a number, as in `new Adam(params, 1e-3)`. */
+export const withLr = <O extends { lr?: number }>(options: O | number | undefined): Partial<O> =>
+  typeof options === 'number' ? ({ lr: options } as Partial<O>) : (options ?? {});
+
+/** Called around a step. A hook before it may return another closure. */
+export type StepPreHook = (optimizer: Optimizer, closure: (() => unknown) | undefined) => (() => unknown) | void;
+export type StepPostHook = (optimizer: Optimizer, closure: (() => unknown) | undefined) => void;
+
 /** PyTorch's layout and names: parameters are numbered in order over all groups. */
 export interface OptimizerStateDict {
   state: Record<number, Record<string, Tensor | number>>;
   param_groups: ({ params: number[] } & Record<string, unknown>)[];
+}
+
+/** What `loadStateDict` takes: also what `fb.load` makes of PyTorch's files, whose numbered entries are a Map. */
+export interface LoadableStateDict {
+  readonly state:
+    | Readonly<Record<number, Readonly<Record<string, unknown>>>>
+    | ReadonlyMap<unknown, Readonly<Record<string, unknown>>>;
+  readonly param_groups: readonly ({ readonly params: readonly number[] } & Readonly<Record<string, unknown>>)[];
 }
 
 const snake = (s: string): string => s.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
@@ -32,12 +64,14 @@ export interface Active {
 
 /** Base class of optimizers. Subclasses define `update`, which changes the parameters of one group. */
 export abstract class Optimizer<O extends object = object> {
-  readonly defaults: O & { lr: number };
+  readonly #defaults: O & { lr: number };
   readonly #groups: ParamGroup<O>[] = [];
-  readonly state = new Map<Tensor, ParamState>();
+  readonly #state = new Map<Tensor, ParamState>();
+  readonly #preHooks = new Set<StepPreHook>();
+  readonly #postHooks = new Set<StepPostHook>();
 
   constructor(params: Params<O & { lr: number }>, defaults: O & { lr: number }) {
-    this.defaults = defaults;
+    this.#defaults = defaults;
     if (isTensor(params)) {
       throw new ValueError(
         'params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor',
@@ -56,6 +90,14 @@ export abstract class Optimizer<O extends object = object> {
   get paramGroups(): ParamGroup<O>[] {
     return this.#groups;
   }
+  /** Options of groups that do not say otherwise. */
+  get defaults(): O & { lr: number } {
+    return this.#defaults;
+  }
+  /** What the optimizer remembers of each parameter. */
+  get state(): Map<Tensor, ParamState> {
+    return this.#state;
+  }
 
   /** Adds parameters to train, with options that override the defaults. Throws ValueError for non-leaves and duplicates. */
   addParamGroup(group: { params: Tensor | Iterable<Tensor> } & Partial<O & { lr: number }>): void {
@@ -65,12 +107,26 @@ export abstract class Optimizer<O extends object = object> {
         throw new ValueError(`optimizer can only optimize Tensors, but one of the params is ${typeof p}`);
       if (!p.isLeaf) throw new ValueError("can't optimize a non-leaf Tensor");
     }
+    const full = { ...this.#defaults, ...group, params } as ParamGroup<O>;
+    if (full.lr === undefined)
+      throw new ValueError("parameter group didn't specify a value of required optimization parameter lr");
     if (new Set(params).size !== params.length)
       throw new ValueError('some parameters appear more than once in a parameter group');
     const known = new Set(this.#groups.flatMap((g) => g.params));
     if (params.some((p) => known.has(p)))
       throw new ValueError('some parameters appear in more than one parameter group');
-    this.#groups.push({ ...this.defaults, ...group, params } as ParamGroup<O>);
+    this.#groups.push(full);
+  }
+
+  /** Calls `hook` before each step. The result removes it. */
+  registerStepPreHook(hook: StepPreHook): { remove(): void } {
+    this.#preHooks.add(hook);
+    return { remove: () => void this.#preHooks.delete(hook) };
+  }
+  /** Calls `hook` after each step. The result removes it. */
+  registerStepPostHook(hook: StepPostHook): { remove(): void } {
+    this.#postHooks.add(hook);
+    return { remove: () => void this.#postHooks.delete(hook) };
   }
 
   /** Clears the gradients: to null, or to zeros with `setToNone: false`. */
@@ -90,6 +146,14 @@ export abstract class Optimizer<O extends object = object> {
   step(): void;
   step<T>(closure: () => T): T;
   step<T>(closure?: () => T): T | void {
+    let called = closure;
+    for (const hook of this.#preHooks) called = (hook(this, called) as (() => T) | undefined) ?? called;
+    const loss = this.run(called);
+    for (const hook of this.#postHooks) hook(this, called);
+    return loss;
+  }
+  /** A step without its hooks. */
+  protected run<T>(closure: (() => T) | undefined): T | void {
     const loss = closure === undefined ? undefined : enableGrad(closure);
     const before = native.gradEnabled();
     native.setGradEnabled(false);
@@ -117,13 +181,13 @@ export abstract class Optimizer<O extends object = object> {
     }
     return active;
   }
-  /** State tensors `name` of these parameters; missing ones start as zeros. */
-  protected slots(tensors: readonly Tensor[], name: string): Handle[] {
-    return tensors.map((p) => (this.stateOf(p)[name] ??= zerosState(p.shape, native.dtype(p._h)))._h);
+  /** State tensors `name` of these parameters; missing ones start as `start`. */
+  protected slots(tensors: readonly Tensor[], name: string, start = 0): Handle[] {
+    return tensors.map((p) => (this.stateOf(p)[name] ??= constantState(p.shape, native.dtype(p._h), start))._h);
   }
   protected stateOf(p: Tensor): ParamState {
-    let s = this.state.get(p);
-    if (s === undefined) this.state.set(p, (s = {}));
+    let s = this.#state.get(p);
+    if (s === undefined) this.#state.set(p, (s = {}));
     return s;
   }
   /**
@@ -133,12 +197,12 @@ export abstract class Optimizer<O extends object = object> {
   protected stepCounts(group: ParamGroup<O>, tensors: readonly Tensor[]): Handle[] {
     const fresh = tensors.filter((p) => this.stateOf(p)['step'] === undefined);
     if (fresh.length > 0) {
-      const step = zerosState([], FLOAT32);
+      const step = constantState([], FLOAT32);
       for (const p of fresh) this.stateOf(p)['step'] = step;
     }
     if (tensors.length !== group.params.length) {
       const active = new Set(tensors);
-      const idle = new Set(group.params.filter((p) => !active.has(p)).map((p) => this.state.get(p)?.['step']));
+      const idle = new Set(group.params.filter((p) => !active.has(p)).map((p) => this.#state.get(p)?.['step']));
       const copies = new Map<Tensor, Tensor>();
       for (const p of tensors) {
         const s = this.stateOf(p)['step']!;
@@ -147,7 +211,7 @@ export abstract class Optimizer<O extends object = object> {
         this.stateOf(p)['step'] = copies.get(s)!;
       }
     }
-    return tensors.map((p) => this.state.get(p)!['step']!._h);
+    return tensors.map((p) => this.#state.get(p)!['step']!._h);
   }
 
   // ---- saving ----
@@ -163,11 +227,20 @@ export abstract class Optimizer<O extends object = object> {
       };
     });
     const state: OptimizerStateDict['state'] = {};
-    for (const [p, s] of this.state) state[index.get(p)!] = { ...s };
+    const steps = new Set<Tensor>();
+    for (const [p, s] of this.#state) {
+      const own: ParamState = { ...s };
+      // PyTorch increases each count in place: in a checkpoint no two may be one.
+      if (own['step'] !== undefined) {
+        if (steps.has(own['step'])) own['step'] = noGrad(() => own['step']!.clone());
+        else steps.add(own['step']);
+      }
+      state[index.get(p)!] = own;
+    }
     return { state, param_groups };
   }
-  /** Takes over options and (copies of) state. Throws ValueError when the groups do not fit. */
-  loadStateDict(dict: OptimizerStateDict): void {
+  /** Takes over options and (copies of) state, PyTorch's checkpoints included. Throws ValueError when the groups do not fit. */
+  loadStateDict(dict: LoadableStateDict): void {
     if (dict.param_groups.length !== this.#groups.length)
       throw new ValueError('loaded state dict has a different number of parameter groups');
     dict.param_groups.forEach((g, i) => {
@@ -182,29 +255,30 @@ export abstract class Optimizer<O extends object = object> {
       const group = this.#groups[i]!;
       g.params.forEach((id, k) => byId.set(id, group.params[k]!));
       for (const [k, v] of Object.entries(g)) {
-        if (k !== 'params') (group as Record<string, unknown>)[camel(k)] = v;
+        if (k !== 'params') (group as Record<string, unknown>)[camel(k)] = isTensor(v) ? v.item() : v;
       }
     });
+    const entries = dict.state instanceof Map ? [...dict.state] : Object.entries(dict.state);
     noGrad(() => {
-      this.state.clear();
-      // Counts that were shared stay shared.
-      const copies = new Map<Tensor, Tensor>();
-      for (const [id, s] of Object.entries(dict.state)) {
+      this.#state.clear();
+      for (const [id, s] of entries as [unknown, Record<string, unknown>][]) {
         const p = byId.get(Number(id));
-        if (p === undefined) continue;
-        const own: ParamState = {};
-        for (const [name, v] of Object.entries(s)) {
-          if (v === null || v === undefined) continue;
-          if (typeof v === 'number') own[name] = wrap(native.fromTypedArray(Float32Array.of(v), [], FLOAT32, false));
-          else {
-            if (!copies.has(v))
-              copies.set(v, name === 'step' ? v.detach().clone().float() : v.detach().clone().to(p.dtype));
-            own[name] = copies.get(v)!;
-          }
-        }
-        this.state.set(p, own);
+        if (p !== undefined) this.#state.set(p, loadedState(s, p));
       }
+      for (const group of this.#groups) this.#shareSteps(group);
     });
+  }
+  /** Parameters of a group that have made equally many steps share their count again: see `stepCounts`. */
+  #shareSteps(group: ParamGroup<O>): void {
+    const byCount = new Map<unknown, Tensor>();
+    for (const p of group.params) {
+      const s = this.#state.get(p);
+      const step = s?.['step'];
+      if (step === undefined) continue;
+      const n = step.item();
+      if (!byCount.has(n)) byCount.set(n, step);
+      s!['step'] = byCount.get(n)!;
+    }
   }
   toString(): string {
     const lines = this.#groups.flatMap((g, i) => [
@@ -219,16 +293,43 @@ export abstract class Optimizer<O extends object = object> {
 }
 
 const FLOAT32 = dtypeCode('float32');
+const FLOAT64 = dtypeCode('float64');
+
+/** Copies of a parameter's state: counts as float32, tensors in the parameter's dtype. */
+function loadedState(s: Readonly<Record<string, unknown>>, p: Tensor): ParamState {
+  const own: ParamState = {};
+  for (const [name, v] of Object.entries(s)) {
+    if (typeof v === 'number') own[name] = wrap(native.fromTypedArray(Float32Array.of(v), [], FLOAT32, false));
+    else if (isTensor(v)) own[name] = name === 'step' ? v.detach().clone().float() : v.detach().clone().to(p.dtype);
+  }
+  return own;
+}
+
+/** Increases each count once. */
+export function advance(steps: readonly Handle[]): void {
+  for (const s of new Set(steps)) native.ops.add_(s, 1, 1);
+}
+
+/** `make` of each count, called once for those that share one. */
+export function perStep<T>(steps: readonly Handle[], make: (step: Handle) => T): T[] {
+  const known = new Map<Handle, T>();
+  return steps.map((s) => {
+    if (!known.has(s)) known.set(s, make(native.ops.toDtype(s, FLOAT64)));
+    return known.get(s)!;
+  });
+}
+
+/** 1 - beta^step for a float64 count: a 0-d tensor, so that a compiled step computes it anew. */
+export const correction = (beta: ReturnType<typeof live>, step: Handle): Handle =>
+  native.ops.rsub(native.ops.powScalar(beta, step), 1, 1);
 
 /**
- * A zero tensor that is not the result of an op: when the first step runs inside a trace, the recorder meets it as state from
+ * A constant tensor that is not the result of an op: when the first step runs inside a trace, the recorder meets it as state from
  * outside that is updated in place, so that every later run carries it on.
  */
-function zerosState(shape: readonly number[], dtype: number): Tensor {
+export function constantState(shape: readonly number[], dtype: number, value = 0): Tensor {
   const n = shape.reduce((a, b) => a * b, 1);
-  if (dtype === FLOAT32) return wrap(native.fromTypedArray(new Float32Array(n), shape, dtype, false));
-  if (dtype === dtypeCode('float64')) return wrap(native.fromTypedArray(new Float64Array(n), shape, dtype, false));
-  return wrap(native.ops.full(shape, 0, dtype));
+  return wrap(native.fromTypedArray(new Float64Array(n).fill(value), shape, dtype, false));
 }
 
 /** The hyperparameters of a group as live scalars: a compiled step reads them anew in every run. */

@@ -1,17 +1,28 @@
 // RMSprop. Source: torch.optim.RMSprop.
 import { native } from '../native.js';
-import { live } from '../runtime/live.js';
-import { wrap } from '../tensor/handle.js';
-import { checkOption, liveOptions, Optimizer, type Active, type ParamGroup, type Params } from './optimizer.js';
+import {
+  advance,
+  checkOption,
+  implementation,
+  liveOptions,
+  Optimizer,
+  withLr,
+  type Active,
+  type ImplementationOptions,
+  type ParamGroup,
+  type Params,
+} from './optimizer.js';
 
-export interface RMSpropOptions {
+const { ops } = native;
+
+export interface RMSpropOptions extends ImplementationOptions {
   lr?: number;
   /** Decay of the running mean of squared gradients. */
   alpha?: number;
   eps?: number;
   weightDecay?: number;
   momentum?: number;
-  /** Subtract the squared running mean of the gradients. */
+  /** Divide by an estimate of the variance: the mean of squares minus the square of the mean. */
   centered?: boolean;
   maximize?: boolean;
 }
@@ -19,66 +30,49 @@ type Full = Required<RMSpropOptions>;
 
 /** p -= lr * grad / (sqrt(v) + eps) with v = alpha * v + (1 - alpha) * grad^2. */
 export class RMSprop extends Optimizer<Full> {
-  constructor(params: Params<Full>, options: RMSpropOptions = {}) {
-    const {
-      lr = 1e-2,
-      alpha = 0.99,
-      eps = 1e-8,
-      weightDecay = 0,
-      momentum = 0,
-      centered = false,
-      maximize = false,
-    } = options;
+  constructor(params: Params<Full>, options: RMSpropOptions | number = {}) {
+    const given = withLr(options);
+    const { lr = 1e-2, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0 } = given;
+    const { centered = false, maximize = false } = given;
     checkOption('learning rate', lr);
     checkOption('epsilon value', eps);
     checkOption('momentum value', momentum);
     checkOption('weight_decay value', weightDecay);
     checkOption('alpha value', alpha);
-    super(params, { lr, alpha, eps, weightDecay, momentum, centered, maximize });
+    super(params, { lr, alpha, eps, weightDecay, momentum, centered, maximize, ...implementation(given) });
   }
   protected override update(group: ParamGroup<Full>, active: Active): void {
-    const { tensors } = active;
-    const squareAvg = this.slots(tensors, 'square_avg');
-    if (group.momentum === 0 && !group.centered) {
-      const o = liveOptions(group, ['lr', 'alpha', 'eps', 'weightDecay']);
-      native.ops.rmspropStep_(
-        active.params,
-        active.grads,
-        squareAvg,
-        o.lr,
-        o.alpha,
-        o.eps,
-        o.weightDecay,
-        group.maximize,
-      );
+    const { tensors, params, grads } = active;
+    const square = this.slots(tensors, 'square_avg');
+    const o = liveOptions(group, ['lr', 'alpha', 'eps', 'weightDecay', 'momentum']);
+    const sign = group.maximize ? -1 : 1;
+    const mean = group.centered ? this.slots(tensors, 'grad_avg') : null;
+    const buf = group.momentum > 0 ? this.slots(tensors, 'momentum_buffer') : null;
+    if (mean === null && buf === null) {
+      ops.rmspropStep_(params, grads, square, o.lr, o.alpha, o.eps, o.weightDecay, group.maximize);
     } else {
-      this.#plain(group, active, squareAvg);
+      params.forEach((p, i) => {
+        const [g, v] = [grads[i]!, square[i]!];
+        if (mean === null)
+          ops.rmspropMomentumUpdate(p, g, v, buf![i]!, o.lr, o.alpha, o.eps, o.weightDecay, o.momentum, sign);
+        else if (buf === null) ops.rmspropCenteredUpdate(p, g, v, mean[i]!, o.lr, o.alpha, o.eps, o.weightDecay, sign);
+        else {
+          ops.rmspropCenteredMomentumUpdate(
+            p,
+            g,
+            v,
+            mean[i]!,
+            buf[i]!,
+            o.lr,
+            o.alpha,
+            o.eps,
+            o.weightDecay,
+            o.momentum,
+            sign,
+          );
+        }
+      });
     }
-    // PyTorch counts steps for checkpoints only.
-    for (const s of new Set(this.stepCounts(group, tensors))) native.ops.add_(s, 1, 1);
-  }
-  /** With momentum or centering: from plain ops, one parameter at a time. */
-  #plain(group: ParamGroup<Full>, active: Active, squareAvg: object[]): void {
-    const gradAvg = group.centered ? this.slots(active.tensors, 'grad_avg') : null;
-    const buffers = group.momentum > 0 ? this.slots(active.tensors, 'momentum_buffer') : null;
-    const lr = live(() => -group.lr);
-    active.tensors.forEach((p, i) => {
-      let g = wrap(active.grads[i]!);
-      if (group.maximize) g = g.neg();
-      if (group.weightDecay !== 0) g = g.add(p, { alpha: group.weightDecay });
-      const v = wrap(squareAvg[i]!)
-        .mul_(group.alpha)
-        .addcmul_(g, g, { value: 1 - group.alpha });
-      let avg = v.sqrt();
-      if (gradAvg !== null) {
-        const m = wrap(gradAvg[i]!)
-          .mul_(group.alpha)
-          .add_(g, { alpha: 1 - group.alpha });
-        avg = v.sub(m.mul(m)).sqrt();
-      }
-      let direction = g.div(avg.add(group.eps));
-      if (buffers !== null) direction = wrap(buffers[i]!).mul_(group.momentum).add_(direction);
-      native.ops.add_(p._h, native.ops.mul(direction._h, lr), 1);
-    });
+    advance(this.stepCounts(group, tensors)); // for checkpoints only
   }
 }

@@ -2,11 +2,21 @@
 import { native } from '../native.js';
 import { ValueError } from '../tensor/errors.js';
 import { wrap, type Tensor } from '../tensor/handle.js';
-import { checkOption, liveOptions, Optimizer, type Active, type ParamGroup, type Params } from './optimizer.js';
+import {
+  checkOption,
+  implementation,
+  liveOptions,
+  Optimizer,
+  withLr,
+  type Active,
+  type ImplementationOptions,
+  type ParamGroup,
+  type Params,
+} from './optimizer.js';
 
-export interface SGDOptions {
-  /** Learning rate: required. */
-  lr: number;
+export interface SGDOptions extends ImplementationOptions {
+  /** Learning rate: required, here or in every group. */
+  lr?: number;
   momentum?: number;
   dampening?: number;
   weightDecay?: number;
@@ -18,16 +28,16 @@ type Full = Required<SGDOptions>;
 
 /** p -= lr * b with b = momentum * b + (1 - dampening) * (grad + weightDecay * p). */
 export class SGD extends Optimizer<Full> {
-  constructor(params: Params<Full>, options: SGDOptions) {
-    const { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, maximize = false } = options ?? {};
-    if (lr === undefined)
-      throw new ValueError("parameter group didn't specify a value of required optimization parameter lr");
-    checkOption('learning rate', lr);
+  constructor(params: Params<Full>, options: SGDOptions | number = {}) {
+    const given = withLr(options);
+    const { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, maximize = false } = given;
+    if (lr !== undefined) checkOption('learning rate', lr);
     checkOption('momentum value', momentum);
     checkOption('weight_decay value', weightDecay);
     if (nesterov && (momentum <= 0 || dampening !== 0))
       throw new ValueError('Nesterov momentum requires a momentum and zero dampening');
-    super(params, { lr, momentum, dampening, weightDecay, nesterov, maximize });
+    // A group without a rate is refused when it is added.
+    super(params, { lr: lr!, momentum, dampening, weightDecay, nesterov, maximize, ...implementation(given) });
   }
   protected override update(group: ParamGroup<Full>, active: Active): void {
     const o = liveOptions(group, ['lr', 'momentum', 'dampening', 'weightDecay']);

@@ -10,3 +10,18 @@ export class FileFormatError extends FileError {
     super(`${file}: ${reason}`);
   }
 }
+
+/** Ends reading with a `FileFormatError` about one file. */
+export type Fail = (reason: string) => never;
+
+/** The `Fail` of a file. */
+export const failer =
+  (file: string): Fail =>
+  (reason) => {
+    throw new FileFormatError(file, reason);
+  };
+
+/** A name from a file as it may stand in a message: escaped and short. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
+}

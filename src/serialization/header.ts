@@ -2,6 +2,8 @@
 // integers beyond 2^53 and makes `__proto__` a special case. This one accepts just the grammar that the format has, never
 // recurses deeper than that grammar, and puts names into a Map.
 
+import { quote } from './errors.js';
+
 export interface HeaderEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -157,9 +159,4 @@ class HeaderReader {
   private error(reason: string): never {
     return this.fail(`${reason} (header position ${this.at})`);
   }
-}
-
-/** A name from a file as it may stand in a message: escaped and short. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
 }

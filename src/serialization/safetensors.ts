@@ -1,11 +1,10 @@
 // The safetensors format: eight bytes of header length (little-endian), a JSON header, then the tensors' bytes.
 // Bytes in, bytes out: this file knows no Tensor, so graph files (.fbg) and checkpoints share it.
 // Source of the format: https://huggingface.co/docs/safetensors (header at most 100 MB, no holes, no overlaps).
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
 import type { DType } from '../ir/graph.js';
-import { FileFormatError } from './errors.js';
-import { parseHeader, quote, type HeaderEntry } from './header.js';
+import { concatBytes, memorySource, openSource, writeFileAtomic, type ByteSource } from './bytes.js';
+import { failer, quote, type Fail } from './errors.js';
+import { parseHeader, type HeaderEntry } from './header.js';
 
 /** One tensor as bytes: row-major, little-endian. */
 export interface TensorBytes {
@@ -37,22 +36,38 @@ const FORMATS: ReadonlyMap<string, Format> = new Map<string, Format>([
   ['BOOL', { dtype: 'bool', bytes: 1 }],
 ]);
 const NAMES = new Map([...FORMATS].map(([name, f]) => [f.dtype, { name, bytes: f.bytes }]));
+/** Unsigned types that this library has no dtype for: `load` widens them. */
+const WIDE: ReadonlyMap<string, number> = new Map([
+  ['U16', 2],
+  ['U32', 4],
+  ['U64', 8],
+]);
 const MAX_HEADER = 100_000_000;
-const MAX_DIMS = 1024;
+const MAX_DIMS = 64;
+
+/** Where a tensor lies: `format` is the file's own name of the dtype, `offset` counts from the start of the file. */
+export interface SafetensorsPlace {
+  readonly format: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly bytes: number;
+}
+export interface SafetensorsIndex {
+  readonly places: Map<string, SafetensorsPlace>;
+  readonly metadata: Map<string, string>;
+}
 
 /**
- * Reads a safetensors file from memory.
- * Errors (`FileFormatError`, with `file` in the message): a damaged or oversized header, unknown dtypes, sizes that do not
- * match the offsets, overlapping tensors, holes, bytes after the last tensor, BOOL bytes other than 0 and 1.
+ * Reads the header and checks it against the size of the file; no tensor is read.
+ * Errors (`FileFormatError`, with the file in the message): a damaged or oversized header, unknown dtypes, sizes that do not
+ * match the offsets, overlapping tensors, holes, bytes after the last tensor.
  */
-export function parseSafetensors(bytes: Uint8Array, file = 'safetensors data'): SafetensorsFile {
-  const fail = (reason: string): never => {
-    throw new FileFormatError(file, `not a valid safetensors file: ${reason}`);
-  };
-  if (bytes.byteLength < 8) fail(`it has ${bytes.byteLength} bytes, the header length alone takes 8`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const declared = view.getBigUint64(0, true);
-  const available = bytes.byteLength - 8;
+export function readSafetensorsIndex(source: ByteSource): SafetensorsIndex {
+  const fail = failOf(source);
+  if (source.size < 8) fail(`it has ${source.size} bytes, the header length alone takes 8`);
+  const start = source.read(0, 8);
+  const declared = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
+  const available = source.size - 8;
   if (declared === 0n) fail('the header is empty');
   if (declared > BigInt(MAX_HEADER)) fail(`the header length ${declared} is beyond the limit of ${MAX_HEADER} bytes`);
   const headerLength = Number(declared);
@@ -60,53 +75,80 @@ export function parseSafetensors(bytes: Uint8Array, file = 'safetensors data'): 
     fail(`the header length ${headerLength} is beyond the end of the file (${available} left)`);
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + headerLength));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(source.read(8, headerLength));
   } catch {
     return fail('the header is not UTF-8');
   }
   const { entries, metadata } = parseHeader(text, fail);
-  const body = bytes.subarray(8 + headerLength);
+  const places = new Map<string, SafetensorsPlace>();
+  for (const [name, entry] of entries) {
+    const bytes = checkEntry(name, entry, available - headerLength, fail);
+    places.set(name, { format: entry.dtype, shape: entry.shape, offset: 8 + headerLength + entry.begin, bytes });
+  }
+  checkLayout(entries, available - headerLength, fail);
+  return { places, metadata };
+}
+
+/** `readSafetensorsIndex` and the tensors' bytes, from memory. Also refuses BOOL bytes other than 0 and 1. */
+export function parseSafetensors(bytes: Uint8Array, file = 'safetensors data'): SafetensorsFile {
+  return readAll(memorySource(bytes, file));
+}
+
+function readAll(source: ByteSource): SafetensorsFile {
+  const fail = failOf(source);
+  const { places, metadata } = readSafetensorsIndex(source);
   const tensors = new Map<string, TensorBytes>();
-  for (const [name, entry] of entries) tensors.set(name, tensorOf(name, entry, body, fail));
-  checkLayout(entries, body.byteLength, fail);
+  for (const [name, place] of places) {
+    const dtype = FORMATS.get(place.format)?.dtype;
+    if (dtype === undefined) return fail(unsupported(name, place.format));
+    const data = source.read(place.offset, place.bytes);
+    if (dtype === 'bool') checkBools(name, data, fail);
+    tensors.set(name, { dtype, shape: place.shape, data });
+  }
   return { tensors, metadata };
 }
 
-function tensorOf(name: string, entry: HeaderEntry, body: Uint8Array, fail: (reason: string) => never): TensorBytes {
+function failOf(source: ByteSource): Fail {
+  const fail = failer(source.name);
+  return (reason) => fail(`not a valid safetensors file: ${reason}`);
+}
+
+/** The dtype of a format name; null for those that only a wider type holds. */
+export const dtypeOfFormat = (format: string): DType | null => FORMATS.get(format)?.dtype ?? null;
+
+export function checkBools(name: string, data: Uint8Array, fail: Fail): void {
+  if (data.some((b) => b > 1)) fail(`tensor ${quote(name)} has dtype BOOL and holds a byte that is neither 0 nor 1`);
+}
+
+const unsupported = (name: string, format: string): string =>
+  `tensor ${quote(name)} has dtype ${quote(format)}, which is not supported; supported: ${[...FORMATS.keys()].join(' ')}`;
+
+/** Checks one entry; the bytes that its tensor takes. */
+function checkEntry(name: string, entry: HeaderEntry, size: number, fail: Fail): number {
   const what = `tensor ${quote(name)}`;
-  const format = FORMATS.get(entry.dtype);
-  if (!format) {
-    return fail(
-      `${what} has dtype ${quote(entry.dtype)}, which is not supported; supported: ${[...FORMATS.keys()].join(' ')}`,
-    );
-  }
+  const width = FORMATS.get(entry.dtype)?.bytes ?? WIDE.get(entry.dtype);
+  if (width === undefined) return fail(unsupported(name, entry.dtype));
   if (entry.shape.length > MAX_DIMS)
     fail(`${what} has ${entry.shape.length} dimensions, at most ${MAX_DIMS} are allowed`);
   // The product is taken over the non-zero sizes too, so that a size of 0 cannot hide sizes that wrap later.
   let count = 1;
-  for (const size of entry.shape) {
-    if (size !== 0) count *= size;
-    if (!Number.isSafeInteger(count * format.bytes))
-      fail(`${what}: its shape [${entry.shape.join(', ')}] is too large`);
+  for (const d of entry.shape) {
+    if (d !== 0) count *= d;
+    if (!Number.isSafeInteger(count * width)) fail(`${what}: its shape [${entry.shape.join(', ')}] is too large`);
   }
   if (entry.shape.includes(0)) count = 0;
   if (entry.end < entry.begin) fail(`${what} ends (${entry.end}) before it begins (${entry.begin})`);
-  if (entry.end > body.byteLength) {
-    fail(`${what} ends at ${entry.end}, beyond the data, which have ${body.byteLength} bytes`);
-  }
+  if (entry.end > size) fail(`${what} ends at ${entry.end}, beyond the data, which have ${size} bytes`);
   const have = entry.end - entry.begin;
-  if (have !== count * format.bytes) {
+  if (have !== count * width) {
     fail(
-      `${what} of shape [${entry.shape.join(', ')}] and dtype ${entry.dtype} needs ${count * format.bytes} bytes, its offsets give ${have}`,
+      `${what} of shape [${entry.shape.join(', ')}] and dtype ${entry.dtype} needs ${count * width} bytes, its offsets give ${have}`,
     );
   }
-  const data = body.subarray(entry.begin, entry.end);
-  if (format.dtype === 'bool' && data.some((b) => b > 1))
-    fail(`${what} has dtype BOOL and holds a byte that is neither 0 nor 1`);
-  return { dtype: format.dtype, shape: entry.shape, data };
+  return have;
 }
 
-function checkLayout(entries: Map<string, HeaderEntry>, size: number, fail: (reason: string) => never): void {
+function checkLayout(entries: Map<string, HeaderEntry>, size: number, fail: Fail): void {
   const sorted = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const [name, { begin, end }] of sorted) {
@@ -117,14 +159,22 @@ function checkLayout(entries: Map<string, HeaderEntry>, size: number, fail: (rea
   if (at !== size) fail(`${size - at} bytes after the last tensor belong to none`);
 }
 
-/**
- * Writes tensors as safetensors bytes. The header keeps the given order; the data lie by descending element size, so
- * every tensor is aligned. Throws `TypeError` for byte counts that do not match, duplicate or ill-formed names.
- */
+/** `safetensorsChunks` in one array. */
 export function serializeSafetensors(
   tensors: Iterable<readonly [string, TensorBytes]>,
   metadata: Iterable<readonly [string, string]> = [],
 ): Uint8Array {
+  return concatBytes(safetensorsChunks(tensors, metadata));
+}
+
+/**
+ * Writes tensors as safetensors bytes, piece by piece: the data are passed on as they are. The header keeps the given order; the data lie by descending element size, so
+ * every tensor is aligned. Throws `TypeError` for byte counts that do not match, duplicate or ill-formed names.
+ */
+export function safetensorsChunks(
+  tensors: Iterable<readonly [string, TensorBytes]>,
+  metadata: Iterable<readonly [string, string]> = [],
+): Uint8Array[] {
   const list = [...tensors];
   const places = new Map<string, { readonly at: number; readonly format: string; readonly tensor: TensorBytes }>();
   let at = 0;
@@ -159,12 +209,10 @@ export function serializeSafetensors(
   }
   const header = new TextEncoder().encode(`{${parts.join(',')}}`);
   const padded = Math.ceil(header.byteLength / 8) * 8;
-  const out = new Uint8Array(8 + padded + at);
-  new DataView(out.buffer).setBigUint64(0, BigInt(padded), true);
-  out.fill(0x20, 8, 8 + padded);
-  out.set(header, 8);
-  for (const { at: begin, tensor } of places.values()) out.set(tensor.data, 8 + padded + begin);
-  return out;
+  const head = new Uint8Array(8 + padded).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
+  head.set(header, 8);
+  return [head, ...[...places.values()].map((p) => p.tensor.data)];
 }
 
 function formatOf(tensor: TensorBytes): { name: string; bytes: number } {
@@ -175,8 +223,12 @@ function formatOf(tensor: TensorBytes): { name: string; bytes: number } {
 
 /** `parseSafetensors` of a file. */
 export function readSafetensorsFile(path: string): SafetensorsFile {
-  const data = readFileSync(path);
-  return parseSafetensors(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), path);
+  const source = openSource(path);
+  try {
+    return readAll(source);
+  } finally {
+    source.close();
+  }
 }
 
 /** `serializeSafetensors` into a file; the file appears whole or not at all. */
@@ -185,23 +237,5 @@ export function writeSafetensorsFile(
   tensors: Iterable<readonly [string, TensorBytes]>,
   metadata: Iterable<readonly [string, string]> = [],
 ): void {
-  writeFileAtomic(path, serializeSafetensors(tensors, metadata));
-}
-
-/** Writes next to `path` and renames, so that readers and crashes never see half a file. */
-export function writeFileAtomic(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
-  try {
-    const fd = openSync(temporary, 'wx');
-    try {
-      for (let at = 0; at < bytes.byteLength;) at += writeSync(fd, bytes, at, bytes.byteLength - at);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  writeFileAtomic(path, safetensorsChunks(tensors, metadata));
 }

@@ -2,3 +2,4 @@
 export { Image } from './image.js';
 export * as datasets from './datasets/index.js';
 export * as transforms from './transforms/index.js';
+export * as models from './models/index.js';

@@ -47,8 +47,14 @@ export function method(name: string): ((self: unknown, ...args: unknown[]) => un
   return isFunction(f) ? (self, ...args) => f.apply(self, args) : null;
 }
 
-const hasProperty = (name: string): boolean =>
-  Object.getOwnPropertyDescriptor(fb.Tensor.prototype, name)?.get !== undefined;
+/** Is it a getter of tensors, their base classes included? */
+function hasProperty(name: string, of: object | null = fb.Tensor.prototype): boolean {
+  if (of === null) return false;
+  return (
+    Object.getOwnPropertyDescriptor(of, name)?.get !== undefined ||
+    hasProperty(name, Object.getPrototypeOf(of) as object | null)
+  );
+}
 
 /** An op goes by its name in the table: linalg.solve is linalgSolve, nn.functional.pad is pad. */
 const paramsOf = (op: string): readonly Param[] =>
@@ -113,10 +119,15 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
     const zero = method('zero_');
     return zero && ((c) => zero((c.input as fb.Tensor).clone()));
   },
-  'torch.ops.aten.slice.Tensor(input, *args, **kwargs)': () => {
-    const f = method('slice');
-    return f && ((c) => f(c.input, ...argumentsOf(['*args', '**kwargs'], c, (OPS.slice?.params ?? []).slice(1))));
+  // Python users write x[:, start:end:step].
+  'torch.ops.aten.slice.Tensor(input, *args, **kwargs)': () => (c) => {
+    const { dim = 0, start = null, end = null, step = 1 } = named(c, ['dim', 'start', 'end', 'step']);
+    const before = new Array<string>(Number(dim)).fill(':');
+    return (c.input as fb.Tensor).index(...before, fb.slice(start as number, end as number, step as number));
   },
+  'input.clone().resize_(args[0])': () => (c) => (c.input as fb.Tensor).clone().resize_(c.args[0] as number[]),
+  'torch.resize_as_(input.clone(), args[0])': () => (c) =>
+    fb.resizeAs_((c.input as fb.Tensor).clone(), c.args[0] as fb.Tensor),
 };
 
 /** All arguments of a call by Python's names, the input first. */

@@ -6,6 +6,7 @@ import { autogradPrograms } from './programs/autograd.js';
 import { dataLoader } from './programs/data_loader.js';
 import { fourOptimizers } from './programs/four_optimizers.js';
 import { lenetMse } from './programs/lenet_mse.js';
+import { optimizersSchedulers } from './programs/optimizers_schedulers.js';
 import { randomStreams } from './programs/random_streams.js';
 import { recurrent } from './programs/recurrent.js';
 import type { Program } from './programs/common.js';
@@ -16,13 +17,10 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   data_loader: dataLoader,
   four_optimizers: fourOptimizers,
   lenet_mse: lenetMse,
+  optimizers_schedulers: optimizersSchedulers,
   random_streams: randomStreams,
   recurrent,
 };
-const LATER: Readonly<Record<string, string>> = {
-  optimizers_schedulers: 'the other optimizers and the schedulers come with the full optim library',
-};
-
 const options = readOptions('programs');
 const report = new Report('programs', options);
 for (const file of readdirSync(options.data)
@@ -32,7 +30,7 @@ for (const file of readdirSync(options.data)
   if (options.only && !options.only.test(name)) continue;
   const program = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
   if (!program) {
-    report.skip(name, Object.hasOwn(LATER, name) ? LATER[name]! : 'no such program here');
+    report.skip(name, 'no such program here');
     continue;
   }
   const data = JSON.parse(readFileSync(join(options.data, file), 'utf8')) as unknown;

@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import { data, type Tensor } from '../../src/index.js';
+import { Count, Squares, total } from './worker_data.js';
+
+const here = new URL('./worker_data.ts', import.meta.url).href;
 
 const ten = (): data.TensorDataset<[Tensor, Tensor]> =>
   new data.TensorDataset(fb.linspace(1, 10, 10), fb.linspace(10, 1, 10));
@@ -98,7 +101,7 @@ describe('the loader', () => {
   });
   test('iterable data sets stream', () => {
     class Stream extends data.IterableDataset<number> {
-      *[Symbol.iterator](): Iterator<number> {
+      override *[Symbol.iterator](): Iterator<number> {
         yield* [1, 2, 3];
       }
     }
@@ -186,5 +189,111 @@ describe('worker threads', () => {
   });
   test('leaving the loop early ends the threads', async () => {
     for await (const _ of new data.DataLoader(ten(), { batchSize: 1, numWorkers: 2 })) break;
+  });
+  const all = async (loader: data.DataLoader<Tensor, Tensor>): Promise<unknown[]> => {
+    const out: unknown[] = [];
+    for await (const b of loader) out.push((b.tolist() as number[][]).flat());
+    return out;
+  };
+  test("a user's data set, an init function, and threads that stay", async () => {
+    const squares = new Squares(6) as data.Dataset<Tensor>;
+    const workerInitFn = { module: here, name: 'init' };
+    const loader = new data.DataLoader<Tensor, Tensor>(squares, {
+      batchSize: 2,
+      numWorkers: 2,
+      workerInitFn,
+      persistentWorkers: true,
+      prefetchFactor: 1,
+    });
+    const want = [
+      [1000, 1001],
+      [2004, 2009],
+      [1016, 1025],
+    ];
+    expect(await all(loader)).toEqual(want);
+    for await (const _ of loader) break; // what is on its way is dropped
+    expect(await all(loader)).toEqual(want);
+    await loader.close();
+  });
+  test('a collate function runs on the main thread, or by name in the threads', async () => {
+    const squares = new Squares(4) as data.Dataset<Tensor>;
+    const here_: unknown[] = [];
+    for await (const b of new data.DataLoader(squares, { batchSize: 2, numWorkers: 1, collateFn: total }))
+      here_.push([b[0].item(), b[1]]);
+    expect(here_).toEqual([
+      [1, -1],
+      [13, -1],
+    ]);
+    const there: unknown[] = [];
+    const collateFn = { module: here, name: 'total' };
+    for await (const b of new data.DataLoader<Tensor, [Tensor, number]>(squares, {
+      batchSize: 2,
+      numWorkers: 2,
+      collateFn,
+    }))
+      there.push([b[0].item(), b[1]]);
+    expect(there).toEqual([
+      [1, 0],
+      [13, 1],
+    ]);
+  });
+  test('streams are shared out by getWorkerInfo, threads take turns until all are done', async () => {
+    const loader = new data.DataLoader(new Count(7), { batchSize: 2, numWorkers: 2 });
+    const out: unknown[] = [];
+    for await (const b of loader) out.push(b.tolist());
+    expect(out).toEqual([[0, 2], [1, 3], [4, 6], [5]]);
+  });
+  test("the error of a user's data set names the thread and its stack", async () => {
+    const error: Error = await all(
+      new data.DataLoader<Tensor, Tensor>(new Squares(20) as data.Dataset<Tensor>, { batchSize: 5, numWorkers: 2 }),
+    ).then(
+      () => new Error('nothing was thrown'),
+      (e: Error) => e,
+    );
+    expect(error.message).toBe('Caught RangeError in DataLoader worker thread 0: unlucky');
+    expect(error.stack).toMatch(/worker stack[\s\S]*worker_data/);
+  });
+});
+
+describe('more data sets and samplers', () => {
+  test('StackDataset, ChainDataset, defaultConvert', () => {
+    const squares = new Squares(3) as data.Dataset<Tensor>;
+    expect(new data.StackDataset(new Squares(3) as data.Dataset<Tensor>, squares).get(2)).toHaveLength(2);
+    const named = new data.StackDataset<Record<string, data.Dataset>>({ a: squares, b: squares });
+    expect(Object.keys(named.get(0))).toEqual(['a', 'b']);
+    expect(() => new data.StackDataset(ten(), new Squares(4) as data.Dataset)).toThrow(
+      /Size mismatch between datasets/,
+    );
+    expect([...new Count(2).concat(new Count(3))]).toEqual([0, 1, 0, 1, 2]);
+    const single = new data.DataLoader(new data.ArrayDataset([{ x: Float32Array.of(1, 2), y: 'a' }]), {
+      batchSize: null,
+    });
+    const [sample] = [...single] as unknown as { x: Tensor; y: string }[];
+    expect([sample!.x.tolist(), sample!.y]).toEqual([[1, 2], 'a']);
+  });
+  test('async streams', async () => {
+    class Later extends data.IterableDataset<number> {
+      override async *[Symbol.asyncIterator](): AsyncIterator<number> {
+        yield* [1, 2, 3];
+      }
+    }
+    const out: unknown[] = [];
+    for await (const b of new data.DataLoader(new Later(), { batchSize: 2 })) out.push(b.tolist());
+    expect(out).toEqual([[1, 2], [3]]);
+    expect(() => [...new data.DataLoader(new Later())]).toThrow(/for await/);
+  });
+  test('DistributedSampler gives each process its share of one order', () => {
+    const parts = [0, 1, 2].map((rank) => new data.DistributedSampler({ length: 10 }, { numReplicas: 3, rank }));
+    const orders = parts.map((s) => [...s]);
+    expect(orders.map((o) => o.length)).toEqual([4, 4, 4]);
+    expect(new Set(orders.flat())).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    parts[0]!.setEpoch(1);
+    expect([...parts[0]!]).not.toEqual(orders[0]);
+    const plain = new data.DistributedSampler(
+      { length: 10 },
+      { numReplicas: 3, rank: 2, shuffle: false, dropLast: true },
+    );
+    expect([...plain]).toEqual([2, 5, 8]);
+    expect(() => new data.DistributedSampler({ length: 1 }, { numReplicas: 2, rank: 2 })).toThrow(/Invalid rank 2/);
   });
 });

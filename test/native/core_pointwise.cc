@@ -77,6 +77,23 @@ std::pair<Dims, Dims> twoShapes(Random& rng) {
 
 }  // namespace
 
+TEST(operandsThatLieAcross) {
+  Random rng;
+  for (DType t : {DType::UInt8, DType::Float16, DType::Float32, DType::Int64})
+    for (auto [rows, cols] : {std::pair<int64_t, int64_t>{130, 190}, {64, 400}, {9, 3000}}) {
+      Tensor base = emptyTensor(Dims{2, cols, rows}, t), b = emptyTensor(Dims{rows, cols}, t);
+      fillSmall(base, rng);
+      fillSmall(b, rng);
+      const Tensor a = applyGeometry(base, transposeGeometry(base, 1, 2));
+      const Operand inputs[] = {b, a};
+      const Tensor out = cpu::pointwise(kFma, inputs, kOne);
+      CHECK_EQ(Dims(out.sizes()), (Dims{2, rows, cols}));
+      bool same = true;
+      for (int64_t i = 0; i < out.numel(); ++i) same &= at(out, i) == atBroadcast(b, out.sizes(), i) + at(a, i);
+      CHECK(same);
+    }
+}
+
 TEST(anyLayoutsAndDtypes) {
   Random rng;
   for (int round = 0; round < 3000; ++round) {

@@ -60,3 +60,53 @@ describe.each(Object.entries(optimizers))('%s', (_name, make) => {
     expect(b.net.bn.runningMean!.allclose(a.net.bn.runningMean!, { rtol: 1e-4, atol: 1e-5 })).toBe(true);
   });
 });
+
+/** Every optimizer on two small parameters; the rate of a compiled step follows a schedule. */
+const all: Record<string, (p: Tensor[]) => optim.Optimizer> = {
+  'SGD, dampened': (p) => new optim.SGD(p, { lr: 0.05, momentum: 0.9, dampening: 0.1 }),
+  'Adam, amsgrad': (p) => new optim.Adam(p, { lr: 0.05, amsgrad: true, weightDecay: 0.01 }),
+  Adamax: (p) => new optim.Adamax(p, { lr: 0.05 }),
+  NAdam: (p) => new optim.NAdam(p, { lr: 0.05 }),
+  RAdam: (p) => new optim.RAdam(p, { lr: 0.05 }),
+  SparseAdam: (p) => new optim.SparseAdam(p, { lr: 0.05 }),
+  Adagrad: (p) => new optim.Adagrad(p, { lr: 0.1, lrDecay: 0.01 }),
+  Adadelta: (p) => new optim.Adadelta(p, { lr: 1 }),
+  'RMSprop, momentum': (p) => new optim.RMSprop(p, { lr: 0.02, momentum: 0.5 }),
+  'RMSprop, centered': (p) => new optim.RMSprop(p, { lr: 0.02, centered: true }),
+  Rprop: (p) => new optim.Rprop(p, { lr: 0.02 }),
+  ASGD: (p) => new optim.ASGD(p, { lr: 0.05, t0: 5 }),
+  Adafactor: (p) => new optim.Adafactor(p, { lr: 0.05 }),
+};
+
+async function curve(make: (p: Tensor[]) => optim.Optimizer, compiled: boolean): Promise<[number[], number]> {
+  fb.manualSeed(3);
+  const [A, b] = [fb.randn(9, 4), fb.randn(9, 3)];
+  const [w, c] = [fb.randn(4, 3).requiresGrad_(), fb.zeros(3, { requiresGrad: true })];
+  const opt = make([w, c]);
+  const schedule = new optim.lrScheduler.ExponentialLR(opt, 0.9);
+  const eager = (): Tensor => {
+    const loss = A.matmul(w).add(c).sub(b).square().mean();
+    opt.zeroGrad();
+    loss.backward();
+    opt.step();
+    return loss;
+  };
+  const step = compiled ? fb.compile(eager) : null;
+  const values: number[] = [];
+  let served = 0;
+  for (let i = 0; i < 20; i++) {
+    values.push((step ?? eager)().item() as number);
+    schedule.step();
+    if (step !== null && (await step.ready())) served++;
+  }
+  return [values, served];
+}
+
+describe('every optimizer', () => {
+  test.each(Object.entries(all))('%s: 20 compiled steps with a schedule equal eager ones', async (_name, make) => {
+    const [[want], [got, served]] = [await curve(make, false), await curve(make, true)];
+    expect(served).toBeGreaterThan(10);
+    expect(want.at(-1)).not.toBe(want[0]);
+    want.forEach((v, i) => expect(Math.abs(got[i]! - v), `step ${i}`).toBeLessThan(1e-4 * Math.abs(v)));
+  });
+});

@@ -171,6 +171,67 @@ describe('the optimizer', () => {
     expect(Object.keys(whole.state.state[0]!).sort()).toEqual(['exp_avg', 'exp_avg_sq', 'step']);
     expect(whole.state.param_groups[0]).toMatchObject({ lr: 0.1, weight_decay: 0, params: [0] });
   });
+  test("a checkpoint has PyTorch's layout: numbered parameters, one step count each", () => {
+    const params = [fb.ones(2, { requiresGrad: true }), fb.ones(3, { requiresGrad: true })];
+    const opt = new optim.Adam(params, { lr: 0.1 });
+    for (const p of params) p.grad = fb.ones(p.shape);
+    opt.step();
+    const bytes = fb.serialization.serialize(opt.stateDict(), { format: 'pytorch' });
+    const back = fb.load<optim.LoadableStateDict>(bytes);
+    const state = back.state as Map<number, Record<string, Tensor>>;
+    expect([...state.keys()]).toEqual([0, 1]);
+    state.get(0)!['step']!.add_(1);
+    expect([...state.values()].map((s) => s['step']!.item())).toEqual([2, 1]);
+    const other = new optim.Adam(params, { lr: 0.5 });
+    other.loadStateDict(fb.load<optim.LoadableStateDict>(bytes));
+    expect(other.paramGroups[0]!.lr).toBe(0.1);
+    expect(other.state.get(params[1]!)!['exp_avg']!.equal(opt.state.get(params[1]!)!['exp_avg']!)).toBe(true);
+  });
+  test('hooks run around a step, until they are removed', () => {
+    const w = fb.ones(1, { requiresGrad: true });
+    const opt = new optim.SGD([w], 0.1);
+    const calls: string[] = [];
+    const before = opt.registerStepPreHook(() => void calls.push(`before ${String(w.item() === 1)}`));
+    opt.registerStepPostHook(() => void calls.push(`after ${String(w.item() === 1)}`));
+    w.grad = fb.ones(1);
+    opt.step();
+    before.remove();
+    opt.step();
+    expect(calls).toEqual(['before true', 'after false', 'after false']);
+  });
+  test('LBFGS goes on exactly from a checkpoint', () => {
+    const steps = (n: number, w: Tensor, opt: optim.LBFGS): void => {
+      for (let i = 0; i < n; i++) {
+        opt.step(() => {
+          opt.zeroGrad();
+          const l = w.pow(4).sum().add(w.sum());
+          l.backward();
+          return l;
+        });
+      }
+    };
+    const make = (w: Tensor): optim.LBFGS => new optim.LBFGS([w], { lr: 0.3, maxIter: 2 });
+    const start = fb.tensor([1, -2], { dtype: 'float64' });
+    const [a, b] = [start.clone().requiresGrad_(), start.clone().requiresGrad_()];
+    steps(6, a, make(a));
+    const first = make(b);
+    steps(3, b, first);
+    const second = make(b);
+    const bytes = fb.serialization.serialize(first.stateDict(), { format: 'pytorch' });
+    second.loadStateDict(fb.load<optim.LoadableStateDict>(bytes));
+    steps(3, b, second);
+    expect(b.equal(a)).toBe(true);
+  });
+  test('the average of a model follows it', () => {
+    const net = new nn.Linear(2, 1);
+    const average = new optim.swaUtils.AveragedModel(net);
+    for (const value of [1, 2, 6]) {
+      fb.noGrad(() => void net.weight.fill_(value));
+      average.updateParameters(net);
+    }
+    expect((average.module as nn.Linear).weight.tolist()).toEqual([[3, 3]]);
+    expect(Object.keys(average.stateDict())).toContain('module.weight');
+  });
   test('errors', () => {
     const w = fb.ones(1, { requiresGrad: true });
     expect(() => new optim.SGD([], { lr: 1 })).toThrow('optimizer got an empty parameter list');
@@ -209,7 +270,37 @@ describe('schedules', () => {
     expect(rates((o) => new optim.lrScheduler.ExponentialLR(o, { gamma: 0.5 }), 3)).toEqual([1, 0.5, 0.25]);
     expect(rates((o) => new optim.lrScheduler.LambdaLR(o, (e) => 1 / (e + 1)), 3)).toEqual([1, 0.5, 0.333333333]);
     const cosine = [0, 1, 2, 3, 4].map((t) => Math.round(((1 + Math.cos((Math.PI * t) / 4)) / 2) * 1e9) / 1e9);
-    expect(rates((o) => new optim.lrScheduler.CosineAnnealingLR(o, { tMax: 4 }), 5)).toEqual(cosine);
+    expect(rates((o) => new optim.lrScheduler.CosineAnnealingLR(o, 4), 5)).toEqual(cosine);
+    const sequence = (o: optim.Optimizer): optim.lrScheduler.LRScheduler =>
+      new optim.lrScheduler.SequentialLR(
+        o,
+        [new optim.lrScheduler.ConstantLR(o, 0.1, 2), new optim.lrScheduler.ExponentialLR(o, 0.9)],
+        [2],
+      );
+    expect(rates(sequence, 5)).toEqual([0.1, 0.1, 1, 0.9, 0.81]);
+    const chain = (o: optim.Optimizer): optim.lrScheduler.LRScheduler =>
+      new optim.lrScheduler.ChainedScheduler([
+        new optim.lrScheduler.ConstantLR(o, 0.1, 2),
+        new optim.lrScheduler.ExponentialLR(o, 0.9),
+      ]);
+    expect(rates(chain, 5)).toEqual([0.1, 0.09, 0.81, 0.729, 0.6561]);
+  });
+  test("state dicts have PyTorch's names and carry a schedule on", () => {
+    const opt = new optim.SGD([fb.ones(1, { requiresGrad: true })], { lr: 1 });
+    const s = new optim.lrScheduler.MultiStepLR(opt, [2, 5, 5], 0.1);
+    s.step();
+    const state = s.stateDict();
+    expect(state).toMatchObject({ gamma: 0.1, base_lrs: [1], last_epoch: 1, _step_count: 2, _last_lr: [1] });
+    expect(state['milestones']).toEqual(
+      new Map([
+        [2, 1],
+        [5, 2],
+      ]),
+    );
+    const other = new optim.lrScheduler.MultiStepLR(opt, [100], 0.5);
+    other.loadStateDict(state);
+    other.step();
+    expect(opt.paramGroups[0]!.lr).toBeCloseTo(0.1, 12);
   });
 });
 

@@ -1,5 +1,5 @@
 // fb.save and fb.load: state dicts come back bit by bit, in every dtype, whatever their strides and names.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -32,8 +32,9 @@ test.each(fb.DTYPES)('%s keeps its bits', (dtype) => {
 
 test('errors name the file or the value', () => {
   expect(() => save({}, join(dir, 'net.xyz'))).toThrow(
-    "files of type '.xyz' are not supported (supported: .safetensors)",
+    "files of type '.xyz' are not supported (supported: .safetensors, .pt,",
   );
+  writeFileSync(join(dir, 'net.xyz'), 'some text');
   expect(() => load(join(dir, 'net.xyz'))).toThrow('not supported');
   expect(() => load(join(dir, 'none.safetensors'))).toThrow('none.safetensors');
   expect(() => save({ epoch: 3 as unknown as fb.Tensor }, join(dir, 'a.safetensors'))).toThrow(

@@ -4,10 +4,104 @@
 
 namespace flambeau::kernels::FB_ISA {
 
-// adamUpdate = (sub (mul param (sub 1 (mul (mul lr weightDecay) decoupled))) (div (mul (div lr correction1) (add (mul beta1 expAvg) (mul (sub 1 beta1) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))) (add (div (sqrt (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))) (sqrt correction2)) eps))), (add (mul beta1 expAvg) (mul (sub 1 beta1) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param)))), (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))
-struct AdamUpdate_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, f32v& out2, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v expAvg, [[maybe_unused]] f32v expAvgSq, [[maybe_unused]] f32v correction1, [[maybe_unused]] f32v correction2, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f32(1.0f), fb_mul(fb_mul(attr[0], attr[4]), attr[5]))), fb_div(fb_mul(fb_div(attr[0], correction1), fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))))), fb_add(fb_div(fb_sqrt(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))))), fb_sqrt(correction2)), attr[3])));
+// adadeltaUpdate = (sub param (mul lr (mul (div (sqrt (add accDelta eps)) (sqrt (add (add (mul rho squareAvg) (mul (mul (sub 1 rho) (add (mul sign grad) (mul weightDecay param))) (add (mul sign grad) (mul weightDecay param)))) eps))) (add (mul sign grad) (mul weightDecay param))))), (add (mul rho squareAvg) (mul (mul (sub 1 rho) (add (mul sign grad) (mul weightDecay param))) (add (mul sign grad) (mul weightDecay param)))), (add (mul rho accDelta) (mul (mul (sub 1 rho) (mul (div (sqrt (add accDelta eps)) (sqrt (add (add (mul rho squareAvg) (mul (mul (sub 1 rho) (add (mul sign grad) (mul weightDecay param))) (add (mul sign grad) (mul weightDecay param)))) eps))) (add (mul sign grad) (mul weightDecay param)))) (mul (div (sqrt (add accDelta eps)) (sqrt (add (add (mul rho squareAvg) (mul (mul (sub 1 rho) (add (mul sign grad) (mul weightDecay param))) (add (mul sign grad) (mul weightDecay param)))) eps))) (add (mul sign grad) (mul weightDecay param)))))
+struct AdadeltaUpdate_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, f32v& out2, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v squareAvg, [[maybe_unused]] f32v accDelta, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_sub(param, fb_mul(attr[0], fb_mul(fb_div(fb_sqrt(fb_add(accDelta, attr[2])), fb_sqrt(fb_add(fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), attr[2]))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))));
+    f32v r1 = fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))));
+    f32v r2 = fb_add(fb_mul(attr[1], accDelta), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_mul(fb_div(fb_sqrt(fb_add(accDelta, attr[2])), fb_sqrt(fb_add(fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), attr[2]))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), fb_mul(fb_div(fb_sqrt(fb_add(accDelta, attr[2])), fb_sqrt(fb_add(fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), attr[2]))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))));
+    out0 = r0;
+    out1 = r1;
+    out2 = r2;
+  }
+};
+struct AdadeltaUpdate_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, f64v& out2, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v squareAvg, [[maybe_unused]] f64v accDelta, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_sub(param, fb_mul(attr[0], fb_mul(fb_div(fb_sqrt(fb_add(accDelta, attr[2])), fb_sqrt(fb_add(fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), attr[2]))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))));
+    f64v r1 = fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))));
+    f64v r2 = fb_add(fb_mul(attr[1], accDelta), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_mul(fb_div(fb_sqrt(fb_add(accDelta, attr[2])), fb_sqrt(fb_add(fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), attr[2]))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), fb_mul(fb_div(fb_sqrt(fb_add(accDelta, attr[2])), fb_sqrt(fb_add(fb_add(fb_mul(attr[1], squareAvg), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))), attr[2]))), fb_add(fb_mul(attr[4], grad), fb_mul(attr[3], param)))));
+    out0 = r0;
+    out1 = r1;
+    out2 = r2;
+  }
+};
+extern const cpu::PointwiseKernel adadeltaUpdate[kNumDTypes] = {
+    Pointwise<AdadeltaUpdate_f32, f32v, 5, List<f32, f32, f32>, List<f32, f32, f32, f32>>::kernel,
+    Pointwise<AdadeltaUpdate_f64, f64v, 5, List<f64, f64, f64>, List<f64, f64, f64, f64>>::kernel,
+    Pointwise<AdadeltaUpdate_f32, f32v, 5, List<f16, f16, f16>, List<f16, f16, f16, f16>>::kernel,
+    Pointwise<AdadeltaUpdate_f32, f32v, 5, List<bf16, bf16, bf16>, List<bf16, bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// adagradUpdate = (sub param (div (mul lr (add (mul sign grad) (mul weightDecay param))) (add (sqrt (add sum (mul (add (mul sign grad) (mul weightDecay param)) (add (mul sign grad) (mul weightDecay param))))) eps))), (add sum (mul (add (mul sign grad) (mul weightDecay param)) (add (mul sign grad) (mul weightDecay param))))
+struct AdagradUpdate_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v sum, [[maybe_unused]] f32v lr, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_sub(param, fb_div(fb_mul(lr, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))), fb_add(fb_sqrt(fb_add(sum, fb_mul(fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)), fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))))), attr[0])));
+    f32v r1 = fb_add(sum, fb_mul(fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)), fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))));
+    out0 = r0;
+    out1 = r1;
+  }
+};
+struct AdagradUpdate_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v sum, [[maybe_unused]] f64v lr, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_sub(param, fb_div(fb_mul(lr, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))), fb_add(fb_sqrt(fb_add(sum, fb_mul(fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)), fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))))), attr[0])));
+    f64v r1 = fb_add(sum, fb_mul(fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)), fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))));
+    out0 = r0;
+    out1 = r1;
+  }
+};
+extern const cpu::PointwiseKernel adagradUpdate[kNumDTypes] = {
+    Pointwise<AdagradUpdate_f32, f32v, 3, List<f32, f32>, List<f32, f32, f32, f32>>::kernel,
+    Pointwise<AdagradUpdate_f64, f64v, 3, List<f64, f64>, List<f64, f64, f64, f64>>::kernel,
+    Pointwise<AdagradUpdate_f32, f32v, 3, List<f16, f16>, List<f16, f16, f16, f16>>::kernel,
+    Pointwise<AdagradUpdate_f32, f32v, 3, List<bf16, bf16>, List<bf16, bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// asgdUpdate = (sub (mul param (sub 1 (mul lambd eta))) (mul eta (add (mul sign grad) (mul weightDecay param)))), (select (eq mu 1) (sub (mul param (sub 1 (mul lambd eta))) (mul eta (add (mul sign grad) (mul weightDecay param)))) (add ax (mul (sub (sub (mul param (sub 1 (mul lambd eta))) (mul eta (add (mul sign grad) (mul weightDecay param)))) ax) mu)))
+struct AsgdUpdate_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v ax, [[maybe_unused]] f32v eta, [[maybe_unused]] f32v mu, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f32(1.0f), fb_mul(attr[0], eta))), fb_mul(eta, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))));
+    f32v r1 = fb_select(fb_eq(mu, fb_splat_f32(1.0f)), fb_sub(fb_mul(param, fb_sub(fb_splat_f32(1.0f), fb_mul(attr[0], eta))), fb_mul(eta, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)))), fb_add(ax, fb_mul(fb_sub(fb_sub(fb_mul(param, fb_sub(fb_splat_f32(1.0f), fb_mul(attr[0], eta))), fb_mul(eta, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)))), ax), mu)));
+    out0 = r0;
+    out1 = r1;
+  }
+};
+struct AsgdUpdate_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v ax, [[maybe_unused]] f64v eta, [[maybe_unused]] f64v mu, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f64(1.0), fb_mul(attr[0], eta))), fb_mul(eta, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))));
+    f64v r1 = fb_select(fb_eq(mu, fb_splat_f64(1.0)), fb_sub(fb_mul(param, fb_sub(fb_splat_f64(1.0), fb_mul(attr[0], eta))), fb_mul(eta, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)))), fb_add(ax, fb_mul(fb_sub(fb_sub(fb_mul(param, fb_sub(fb_splat_f64(1.0), fb_mul(attr[0], eta))), fb_mul(eta, fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param)))), ax), mu)));
+    out0 = r0;
+    out1 = r1;
+  }
+};
+extern const cpu::PointwiseKernel asgdUpdate[kNumDTypes] = {
+    Pointwise<AsgdUpdate_f32, f32v, 3, List<f32, f32>, List<f32, f32, f32, f32, f32>>::kernel,
+    Pointwise<AsgdUpdate_f64, f64v, 3, List<f64, f64>, List<f64, f64, f64, f64, f64>>::kernel,
+    Pointwise<AsgdUpdate_f32, f32v, 3, List<f16, f16>, List<f16, f16, f16, f16, f16>>::kernel,
+    Pointwise<AsgdUpdate_f32, f32v, 3, List<bf16, bf16>, List<bf16, bf16, bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// nadamUpdate = (sub (mul param (sub 1 (mul (mul lr weightDecay) decoupled))) (mul lr (add (div (mul gradScale (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (sqrt (div (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param)))) correction2)) eps)) (div (mul avgScale (add (mul beta1 expAvg) (mul (sub 1 beta1) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))) (add (sqrt (div (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param)))) correction2)) eps))))), (add (mul beta1 expAvg) (mul (sub 1 beta1) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param)))), (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))
+struct NadamUpdate_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, f32v& out2, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v expAvg, [[maybe_unused]] f32v expAvgSq, [[maybe_unused]] f32v gradScale, [[maybe_unused]] f32v avgScale, [[maybe_unused]] f32v correction2, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f32(1.0f), fb_mul(fb_mul(attr[0], attr[4]), attr[5]))), fb_mul(attr[0], fb_add(fb_div(fb_mul(gradScale, fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_sqrt(fb_div(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param)))), correction2)), attr[3])), fb_div(fb_mul(avgScale, fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))))), fb_add(fb_sqrt(fb_div(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param)))), correction2)), attr[3])))));
     f32v r1 = fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))));
     f32v r2 = fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))));
     out0 = r0;
@@ -15,9 +109,9 @@ struct AdamUpdate_f32 {
     out2 = r2;
   }
 };
-struct AdamUpdate_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, f64v& out2, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v expAvg, [[maybe_unused]] f64v expAvgSq, [[maybe_unused]] f64v correction1, [[maybe_unused]] f64v correction2, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f64(1.0), fb_mul(fb_mul(attr[0], attr[4]), attr[5]))), fb_div(fb_mul(fb_div(attr[0], correction1), fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))))), fb_add(fb_div(fb_sqrt(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))))), fb_sqrt(correction2)), attr[3])));
+struct NadamUpdate_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, f64v& out2, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v expAvg, [[maybe_unused]] f64v expAvgSq, [[maybe_unused]] f64v gradScale, [[maybe_unused]] f64v avgScale, [[maybe_unused]] f64v correction2, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f64(1.0), fb_mul(fb_mul(attr[0], attr[4]), attr[5]))), fb_mul(attr[0], fb_add(fb_div(fb_mul(gradScale, fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_sqrt(fb_div(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param)))), correction2)), attr[3])), fb_div(fb_mul(avgScale, fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))))), fb_add(fb_sqrt(fb_div(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param)))), correction2)), attr[3])))));
     f64v r1 = fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))));
     f64v r2 = fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))));
     out0 = r0;
@@ -25,11 +119,45 @@ struct AdamUpdate_f64 {
     out2 = r2;
   }
 };
-extern const cpu::PointwiseKernel adamUpdate[kNumDTypes] = {
-    Pointwise<AdamUpdate_f32, f32v, 7, List<f32, f32, f32>, List<f32, f32, f32, f32, f32, f32>>::kernel,
-    Pointwise<AdamUpdate_f64, f64v, 7, List<f64, f64, f64>, List<f64, f64, f64, f64, f64, f64>>::kernel,
-    Pointwise<AdamUpdate_f32, f32v, 7, List<f16, f16, f16>, List<f16, f16, f16, f16, f16, f16>>::kernel,
-    Pointwise<AdamUpdate_f32, f32v, 7, List<bf16, bf16, bf16>, List<bf16, bf16, bf16, bf16, bf16, bf16>>::kernel,
+extern const cpu::PointwiseKernel nadamUpdate[kNumDTypes] = {
+    Pointwise<NadamUpdate_f32, f32v, 7, List<f32, f32, f32>, List<f32, f32, f32, f32, f32, f32, f32>>::kernel,
+    Pointwise<NadamUpdate_f64, f64v, 7, List<f64, f64, f64>, List<f64, f64, f64, f64, f64, f64, f64>>::kernel,
+    Pointwise<NadamUpdate_f32, f32v, 7, List<f16, f16, f16>, List<f16, f16, f16, f16, f16, f16, f16>>::kernel,
+    Pointwise<NadamUpdate_f32, f32v, 7, List<bf16, bf16, bf16>, List<bf16, bf16, bf16, bf16, bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// radamUpdate = (sub (mul param (sub 1 (mul (mul lr weightDecay) decoupled))) (mul (mul lr (div (add (mul beta1 expAvg) (mul (sub 1 beta1) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param)))) correction1)) (select (gt rect 0) (mul (div (sqrt correction2) (add (sqrt (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))) eps)) rect) 1))), (add (mul beta1 expAvg) (mul (sub 1 beta1) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param)))), (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))) (add (mul sign grad) (mul (mul weightDecay (sub 1 decoupled)) param))))
+struct RadamUpdate_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, f32v& out2, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v expAvg, [[maybe_unused]] f32v expAvgSq, [[maybe_unused]] f32v correction1, [[maybe_unused]] f32v correction2, [[maybe_unused]] f32v rect, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f32(1.0f), fb_mul(fb_mul(attr[0], attr[4]), attr[5]))), fb_mul(fb_mul(attr[0], fb_div(fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param)))), correction1)), fb_select(fb_gt(rect, fb_splat_f32(0.0f)), fb_mul(fb_div(fb_sqrt(correction2), fb_add(fb_sqrt(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))))), attr[3])), rect), fb_splat_f32(1.0f))));
+    f32v r1 = fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))));
+    f32v r2 = fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f32(1.0f), attr[5])), param))));
+    out0 = r0;
+    out1 = r1;
+    out2 = r2;
+  }
+};
+struct RadamUpdate_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, f64v& out2, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v expAvg, [[maybe_unused]] f64v expAvgSq, [[maybe_unused]] f64v correction1, [[maybe_unused]] f64v correction2, [[maybe_unused]] f64v rect, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_sub(fb_mul(param, fb_sub(fb_splat_f64(1.0), fb_mul(fb_mul(attr[0], attr[4]), attr[5]))), fb_mul(fb_mul(attr[0], fb_div(fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param)))), correction1)), fb_select(fb_gt(rect, fb_splat_f64(0.0)), fb_mul(fb_div(fb_sqrt(correction2), fb_add(fb_sqrt(fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))))), attr[3])), rect), fb_splat_f64(1.0))));
+    f64v r1 = fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))));
+    f64v r2 = fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))), fb_add(fb_mul(attr[6], grad), fb_mul(fb_mul(attr[4], fb_sub(fb_splat_f64(1.0), attr[5])), param))));
+    out0 = r0;
+    out1 = r1;
+    out2 = r2;
+  }
+};
+extern const cpu::PointwiseKernel radamUpdate[kNumDTypes] = {
+    Pointwise<RadamUpdate_f32, f32v, 7, List<f32, f32, f32>, List<f32, f32, f32, f32, f32, f32, f32>>::kernel,
+    Pointwise<RadamUpdate_f64, f64v, 7, List<f64, f64, f64>, List<f64, f64, f64, f64, f64, f64, f64>>::kernel,
+    Pointwise<RadamUpdate_f32, f32v, 7, List<f16, f16, f16>, List<f16, f16, f16, f16, f16, f16, f16>>::kernel,
+    Pointwise<RadamUpdate_f32, f32v, 7, List<bf16, bf16, bf16>, List<bf16, bf16, bf16, bf16, bf16, bf16, bf16>>::kernel,
     nullptr,
     nullptr,
     nullptr,
@@ -98,24 +226,32 @@ extern const cpu::PointwiseKernel sgdMomentumUpdate[kNumDTypes] = {
     nullptr,
 };
 
-// sgdUpdate = (sub param (mul lr (add (mul sign grad) (mul weightDecay param))))
-struct SgdUpdate_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_sub(param, fb_mul(attr[0], fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))));
+// sparseAdamUpdate = (select (eq (mul sign grad) 0) param (sub param (div (mul (div (mul lr (sqrt correction2)) correction1) (select (eq (mul sign grad) 0) expAvg (add (mul beta1 expAvg) (mul (sub 1 beta1) (mul sign grad))))) (add (sqrt (select (eq (mul sign grad) 0) expAvgSq (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (mul sign grad)) (mul sign grad))))) eps)))), (select (eq (mul sign grad) 0) expAvg (add (mul beta1 expAvg) (mul (sub 1 beta1) (mul sign grad)))), (select (eq (mul sign grad) 0) expAvgSq (add (mul beta2 expAvgSq) (mul (mul (sub 1 beta2) (mul sign grad)) (mul sign grad))))
+struct SparseAdamUpdate_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, f32v& out1, f32v& out2, [[maybe_unused]] f32v param, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v expAvg, [[maybe_unused]] f32v expAvgSq, [[maybe_unused]] f32v correction1, [[maybe_unused]] f32v correction2, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f32(0.0f)), param, fb_sub(param, fb_div(fb_mul(fb_div(fb_mul(attr[0], fb_sqrt(correction2)), correction1), fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f32(0.0f)), expAvg, fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_mul(attr[4], grad))))), fb_add(fb_sqrt(fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f32(0.0f)), expAvgSq, fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_mul(attr[4], grad)), fb_mul(attr[4], grad))))), attr[3]))));
+    f32v r1 = fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f32(0.0f)), expAvg, fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f32(1.0f), attr[1]), fb_mul(attr[4], grad))));
+    f32v r2 = fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f32(0.0f)), expAvgSq, fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f32(1.0f), attr[2]), fb_mul(attr[4], grad)), fb_mul(attr[4], grad))));
     out0 = r0;
+    out1 = r1;
+    out2 = r2;
   }
 };
-struct SgdUpdate_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_sub(param, fb_mul(attr[0], fb_add(fb_mul(attr[2], grad), fb_mul(attr[1], param))));
+struct SparseAdamUpdate_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, f64v& out1, f64v& out2, [[maybe_unused]] f64v param, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v expAvg, [[maybe_unused]] f64v expAvgSq, [[maybe_unused]] f64v correction1, [[maybe_unused]] f64v correction2, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f64(0.0)), param, fb_sub(param, fb_div(fb_mul(fb_div(fb_mul(attr[0], fb_sqrt(correction2)), correction1), fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f64(0.0)), expAvg, fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_mul(attr[4], grad))))), fb_add(fb_sqrt(fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f64(0.0)), expAvgSq, fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_mul(attr[4], grad)), fb_mul(attr[4], grad))))), attr[3]))));
+    f64v r1 = fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f64(0.0)), expAvg, fb_add(fb_mul(attr[1], expAvg), fb_mul(fb_sub(fb_splat_f64(1.0), attr[1]), fb_mul(attr[4], grad))));
+    f64v r2 = fb_select(fb_eq(fb_mul(attr[4], grad), fb_splat_f64(0.0)), expAvgSq, fb_add(fb_mul(attr[2], expAvgSq), fb_mul(fb_mul(fb_sub(fb_splat_f64(1.0), attr[2]), fb_mul(attr[4], grad)), fb_mul(attr[4], grad))));
     out0 = r0;
+    out1 = r1;
+    out2 = r2;
   }
 };
-extern const cpu::PointwiseKernel sgdUpdate[kNumDTypes] = {
-    Pointwise<SgdUpdate_f32, f32v, 3, List<f32>, List<f32, f32>>::kernel,
-    Pointwise<SgdUpdate_f64, f64v, 3, List<f64>, List<f64, f64>>::kernel,
-    Pointwise<SgdUpdate_f32, f32v, 3, List<f16>, List<f16, f16>>::kernel,
-    Pointwise<SgdUpdate_f32, f32v, 3, List<bf16>, List<bf16, bf16>>::kernel,
+extern const cpu::PointwiseKernel sparseAdamUpdate[kNumDTypes] = {
+    Pointwise<SparseAdamUpdate_f32, f32v, 5, List<f32, f32, f32>, List<f32, f32, f32, f32, f32, f32>>::kernel,
+    Pointwise<SparseAdamUpdate_f64, f64v, 5, List<f64, f64, f64>, List<f64, f64, f64, f64, f64, f64>>::kernel,
+    Pointwise<SparseAdamUpdate_f32, f32v, 5, List<f16, f16, f16>, List<f16, f16, f16, f16, f16, f16>>::kernel,
+    Pointwise<SparseAdamUpdate_f32, f32v, 5, List<bf16, bf16, bf16>, List<bf16, bf16, bf16, bf16, bf16, bf16>>::kernel,
     nullptr,
     nullptr,
     nullptr,

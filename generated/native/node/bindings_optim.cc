@@ -8,6 +8,30 @@
 namespace flambeau::node {
 namespace {
 
+napi_value adadeltaUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "squareAvg", "accDelta", "lr", "rho", "eps", "weightDecay", "sign" };
+    Args args(env, info, "adadeltaUpdate", 9, names);
+    ops::adadeltaUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.scalar(4), args.scalar(5), args.scalar(6), args.scalar(7), args.scalar(8));
+    return nullptr;
+  });
+}
+napi_value adagradUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "sum", "lr", "eps", "weightDecay", "sign" };
+    Args args(env, info, "adagradUpdate", 7, names);
+    ops::adagradUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.operand(3), args.scalar(4), args.scalar(5), args.scalar(6));
+    return nullptr;
+  });
+}
+napi_value adamAmsgradUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "expAvg", "expAvgSq", "maxExpAvgSq", "correction1", "correction2", "lr", "beta1", "beta2", "eps", "weightDecay", "decoupled", "sign" };
+    Args args(env, info, "adamAmsgradUpdate", 14, names);
+    ops::adamAmsgradUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.tensor(4), args.operand(5), args.operand(6), args.scalar(7), args.scalar(8), args.scalar(9), args.scalar(10), args.scalar(11), args.scalar(12), args.scalar(13));
+    return nullptr;
+  });
+}
 napi_value adamStep_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "params", "grads", "expAvgs", "expAvgSqs", "steps", "lr", "beta1", "beta2", "eps", "weightDecay", "decoupled", "maximize" };
@@ -24,6 +48,62 @@ napi_value adamUpdate(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value adamaxUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "expAvg", "expInf", "correction", "lr", "beta1", "beta2", "eps", "weightDecay", "sign" };
+    Args args(env, info, "adamaxUpdate", 11, names);
+    ops::adamaxUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.operand(4), args.scalar(5), args.scalar(6), args.scalar(7), args.scalar(8), args.scalar(9), args.scalar(10));
+    return nullptr;
+  });
+}
+napi_value asgdUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "ax", "eta", "mu", "lambd", "weightDecay", "sign" };
+    Args args(env, info, "asgdUpdate", 8, names);
+    ops::asgdUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.operand(3), args.operand(4), args.scalar(5), args.scalar(6), args.scalar(7));
+    return nullptr;
+  });
+}
+napi_value nadamUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "expAvg", "expAvgSq", "gradScale", "avgScale", "correction2", "lr", "beta1", "beta2", "eps", "weightDecay", "decoupled", "sign" };
+    Args args(env, info, "nadamUpdate", 14, names);
+    ops::nadamUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.operand(4), args.operand(5), args.operand(6), args.scalar(7), args.scalar(8), args.scalar(9), args.scalar(10), args.scalar(11), args.scalar(12), args.scalar(13));
+    return nullptr;
+  });
+}
+napi_value radamUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "expAvg", "expAvgSq", "correction1", "correction2", "rect", "lr", "beta1", "beta2", "eps", "weightDecay", "decoupled", "sign" };
+    Args args(env, info, "radamUpdate", 14, names);
+    ops::radamUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.operand(4), args.operand(5), args.operand(6), args.scalar(7), args.scalar(8), args.scalar(9), args.scalar(10), args.scalar(11), args.scalar(12), args.scalar(13));
+    return nullptr;
+  });
+}
+napi_value rmspropCenteredMomentumUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "squareAvg", "gradAvg", "buf", "lr", "alpha", "eps", "weightDecay", "momentum", "sign" };
+    Args args(env, info, "rmspropCenteredMomentumUpdate", 11, names);
+    ops::rmspropCenteredMomentumUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.tensor(4), args.scalar(5), args.scalar(6), args.scalar(7), args.scalar(8), args.scalar(9), args.scalar(10));
+    return nullptr;
+  });
+}
+napi_value rmspropCenteredUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "squareAvg", "gradAvg", "lr", "alpha", "eps", "weightDecay", "sign" };
+    Args args(env, info, "rmspropCenteredUpdate", 9, names);
+    ops::rmspropCenteredUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.scalar(4), args.scalar(5), args.scalar(6), args.scalar(7), args.scalar(8));
+    return nullptr;
+  });
+}
+napi_value rmspropMomentumUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "squareAvg", "buf", "lr", "alpha", "eps", "weightDecay", "momentum", "sign" };
+    Args args(env, info, "rmspropMomentumUpdate", 10, names);
+    ops::rmspropMomentumUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.scalar(4), args.scalar(5), args.scalar(6), args.scalar(7), args.scalar(8), args.scalar(9));
+    return nullptr;
+  });
+}
 napi_value rmspropStep_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "params", "grads", "squareAvgs", "lr", "alpha", "eps", "weightDecay", "maximize" };
@@ -37,6 +117,14 @@ napi_value rmspropUpdate(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "param", "grad", "squareAvg", "lr", "alpha", "eps", "weightDecay", "sign" };
     Args args(env, info, "rmspropUpdate", 8, names);
     ops::rmspropUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4), args.scalar(5), args.scalar(6), args.scalar(7));
+    return nullptr;
+  });
+}
+napi_value rpropUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "prev", "stepSize", "etaMinus", "etaPlus", "stepMin", "stepMax", "sign" };
+    Args args(env, info, "rpropUpdate", 9, names);
+    ops::rpropUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.scalar(4), args.scalar(5), args.scalar(6), args.scalar(7), args.scalar(8));
     return nullptr;
   });
 }
@@ -64,17 +152,37 @@ napi_value sgdUpdate(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value sparseAdamUpdate(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "param", "grad", "expAvg", "expAvgSq", "correction1", "correction2", "lr", "beta1", "beta2", "eps", "sign" };
+    Args args(env, info, "sparseAdamUpdate", 11, names);
+    ops::sparseAdamUpdate(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.operand(4), args.operand(5), args.scalar(6), args.scalar(7), args.scalar(8), args.scalar(9), args.scalar(10));
+    return nullptr;
+  });
+}
 
 }  // namespace
 
 void registerOps_optim(napi_env env, napi_value target) {
+  defineFunction(env, target, "adadeltaUpdate", adadeltaUpdate);
+  defineFunction(env, target, "adagradUpdate", adagradUpdate);
+  defineFunction(env, target, "adamAmsgradUpdate", adamAmsgradUpdate);
   defineFunction(env, target, "adamStep_", adamStep_);
   defineFunction(env, target, "adamUpdate", adamUpdate);
+  defineFunction(env, target, "adamaxUpdate", adamaxUpdate);
+  defineFunction(env, target, "asgdUpdate", asgdUpdate);
+  defineFunction(env, target, "nadamUpdate", nadamUpdate);
+  defineFunction(env, target, "radamUpdate", radamUpdate);
+  defineFunction(env, target, "rmspropCenteredMomentumUpdate", rmspropCenteredMomentumUpdate);
+  defineFunction(env, target, "rmspropCenteredUpdate", rmspropCenteredUpdate);
+  defineFunction(env, target, "rmspropMomentumUpdate", rmspropMomentumUpdate);
   defineFunction(env, target, "rmspropStep_", rmspropStep_);
   defineFunction(env, target, "rmspropUpdate", rmspropUpdate);
+  defineFunction(env, target, "rpropUpdate", rpropUpdate);
   defineFunction(env, target, "sgdMomentumUpdate", sgdMomentumUpdate);
   defineFunction(env, target, "sgdStep_", sgdStep_);
   defineFunction(env, target, "sgdUpdate", sgdUpdate);
+  defineFunction(env, target, "sparseAdamUpdate", sparseAdamUpdate);
 }
 
 }  // namespace flambeau::node

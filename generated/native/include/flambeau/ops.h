@@ -17,6 +17,7 @@ namespace flambeau::ops {
 inline constexpr int64_t kInts_0[] = {0};
 inline constexpr int64_t kInts_0_0[] = {0, 0};
 inline constexpr int64_t kInts_0_0_0[] = {0, 0, 0};
+inline constexpr int64_t kInts_0_1[] = {0, 1};
 inline constexpr int64_t kInts_1[] = {1};
 inline constexpr int64_t kInts_1_1[] = {1, 1};
 inline constexpr int64_t kInts_1_1_1[] = {1, 1, 1};
@@ -215,6 +216,10 @@ FB_API Tensor randnLike(const Tensor& self, std::optional<DType> dtype = std::nu
 FB_API Tensor sumToSize(const Tensor& self, IntSpan size);
 /// The same numbers in another dtype (floats are truncated to integers). JavaScript: to, float, long, ...
 FB_API Tensor toDtype(const Tensor& self, DType dtype);
+/// Rows and columns of the lower triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+FB_API Tensor trilIndices(int64_t row, int64_t col, int64_t offset = 0, std::optional<DType> dtype = std::nullopt);
+/// Rows and columns of the upper triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+FB_API Tensor triuIndices(int64_t row, int64_t col, int64_t offset = 0, std::optional<DType> dtype = std::nullopt);
 /// Every element of self set to zero.
 FB_API const Tensor& zero_(const Tensor& self);
 /// Tensor filled with zeros.
@@ -241,40 +246,111 @@ FB_API Tensor embeddingRenorm(const Tensor& weight, const Tensor& indices, doubl
 FB_API Tensor oneHot(const Tensor& self, int64_t numClasses);
 /// Per segment of rows of self [n, d] (segments: int64 [n], the number of the segment a row belongs to, -1 for none) the largest element of each column, and the row it came from; 0 and -1 where a segment is empty.
 FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
+/// Indices of elements that are not zero, [count, ndim], int64.
+FB_API Tensor argwhere(const Tensor& self);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
 FB_API Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
-/// Tensors joined along a dimension; dtypes are promoted.
-FB_API Tensor cat(TensorSpan tensors, int64_t dim = 0);
 /// out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.
 FB_API Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 /// Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.
 FB_API Tensor index(const Tensor& self, TensorSpan indices);
-/// A copy of self with alpha * source added at index along dim.
+/// A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
 FB_API Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = Scalar(1));
 FB_API const Tensor& indexAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = Scalar(1));
+/// A copy of self with source's slices written at index along dim. index: int64, 1-d.
+FB_API Tensor indexCopy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+FB_API const Tensor& indexCopy_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+/// A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+FB_API Tensor indexFill(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value);
+FB_API const Tensor& indexFill_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value);
 /// A copy of self with values written (or added) at the indices. JavaScript: Tensor.indexPut_.
 FB_API Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate = false);
 FB_API const Tensor& indexPut_(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate = false);
+/// A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+FB_API Tensor indexReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool includeSelf = true);
+FB_API const Tensor& indexReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool includeSelf = true);
 /// Slices of a dimension by a 1-d int index.
 FB_API Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index);
+/// A copy of self with source's elements, in order, where mask is true.
+FB_API Tensor maskedScatter(const Tensor& self, const Tensor& mask, const Tensor& source);
+FB_API const Tensor& maskedScatter_(const Tensor& self, const Tensor& mask, const Tensor& source);
 /// Elements where mask is true, as a 1-d tensor.
 FB_API Tensor maskedSelect(const Tensor& self, const Tensor& mask);
-/// Indices of elements that are not zero, [count, ndim], int64.
+/// Indices of elements that are not zero, [count, ndim], int64. JavaScript: with { asTuple: true } one 1-d tensor per dimension.
 FB_API Tensor nonzero(const Tensor& self);
-/// A copy of self with src written at index along dim. index: int64.
+/// A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+FB_API Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate = false);
+FB_API const Tensor& put_(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate = false);
+/// A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
 FB_API Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 FB_API const Tensor& scatter_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 /// A copy of self with src added at index along dim. index: int64.
 FB_API Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 FB_API const Tensor& scatterAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
-/// Tensors of one shape joined along a new dimension.
-FB_API Tensor stack(TensorSpan tensors, int64_t dim = 0);
+/// `scatter` with a reduce. JavaScript: scatter.
+FB_API Tensor scatterJoin(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
+FB_API const Tensor& scatterJoin_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
+/// A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+FB_API Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf = true);
+FB_API const Tensor& scatterReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf = true);
+/// One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
+FB_API Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& lengths = Tensor(), const Tensor& indices = Tensor(), const Tensor& offsets = Tensor(), int64_t axis = 0, bool unsafe = false, std::optional<Scalar> initial = std::nullopt);
+/// Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+FB_API Tensor take(const Tensor& self, const Tensor& index);
+/// `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+FB_API Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim = std::nullopt);
 /// Lower triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor tril(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& tril_(const Tensor& self, int64_t diagonal = 0);
 /// Upper triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor triu(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& triu_(const Tensor& self, int64_t diagonal = 0);
+/// Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
+FB_API Tensor blockDiag(TensorSpan tensors);
+/// All tensors broadcast to their common shape, without copies.
+FB_API TensorList broadcastTensors(TensorSpan tensors);
+/// All tuples with one element of each 1-d tensor, as rows; a single tensor comes back as it is.
+FB_API Tensor cartesianProd(TensorSpan tensors);
+/// Tensors joined along a dimension; dtypes are promoted.
+FB_API Tensor cat(TensorSpan tensors, int64_t dim = 0);
+/// At most `chunks` pieces along a dimension.
+FB_API TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim = 0);
+/// 1-d tensors as columns, others joined along the second dimension.
+FB_API Tensor columnStack(TensorSpan tensors);
+/// All combinations of r elements of a 1-d tensor, as rows, with or without an element occurring again.
+FB_API Tensor combinations(const Tensor& self, int64_t r = 2, bool withReplacement = false);
+/// Pieces along the third dimension: that many equal ones, or cut at the given indices.
+FB_API TensorList dsplit(const Tensor& self, int64_t sections);
+/// `dsplit` cut at indices. JavaScript: dsplit.
+FB_API TensorList dsplitIndices(const Tensor& self, IntSpan indices);
+/// Tensors of at least three dimensions joined along the third.
+FB_API Tensor dstack(TensorSpan tensors);
+/// Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+FB_API TensorList hsplit(const Tensor& self, int64_t sections);
+/// `hsplit` cut at indices. JavaScript: hsplit.
+FB_API TensorList hsplitIndices(const Tensor& self, IntSpan indices);
+/// Tensors joined along the second dimension (1-d: the first).
+FB_API Tensor hstack(TensorSpan tensors);
+/// Coordinate grids of 1-d tensors. indexing: 'ij' (the first tensor varies along rows) or 'xy' (along columns).
+FB_API TensorList meshgrid(TensorSpan tensors, std::string_view indexing = "ij");
+/// Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
+FB_API TensorList split(const Tensor& self, int64_t splitSize, int64_t dim = 0);
+/// Pieces of the given sizes along a dimension.
+FB_API TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim = 0);
+/// Tensors of one shape joined along a new dimension.
+FB_API Tensor stack(TensorSpan tensors, int64_t dim = 0);
+/// Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+FB_API TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim = 0);
+/// `tensorSplit` cut at indices. JavaScript: tensorSplit.
+FB_API TensorList tensorSplitIndices(const Tensor& self, IntSpan indices, int64_t dim = 0);
+/// One tensor per index of a dimension.
+FB_API TensorList unbind(const Tensor& self, int64_t dim = 0);
+/// Pieces along the first dimension: that many equal ones, or cut at the given indices.
+FB_API TensorList vsplit(const Tensor& self, int64_t sections);
+/// `vsplit` cut at indices. JavaScript: vsplit.
+FB_API TensorList vsplitIndices(const Tensor& self, IntSpan indices);
+/// Tensors of at least two dimensions joined along the first.
+FB_API Tensor vstack(TensorSpan tensors);
 /// -(target log input + (1 - target) log(1 - input)), logarithms limited to -100, reduced.
 FB_API Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), std::string_view reduction = "mean");
 /// binaryCrossEntropy of sigmoid(input), without overflow.
@@ -365,20 +441,44 @@ FB_API Tensor normalize(const Tensor& input, double p = 2.0, IntSpan dim = IntSp
 FB_API Tensor rmsNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight = Tensor(), std::optional<double> eps = std::nullopt);
 /// exp(x) / sum(exp(x)) along a dimension, without overflow.
 FB_API Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Adadelta: running means of squared gradients and of squared updates.
+FB_API const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& accDelta, Scalar lr, Scalar rho, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Adagrad: sum of squares; lr is already decayed.
+FB_API const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tensor& sum, const Operand& lr, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Adam and AdamW with the largest running mean of squares seen so far (amsgrad).
+FB_API const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Tensor& maxExpAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
 /// adamUpdate for every parameter. steps: 0-d float32 step counts, increased by one here (a tensor given several times once).
 FB_API void adamStep_(TensorSpan params, TensorSpan grads, TensorSpan expAvgs, TensorSpan expAvgSqs, TensorSpan steps, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, bool decoupled, bool maximize);
 /// Adam (decoupled 0) and AdamW (decoupled 1): correction1 = 1 - beta1^t, correction2 = 1 - beta2^t, 0-d or numbers.
 FB_API const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
+/// Adamax: Adam with the infinity norm; correction = 1 - beta1^t.
+FB_API const Tensor& adamaxUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expInf, const Operand& correction, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Averaged SGD: eta is the decayed rate, mu the weight of the average ax (1: ax is the parameter).
+FB_API const Tensor& asgdUpdate(const Tensor& param, const Tensor& grad, const Tensor& ax, const Operand& eta, const Operand& mu, Scalar lambd, Scalar weightDecay, Scalar sign);
+/// NAdam: Adam with Nesterov momentum. gradScale and avgScale weigh the gradient and its mean; correction2 = 1 - beta2^t.
+FB_API const Tensor& nadamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& gradScale, const Operand& avgScale, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
+/// RAdam: rect is the rectification term, 0 while the variance is not tractable.
+FB_API const Tensor& radamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, const Operand& rect, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);
+/// RMSprop with the squared mean of the gradient subtracted, with momentum.
+FB_API const Tensor& rmspropCenteredMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign);
+/// RMSprop with the squared mean of the gradient subtracted.
+FB_API const Tensor& rmspropCenteredUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign);
+/// RMSprop with momentum.
+FB_API const Tensor& rmspropMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign);
 /// rmspropUpdate for every parameter.
 FB_API void rmspropStep_(TensorSpan params, TensorSpan grads, TensorSpan squareAvgs, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, bool maximize);
 /// RMSprop without momentum: avg of squares, centered 1 subtracts the squared mean.
 FB_API const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign);
+/// Rprop: step sizes grow while the sign of the gradient stays, and shrink when it changes.
+FB_API const Tensor& rpropUpdate(const Tensor& param, const Tensor& grad, const Tensor& prev, const Tensor& stepSize, Scalar etaMinus, Scalar etaPlus, Scalar stepMin, Scalar stepMax, Scalar sign);
 /// SGD with momentum: buf = momentum * buf + (1 - dampening) * g; nesterov 1 looks ahead.
 FB_API const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& buf, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, Scalar nesterov, Scalar sign);
 /// sgdUpdate (bufs empty) or sgdMomentumUpdate for every parameter. Momentum buffers start as zeros when dampening is 0.
 FB_API void sgdStep_(TensorSpan params, TensorSpan grads, TensorSpan bufs, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, bool nesterov, bool maximize);
 /// param - lr * (grad + weightDecay * param); sign: -1 maximises.
 FB_API const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scalar weightDecay, Scalar sign);
+/// Adam where the gradient is not 0; elsewhere parameter and means stay as they are.
+FB_API const Tensor& sparseAdamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar sign);
 /// self with `value` around it. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut.
 FB_API Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value = Scalar(0));
 /// self padded. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut. mode: 'constant' (value: 0), 'reflect' (the border is not repeated), 'replicate' or 'circular', these for the last one to three dimensions.
@@ -439,18 +539,66 @@ FB_API Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outpu
 FB_API Tensor bernoulli(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
+/// The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+FB_API Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator = nullptr);
+/// Fills self with numbers of the Cauchy distribution.
+FB_API const Tensor& cauchy_(const Tensor& self, double median = 0.0, double sigma = 1.0, Generator* generator = nullptr);
 /// Fills self with exponential numbers of rate lambd.
 FB_API const Tensor& exponential_(const Tensor& self, double lambd = 1.0, Generator* generator = nullptr);
+/// Fills self with the number of the first success in trials of probability p, 0 < p < 1.
+FB_API const Tensor& geometric_(const Tensor& self, double p, Generator* generator = nullptr);
+/// Fills self with numbers whose logarithm is normal with the given mean and deviation.
+FB_API const Tensor& logNormal_(const Tensor& self, double mean = 1.0, double std = 2.0, Generator* generator = nullptr);
 /// Indices drawn with the weights of each row of self. self: [n] or [rows, n].
 FB_API Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement = false, Generator* generator = nullptr);
 /// Fills self with normal numbers.
 FB_API const Tensor& normal_(const Tensor& self, double mean = 0.0, double std = 1.0, Generator* generator = nullptr);
+/// A Poisson number for each rate in self. Gradients are zero.
+FB_API Tensor poisson(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with integers of [low, high).
 FB_API const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator = nullptr);
 /// The integers 0 to n - 1 in random order.
 FB_API Tensor randperm(int64_t n, std::optional<DType> dtype = std::nullopt, Generator* generator = nullptr);
 /// Fills self with uniform numbers of [from, to).
 FB_API const Tensor& uniform_(const Tensor& self, double from = 0.0, double to = 1.0, Generator* generator = nullptr);
+/// A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+FB_API Tensor diag(const Tensor& self, int64_t diagonal = 0);
+/// The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+FB_API Tensor diagEmbed(const Tensor& self, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1);
+/// All elements, flattened, as the diagonal of a square matrix.
+FB_API Tensor diagflat(const Tensor& self, int64_t offset = 0);
+/// A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+FB_API Tensor diagonalScatter(const Tensor& self, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
+/// Rolled by half of its size along the dimensions (all when null): the zero frequency moves to the middle.
+FB_API Tensor fftshift(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
+/// The main diagonal of self set to a number; wrap: again after a gap of one row in matrices taller than wide.
+FB_API const Tensor& fillDiagonal_(const Tensor& self, Scalar fillValue, bool wrap = false);
+/// The order of the elements reversed along dimensions. A copy: strides are never negative.
+FB_API Tensor flip(const Tensor& self, IntSpan dims);
+/// Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+FB_API Tensor fliplr(const Tensor& self);
+/// Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+FB_API Tensor flipud(const Tensor& self);
+/// The inverse of fftshift.
+FB_API Tensor ifftshift(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
+/// The tensor laid side by side: `repeats[d]` copies along each dimension; more entries than dimensions add leading ones.
+FB_API Tensor repeat(const Tensor& self, IntSpan repeats);
+/// Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+FB_API Tensor repeatInterleave(const Tensor& self, int64_t repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> outputSize = std::nullopt);
+/// The index i, repeats[i] times, for each i. repeats: [n], int32 or int64.
+FB_API Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize = std::nullopt);
+/// `repeatInterleave` with a number of repetitions for each element. JavaScript: repeatInterleave.
+FB_API Tensor repeatInterleaveTensor(const Tensor& self, const Tensor& repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> outputSize = std::nullopt);
+/// Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+FB_API Tensor roll(const Tensor& self, IntSpan shifts, IntSpan dims = IntSpan());
+/// Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+FB_API Tensor rot90(const Tensor& self, int64_t k = 1, IntSpan dims = IntSpan(ops::kInts_0_1));
+/// A copy of self with src written where select(dim, index) looks.
+FB_API Tensor selectScatter(const Tensor& self, const Tensor& src, int64_t dim, int64_t index);
+/// A copy of self with src written where the slice start:end:step of dim looks.
+FB_API Tensor sliceScatter(const Tensor& self, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt, int64_t step = 1);
+/// `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+FB_API Tensor tile(const Tensor& self, IntSpan dims);
 /// Whether all elements are not zero. Gives bool.
 FB_API Tensor all(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Largest element over `dim` (all when empty); NaN wins. Ties share the gradient.
@@ -734,8 +882,14 @@ FB_API const Tensor& trunc_(const Tensor& self);
 FB_API Tensor alias(const Tensor& self);
 /// Any sizes and strides over the storage. Throws when they reach outside of it.
 FB_API Tensor asStrided(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
-/// At most `chunks` pieces along a dimension.
-FB_API TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim = 0);
+/// A 0-d tensor as one of one dimension; others as they are. JavaScript: fb.atleast1d also takes lists.
+FB_API Tensor atleast1d(const Tensor& self);
+/// A tensor of at least two dimensions: size-1 dimensions in front. JavaScript: fb.atleast2d also takes lists.
+FB_API Tensor atleast2d(const Tensor& self);
+/// A tensor of at least three dimensions: [n] becomes [1, n, 1], [m, n] becomes [m, n, 1]. JavaScript: fb.atleast3d also takes lists.
+FB_API Tensor atleast3d(const Tensor& self);
+/// Broadcast to a shape, without a copy.
+FB_API Tensor broadcastTo(const Tensor& self, IntSpan size);
 /// The same tensor outside of the autograd graph.
 FB_API Tensor detach(const Tensor& self);
 /// A diagonal of the plane (dim1, dim2), as the last dimension.
@@ -748,26 +902,26 @@ FB_API Tensor flatten(const Tensor& self, int64_t startDim = 0, int64_t endDim =
 FB_API Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination);
 /// `length` elements of a dimension from `start` on.
 FB_API Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length);
+/// `narrow` as a copy.
+FB_API Tensor narrowCopy(const Tensor& self, int64_t dim, int64_t start, int64_t length);
 /// Dimensions in another order.
 FB_API Tensor permute(const Tensor& self, IntSpan dims);
+/// All elements in row-major order as a 1-d tensor; copies only where it must.
+FB_API Tensor ravel(const Tensor& self);
 /// The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.
 FB_API Tensor reshape(const Tensor& self, IntSpan shape);
 /// One index of a dimension; that dimension is gone.
 FB_API Tensor select(const Tensor& self, int64_t dim, int64_t index);
 /// Elements start, start + step, ... below end of a dimension; bounds are clamped, negative ones count from the end.
 FB_API Tensor slice(const Tensor& self, int64_t dim = 0, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt, int64_t step = 1);
-/// Pieces of splitSize along a dimension, the last one smaller.
-FB_API TensorList split(const Tensor& self, int64_t splitSize, int64_t dim = 0);
-/// Pieces of the given sizes along a dimension.
-FB_API TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim = 0);
 /// Dimensions of size 1 removed (all, or those in `dim`).
 FB_API Tensor squeeze(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
 /// Transpose of a matrix (0-d and 1-d tensors stay as they are).
 FB_API Tensor t(const Tensor& self);
 /// Two dimensions swapped.
 FB_API Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1);
-/// One tensor per index of a dimension.
-FB_API TensorList unbind(const Tensor& self, int64_t dim = 0);
+/// A dimension split into several; one of the sizes may be -1.
+FB_API Tensor unflatten(const Tensor& self, int64_t dim, IntSpan sizes);
 /// Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.
 FB_API Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step);
 /// A dimension of size 1 inserted at `dim`.
