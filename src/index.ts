@@ -13,6 +13,8 @@ export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
 export { unique, uniqueConsecutive, type UniqueOptions } from './tensor/unique.js';
 export { histogramdd, type HistogramddOptions } from './tensor/histogram.js';
+export * from './tensor/products.js';
+export * from './tensor/low_rank.js';
 export {
   setPrintOptions,
   setPrintOptions as setPrintoptions,
@@ -46,6 +48,9 @@ export * as vision from './vision/index.js';
 export * as viz from './viz/index.js';
 export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
+export * as hub from './hub.js';
+export * as testing from './testing.js';
+export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
 export type { Explanation } from './runtime/explain.js';
 export * as jit from './runtime/jit.js';

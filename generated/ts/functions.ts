@@ -122,6 +122,15 @@ export function add(self: TensorBase, other: TensorBase | NumberArg, options?: {
 }
 
 /**
+ * beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+ *
+ * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
  * self + value * tensor1 / tensor2.
  *
  * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
@@ -146,6 +155,24 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  */
 export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
   return wrap(native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+ *
+ * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addmv(self: TensorBase, mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addmv(handleOf(self), handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+ *
+ * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addr(self: TensorBase, vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addr(handleOf(self), handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
 }
 
 /**
@@ -364,6 +391,25 @@ export function avgPool3d(self: TensorBase, kernelSize: number | readonly number
 }
 
 /**
+ * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+ *
+ * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function baddbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.baddbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * A triangle: 2 i / n up to the middle, 2 - 2 i / n behind it.
+ *
+ * `bartlettWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function bartlettWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.bartlettWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
  * Normalises each channel over batch and space; in training by the batch's statistics, which also update runningMean and runningVar in place.
  * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1502.03167
  *
@@ -457,6 +503,16 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tens
  */
 export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.bitwiseXor(handleOf(self), operandOf(other)));
+}
+
+/**
+ * 0.42 - cos(2 pi i / n) / 2 + 0.08 cos(4 pi i / n).
+ *
+ * `blackmanWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function blackmanWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.blackmanWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -563,6 +619,36 @@ export function ceil(self: TensorBase): Tensor {
  */
 export function channelShuffle(self: TensorBase, groups: number): Tensor {
   return wrap(native.ops.channelShuffle(handleOf(self), groups));
+}
+
+/**
+ * Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+ *
+ * `cholesky(self: Tensor, upper: bool = false): Tensor`
+ */
+export function cholesky(self: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.cholesky(handleOf(self), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+}
+
+/**
+ * Inverse of A from its Cholesky factor.
+ *
+ * `choleskyInverse(self: Tensor, upper: bool = false): Tensor`
+ */
+export function choleskyInverse(self: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.choleskyInverse(handleOf(self), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+}
+
+/**
+ * Solution of A X = self from the Cholesky factor input2 of A.
+ *
+ * `choleskySolve(self: Tensor, input2: Tensor, upper: bool = false): Tensor`
+ */
+export function choleskySolve(self: TensorBase, input2: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.choleskySolve(handleOf(self), handleOf(input2), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
 }
 
 /**
@@ -784,6 +870,16 @@ export function cov(self: TensorBase, options?: { correction?: number; fweights?
 }
 
 /**
+ * Cross product along `dim`, or the first dimension of size 3 when null.
+ *
+ * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
+ */
+export function cross(self: TensorBase, other: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+  return wrap(native.ops.cross(handleOf(self), handleOf(other), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+}
+
+/**
  * nllLoss of logSoftmax(input) over dimension 1; target: class indices (int64) or probabilities of input's shape.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
  *
@@ -838,6 +934,15 @@ export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType 
 export function cumulativeTrapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
   const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
   return wrap(native.ops.cumulativeTrapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * Determinants of square matrices; see linalg.det.
+ *
+ * `det(self: Tensor): Tensor`
+ */
+export function det(self: TensorBase): Tensor {
+  return wrap(native.ops.det(handleOf(self)));
 }
 
 /**
@@ -1232,6 +1337,15 @@ export function gelu(self: TensorBase, options?: { approximate?: string }): Tens
 }
 
 /**
+ * QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+ *
+ * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
+ */
+export function geqrf(self: TensorBase): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+  return namedResults(['a', 'tau'], native.ops.geqrf(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+}
+
+/**
  * Normalises groups of channels. input [n, c, ...], weight and bias [c].
  * Source: https://arxiv.org/abs/1803.08494
  *
@@ -1258,6 +1372,26 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  */
 export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+}
+
+/**
+ * alpha - beta cos(2 pi i / n).
+ *
+ * `hammingWindow(windowLength: int, periodic: bool = true, alpha: float = 0.54, beta: float = 0.46, *, dtype: dtype? = null): Tensor`
+ */
+export function hammingWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, alpha?: number | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, beta?: number | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, options?: { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, alpha, beta, options) as { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.hammingWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as number)) ?? 0.54), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as number)) ?? 0.46), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * 1/2 - cos(2 pi i / n) / 2.
+ *
+ * `hannWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function hannWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.hannWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -1363,6 +1497,15 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
 }
 
 /**
+ * Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+ *
+ * `inner(self: Tensor, other: Tensor): Tensor`
+ */
+export function inner(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.inner(handleOf(self), handleOf(other)));
+}
+
+/**
  * Normalises each channel of each sample over space; by its own statistics (useInputStats, which also update runningMean and runningVar in place, averaged over the batch) or by the running ones.
  * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1607.08022
  *
@@ -1370,6 +1513,15 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
  */
 export function instanceNorm(input: TensorBase, weight: TensorBase | null, bias: TensorBase | null, runningMean: TensorBase | null, runningVar: TensorBase | null, useInputStats: boolean, momentum: number, eps: number): Tensor {
   return wrap(native.ops.instanceNorm(handleOf(input), optHandleOf(weight), optHandleOf(bias), optHandleOf(runningMean), optHandleOf(runningVar), useInputStats, momentum, eps));
+}
+
+/**
+ * Inverses of square matrices; see linalg.inv.
+ *
+ * `inverse(self: Tensor): Tensor`
+ */
+export function inverse(self: TensorBase): Tensor {
+  return wrap(native.ops.inverse(handleOf(self)));
 }
 
 /**
@@ -1397,6 +1549,15 @@ export function isinf(self: TensorBase): Tensor {
  */
 export function isnan(self: TensorBase): Tensor {
   return wrap(native.ops.isnan(handleOf(self)));
+}
+
+/**
+ * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+ *
+ * `kron(self: Tensor, other: Tensor): Tensor`
+ */
+export function kron(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.kron(handleOf(self), handleOf(other)));
 }
 
 /**
@@ -1534,6 +1695,15 @@ export function logcumsumexp(self: TensorBase, dim: number): Tensor {
 }
 
 /**
+ * Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+ *
+ * `logdet(self: Tensor): Tensor`
+ */
+export function logdet(self: TensorBase): Tensor {
+  return wrap(native.ops.logdet(handleOf(self)));
+}
+
+/**
  * Logical AND of "not zero", element by element. Gives bool.
  *
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
@@ -1607,6 +1777,25 @@ export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
 }
 
 /**
+ * Solution of A X = self from the LU factors of A; see linalg.luSolve.
+ *
+ * `luSolve(self: Tensor, LUData: Tensor, LUPivots: Tensor): Tensor`
+ */
+export function luSolve(self: TensorBase, LUData: TensorBase, LUPivots: TensorBase): Tensor {
+  return wrap(native.ops.luSolve(handleOf(self), handleOf(LUData), handleOf(LUPivots)));
+}
+
+/**
+ * P, L and U of what linalg.luFactor returns; parts that are not asked for are empty.
+ *
+ * `luUnpack(LUData: Tensor, LUPivots: Tensor, unpackData: bool = true, unpackPivots: bool = true): (P: Tensor, L: Tensor, U: Tensor)`
+ */
+export function luUnpack(LUData: TensorBase, LUPivots: TensorBase, unpackData?: boolean | { unpackData?: boolean; unpackPivots?: boolean }, unpackPivots?: boolean | { unpackData?: boolean; unpackPivots?: boolean }): [Tensor, Tensor, Tensor] & { readonly P: Tensor; readonly L: Tensor; readonly U: Tensor } {
+  const o = optionsAmong(unpackData, unpackPivots) as { unpackData?: boolean; unpackPivots?: boolean } | undefined;
+  return namedResults(['P', 'L', 'U'], native.ops.luUnpack(handleOf(LUData), handleOf(LUPivots), ((unpackData === undefined || (unpackData as unknown) === o ? o?.unpackData : (unpackData as boolean)) ?? true), ((unpackPivots === undefined || (unpackPivots as unknown) === o ? o?.unpackPivots : (unpackPivots as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly P: Tensor; readonly L: Tensor; readonly U: Tensor };
+}
+
+/**
  * value where mask is true, self elsewhere.
  * The result has self's dtype; value: a number or a 0-d tensor.
  *
@@ -1642,6 +1831,24 @@ export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
  */
 export function matmul(self: TensorBase, other: TensorBase): Tensor {
   return wrap(native.ops.matmul(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Exponential of square matrices, the sum of A^k / k!.
+ *
+ * `matrixExp(self: Tensor): Tensor`
+ */
+export function matrixExp(self: TensorBase): Tensor {
+  return wrap(native.ops.matrixExp(handleOf(self)));
+}
+
+/**
+ * n-th power of square matrices; see linalg.matrixPower.
+ *
+ * `matrixPower(self: Tensor, n: int): Tensor`
+ */
+export function matrixPower(self: TensorBase, n: number): Tensor {
+  return wrap(native.ops.matrixPower(handleOf(self), n));
 }
 
 /**
@@ -1842,7 +2049,7 @@ export function multinomial(self: TensorBase, numSamples: number, replacement?: 
 }
 
 /**
- * Product of a matrix and a vector.
+ * Product of a matrix [n, k] and a vector [k].
  *
  * `mv(self: Tensor, vec: Tensor): Tensor`
  */
@@ -1976,7 +2183,26 @@ export function onesLike(self: TensorBase, options?: { dtype?: DType | null }): 
 }
 
 /**
- * Outer product of two vectors.
+ * First columns of the product of reflectors; see linalg.householderProduct.
+ *
+ * `orgqr(self: Tensor, input2: Tensor): Tensor`
+ */
+export function orgqr(self: TensorBase, input2: TensorBase): Tensor {
+  return wrap(native.ops.orgqr(handleOf(self), handleOf(input2)));
+}
+
+/**
+ * Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+ *
+ * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
+ */
+export function ormqr(self: TensorBase, tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
+  const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
+  return wrap(native.ops.ormqr(handleOf(self), handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+}
+
+/**
+ * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
  *
  * `outer(self: Tensor, vec2: Tensor): Tensor`
  */
@@ -1985,7 +2211,7 @@ export function outer(self: TensorBase, vec2: TensorBase): Tensor {
 }
 
 /**
- * Outer product of two vectors.
+ * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
  *
  * `outer(self: Tensor, vec2: Tensor): Tensor`
  */
@@ -2000,6 +2226,16 @@ export function ger(self: TensorBase, vec2: TensorBase): Tensor {
  */
 export function permute(self: TensorBase, dims: number | readonly number[]): Tensor {
   return wrap(native.ops.permute(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+ *
+ * `pinverse(self: Tensor, rcond: float = 1e-15): Tensor`
+ */
+export function pinverse(self: TensorBase, rcond?: number | { rcond?: number }): Tensor {
+  const o = optionsAmong(rcond) as { rcond?: number } | undefined;
+  return wrap(native.ops.pinverse(handleOf(self), ((rcond === undefined || (rcond as unknown) === o ? o?.rcond : (rcond as number)) ?? 1e-15)));
 }
 
 /**
@@ -2059,6 +2295,16 @@ export function prod(self: TensorBase, dim?: number | null | { dim?: number | nu
 export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
   const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
   return wrap(native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
+}
+
+/**
+ * A = Q R, reduced with some; see linalg.qr.
+ *
+ * `qr(self: Tensor, some: bool = true): (Q: Tensor, R: Tensor)`
+ */
+export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+  const o = optionsAmong(some) as { some?: boolean } | undefined;
+  return namedResults(['Q', 'R'], native.ops.qr(handleOf(self), ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
 }
 
 /**
@@ -2381,6 +2627,15 @@ export function sliceScatter(self: TensorBase, src: TensorBase, dim?: number | {
 }
 
 /**
+ * Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+ *
+ * `slogdet(self: Tensor): (sign: Tensor, logabsdet: Tensor)`
+ */
+export function slogdet(self: TensorBase): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+  return namedResults(['sign', 'logabsdet'], native.ops.slogdet(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+}
+
+/**
  * Squared below beta, absolute above.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
  *
@@ -2547,6 +2802,26 @@ export function sumToSize(self: TensorBase, size: number | readonly number[]): T
 }
 
 /**
+ * A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+ *
+ * `svd(self: Tensor, some: bool = true, computeUv: bool = true): (U: Tensor, S: Tensor, V: Tensor)`
+ */
+export function svd(self: TensorBase, some?: boolean | { some?: boolean; computeUv?: boolean }, computeUv?: boolean | { some?: boolean; computeUv?: boolean }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor } {
+  const o = optionsAmong(some, computeUv) as { some?: boolean; computeUv?: boolean } | undefined;
+  return namedResults(['U', 'S', 'V'], native.ops.svd(handleOf(self), ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true), ((computeUv === undefined || (computeUv as unknown) === o ? o?.computeUv : (computeUv as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor };
+}
+
+/**
+ * Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+ *
+ * `symeig(self: Tensor, eigenvectors: bool = false, upper: bool = true): (eigenvalues: Tensor, eigenvectors: Tensor)`
+ */
+export function symeig(self: TensorBase, eigenvectors?: boolean | { eigenvectors?: boolean; upper?: boolean }, upper?: boolean | { eigenvectors?: boolean; upper?: boolean }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+  const o = optionsAmong(eigenvectors, upper) as { eigenvectors?: boolean; upper?: boolean } | undefined;
+  return namedResults(['eigenvalues', 'eigenvectors'], native.ops.symeig(handleOf(self), ((eigenvectors === undefined || (eigenvectors as unknown) === o ? o?.eigenvectors : (eigenvectors as boolean)) ?? false), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
+}
+
+/**
  * Transpose of a matrix (0-d and 1-d tensors stay as they are).
  *
  * `t(self: Tensor): Tensor`
@@ -2689,6 +2964,16 @@ export function trapz(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | 
 }
 
 /**
+ * Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+ *
+ * `triangularSolve(self: Tensor, A: Tensor, upper: bool = true, transpose: bool = false, unitriangular: bool = false): (solution: Tensor, clonedCoefficient: Tensor)`
+ */
+export function triangularSolve(self: TensorBase, A: TensorBase, upper?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, transpose?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, unitriangular?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor } {
+  const o = optionsAmong(upper, transpose, unitriangular) as { upper?: boolean; transpose?: boolean; unitriangular?: boolean } | undefined;
+  return namedResults(['solution', 'clonedCoefficient'], native.ops.triangularSolve(handleOf(self), handleOf(A), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false), ((unitriangular === undefined || (unitriangular as unknown) === o ? o?.unitriangular : (unitriangular as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor };
+}
+
+/**
  * Lower triangle of the last two dimensions, zeros elsewhere.
  *
  * `tril(self: Tensor, diagonal: int = 0): Tensor`
@@ -2812,6 +3097,15 @@ function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?
 export function varMean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): [Tensor, Tensor] & { readonly var: Tensor; readonly mean: Tensor } {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
   return namedResults(['var', 'mean'], native.ops.varMean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1))) as unknown as [Tensor, Tensor] & { readonly var: Tensor; readonly mean: Tensor };
+}
+
+/**
+ * Inner product of two vectors; the same as `dot` for real numbers.
+ *
+ * `vdot(self: Tensor, other: Tensor): Tensor`
+ */
+export function vdot(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.vdot(handleOf(self), handleOf(other)));
 }
 
 /**

@@ -108,6 +108,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+   *
+   * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addbmm(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addbmm(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+   *
+   * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * self + value * tensor1 / tensor2.
    *
    * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
@@ -152,6 +171,54 @@ export abstract class TensorMethods extends TensorBase {
    */
   addmm(mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
     return wrap(native.ops.addmm(this._h, handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * mat1 @ mat2; self is broadcast.
+   *
+   * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmm_(mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmm_(this._h, handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+   *
+   * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmv(mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addmv(this._h, handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+   *
+   * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmv_(mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmv_(this._h, handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+   *
+   * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addr(vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addr(this._h, handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+   *
+   * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addr_(vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addr_(this._h, handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
   }
 
   /**
@@ -397,6 +464,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+   *
+   * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  baddbmm(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.baddbmm(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+   *
+   * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  baddbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.baddbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * Ones with the probability that each element of self gives. self: probabilities.
    *
    * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
@@ -537,6 +623,36 @@ export abstract class TensorMethods extends TensorBase {
   ceil_(): this {
     native.ops.ceil_(this._h);
     return this;
+  }
+
+  /**
+   * Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+   *
+   * `cholesky(self: Tensor, upper: bool = false): Tensor`
+   */
+  cholesky(upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.cholesky(this._h, ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
+   * Inverse of A from its Cholesky factor.
+   *
+   * `choleskyInverse(self: Tensor, upper: bool = false): Tensor`
+   */
+  choleskyInverse(upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.choleskyInverse(this._h, ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
+   * Solution of A X = self from the Cholesky factor input2 of A.
+   *
+   * `choleskySolve(self: Tensor, input2: Tensor, upper: bool = false): Tensor`
+   */
+  choleskySolve(input2: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.choleskySolve(this._h, handleOf(input2), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
   }
 
   /**
@@ -725,6 +841,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Cross product along `dim`, or the first dimension of size 3 when null.
+   *
+   * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
+   */
+  cross(other: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+    return wrap(native.ops.cross(this._h, handleOf(other), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+  }
+
+  /**
    * Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
    *
    * `cummax(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
@@ -778,6 +904,15 @@ export abstract class TensorMethods extends TensorBase {
   cumsum_(dim: number, options?: { dtype?: DType | null }): this {
     native.ops.cumsum_(this._h, dim, optDtypeCode((options?.dtype ?? null)));
     return this;
+  }
+
+  /**
+   * Determinants of square matrices; see linalg.det.
+   *
+   * `det(self: Tensor): Tensor`
+   */
+  det(): Tensor {
+    return wrap(native.ops.det(this._h));
   }
 
   /**
@@ -1252,6 +1387,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+   *
+   * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
+   */
+  geqrf(): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+    return namedResults(['a', 'tau'], native.ops.geqrf(this._h)) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+  }
+
+  /**
    * Whether self is greater than other, element by element. Gives bool.
    *
    * `gt(self: Tensor, other: Operand): Tensor`
@@ -1395,6 +1539,24 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+   *
+   * `inner(self: Tensor, other: Tensor): Tensor`
+   */
+  inner(other: TensorBase): Tensor {
+    return wrap(native.ops.inner(this._h, handleOf(other)));
+  }
+
+  /**
+   * Inverses of square matrices; see linalg.inv.
+   *
+   * `inverse(self: Tensor): Tensor`
+   */
+  inverse(): Tensor {
+    return wrap(native.ops.inverse(this._h));
+  }
+
+  /**
    * Whether each element is finite. Gives bool.
    *
    * `isfinite(self: Tensor): Tensor`
@@ -1419,6 +1581,15 @@ export abstract class TensorMethods extends TensorBase {
    */
   isnan(): Tensor {
     return wrap(native.ops.isnan(this._h));
+  }
+
+  /**
+   * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+   *
+   * `kron(self: Tensor, other: Tensor): Tensor`
+   */
+  kron(other: TensorBase): Tensor {
+    return wrap(native.ops.kron(this._h, handleOf(other)));
   }
 
   /**
@@ -1595,6 +1766,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+   *
+   * `logdet(self: Tensor): Tensor`
+   */
+  logdet(): Tensor {
+    return wrap(native.ops.logdet(this._h));
+  }
+
+  /**
    * Logical AND of "not zero", element by element. Gives bool.
    *
    * `logicalAnd(self: Tensor, other: Tensor): Tensor`
@@ -1719,6 +1899,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Solution of A X = self from the LU factors of A; see linalg.luSolve.
+   *
+   * `luSolve(self: Tensor, LUData: Tensor, LUPivots: Tensor): Tensor`
+   */
+  luSolve(LUData: TensorBase, LUPivots: TensorBase): Tensor {
+    return wrap(native.ops.luSolve(this._h, handleOf(LUData), handleOf(LUPivots)));
+  }
+
+  /**
    * value where mask is true, self elsewhere.
    * The result has self's dtype; value: a number or a 0-d tensor.
    *
@@ -1775,6 +1964,24 @@ export abstract class TensorMethods extends TensorBase {
    */
   matmul(other: TensorBase): Tensor {
     return wrap(native.ops.matmul(this._h, handleOf(other)));
+  }
+
+  /**
+   * Exponential of square matrices, the sum of A^k / k!.
+   *
+   * `matrixExp(self: Tensor): Tensor`
+   */
+  matrixExp(): Tensor {
+    return wrap(native.ops.matrixExp(this._h));
+  }
+
+  /**
+   * n-th power of square matrices; see linalg.matrixPower.
+   *
+   * `matrixPower(self: Tensor, n: int): Tensor`
+   */
+  matrixPower(n: number): Tensor {
+    return wrap(native.ops.matrixPower(this._h, n));
   }
 
   /**
@@ -1919,7 +2126,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Product of a matrix and a vector.
+   * Product of a matrix [n, k] and a vector [k].
    *
    * `mv(self: Tensor, vec: Tensor): Tensor`
    */
@@ -2064,7 +2271,26 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Outer product of two vectors.
+   * First columns of the product of reflectors; see linalg.householderProduct.
+   *
+   * `orgqr(self: Tensor, input2: Tensor): Tensor`
+   */
+  orgqr(input2: TensorBase): Tensor {
+    return wrap(native.ops.orgqr(this._h, handleOf(input2)));
+  }
+
+  /**
+   * Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+   *
+   * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
+   */
+  ormqr(tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
+    const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
+    return wrap(native.ops.ormqr(this._h, handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+  }
+
+  /**
+   * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
    *
    * `outer(self: Tensor, vec2: Tensor): Tensor`
    */
@@ -2073,7 +2299,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Outer product of two vectors.
+   * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
    *
    * `outer(self: Tensor, vec2: Tensor): Tensor`
    */
@@ -2088,6 +2314,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   permute(...dims: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.permute(this._h, sizesOf(dims)));
+  }
+
+  /**
+   * Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+   *
+   * `pinverse(self: Tensor, rcond: float = 1e-15): Tensor`
+   */
+  pinverse(rcond?: number | { rcond?: number }): Tensor {
+    const o = optionsAmong(rcond) as { rcond?: number } | undefined;
+    return wrap(native.ops.pinverse(this._h, ((rcond === undefined || (rcond as unknown) === o ? o?.rcond : (rcond as number)) ?? 1e-15)));
   }
 
   /**
@@ -2140,6 +2376,16 @@ export abstract class TensorMethods extends TensorBase {
     const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
     native.ops.put_(this._h, handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false));
     return this;
+  }
+
+  /**
+   * A = Q R, reduced with some; see linalg.qr.
+   *
+   * `qr(self: Tensor, some: bool = true): (Q: Tensor, R: Tensor)`
+   */
+  qr(some?: boolean | { some?: boolean }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+    const o = optionsAmong(some) as { some?: boolean } | undefined;
+    return namedResults(['Q', 'R'], native.ops.qr(this._h, ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
   }
 
   /**
@@ -2579,6 +2825,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+   *
+   * `slogdet(self: Tensor): (sign: Tensor, logabsdet: Tensor)`
+   */
+  slogdet(): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+    return namedResults(['sign', 'logabsdet'], native.ops.slogdet(this._h)) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+  }
+
+  /**
    * exp(x) / sum(exp(x)) along a dimension, without overflow.
    * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
    *
@@ -2768,6 +3023,26 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+   *
+   * `svd(self: Tensor, some: bool = true, computeUv: bool = true): (U: Tensor, S: Tensor, V: Tensor)`
+   */
+  svd(some?: boolean | { some?: boolean; computeUv?: boolean }, computeUv?: boolean | { some?: boolean; computeUv?: boolean }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor } {
+    const o = optionsAmong(some, computeUv) as { some?: boolean; computeUv?: boolean } | undefined;
+    return namedResults(['U', 'S', 'V'], native.ops.svd(this._h, ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true), ((computeUv === undefined || (computeUv as unknown) === o ? o?.computeUv : (computeUv as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor };
+  }
+
+  /**
+   * Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+   *
+   * `symeig(self: Tensor, eigenvectors: bool = false, upper: bool = true): (eigenvalues: Tensor, eigenvectors: Tensor)`
+   */
+  symeig(eigenvectors?: boolean | { eigenvectors?: boolean; upper?: boolean }, upper?: boolean | { eigenvectors?: boolean; upper?: boolean }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+    const o = optionsAmong(eigenvectors, upper) as { eigenvectors?: boolean; upper?: boolean } | undefined;
+    return namedResults(['eigenvalues', 'eigenvectors'], native.ops.symeig(this._h, ((eigenvectors === undefined || (eigenvectors as unknown) === o ? o?.eigenvectors : (eigenvectors as boolean)) ?? false), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
+  }
+
+  /**
    * Transpose of a matrix (0-d and 1-d tensors stay as they are).
    *
    * `t(self: Tensor): Tensor`
@@ -2941,6 +3216,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+   *
+   * `triangularSolve(self: Tensor, A: Tensor, upper: bool = true, transpose: bool = false, unitriangular: bool = false): (solution: Tensor, clonedCoefficient: Tensor)`
+   */
+  triangularSolve(A: TensorBase, upper?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, transpose?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, unitriangular?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor } {
+    const o = optionsAmong(upper, transpose, unitriangular) as { upper?: boolean; transpose?: boolean; unitriangular?: boolean } | undefined;
+    return namedResults(['solution', 'clonedCoefficient'], native.ops.triangularSolve(this._h, handleOf(A), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false), ((unitriangular === undefined || (unitriangular as unknown) === o ? o?.unitriangular : (unitriangular as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor };
+  }
+
+  /**
    * Lower triangle of the last two dimensions, zeros elsewhere.
    *
    * `tril(self: Tensor, diagonal: int = 0): Tensor`
@@ -3107,6 +3392,15 @@ export abstract class TensorMethods extends TensorBase {
   var(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): Tensor {
     const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
     return wrap(native.ops.var(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)));
+  }
+
+  /**
+   * Inner product of two vectors; the same as `dot` for real numbers.
+   *
+   * `vdot(self: Tensor, other: Tensor): Tensor`
+   */
+  vdot(other: TensorBase): Tensor {
+    return wrap(native.ops.vdot(this._h, handleOf(other)));
   }
 
   /**

@@ -2,6 +2,7 @@
 // Source of rules and messages: aten/src/ATen/native/TensorTransformations.cpp and TensorShape.cpp of PyTorch.
 #include <algorithm>
 
+#include "core/promotion.h"
 #include "nn/bodies.h"
 
 namespace flambeau::support {
@@ -66,6 +67,15 @@ Tensor sameShapeView(const Tensor& view, const Tensor& src) {
            "expected src to have a size equal to the slice of self. src size = %s, slice size = %s",
            shapeString(src.sizes()).c_str(), shapeString(view.sizes()).c_str());
   return view;
+}
+
+Tensor windowPlaces(int64_t length, bool periodic, std::optional<DType> dtype, double span, const char* op) {
+  const DType t = dtype.value_or(defaultDType());
+  FB_CHECK(isFloating(t), Type, "%s expects floating point dtypes, got: %s", op, scalarTypeName(t));
+  FB_CHECK(length >= 0, Value, "%s requires non-negative window_length, got window_length=%lld", op, L(length));
+  const Tensor places = ops::arange(Scalar(int64_t{0}), Scalar(length), Scalar(int64_t{1}), t);
+  const int64_t n = periodic ? length : length - 1;
+  return ops::mul(places, Operand(Scalar(span / static_cast<double>(std::max<int64_t>(n, 1)))));
 }
 
 }  // namespace flambeau::support

@@ -20,6 +20,9 @@ Dims diagEmbedShape(const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim
 /// `view` after a check that src has its shape: selectScatter and its like do not broadcast.
 Tensor sameShapeView(const Tensor& view, const Tensor& src);
 
+/// i * span / n for the places i of a window of that length; checks the length and the dtype.
+Tensor windowPlaces(int64_t length, bool periodic, std::optional<DType> dtype, double span, const char* op);
+
 // ---- writing by index ----
 /// How many values meet in each element of a scatterReduce mean; elements that none reaches count one.
 Tensor scatterCounts(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, bool includeSelf);

@@ -23,6 +23,7 @@ import { unique, uniqueConsecutive, type UniqueOptions } from './unique.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
+import { lu } from './products.js';
 
 export type { RemovableHandle };
 
@@ -354,6 +355,10 @@ export class Tensor extends TensorGeometry {
 
   // ---- distinct elements ----
 
+  /** LU factors and pivots of matrices and, with getInfos, the first zero pivot of each; see linalg.luFactor. */
+  lu(pivot: boolean | { pivot?: boolean; getInfos?: boolean } = true, getInfos = false): Tensor[] {
+    return lu(this, pivot, getInfos);
+  }
   /** Distinct elements, sorted; with `dim` distinct slices. See `fb.unique`. */
   unique(options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }): Tensor;
   unique(options: UniqueOptions): Tensor | Tensor[];

@@ -70,8 +70,12 @@ export function resolve(call: string, op: string): Callable | null {
     const name = property[1]!;
     return hasProperty(name) ? ({ input }) => (input as Record<string, unknown>)[name] : null;
   }
-  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)$/.exec(call);
+  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)(\[0\])?$/.exec(call);
   if (!parsed) return null;
+  if (parsed[4]) {
+    const all = resolve(call.slice(0, -3), op);
+    return all && ((c) => (all(c) as readonly unknown[])[0]);
+  }
   const [, base, name, list] = parsed as unknown as [string, string, string, string];
   const params = paramsOf(op);
   const places = list.split(',').map((s) => s.trim());
@@ -228,7 +232,11 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
 function argumentsOf(places: readonly string[], c: CallArgs, params: readonly Param[]): unknown[] {
   const list: unknown[] = [];
   for (const place of places) {
-    if (place === 'input') list.push(c.input);
+    const product = /^(\S+) @ (\S+)\.mT$/.exec(place);
+    if (product) {
+      const [a, b] = argumentsOf(product.slice(1), c, []) as [fb.Tensor, fb.Tensor];
+      list.push(a.matmul(b.transpose(-2, -1)));
+    } else if (place === 'input') list.push(c.input);
     else if (place === '*args') list.push(...c.args);
     else if (/^args\[\d+\]$/.test(place)) list.push(c.args[Number(place.slice(5, -1))]);
     else if (/^\*args\[\d+:\]$/.test(place)) list.push(...c.args.slice(Number(place.slice(6, -2))));

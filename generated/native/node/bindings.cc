@@ -13,6 +13,11 @@ void registerOps_dropout(napi_env env, napi_value target);
 void registerOps_embedding(napi_env env, napi_value target);
 void registerOps_index(napi_env env, napi_value target);
 void registerOps_join(napi_env env, napi_value target);
+void registerOps_linalg_factor(napi_env env, napi_value target);
+void registerOps_linalg_norm(napi_env env, napi_value target);
+void registerOps_linalg_root(napi_env env, napi_value target);
+void registerOps_linalg_solve(napi_env env, napi_value target);
+void registerOps_linalg_spectral(napi_env env, napi_value target);
 void registerOps_loss(napi_env env, napi_value target);
 void registerOps_masked(napi_env env, napi_value target);
 void registerOps_matmul(napi_env env, napi_value target);
@@ -30,6 +35,7 @@ void registerOps_statistics(napi_env env, napi_value target);
 void registerOps_ternary(napi_env env, napi_value target);
 void registerOps_unary(napi_env env, napi_value target);
 void registerOps_views(napi_env env, napi_value target);
+void registerOps_windows(napi_env env, napi_value target);
 
 void registerAllOps(napi_env env, napi_value target) {
   registerOps_activation(env, target);
@@ -42,6 +48,11 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_embedding(env, target);
   registerOps_index(env, target);
   registerOps_join(env, target);
+  registerOps_linalg_factor(env, target);
+  registerOps_linalg_norm(env, target);
+  registerOps_linalg_root(env, target);
+  registerOps_linalg_solve(env, target);
+  registerOps_linalg_spectral(env, target);
   registerOps_loss(env, target);
   registerOps_masked(env, target);
   registerOps_matmul(env, target);
@@ -59,6 +70,7 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_ternary(env, target);
   registerOps_unary(env, target);
   registerOps_views(env, target);
+  registerOps_windows(env, target);
 }
 
 }  // namespace flambeau::node
