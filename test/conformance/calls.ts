@@ -11,8 +11,9 @@ export interface CallArgs {
 }
 export type Callable = (c: CallArgs) => unknown;
 
+/** snake_case to camelCase; an underscore between two digits stays (squeezenet1_0). */
 export const camel = (name: string): string =>
-  name.replace(/(?<=[a-zA-Z0-9])_+([a-zA-Z0-9])/g, (_, c: string) => c.toUpperCase());
+  name.replace(/(?<=[a-zA-Z0-9])(?!(?<=[0-9])_[0-9])_+([a-zA-Z0-9])/g, (_, c: string) => c.toUpperCase());
 
 type AnyFunction = (...args: unknown[]) => unknown;
 const isFunction = (f: unknown): f is AnyFunction => typeof f === 'function';
