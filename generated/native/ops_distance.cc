@@ -151,7 +151,7 @@ Tensor pairwiseDistance(const Tensor& x1, const Tensor& x2, double p, double eps
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return ops::norm(ops::add(ops::sub(x1, x2, Scalar(1)), Operand(Scalar(double(eps))), Scalar(1)), p, Dims{int64_t(-1)}, keepdim);
+    return ops::norm(ops::add(ops::sub(x1, x2, Scalar(1)), Operand(Scalar(double(eps))), Scalar(1)), p, Dims{int64_t(-1)}, keepdim, std::nullopt);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -1,5 +1,5 @@
 // Orthogonal matrices as a parametrization.
-import { cat, zerosLike } from '../../../generated/ts/functions.js';
+import { cat, geqrf, zerosLike } from '../../../generated/ts/functions.js';
 import * as linalg from '../../linalg.js';
 import { eye, randn } from '../../tensor/create.js';
 import { ShapeError, ValueError } from '../../tensor/errors.js';
@@ -52,7 +52,7 @@ class _Orthogonal extends Module {
           'It is not possible to assign to the matrix exponential or the Cayley parametrizations when use_trivialization is false.',
         );
       }
-      const [a, tau] = linalg.geqrf(q);
+      const [a, tau] = geqrf(q);
       const diagonal = a.diagonal(0, -2, -1);
       diagonal.copy_(diagonal.sign().mul(tau.eq(0).to(a.dtype).mul(-2).add(1)));
       return wide ? a.mT : a;
