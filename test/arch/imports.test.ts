@@ -17,6 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   tensor: ['native.ts', 'random.ts', 'generated'],
   'fft.ts': ['tensor', 'generated'],
   'linalg.ts': ['tensor', 'native.ts', 'generated'],
+  'masked.ts': ['tensor', 'generated'],
   'special.ts': ['tensor', 'generated'],
   autograd: ['tensor', 'native.ts', 'random.ts', 'generated'],
   func: ['nn', 'autograd', 'tensor', 'native.ts', 'generated'],
