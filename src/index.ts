@@ -50,6 +50,7 @@ export * as viz from './viz/index.js';
 export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
 export * as hub from './hub.js';
+export * as amp from './amp.js';
 export * as testing from './testing.js';
 export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
