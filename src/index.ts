@@ -1,5 +1,5 @@
 // The package: re-exports only. Heavy parts (ONNX, script, plots' and progress' libraries) load when first used.
-export { Tensor, type BackwardOptions, type MaxResult, type RemovableHandle, type ToOptions } from './tensor/tensor.js';
+export { Tensor, type BackwardOptions, type RemovableHandle, type ToOptions } from './tensor/tensor.js';
 export * from '../generated/ts/functions.js';
 export * from './tensor/create.js';
 export { emptyLike, fullLike, onesLike, randLike, randnLike, zerosLike } from './tensor/create.js';
@@ -11,6 +11,10 @@ export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
 export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
+export { unique, uniqueConsecutive, type UniqueOptions } from './tensor/unique.js';
+export { histogramdd, type HistogramddOptions } from './tensor/histogram.js';
+export * from './tensor/products.js';
+export * from './tensor/low_rank.js';
 export {
   setPrintOptions,
   setPrintOptions as setPrintoptions,
@@ -33,6 +37,7 @@ export {
 export * as autograd from './autograd/index.js';
 export * as fft from './fft.js';
 export * as linalg from './linalg.js';
+export * as masked from './masked.js';
 export * as special from './special.js';
 export * as func from './func/index.js';
 export * as nn from './nn/index.js';

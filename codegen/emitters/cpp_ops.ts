@@ -166,6 +166,8 @@ function emitBelow(op: Op): string[] {
       return belowPointwise(op);
     case 'reduction':
       return [belowReduction(op)];
+    case 'scan':
+      return [belowScan(op)];
     case 'view':
       return [belowView(op)];
     case 'extern':
@@ -269,18 +271,35 @@ function belowReduction(op: Op): string {
         ]
       : [`  const std::optional<IntSpan> dims = ${dims};`]),
     `  auto run = [&] { cpu::reduce(kernels::${sig.name}, self, dims, ${has('keepdim') ? 'keepdim' : 'false'}, ${has('dtype') ? 'dtype' : 'std::nullopt'}, attrs, outs); };`,
-    `  if (trace::active()) {`,
-    `    trace::Call call("${sig.name}");`,
-    ...record(sig).map((l) => `  ${l}`),
-    `    run();`,
-    ...sig.results.map((_, i) => `    call.output(outs[${i}]);`),
-    `    call.finish();`,
-    `  } else {`,
-    `    run();`,
-    `  }`,
-    n === 1 ? '  return outs[0];' : `  return {${sig.results.map((_, i) => `outs[${i}]`).join(', ')}};`,
+    ...runRecorded(sig),
   ];
   return [`${returnType(sig)} ${sig.name}(${paramList(sig)}) {`, ...body, '}'].join('\n');
+}
+
+/** `run()` fills `outs`; recorded when a trace is active. */
+const runRecorded = (sig: Signature): string[] => [
+  `  if (trace::active()) {`,
+  `    trace::Call call("${sig.name}");`,
+  ...record(sig).map((l) => `  ${l}`),
+  `    run();`,
+  ...sig.results.map((_, i) => `    call.output(outs[${i}]);`),
+  `    call.finish();`,
+  `  } else {`,
+  `    run();`,
+  `  }`,
+  sig.results.length === 1 ? '  return outs[0];' : `  return {${sig.results.map((_, i) => `outs[${i}]`).join(', ')}};`,
+];
+
+function belowScan(op: Op): string {
+  const { sig } = op;
+  const dtype = sig.params.some((p) => p.name === 'dtype') ? 'dtype' : 'std::nullopt';
+  return [
+    `${returnType(sig)} ${sig.name}(${paramList(sig)}) {`,
+    `  Tensor outs[${sig.results.length}];`,
+    `  auto run = [&] { cpu::scan(kernels::${sig.name}, self, dim, ${dtype}, outs); };`,
+    ...runRecorded(sig),
+    '}',
+  ].join('\n');
 }
 
 function belowView(op: Op): string {
@@ -444,8 +463,9 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
   if (r.kind !== 'composite') throw new Error('not a composite');
   const lines = [`${returnType(sig)} ${op.name}(${paramList(sig)}) {`];
   if (typeof r.body === 'string') {
-    lines.push(`  return ${r.body}(${argList(sig)});`, '}');
-    return [lines.join('\n')];
+    const call = `${r.body}(${argList(sig)})`;
+    if (!needsNode(op)) return [[...lines, `  return ${call};`, '}'].join('\n')];
+    return [[...lines, ...compositeWithNode(op, call, []), '}'].join('\n')];
   }
   const lowering = new TensorLowering(
     byName,
@@ -482,25 +502,27 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
       : sig.returns === 'tuple'
         ? [`  if (trace::active()) {`, ...sig.results.map((_, i) => `    region.output(std::get<${i}>(out));`), '  }']
         : ['  if (trace::active()) for (const Tensor& one : out) region.output(one);'];
-  if (!needsNode(op)) lines.push(`  ${type} out = body();`, ...end, '  return out;', '}');
-  else {
-    lines.push(
-      `  if (!(${anyRequires(op)})) {`,
-      `    ${type} out = body();`,
-      ...end.map((l) => `  ${l}`),
-      '    return out;',
-      '  }',
-      ...nodeSetup(op, false),
-      `  ${type} out;`,
-      '  {',
-      '    autograd::GradGuard off(false);',
-      '    out = body();',
-      '  }',
-      ...end,
-      ...attachHistory(op),
-      '  return out;',
-      '}',
-    );
-  }
+  if (needsNode(op)) lines.push(...compositeWithNode(op, 'body()', end), '}');
+  else lines.push(`  ${type} out = body();`, ...end, '  return out;', '}');
   return [lines.join('\n')];
+}
+
+/** A composite with a derivative of its own: its parts are not differentiated. `end` follows the call. */
+function compositeWithNode(op: Op, call: string, end: readonly string[]): string[] {
+  return [
+    `  if (!(${anyRequires(op)})) {`,
+    `    ${returnType(op.sig)} out = ${call};`,
+    ...end.map((l) => `  ${l}`),
+    '    return out;',
+    '  }',
+    ...nodeSetup(op, false),
+    `  ${returnType(op.sig)} out;`,
+    '  {',
+    '    autograd::GradGuard off(false);',
+    `    out = ${call};`,
+    '  }',
+    ...end,
+    ...attachHistory(op),
+    '  return out;',
+  ];
 }

@@ -3,7 +3,9 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { callForm } from '../../src/tensor/overload.js';
+import { FORMS } from './overloads.js';
 import type { NumberArg } from './native-ops.js';
 
 /** One method per declared op. Tensor (src/tensor/tensor.ts) extends it. */
@@ -106,6 +108,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+   *
+   * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addbmm(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addbmm(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+   *
+   * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * self + value * tensor1 / tensor2.
    *
    * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
@@ -153,6 +174,54 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * In place: beta * self + alpha * mat1 @ mat2; self is broadcast.
+   *
+   * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmm_(mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmm_(this._h, handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+   *
+   * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmv(mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addmv(this._h, handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+   *
+   * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmv_(mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmv_(this._h, handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+   *
+   * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addr(vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addr(this._h, handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+   *
+   * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addr_(vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addr_(this._h, handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * Another tensor object over the same elements.
    *
    * `alias(self: Tensor): Tensor`
@@ -192,6 +261,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Smallest and largest element, of all or along `dim`; NaN wins.
+   *
+   * `aminmax(self: Tensor, *, dim: int? = null, keepdim: bool = false): (min: Tensor, max: Tensor)`
+   */
+  aminmax(options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor } {
+    return namedResults(['min', 'max'], native.ops.aminmax(this._h, (options?.dim ?? null), (options?.keepdim ?? false))) as unknown as [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor };
+  }
+
+  /**
    * Whether any element is not zero. Gives bool.
    *
    * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
@@ -219,6 +297,16 @@ export abstract class TensorMethods extends TensorBase {
   argmin(dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
     const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
     return wrap(native.ops.argmin(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+  }
+
+  /**
+   * Where the elements in order along a dimension were: the indices of `sort`.
+   *
+   * `argsort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): Tensor`
+   */
+  argsort(dim?: number | { dim?: number; descending?: boolean; stable?: boolean }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean }): Tensor {
+    const o = optionsAmong(dim, descending, stable) as { dim?: number; descending?: boolean; stable?: boolean } | undefined;
+    return wrap(native.ops.argsort(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false)));
   }
 
   /**
@@ -376,12 +464,41 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+   *
+   * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  baddbmm(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.baddbmm(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+   *
+   * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  baddbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.baddbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * Ones with the probability that each element of self gives. self: probabilities.
    *
    * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
    */
   bernoulli(options?: { generator?: GeneratorArg | null }): Tensor {
     return wrap(native.ops.bernoulli(this._h, generatorOf((options?.generator ?? null))));
+  }
+
+  /**
+   * How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
+   *
+   * `bincount(self: Tensor, weights: Tensor? = null, minlength: int = 0): Tensor`
+   */
+  bincount(weights?: TensorBase | null | { weights?: TensorBase | null; minlength?: number }, minlength?: number | { weights?: TensorBase | null; minlength?: number }): Tensor {
+    const o = optionsAmong(weights, minlength) as { weights?: TensorBase | null; minlength?: number } | undefined;
+    return wrap(native.ops.bincount(this._h, optHandleOf(((weights === undefined || (weights as unknown) === o ? o?.weights : (weights as TensorBase | null)) ?? null)), ((minlength === undefined || (minlength as unknown) === o ? o?.minlength : (minlength as number)) ?? 0)));
   }
 
   /**
@@ -509,6 +626,36 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+   *
+   * `cholesky(self: Tensor, upper: bool = false): Tensor`
+   */
+  cholesky(upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.cholesky(this._h, ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
+   * Inverse of A from its Cholesky factor.
+   *
+   * `choleskyInverse(self: Tensor, upper: bool = false): Tensor`
+   */
+  choleskyInverse(upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.choleskyInverse(this._h, ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
+   * Solution of A X = self from the Cholesky factor input2 of A.
+   *
+   * `choleskySolve(self: Tensor, input2: Tensor, upper: bool = false): Tensor`
+   */
+  choleskySolve(input2: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.choleskySolve(this._h, handleOf(input2), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
    * At most `chunks` pieces along a dimension.
    *
    * `chunk(self: Tensor, chunks: int, dim: int = 0): Tensor[]`
@@ -627,6 +774,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].
+   *
+   * `corrcoef(self: Tensor): Tensor`
+   */
+  corrcoef(): Tensor {
+    return wrap(native.ops.corrcoef(this._h));
+  }
+
+  /**
    * Cosine of each element, in radians.
    *
    * `cos(self: Tensor): Tensor`
@@ -665,12 +821,98 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Number of elements that are not zero over `dim` (all when null). Gives int64.
+   *
+   * `countNonzero(self: Tensor, dim: int[]? = null): Tensor`
+   */
+  countNonzero(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
+    return wrap(native.ops.countNonzero(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+  }
+
+  /**
+   * Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.
+   * Source: https://pytorch.org/docs/stable/generated/torch.cov.html
+   *
+   * `cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor`
+   */
+  cov(options?: { correction?: number; fweights?: TensorBase | null; aweights?: TensorBase | null }): Tensor {
+    return wrap(native.ops.cov(this._h, (options?.correction ?? 1), optHandleOf((options?.fweights ?? null)), optHandleOf((options?.aweights ?? null))));
+  }
+
+  /**
+   * Cross product along `dim`, or the first dimension of size 3 when null.
+   *
+   * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
+   */
+  cross(other: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+    return wrap(native.ops.cross(this._h, handleOf(other), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+  }
+
+  /**
+   * Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+   *
+   * `cummax(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+   */
+  cummax(dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    return namedResults(['values', 'indices'], native.ops.cummax(this._h, dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
+   * Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+   *
+   * `cummin(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+   */
+  cummin(dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    return namedResults(['values', 'indices'], native.ops.cummin(this._h, dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
+   * Running product along a dimension. Integers and bool give int64.
+   *
+   * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+   */
+  cumprod(dim: number, options?: { dtype?: DType | null }): Tensor {
+    return wrap(native.ops.cumprod(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * In place: Running product along a dimension. Integers and bool give int64.
+   *
+   * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+   */
+  cumprod_(dim: number, options?: { dtype?: DType | null }): this {
+    native.ops.cumprod_(this._h, dim, optDtypeCode((options?.dtype ?? null)));
+    return this;
+  }
+
+  /**
    * Running sum along a dimension. Integers and bool give int64.
    *
    * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
    */
   cumsum(dim: number, options?: { dtype?: DType | null }): Tensor {
     return wrap(native.ops.cumsum(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * In place: Running sum along a dimension. Integers and bool give int64.
+   *
+   * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+   */
+  cumsum_(dim: number, options?: { dtype?: DType | null }): this {
+    native.ops.cumsum_(this._h, dim, optDtypeCode((options?.dtype ?? null)));
+    return this;
+  }
+
+  /**
+   * Determinants of square matrices; see linalg.det.
+   *
+   * `det(self: Tensor): Tensor`
+   */
+  det(): Tensor {
+    return wrap(native.ops.det(this._h));
   }
 
   /**
@@ -730,6 +972,26 @@ export abstract class TensorMethods extends TensorBase {
   diagonalScatter(src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
     const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
     return wrap(native.ops.diagonalScatter(this._h, handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+  }
+
+  /**
+   * Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.
+   *
+   * `diff(self: Tensor, n: int = 1, dim: int = -1, prepend: Tensor? = null, append: Tensor? = null): Tensor`
+   */
+  diff(n?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, dim?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, prepend?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, append?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }): Tensor {
+    const o = optionsAmong(n, dim, prepend, append) as { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null } | undefined;
+    return wrap(native.ops.diff(this._h, ((n === undefined || (n as unknown) === o ? o?.n : (n as number)) ?? 1), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), optHandleOf(((prepend === undefined || (prepend as unknown) === o ? o?.prepend : (prepend as TensorBase | null)) ?? null)), optHandleOf(((append === undefined || (append as unknown) === o ? o?.append : (append as TensorBase | null)) ?? null))));
+  }
+
+  /**
+   * p-norm of the difference of two tensors.
+   *
+   * `dist(self: Tensor, other: Tensor, p: float = 2): Tensor`
+   */
+  dist(other: TensorBase, p?: number | { p?: number }): Tensor {
+    const o = optionsAmong(p) as { p?: number } | undefined;
+    return wrap(native.ops.dist(this._h, handleOf(other), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2)));
   }
 
   /**
@@ -1125,6 +1387,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+   *
+   * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
+   */
+  geqrf(): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+    return namedResults(['a', 'tau'], native.ops.geqrf(this._h)) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+  }
+
+  /**
    * Whether self is greater than other, element by element. Gives bool.
    *
    * `gt(self: Tensor, other: Operand): Tensor`
@@ -1160,6 +1431,16 @@ export abstract class TensorMethods extends TensorBase {
   greater_(other: TensorBase | NumberArg): this {
     native.ops.gt_(this._h, operandOf(other));
     return this;
+  }
+
+  /**
+   * Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
+   *
+   * `histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor`
+   */
+  histc(bins?: number | { bins?: number; min?: number; max?: number }, min?: number | { bins?: number; min?: number; max?: number }, max?: number | { bins?: number; min?: number; max?: number }): Tensor {
+    const o = optionsAmong(bins, min, max) as { bins?: number; min?: number; max?: number } | undefined;
+    return wrap(native.ops.histc(this._h, ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)));
   }
 
   /**
@@ -1258,6 +1539,24 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+   *
+   * `inner(self: Tensor, other: Tensor): Tensor`
+   */
+  inner(other: TensorBase): Tensor {
+    return wrap(native.ops.inner(this._h, handleOf(other)));
+  }
+
+  /**
+   * Inverses of square matrices; see linalg.inv.
+   *
+   * `inverse(self: Tensor): Tensor`
+   */
+  inverse(): Tensor {
+    return wrap(native.ops.inverse(this._h));
+  }
+
+  /**
    * Whether each element is finite. Gives bool.
    *
    * `isfinite(self: Tensor): Tensor`
@@ -1282,6 +1581,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   isnan(): Tensor {
     return wrap(native.ops.isnan(this._h));
+  }
+
+  /**
+   * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+   *
+   * `kron(self: Tensor, other: Tensor): Tensor`
+   */
+  kron(other: TensorBase): Tensor {
+    return wrap(native.ops.kron(this._h, handleOf(other)));
+  }
+
+  /**
+   * The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
+   *
+   * `kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  kthvalue(k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+    return namedResults(['values', 'indices'], native.ops.kthvalue(this._h, k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   }
 
   /**
@@ -1439,6 +1757,24 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
+   *
+   * `logcumsumexp(self: Tensor, dim: int): Tensor`
+   */
+  logcumsumexp(dim: number): Tensor {
+    return wrap(native.ops.logcumsumexp(this._h, dim));
+  }
+
+  /**
+   * Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+   *
+   * `logdet(self: Tensor): Tensor`
+   */
+  logdet(): Tensor {
+    return wrap(native.ops.logdet(this._h));
+  }
+
+  /**
    * Logical AND of "not zero", element by element. Gives bool.
    *
    * `logicalAnd(self: Tensor, other: Tensor): Tensor`
@@ -1563,6 +1899,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Solution of A X = self from the LU factors of A; see linalg.luSolve.
+   *
+   * `luSolve(self: Tensor, LUData: Tensor, LUPivots: Tensor): Tensor`
+   */
+  luSolve(LUData: TensorBase, LUPivots: TensorBase): Tensor {
+    return wrap(native.ops.luSolve(this._h, handleOf(LUData), handleOf(LUPivots)));
+  }
+
+  /**
    * value where mask is true, self elsewhere.
    * The result has self's dtype; value: a number or a 0-d tensor.
    *
@@ -1622,6 +1967,24 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Exponential of square matrices, the sum of A^k / k!.
+   *
+   * `matrixExp(self: Tensor): Tensor`
+   */
+  matrixExp(): Tensor {
+    return wrap(native.ops.matrixExp(this._h));
+  }
+
+  /**
+   * n-th power of square matrices; see linalg.matrixPower.
+   *
+   * `matrixPower(self: Tensor, n: int): Tensor`
+   */
+  matrixPower(n: number): Tensor {
+    return wrap(native.ops.matrixPower(this._h, n));
+  }
+
+  /**
    * Larger of two elements; NaN wins.
    *
    * `maximum(self: Tensor, other: Tensor): Tensor`
@@ -1678,6 +2041,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
+   *
+   * `mode(self: Tensor, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  mode(dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+    return namedResults(['values', 'indices'], native.ops.mode(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
    * Dimensions moved to other positions.
    *
    * `movedim(self: Tensor, source: int[], destination: int[]): Tensor`
@@ -1693,6 +2066,15 @@ export abstract class TensorMethods extends TensorBase {
    */
   moveaxis(source: number | readonly number[], destination: number | readonly number[]): Tensor {
     return wrap(native.ops.movedim(this._h, intsOf(source), intsOf(destination)));
+  }
+
+  /**
+   * Elements in ascending order along the first dimension.
+   *
+   * `msort(self: Tensor): Tensor`
+   */
+  msort(): Tensor {
+    return wrap(native.ops.msort(this._h));
   }
 
   /**
@@ -1744,12 +2126,42 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Product of a matrix and a vector.
+   * Product of a matrix [n, k] and a vector [k].
    *
    * `mv(self: Tensor, vec: Tensor): Tensor`
    */
   mv(vec: TensorBase): Tensor {
     return wrap(native.ops.mv(this._h, handleOf(vec)));
+  }
+
+  /**
+   * Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
+   *
+   * `nanmean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  nanmean(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+    return wrap(native.ops.nanmean(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+  }
+
+  /**
+   * As `quantile`, of the elements that are not NaN.
+   *
+   * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+   */
+  nanquantile(q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+    return wrap(native.ops.nanquantile(this._h, operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+  }
+
+  /**
+   * Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
+   *
+   * `nansum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  nansum(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+    return wrap(native.ops.nansum(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
   }
 
   /**
@@ -1848,16 +2260,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
-   *
-   * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor`
-   */
-  norm(p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }): Tensor {
-    const o = optionsAmong(p, dim, keepdim) as { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean } | undefined;
-    return wrap(native.ops.norm(this._h, ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
-  }
-
-  /**
    * Fills self with normal numbers.
    *
    * `normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator? = null): self`
@@ -1869,7 +2271,26 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Outer product of two vectors.
+   * First columns of the product of reflectors; see linalg.householderProduct.
+   *
+   * `orgqr(self: Tensor, input2: Tensor): Tensor`
+   */
+  orgqr(input2: TensorBase): Tensor {
+    return wrap(native.ops.orgqr(this._h, handleOf(input2)));
+  }
+
+  /**
+   * Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+   *
+   * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
+   */
+  ormqr(tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
+    const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
+    return wrap(native.ops.ormqr(this._h, handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+  }
+
+  /**
+   * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
    *
    * `outer(self: Tensor, vec2: Tensor): Tensor`
    */
@@ -1878,7 +2299,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Outer product of two vectors.
+   * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
    *
    * `outer(self: Tensor, vec2: Tensor): Tensor`
    */
@@ -1893,6 +2314,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   permute(...dims: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.permute(this._h, sizesOf(dims)));
+  }
+
+  /**
+   * Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+   *
+   * `pinverse(self: Tensor, rcond: float = 1e-15): Tensor`
+   */
+  pinverse(rcond?: number | { rcond?: number }): Tensor {
+    const o = optionsAmong(rcond) as { rcond?: number } | undefined;
+    return wrap(native.ops.pinverse(this._h, ((rcond === undefined || (rcond as unknown) === o ? o?.rcond : (rcond as number)) ?? 1e-15)));
   }
 
   /**
@@ -1945,6 +2376,27 @@ export abstract class TensorMethods extends TensorBase {
     const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
     native.ops.put_(this._h, handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false));
     return this;
+  }
+
+  /**
+   * A = Q R, reduced with some; see linalg.qr.
+   *
+   * `qr(self: Tensor, some: bool = true): (Q: Tensor, R: Tensor)`
+   */
+  qr(some?: boolean | { some?: boolean }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+    const o = optionsAmong(some) as { some?: boolean } | undefined;
+    return namedResults(['Q', 'R'], native.ops.qr(this._h, ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
+  }
+
+  /**
+   * The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
+   * interpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html
+   *
+   * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+   */
+  quantile(q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+    return wrap(native.ops.quantile(this._h, operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
   }
 
   /**
@@ -2029,6 +2481,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   remainder_(other: TensorBase | NumberArg): this {
     native.ops.remainder_(this._h, operandOf(other));
+    return this;
+  }
+
+  /**
+   * Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+   *
+   * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
+   */
+  renorm(p: number, dim: number, maxnorm: number): Tensor {
+    return wrap(native.ops.renorm(this._h, p, dim, maxnorm));
+  }
+
+  /**
+   * In place: Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+   *
+   * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
+   */
+  renorm_(p: number, dim: number, maxnorm: number): this {
+    native.ops.renorm_(this._h, p, dim, maxnorm);
     return this;
   }
 
@@ -2354,6 +2825,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+   *
+   * `slogdet(self: Tensor): (sign: Tensor, logabsdet: Tensor)`
+   */
+  slogdet(): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+    return namedResults(['sign', 'logabsdet'], native.ops.slogdet(this._h)) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+  }
+
+  /**
    * exp(x) / sum(exp(x)) along a dimension, without overflow.
    * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
    *
@@ -2385,7 +2865,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Elements in order along a dimension, and where they were.
+   * Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.
    *
    * `sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)`
    */
@@ -2475,7 +2955,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Standard deviation over `dim`: the square root of `var`.
+   * Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.
    *
    * `std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor`
    */
@@ -2540,6 +3020,26 @@ export abstract class TensorMethods extends TensorBase {
    */
   sumToSize(...size: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.sumToSize(this._h, sizesOf(size)));
+  }
+
+  /**
+   * A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+   *
+   * `svd(self: Tensor, some: bool = true, computeUv: bool = true): (U: Tensor, S: Tensor, V: Tensor)`
+   */
+  svd(some?: boolean | { some?: boolean; computeUv?: boolean }, computeUv?: boolean | { some?: boolean; computeUv?: boolean }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor } {
+    const o = optionsAmong(some, computeUv) as { some?: boolean; computeUv?: boolean } | undefined;
+    return namedResults(['U', 'S', 'V'], native.ops.svd(this._h, ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true), ((computeUv === undefined || (computeUv as unknown) === o ? o?.computeUv : (computeUv as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor };
+  }
+
+  /**
+   * Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+   *
+   * `symeig(self: Tensor, eigenvectors: bool = false, upper: bool = true): (eigenvalues: Tensor, eigenvectors: Tensor)`
+   */
+  symeig(eigenvectors?: boolean | { eigenvectors?: boolean; upper?: boolean }, upper?: boolean | { eigenvectors?: boolean; upper?: boolean }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+    const o = optionsAmong(eigenvectors, upper) as { eigenvectors?: boolean; upper?: boolean } | undefined;
+    return namedResults(['eigenvalues', 'eigenvectors'], native.ops.symeig(this._h, ((eigenvectors === undefined || (eigenvectors as unknown) === o ? o?.eigenvectors : (eigenvectors as boolean)) ?? false), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
   }
 
   /**
@@ -2650,6 +3150,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Sum of the diagonal of a matrix. Integers give int64.
+   *
+   * `trace(self: Tensor): Tensor`
+   */
+  trace(): Tensor {
+    return wrap(native.ops.trace(this._h));
+  }
+
+  /**
    * Two dimensions swapped.
    *
    * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
@@ -2704,6 +3213,16 @@ export abstract class TensorMethods extends TensorBase {
   swapdims_(dim0: number, dim1: number): this {
     this._adopt(native.ops.transpose(this._h, dim0, dim1));
     return this;
+  }
+
+  /**
+   * Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+   *
+   * `triangularSolve(self: Tensor, A: Tensor, upper: bool = true, transpose: bool = false, unitriangular: bool = false): (solution: Tensor, clonedCoefficient: Tensor)`
+   */
+  triangularSolve(A: TensorBase, upper?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, transpose?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, unitriangular?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor } {
+    const o = optionsAmong(upper, transpose, unitriangular) as { upper?: boolean; transpose?: boolean; unitriangular?: boolean } | undefined;
+    return namedResults(['solution', 'clonedCoefficient'], native.ops.triangularSolve(this._h, handleOf(A), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false), ((unitriangular === undefined || (unitriangular as unknown) === o ? o?.unitriangular : (unitriangular as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor };
   }
 
   /**
@@ -2876,6 +3395,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Inner product of two vectors; the same as `dot` for real numbers.
+   *
+   * `vdot(self: Tensor, other: Tensor): Tensor`
+   */
+  vdot(other: TensorBase): Tensor {
+    return wrap(native.ops.vdot(this._h, handleOf(other)));
+  }
+
+  /**
    * The same elements as another shape; one size may be -1. Throws when the strides do not allow it.
    *
    * `view(self: Tensor, size: int[]): Tensor`
@@ -2902,5 +3430,192 @@ export abstract class TensorMethods extends TensorBase {
   zero_(): this {
     native.ops.zero_(this._h);
     return this;
+  }
+
+  /**
+   * `gradient` at given coordinates.
+   *
+   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  /**
+   * `gradient` at given coordinates.
+   *
+   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(options: { spacing: readonly TensorBase[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  /**
+   * Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
+   * spacing: one distance, or one per dimension; a list of 1-d tensors: the points' coordinates. Source: https://pytorch.org/docs/stable/generated/torch.gradient.html
+   *
+   * `gradient(self: Tensor, *, spacing: float[] = [], dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(options?: { spacing?: number | readonly number[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  gradient(...args: unknown[]): unknown {
+    return callForm('gradient', FORMS.gradient!, this, args);
+  }
+
+  /**
+   * histogram with given edges.
+   *
+   * `histogramEdges(self: Tensor, bins: Tensor, *, weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(bins: TensorBase, options?: { weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * histogram with given edges.
+   *
+   * `histogramEdges(self: Tensor, bins: Tensor, *, weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(options: { bins: TensorBase; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+   * density: divided by the total and the bin widths.
+   *
+   * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(bins: number, options?: { range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+   * density: divided by the total and the bin widths.
+   *
+   * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(options: { bins: number; range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  histogram(...args: unknown[]): unknown {
+    return callForm('histogram', FORMS.histogram!, this, args);
+  }
+
+  /**
+   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   *
+   * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  max(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   *
+   * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  max(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The larger of two elements: `maximum` under the name of `max`.
+   *
+   * `maxOther(self: Tensor, other: Tensor): Tensor`
+   */
+  max(other: TensorBase): Tensor;
+  /**
+   * The larger of two elements: `maximum` under the name of `max`.
+   *
+   * `maxOther(self: Tensor, other: Tensor): Tensor`
+   */
+  max(options: { other: TensorBase }): Tensor;
+  /**
+   * Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
+   *
+   * `max(self: Tensor): Tensor`
+   */
+  max(): Tensor;
+  max(...args: unknown[]): unknown {
+    return callForm('max', FORMS.max!, this, args);
+  }
+
+  /**
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   *
+   * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  median(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   *
+   * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  median(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
+   *
+   * `median(self: Tensor): Tensor`
+   */
+  median(): Tensor;
+  median(...args: unknown[]): unknown {
+    return callForm('median', FORMS.median!, this, args);
+  }
+
+  /**
+   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   *
+   * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  min(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   *
+   * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  min(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The smaller of two elements: `minimum` under the name of `min`.
+   *
+   * `minOther(self: Tensor, other: Tensor): Tensor`
+   */
+  min(other: TensorBase): Tensor;
+  /**
+   * The smaller of two elements: `minimum` under the name of `min`.
+   *
+   * `minOther(self: Tensor, other: Tensor): Tensor`
+   */
+  min(options: { other: TensorBase }): Tensor;
+  /**
+   * Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
+   *
+   * `min(self: Tensor): Tensor`
+   */
+  min(): Tensor;
+  min(...args: unknown[]): unknown {
+    return callForm('min', FORMS.min!, this, args);
+  }
+
+  /**
+   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   *
+   * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  nanmedian(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   *
+   * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  nanmedian(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median of all elements that are not NaN. With `dim`: along it, and where.
+   *
+   * `nanmedian(self: Tensor): Tensor`
+   */
+  nanmedian(): Tensor;
+  nanmedian(...args: unknown[]): unknown {
+    return callForm('nanmedian', FORMS.nanmedian!, this, args);
+  }
+
+  /**
+   * Frobenius norm: `norm(x, 'fro', dim)`.
+   *
+   * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /**
+   * Frobenius norm: `norm(x, 'fro', dim)`.
+   *
+   * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(options: { p: string; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /**
+   * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
+   *
+   * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  norm(...args: unknown[]): unknown {
+    return callForm('norm', FORMS.norm!, this, args);
   }
 }

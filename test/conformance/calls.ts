@@ -11,8 +11,9 @@ export interface CallArgs {
 }
 export type Callable = (c: CallArgs) => unknown;
 
+/** snake_case to camelCase; an underscore between two digits stays (squeezenet1_0). */
 export const camel = (name: string): string =>
-  name.replace(/(?<=[a-zA-Z0-9])_+([a-zA-Z0-9])/g, (_, c: string) => c.toUpperCase());
+  name.replace(/(?<=[a-zA-Z0-9])(?!(?<=[0-9])_[0-9])_+([a-zA-Z0-9])/g, (_, c: string) => c.toUpperCase());
 
 type AnyFunction = (...args: unknown[]) => unknown;
 const isFunction = (f: unknown): f is AnyFunction => typeof f === 'function';
@@ -70,8 +71,12 @@ export function resolve(call: string, op: string): Callable | null {
     const name = property[1]!;
     return hasProperty(name) ? ({ input }) => (input as Record<string, unknown>)[name] : null;
   }
-  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)$/.exec(call);
+  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)(\[0\])?$/.exec(call);
   if (!parsed) return null;
+  if (parsed[4]) {
+    const all = resolve(call.slice(0, -3), op);
+    return all && ((c) => (all(c) as readonly unknown[])[0]);
+  }
   const [, base, name, list] = parsed as unknown as [string, string, string, string];
   const params = paramsOf(op);
   const places = list.split(',').map((s) => s.trim());
@@ -190,7 +195,9 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
   linspace: shorter(2, 'end', 'steps'),
   logspace: shorter(2, 'end', 'steps', 'base'),
   std: variance,
+  std_mean: variance,
   var: variance,
+  var_mean: variance,
   to: convert,
   sum_to_size: (c) => [c.input, c.args.flat()],
   new_full: shorter(2, 'size', 'fill_value'),
@@ -226,7 +233,11 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
 function argumentsOf(places: readonly string[], c: CallArgs, params: readonly Param[]): unknown[] {
   const list: unknown[] = [];
   for (const place of places) {
-    if (place === 'input') list.push(c.input);
+    const product = /^(\S+) @ (\S+)\.mT$/.exec(place);
+    if (product) {
+      const [a, b] = argumentsOf(product.slice(1), c, []) as [fb.Tensor, fb.Tensor];
+      list.push(a.matmul(b.transpose(-2, -1)));
+    } else if (place === 'input') list.push(c.input);
     else if (place === '*args') list.push(...c.args);
     else if (/^args\[\d+\]$/.test(place)) list.push(c.args[Number(place.slice(5, -1))]);
     else if (/^\*args\[\d+:\]$/.test(place)) list.push(...c.args.slice(Number(place.slice(6, -2))));
@@ -261,7 +272,10 @@ function optionsOf(kwargs: CallArgs['kwargs'], params: readonly Param[]): Record
 
 /** A Python float that is a whole number keeps being a float where promotion looks at it. */
 function plain(value: unknown, param: Param | undefined): unknown {
-  if (Array.isArray(value)) return value.map((v) => plain(v, undefined));
+  if (Array.isArray(value)) {
+    const list = param?.type.startsWith('float[');
+    return value.map((v) => (list && v instanceof PythonFloat ? v.value : plain(v, undefined)));
+  }
   if (!(value instanceof PythonFloat)) return value;
   const promotes =
     param === undefined || param.type === 'Operand' || param.type === 'Scalar' || param.type === 'Scalar?';
