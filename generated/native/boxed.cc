@@ -310,6 +310,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("tril_", [](const BoxedArgs& a) -> TensorList { return {ops::tril_(a.tensor(0), a.find("diagonal") ? a.integer("diagonal") : 0)}; });
     t->emplace("triu", [](const BoxedArgs& a) -> TensorList { return {ops::triu(a.tensor(0), a.find("diagonal") ? a.integer("diagonal") : 0)}; });
     t->emplace("triu_", [](const BoxedArgs& a) -> TensorList { return {ops::triu_(a.tensor(0), a.find("diagonal") ? a.integer("diagonal") : 0)}; });
+    t->emplace("unravelIndex", [](const BoxedArgs& a) -> TensorList { return ops::unravelIndex(a.tensor(0), a.ints("shape")); });
     t->emplace("blockDiag", [](const BoxedArgs& a) -> TensorList { return {ops::blockDiag(a.tensors(0))}; });
     t->emplace("broadcastTensors", [](const BoxedArgs& a) -> TensorList { return ops::broadcastTensors(a.tensors(0)); });
     t->emplace("cartesianProd", [](const BoxedArgs& a) -> TensorList { return {ops::cartesianProd(a.tensors(0))}; });
@@ -573,6 +574,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("selectScatter", [](const BoxedArgs& a) -> TensorList { return {ops::selectScatter(a.tensor(0), a.tensor(1), a.integer("dim"), a.integer("index"))}; });
     t->emplace("sliceScatter", [](const BoxedArgs& a) -> TensorList { return {ops::sliceScatter(a.tensor(0), a.tensor(1), a.find("dim") ? a.integer("dim") : 0, a.find("start") ? std::optional<int64_t>(a.integer("start")) : std::nullopt, a.find("end") ? std::optional<int64_t>(a.integer("end")) : std::nullopt, a.find("step") ? a.integer("step") : 1)}; });
     t->emplace("tile", [](const BoxedArgs& a) -> TensorList { return {ops::tile(a.tensor(0), a.ints("dims"))}; });
+    t->emplace("vander", [](const BoxedArgs& a) -> TensorList { return {ops::vander(a.tensor(0), a.find("N") ? std::optional<int64_t>(a.integer("N")) : std::nullopt, a.find("increasing") ? a.boolean("increasing") : false)}; });
     t->emplace("all", [](const BoxedArgs& a) -> TensorList { return {ops::all(a.tensor(0), a.find("dim") ? std::optional<int64_t>(a.integer("dim")) : std::nullopt, a.find("keepdim") ? a.boolean("keepdim") : false)}; });
     t->emplace("amax", [](const BoxedArgs& a) -> TensorList { return {ops::amax(a.tensor(0), a.find("dim") ? a.ints("dim") : IntSpan(), a.find("keepdim") ? a.boolean("keepdim") : false)}; });
     t->emplace("amin", [](const BoxedArgs& a) -> TensorList { return {ops::amin(a.tensor(0), a.find("dim") ? a.ints("dim") : IntSpan(), a.find("keepdim") ? a.boolean("keepdim") : false)}; });

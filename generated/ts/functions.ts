@@ -3598,12 +3598,31 @@ export function unfold(self: TensorBase, dimension: number, size: number, step: 
 }
 
 /**
+ * The coordinates, one tensor per dimension of `shape`, of positions in the flattened tensor.
+ *
+ * `unravelIndex(indices: Tensor, shape: int[]): Tensor[]`
+ */
+export function unravelIndex(indices: TensorBase, shape: number | readonly number[]): Tensor[] {
+  return wrapAll(native.ops.unravelIndex(handleOf(indices), intsOf(shape)));
+}
+
+/**
  * A dimension of size 1 inserted at `dim`.
  *
  * `unsqueeze(self: Tensor, dim: int): Tensor`
  */
 export function unsqueeze(self: TensorBase, dim: number): Tensor {
   return wrap(native.ops.unsqueeze(handleOf(self), dim));
+}
+
+/**
+ * Powers of a vector's elements as rows: from N - 1 down to 0, or up from 0 when increasing. N: its length when null.
+ *
+ * `vander(x: Tensor, N: int? = null, increasing: bool = false): Tensor`
+ */
+export function vander(x: TensorBase, N?: number | null | { N?: number | null; increasing?: boolean }, increasing?: boolean | { N?: number | null; increasing?: boolean }): Tensor {
+  const o = optionsAmong(N, increasing) as { N?: number | null; increasing?: boolean } | undefined;
+  return wrap(native.ops.vander(handleOf(x), ((N === undefined || (N as unknown) === o ? o?.N : (N as number | null)) ?? null), ((increasing === undefined || (increasing as unknown) === o ? o?.increasing : (increasing as boolean)) ?? false)));
 }
 
 /**

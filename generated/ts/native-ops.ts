@@ -250,6 +250,7 @@ export interface NativeOps {
   tril_(self: H, diagonal: number): void;
   triu(self: H, diagonal: number): H;
   triu_(self: H, diagonal: number): void;
+  unravelIndex(indices: H, shape: readonly number[]): H[];
   blockDiag(tensors: readonly H[]): H;
   broadcastTensors(tensors: readonly H[]): H[];
   cartesianProd(tensors: readonly H[]): H;
@@ -511,6 +512,7 @@ export interface NativeOps {
   selectScatter(self: H, src: H, dim: number, index: number): H;
   sliceScatter(self: H, src: H, dim: number, start: number | null, end: number | null, step: number): H;
   tile(self: H, dims: readonly number[]): H;
+  vander(x: H, N: number | null, increasing: boolean): H;
   all(self: H, dim: number | null, keepdim: boolean): H;
   amax(self: H, dim: readonly number[], keepdim: boolean): H;
   amin(self: H, dim: readonly number[], keepdim: boolean): H;

@@ -445,6 +445,8 @@ FB_API const Tensor& tril_(const Tensor& self, int64_t diagonal = 0);
 /// Upper triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor triu(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& triu_(const Tensor& self, int64_t diagonal = 0);
+/// The coordinates, one tensor per dimension of `shape`, of positions in the flattened tensor.
+FB_API TensorList unravelIndex(const Tensor& indices, IntSpan shape);
 /// Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
 FB_API Tensor blockDiag(TensorSpan tensors);
 /// All tensors broadcast to their common shape, without copies.
@@ -962,6 +964,8 @@ FB_API Tensor selectScatter(const Tensor& self, const Tensor& src, int64_t dim, 
 FB_API Tensor sliceScatter(const Tensor& self, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt, int64_t step = 1);
 /// `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
 FB_API Tensor tile(const Tensor& self, IntSpan dims);
+/// Powers of a vector's elements as rows: from N - 1 down to 0, or up from 0 when increasing. N: its length when null.
+FB_API Tensor vander(const Tensor& x, std::optional<int64_t> N = std::nullopt, bool increasing = false);
 /// Whether all elements are not zero. Gives bool.
 FB_API Tensor all(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Largest element over `dim` (all when empty); NaN wins. Ties share the gradient.
