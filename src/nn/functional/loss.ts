@@ -3,6 +3,8 @@ import type { Tensor } from '../../tensor/tensor.js';
 import { ShapeError, ValueError } from '../../tensor/errors.js';
 import { checkTensor } from '../../tensor/args.js';
 import { isTensor } from '../../tensor/handle.js';
+import { native } from '../../native.js';
+import { noGrad } from '../../autograd/modes.js';
 import * as ops from '../../../generated/ts/functions.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -80,7 +82,14 @@ export function binaryCrossEntropy(
         'Please ensure they have the same size.',
     );
   }
+  checkProbabilities(input);
   return ops.binaryCrossEntropy(input, target, o.weight ?? null, { reduction: o.reduction ?? 'mean' });
+}
+/** Throws ValueError for a number that is no probability. A graph that is being recorded cannot look at values: no check there. */
+function checkProbabilities(input: Tensor): void {
+  if (native.traceActive() || input.numel() === 0) return;
+  const fine = noGrad(() => input.ge(0).logicalAnd(input.le(1)).all().item()) as unknown as boolean;
+  if (!fine) throw new ValueError('all elements of input should be between 0 and 1');
 }
 /** Cross-entropy of logits, in the form that does not overflow. */
 export function binaryCrossEntropyWithLogits(
