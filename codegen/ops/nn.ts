@@ -16,9 +16,10 @@ export const softmax = composite({
   doc: 'exp(x) / sum(exp(x)) along a dimension, without overflow.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html',
   schema: 'softmax(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
   body: (self: A, dim: A, dtype: A) => {
-    const x = h.asFloat(self, dtype, 'softmax');
+    const given = h.asFloat(self, dtype, 'softmax');
+    const x = h.widened(given);
     const e = t.exp(t.sub(x, h.rowMax(x, dim)));
-    return t.trueDivide(e, t.sum(e, [dim], true));
+    return h.asDtypeOf(t.trueDivide(e, t.sum(e, [dim], true)), given);
   },
   backward: {
     self: (grad: A, dim: A, out: A) => {
@@ -33,9 +34,10 @@ export const logSoftmax = composite({
   doc: 'log(softmax(x)) along a dimension, without overflow.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html',
   schema: 'logSoftmax(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
   body: (self: A, dim: A, dtype: A) => {
-    const x = h.asFloat(self, dtype, 'log_softmax');
+    const given = h.asFloat(self, dtype, 'log_softmax');
+    const x = h.widened(given);
     const c = t.sub(x, h.rowMax(x, dim));
-    return t.sub(c, t.log(t.sum(t.exp(c), [dim], true)));
+    return h.asDtypeOf(t.sub(c, t.log(t.sum(t.exp(c), [dim], true))), given);
   },
   backward: { self: (grad: A, dim: A, out: A) => t.sub(grad, t.mul(t.exp(out), t.sum(grad, [dim], true))) },
   onnx: { symbolic: 'logSoftmax' },

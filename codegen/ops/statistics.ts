@@ -67,12 +67,16 @@ export const norm = composite({
   onnx: { none: 'not needed by the exported models' },
 });
 export const normNamed = composite({
-  doc: "Frobenius norm: `norm(x, 'fro', dim)`.",
+  doc: "Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.",
   schema:
     'normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
   body: (self: A, p: A, dim: A, keepdim: A, dtype: A) => {
-    if (p !== 'fro') throw new Error(`norm(): only 'fro' is a named norm of tensors, got ${p}`);
-    return t.norm(self, 2, dim, keepdim, { dtype });
+    if (p === 'fro') return t.norm(self, 2, dim, keepdim, { dtype });
+    if (p !== 'nuc') throw new Error(`norm(): expected p to be a number, 'fro' or 'nuc', but got '${p}'`);
+    if (dim !== null) return t.linalgMatrixNormNamed(self, p, dim, keepdim, { dtype });
+    if (self.ndim !== 2)
+      throw new Error(`Expected a tensor with 2 dimensions, but got a tensor with ${self.ndim} dimensions instead.`);
+    return t.linalgMatrixNormNamed(self, p, [0, 1], keepdim, { dtype });
   },
   method: false,
   function: false,

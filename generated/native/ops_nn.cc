@@ -219,9 +219,10 @@ Tensor logSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor x = support::asFloat(self, dtype, "log_softmax");
+    Tensor given = support::asFloat(self, dtype, "log_softmax");
+    Tensor x = support::widened(given);
     Tensor c = ops::sub(x, support::rowMax(x, dim), Scalar(1));
-    return ops::sub(c, ops::log(ops::sum(ops::exp(c), Dims{int64_t(dim)}, true, std::nullopt)), Scalar(1));
+    return support::asDtypeOf(ops::sub(c, ops::log(ops::sum(ops::exp(c), Dims{int64_t(dim)}, true, std::nullopt)), Scalar(1)), given);
   };
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = body();
@@ -349,9 +350,10 @@ Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor x = support::asFloat(self, dtype, "softmax");
+    Tensor given = support::asFloat(self, dtype, "softmax");
+    Tensor x = support::widened(given);
     Tensor e = ops::exp(ops::sub(x, support::rowMax(x, dim), Scalar(1)));
-    return ops::trueDivide(e, ops::sum(e, Dims{int64_t(dim)}, true, std::nullopt));
+    return support::asDtypeOf(ops::trueDivide(e, ops::sum(e, Dims{int64_t(dim)}, true, std::nullopt)), given);
   };
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = body();

@@ -720,10 +720,19 @@ Tensor normNamed(const Tensor& self, std::string_view p, std::optional<IntSpan> 
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    if (p != "fro") {
-      throw Error(ErrorKind::Value, std::string("norm(): only 'fro' is a named norm of tensors, got ") + support::text(p) + "");
+    if (p == "fro") {
+      return ops::norm(self, 2, dim, keepdim, dtype);
     }
-    return ops::norm(self, 2, dim, keepdim, dtype);
+    if (p != "nuc") {
+      throw Error(ErrorKind::Value, std::string("norm(): expected p to be a number, 'fro' or 'nuc', but got '") + support::text(p) + "'");
+    }
+    if (dim.has_value()) {
+      return ops::linalgMatrixNormNamed(self, p, *dim, keepdim, dtype);
+    }
+    if (int64_t(Dims(self.sizes()).size()) != 2) {
+      throw Error(ErrorKind::Value, std::string("Expected a tensor with 2 dimensions, but got a tensor with ") + support::text(int64_t(Dims(self.sizes()).size())) + " dimensions instead.");
+    }
+    return ops::linalgMatrixNormNamed(self, p, Dims{int64_t(0), int64_t(1)}, keepdim, dtype);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

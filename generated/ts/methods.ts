@@ -4347,13 +4347,13 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Frobenius norm: `norm(x, 'fro', dim)`.
+   * Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
    *
    * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
    */
   norm(p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   /**
-   * Frobenius norm: `norm(x, 'fro', dim)`.
+   * Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
    *
    * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
    */

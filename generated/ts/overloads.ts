@@ -246,13 +246,13 @@ function norm_norm(self: TensorBase, p?: number | { p?: number; dim?: number | r
 }
 
 /**
- * Frobenius norm: `norm(x, 'fro', dim)`.
+ * Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
  *
  * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
 export function norm(self: TensorBase, p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
 /**
- * Frobenius norm: `norm(x, 'fro', dim)`.
+ * Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
  *
  * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */

@@ -1157,7 +1157,7 @@ FB_API std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, 
 FB_API Tensor nanquantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
 /// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
 FB_API Tensor norm(const Tensor& self, double p = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
-/// Frobenius norm: `norm(x, 'fro', dim)`.
+/// Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
 FB_API Tensor normNamed(const Tensor& self, std::string_view p, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
 FB_API Tensor quantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
