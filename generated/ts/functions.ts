@@ -122,6 +122,15 @@ export function add(self: TensorBase, other: TensorBase | NumberArg, options?: {
 }
 
 /**
+ * beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+ *
+ * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
  * self + value * tensor1 / tensor2.
  *
  * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
@@ -146,6 +155,24 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  */
 export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
   return wrap(native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+ *
+ * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addmv(self: TensorBase, mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addmv(handleOf(self), handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+ *
+ * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addr(self: TensorBase, vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addr(handleOf(self), handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
 }
 
 /**
@@ -199,6 +226,15 @@ export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?
 }
 
 /**
+ * Smallest and largest element, of all or along `dim`; NaN wins.
+ *
+ * `aminmax(self: Tensor, *, dim: int? = null, keepdim: bool = false): (min: Tensor, max: Tensor)`
+ */
+export function aminmax(self: TensorBase, options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor } {
+  return namedResults(['min', 'max'], native.ops.aminmax(handleOf(self), (options?.dim ?? null), (options?.keepdim ?? false))) as unknown as [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor };
+}
+
+/**
  * Whether any element is not zero. Gives bool.
  *
  * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
@@ -226,6 +262,16 @@ export function argmax(self: TensorBase, dim?: number | null | { dim?: number | 
 export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
   const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
   return wrap(native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+}
+
+/**
+ * Where the elements in order along a dimension were: the indices of `sort`.
+ *
+ * `argsort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): Tensor`
+ */
+export function argsort(self: TensorBase, dim?: number | { dim?: number; descending?: boolean; stable?: boolean }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean }): Tensor {
+  const o = optionsAmong(dim, descending, stable) as { dim?: number; descending?: boolean; stable?: boolean } | undefined;
+  return wrap(native.ops.argsort(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false)));
 }
 
 /**
@@ -345,6 +391,15 @@ export function avgPool3d(self: TensorBase, kernelSize: number | readonly number
 }
 
 /**
+ * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+ *
+ * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function baddbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.baddbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
  * A triangle: 2 i / n up to the middle, 2 - 2 i / n behind it.
  *
  * `bartlettWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
@@ -393,6 +448,16 @@ export function binaryCrossEntropy(input: TensorBase, target: TensorBase, weight
 export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBase, weight?: TensorBase | null | { weight?: TensorBase | null; reduction?: string; posWeight?: TensorBase | null }, options?: { weight?: TensorBase | null; reduction?: string; posWeight?: TensorBase | null }): Tensor {
   const o = optionsAmong(weight, options) as { weight?: TensorBase | null; reduction?: string; posWeight?: TensorBase | null } | undefined;
   return wrap(native.ops.binaryCrossEntropyWithLogits(handleOf(input), handleOf(target), optHandleOf(((weight === undefined || (weight as unknown) === o ? o?.weight : (weight as TensorBase | null)) ?? null)), (o?.reduction ?? 'mean'), optHandleOf((o?.posWeight ?? null))));
+}
+
+/**
+ * How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
+ *
+ * `bincount(self: Tensor, weights: Tensor? = null, minlength: int = 0): Tensor`
+ */
+export function bincount(self: TensorBase, weights?: TensorBase | null | { weights?: TensorBase | null; minlength?: number }, minlength?: number | { weights?: TensorBase | null; minlength?: number }): Tensor {
+  const o = optionsAmong(weights, minlength) as { weights?: TensorBase | null; minlength?: number } | undefined;
+  return wrap(native.ops.bincount(handleOf(self), optHandleOf(((weights === undefined || (weights as unknown) === o ? o?.weights : (weights as TensorBase | null)) ?? null)), ((minlength === undefined || (minlength as unknown) === o ? o?.minlength : (minlength as number)) ?? 0)));
 }
 
 /**
@@ -489,6 +554,15 @@ export function broadcastTo(self: TensorBase, size: number | readonly number[]):
 }
 
 /**
+ * The bucket of every element among 1-d sorted boundaries: `searchsorted` with the arguments in the other order.
+ *
+ * `bucketize(self: Operand, boundaries: Tensor, *, outInt32: bool = false, right: bool = false): Tensor`
+ */
+export function bucketize(self: TensorBase | NumberArg, boundaries: TensorBase, options?: { outInt32?: boolean; right?: boolean }): Tensor {
+  return wrap(native.ops.bucketize(operandOf(self), handleOf(boundaries), (options?.outInt32 ?? false), (options?.right ?? false)));
+}
+
+/**
  * All tuples with one element of each 1-d tensor, as rows; a single tensor comes back as it is.
  *
  * `cartesianProd(tensors: Tensor[]): Tensor`
@@ -545,6 +619,36 @@ export function ceil(self: TensorBase): Tensor {
  */
 export function channelShuffle(self: TensorBase, groups: number): Tensor {
   return wrap(native.ops.channelShuffle(handleOf(self), groups));
+}
+
+/**
+ * Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+ *
+ * `cholesky(self: Tensor, upper: bool = false): Tensor`
+ */
+export function cholesky(self: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.cholesky(handleOf(self), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+}
+
+/**
+ * Inverse of A from its Cholesky factor.
+ *
+ * `choleskyInverse(self: Tensor, upper: bool = false): Tensor`
+ */
+export function choleskyInverse(self: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.choleskyInverse(handleOf(self), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+}
+
+/**
+ * Solution of A X = self from the Cholesky factor input2 of A.
+ *
+ * `choleskySolve(self: Tensor, input2: Tensor, upper: bool = false): Tensor`
+ */
+export function choleskySolve(self: TensorBase, input2: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.choleskySolve(handleOf(self), handleOf(input2), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
 }
 
 /**
@@ -719,6 +823,15 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
 }
 
 /**
+ * Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].
+ *
+ * `corrcoef(self: Tensor): Tensor`
+ */
+export function corrcoef(self: TensorBase): Tensor {
+  return wrap(native.ops.corrcoef(handleOf(self)));
+}
+
+/**
  * Cosine of each element, in radians.
  *
  * `cos(self: Tensor): Tensor`
@@ -737,6 +850,36 @@ export function cosh(self: TensorBase): Tensor {
 }
 
 /**
+ * Number of elements that are not zero over `dim` (all when null). Gives int64.
+ *
+ * `countNonzero(self: Tensor, dim: int[]? = null): Tensor`
+ */
+export function countNonzero(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
+  return wrap(native.ops.countNonzero(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+}
+
+/**
+ * Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.
+ * Source: https://pytorch.org/docs/stable/generated/torch.cov.html
+ *
+ * `cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor`
+ */
+export function cov(self: TensorBase, options?: { correction?: number; fweights?: TensorBase | null; aweights?: TensorBase | null }): Tensor {
+  return wrap(native.ops.cov(handleOf(self), (options?.correction ?? 1), optHandleOf((options?.fweights ?? null)), optHandleOf((options?.aweights ?? null))));
+}
+
+/**
+ * Cross product along `dim`, or the first dimension of size 3 when null.
+ *
+ * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
+ */
+export function cross(self: TensorBase, other: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+  return wrap(native.ops.cross(handleOf(self), handleOf(other), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+}
+
+/**
  * nllLoss of logSoftmax(input) over dimension 1; target: class indices (int64) or probabilities of input's shape.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
  *
@@ -748,12 +891,58 @@ export function crossEntropy(input: TensorBase, target: TensorBase, weight?: Ten
 }
 
 /**
+ * Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+ *
+ * `cummax(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+ */
+export function cummax(self: TensorBase, dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  return namedResults(['values', 'indices'], native.ops.cummax(handleOf(self), dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+ *
+ * `cummin(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+ */
+export function cummin(self: TensorBase, dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  return namedResults(['values', 'indices'], native.ops.cummin(handleOf(self), dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Running product along a dimension. Integers and bool give int64.
+ *
+ * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+ */
+export function cumprod(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
+  return wrap(native.ops.cumprod(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
  * Running sum along a dimension. Integers and bool give int64.
  *
  * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
 export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * Running integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart: one element less.
+ *
+ * `cumulativeTrapezoid(y: Tensor, x: Tensor? = null, *, dx: float = 1, dim: int = -1): Tensor`
+ */
+export function cumulativeTrapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
+  const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
+  return wrap(native.ops.cumulativeTrapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * Determinants of square matrices; see linalg.det.
+ *
+ * `det(self: Tensor): Tensor`
+ */
+export function det(self: TensorBase): Tensor {
+  return wrap(native.ops.det(handleOf(self)));
 }
 
 /**
@@ -813,6 +1002,26 @@ export function diagonal(self: TensorBase, offset?: number | { offset?: number; 
 export function diagonalScatter(self: TensorBase, src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
   const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
   return wrap(native.ops.diagonalScatter(handleOf(self), handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+}
+
+/**
+ * Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.
+ *
+ * `diff(self: Tensor, n: int = 1, dim: int = -1, prepend: Tensor? = null, append: Tensor? = null): Tensor`
+ */
+export function diff(self: TensorBase, n?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, dim?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, prepend?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, append?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }): Tensor {
+  const o = optionsAmong(n, dim, prepend, append) as { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null } | undefined;
+  return wrap(native.ops.diff(handleOf(self), ((n === undefined || (n as unknown) === o ? o?.n : (n as number)) ?? 1), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), optHandleOf(((prepend === undefined || (prepend as unknown) === o ? o?.prepend : (prepend as TensorBase | null)) ?? null)), optHandleOf(((append === undefined || (append as unknown) === o ? o?.append : (append as TensorBase | null)) ?? null))));
+}
+
+/**
+ * p-norm of the difference of two tensors.
+ *
+ * `dist(self: Tensor, other: Tensor, p: float = 2): Tensor`
+ */
+export function dist(self: TensorBase, other: TensorBase, p?: number | { p?: number }): Tensor {
+  const o = optionsAmong(p) as { p?: number } | undefined;
+  return wrap(native.ops.dist(handleOf(self), handleOf(other), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2)));
 }
 
 /**
@@ -1128,6 +1337,15 @@ export function gelu(self: TensorBase, options?: { approximate?: string }): Tens
 }
 
 /**
+ * QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+ *
+ * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
+ */
+export function geqrf(self: TensorBase): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+  return namedResults(['a', 'tau'], native.ops.geqrf(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+}
+
+/**
  * Normalises groups of channels. input [n, c, ...], weight and bias [c].
  * Source: https://arxiv.org/abs/1803.08494
  *
@@ -1205,6 +1423,16 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
 }
 
 /**
+ * Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
+ *
+ * `histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor`
+ */
+export function histc(self: TensorBase, bins?: number | { bins?: number; min?: number; max?: number }, min?: number | { bins?: number; min?: number; max?: number }, max?: number | { bins?: number; min?: number; max?: number }): Tensor {
+  const o = optionsAmong(bins, min, max) as { bins?: number; min?: number; max?: number } | undefined;
+  return wrap(native.ops.histc(handleOf(self), ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)));
+}
+
+/**
  * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
  *
  * `hsplit(self: Tensor, sections: int): Tensor[]`
@@ -1269,6 +1497,15 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
 }
 
 /**
+ * Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+ *
+ * `inner(self: Tensor, other: Tensor): Tensor`
+ */
+export function inner(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.inner(handleOf(self), handleOf(other)));
+}
+
+/**
  * Normalises each channel of each sample over space; by its own statistics (useInputStats, which also update runningMean and runningVar in place, averaged over the batch) or by the running ones.
  * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1607.08022
  *
@@ -1276,6 +1513,15 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
  */
 export function instanceNorm(input: TensorBase, weight: TensorBase | null, bias: TensorBase | null, runningMean: TensorBase | null, runningVar: TensorBase | null, useInputStats: boolean, momentum: number, eps: number): Tensor {
   return wrap(native.ops.instanceNorm(handleOf(input), optHandleOf(weight), optHandleOf(bias), optHandleOf(runningMean), optHandleOf(runningVar), useInputStats, momentum, eps));
+}
+
+/**
+ * Inverses of square matrices; see linalg.inv.
+ *
+ * `inverse(self: Tensor): Tensor`
+ */
+export function inverse(self: TensorBase): Tensor {
+  return wrap(native.ops.inverse(handleOf(self)));
 }
 
 /**
@@ -1303,6 +1549,25 @@ export function isinf(self: TensorBase): Tensor {
  */
 export function isnan(self: TensorBase): Tensor {
   return wrap(native.ops.isnan(handleOf(self)));
+}
+
+/**
+ * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+ *
+ * `kron(self: Tensor, other: Tensor): Tensor`
+ */
+export function kron(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.kron(handleOf(self), handleOf(other)));
+}
+
+/**
+ * The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
+ *
+ * `kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function kthvalue(self: TensorBase, k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+  return namedResults(['values', 'indices'], native.ops.kthvalue(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -1421,6 +1686,24 @@ export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DT
 }
 
 /**
+ * Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
+ *
+ * `logcumsumexp(self: Tensor, dim: int): Tensor`
+ */
+export function logcumsumexp(self: TensorBase, dim: number): Tensor {
+  return wrap(native.ops.logcumsumexp(handleOf(self), dim));
+}
+
+/**
+ * Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+ *
+ * `logdet(self: Tensor): Tensor`
+ */
+export function logdet(self: TensorBase): Tensor {
+  return wrap(native.ops.logdet(handleOf(self)));
+}
+
+/**
  * Logical AND of "not zero", element by element. Gives bool.
  *
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
@@ -1494,6 +1777,25 @@ export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
 }
 
 /**
+ * Solution of A X = self from the LU factors of A; see linalg.luSolve.
+ *
+ * `luSolve(self: Tensor, LUData: Tensor, LUPivots: Tensor): Tensor`
+ */
+export function luSolve(self: TensorBase, LUData: TensorBase, LUPivots: TensorBase): Tensor {
+  return wrap(native.ops.luSolve(handleOf(self), handleOf(LUData), handleOf(LUPivots)));
+}
+
+/**
+ * P, L and U of what linalg.luFactor returns; parts that are not asked for are empty.
+ *
+ * `luUnpack(LUData: Tensor, LUPivots: Tensor, unpackData: bool = true, unpackPivots: bool = true): (P: Tensor, L: Tensor, U: Tensor)`
+ */
+export function luUnpack(LUData: TensorBase, LUPivots: TensorBase, unpackData?: boolean | { unpackData?: boolean; unpackPivots?: boolean }, unpackPivots?: boolean | { unpackData?: boolean; unpackPivots?: boolean }): [Tensor, Tensor, Tensor] & { readonly P: Tensor; readonly L: Tensor; readonly U: Tensor } {
+  const o = optionsAmong(unpackData, unpackPivots) as { unpackData?: boolean; unpackPivots?: boolean } | undefined;
+  return namedResults(['P', 'L', 'U'], native.ops.luUnpack(handleOf(LUData), handleOf(LUPivots), ((unpackData === undefined || (unpackData as unknown) === o ? o?.unpackData : (unpackData as boolean)) ?? true), ((unpackPivots === undefined || (unpackPivots as unknown) === o ? o?.unpackPivots : (unpackPivots as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly P: Tensor; readonly L: Tensor; readonly U: Tensor };
+}
+
+/**
  * value where mask is true, self elsewhere.
  * The result has self's dtype; value: a number or a 0-d tensor.
  *
@@ -1529,6 +1831,24 @@ export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
  */
 export function matmul(self: TensorBase, other: TensorBase): Tensor {
   return wrap(native.ops.matmul(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Exponential of square matrices, the sum of A^k / k!.
+ *
+ * `matrixExp(self: Tensor): Tensor`
+ */
+export function matrixExp(self: TensorBase): Tensor {
+  return wrap(native.ops.matrixExp(handleOf(self)));
+}
+
+/**
+ * n-th power of square matrices; see linalg.matrixPower.
+ *
+ * `matrixPower(self: Tensor, n: int): Tensor`
+ */
+export function matrixPower(self: TensorBase, n: number): Tensor {
+  return wrap(native.ops.matrixPower(handleOf(self), n));
 }
 
 /**
@@ -1654,6 +1974,16 @@ export function mm(self: TensorBase, mat2: TensorBase): Tensor {
 }
 
 /**
+ * The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
+ *
+ * `mode(self: Tensor, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function mode(self: TensorBase, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+  return namedResults(['values', 'indices'], native.ops.mode(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
  * Dimensions moved to other positions.
  *
  * `movedim(self: Tensor, source: int[], destination: int[]): Tensor`
@@ -1679,6 +2009,15 @@ export function moveaxis(self: TensorBase, source: number | readonly number[], d
  */
 export function mseLoss(input: TensorBase, target: TensorBase, options?: { reduction?: string }): Tensor {
   return wrap(native.ops.mseLoss(handleOf(input), handleOf(target), (options?.reduction ?? 'mean')));
+}
+
+/**
+ * Elements in ascending order along the first dimension.
+ *
+ * `msort(self: Tensor): Tensor`
+ */
+export function msort(self: TensorBase): Tensor {
+  return wrap(native.ops.msort(handleOf(self)));
 }
 
 /**
@@ -1710,12 +2049,42 @@ export function multinomial(self: TensorBase, numSamples: number, replacement?: 
 }
 
 /**
- * Product of a matrix and a vector.
+ * Product of a matrix [n, k] and a vector [k].
  *
  * `mv(self: Tensor, vec: Tensor): Tensor`
  */
 export function mv(self: TensorBase, vec: TensorBase): Tensor {
   return wrap(native.ops.mv(handleOf(self), handleOf(vec)));
+}
+
+/**
+ * Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
+ *
+ * `nanmean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+ */
+export function nanmean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.nanmean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * As `quantile`, of the elements that are not NaN.
+ *
+ * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+ */
+export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+  return wrap(native.ops.nanquantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+}
+
+/**
+ * Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
+ *
+ * `nansum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+ */
+export function nansum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.nansum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -1805,16 +2174,6 @@ export function nllLoss(input: TensorBase, target: TensorBase, weight?: TensorBa
 }
 
 /**
- * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
- *
- * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor`
- */
-export function norm(self: TensorBase, p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(p, dim, keepdim) as { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.norm(handleOf(self), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
-}
-
-/**
  * Ones of self's shape and dtype.
  *
  * `onesLike(self: Tensor, *, dtype: dtype? = null): Tensor`
@@ -1824,7 +2183,26 @@ export function onesLike(self: TensorBase, options?: { dtype?: DType | null }): 
 }
 
 /**
- * Outer product of two vectors.
+ * First columns of the product of reflectors; see linalg.householderProduct.
+ *
+ * `orgqr(self: Tensor, input2: Tensor): Tensor`
+ */
+export function orgqr(self: TensorBase, input2: TensorBase): Tensor {
+  return wrap(native.ops.orgqr(handleOf(self), handleOf(input2)));
+}
+
+/**
+ * Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+ *
+ * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
+ */
+export function ormqr(self: TensorBase, tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
+  const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
+  return wrap(native.ops.ormqr(handleOf(self), handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+}
+
+/**
+ * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
  *
  * `outer(self: Tensor, vec2: Tensor): Tensor`
  */
@@ -1833,7 +2211,7 @@ export function outer(self: TensorBase, vec2: TensorBase): Tensor {
 }
 
 /**
- * Outer product of two vectors.
+ * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
  *
  * `outer(self: Tensor, vec2: Tensor): Tensor`
  */
@@ -1848,6 +2226,16 @@ export function ger(self: TensorBase, vec2: TensorBase): Tensor {
  */
 export function permute(self: TensorBase, dims: number | readonly number[]): Tensor {
   return wrap(native.ops.permute(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+ *
+ * `pinverse(self: Tensor, rcond: float = 1e-15): Tensor`
+ */
+export function pinverse(self: TensorBase, rcond?: number | { rcond?: number }): Tensor {
+  const o = optionsAmong(rcond) as { rcond?: number } | undefined;
+  return wrap(native.ops.pinverse(handleOf(self), ((rcond === undefined || (rcond as unknown) === o ? o?.rcond : (rcond as number)) ?? 1e-15)));
 }
 
 /**
@@ -1907,6 +2295,27 @@ export function prod(self: TensorBase, dim?: number | null | { dim?: number | nu
 export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
   const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
   return wrap(native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
+}
+
+/**
+ * A = Q R, reduced with some; see linalg.qr.
+ *
+ * `qr(self: Tensor, some: bool = true): (Q: Tensor, R: Tensor)`
+ */
+export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+  const o = optionsAmong(some) as { some?: boolean } | undefined;
+  return namedResults(['Q', 'R'], native.ops.qr(handleOf(self), ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
+}
+
+/**
+ * The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
+ * interpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html
+ *
+ * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+ */
+export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+  return wrap(native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
 }
 
 /**
@@ -1970,6 +2379,15 @@ export function relu6(self: TensorBase): Tensor {
  */
 export function remainder(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.remainder(handleOf(self), operandOf(other)));
+}
+
+/**
+ * Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+ *
+ * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
+ */
+export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number): Tensor {
+  return wrap(native.ops.renorm(handleOf(self), p, dim, maxnorm));
 }
 
 /**
@@ -2088,6 +2506,16 @@ export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, 
 }
 
 /**
+ * Where values would be put into sorted rows: the first position whose element is >= the value (right, or side 'right': >).
+ * sorter: the order of the rows' elements, when they are not sorted themselves.
+ *
+ * `searchsorted(sortedSequence: Tensor, self: Operand, *, outInt32: bool = false, right: bool = false, side: string? = null, sorter: Tensor? = null): Tensor`
+ */
+export function searchsorted(sortedSequence: TensorBase, self: TensorBase | NumberArg, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: TensorBase | null }): Tensor {
+  return wrap(native.ops.searchsorted(handleOf(sortedSequence), operandOf(self), (options?.outInt32 ?? false), (options?.right ?? false), (options?.side ?? null), optHandleOf((options?.sorter ?? null))));
+}
+
+/**
  * One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
  *
  * `segmentReduce(data: Tensor, reduce: string, *, lengths: Tensor? = null, indices: Tensor? = null, offsets: Tensor? = null, axis: int = 0, unsafe: bool = false, initial: Scalar? = null): Tensor`
@@ -2199,6 +2627,15 @@ export function sliceScatter(self: TensorBase, src: TensorBase, dim?: number | {
 }
 
 /**
+ * Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+ *
+ * `slogdet(self: Tensor): (sign: Tensor, logabsdet: Tensor)`
+ */
+export function slogdet(self: TensorBase): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+  return namedResults(['sign', 'logabsdet'], native.ops.slogdet(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+}
+
+/**
  * Squared below beta, absolute above.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
  *
@@ -2238,7 +2675,7 @@ export function softsign(self: TensorBase): Tensor {
 }
 
 /**
- * Elements in order along a dimension, and where they were.
+ * Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.
  *
  * `sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)`
  */
@@ -2307,13 +2744,23 @@ export function stack(tensors: readonly TensorBase[], dim?: number | { dim?: num
 }
 
 /**
- * Standard deviation over `dim`: the square root of `var`.
+ * Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.
  *
  * `std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor`
  */
 export function std(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
   return wrap(native.ops.std(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)));
+}
+
+/**
+ * Standard deviation and mean over `dim` (all when null).
+ *
+ * `stdMean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): (std: Tensor, mean: Tensor)`
+ */
+export function stdMean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): [Tensor, Tensor] & { readonly std: Tensor; readonly mean: Tensor } {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
+  return namedResults(['std', 'mean'], native.ops.stdMean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1))) as unknown as [Tensor, Tensor] & { readonly std: Tensor; readonly mean: Tensor };
 }
 
 /**
@@ -2352,6 +2799,26 @@ export function sum(self: TensorBase, dim?: number | readonly number[] | null | 
  */
 export function sumToSize(self: TensorBase, size: number | readonly number[]): Tensor {
   return wrap(native.ops.sumToSize(handleOf(self), intsOf(size)));
+}
+
+/**
+ * A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+ *
+ * `svd(self: Tensor, some: bool = true, computeUv: bool = true): (U: Tensor, S: Tensor, V: Tensor)`
+ */
+export function svd(self: TensorBase, some?: boolean | { some?: boolean; computeUv?: boolean }, computeUv?: boolean | { some?: boolean; computeUv?: boolean }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor } {
+  const o = optionsAmong(some, computeUv) as { some?: boolean; computeUv?: boolean } | undefined;
+  return namedResults(['U', 'S', 'V'], native.ops.svd(handleOf(self), ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true), ((computeUv === undefined || (computeUv as unknown) === o ? o?.computeUv : (computeUv as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor };
+}
+
+/**
+ * Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+ *
+ * `symeig(self: Tensor, eigenvectors: bool = false, upper: bool = true): (eigenvalues: Tensor, eigenvectors: Tensor)`
+ */
+export function symeig(self: TensorBase, eigenvectors?: boolean | { eigenvectors?: boolean; upper?: boolean }, upper?: boolean | { eigenvectors?: boolean; upper?: boolean }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+  const o = optionsAmong(eigenvectors, upper) as { eigenvectors?: boolean; upper?: boolean } | undefined;
+  return namedResults(['eigenvalues', 'eigenvectors'], native.ops.symeig(handleOf(self), ((eigenvectors === undefined || (eigenvectors as unknown) === o ? o?.eigenvectors : (eigenvectors as boolean)) ?? false), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
 }
 
 /**
@@ -2441,6 +2908,15 @@ export function topk(self: TensorBase, k: number, dim?: number | { dim?: number;
 }
 
 /**
+ * Sum of the diagonal of a matrix. Integers give int64.
+ *
+ * `trace(self: Tensor): Tensor`
+ */
+export function trace(self: TensorBase): Tensor {
+  return wrap(native.ops.trace(handleOf(self)));
+}
+
+/**
  * Two dimensions swapped.
  *
  * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
@@ -2465,6 +2941,36 @@ export function swapaxes(self: TensorBase, dim0: number, dim1: number): Tensor {
  */
 export function swapdims(self: TensorBase, dim0: number, dim1: number): Tensor {
   return wrap(native.ops.transpose(handleOf(self), dim0, dim1));
+}
+
+/**
+ * Integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+ *
+ * `trapezoid(y: Tensor, x: Tensor? = null, *, dx: float = 1, dim: int = -1): Tensor`
+ */
+export function trapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
+  const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
+  return wrap(native.ops.trapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * Integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+ *
+ * `trapezoid(y: Tensor, x: Tensor? = null, *, dx: float = 1, dim: int = -1): Tensor`
+ */
+export function trapz(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
+  const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
+  return wrap(native.ops.trapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+ *
+ * `triangularSolve(self: Tensor, A: Tensor, upper: bool = true, transpose: bool = false, unitriangular: bool = false): (solution: Tensor, clonedCoefficient: Tensor)`
+ */
+export function triangularSolve(self: TensorBase, A: TensorBase, upper?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, transpose?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, unitriangular?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor } {
+  const o = optionsAmong(upper, transpose, unitriangular) as { upper?: boolean; transpose?: boolean; unitriangular?: boolean } | undefined;
+  return namedResults(['solution', 'clonedCoefficient'], native.ops.triangularSolve(handleOf(self), handleOf(A), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false), ((unitriangular === undefined || (unitriangular as unknown) === o ? o?.unitriangular : (unitriangular as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor };
 }
 
 /**
@@ -2603,6 +3109,25 @@ function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?
 }
 
 /**
+ * Variance and mean over `dim` (all when null).
+ *
+ * `varMean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): (var: Tensor, mean: Tensor)`
+ */
+export function varMean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): [Tensor, Tensor] & { readonly var: Tensor; readonly mean: Tensor } {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
+  return namedResults(['var', 'mean'], native.ops.varMean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1))) as unknown as [Tensor, Tensor] & { readonly var: Tensor; readonly mean: Tensor };
+}
+
+/**
+ * Inner product of two vectors; the same as `dot` for real numbers.
+ *
+ * `vdot(self: Tensor, other: Tensor): Tensor`
+ */
+export function vdot(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.vdot(handleOf(self), handleOf(other)));
+}
+
+/**
  * The same elements as another shape; one size may be -1. Throws when the strides do not allow it.
  *
  * `view(self: Tensor, size: int[]): Tensor`
@@ -2658,3 +3183,4 @@ export function zerosLike(self: TensorBase, options?: { dtype?: DType | null }):
 }
 
 export { var_ as var };
+export { gradient, histogram, max, median, min, nanmedian, norm } from './overloads.js';

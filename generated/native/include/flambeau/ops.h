@@ -21,6 +21,7 @@ inline constexpr int64_t kInts_0_1[] = {0, 1};
 inline constexpr int64_t kInts_1[] = {1};
 inline constexpr int64_t kInts_1_1[] = {1, 1};
 inline constexpr int64_t kInts_1_1_1[] = {1, 1, 1};
+inline constexpr int64_t kInts_m2_m1[] = {-2, -1};
 
 /// x above zero, alpha (e^x - 1) below.
 FB_API Tensor elu(const Tensor& self, Scalar alpha = Scalar(1));
@@ -250,8 +251,6 @@ FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& s
 FB_API Tensor argwhere(const Tensor& self);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
 FB_API Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
-/// Running sum along a dimension. Integers and bool give int64.
-FB_API Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
 /// out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.
 FB_API Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 /// Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.
@@ -297,14 +296,10 @@ FB_API Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index
 FB_API const Tensor& scatterReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf = true);
 /// One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
 FB_API Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& lengths = Tensor(), const Tensor& indices = Tensor(), const Tensor& offsets = Tensor(), int64_t axis = 0, bool unsafe = false, std::optional<Scalar> initial = std::nullopt);
-/// Elements in order along a dimension, and where they were.
-FB_API std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
 /// Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
 FB_API Tensor take(const Tensor& self, const Tensor& index);
 /// `gather` whose self and indices broadcast; without a dim over the flattened tensors.
 FB_API Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim = std::nullopt);
-/// The k largest (or smallest) elements along a dimension, and where they were.
-FB_API std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true);
 /// Lower triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor tril(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& tril_(const Tensor& self, int64_t diagonal = 0);
@@ -359,6 +354,132 @@ FB_API TensorList vsplit(const Tensor& self, int64_t sections);
 FB_API TensorList vsplitIndices(const Tensor& self, IntSpan indices);
 /// Tensors of at least two dimensions joined along the first.
 FB_API Tensor vstack(TensorSpan tensors);
+/// QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+FB_API std::tuple<Tensor, Tensor> geqrf(const Tensor& self);
+/// Solutions of systems from packed LDL factors; the same batch everywhere.
+FB_API Tensor ldlSolveSystems(const Tensor& LD, const Tensor& pivots, const Tensor& B);
+/// Cholesky factor of symmetric positive-definite matrices; LinAlgError when one is not.
+FB_API Tensor linalgCholesky(const Tensor& self, bool upper = false);
+/// Cholesky factor L of symmetric positive-definite matrices, A = L L^T (U with upper), and where LAPACK stopped (0: nowhere). Reads one triangle.
+FB_API std::tuple<Tensor, Tensor> linalgCholeskyEx(const Tensor& self, bool upper = false, bool checkErrors = false);
+/// First n columns of H_1 H_2 ... H_k with H_i = I - tau_i v_i v_i^T, v_i packed below the diagonal of A [..., m, n].
+FB_API Tensor linalgHouseholderProduct(const Tensor& A, const Tensor& tau);
+/// LDL factors of symmetric matrices, packed, and exchanges; LinAlgError when a pivot is zero.
+FB_API std::tuple<Tensor, Tensor> linalgLdlFactor(const Tensor& self, bool hermitian = false);
+/// LDL factors of symmetric matrices, packed as LAPACK's sytrf leaves them (lower triangle), exchanges (int32), and the first zero pivot.
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgLdlFactorEx(const Tensor& self, bool hermitian = false, bool checkErrors = false);
+/// Solution of A X = B from what linalg.ldlFactor returns.
+FB_API Tensor linalgLdlSolve(const Tensor& LD, const Tensor& pivots, const Tensor& B, bool hermitian = false);
+/// A = P L U with P a permutation, L unit lower and U upper triangular.
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgLu(const Tensor& A, bool pivot = true);
+/// LU factors in one matrix and the row exchanges; LinAlgError when a pivot is zero.
+FB_API std::tuple<Tensor, Tensor> linalgLuFactor(const Tensor& A, bool pivot = true);
+/// LU factors in one matrix (unit L below the diagonal), row exchanges counted from 1 (int32), and the first zero pivot (0: none).
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgLuFactorEx(const Tensor& A, bool pivot = true, bool checkErrors = false);
+/// A = Q R with orthonormal columns in Q and R upper triangular. mode: 'reduced', 'complete', or 'r' (Q stays empty).
+FB_API std::tuple<Tensor, Tensor> linalgQr(const Tensor& A, std::string_view mode = "reduced");
+/// Gradient of A = P L U from those of L (strict lower triangle) and U (upper triangle).
+FB_API Tensor luBackward(const Tensor& gradL, const Tensor& gradU, const Tensor& P, const Tensor& L, const Tensor& U);
+/// The permutation matrix P [..., rows, rows] of row exchanges counted from 1.
+FB_API Tensor luPermutation(const Tensor& pivots, int64_t rows, DType dtype);
+/// P, L and U of what linalg.luFactor returns; parts that are not asked for are empty.
+FB_API std::tuple<Tensor, Tensor, Tensor> luUnpack(const Tensor& LUData, const Tensor& LUPivots, bool unpackData = true, bool unpackPivots = true);
+/// Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+FB_API Tensor ormqr(const Tensor& self, const Tensor& tau, const Tensor& other, bool left = true, bool transpose = false);
+/// Gradient of A = Q R from those of Q and R; null stands for zero.
+FB_API Tensor qrBackward(const Tensor& gradQ, const Tensor& gradR, const Tensor& Q, const Tensor& R);
+/// First columns of the product of reflectors that geqrf packs.
+FB_API Tensor reflectorProduct(const Tensor& A, const Tensor& tau);
+/// Diagonals of the last two dimensions by default; a view.
+FB_API Tensor linalgDiagonal(const Tensor& A, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1);
+/// Matrix norm of order 1, -1 (columns), Infinity, -Infinity (rows), 2 or -2 (singular values). JavaScript: linalg.matrixNorm.
+FB_API Tensor linalgMatrixNorm(const Tensor& A, double ord, IntSpan dim = IntSpan(ops::kInts_m2_m1), bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Frobenius ('fro') or nuclear ('nuc') norm of matrices. JavaScript: linalg.matrixNorm.
+FB_API Tensor linalgMatrixNormNamed(const Tensor& A, std::string_view ord = "fro", IntSpan dim = IntSpan(ops::kInts_m2_m1), bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Powers 0 to N - 1 of every element along a new last dimension (N: the size of the last one when null).
+FB_API Tensor linalgVander(const Tensor& x, std::optional<int64_t> N = std::nullopt);
+/// (sum of |x|^ord)^(1/ord) over dim (all when null); the largest for Infinity, the smallest for -Infinity, the number of non-zeros for 0. The gradient at zero is zero.
+FB_API Tensor linalgVectorNorm(const Tensor& x, double ord = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+FB_API Tensor cholesky(const Tensor& self, bool upper = false);
+/// Inverse of A from its Cholesky factor.
+FB_API Tensor choleskyInverse(const Tensor& self, bool upper = false);
+/// Solution of A X = self from the Cholesky factor input2 of A.
+FB_API Tensor choleskySolve(const Tensor& self, const Tensor& input2, bool upper = false);
+/// Determinants of square matrices; see linalg.det.
+FB_API Tensor det(const Tensor& self);
+/// Inverses of square matrices; see linalg.inv.
+FB_API Tensor inverse(const Tensor& self);
+/// Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+FB_API Tensor logdet(const Tensor& self);
+/// Solution of A X = self from the LU factors of A; see linalg.luSolve.
+FB_API Tensor luSolve(const Tensor& self, const Tensor& LUData, const Tensor& LUPivots);
+/// First columns of the product of reflectors; see linalg.householderProduct.
+FB_API Tensor orgqr(const Tensor& self, const Tensor& input2);
+/// Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+FB_API Tensor pinverse(const Tensor& self, double rcond = 1e-15);
+/// A = Q R, reduced with some; see linalg.qr.
+FB_API std::tuple<Tensor, Tensor> qr(const Tensor& self, bool some = true);
+/// Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+FB_API std::tuple<Tensor, Tensor> slogdet(const Tensor& self);
+/// A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+FB_API std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& self, bool some = true, bool computeUv = true);
+/// Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+FB_API std::tuple<Tensor, Tensor> symeig(const Tensor& self, bool eigenvectors = false, bool upper = true);
+/// Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+FB_API std::tuple<Tensor, Tensor> triangularSolve(const Tensor& self, const Tensor& A, bool upper = true, bool transpose = false, bool unitriangular = false);
+/// Cofactors of square matrices, the gradient of their determinant: det(A) A^-T, and its limit where A is singular.
+FB_API Tensor detCofactors(const Tensor& A);
+/// Determinants of square matrices.
+FB_API Tensor linalgDet(const Tensor& A);
+/// Inverses of square matrices; LinAlgError when one is singular.
+FB_API Tensor linalgInv(const Tensor& A);
+/// Inverses of square matrices without an error for singular ones, and the first zero pivot of each (0: none).
+FB_API std::tuple<Tensor, Tensor> linalgInvEx(const Tensor& A, bool checkErrors = false);
+/// X that makes the Frobenius norm of A X - B smallest. driver: 'gels' (A has full rank), 'gelsy' (the default), 'gelsd', 'gelss'.
+FB_API std::tuple<Tensor, Tensor, Tensor, Tensor> linalgLstsq(const Tensor& self, const Tensor& B, std::optional<double> rcond = std::nullopt, std::optional<std::string_view> driver = std::nullopt);
+/// Solution of A X = B, X A = B (left: false) or with A^T (adjoint) from what linalg.luFactor returns.
+FB_API Tensor linalgLuSolve(const Tensor& LU, const Tensor& pivots, const Tensor& B, bool left = true, bool adjoint = false);
+/// Sign of the determinant and logarithm of its absolute value (0 and -inf for singular matrices).
+FB_API std::tuple<Tensor, Tensor> linalgSlogdet(const Tensor& A);
+/// Solution of A X = B, or X A = B with left: false; B may be a vector. LinAlgError when A is singular.
+FB_API Tensor linalgSolve(const Tensor& A, const Tensor& B, bool left = true);
+/// Solution of A X = B (X A = B with left: false) without an error for singular matrices, and the first zero pivot of each.
+FB_API std::tuple<Tensor, Tensor> linalgSolveEx(const Tensor& A, const Tensor& B, bool left = true, bool checkErrors = false);
+/// Solution of A X = B (X A = B with left: false) for triangular A; with unitriangular its diagonal counts as ones.
+FB_API Tensor linalgSolveTriangular(const Tensor& self, const Tensor& B, bool upper, bool left = true, bool unitriangular = false);
+/// Inverse for tensordot: sizes before ind multiply to those after it.
+FB_API Tensor linalgTensorinv(const Tensor& self, int64_t ind = 2);
+/// Solution X of tensordot(A, X) = B; dims of A are moved to its end first.
+FB_API Tensor linalgTensorsolve(const Tensor& self, const Tensor& B, std::optional<IntSpan> dims = std::nullopt);
+/// Least-squares solutions for batches of one shape: solution, residuals, rank, singular values (each empty where the driver has none).
+FB_API std::tuple<Tensor, Tensor, Tensor, Tensor> lstsqSystems(const Tensor& A, const Tensor& B, std::optional<double> rcond, std::string_view driver);
+/// Exponential of square matrices, the sum of A^k / k!.
+FB_API Tensor matrixExp(const Tensor& self);
+/// Solutions of A X = B for batches of one shape, and the first zero pivot of each A (0: none).
+FB_API std::tuple<Tensor, Tensor> solveSystems(const Tensor& A, const Tensor& B, bool checkErrors);
+/// Solutions of triangular systems for batches of one shape.
+FB_API Tensor solveTriangular(const Tensor& A, const Tensor& B, bool upper, bool left, bool unitriangular);
+/// Condition number in the norm p (2 when null: the largest over the smallest singular value); infinite for singular matrices. JavaScript: linalg.cond also takes 'fro' and 'nuc'.
+FB_API Tensor linalgCond(const Tensor& self, std::optional<double> p = std::nullopt);
+/// Condition number in the Frobenius ('fro') or nuclear ('nuc') norm.
+FB_API Tensor linalgCondNamed(const Tensor& self, std::string_view p);
+/// Eigenvalues (ascending) and orthonormal eigenvectors (columns) of symmetric matrices, of which one triangle is read.
+FB_API std::tuple<Tensor, Tensor> linalgEigh(const Tensor& self, std::string_view UPLO = "L");
+/// Eigenvalues (ascending) of symmetric matrices, of which one triangle is read.
+FB_API Tensor linalgEigvalsh(const Tensor& self, std::string_view UPLO = "L");
+/// Number of singular values above max(atol, rtol * largest), int64. JavaScript: linalg.matrixRank takes numbers too.
+FB_API Tensor linalgMatrixRank(const Tensor& A, const Tensor& atol = Tensor(), const Tensor& rtol = Tensor(), bool hermitian = false);
+/// Pseudo-inverse; singular values up to max(atol, rtol * largest) count as zero. JavaScript: linalg.pinv takes numbers too.
+FB_API Tensor linalgPinv(const Tensor& A, const Tensor& atol = Tensor(), const Tensor& rtol = Tensor(), bool hermitian = false);
+/// A = U diag(S) Vh with S in descending order; U and Vh are square with fullMatrices.
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgSvd(const Tensor& A, bool fullMatrices = true, std::optional<std::string_view> driver = std::nullopt);
+/// Singular values in descending order.
+FB_API Tensor linalgSvdvals(const Tensor& A, std::optional<std::string_view> driver = std::nullopt);
+/// Gradient of A from that of its pseudo-inverse P, where the rank stays.
+FB_API Tensor pinvBackward(const Tensor& grad, const Tensor& P, const Tensor& A);
+/// Gradient of the reduced A = U diag(S) Vh from those of U, S and Vh; null stands for zero.
+FB_API Tensor svdBackward(const Tensor& gradU, const Tensor& gradS, const Tensor& gradVh, const Tensor& U, const Tensor& S, const Tensor& Vh);
 /// -(target log input + (1 - target) log(1 - input)), logarithms limited to -100, reduced.
 FB_API Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), std::string_view reduction = "mean");
 /// binaryCrossEntropy of sigmoid(input), without overflow.
@@ -373,22 +494,99 @@ FB_API Tensor mseLoss(const Tensor& input, const Tensor& target, std::string_vie
 FB_API Tensor nllLoss(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), int64_t ignoreIndex = -100, std::string_view reduction = "mean");
 /// Squared below beta, absolute above.
 FB_API Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double beta = 1.0);
+/// Largest over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedAmax(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Smallest over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedAmin(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Position of the largest element, of all or along `dim`, where `mask` is true; in `dtype`, the input's by default.
+FB_API Tensor maskedArgmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Position of the smallest element, of all or along `dim`, where `mask` is true; in `dtype`, the input's by default.
+FB_API Tensor maskedArgmin(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Running product along `dim`, elements where `mask` is false counted as 1.
+FB_API Tensor maskedCumprod(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Running sum along `dim`, elements where `mask` is false counted as 0.
+FB_API Tensor maskedCumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// `logSoftmax` along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedLogSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// log(exp(x) + exp(y)) of the elements where their masks are true; none: -Infinity.
+FB_API Tensor maskedLogaddexp(const Tensor& self, const Tensor& other, std::optional<DType> dtype = std::nullopt, const Tensor& inputMask = Tensor(), const Tensor& otherMask = Tensor());
+/// log(sum(exp(x))) over `dim` of the elements where `mask` is true.
+FB_API Tensor maskedLogsumexp(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Mean over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedMean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// The lower median along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedMedian(const Tensor& self, int64_t dim = -1, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// p-norm over `dim` (all when null) of the elements where `mask` is true.
+FB_API Tensor maskedNorm(const Tensor& self, double ord = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Elements over the p-norm along `dim` (at least `eps`) of those where `mask` is true.
+FB_API Tensor maskedNormalize(const Tensor& self, double ord, int64_t dim, double eps = 1e-12, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Product over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedProd(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// `softmax` along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// `softmin` along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedSoftmin(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Standard deviation over `dim` (all when null) of the elements where `mask` is true. Integers give float32.
+FB_API Tensor maskedStd(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool unbiased = false, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Sum over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedSum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Variance over `dim` (all when null) of the elements where `mask` is true. Integers give float32.
+FB_API Tensor maskedVar(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool unbiased = false, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+FB_API Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 /// beta * self + alpha * mat1 @ mat2; self is broadcast.
 FB_API Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addmm_(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+FB_API Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addmv_(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+FB_API Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addr_(const Tensor& self, const Tensor& vec1, const Tensor& vec2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+FB_API Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& baddbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// out[..., o] = input1[..., i] weight[o, i, j] input2[..., j] + bias[o].
+FB_API Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = Tensor());
 /// Products of two batches of matrices, [b, n, k] x [b, k, m].
 FB_API Tensor bmm(const Tensor& self, const Tensor& mat2);
+/// Cross product along `dim`, or the first dimension of size 3 when null.
+FB_API Tensor cross(const Tensor& self, const Tensor& other, std::optional<int64_t> dim = std::nullopt);
 /// Inner product of two vectors.
 FB_API Tensor dot(const Tensor& self, const Tensor& tensor);
+/// Sum of products by an equation of index letters, "ij,jk->ik". JavaScript: einsum(equation, ...operands).
+FB_API Tensor einsumList(std::string_view equation, TensorSpan operands);
+/// Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+FB_API Tensor inner(const Tensor& self, const Tensor& other);
+/// Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+FB_API Tensor kron(const Tensor& self, const Tensor& other);
+/// Cross product along a dimension of size 3; the other dimensions are broadcast.
+FB_API Tensor linalgCross(const Tensor& self, const Tensor& other, int64_t dim = -1);
+/// Matrix product with broadcasting; see matmul.
+FB_API Tensor linalgMatmul(const Tensor& input, const Tensor& other);
+/// n-th power of square matrices by repeated squaring; a negative n inverts first.
+FB_API Tensor linalgMatrixPower(const Tensor& A, int64_t n);
+/// Product of two or more matrices in the order that needs the fewest multiplications; the ends may be vectors.
+FB_API Tensor linalgMultiDot(TensorSpan tensors);
+/// Inner products along a dimension, the others broadcast.
+FB_API Tensor linalgVecdot(const Tensor& x, const Tensor& y, int64_t dim = -1);
 /// input @ weight^T + bias. input [..., in], weight [out, in], bias [out] gives [..., out].
 FB_API Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor());
 /// Matrix product with broadcasting over leading dimensions; 1-d operands are vectors.
 FB_API Tensor matmul(const Tensor& self, const Tensor& other);
+/// n-th power of square matrices; see linalg.matrixPower.
+FB_API Tensor matrixPower(const Tensor& self, int64_t n);
 /// Product of two matrices, [n, k] x [k, m].
 FB_API Tensor mm(const Tensor& self, const Tensor& mat2);
-/// Product of a matrix and a vector.
+/// Product of a matrix [n, k] and a vector [k].
 FB_API Tensor mv(const Tensor& self, const Tensor& vec);
-/// Outer product of two vectors.
+/// Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
 FB_API Tensor outer(const Tensor& self, const Tensor& vec2);
+/// Contraction of selfDims of self with otherDims of other; the rest of both follow each other. JavaScript: tensordot.
+FB_API Tensor tensordotDims(const Tensor& self, const Tensor& other, IntSpan selfDims, IntSpan otherDims);
+/// Inner product of two vectors; the same as `dot` for real numbers.
+FB_API Tensor vdot(const Tensor& self, const Tensor& other);
 /// Normalises each channel over batch and space; in training by the batch's statistics, which also update runningMean and runningVar in place.
 FB_API Tensor batchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool training, double momentum, double eps);
 /// Normalises groups of channels. input [n, c, ...], weight and bias [c].
@@ -583,20 +781,24 @@ FB_API Tensor any(const Tensor& self, std::optional<int64_t> dim = std::nullopt,
 FB_API Tensor argmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Index of the smallest element (the first of equal ones; NaN counts as smallest). Gives int64.
 FB_API Tensor argmin(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
-/// log(sum(exp(x))) over `dim`, without overflow.
-FB_API Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim = false);
+/// Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
+FB_API Tensor max(const Tensor& self);
 /// Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
 FB_API std::tuple<Tensor, Tensor> maxDim(const Tensor& self, int64_t dim, bool keepdim = false);
+/// The larger of two elements: `maximum` under the name of `max`.
+FB_API Tensor maxOther(const Tensor& self, const Tensor& other);
 /// Mean over `dim` (all when null). Floating dtypes only.
 FB_API Tensor mean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
+FB_API Tensor min(const Tensor& self);
 /// Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
 FB_API std::tuple<Tensor, Tensor> minDim(const Tensor& self, int64_t dim, bool keepdim = false);
-/// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
-FB_API Tensor norm(const Tensor& self, double p = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false);
+/// The smaller of two elements: `minimum` under the name of `min`.
+FB_API Tensor minOther(const Tensor& self, const Tensor& other);
+/// Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
+FB_API Tensor nansum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Product over `dim` (all when null). Integers and bool give int64.
 FB_API Tensor prod(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
-/// Standard deviation over `dim`: the square root of `var`.
-FB_API Tensor std(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
 /// Sum over `dim` (all when null). Integers and bool give int64.
 FB_API Tensor sum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Variance over `dim` (all when null), divided by n - correction.
@@ -615,6 +817,107 @@ FB_API Tensor pixelUnshuffle(const Tensor& self, int64_t downscaleFactor);
 FB_API Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
 /// Gradient of `resample`: its adjoint.
 FB_API Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
+/// Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+FB_API std::tuple<Tensor, Tensor> cummax(const Tensor& self, int64_t dim);
+/// Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+FB_API std::tuple<Tensor, Tensor> cummin(const Tensor& self, int64_t dim);
+/// Running product along a dimension. Integers and bool give int64.
+FB_API Tensor cumprod(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+FB_API const Tensor& cumprod_(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Running sum along a dimension. Integers and bool give int64.
+FB_API Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+FB_API const Tensor& cumsum_(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.
+FB_API Tensor diff(const Tensor& self, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = Tensor(), const Tensor& append = Tensor());
+/// Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
+FB_API TensorList gradient(const Tensor& self, std::span<const double> spacing = std::span<const double>(), std::optional<IntSpan> dim = std::nullopt, int64_t edgeOrder = 1);
+/// `gradient` at given coordinates.
+FB_API TensorList gradientAt(const Tensor& self, TensorSpan spacing, std::optional<IntSpan> dim = std::nullopt, int64_t edgeOrder = 1);
+/// Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
+FB_API Tensor logcumsumexp(const Tensor& self, int64_t dim);
+/// Running sum from the last element to the first: the derivative of `cumsum`.
+FB_API Tensor reverseCumsum(const Tensor& self, int64_t dim);
+/// `logcumsumexp` from the last element to the first: its derivative is made of it.
+FB_API Tensor reverseLogcumsumexp(const Tensor& self, int64_t dim);
+/// Where the elements in order along a dimension were: the indices of `sort`.
+FB_API Tensor argsort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
+/// The bucket of every element among 1-d sorted boundaries: `searchsorted` with the arguments in the other order.
+FB_API Tensor bucketize(const Operand& self, const Tensor& boundaries, bool outInt32 = false, bool right = false);
+/// Elements in ascending order along the first dimension.
+FB_API Tensor msort(const Tensor& self);
+/// Where values would be put into sorted rows: the first position whose element is >= the value (right, or side 'right': >).
+FB_API Tensor searchsorted(const Tensor& sortedSequence, const Operand& self, bool outInt32 = false, bool right = false, std::optional<std::string_view> side = std::nullopt, const Tensor& sorter = Tensor());
+/// Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.
+FB_API std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
+/// The k largest (or smallest) elements along a dimension, and where they were.
+FB_API std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true);
+/// Distinct elements in ascending order, for every element the index of its value, and how often each occurs. JavaScript: unique.
+FB_API std::tuple<Tensor, Tensor, Tensor> uniqueAll(const Tensor& self);
+/// Distinct slices along a dimension in lexicographic order (consecutive: neighbours only, in the order met). JavaScript: unique, uniqueConsecutive.
+FB_API std::tuple<Tensor, Tensor, Tensor> uniqueDim(const Tensor& self, int64_t dim, bool consecutive = false);
+/// Elements without repeated neighbours (flattened), the run of every element, and the lengths of the runs. JavaScript: uniqueConsecutive.
+FB_API std::tuple<Tensor, Tensor, Tensor> uniqueRuns(const Tensor& self);
+/// Smallest and largest element, of all or along `dim`; NaN wins.
+FB_API std::tuple<Tensor, Tensor> aminmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
+/// How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
+FB_API Tensor bincount(const Tensor& self, const Tensor& weights = Tensor(), int64_t minlength = 0);
+/// Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].
+FB_API Tensor corrcoef(const Tensor& self);
+/// Number of elements that are not zero over `dim` (all when null). Gives int64.
+FB_API Tensor countNonzero(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
+/// Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.
+FB_API Tensor cov(const Tensor& self, int64_t correction = 1, const Tensor& fweights = Tensor(), const Tensor& aweights = Tensor());
+/// Running integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart: one element less.
+FB_API Tensor cumulativeTrapezoid(const Tensor& y, const Tensor& x = Tensor(), double dx = 1.0, int64_t dim = -1);
+/// p-norm of the difference of two tensors.
+FB_API Tensor dist(const Tensor& self, const Tensor& other, double p = 2.0);
+/// The edges of `bins` equal bins over range [min, max]; empty: from the smallest to the largest element. JavaScript: histogram, histogramdd.
+FB_API Tensor equalEdges(const Tensor& self, int64_t bins, std::span<const double> range = std::span<const double>());
+/// Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
+FB_API Tensor histc(const Tensor& self, int64_t bins = 100, double min = 0.0, double max = 0.0);
+/// Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+FB_API std::tuple<Tensor, Tensor> histogram(const Tensor& self, int64_t bins, std::span<const double> range = std::span<const double>(), const Tensor& weight = Tensor(), bool density = false);
+/// Counts of points (rows of [n, d]) in the boxes between d lists of edges; the last edge belongs to the last bin. JavaScript: histogram, histogramdd.
+FB_API Tensor histogramCounts(const Tensor& self, TensorSpan edges, const Tensor& weight = Tensor(), bool density = false);
+/// histogram with given edges.
+FB_API std::tuple<Tensor, Tensor> histogramEdges(const Tensor& self, const Tensor& bins, const Tensor& weight = Tensor(), bool density = false);
+/// The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
+FB_API std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim = -1, bool keepdim = false);
+/// log(sum(exp(x))) over `dim`, without overflow.
+FB_API Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim = false);
+/// The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
+FB_API Tensor median(const Tensor& self);
+/// The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+FB_API std::tuple<Tensor, Tensor> medianDim(const Tensor& self, int64_t dim, bool keepdim = false);
+/// The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
+FB_API std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim = -1, bool keepdim = false);
+/// Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
+FB_API Tensor nanmean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// The lower median of all elements that are not NaN. With `dim`: along it, and where.
+FB_API Tensor nanmedian(const Tensor& self);
+/// The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+FB_API std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, bool keepdim = false);
+/// As `quantile`, of the elements that are not NaN.
+FB_API Tensor nanquantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
+/// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
+FB_API Tensor norm(const Tensor& self, double p = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Frobenius norm: `norm(x, 'fro', dim)`.
+FB_API Tensor normNamed(const Tensor& self, std::string_view p, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
+FB_API Tensor quantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
+/// Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+FB_API Tensor renorm(const Tensor& self, double p, int64_t dim, double maxnorm);
+FB_API const Tensor& renorm_(const Tensor& self, double p, int64_t dim, double maxnorm);
+/// Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.
+FB_API Tensor std(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
+/// Standard deviation and mean over `dim` (all when null).
+FB_API std::tuple<Tensor, Tensor> stdMean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
+/// Sum of the diagonal of a matrix. Integers give int64.
+FB_API Tensor trace(const Tensor& self);
+/// Integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+FB_API Tensor trapezoid(const Tensor& y, const Tensor& x = Tensor(), double dx = 1.0, int64_t dim = -1);
+/// Variance and mean over `dim` (all when null).
+FB_API std::tuple<Tensor, Tensor> varMean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
 /// self + value * tensor1 / tensor2.
 FB_API Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = Scalar(1));
 FB_API const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = Scalar(1));
