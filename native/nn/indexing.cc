@@ -2,6 +2,7 @@
 // gather, scatter or index. Their derivatives are those of the parts.
 // Source of rules and messages: aten/src/ATen/native/TensorAdvancedIndexing.cpp and SegmentReduce.cpp of PyTorch.
 #include <algorithm>
+#include <cmath>
 
 #include "core/promotion.h"
 #include "nn/bodies.h"

@@ -10,6 +10,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'utils.ts': ['data', 'autograd', 'tensorboard'],
   'progress.ts': ['progress'],
   'hub.ts': ['serialization', 'tensor'],
+  'amp.ts': ['optim', 'tensor', 'native.ts'],
   'testing.ts': ['tensor', 'native.ts', 'random.ts'],
   'settings.ts': ['tensor', 'native.ts'],
   progress: [],
