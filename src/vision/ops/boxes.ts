@@ -1,9 +1,9 @@
 // Boxes [x1, y1, x2, y2]: conversion, overlap, non-maximum suppression. Source: torchvision/ops/boxes.py, 0.14.
 import { ShapeError, ValueError } from '../../tensor/errors.js';
 import type { Tensor } from '../../tensor/handle.js';
-import { cat, stack } from '../../../generated/ts/functions.js';
+import { stack } from '../../../generated/ts/functions.js';
 import { indexTensor } from '../../data/dataset.js';
-import { zeros } from '../../tensor/create.js';
+import { tensor, zeros } from '../../tensor/create.js';
 
 export type BoxFormat = 'xyxy' | 'xywh' | 'cxcywh';
 function checkBoxes(what: string, boxes: Tensor): void {
@@ -87,7 +87,8 @@ export function masksToBoxes(masks: Tensor): Tensor {
   const rows = Array.from({ length: masks.shape[0]! }, (_, i) => {
     const at = masks.select(0, i).nonzero();
     if (at.shape[0] === 0) throw new ValueError(`masksToBoxes: mask ${i} is empty`);
-    return cat([at.amin(0).flip(0), at.amax(0).flip(0)]).float();
+    const ends = [at.amin(0), at.amax(0)].map((p) => p.tolist() as [number, number]);
+    return tensor(ends.flatMap(([y, x]) => [x, y]));
   });
   return stack(rows, 0);
 }
