@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# A C++20 compiler and CMake are needed to build; the others make it faster (oneDNN: matrix products and convolution).
+# A C++20 compiler and CMake are needed to build; the others make it faster (oneDNN: matrix products and convolution;
+# LAPACK: factorisations, without which most of linalg throws).
 packages=()
 command -v g++ >/dev/null || packages+=(g++)
 command -v make >/dev/null || packages+=(make)
@@ -13,6 +14,7 @@ command -v ninja >/dev/null || packages+=(ninja-build)
 command -v ccache >/dev/null || packages+=(ccache)
 command -v clang-format >/dev/null || packages+=(clang-format)
 [ -e /usr/include/dnnl.hpp ] || [ -e /usr/include/oneapi/dnnl/dnnl.hpp ] || packages+=(libdnnl-dev)
+ls /usr/lib/*/lapack/liblapack.so >/dev/null 2>&1 || packages+=(liblapack-dev)
 
 if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null; then
   sudo=""

@@ -39,6 +39,14 @@ interface OpBase {
    * aliases on the root. Namespaces: see NAMESPACES in codegen/emitters/ts_ops.ts.
    */
   readonly exports?: readonly string[];
+  /**
+   * Other ops that a call by this name means, by what is passed for a parameter: { 'splitSize: int[]': 'splitWithSizes' }. They
+   * take the same parameters but for that one's type (int[] or Tensor); { 'reduce: string?': 'scatterJoin' } is an option more, passed last.
+   * 'values' in place of an op: the same call with the numbers that the tensor holds.
+   */
+  readonly forms?: Readonly<Record<string, string>>;
+  /** The free function takes its list of tensors as one array or as separate arguments: meshgrid(a, b, { indexing: 'ij' }). */
+  readonly variadic?: boolean;
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies are ordinary arrow functions of any arity */
@@ -75,6 +83,8 @@ export interface ReductionRecord extends OpBase {
 export interface ViewRecord extends OpBase {
   /** C++ geometry function in native/core/views.h that gives sizes, strides, offset: same parameters as the op. */
   readonly geometry: string;
+  /** Also offer `NAME_`, which makes the view the tensor object itself (JavaScript only: native handles keep their geometry). */
+  readonly inplace?: boolean;
   readonly backward: Readonly<Record<string, TensorBody>>;
 }
 

@@ -12,3 +12,5 @@ const lowered: any = new Proxy(
 );
 export const t = lowered;
 export const h = lowered;
+/** Thrown in bodies as `throw new ShapeError(...)`: an error of kind Shape of the core. */
+export class ShapeError extends Error {}

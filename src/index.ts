@@ -11,6 +11,8 @@ export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
 export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
+export * from './tensor/products.js';
+export * from './tensor/low_rank.js';
 export {
   setPrintOptions,
   setPrintOptions as setPrintoptions,
@@ -31,6 +33,7 @@ export {
   type ModeGuard,
 } from './autograd/modes.js';
 export * as autograd from './autograd/index.js';
+export * as fft from './fft.js';
 export * as linalg from './linalg.js';
 export * as special from './special.js';
 export * as func from './func/index.js';
@@ -44,6 +47,9 @@ export { summary, type ModelSummary, type SummaryOptions } from './viz/summary.j
 export * as legacy from './legacy/index.js';
 export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
+export * as hub from './hub.js';
+export * as testing from './testing.js';
+export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
 export type { Explanation } from './runtime/explain.js';
 export * as jit from './runtime/jit.js';

@@ -5,10 +5,12 @@ import { native } from './native.js';
 export class Generator {
   /** The native generator. Internal. */
   readonly _g: object;
-  readonly device = 'cpu';
 
   constructor(_device: 'cpu' = 'cpu', handle: object = native.generator(67280421310721)) {
     this._g = handle;
+  }
+  get device(): 'cpu' {
+    return 'cpu';
   }
   /** Starts the stream that belongs to `seed`. */
   manualSeed(seed: number | bigint): this {
@@ -50,13 +52,38 @@ export function setRngState(state: Uint8Array): void {
   defaultGenerator().setState(state);
 }
 
-/** Runs `body` and puts the default generator's state back afterwards. */
-export function forkRng<T>(body: () => T): T {
-  const state = getRngState();
+/** Holds a state of the default generator to be put back: `using _ = forkRng()`. */
+export class ForkedRng implements Disposable {
+  readonly #state: Uint8Array | null;
+  constructor(enabled: boolean) {
+    this.#state = enabled ? getRngState() : null;
+  }
+  [Symbol.dispose](): void {
+    if (this.#state !== null) setRngState(this.#state);
+  }
+}
+/**
+ * Runs `body` and puts the default generator's state back afterwards, also when it throws; an async body until it settles. Without
+ * a body the result holds the state: `using _ = forkRng()`.
+ */
+export function forkRng(options?: { enabled?: boolean }): ForkedRng;
+export function forkRng<T>(body: () => T, options?: { enabled?: boolean }): T;
+export function forkRng<T>(
+  body: (() => T) | { enabled?: boolean } = {},
+  options: { enabled?: boolean } = {},
+): T | ForkedRng {
+  if (typeof body !== 'function') return new ForkedRng(body.enabled ?? true);
+  const held = new ForkedRng(options.enabled ?? true);
+  let pending = false;
   try {
-    return body();
+    const value = body();
+    if (value instanceof Promise) {
+      pending = true;
+      return value.finally(() => held[Symbol.dispose]()) as T;
+    }
+    return value;
   } finally {
-    setRngState(state);
+    if (!pending) held[Symbol.dispose]();
   }
 }
 

@@ -31,7 +31,13 @@ interface Plan {
   readonly kept: Map<string, Kept>;
   /** C++ that computes the gradient of each parameter into `g`. */
   readonly bodies: { param: Param; lines: string[] }[];
+  /** A formula names the gradients of several results and sees null where there is none. */
+  readonly namesGrads: boolean;
 }
+
+/** In formulas of ops with several results, `grad` is the first result's gradient and `gradNAME` that of result NAME. */
+const gradOf = (op: Op, name: string): number =>
+  op.sig.returns === 'tuple' ? op.sig.results.findIndex((r) => name === `grad${pascal(r)}`) : -1;
 
 const plans = new Map<Op, Plan>();
 
@@ -45,6 +51,7 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
     kept.set(key, old);
   };
   const bodies: Plan['bodies'] = [];
+  let namesGrads = false;
   if (op.record.kind === 'pointwise') {
     for (const g of op.gradients!) {
       const param = op.sig.params.find((p) => p.name === g.param)!;
@@ -63,10 +70,12 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
     for (const name of Object.keys(formulas(op)!)) {
       const param = op.sig.params.find((p) => p.name === name);
       if (!param) throw new Error(`${op.name}: backward of unknown parameter '${name}'`);
-      bodies.push({ param, lines: tensorGradient(op, name, op.body(['backward', name])!, ops, keep) });
+      const { lines, params } = tensorGradient(op, name, op.body(['backward', name])!, ops, keep);
+      namesGrads ||= params.some((n) => gradOf(op, n) >= 0);
+      bodies.push({ param, lines });
     }
   }
-  const p = { kept, bodies };
+  const p = { kept, bodies, namesGrads };
   plans.set(op, p);
   return p;
 }
@@ -82,6 +91,8 @@ function keepName(
   keep: Keep,
 ): { code: string; type: ParamType } | undefined {
   if (name === 'grad') return { code: 'grads[0]', type: 'Tensor' };
+  const named = gradOf(op, name);
+  if (named >= 0) return { code: `grads[${named}]`, type: 'Tensor' };
   const result = op.sig.results.indexOf(name);
   if (result >= 0 && !op.sig.params.some((p) => p.name === name)) {
     keep(name, { name, how: 'output', output: result }, forParam);
@@ -112,7 +123,7 @@ function tensorGradient(
   source: string,
   ops: ReadonlyMap<string, Signature>,
   keep: Keep,
-): string[] {
+): { lines: string[]; params: string[] } {
   const lowering = new TensorLowering(
     ops,
     {
@@ -125,14 +136,13 @@ function tensorGradient(
     },
     `${op.name}: backward of '${param}'`,
   );
-  const { code } = lowering.lower(source, '      ');
+  const { code, params } = lowering.lower(source, '      ');
   const list = isListType(op.sig.params.find((p) => p.name === param)!.type);
-  return [
-    `    auto formula = [&]() -> ${list ? 'TensorList' : 'Tensor'} {`,
-    code,
-    '    };',
-    `    ${list ? 'TensorList' : 'Tensor'} g = formula();`,
-  ];
+  const type = list ? 'TensorList' : 'Tensor';
+  return {
+    lines: [`    auto formula = [&]() -> ${type} {`, code, '    };', `    ${type} g = formula();`],
+    params,
+  };
 }
 
 function pointwiseGradient(op: Op, g: PointwiseGradient, kernelArgs: readonly string[]): string[] {
@@ -215,7 +225,7 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
     '    TensorList result(edges.size());',
     `    if (!support::anyDefined(grads)) return result;`,
   );
-  if (op.sig.returns !== 'list') lines.push('    support::fillMissing(*this, grads);');
+  if (op.sig.returns !== 'list' && !p.namesGrads) lines.push('    support::fillMissing(*this, grads);');
   lines.push(...edgeLoop(op, p), '    return result;', '  }');
   lines.push(
     '  void releaseSaved() override {',

@@ -444,8 +444,9 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
   if (r.kind !== 'composite') throw new Error('not a composite');
   const lines = [`${returnType(sig)} ${op.name}(${paramList(sig)}) {`];
   if (typeof r.body === 'string') {
-    lines.push(`  return ${r.body}(${argList(sig)});`, '}');
-    return [lines.join('\n')];
+    const call = `${r.body}(${argList(sig)})`;
+    if (!needsNode(op)) return [[...lines, `  return ${call};`, '}'].join('\n')];
+    return [[...lines, ...compositeWithNode(op, call, []), '}'].join('\n')];
   }
   const lowering = new TensorLowering(
     byName,
@@ -482,25 +483,27 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
       : sig.returns === 'tuple'
         ? [`  if (trace::active()) {`, ...sig.results.map((_, i) => `    region.output(std::get<${i}>(out));`), '  }']
         : ['  if (trace::active()) for (const Tensor& one : out) region.output(one);'];
-  if (!needsNode(op)) lines.push(`  ${type} out = body();`, ...end, '  return out;', '}');
-  else {
-    lines.push(
-      `  if (!(${anyRequires(op)})) {`,
-      `    ${type} out = body();`,
-      ...end.map((l) => `  ${l}`),
-      '    return out;',
-      '  }',
-      ...nodeSetup(op, false),
-      `  ${type} out;`,
-      '  {',
-      '    autograd::GradGuard off(false);',
-      '    out = body();',
-      '  }',
-      ...end,
-      ...attachHistory(op),
-      '  return out;',
-      '}',
-    );
-  }
+  if (needsNode(op)) lines.push(...compositeWithNode(op, 'body()', end), '}');
+  else lines.push(`  ${type} out = body();`, ...end, '  return out;', '}');
   return [lines.join('\n')];
+}
+
+/** A composite with a derivative of its own: its parts are not differentiated. `end` follows the call. */
+function compositeWithNode(op: Op, call: string, end: readonly string[]): string[] {
+  return [
+    `  if (!(${anyRequires(op)})) {`,
+    `    ${returnType(op.sig)} out = ${call};`,
+    ...end.map((l) => `  ${l}`),
+    '    return out;',
+    '  }',
+    ...nodeSetup(op, false),
+    `  ${returnType(op.sig)} out;`,
+    '  {',
+    '    autograd::GradGuard off(false);',
+    `    out = ${call};`,
+    '  }',
+    ...end,
+    ...attachHistory(op),
+    '  return out;',
+  ];
 }

@@ -195,23 +195,44 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
   const params = s.params.filter((_, i) => i !== self?.index);
   const required = params.filter((p) => p.default === undefined && !p.keywordOnly);
   const optional = params.filter((p) => p.default !== undefined && !p.keywordOnly);
-  const keyword = params.filter((p) => p.keywordOnly);
+  const forms = Object.entries(op.record.forms ?? {}).map(([key, target]) => {
+    const [param, type] = key.split(': ') as [string, ParamType];
+    return { param, type, target };
+  });
+  // A form by an option that the op itself does not have: scatter(..., { reduce }).
+  const extra = forms
+    .filter((f) => !s.params.some((p) => p.name === f.param))
+    .map((f): Param => ({ name: f.param, type: f.type, default: null, keywordOnly: true }));
+  const keyword = [...params.filter((p) => p.keywordOnly), ...extra];
   const rest =
     self && required.length === 1 && required[0]!.type === 'int[]' && optional.length === 0 && keyword.length === 0;
   const codes = new Map<string, string>();
   const parameters: Callable['parameters'] = [];
   const statements: string[] = [];
+  const variadic = !self && op.record.variadic === true;
   for (const p of required) {
-    if (rest) {
+    if (variadic) {
+      codes.set(p.name, toNative(p, p.name));
+    } else if (rest) {
       parameters.push({ name: p.name, type: '(number | readonly number[])[]', isRestParameter: true });
       codes.set(p.name, `sizesOf(${p.name})`);
     } else {
-      parameters.push({ name: p.name, type: TS_TYPE[p.type] });
+      const types = [p.type, ...forms.filter((f) => f.param === p.name).map((f) => f.type)].map((t) => TS_TYPE[t]);
+      parameters.push({ name: p.name, type: [...new Set(types.join(' | ').split(' | '))].join(' | ') });
       codes.set(p.name, toNative(p, p.name));
     }
   }
   const named = [...optional, ...keyword];
   const optionsType = `{ ${named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`).join('; ')} }`;
+  if (variadic) {
+    const list = required[0]!.name;
+    if (required.length !== 1 || required[0]!.type !== 'Tensor[]')
+      throw new Error(`${op.name}: variadic functions take one list of tensors`);
+    parameters.push({ name: 'args', type: `TensorListArgs<${optionsType}>`, isRestParameter: true });
+    statements.push(`const ${named.length ? `[${list}, o]` : `[${list}]`} = tensorListArgs<${optionsType}>(args);`);
+    for (const p of named) codes.set(p.name, toNative(p, `(o?.${p.name} ?? ${tsDefault(p)})`));
+    return finished();
+  }
   for (const p of optional)
     parameters.push({ name: p.name, type: `${TS_TYPE[p.type]} | ${optionsType}`, hasQuestionToken: true });
   if (keyword.length) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
@@ -229,30 +250,68 @@ function callable(op: Op, s: Signature, self: { code: string; index: number } | 
       );
     for (const p of keyword) codes.set(p.name, toNative(p, `(o?.${p.name} ?? ${tsDefault(p)})`));
   } else for (const p of keyword) codes.set(p.name, toNative(p, `(options?.${p.name} ?? ${tsDefault(p)})`));
-  const args = s.params.map((p, i) => (i === self?.index ? self.code : codes.get(p.name)!)).join(', ');
-  const call = `native.ops.${s.name}(${args})`;
-  const returnsThis = s.returns === 'self' && self;
-  if (returnsThis) statements.push(`${call};`, 'return this;');
-  else if (s.returns === 'self')
-    statements.push(`${call};`, ...(isListType(s.params[0]!.type) ? [] : [`return ${s.params[0]!.name} as Tensor;`]));
-  else if (s.returns === 'tensor') statements.push(`return wrap(${call});`);
-  else if (s.returns === 'list') statements.push(`return wrapAll(${call});`);
-  else
-    statements.push(
-      `return namedResults([${s.results.map((r) => `'${r}'`).join(', ')}], ${call}) as unknown as ${tupleType(s)};`,
-    );
-  const returnType = returnsThis
-    ? 'this'
-    : s.returns === 'self'
-      ? isListType(s.params[0]!.type)
-        ? 'void'
-        : 'Tensor'
-      : s.returns === 'tensor'
-        ? 'Tensor'
-        : s.returns === 'list'
-          ? 'Tensor[]'
-          : tupleType(s);
-  return { name, parameters, statements, returnType, docs: [docOf(op, s)] };
+  return finished();
+
+  function finished(): Callable {
+    const args = s.params.map((p, i) => (i === self?.index ? self.code : codes.get(p.name)!)).join(', ');
+    for (const f of [...forms].sort((a) => (a.type === 'Tensor' ? -1 : 1))) {
+      if (f.target === 'values') {
+        const passed = params
+          .filter((p) => !p.keywordOnly)
+          .map((p) => (p.name === f.param ? `valuesOf('${op.name}', '${p.name}', ${p.name})` : p.name));
+        statements.unshift(
+          `if (${f.param} instanceof TensorBase) return ${self ? 'this.' : ''}${name}(${passed.join(', ')}${keyword.length ? ', options' : ''});`,
+        );
+        continue;
+      }
+      const asked = extra.some((p) => p.name === f.param);
+      const given = s.params.map((p, i) =>
+        i === self?.index
+          ? self.code
+          : p.name === f.param
+            ? toNative({ ...p, type: f.type }, p.name)
+            : codes.get(p.name)!,
+      );
+      if (asked) given.push(`${codes.get(f.param)!}!`);
+      const test = asked
+        ? `${codes.get(f.param)!} !== null`
+        : f.type === 'Tensor'
+          ? `${f.param} instanceof TensorBase`
+          : `typeof ${f.param} === 'object'`;
+      const inplace = s.returns === 'self' ? '_' : '';
+      const other = `native.ops.${f.target}${inplace}(${given.join(', ')})`;
+      statements.push(
+        inplace
+          ? `if (${test}) { ${other}; return this; }`
+          : `if (${test}) return ${s.returns === 'list' ? 'wrapAll' : 'wrap'}(${other});`,
+      );
+    }
+    const adopts = op.info.kind === 'view' && s.returns === 'self';
+    const call = `native.ops.${adopts ? op.name : s.name}(${args})`;
+    const returnsThis = s.returns === 'self' && self;
+    if (adopts) statements.push(`this._adopt(${call});`, 'return this;');
+    else if (returnsThis) statements.push(`${call};`, 'return this;');
+    else if (s.returns === 'self')
+      statements.push(`${call};`, ...(isListType(s.params[0]!.type) ? [] : [`return ${s.params[0]!.name} as Tensor;`]));
+    else if (s.returns === 'tensor') statements.push(`return wrap(${call});`);
+    else if (s.returns === 'list') statements.push(`return wrapAll(${call});`);
+    else
+      statements.push(
+        `return namedResults([${s.results.map((r) => `'${r}'`).join(', ')}], ${call}) as unknown as ${tupleType(s)};`,
+      );
+    const returnType = returnsThis
+      ? 'this'
+      : s.returns === 'self'
+        ? isListType(s.params[0]!.type)
+          ? 'void'
+          : 'Tensor'
+        : s.returns === 'tensor'
+          ? 'Tensor'
+          : s.returns === 'list'
+            ? 'Tensor[]'
+            : tupleType(s);
+    return { name, parameters, statements, returnType, docs: [docOf(op, s)] };
+  }
 }
 const tupleType = (s: Signature): string =>
   `[${s.results.map(() => 'Tensor').join(', ')}] & { ${s.results.map((r) => `readonly ${r}: Tensor`).join('; ')} }`;
@@ -263,7 +322,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';",
+  "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
   "import type { NumberArg } from './native-ops.js';",
 ];
 
@@ -304,7 +363,8 @@ function emitMethods(ops: readonly Op[]): void {
     });
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (op.derived || op.record.method === false || receiver(op.sig) < 0) continue;
-    for (const s of [op.sig, ...(op.inplace ? [inplaceSig(op.sig)] : [])]) {
+    const inplace = op.inplace || (op.record.kind === 'view' && op.record.inplace === true);
+    for (const s of [op.sig, ...(inplace ? [inplaceSig(op.sig)] : [])]) {
       add(callable(op, s, { code: 'this._h', index: 0 }, s.name));
       for (const alias of op.record.aliases ?? [])
         add(
@@ -337,6 +397,7 @@ function emitMethods(ops: readonly Op[]): void {
 
 /** Namespaces of free functions and the generated file of each; src/ re-exports them (src/special.ts, src/nn/functional.ts). */
 const NAMESPACES: Readonly<Record<string, string>> = {
+  fft: 'fft',
   linalg: 'linalg',
   special: 'special',
   'nn.functional': 'nn_functional',

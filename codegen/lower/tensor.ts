@@ -76,6 +76,7 @@ export class TensorLowering {
     private readonly names: Names,
     private readonly where: string,
     private readonly renderReturn: (code: string) => string = (c) => `return ${c};`,
+    /** The function gives several results: a returned array is a tuple, not a list. */
     private readonly tuple = false,
   ) {}
 

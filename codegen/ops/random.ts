@@ -1,6 +1,10 @@
 // Random numbers: PyTorch's mt19937 streams, so that one seed gives PyTorch's numbers.
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
 import { extern, type Page } from '../model.js';
+import { h, t } from '../tensor_lib.js';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
 
 export const page: Page = {
   title: 'Random numbers',
@@ -40,7 +44,7 @@ export const bernoulli = extern({
   doc: 'Ones with the probability that each element of self gives. self: probabilities.',
   schema: 'bernoulli(self: Tensor, *, generator: Generator? = null): Tensor',
   random: true,
-  nondifferentiable: 'random',
+  backward: { self: (grad: A) => t.zerosLike(grad) },
   onnx: { none: 'random' },
 });
 export const exponential_ = extern({
@@ -49,6 +53,49 @@ export const exponential_ = extern({
   mutates: ['self'],
   random: true,
   nondifferentiable: 'random',
+  onnx: { none: 'random' },
+});
+export const geometric_ = extern({
+  doc: 'Fills self with the number of the first success in trials of probability p, 0 < p < 1.',
+  schema: 'geometric_(self: Tensor, p: float, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
+});
+export const cauchy_ = extern({
+  doc: 'Fills self with numbers of the Cauchy distribution.',
+  schema: 'cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
+});
+export const logNormal_ = extern({
+  doc: 'Fills self with numbers whose logarithm is normal with the given mean and deviation.',
+  schema: 'logNormal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator? = null): self',
+  mutates: ['self'],
+  random: true,
+  nondifferentiable: 'random',
+  onnx: { none: 'random' },
+});
+export const poisson = extern({
+  doc: 'A Poisson number for each rate in self. Gradients are zero.',
+  schema: 'poisson(self: Tensor, *, generator: Generator? = null): Tensor',
+  random: true,
+  method: false,
+  backward: { self: (grad: A) => t.zerosLike(grad) },
+  onnx: { none: 'random' },
+});
+export const binomial = extern({
+  doc: 'The number of successes in count trials of probability prob, broadcast. Gradients are zero.',
+  schema: 'binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor',
+  random: true,
+  method: false,
+  backward: {
+    count: (grad: A, count: A) => h.zerosLike(grad, count.shape),
+    prob: (grad: A, prob: A) => h.zerosLike(grad, prob.shape),
+  },
   onnx: { none: 'random' },
 });
 export const randint_ = extern({

@@ -1,4 +1,4 @@
-// Views: a geometry function and a derivative. Nothing is copied; writes show in the base.
+// Views: a geometry function and a derivative. Nothing is copied; writes show in the base. Rearranging copies: rearrange.ts.
 import { composite, view, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
@@ -32,6 +32,7 @@ export const permute = view({
 export const transpose = view({
   doc: 'Two dimensions swapped.',
   schema: 'transpose(self: Tensor, dim0: int, dim1: int): Tensor',
+  inplace: true,
   geometry: 'transposeGeometry',
   backward: { self: (grad: A, dim0: A, dim1: A) => t.transpose(grad, dim0, dim1) },
   aliases: ['swapaxes', 'swapdims'],
@@ -40,6 +41,7 @@ export const transpose = view({
 export const t_ = view({
   doc: 'Transpose of a matrix (0-d and 1-d tensors stay as they are).',
   schema: 't(self: Tensor): Tensor',
+  inplace: true,
   geometry: 'tGeometry',
   backward: { self: (grad: A) => t.t(grad) },
   onnx: { symbolic: 'permute' },
@@ -47,6 +49,7 @@ export const t_ = view({
 export const unsqueeze = view({
   doc: 'A dimension of size 1 inserted at `dim`.',
   schema: 'unsqueeze(self: Tensor, dim: int): Tensor',
+  inplace: true,
   geometry: 'unsqueezeGeometry',
   backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) },
   onnx: { symbolic: 'reshape' },
@@ -54,6 +57,7 @@ export const unsqueeze = view({
 export const squeeze = view({
   doc: 'Dimensions of size 1 removed (all, or those in `dim`).',
   schema: 'squeeze(self: Tensor, dim: int[]? = null): Tensor',
+  inplace: true,
   geometry: 'squeezeGeometry',
   backward: { self: (grad: A, self: A) => t.reshape(grad, self.shape) },
   onnx: { symbolic: 'reshape' },
@@ -89,6 +93,7 @@ export const narrow = view({
   doc: '`length` elements of a dimension from `start` on.',
   schema: 'narrow(self: Tensor, dim: int, start: int, length: int): Tensor',
   geometry: 'narrowGeometry',
+  forms: { 'start: Tensor': 'values' },
   backward: { self: (grad: A, self: A, dim: A, start: A) => h.sliceBackward(grad, self.shape, dim, start, 1) },
   onnx: { symbolic: 'narrow' },
 });
@@ -104,6 +109,7 @@ export const diagonal = view({
 export const asStrided = view({
   doc: 'Any sizes and strides over the storage. Throws when they reach outside of it.',
   schema: 'asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor',
+  inplace: true,
   geometry: 'asStridedGeometry',
   backward: {
     self: (grad: A, self: A, size: A, stride: A, storageOffset: A) =>
@@ -155,27 +161,63 @@ export const movedim = composite({
   aliases: ['moveaxis'],
   onnx: { symbolic: 'permute' },
 });
-export const split = composite({
-  doc: 'Pieces of splitSize along a dimension, the last one smaller.',
-  schema: 'split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]',
-  body: 'nn::split',
+export const narrowCopy = composite({
+  doc: '`narrow` as a copy.',
+  schema: 'narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor',
+  body: (self: A, dim: A, start: A, length: A) => t.clone(t.narrow(self, dim, start, length)),
   onnx: { symbolic: 'region' },
 });
-export const splitWithSizes = composite({
-  doc: 'Pieces of the given sizes along a dimension.',
-  schema: 'splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]',
-  body: 'nn::splitWithSizes',
+export const broadcastTo = composite({
+  doc: 'Broadcast to a shape, without a copy.',
+  schema: 'broadcastTo(self: Tensor, size: int[]): Tensor',
+  body: (self: A, size: A) => t.expand(self, size),
   onnx: { symbolic: 'region' },
 });
-export const chunk = composite({
-  doc: 'At most `chunks` pieces along a dimension.',
-  schema: 'chunk(self: Tensor, chunks: int, dim: int = 0): Tensor[]',
-  body: 'nn::chunk',
+export const ravel = composite({
+  doc: 'All elements in row-major order as a 1-d tensor; copies only where it must.',
+  schema: 'ravel(self: Tensor): Tensor',
+  body: (self: A) => t.reshape(self, [-1]),
   onnx: { symbolic: 'region' },
 });
-export const unbind = composite({
-  doc: 'One tensor per index of a dimension.',
-  schema: 'unbind(self: Tensor, dim: int = 0): Tensor[]',
-  body: 'nn::unbind',
+export const unflatten = composite({
+  doc: 'A dimension split into several; one of the sizes may be -1.',
+  schema: 'unflatten(self: Tensor, dim: int, sizes: int[]): Tensor',
+  body: (self: A, dim: A, sizes: A) => t.reshape(self, h.unflattenedShape(self.shape, dim, sizes)),
+  onnx: { symbolic: 'region' },
+});
+export const atleast1d = composite({
+  doc: 'A 0-d tensor as one of one dimension; others as they are. JavaScript: fb.atleast1d also takes lists.',
+  schema: 'atleast1d(self: Tensor): Tensor',
+  body: (self: A) => {
+    if (self.ndim === 0) return t.reshape(self, [1]);
+    return self;
+  },
+  method: false,
+  function: false,
+  onnx: { symbolic: 'region' },
+});
+export const atleast2d = composite({
+  doc: 'A tensor of at least two dimensions: size-1 dimensions in front. JavaScript: fb.atleast2d also takes lists.',
+  schema: 'atleast2d(self: Tensor): Tensor',
+  body: (self: A) => {
+    if (self.ndim === 0) return t.reshape(self, [1, 1]);
+    if (self.ndim === 1) return t.unsqueeze(self, 0);
+    return self;
+  },
+  method: false,
+  function: false,
+  onnx: { symbolic: 'region' },
+});
+export const atleast3d = composite({
+  doc: 'A tensor of at least three dimensions: [n] becomes [1, n, 1], [m, n] becomes [m, n, 1]. JavaScript: fb.atleast3d also takes lists.',
+  schema: 'atleast3d(self: Tensor): Tensor',
+  body: (self: A) => {
+    if (self.ndim === 0) return t.reshape(self, [1, 1, 1]);
+    if (self.ndim === 1) return t.unsqueeze(t.unsqueeze(self, 0), -1);
+    if (self.ndim === 2) return t.unsqueeze(self, -1);
+    return self;
+  },
+  method: false,
+  function: false,
   onnx: { symbolic: 'region' },
 });

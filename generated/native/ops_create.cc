@@ -107,6 +107,30 @@ Tensor toDtype(const Tensor& self, DType dtype) {
   call.finish();
   return out;
 }
+Tensor trilIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype) {
+  if (!trace::active()) return cpu::trilIndices(row, col, offset, dtype);
+  trace::Call call("trilIndices");
+  call.attr(support::attr("row", row));
+  call.attr(support::attr("col", col));
+  call.attr(support::attr("offset", offset));
+  call.attr(support::attr("dtype", dtype));
+  auto out = cpu::trilIndices(row, col, offset, dtype);
+  call.output(out);
+  call.finish();
+  return out;
+}
+Tensor triuIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype) {
+  if (!trace::active()) return cpu::triuIndices(row, col, offset, dtype);
+  trace::Call call("triuIndices");
+  call.attr(support::attr("row", row));
+  call.attr(support::attr("col", col));
+  call.attr(support::attr("offset", offset));
+  call.attr(support::attr("dtype", dtype));
+  auto out = cpu::triuIndices(row, col, offset, dtype);
+  call.output(out);
+  call.finish();
+  return out;
+}
 const Tensor& zero_(const Tensor& self) {
   if (!trace::active()) return cpu::zero_(self);
   trace::Call call("zero");
@@ -397,6 +421,12 @@ Tensor toDtype(const Tensor& self, DType dtype) {
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
+}
+Tensor trilIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype) {
+  return below::trilIndices(row, col, offset, dtype);
+}
+Tensor triuIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype) {
+  return below::triuIndices(row, col, offset, dtype);
 }
 const Tensor& zero_(const Tensor& self) {
   autograd::checkInplace(self, "zero_");

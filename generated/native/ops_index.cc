@@ -25,16 +25,6 @@ Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, Int
   call.finish();
   return out;
 }
-Tensor cat(TensorSpan tensors, int64_t dim) {
-  if (!trace::active()) return cpu::cat(tensors, dim);
-  trace::Call call("cat");
-  call.inputs(tensors);
-  call.attr(support::attr("dim", dim));
-  auto out = cpu::cat(tensors, dim);
-  call.output(out);
-  call.finish();
-  return out;
-}
 Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
   if (!trace::active()) return cpu::cumsum(self, dim, dtype);
   trace::Call call("cumsum");
@@ -63,19 +53,6 @@ Tensor index(const Tensor& self, TensorSpan indices) {
   call.input(self);
   call.inputs(indices);
   auto out = cpu::index(self, indices);
-  call.output(out);
-  call.finish();
-  return out;
-}
-Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
-  if (!trace::active()) return cpu::indexAdd(self, dim, index, source, alpha);
-  trace::Call call("indexAdd");
-  call.input(self);
-  call.attr(support::attr("dim", dim));
-  call.input(index);
-  call.input(source);
-  call.attr(support::attr("alpha", alpha));
-  auto out = cpu::indexAdd(self, dim, index, source, alpha);
   call.output(out);
   call.finish();
   return out;
@@ -142,6 +119,20 @@ Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Te
   call.input(index);
   call.input(src);
   auto out = cpu::scatterAdd(self, dim, index, src);
+  call.output(out);
+  call.finish();
+  return out;
+}
+Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf) {
+  if (!trace::active()) return cpu::scatterReduce(self, dim, index, src, reduce, includeSelf);
+  trace::Call call("scatterReduce");
+  call.input(self);
+  call.attr(support::attr("dim", dim));
+  call.input(index);
+  call.input(src);
+  call.attr(support::attr("reduce", reduce));
+  call.attr(support::attr("includeSelf", includeSelf));
+  auto out = cpu::scatterReduce(self, dim, index, src, reduce, includeSelf);
   call.output(out);
   call.finish();
   return out;
@@ -235,31 +226,6 @@ struct AsStridedScatterBackward0 final : autograd::Node {
   support::TensorMeta selfMeta_;
   support::TensorMeta srcMeta_;
 };
-struct CatBackward0 final : autograd::Node {
-  CatBackward0() : Node(1) {}
-  std::string name() const override { return "CatBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    {
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> TensorList {
-      return support::catBackwardList(grads[0], tensorsShapes_, dim_);
-    };
-    TensorList g = formula();
-    for (size_t i = 0; i < g.size(); ++i) if (edges[0 + i].node) result[0 + i] = g[i];
-    }
-    return result;
-  }
-  void releaseSaved() override {
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  
-  int64_t dim_;
-  std::vector<Dims> tensorsShapes_;
-};
 struct CumsumBackward0 final : autograd::Node {
   CumsumBackward0() : Node(1) {}
   std::string name() const override { return "CumsumBackward0"; }
@@ -339,44 +305,6 @@ struct IndexBackward0 final : autograd::Node {
   std::vector<autograd::SavedTensor> indices_;
   support::TensorMeta selfMeta_;
   std::vector<Dims> indicesShapes_;
-};
-struct IndexAddBackward0 final : autograd::Node {
-  IndexAddBackward0() : Node(1) {}
-  std::string name() const override { return "IndexAddBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-    auto formula = [&]() -> Tensor {
-      return grads[0];
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    if (edges[2].node) {
-      const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
-      [[maybe_unused]] const auto& dim = dim_;
-      [[maybe_unused]] const auto& alpha = alpha_;
-    auto formula = [&]() -> Tensor {
-      return ops::mul(ops::indexSelect(grads[0], dim_, index), Operand(alpha_));
-    };
-    Tensor g = formula();
-      result[2] = support::finishGrad(g, sourceMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    index_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  int64_t dim_;
-  autograd::SavedTensor index_;
-  Scalar alpha_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta indexMeta_;
-  support::TensorMeta sourceMeta_;
 };
 struct IndexPutBackward0 final : autograd::Node {
   IndexPutBackward0() : Node(1) {}
@@ -492,7 +420,7 @@ struct ScatterBackward0 final : autograd::Node {
       const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return ops::gather(grads[0], dim_, index);
+      return support::cornerBackward(ops::gather(grads[0], dim_, index), Dims(srcMeta_.sizes));
     };
     Tensor g = formula();
       result[2] = support::finishGrad(g, srcMeta_);
@@ -506,6 +434,7 @@ struct ScatterBackward0 final : autograd::Node {
   }
   int64_t dim_;
   autograd::SavedTensor index_;
+  
   support::TensorMeta selfMeta_;
   support::TensorMeta indexMeta_;
   support::TensorMeta srcMeta_;
@@ -528,7 +457,7 @@ struct ScatterAddBackward0 final : autograd::Node {
       const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return ops::gather(grads[0], dim_, index);
+      return support::cornerBackward(ops::gather(grads[0], dim_, index), Dims(srcMeta_.sizes));
     };
     Tensor g = formula();
       result[2] = support::finishGrad(g, srcMeta_);
@@ -542,6 +471,89 @@ struct ScatterAddBackward0 final : autograd::Node {
   }
   int64_t dim_;
   autograd::SavedTensor index_;
+  
+  support::TensorMeta selfMeta_;
+  support::TensorMeta indexMeta_;
+  support::TensorMeta srcMeta_;
+};
+struct ScatterReduceBackward0 final : autograd::Node {
+  ScatterReduceBackward0() : Node(1) {}
+  std::string name() const override { return "ScatterReduceBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
+      const Tensor src = src_.unpack(Ref<autograd::Node>(this), "src");
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+      [[maybe_unused]] const auto& reduce = reduce_;
+      [[maybe_unused]] const auto& dim = dim_;
+      [[maybe_unused]] const auto& includeSelf = includeSelf_;
+    auto formula = [&]() -> Tensor {
+      Tensor g = grads[0];
+      if (reduce_ == "mean") {
+        g = ops::div(grads[0], support::scatterCounts(self, dim_, index, src, includeSelf_), std::nullopt);
+      }
+      if (reduce_ == "prod") {
+        Tensor factors = ops::maskedFill(self, ops::eq(self, Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))));
+        g = ops::div(ops::mul(grads[0], ops::scatterReduce(factors, dim_, index, src, reduce_, includeSelf_)), factors, std::nullopt);
+      }
+      if ((reduce_ == "amax" || reduce_ == "amin")) {
+        g = ops::mul(support::scatterShared(grads[0], self, dim_, index, src, includeSelf_, out), ops::toDtype(ops::eq(self, out), grads[0].dtype()));
+      }
+      return (includeSelf_ ? Tensor(g) : Tensor(ops::scatter(g, dim_, index, Operand(Scalar(int64_t(0))))));
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[2].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
+      const Tensor src = src_.unpack(Ref<autograd::Node>(this), "src");
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+      [[maybe_unused]] const auto& reduce = reduce_;
+      [[maybe_unused]] const auto& dim = dim_;
+      [[maybe_unused]] const auto& includeSelf = includeSelf_;
+    auto formula = [&]() -> Tensor {
+      if (reduce_ == "prod") {
+        return support::scatterProdBackward(grads[0], self, dim_, index, src, includeSelf_, out);
+      }
+      Tensor g = grads[0];
+      if (reduce_ == "mean") {
+        g = ops::div(grads[0], support::scatterCounts(self, dim_, index, src, includeSelf_), std::nullopt);
+      }
+      if ((reduce_ == "amax" || reduce_ == "amin")) {
+        Tensor hits = ops::eq(support::corner(src, Dims(indexMeta_.sizes)), ops::gather(out, dim_, index));
+        Tensor shared = support::scatterShared(grads[0], self, dim_, index, src, includeSelf_, out);
+        return support::cornerBackward(ops::mul(ops::gather(shared, dim_, index), ops::toDtype(hits, grads[0].dtype())), Dims(srcMeta_.sizes));
+      }
+      return support::cornerBackward(ops::gather(g, dim_, index), Dims(srcMeta_.sizes));
+    };
+    Tensor g = formula();
+      result[2] = support::finishGrad(g, srcMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+    index_.reset();
+    src_.reset();
+    out_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+    out_ = autograd::SavedTensor(out, true);
+  }
+  std::string reduce_;
+  autograd::SavedTensor self_;
+  int64_t dim_;
+  autograd::SavedTensor index_;
+  autograd::SavedTensor src_;
+  bool includeSelf_;
+  autograd::SavedTensor out_;
+  
+  
   support::TensorMeta selfMeta_;
   support::TensorMeta indexMeta_;
   support::TensorMeta srcMeta_;
@@ -655,6 +667,19 @@ struct TriuBackward0 final : autograd::Node {
 }  // namespace
 
 namespace ops {
+Tensor argwhere(const Tensor& self) {
+  trace::Region region("argwhere");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::nonzero(self);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset) {
   if (!(autograd::anyRequiresGrad(self, src))) {
     return below::asStridedScatter(self, src, size, stride, storageOffset);
@@ -668,19 +693,6 @@ Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, Int
   node->stride_ = Dims(stride);
   node->storageOffset_ = storageOffset;
   auto out = below::asStridedScatter(self, src, size, stride, storageOffset);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor cat(TensorSpan tensors, int64_t dim) {
-  if (!(autograd::gradEnabled() && (autograd::needsGrad(TensorSpan(tensors))))) {
-    return below::cat(tensors, dim);
-  }
-  auto node = makeRef<CatBackward0>();
-  for (const Tensor& one : tensors) node->edges.push_back(one.defined() ? autograd::edgeOf(one) : autograd::Edge{});
-  node->tensorsShapes_ = support::shapesOf(tensors);
-  node->dim_ = dim;
-  auto out = below::cat(tensors, dim);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -730,27 +742,25 @@ Tensor index(const Tensor& self, TensorSpan indices) {
   return out;
 }
 Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
-  if (!(autograd::anyRequiresGrad(self, index, source))) {
-    return below::indexAdd(self, dim, index, source, alpha);
-  }
-  auto node = makeRef<IndexAddBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->edges.push_back(support::edgeOf(index));
-  node->indexMeta_ = support::TensorMeta(index);
-  node->edges.push_back(support::edgeOf(source));
-  node->sourceMeta_ = support::TensorMeta(source);
-  node->dim_ = dim;
-  if (autograd::needsGrad(source)) node->index_ = autograd::SavedTensor(index, false);
-  node->alpha_ = alpha;
-  auto out = below::indexAdd(self, dim, index, source, alpha);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
+  return nn::indexAdd(self, dim, index, source, alpha);
 }
 const Tensor& indexAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha) {
   autograd::checkInplace(self, "indexAdd_");
   return copy_(self, indexAdd(self, dim, index, source, alpha));
+}
+Tensor indexCopy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
+  return nn::indexCopy(self, dim, index, source);
+}
+const Tensor& indexCopy_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
+  autograd::checkInplace(self, "indexCopy_");
+  return copy_(self, indexCopy(self, dim, index, source));
+}
+Tensor indexFill(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value) {
+  return nn::indexFill(self, dim, index, value);
+}
+const Tensor& indexFill_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value) {
+  autograd::checkInplace(self, "indexFill_");
+  return copy_(self, indexFill(self, dim, index, value));
 }
 Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate) {
   if (!(autograd::gradEnabled() && (autograd::needsGrad(self) || autograd::needsGrad(TensorSpan(indices)) || autograd::needsGrad(values)))) {
@@ -774,6 +784,13 @@ const Tensor& indexPut_(const Tensor& self, TensorSpan indices, const Tensor& va
   autograd::checkInplace(self, "indexPut_");
   return copy_(self, indexPut(self, indices, values, accumulate));
 }
+Tensor indexReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool includeSelf) {
+  return nn::indexReduce(self, dim, index, source, reduce, includeSelf);
+}
+const Tensor& indexReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool includeSelf) {
+  autograd::checkInplace(self, "indexReduce_");
+  return copy_(self, indexReduce(self, dim, index, source, reduce, includeSelf));
+}
 Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index) {
   if (!(autograd::anyRequiresGrad(self, index))) {
     return below::indexSelect(self, dim, index);
@@ -789,6 +806,13 @@ Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index) {
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
+}
+Tensor maskedScatter(const Tensor& self, const Tensor& mask, const Tensor& source) {
+  return nn::maskedScatter(self, mask, source);
+}
+const Tensor& maskedScatter_(const Tensor& self, const Tensor& mask, const Tensor& source) {
+  autograd::checkInplace(self, "maskedScatter_");
+  return copy_(self, maskedScatter(self, mask, source));
 }
 Tensor maskedSelect(const Tensor& self, const Tensor& mask) {
   if (!(autograd::anyRequiresGrad(self, mask))) {
@@ -807,6 +831,13 @@ Tensor maskedSelect(const Tensor& self, const Tensor& mask) {
 }
 Tensor nonzero(const Tensor& self) {
   return below::nonzero(self);
+}
+Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
+  return nn::put(self, index, source, accumulate);
+}
+const Tensor& put_(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
+  autograd::checkInplace(self, "put_");
+  return copy_(self, put(self, index, source, accumulate));
 }
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src) {
   if (!(autograd::anyRequiresGrad(self, index, src))) {
@@ -852,6 +883,42 @@ const Tensor& scatterAdd_(const Tensor& self, int64_t dim, const Tensor& index, 
   autograd::checkInplace(self, "scatterAdd_");
   return copy_(self, scatterAdd(self, dim, index, src));
 }
+Tensor scatterJoin(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) {
+  return nn::scatterJoin(self, dim, index, src, reduce);
+}
+const Tensor& scatterJoin_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) {
+  autograd::checkInplace(self, "scatterJoin_");
+  return copy_(self, scatterJoin(self, dim, index, src, reduce));
+}
+Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf) {
+  if (!(autograd::anyRequiresGrad(self, index, src))) {
+    return below::scatterReduce(self, dim, index, src, reduce, includeSelf);
+  }
+  auto node = makeRef<ScatterReduceBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(index));
+  node->indexMeta_ = support::TensorMeta(index);
+  node->edges.push_back(support::edgeOf(src));
+  node->srcMeta_ = support::TensorMeta(src);
+  node->reduce_ = std::string(reduce);
+  if (autograd::needsGrad(self) || autograd::needsGrad(src)) node->self_ = autograd::SavedTensor(self, false);
+  node->dim_ = dim;
+  if (autograd::needsGrad(self) || autograd::needsGrad(src)) node->index_ = autograd::SavedTensor(index, false);
+  if (autograd::needsGrad(self) || autograd::needsGrad(src)) node->src_ = autograd::SavedTensor(src, false);
+  node->includeSelf_ = includeSelf;
+  auto out = below::scatterReduce(self, dim, index, src, reduce, includeSelf);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& scatterReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf) {
+  autograd::checkInplace(self, "scatterReduce_");
+  return copy_(self, scatterReduce(self, dim, index, src, reduce, includeSelf));
+}
+Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& lengths, const Tensor& indices, const Tensor& offsets, int64_t axis, bool unsafe, std::optional<Scalar> initial) {
+  return nn::segmentReduce(data, reduce, lengths, indices, offsets, axis, unsafe, initial);
+}
 std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::sort(self, dim, descending, stable);
@@ -866,8 +933,11 @@ std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending
   node->saveOutputs(out);
   return out;
 }
-Tensor stack(TensorSpan tensors, int64_t dim) {
-  return nn::stack(tensors, dim);
+Tensor take(const Tensor& self, const Tensor& index) {
+  return nn::take(self, index);
+}
+Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim) {
+  return nn::takeAlongDim(self, indices, dim);
 }
 std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted) {
   if (!(autograd::anyRequiresGrad(self))) {

@@ -321,6 +321,38 @@ struct MmBackward0 final : autograd::Node {
 }  // namespace
 
 namespace ops {
+Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta, Scalar alpha) {
+  trace::Region region("addbmm");
+  if (trace::active()) {
+    region.input(self);
+    region.input(batch1);
+    region.input(batch2);
+    region.attr(support::attr("beta", beta));
+    region.attr(support::attr("alpha", alpha));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (int64_t(Dims(batch1.sizes()).size()) != 3) {
+      throw Error(ErrorKind::Shape, std::string("batch1 must be a 3D tensor"));
+    }
+    if (int64_t(Dims(batch2.sizes()).size()) != 3) {
+      throw Error(ErrorKind::Shape, std::string("batch2 must be a 3D tensor"));
+    }
+    if ((support::at(Dims(batch2.sizes()), 0) != support::at(Dims(batch1.sizes()), 0) || support::at(Dims(batch2.sizes()), 1) != support::at(Dims(batch1.sizes()), 2))) {
+      throw Error(ErrorKind::Shape, std::string("Expected size for first two dimensions of batch2 tensor to be: [") + support::text(support::at(Dims(batch1.sizes()), 0)) + ", " + support::text(support::at(Dims(batch1.sizes()), 2)) + "] but got: [" + support::text(support::at(Dims(batch2.sizes()), 0)) + ", " + support::text(support::at(Dims(batch2.sizes()), 1)) + "].");
+    }
+    Tensor left = ops::reshape(ops::permute(batch1, Dims{int64_t(1), int64_t(0), int64_t(2)}), Dims{int64_t(support::at(Dims(batch1.sizes()), 1)), int64_t((support::at(Dims(batch1.sizes()), 0) * support::at(Dims(batch1.sizes()), 2)))});
+    Tensor right = ops::reshape(batch2, Dims{int64_t((support::at(Dims(batch2.sizes()), 0) * support::at(Dims(batch2.sizes()), 1))), int64_t(support::at(Dims(batch2.sizes()), 2))});
+    return support::blend(self, beta, ops::mm(left, right), alpha);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& addbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta, Scalar alpha) {
+  autograd::checkInplace(self, "addbmm_");
+  return copy_(self, addbmm(self, batch1, batch2, beta, alpha));
+}
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha) {
   if (!(autograd::anyRequiresGrad(self, mat1, mat2))) {
     return below::addmm(self, mat1, mat2, beta, alpha);
@@ -341,6 +373,76 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar 
   node->saveOutputs(out);
   return out;
 }
+const Tensor& addmm_(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha) {
+  autograd::checkInplace(self, "addmm_");
+  return copy_(self, addmm(self, mat1, mat2, beta, alpha));
+}
+Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta, Scalar alpha) {
+  trace::Region region("addmv");
+  if (trace::active()) {
+    region.input(self);
+    region.input(mat);
+    region.input(vec);
+    region.attr(support::attr("beta", beta));
+    region.attr(support::attr("alpha", alpha));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::blend(self, beta, ops::mv(mat, vec), alpha);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& addmv_(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta, Scalar alpha) {
+  autograd::checkInplace(self, "addmv_");
+  return copy_(self, addmv(self, mat, vec, beta, alpha));
+}
+Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, Scalar beta, Scalar alpha) {
+  trace::Region region("addr");
+  if (trace::active()) {
+    region.input(self);
+    region.input(vec1);
+    region.input(vec2);
+    region.attr(support::attr("beta", beta));
+    region.attr(support::attr("alpha", alpha));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::blend(self, beta, ops::outer(vec1, vec2), alpha);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& addr_(const Tensor& self, const Tensor& vec1, const Tensor& vec2, Scalar beta, Scalar alpha) {
+  autograd::checkInplace(self, "addr_");
+  return copy_(self, addr(self, vec1, vec2, beta, alpha));
+}
+Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta, Scalar alpha) {
+  trace::Region region("baddbmm");
+  if (trace::active()) {
+    region.input(self);
+    region.input(batch1);
+    region.input(batch2);
+    region.attr(support::attr("beta", beta));
+    region.attr(support::attr("alpha", alpha));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::blend(self, beta, ops::bmm(batch1, batch2), alpha);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& baddbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta, Scalar alpha) {
+  autograd::checkInplace(self, "baddbmm_");
+  return copy_(self, baddbmm(self, batch1, batch2, beta, alpha));
+}
+Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias) {
+  return linalg::bilinear(input1, input2, weight, bias);
+}
 Tensor bmm(const Tensor& self, const Tensor& mat2) {
   if (!(autograd::anyRequiresGrad(self, mat2))) {
     return below::bmm(self, mat2);
@@ -357,6 +459,21 @@ Tensor bmm(const Tensor& self, const Tensor& mat2) {
   node->saveOutputs(out);
   return out;
 }
+Tensor cross(const Tensor& self, const Tensor& other, std::optional<int64_t> dim) {
+  trace::Region region("cross");
+  if (trace::active()) {
+    region.input(self);
+    region.input(other);
+    region.attr(support::attr("dim", dim));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::linalgCross(self, other, support::crossDimIndex(self, other, dim));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor dot(const Tensor& self, const Tensor& tensor) {
   if (!(autograd::anyRequiresGrad(self, tensor))) {
     return below::dot(self, tensor);
@@ -371,6 +488,73 @@ Tensor dot(const Tensor& self, const Tensor& tensor) {
   auto out = below::dot(self, tensor);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
+  return out;
+}
+Tensor einsumList(std::string_view equation, TensorSpan operands) {
+  return linalg::einsum(equation, operands);
+}
+Tensor inner(const Tensor& self, const Tensor& other) {
+  trace::Region region("inner");
+  if (trace::active()) {
+    region.input(self);
+    region.input(other);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if ((int64_t(Dims(self.sizes()).size()) == 0 || int64_t(Dims(other.sizes()).size()) == 0)) {
+      return ops::mul(self, other);
+    }
+    if (support::at(Dims(self.sizes()), -1) != support::at(Dims(other.sizes()), -1)) {
+      throw Error(ErrorKind::Shape, std::string("inner() the last dimension must match on both input tensors but got shapes ") + support::text(Dims(self.sizes())) + " and " + support::text(Dims(other.sizes())) + "");
+    }
+    return ops::tensordotDims(self, other, Dims{int64_t(-1)}, Dims{int64_t(-1)});
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor kron(const Tensor& self, const Tensor& other) {
+  return linalg::kron(self, other);
+}
+Tensor linalgCross(const Tensor& self, const Tensor& other, int64_t dim) {
+  return linalg::cross(self, other, dim);
+}
+Tensor linalgMatmul(const Tensor& input, const Tensor& other) {
+  trace::Region region("linalgMatmul");
+  if (trace::active()) {
+    region.input(input);
+    region.input(other);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::matmul(input, other);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor linalgMatrixPower(const Tensor& A, int64_t n) {
+  return linalg::matrixPower(A, n);
+}
+Tensor linalgMultiDot(TensorSpan tensors) {
+  return linalg::multiDot(tensors);
+}
+Tensor linalgVecdot(const Tensor& x, const Tensor& y, int64_t dim) {
+  trace::Region region("linalgVecdot");
+  if (trace::active()) {
+    region.input(x);
+    region.input(y);
+    region.attr(support::attr("dim", dim));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (!support::isFloating(x)) {
+      throw Error(ErrorKind::Type, std::string("linalg.vecdot: Expected a floating point or complex tensor as input. Got ") + support::text(x.dtype()) + "");
+    }
+    return ops::sum(ops::mul(x, y), Dims{int64_t(dim)}, false, std::nullopt);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
   return out;
 }
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
@@ -407,6 +591,9 @@ Tensor matmul(const Tensor& self, const Tensor& other) {
   node->saveOutputs(out);
   return out;
 }
+Tensor matrixPower(const Tensor& self, int64_t n) {
+  return linalg::matrixPower(self, n);
+}
 Tensor mm(const Tensor& self, const Tensor& mat2) {
   if (!(autograd::anyRequiresGrad(self, mat2))) {
     return below::mm(self, mat2);
@@ -431,6 +618,9 @@ Tensor mv(const Tensor& self, const Tensor& vec) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
+    if ((int64_t(Dims(self.sizes()).size()) != 2 || int64_t(Dims(vec.sizes()).size()) != 1)) {
+      throw Error(ErrorKind::Shape, std::string("vector + matrix @ vector expected, got 1, ") + support::text(int64_t(Dims(self.sizes()).size())) + ", " + support::text(int64_t(Dims(vec.sizes()).size())) + "");
+    }
     return ops::matmul(self, vec);
   };
   Tensor out = body();
@@ -445,7 +635,30 @@ Tensor outer(const Tensor& self, const Tensor& vec2) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
+    if (int64_t(Dims(self.sizes()).size()) != 1) {
+      throw Error(ErrorKind::Shape, std::string("outer: Expected 1-D argument self, but got ") + support::text(int64_t(Dims(self.sizes()).size())) + "-D");
+    }
+    if (int64_t(Dims(vec2.sizes()).size()) != 1) {
+      throw Error(ErrorKind::Shape, std::string("outer: Expected 1-D argument vec2, but got ") + support::text(int64_t(Dims(vec2.sizes()).size())) + "-D");
+    }
     return ops::mul(ops::unsqueeze(self, 1), ops::unsqueeze(vec2, 0));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor tensordotDims(const Tensor& self, const Tensor& other, IntSpan selfDims, IntSpan otherDims) {
+  return linalg::tensordot(self, other, selfDims, otherDims);
+}
+Tensor vdot(const Tensor& self, const Tensor& other) {
+  trace::Region region("vdot");
+  if (trace::active()) {
+    region.input(self);
+    region.input(other);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::dot(self, other);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

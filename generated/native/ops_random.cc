@@ -31,12 +31,54 @@ const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
   call.finish();
   return self;
 }
+Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) {
+  if (!trace::active()) return cpu::binomial(count, prob, generator);
+  trace::Call call("binomial");
+  call.input(count);
+  call.input(prob);
+  auto out = cpu::binomial(count, prob, generator);
+  call.output(out);
+  call.finish();
+  return out;
+}
+const Tensor& cauchy_(const Tensor& self, double median, double sigma, Generator* generator) {
+  if (!trace::active()) return cpu::cauchy_(self, median, sigma, generator);
+  trace::Call call("cauchy");
+  call.input(self);
+  call.attr(support::attr("median", median));
+  call.attr(support::attr("sigma", sigma));
+  cpu::cauchy_(self, median, sigma, generator);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
 const Tensor& exponential_(const Tensor& self, double lambd, Generator* generator) {
   if (!trace::active()) return cpu::exponential_(self, lambd, generator);
   trace::Call call("exponential");
   call.input(self);
   call.attr(support::attr("lambd", lambd));
   cpu::exponential_(self, lambd, generator);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+const Tensor& geometric_(const Tensor& self, double p, Generator* generator) {
+  if (!trace::active()) return cpu::geometric_(self, p, generator);
+  trace::Call call("geometric");
+  call.input(self);
+  call.attr(support::attr("p", p));
+  cpu::geometric_(self, p, generator);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+const Tensor& logNormal_(const Tensor& self, double mean, double std, Generator* generator) {
+  if (!trace::active()) return cpu::logNormal_(self, mean, std, generator);
+  trace::Call call("logNormal");
+  call.input(self);
+  call.attr(support::attr("mean", mean));
+  call.attr(support::attr("std", std));
+  cpu::logNormal_(self, mean, std, generator);
   call.mutated(self);
   call.finish();
   return self;
@@ -62,6 +104,15 @@ const Tensor& normal_(const Tensor& self, double mean, double std, Generator* ge
   call.mutated(self);
   call.finish();
   return self;
+}
+Tensor poisson(const Tensor& self, Generator* generator) {
+  if (!trace::active()) return cpu::poisson(self, generator);
+  trace::Call call("poisson");
+  call.input(self);
+  auto out = cpu::poisson(self, generator);
+  call.output(out);
+  call.finish();
+  return out;
 }
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator) {
   if (!trace::active()) return cpu::randint_(self, low, high, generator);
@@ -97,17 +148,131 @@ const Tensor& uniform_(const Tensor& self, double from, double to, Generator* ge
 }
 }  // namespace below
 
+namespace {
+struct BernoulliBackward0 final : autograd::Node {
+  BernoulliBackward0() : Node(1) {}
+  std::string name() const override { return "BernoulliBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    auto formula = [&]() -> Tensor {
+      return ops::zerosLike(grads[0], std::nullopt);
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
+struct BinomialBackward0 final : autograd::Node {
+  BinomialBackward0() : Node(1) {}
+  std::string name() const override { return "BinomialBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    auto formula = [&]() -> Tensor {
+      return support::zerosLike(grads[0], Dims(countMeta_.sizes));
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, countMeta_);
+    }
+    if (edges[1].node) {
+    auto formula = [&]() -> Tensor {
+      return support::zerosLike(grads[0], Dims(probMeta_.sizes));
+    };
+    Tensor g = formula();
+      result[1] = support::finishGrad(g, probMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  
+  
+  support::TensorMeta countMeta_;
+  support::TensorMeta probMeta_;
+};
+struct PoissonBackward0 final : autograd::Node {
+  PoissonBackward0() : Node(1) {}
+  std::string name() const override { return "PoissonBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    auto formula = [&]() -> Tensor {
+      return ops::zerosLike(grads[0], std::nullopt);
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
+}  // namespace
+
 namespace ops {
 Tensor bernoulli(const Tensor& self, Generator* generator) {
-  return below::bernoulli(self, generator);
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::bernoulli(self, generator);
+  }
+  auto node = makeRef<BernoulliBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::bernoulli(self, generator);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
   autograd::checkInplace(self, "bernoulli_");
   return below::bernoulli_(self, p, generator);
 }
+Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) {
+  if (!(autograd::anyRequiresGrad(count, prob))) {
+    return below::binomial(count, prob, generator);
+  }
+  auto node = makeRef<BinomialBackward0>();
+  node->edges.push_back(support::edgeOf(count));
+  node->countMeta_ = support::TensorMeta(count);
+  node->edges.push_back(support::edgeOf(prob));
+  node->probMeta_ = support::TensorMeta(prob);
+  auto out = below::binomial(count, prob, generator);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& cauchy_(const Tensor& self, double median, double sigma, Generator* generator) {
+  autograd::checkInplace(self, "cauchy_");
+  return below::cauchy_(self, median, sigma, generator);
+}
 const Tensor& exponential_(const Tensor& self, double lambd, Generator* generator) {
   autograd::checkInplace(self, "exponential_");
   return below::exponential_(self, lambd, generator);
+}
+const Tensor& geometric_(const Tensor& self, double p, Generator* generator) {
+  autograd::checkInplace(self, "geometric_");
+  return below::geometric_(self, p, generator);
+}
+const Tensor& logNormal_(const Tensor& self, double mean, double std, Generator* generator) {
+  autograd::checkInplace(self, "logNormal_");
+  return below::logNormal_(self, mean, std, generator);
 }
 Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Generator* generator) {
   return below::multinomial(self, numSamples, replacement, generator);
@@ -115,6 +280,18 @@ Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Gen
 const Tensor& normal_(const Tensor& self, double mean, double std, Generator* generator) {
   autograd::checkInplace(self, "normal_");
   return below::normal_(self, mean, std, generator);
+}
+Tensor poisson(const Tensor& self, Generator* generator) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::poisson(self, generator);
+  }
+  auto node = makeRef<PoissonBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::poisson(self, generator);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator) {
   autograd::checkInplace(self, "randint_");

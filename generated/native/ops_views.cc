@@ -585,8 +585,76 @@ Tensor asStrided(const Tensor& self, IntSpan size, IntSpan stride, std::optional
   node->saveOutputs(out);
   return out;
 }
-TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
-  return nn::chunk(self, chunks, dim);
+Tensor atleast1d(const Tensor& self) {
+  trace::Region region("atleast1d");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (int64_t(Dims(self.sizes()).size()) == 0) {
+      return ops::reshape(self, Dims{int64_t(1)});
+    }
+    return self;
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor atleast2d(const Tensor& self) {
+  trace::Region region("atleast2d");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (int64_t(Dims(self.sizes()).size()) == 0) {
+      return ops::reshape(self, Dims{int64_t(1), int64_t(1)});
+    }
+    if (int64_t(Dims(self.sizes()).size()) == 1) {
+      return ops::unsqueeze(self, 0);
+    }
+    return self;
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor atleast3d(const Tensor& self) {
+  trace::Region region("atleast3d");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (int64_t(Dims(self.sizes()).size()) == 0) {
+      return ops::reshape(self, Dims{int64_t(1), int64_t(1), int64_t(1)});
+    }
+    if (int64_t(Dims(self.sizes()).size()) == 1) {
+      return ops::unsqueeze(ops::unsqueeze(self, 0), -1);
+    }
+    if (int64_t(Dims(self.sizes()).size()) == 2) {
+      return ops::unsqueeze(self, -1);
+    }
+    return self;
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor broadcastTo(const Tensor& self, IntSpan size) {
+  trace::Region region("broadcastTo");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("size", size));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::expand(self, size);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
 }
 Tensor detach(const Tensor& self) {
   return below::detach(self);
@@ -671,6 +739,22 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   node->saveOutputs(out);
   return out;
 }
+Tensor narrowCopy(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
+  trace::Region region("narrowCopy");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("dim", dim));
+    region.attr(support::attr("start", start));
+    region.attr(support::attr("length", length));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::clone(ops::narrow(self, dim, start, length));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor permute(const Tensor& self, IntSpan dims) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::permute(self, dims);
@@ -685,6 +769,19 @@ Tensor permute(const Tensor& self, IntSpan dims) {
   autograd::setView(out, self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
+  return out;
+}
+Tensor ravel(const Tensor& self) {
+  trace::Region region("ravel");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::reshape(self, Dims{int64_t(-1)});
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
   return out;
 }
 Tensor reshape(const Tensor& self, IntSpan shape) {
@@ -736,12 +833,6 @@ Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std:
   node->saveOutputs(out);
   return out;
 }
-TensorList split(const Tensor& self, int64_t splitSize, int64_t dim) {
-  return nn::split(self, splitSize, dim);
-}
-TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim) {
-  return nn::splitWithSizes(self, splitSizes, dim);
-}
 Tensor squeeze(const Tensor& self, std::optional<IntSpan> dim) {
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = below::squeeze(self, dim);
@@ -789,8 +880,20 @@ Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
   node->saveOutputs(out);
   return out;
 }
-TensorList unbind(const Tensor& self, int64_t dim) {
-  return nn::unbind(self, dim);
+Tensor unflatten(const Tensor& self, int64_t dim, IntSpan sizes) {
+  trace::Region region("unflatten");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("dim", dim));
+    region.attr(support::attr("sizes", sizes));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::reshape(self, support::unflattenedShape(Dims(self.sizes()), dim, sizes));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
 }
 Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step) {
   if (!(autograd::anyRequiresGrad(self))) {

@@ -67,4 +67,5 @@ inline int64_t at(const Dims& d, int64_t i) { return d[static_cast<size_t>(wrapD
 
 }  // namespace flambeau::support
 
+#include "linalg/bodies.h"
 #include "nn/bodies.h"

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -122,6 +122,15 @@ export function add(self: TensorBase, other: TensorBase | NumberArg, options?: {
 }
 
 /**
+ * beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+ *
+ * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
  * self + value * tensor1 / tensor2.
  *
  * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
@@ -146,6 +155,24 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  */
 export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
   return wrap(native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+ *
+ * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addmv(self: TensorBase, mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addmv(handleOf(self), handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+ *
+ * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addr(self: TensorBase, vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.addr(handleOf(self), handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
 }
 
 /**
@@ -226,6 +253,15 @@ export function argmax(self: TensorBase, dim?: number | null | { dim?: number | 
 export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
   const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
   return wrap(native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+}
+
+/**
+ * Indices of elements that are not zero, [count, ndim], int64.
+ *
+ * `argwhere(self: Tensor): Tensor`
+ */
+export function argwhere(self: TensorBase): Tensor {
+  return wrap(native.ops.argwhere(handleOf(self)));
 }
 
 /**
@@ -336,6 +372,25 @@ export function avgPool3d(self: TensorBase, kernelSize: number | readonly number
 }
 
 /**
+ * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+ *
+ * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function baddbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  return wrap(native.ops.baddbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+}
+
+/**
+ * A triangle: 2 i / n up to the middle, 2 - 2 i / n behind it.
+ *
+ * `bartlettWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function bartlettWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.bartlettWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
  * Normalises each channel over batch and space; in training by the batch's statistics, which also update runningMean and runningVar in place.
  * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1502.03167
  *
@@ -377,6 +432,15 @@ export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBa
 }
 
 /**
+ * The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+ *
+ * `binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function binomial(count: TensorBase, prob: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.binomial(handleOf(count), handleOf(prob), generatorOf((options?.generator ?? null))));
+}
+
+/**
  * Bitwise AND of integers, logical AND of bool. Throws for floats.
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
@@ -413,12 +477,61 @@ export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Ten
 }
 
 /**
+ * 0.42 - cos(2 pi i / n) / 2 + 0.08 cos(4 pi i / n).
+ *
+ * `blackmanWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function blackmanWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.blackmanWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
+ *
+ * `blockDiag(tensors: Tensor[]): Tensor`
+ */
+export function blockDiag(...args: TensorListArgs<{  }>): Tensor {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrap(native.ops.blockDiag(handlesOf(tensors)));
+}
+
+/**
  * Products of two batches of matrices, [b, n, k] x [b, k, m].
  *
  * `bmm(self: Tensor, mat2: Tensor): Tensor`
  */
 export function bmm(self: TensorBase, mat2: TensorBase): Tensor {
   return wrap(native.ops.bmm(handleOf(self), handleOf(mat2)));
+}
+
+/**
+ * All tensors broadcast to their common shape, without copies.
+ *
+ * `broadcastTensors(tensors: Tensor[]): Tensor[]`
+ */
+export function broadcastTensors(...args: TensorListArgs<{  }>): Tensor[] {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrapAll(native.ops.broadcastTensors(handlesOf(tensors)));
+}
+
+/**
+ * Broadcast to a shape, without a copy.
+ *
+ * `broadcastTo(self: Tensor, size: int[]): Tensor`
+ */
+export function broadcastTo(self: TensorBase, size: number | readonly number[]): Tensor {
+  return wrap(native.ops.broadcastTo(handleOf(self), intsOf(size)));
+}
+
+/**
+ * All tuples with one element of each 1-d tensor, as rows; a single tensor comes back as it is.
+ *
+ * `cartesianProd(tensors: Tensor[]): Tensor`
+ */
+export function cartesianProd(...args: TensorListArgs<{  }>): Tensor {
+  const [tensors] = tensorListArgs<{  }>(args);
+  return wrap(native.ops.cartesianProd(handlesOf(tensors)));
 }
 
 /**
@@ -468,6 +581,36 @@ export function ceil(self: TensorBase): Tensor {
  */
 export function channelShuffle(self: TensorBase, groups: number): Tensor {
   return wrap(native.ops.channelShuffle(handleOf(self), groups));
+}
+
+/**
+ * Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+ *
+ * `cholesky(self: Tensor, upper: bool = false): Tensor`
+ */
+export function cholesky(self: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.cholesky(handleOf(self), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+}
+
+/**
+ * Inverse of A from its Cholesky factor.
+ *
+ * `choleskyInverse(self: Tensor, upper: bool = false): Tensor`
+ */
+export function choleskyInverse(self: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.choleskyInverse(handleOf(self), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+}
+
+/**
+ * Solution of A X = self from the Cholesky factor input2 of A.
+ *
+ * `choleskySolve(self: Tensor, input2: Tensor, upper: bool = false): Tensor`
+ */
+export function choleskySolve(self: TensorBase, input2: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+  const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+  return wrap(native.ops.choleskySolve(handleOf(self), handleOf(input2), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
 }
 
 /**
@@ -525,6 +668,25 @@ export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor 
  */
 export function clone(self: TensorBase): Tensor {
   return wrap(native.ops.clone(handleOf(self)));
+}
+
+/**
+ * 1-d tensors as columns, others joined along the second dimension.
+ *
+ * `columnStack(tensors: Tensor[]): Tensor`
+ */
+export function columnStack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.columnStack(handlesOf(tensors)));
+}
+
+/**
+ * All combinations of r elements of a 1-d tensor, as rows, with or without an element occurring again.
+ *
+ * `combinations(self: Tensor, r: int = 2, withReplacement: bool = false): Tensor`
+ */
+export function combinations(self: TensorBase, r?: number | { r?: number; withReplacement?: boolean }, withReplacement?: boolean | { r?: number; withReplacement?: boolean }): Tensor {
+  const o = optionsAmong(r, withReplacement) as { r?: number; withReplacement?: boolean } | undefined;
+  return wrap(native.ops.combinations(handleOf(self), ((r === undefined || (r as unknown) === o ? o?.r : (r as number)) ?? 2), ((withReplacement === undefined || (withReplacement as unknown) === o ? o?.withReplacement : (withReplacement as boolean)) ?? false)));
 }
 
 /**
@@ -641,6 +803,16 @@ export function cosh(self: TensorBase): Tensor {
 }
 
 /**
+ * Cross product along `dim`, or the first dimension of size 3 when null.
+ *
+ * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
+ */
+export function cross(self: TensorBase, other: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+  return wrap(native.ops.cross(handleOf(self), handleOf(other), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+}
+
+/**
  * nllLoss of logSoftmax(input) over dimension 1; target: class indices (int64) or probabilities of input's shape.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
  *
@@ -661,12 +833,51 @@ export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType 
 }
 
 /**
+ * Determinants of square matrices; see linalg.det.
+ *
+ * `det(self: Tensor): Tensor`
+ */
+export function det(self: TensorBase): Tensor {
+  return wrap(native.ops.det(handleOf(self)));
+}
+
+/**
  * The same tensor outside of the autograd graph.
  *
  * `detach(self: Tensor): Tensor`
  */
 export function detach(self: TensorBase): Tensor {
   return wrap(native.ops.detach(handleOf(self)));
+}
+
+/**
+ * A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+ *
+ * `diag(self: Tensor, diagonal: int = 0): Tensor`
+ */
+export function diag(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
+  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
+  return wrap(native.ops.diag(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+}
+
+/**
+ * The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+ *
+ * `diagEmbed(self: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1): Tensor`
+ */
+export function diagEmbed(self: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+  const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+  return wrap(native.ops.diagEmbed(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? -2), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? -1)));
+}
+
+/**
+ * All elements, flattened, as the diagonal of a square matrix.
+ *
+ * `diagflat(self: Tensor, offset: int = 0): Tensor`
+ */
+export function diagflat(self: TensorBase, offset?: number | { offset?: number }): Tensor {
+  const o = optionsAmong(offset) as { offset?: number } | undefined;
+  return wrap(native.ops.diagflat(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0)));
 }
 
 /**
@@ -677,6 +888,16 @@ export function detach(self: TensorBase): Tensor {
 export function diagonal(self: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
   const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
   return wrap(native.ops.diagonal(handleOf(self), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+}
+
+/**
+ * A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+ *
+ * `diagonalScatter(self: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
+ */
+export function diagonalScatter(self: TensorBase, src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+  const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+  return wrap(native.ops.diagonalScatter(handleOf(self), handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
 }
 
 /**
@@ -715,6 +936,25 @@ export function dot(self: TensorBase, tensor: TensorBase): Tensor {
 export function dropout(input: TensorBase, p?: number | { p?: number; training?: boolean }, training?: boolean | { p?: number; training?: boolean }): Tensor {
   const o = optionsAmong(p, training) as { p?: number; training?: boolean } | undefined;
   return wrap(native.ops.dropout(handleOf(input), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 0.5), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? true)));
+}
+
+/**
+ * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+ *
+ * `dsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function dsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.dsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors of at least three dimensions joined along the third.
+ *
+ * `dstack(tensors: Tensor[]): Tensor`
+ */
+export function dstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.dstack(handlesOf(tensors)));
 }
 
 /**
@@ -864,6 +1104,33 @@ export function flatten(self: TensorBase, startDim?: number | { startDim?: numbe
 }
 
 /**
+ * The order of the elements reversed along dimensions. A copy: strides are never negative.
+ *
+ * `flip(self: Tensor, dims: int[]): Tensor`
+ */
+export function flip(self: TensorBase, dims: number | readonly number[]): Tensor {
+  return wrap(native.ops.flip(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+ *
+ * `fliplr(self: Tensor): Tensor`
+ */
+export function fliplr(self: TensorBase): Tensor {
+  return wrap(native.ops.fliplr(handleOf(self)));
+}
+
+/**
+ * Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+ *
+ * `flipud(self: Tensor): Tensor`
+ */
+export function flipud(self: TensorBase): Tensor {
+  return wrap(native.ops.flipud(handleOf(self)));
+}
+
+/**
  * Largest integer not above each element.
  *
  * `floor(self: Tensor): Tensor`
@@ -946,6 +1213,15 @@ export function gelu(self: TensorBase, options?: { approximate?: string }): Tens
 }
 
 /**
+ * QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+ *
+ * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
+ */
+export function geqrf(self: TensorBase): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+  return namedResults(['a', 'tau'], native.ops.geqrf(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+}
+
+/**
  * Normalises groups of channels. input [n, c, ...], weight and bias [c].
  * Source: https://arxiv.org/abs/1803.08494
  *
@@ -972,6 +1248,26 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  */
 export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+}
+
+/**
+ * alpha - beta cos(2 pi i / n).
+ *
+ * `hammingWindow(windowLength: int, periodic: bool = true, alpha: float = 0.54, beta: float = 0.46, *, dtype: dtype? = null): Tensor`
+ */
+export function hammingWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, alpha?: number | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, beta?: number | { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }, options?: { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, alpha, beta, options) as { periodic?: boolean; alpha?: number; beta?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.hammingWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as number)) ?? 0.54), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as number)) ?? 0.46), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * 1/2 - cos(2 pi i / n) / 2.
+ *
+ * `hannWindow(windowLength: int, periodic: bool = true, *, dtype: dtype? = null): Tensor`
+ */
+export function hannWindow(windowLength: number, periodic?: boolean | { periodic?: boolean; dtype?: DType | null }, options?: { periodic?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(periodic, options) as { periodic?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.hannWindow(windowLength, ((periodic === undefined || (periodic as unknown) === o ? o?.periodic : (periodic as boolean)) ?? true), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -1003,12 +1299,58 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
 }
 
 /**
- * A copy of self with alpha * source added at index along dim.
+ * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+ *
+ * `hsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function hsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.hsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors joined along the second dimension (1-d: the first).
+ *
+ * `hstack(tensors: Tensor[]): Tensor`
+ */
+export function hstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.hstack(handlesOf(tensors)));
+}
+
+/**
+ * A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
  *
  * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
  */
 export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg }): Tensor {
   return wrap(native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1)));
+}
+
+/**
+ * A copy of self with source's slices written at index along dim. index: int64, 1-d.
+ *
+ * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+ */
+export function indexCopy(self: TensorBase, dim: number, index: TensorBase, source: TensorBase): Tensor {
+  return wrap(native.ops.indexCopy(handleOf(self), dim, handleOf(index), handleOf(source)));
+}
+
+/**
+ * A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+ *
+ * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+ */
+export function indexFill(self: TensorBase, dim: number, index: TensorBase, value: TensorBase | NumberArg): Tensor {
+  return wrap(native.ops.indexFill(handleOf(self), dim, handleOf(index), operandOf(value)));
+}
+
+/**
+ * A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+ *
+ * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+ */
+export function indexReduce(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+  return wrap(native.ops.indexReduce(handleOf(self), dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)));
 }
 
 /**
@@ -1021,6 +1363,15 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
 }
 
 /**
+ * Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+ *
+ * `inner(self: Tensor, other: Tensor): Tensor`
+ */
+export function inner(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.inner(handleOf(self), handleOf(other)));
+}
+
+/**
  * Normalises each channel of each sample over space; by its own statistics (useInputStats, which also update runningMean and runningVar in place, averaged over the batch) or by the running ones.
  * input [n, c, ...], the others [c]. Source: https://arxiv.org/abs/1607.08022
  *
@@ -1028,6 +1379,15 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase): T
  */
 export function instanceNorm(input: TensorBase, weight: TensorBase | null, bias: TensorBase | null, runningMean: TensorBase | null, runningVar: TensorBase | null, useInputStats: boolean, momentum: number, eps: number): Tensor {
   return wrap(native.ops.instanceNorm(handleOf(input), optHandleOf(weight), optHandleOf(bias), optHandleOf(runningMean), optHandleOf(runningVar), useInputStats, momentum, eps));
+}
+
+/**
+ * Inverses of square matrices; see linalg.inv.
+ *
+ * `inverse(self: Tensor): Tensor`
+ */
+export function inverse(self: TensorBase): Tensor {
+  return wrap(native.ops.inverse(handleOf(self)));
 }
 
 /**
@@ -1055,6 +1415,15 @@ export function isinf(self: TensorBase): Tensor {
  */
 export function isnan(self: TensorBase): Tensor {
   return wrap(native.ops.isnan(handleOf(self)));
+}
+
+/**
+ * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+ *
+ * `kron(self: Tensor, other: Tensor): Tensor`
+ */
+export function kron(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.kron(handleOf(self), handleOf(other)));
 }
 
 /**
@@ -1173,6 +1542,15 @@ export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DT
 }
 
 /**
+ * Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+ *
+ * `logdet(self: Tensor): Tensor`
+ */
+export function logdet(self: TensorBase): Tensor {
+  return wrap(native.ops.logdet(handleOf(self)));
+}
+
+/**
  * Logical AND of "not zero", element by element. Gives bool.
  *
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
@@ -1246,6 +1624,25 @@ export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
 }
 
 /**
+ * Solution of A X = self from the LU factors of A; see linalg.luSolve.
+ *
+ * `luSolve(self: Tensor, LUData: Tensor, LUPivots: Tensor): Tensor`
+ */
+export function luSolve(self: TensorBase, LUData: TensorBase, LUPivots: TensorBase): Tensor {
+  return wrap(native.ops.luSolve(handleOf(self), handleOf(LUData), handleOf(LUPivots)));
+}
+
+/**
+ * P, L and U of what linalg.luFactor returns; parts that are not asked for are empty.
+ *
+ * `luUnpack(LUData: Tensor, LUPivots: Tensor, unpackData: bool = true, unpackPivots: bool = true): (P: Tensor, L: Tensor, U: Tensor)`
+ */
+export function luUnpack(LUData: TensorBase, LUPivots: TensorBase, unpackData?: boolean | { unpackData?: boolean; unpackPivots?: boolean }, unpackPivots?: boolean | { unpackData?: boolean; unpackPivots?: boolean }): [Tensor, Tensor, Tensor] & { readonly P: Tensor; readonly L: Tensor; readonly U: Tensor } {
+  const o = optionsAmong(unpackData, unpackPivots) as { unpackData?: boolean; unpackPivots?: boolean } | undefined;
+  return namedResults(['P', 'L', 'U'], native.ops.luUnpack(handleOf(LUData), handleOf(LUPivots), ((unpackData === undefined || (unpackData as unknown) === o ? o?.unpackData : (unpackData as boolean)) ?? true), ((unpackPivots === undefined || (unpackPivots as unknown) === o ? o?.unpackPivots : (unpackPivots as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly P: Tensor; readonly L: Tensor; readonly U: Tensor };
+}
+
+/**
  * value where mask is true, self elsewhere.
  * The result has self's dtype; value: a number or a 0-d tensor.
  *
@@ -1253,6 +1650,15 @@ export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  */
 export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value)));
+}
+
+/**
+ * A copy of self with source's elements, in order, where mask is true.
+ *
+ * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+ */
+export function maskedScatter(self: TensorBase, mask: TensorBase, source: TensorBase): Tensor {
+  return wrap(native.ops.maskedScatter(handleOf(self), handleOf(mask), handleOf(source)));
 }
 
 /**
@@ -1272,6 +1678,24 @@ export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
  */
 export function matmul(self: TensorBase, other: TensorBase): Tensor {
   return wrap(native.ops.matmul(handleOf(self), handleOf(other)));
+}
+
+/**
+ * Exponential of square matrices, the sum of A^k / k!.
+ *
+ * `matrixExp(self: Tensor): Tensor`
+ */
+export function matrixExp(self: TensorBase): Tensor {
+  return wrap(native.ops.matrixExp(handleOf(self)));
+}
+
+/**
+ * n-th power of square matrices; see linalg.matrixPower.
+ *
+ * `matrixPower(self: Tensor, n: int): Tensor`
+ */
+export function matrixPower(self: TensorBase, n: number): Tensor {
+  return wrap(native.ops.matrixPower(handleOf(self), n));
 }
 
 /**
@@ -1360,6 +1784,16 @@ export function mean(self: TensorBase, dim?: number | readonly number[] | null |
 }
 
 /**
+ * Coordinate grids of 1-d tensors. indexing: 'ij' (the first tensor varies along rows) or 'xy' (along columns).
+ *
+ * `meshgrid(tensors: Tensor[], *, indexing: string = 'ij'): Tensor[]`
+ */
+export function meshgrid(...args: TensorListArgs<{ indexing?: string }>): Tensor[] {
+  const [tensors, o] = tensorListArgs<{ indexing?: string }>(args);
+  return wrapAll(native.ops.meshgrid(handlesOf(tensors), (o?.indexing ?? 'ij')));
+}
+
+/**
  * Smaller of two elements; NaN wins.
  *
  * `minimum(self: Tensor, other: Tensor): Tensor`
@@ -1443,7 +1877,7 @@ export function multinomial(self: TensorBase, numSamples: number, replacement?: 
 }
 
 /**
- * Product of a matrix and a vector.
+ * Product of a matrix [n, k] and a vector [k].
  *
  * `mv(self: Tensor, vec: Tensor): Tensor`
  */
@@ -1456,8 +1890,18 @@ export function mv(self: TensorBase, vec: TensorBase): Tensor {
  *
  * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
  */
-export function narrow(self: TensorBase, dim: number, start: number, length: number): Tensor {
+export function narrow(self: TensorBase, dim: number, start: number | TensorBase, length: number): Tensor {
+  if (start instanceof TensorBase) return narrow(self, dim, valuesOf('narrow', 'start', start), length);
   return wrap(native.ops.narrow(handleOf(self), dim, start, length));
+}
+
+/**
+ * `narrow` as a copy.
+ *
+ * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
+ */
+export function narrowCopy(self: TensorBase, dim: number, start: number, length: number): Tensor {
+  return wrap(native.ops.narrowCopy(handleOf(self), dim, start, length));
 }
 
 /**
@@ -1528,15 +1972,6 @@ export function nllLoss(input: TensorBase, target: TensorBase, weight?: TensorBa
 }
 
 /**
- * Indices of elements that are not zero, [count, ndim], int64.
- *
- * `nonzero(self: Tensor): Tensor`
- */
-export function nonzero(self: TensorBase): Tensor {
-  return wrap(native.ops.nonzero(handleOf(self)));
-}
-
-/**
  * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
  *
  * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor`
@@ -1556,7 +1991,26 @@ export function onesLike(self: TensorBase, options?: { dtype?: DType | null }): 
 }
 
 /**
- * Outer product of two vectors.
+ * First columns of the product of reflectors; see linalg.householderProduct.
+ *
+ * `orgqr(self: Tensor, input2: Tensor): Tensor`
+ */
+export function orgqr(self: TensorBase, input2: TensorBase): Tensor {
+  return wrap(native.ops.orgqr(handleOf(self), handleOf(input2)));
+}
+
+/**
+ * Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+ *
+ * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
+ */
+export function ormqr(self: TensorBase, tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
+  const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
+  return wrap(native.ops.ormqr(handleOf(self), handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+}
+
+/**
+ * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
  *
  * `outer(self: Tensor, vec2: Tensor): Tensor`
  */
@@ -1565,7 +2019,7 @@ export function outer(self: TensorBase, vec2: TensorBase): Tensor {
 }
 
 /**
- * Outer product of two vectors.
+ * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
  *
  * `outer(self: Tensor, vec2: Tensor): Tensor`
  */
@@ -1580,6 +2034,16 @@ export function ger(self: TensorBase, vec2: TensorBase): Tensor {
  */
 export function permute(self: TensorBase, dims: number | readonly number[]): Tensor {
   return wrap(native.ops.permute(handleOf(self), intsOf(dims)));
+}
+
+/**
+ * Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+ *
+ * `pinverse(self: Tensor, rcond: float = 1e-15): Tensor`
+ */
+export function pinverse(self: TensorBase, rcond?: number | { rcond?: number }): Tensor {
+  const o = optionsAmong(rcond) as { rcond?: number } | undefined;
+  return wrap(native.ops.pinverse(handleOf(self), ((rcond === undefined || (rcond as unknown) === o ? o?.rcond : (rcond as number)) ?? 1e-15)));
 }
 
 /**
@@ -1603,6 +2067,15 @@ export function pixelUnshuffle(self: TensorBase, downscaleFactor: number): Tenso
 }
 
 /**
+ * A Poisson number for each rate in self. Gradients are zero.
+ *
+ * `poisson(self: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function poisson(self: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.poisson(handleOf(self), generatorOf((options?.generator ?? null))));
+}
+
+/**
  * self to the power of exponent, broadcast.
  * Throws for an integer base with a negative integer exponent.
  *
@@ -1623,6 +2096,26 @@ export function prod(self: TensorBase, dim?: number | null | { dim?: number | nu
 }
 
 /**
+ * A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+ *
+ * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+ */
+export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
+  const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
+  return wrap(native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
+}
+
+/**
+ * A = Q R, reduced with some; see linalg.qr.
+ *
+ * `qr(self: Tensor, some: bool = true): (Q: Tensor, R: Tensor)`
+ */
+export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+  const o = optionsAmong(some) as { some?: boolean } | undefined;
+  return namedResults(['Q', 'R'], native.ops.qr(handleOf(self), ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
+}
+
+/**
  * Uniform numbers of [0, 1) in self's shape.
  *
  * `randLike(self: Tensor, *, dtype: dtype? = null): Tensor`
@@ -1638,6 +2131,15 @@ export function randLike(self: TensorBase, options?: { dtype?: DType | null }): 
  */
 export function randnLike(self: TensorBase, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.randnLike(handleOf(self), optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * All elements in row-major order as a 1-d tensor; copies only where it must.
+ *
+ * `ravel(self: Tensor): Tensor`
+ */
+export function ravel(self: TensorBase): Tensor {
+  return wrap(native.ops.ravel(handleOf(self)));
 }
 
 /**
@@ -1677,6 +2179,17 @@ export function remainder(self: TensorBase, other: TensorBase | NumberArg): Tens
 }
 
 /**
+ * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+ *
+ * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+  if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(handleOf(self), handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+  return wrap(native.ops.repeatInterleave(handleOf(self), repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+}
+
+/**
  * The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.
  *
  * `reshape(self: Tensor, shape: int[]): Tensor`
@@ -1703,6 +2216,26 @@ export function rmsNorm(input: TensorBase, normalizedShape: number | readonly nu
  */
 export function rmspropStep_(params: readonly TensorBase[], grads: readonly TensorBase[], squareAvgs: readonly TensorBase[], lr: NumberArg, alpha: NumberArg, eps: NumberArg, weightDecay: NumberArg, maximize: boolean): void {
   native.ops.rmspropStep_(handlesOf(params), handlesOf(grads), handlesOf(squareAvgs), lr, alpha, eps, weightDecay, maximize);
+}
+
+/**
+ * Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+ *
+ * `roll(self: Tensor, shifts: int[], dims: int[] = []): Tensor`
+ */
+export function roll(self: TensorBase, shifts: number | readonly number[], dims?: number | readonly number[] | { dims?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(dims) as { dims?: number | readonly number[] } | undefined;
+  return wrap(native.ops.roll(handleOf(self), intsOf(shifts), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? []))));
+}
+
+/**
+ * Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+ *
+ * `rot90(self: Tensor, k: int = 1, dims: int[] = [0, 1]): Tensor`
+ */
+export function rot90(self: TensorBase, k?: number | { k?: number; dims?: number | readonly number[] }, dims?: number | readonly number[] | { k?: number; dims?: number | readonly number[] }): Tensor {
+  const o = optionsAmong(k, dims) as { k?: number; dims?: number | readonly number[] } | undefined;
+  return wrap(native.ops.rot90(handleOf(self), ((k === undefined || (k as unknown) === o ? o?.k : (k as number)) ?? 1), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? [0, 1]))));
 }
 
 /**
@@ -1733,11 +2266,12 @@ export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: 
 }
 
 /**
- * A copy of self with src written at index along dim. index: int64.
+ * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
  *
  * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
  */
-export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor {
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): Tensor {
+  if ((options?.reduce ?? null) !== null) return wrap(native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!));
   return wrap(native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)));
 }
 
@@ -1751,12 +2285,39 @@ export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src
 }
 
 /**
+ * A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+ *
+ * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+ */
+export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+  return wrap(native.ops.scatterReduce(handleOf(self), dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)));
+}
+
+/**
+ * One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
+ *
+ * `segmentReduce(data: Tensor, reduce: string, *, lengths: Tensor? = null, indices: Tensor? = null, offsets: Tensor? = null, axis: int = 0, unsafe: bool = false, initial: Scalar? = null): Tensor`
+ */
+export function segmentReduce(data: TensorBase, reduce: string, options?: { lengths?: TensorBase | null; indices?: TensorBase | null; offsets?: TensorBase | null; axis?: number; unsafe?: boolean; initial?: NumberArg | null }): Tensor {
+  return wrap(native.ops.segmentReduce(handleOf(data), reduce, optHandleOf((options?.lengths ?? null)), optHandleOf((options?.indices ?? null)), optHandleOf((options?.offsets ?? null)), (options?.axis ?? 0), (options?.unsafe ?? false), (options?.initial ?? null)));
+}
+
+/**
  * One index of a dimension; that dimension is gone.
  *
  * `select(self: Tensor, dim: int, index: int): Tensor`
  */
 export function select(self: TensorBase, dim: number, index: number): Tensor {
   return wrap(native.ops.select(handleOf(self), dim, index));
+}
+
+/**
+ * A copy of self with src written where select(dim, index) looks.
+ *
+ * `selectScatter(self: Tensor, src: Tensor, dim: int, index: int): Tensor`
+ */
+export function selectScatter(self: TensorBase, src: TensorBase, dim: number, index: number): Tensor {
+  return wrap(native.ops.selectScatter(handleOf(self), handleOf(src), dim, index));
 }
 
 /**
@@ -1834,6 +2395,25 @@ export function sinh(self: TensorBase): Tensor {
 }
 
 /**
+ * A copy of self with src written where the slice start:end:step of dim looks.
+ *
+ * `sliceScatter(self: Tensor, src: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor`
+ */
+export function sliceScatter(self: TensorBase, src: TensorBase, dim?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }, start?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, end?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, step?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor {
+  const o = optionsAmong(dim, start, end, step) as { dim?: number; start?: number | null; end?: number | null; step?: number } | undefined;
+  return wrap(native.ops.sliceScatter(handleOf(self), handleOf(src), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0), ((start === undefined || (start as unknown) === o ? o?.start : (start as number | null)) ?? null), ((end === undefined || (end as unknown) === o ? o?.end : (end as number | null)) ?? null), ((step === undefined || (step as unknown) === o ? o?.step : (step as number)) ?? 1)));
+}
+
+/**
+ * Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+ *
+ * `slogdet(self: Tensor): (sign: Tensor, logabsdet: Tensor)`
+ */
+export function slogdet(self: TensorBase): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+  return namedResults(['sign', 'logabsdet'], native.ops.slogdet(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+}
+
+/**
  * Squared below beta, absolute above.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
  *
@@ -1883,12 +2463,13 @@ export function sort(self: TensorBase, dim?: number | { dim?: number; descending
 }
 
 /**
- * Pieces of splitSize along a dimension, the last one smaller.
+ * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
  *
  * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
  */
-export function split(self: TensorBase, splitSize: number, dim?: number | { dim?: number }): Tensor[] {
+export function split(self: TensorBase, splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
   const o = optionsAmong(dim) as { dim?: number } | undefined;
+  if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(handleOf(self), intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   return wrapAll(native.ops.split(handleOf(self), splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
 }
 
@@ -1989,12 +2570,51 @@ export function sumToSize(self: TensorBase, size: number | readonly number[]): T
 }
 
 /**
+ * A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+ *
+ * `svd(self: Tensor, some: bool = true, computeUv: bool = true): (U: Tensor, S: Tensor, V: Tensor)`
+ */
+export function svd(self: TensorBase, some?: boolean | { some?: boolean; computeUv?: boolean }, computeUv?: boolean | { some?: boolean; computeUv?: boolean }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor } {
+  const o = optionsAmong(some, computeUv) as { some?: boolean; computeUv?: boolean } | undefined;
+  return namedResults(['U', 'S', 'V'], native.ops.svd(handleOf(self), ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true), ((computeUv === undefined || (computeUv as unknown) === o ? o?.computeUv : (computeUv as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor };
+}
+
+/**
+ * Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+ *
+ * `symeig(self: Tensor, eigenvectors: bool = false, upper: bool = true): (eigenvalues: Tensor, eigenvectors: Tensor)`
+ */
+export function symeig(self: TensorBase, eigenvectors?: boolean | { eigenvectors?: boolean; upper?: boolean }, upper?: boolean | { eigenvectors?: boolean; upper?: boolean }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+  const o = optionsAmong(eigenvectors, upper) as { eigenvectors?: boolean; upper?: boolean } | undefined;
+  return namedResults(['eigenvalues', 'eigenvectors'], native.ops.symeig(handleOf(self), ((eigenvectors === undefined || (eigenvectors as unknown) === o ? o?.eigenvectors : (eigenvectors as boolean)) ?? false), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
+}
+
+/**
  * Transpose of a matrix (0-d and 1-d tensors stay as they are).
  *
  * `t(self: Tensor): Tensor`
  */
 export function t(self: TensorBase): Tensor {
   return wrap(native.ops.t(handleOf(self)));
+}
+
+/**
+ * Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+ *
+ * `take(self: Tensor, index: Tensor): Tensor`
+ */
+export function take(self: TensorBase, index: TensorBase): Tensor {
+  return wrap(native.ops.take(handleOf(self), handleOf(index)));
+}
+
+/**
+ * `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+ *
+ * `takeAlongDim(self: Tensor, indices: Tensor, dim: int? = null): Tensor`
+ */
+export function takeAlongDim(self: TensorBase, indices: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+  return wrap(native.ops.takeAlongDim(handleOf(self), handleOf(indices), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
 }
 
 /**
@@ -2016,12 +2636,33 @@ export function tanh(self: TensorBase): Tensor {
 }
 
 /**
+ * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+ *
+ * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
+  if (sections instanceof TensorBase) return tensorSplit(self, valuesOf('tensorSplit', 'sections', sections), dim);
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(handleOf(self), intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+  return wrapAll(native.ops.tensorSplit(handleOf(self), sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
  * x where x > threshold, else value.
  *
  * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
  */
 export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg): Tensor {
   return wrap(native.ops.threshold(handleOf(self), threshold, value));
+}
+
+/**
+ * `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+ *
+ * `tile(self: Tensor, dims: int[]): Tensor`
+ */
+export function tile(self: TensorBase, dims: number | readonly number[]): Tensor {
+  return wrap(native.ops.tile(handleOf(self), intsOf(dims)));
 }
 
 /**
@@ -2062,6 +2703,16 @@ export function swapdims(self: TensorBase, dim0: number, dim1: number): Tensor {
 }
 
 /**
+ * Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+ *
+ * `triangularSolve(self: Tensor, A: Tensor, upper: bool = true, transpose: bool = false, unitriangular: bool = false): (solution: Tensor, clonedCoefficient: Tensor)`
+ */
+export function triangularSolve(self: TensorBase, A: TensorBase, upper?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, transpose?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, unitriangular?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor } {
+  const o = optionsAmong(upper, transpose, unitriangular) as { upper?: boolean; transpose?: boolean; unitriangular?: boolean } | undefined;
+  return namedResults(['solution', 'clonedCoefficient'], native.ops.triangularSolve(handleOf(self), handleOf(A), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false), ((unitriangular === undefined || (unitriangular as unknown) === o ? o?.unitriangular : (unitriangular as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor };
+}
+
+/**
  * Lower triangle of the last two dimensions, zeros elsewhere.
  *
  * `tril(self: Tensor, diagonal: int = 0): Tensor`
@@ -2072,6 +2723,16 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }
 }
 
 /**
+ * Rows and columns of the lower triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+ *
+ * `trilIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
+ */
+export function trilIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null }, options?: { offset?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.trilIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
  * Upper triangle of the last two dimensions, zeros elsewhere.
  *
  * `triu(self: Tensor, diagonal: int = 0): Tensor`
@@ -2079,6 +2740,16 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }
 export function triu(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
   const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
   return wrap(native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+}
+
+/**
+ * Rows and columns of the upper triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+ *
+ * `triuIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
+ */
+export function triuIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null }, options?: { offset?: number; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null } | undefined;
+  return wrap(native.ops.triuIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -2119,6 +2790,15 @@ export function unbind(self: TensorBase, dim?: number | { dim?: number }): Tenso
 }
 
 /**
+ * A dimension split into several; one of the sizes may be -1.
+ *
+ * `unflatten(self: Tensor, dim: int, sizes: int[]): Tensor`
+ */
+export function unflatten(self: TensorBase, dim: number, sizes: number | readonly number[]): Tensor {
+  return wrap(native.ops.unflatten(handleOf(self), dim, intsOf(sizes)));
+}
+
+/**
  * Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.
  *
  * `unfold(self: Tensor, dimension: int, size: int, step: int): Tensor`
@@ -2149,12 +2829,49 @@ function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?
 }
 
 /**
+ * Inner product of two vectors; the same as `dot` for real numbers.
+ *
+ * `vdot(self: Tensor, other: Tensor): Tensor`
+ */
+export function vdot(self: TensorBase, other: TensorBase): Tensor {
+  return wrap(native.ops.vdot(handleOf(self), handleOf(other)));
+}
+
+/**
  * The same elements as another shape; one size may be -1. Throws when the strides do not allow it.
  *
  * `view(self: Tensor, size: int[]): Tensor`
  */
 export function view(self: TensorBase, size: number | readonly number[]): Tensor {
   return wrap(native.ops.view(handleOf(self), intsOf(size)));
+}
+
+/**
+ * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+ *
+ * `vsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function vsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
+  if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(handleOf(self), intsOf(sections)));
+  return wrapAll(native.ops.vsplit(handleOf(self), sections));
+}
+
+/**
+ * Tensors of at least two dimensions joined along the first.
+ *
+ * `vstack(tensors: Tensor[]): Tensor`
+ */
+export function vstack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.vstack(handlesOf(tensors)));
+}
+
+/**
+ * Tensors of at least two dimensions joined along the first.
+ *
+ * `vstack(tensors: Tensor[]): Tensor`
+ */
+export function rowStack(tensors: readonly TensorBase[]): Tensor {
+  return wrap(native.ops.vstack(handlesOf(tensors)));
 }
 
 /**

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /** One method per declared op. Tensor (src/tensor/tensor.ts) extends it. */
@@ -106,6 +106,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+   *
+   * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addbmm(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addbmm(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+   *
+   * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * self + value * tensor1 / tensor2.
    *
    * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
@@ -150,6 +169,54 @@ export abstract class TensorMethods extends TensorBase {
    */
   addmm(mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
     return wrap(native.ops.addmm(this._h, handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * mat1 @ mat2; self is broadcast.
+   *
+   * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmm_(mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmm_(this._h, handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+   *
+   * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmv(mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addmv(this._h, handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+   *
+   * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addmv_(mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addmv_(this._h, handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+   *
+   * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addr(vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.addr(this._h, handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+   *
+   * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  addr_(vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.addr_(this._h, handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
   }
 
   /**
@@ -222,6 +289,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Indices of elements that are not zero, [count, ndim], int64.
+   *
+   * `argwhere(self: Tensor): Tensor`
+   */
+  argwhere(): Tensor {
+    return wrap(native.ops.argwhere(this._h));
+  }
+
+  /**
    * Any sizes and strides over the storage. Throws when they reach outside of it.
    *
    * `asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
@@ -229,6 +305,17 @@ export abstract class TensorMethods extends TensorBase {
   asStrided(size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null }): Tensor {
     const o = optionsAmong(storageOffset) as { storageOffset?: number | null } | undefined;
     return wrap(native.ops.asStrided(this._h, intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)));
+  }
+
+  /**
+   * In place: Any sizes and strides over the storage. Throws when they reach outside of it.
+   *
+   * `asStrided(self: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
+   */
+  asStrided_(size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null }): this {
+    const o = optionsAmong(storageOffset) as { storageOffset?: number | null } | undefined;
+    this._adopt(native.ops.asStrided(this._h, intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)));
+    return this;
   }
 
   /**
@@ -356,6 +443,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+   *
+   * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  baddbmm(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+    return wrap(native.ops.baddbmm(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+  }
+
+  /**
+   * In place: beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+   *
+   * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+   */
+  baddbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
+    native.ops.baddbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
    * Ones with the probability that each element of self gives. self: probabilities.
    *
    * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
@@ -450,6 +556,26 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Broadcast to a shape, without a copy.
+   *
+   * `broadcastTo(self: Tensor, size: int[]): Tensor`
+   */
+  broadcastTo(...size: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.broadcastTo(this._h, sizesOf(size)));
+  }
+
+  /**
+   * Fills self with numbers of the Cauchy distribution.
+   *
+   * `cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator? = null): self`
+   */
+  cauchy_(median?: number | { median?: number; sigma?: number; generator?: GeneratorArg | null }, sigma?: number | { median?: number; sigma?: number; generator?: GeneratorArg | null }, options?: { median?: number; sigma?: number; generator?: GeneratorArg | null }): this {
+    const o = optionsAmong(median, sigma, options) as { median?: number; sigma?: number; generator?: GeneratorArg | null } | undefined;
+    native.ops.cauchy_(this._h, ((median === undefined || (median as unknown) === o ? o?.median : (median as number)) ?? 0), ((sigma === undefined || (sigma as unknown) === o ? o?.sigma : (sigma as number)) ?? 1), generatorOf((o?.generator ?? null)));
+    return this;
+  }
+
+  /**
    * Smallest integer not below each element.
    *
    * `ceil(self: Tensor): Tensor`
@@ -466,6 +592,36 @@ export abstract class TensorMethods extends TensorBase {
   ceil_(): this {
     native.ops.ceil_(this._h);
     return this;
+  }
+
+  /**
+   * Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+   *
+   * `cholesky(self: Tensor, upper: bool = false): Tensor`
+   */
+  cholesky(upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.cholesky(this._h, ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
+   * Inverse of A from its Cholesky factor.
+   *
+   * `choleskyInverse(self: Tensor, upper: bool = false): Tensor`
+   */
+  choleskyInverse(upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.choleskyInverse(this._h, ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
+  }
+
+  /**
+   * Solution of A X = self from the Cholesky factor input2 of A.
+   *
+   * `choleskySolve(self: Tensor, input2: Tensor, upper: bool = false): Tensor`
+   */
+  choleskySolve(input2: TensorBase, upper?: boolean | { upper?: boolean }): Tensor {
+    const o = optionsAmong(upper) as { upper?: boolean } | undefined;
+    return wrap(native.ops.choleskySolve(this._h, handleOf(input2), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? false)));
   }
 
   /**
@@ -625,12 +781,31 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Cross product along `dim`, or the first dimension of size 3 when null.
+   *
+   * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
+   */
+  cross(other: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+    return wrap(native.ops.cross(this._h, handleOf(other), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
+  }
+
+  /**
    * Running sum along a dimension. Integers and bool give int64.
    *
    * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
    */
   cumsum(dim: number, options?: { dtype?: DType | null }): Tensor {
     return wrap(native.ops.cumsum(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * Determinants of square matrices; see linalg.det.
+   *
+   * `det(self: Tensor): Tensor`
+   */
+  det(): Tensor {
+    return wrap(native.ops.det(this._h));
   }
 
   /**
@@ -643,6 +818,36 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+   *
+   * `diag(self: Tensor, diagonal: int = 0): Tensor`
+   */
+  diag(diagonal?: number | { diagonal?: number }): Tensor {
+    const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
+    return wrap(native.ops.diag(this._h, ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+  }
+
+  /**
+   * The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+   *
+   * `diagEmbed(self: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1): Tensor`
+   */
+  diagEmbed(offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+    const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+    return wrap(native.ops.diagEmbed(this._h, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? -2), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? -1)));
+  }
+
+  /**
+   * All elements, flattened, as the diagonal of a square matrix.
+   *
+   * `diagflat(self: Tensor, offset: int = 0): Tensor`
+   */
+  diagflat(offset?: number | { offset?: number }): Tensor {
+    const o = optionsAmong(offset) as { offset?: number } | undefined;
+    return wrap(native.ops.diagflat(this._h, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0)));
+  }
+
+  /**
    * A diagonal of the plane (dim1, dim2), as the last dimension.
    *
    * `diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
@@ -650,6 +855,16 @@ export abstract class TensorMethods extends TensorBase {
   diagonal(offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
     const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
     return wrap(native.ops.diagonal(this._h, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+  }
+
+  /**
+   * A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+   *
+   * `diagonalScatter(self: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1): Tensor`
+   */
+  diagonalScatter(src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
+    const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
+    return wrap(native.ops.diagonalScatter(this._h, handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
   }
 
   /**
@@ -697,6 +912,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   dot(tensor: TensorBase): Tensor {
     return wrap(native.ops.dot(this._h, handleOf(tensor)));
+  }
+
+  /**
+   * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+   *
+   * `dsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  dsplit(sections: number | readonly number[]): Tensor[] {
+    if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(this._h, intsOf(sections)));
+    return wrapAll(native.ops.dsplit(this._h, sections));
   }
 
   /**
@@ -834,6 +1059,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The main diagonal of self set to a number; wrap: again after a gap of one row in matrices taller than wide.
+   *
+   * `fillDiagonal_(self: Tensor, fillValue: Scalar, wrap: bool = false): self`
+   */
+  fillDiagonal_(fillValue: NumberArg, wrap?: boolean | { wrap?: boolean }): this {
+    const o = optionsAmong(wrap) as { wrap?: boolean } | undefined;
+    native.ops.fillDiagonal_(this._h, fillValue, ((wrap === undefined || (wrap as unknown) === o ? o?.wrap : (wrap as boolean)) ?? false));
+    return this;
+  }
+
+  /**
    * Every element of self set to a number.
    *
    * `fill_(self: Tensor, value: Scalar): self`
@@ -851,6 +1087,33 @@ export abstract class TensorMethods extends TensorBase {
   flatten(startDim?: number | { startDim?: number; endDim?: number }, endDim?: number | { startDim?: number; endDim?: number }): Tensor {
     const o = optionsAmong(startDim, endDim) as { startDim?: number; endDim?: number } | undefined;
     return wrap(native.ops.flatten(this._h, ((startDim === undefined || (startDim as unknown) === o ? o?.startDim : (startDim as number)) ?? 0), ((endDim === undefined || (endDim as unknown) === o ? o?.endDim : (endDim as number)) ?? -1)));
+  }
+
+  /**
+   * The order of the elements reversed along dimensions. A copy: strides are never negative.
+   *
+   * `flip(self: Tensor, dims: int[]): Tensor`
+   */
+  flip(...dims: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.flip(this._h, sizesOf(dims)));
+  }
+
+  /**
+   * Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+   *
+   * `fliplr(self: Tensor): Tensor`
+   */
+  fliplr(): Tensor {
+    return wrap(native.ops.fliplr(this._h));
+  }
+
+  /**
+   * Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+   *
+   * `flipud(self: Tensor): Tensor`
+   */
+  flipud(): Tensor {
+    return wrap(native.ops.flipud(this._h));
   }
 
   /**
@@ -987,6 +1250,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Fills self with the number of the first success in trials of probability p, 0 < p < 1.
+   *
+   * `geometric_(self: Tensor, p: float, *, generator: Generator? = null): self`
+   */
+  geometric_(p: number, options?: { generator?: GeneratorArg | null }): this {
+    native.ops.geometric_(this._h, p, generatorOf((options?.generator ?? null)));
+    return this;
+  }
+
+  /**
+   * QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+   *
+   * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
+   */
+  geqrf(): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+    return namedResults(['a', 'tau'], native.ops.geqrf(this._h)) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+  }
+
+  /**
    * Whether self is greater than other, element by element. Gives bool.
    *
    * `gt(self: Tensor, other: Operand): Tensor`
@@ -1025,7 +1307,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * A copy of self with alpha * source added at index along dim.
+   * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+   *
+   * `hsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  hsplit(sections: number | readonly number[]): Tensor[] {
+    if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(this._h, intsOf(sections)));
+    return wrapAll(native.ops.hsplit(this._h, sections));
+  }
+
+  /**
+   * A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
    *
    * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
    */
@@ -1034,12 +1326,69 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: A copy of self with alpha * source added at index along dim.
+   * In place: A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
    *
    * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
    */
   indexAdd_(dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg }): this {
     native.ops.indexAdd_(this._h, dim, handleOf(index), handleOf(source), (options?.alpha ?? 1));
+    return this;
+  }
+
+  /**
+   * A copy of self with source's slices written at index along dim. index: int64, 1-d.
+   *
+   * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+   */
+  indexCopy(dim: number, index: TensorBase, source: TensorBase): Tensor {
+    return wrap(native.ops.indexCopy(this._h, dim, handleOf(index), handleOf(source)));
+  }
+
+  /**
+   * In place: A copy of self with source's slices written at index along dim. index: int64, 1-d.
+   *
+   * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
+   */
+  indexCopy_(dim: number, index: TensorBase, source: TensorBase): this {
+    native.ops.indexCopy_(this._h, dim, handleOf(index), handleOf(source));
+    return this;
+  }
+
+  /**
+   * A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+   *
+   * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+   */
+  indexFill(dim: number, index: TensorBase, value: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.indexFill(this._h, dim, handleOf(index), operandOf(value)));
+  }
+
+  /**
+   * In place: A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+   *
+   * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
+   */
+  indexFill_(dim: number, index: TensorBase, value: TensorBase | NumberArg): this {
+    native.ops.indexFill_(this._h, dim, handleOf(index), operandOf(value));
+    return this;
+  }
+
+  /**
+   * A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+   *
+   * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  indexReduce(dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+    return wrap(native.ops.indexReduce(this._h, dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)));
+  }
+
+  /**
+   * In place: A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+   *
+   * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  indexReduce_(dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): this {
+    native.ops.indexReduce_(this._h, dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true));
     return this;
   }
 
@@ -1050,6 +1399,24 @@ export abstract class TensorMethods extends TensorBase {
    */
   indexSelect(dim: number, index: TensorBase): Tensor {
     return wrap(native.ops.indexSelect(this._h, dim, handleOf(index)));
+  }
+
+  /**
+   * Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+   *
+   * `inner(self: Tensor, other: Tensor): Tensor`
+   */
+  inner(other: TensorBase): Tensor {
+    return wrap(native.ops.inner(this._h, handleOf(other)));
+  }
+
+  /**
+   * Inverses of square matrices; see linalg.inv.
+   *
+   * `inverse(self: Tensor): Tensor`
+   */
+  inverse(): Tensor {
+    return wrap(native.ops.inverse(this._h));
   }
 
   /**
@@ -1077,6 +1444,15 @@ export abstract class TensorMethods extends TensorBase {
    */
   isnan(): Tensor {
     return wrap(native.ops.isnan(this._h));
+  }
+
+  /**
+   * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+   *
+   * `kron(self: Tensor, other: Tensor): Tensor`
+   */
+  kron(other: TensorBase): Tensor {
+    return wrap(native.ops.kron(this._h, handleOf(other)));
   }
 
   /**
@@ -1213,6 +1589,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Fills self with numbers whose logarithm is normal with the given mean and deviation.
+   *
+   * `logNormal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator? = null): self`
+   */
+  logNormal_(mean?: number | { mean?: number; std?: number; generator?: GeneratorArg | null }, std?: number | { mean?: number; std?: number; generator?: GeneratorArg | null }, options?: { mean?: number; std?: number; generator?: GeneratorArg | null }): this {
+    const o = optionsAmong(mean, std, options) as { mean?: number; std?: number; generator?: GeneratorArg | null } | undefined;
+    native.ops.logNormal_(this._h, ((mean === undefined || (mean as unknown) === o ? o?.mean : (mean as number)) ?? 1), ((std === undefined || (std as unknown) === o ? o?.std : (std as number)) ?? 2), generatorOf((o?.generator ?? null)));
+    return this;
+  }
+
+  /**
    * log(softmax(x)) along a dimension, without overflow.
    * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
    *
@@ -1220,6 +1607,15 @@ export abstract class TensorMethods extends TensorBase {
    */
   logSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor {
     return wrap(native.ops.logSoftmax(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+   *
+   * `logdet(self: Tensor): Tensor`
+   */
+  logdet(): Tensor {
+    return wrap(native.ops.logdet(this._h));
   }
 
   /**
@@ -1347,6 +1743,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Solution of A X = self from the LU factors of A; see linalg.luSolve.
+   *
+   * `luSolve(self: Tensor, LUData: Tensor, LUPivots: Tensor): Tensor`
+   */
+  luSolve(LUData: TensorBase, LUPivots: TensorBase): Tensor {
+    return wrap(native.ops.luSolve(this._h, handleOf(LUData), handleOf(LUPivots)));
+  }
+
+  /**
    * value where mask is true, self elsewhere.
    * The result has self's dtype; value: a number or a 0-d tensor.
    *
@@ -1368,6 +1773,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A copy of self with source's elements, in order, where mask is true.
+   *
+   * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+   */
+  maskedScatter(mask: TensorBase, source: TensorBase): Tensor {
+    return wrap(native.ops.maskedScatter(this._h, handleOf(mask), handleOf(source)));
+  }
+
+  /**
+   * In place: A copy of self with source's elements, in order, where mask is true.
+   *
+   * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
+   */
+  maskedScatter_(mask: TensorBase, source: TensorBase): this {
+    native.ops.maskedScatter_(this._h, handleOf(mask), handleOf(source));
+    return this;
+  }
+
+  /**
    * Elements where mask is true, as a 1-d tensor.
    *
    * `maskedSelect(self: Tensor, mask: Tensor): Tensor`
@@ -1384,6 +1808,24 @@ export abstract class TensorMethods extends TensorBase {
    */
   matmul(other: TensorBase): Tensor {
     return wrap(native.ops.matmul(this._h, handleOf(other)));
+  }
+
+  /**
+   * Exponential of square matrices, the sum of A^k / k!.
+   *
+   * `matrixExp(self: Tensor): Tensor`
+   */
+  matrixExp(): Tensor {
+    return wrap(native.ops.matrixExp(this._h));
+  }
+
+  /**
+   * n-th power of square matrices; see linalg.matrixPower.
+   *
+   * `matrixPower(self: Tensor, n: int): Tensor`
+   */
+  matrixPower(n: number): Tensor {
+    return wrap(native.ops.matrixPower(this._h, n));
   }
 
   /**
@@ -1509,7 +1951,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Product of a matrix and a vector.
+   * Product of a matrix [n, k] and a vector [k].
    *
    * `mv(self: Tensor, vec: Tensor): Tensor`
    */
@@ -1522,8 +1964,18 @@ export abstract class TensorMethods extends TensorBase {
    *
    * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
    */
-  narrow(dim: number, start: number, length: number): Tensor {
+  narrow(dim: number, start: number | TensorBase, length: number): Tensor {
+    if (start instanceof TensorBase) return this.narrow(dim, valuesOf('narrow', 'start', start), length);
     return wrap(native.ops.narrow(this._h, dim, start, length));
+  }
+
+  /**
+   * `narrow` as a copy.
+   *
+   * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
+   */
+  narrowCopy(dim: number, start: number, length: number): Tensor {
+    return wrap(native.ops.narrowCopy(this._h, dim, start, length));
   }
 
   /**
@@ -1603,15 +2055,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Indices of elements that are not zero, [count, ndim], int64.
-   *
-   * `nonzero(self: Tensor): Tensor`
-   */
-  nonzero(): Tensor {
-    return wrap(native.ops.nonzero(this._h));
-  }
-
-  /**
    * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
    *
    * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor`
@@ -1633,7 +2076,26 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Outer product of two vectors.
+   * First columns of the product of reflectors; see linalg.householderProduct.
+   *
+   * `orgqr(self: Tensor, input2: Tensor): Tensor`
+   */
+  orgqr(input2: TensorBase): Tensor {
+    return wrap(native.ops.orgqr(this._h, handleOf(input2)));
+  }
+
+  /**
+   * Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+   *
+   * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
+   */
+  ormqr(tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
+    const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
+    return wrap(native.ops.ormqr(this._h, handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+  }
+
+  /**
+   * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
    *
    * `outer(self: Tensor, vec2: Tensor): Tensor`
    */
@@ -1642,7 +2104,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Outer product of two vectors.
+   * Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
    *
    * `outer(self: Tensor, vec2: Tensor): Tensor`
    */
@@ -1657,6 +2119,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   permute(...dims: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.permute(this._h, sizesOf(dims)));
+  }
+
+  /**
+   * Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+   *
+   * `pinverse(self: Tensor, rcond: float = 1e-15): Tensor`
+   */
+  pinverse(rcond?: number | { rcond?: number }): Tensor {
+    const o = optionsAmong(rcond) as { rcond?: number } | undefined;
+    return wrap(native.ops.pinverse(this._h, ((rcond === undefined || (rcond as unknown) === o ? o?.rcond : (rcond as number)) ?? 1e-15)));
   }
 
   /**
@@ -1688,6 +2160,46 @@ export abstract class TensorMethods extends TensorBase {
   prod(dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
     const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null } | undefined;
     return wrap(native.ops.prod(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+  }
+
+  /**
+   * A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+   *
+   * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+   */
+  put(index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
+    const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
+    return wrap(native.ops.put(this._h, handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
+  }
+
+  /**
+   * In place: A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+   *
+   * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
+   */
+  put_(index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): this {
+    const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
+    native.ops.put_(this._h, handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false));
+    return this;
+  }
+
+  /**
+   * A = Q R, reduced with some; see linalg.qr.
+   *
+   * `qr(self: Tensor, some: bool = true): (Q: Tensor, R: Tensor)`
+   */
+  qr(some?: boolean | { some?: boolean }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+    const o = optionsAmong(some) as { some?: boolean } | undefined;
+    return namedResults(['Q', 'R'], native.ops.qr(this._h, ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
+  }
+
+  /**
+   * All elements in row-major order as a 1-d tensor; copies only where it must.
+   *
+   * `ravel(self: Tensor): Tensor`
+   */
+  ravel(): Tensor {
+    return wrap(native.ops.ravel(this._h));
   }
 
   /**
@@ -1767,12 +2279,52 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The tensor laid side by side: `repeats[d]` copies along each dimension; more entries than dimensions add leading ones.
+   *
+   * `repeat(self: Tensor, repeats: int[]): Tensor`
+   */
+  repeat(...repeats: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.repeat(this._h, sizesOf(repeats)));
+  }
+
+  /**
+   * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+   *
+   * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+   */
+  repeatInterleave(repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+    const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+    if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(this._h, handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+    return wrap(native.ops.repeatInterleave(this._h, repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+  }
+
+  /**
    * The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.
    *
    * `reshape(self: Tensor, shape: int[]): Tensor`
    */
   reshape(...shape: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.reshape(this._h, sizesOf(shape)));
+  }
+
+  /**
+   * Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+   *
+   * `roll(self: Tensor, shifts: int[], dims: int[] = []): Tensor`
+   */
+  roll(shifts: number | readonly number[], dims?: number | readonly number[] | { dims?: number | readonly number[] }): Tensor {
+    const o = optionsAmong(dims) as { dims?: number | readonly number[] } | undefined;
+    return wrap(native.ops.roll(this._h, intsOf(shifts), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? []))));
+  }
+
+  /**
+   * Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+   *
+   * `rot90(self: Tensor, k: int = 1, dims: int[] = [0, 1]): Tensor`
+   */
+  rot90(k?: number | { k?: number; dims?: number | readonly number[] }, dims?: number | readonly number[] | { k?: number; dims?: number | readonly number[] }): Tensor {
+    const o = optionsAmong(k, dims) as { k?: number; dims?: number | readonly number[] } | undefined;
+    return wrap(native.ops.rot90(this._h, ((k === undefined || (k as unknown) === o ? o?.k : (k as number)) ?? 1), intsOf(((dims === undefined || (dims as unknown) === o ? o?.dims : (dims as number | readonly number[])) ?? [0, 1]))));
   }
 
   /**
@@ -1823,20 +2375,23 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * A copy of self with src written at index along dim. index: int64.
+   * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
    *
    * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
    */
-  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor {
+  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): Tensor {
+    if ((options?.reduce ?? null) !== null) return wrap(native.ops.scatterJoin(this._h, dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!));
     return wrap(native.ops.scatter(this._h, dim, handleOf(index), operandOf(src)));
   }
 
   /**
-   * In place: A copy of self with src written at index along dim. index: int64.
+   * In place: A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
    *
    * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
    */
-  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg): this {
+  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): this {
+    if ((options?.reduce ?? null) !== null) { native.ops.scatterJoin_(this._h, dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!); return this; }
+
     native.ops.scatter_(this._h, dim, handleOf(index), operandOf(src));
     return this;
   }
@@ -1861,12 +2416,40 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+   *
+   * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  scatterReduce(dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
+    return wrap(native.ops.scatterReduce(this._h, dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)));
+  }
+
+  /**
+   * In place: A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+   *
+   * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
+   */
+  scatterReduce_(dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): this {
+    native.ops.scatterReduce_(this._h, dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true));
+    return this;
+  }
+
+  /**
    * One index of a dimension; that dimension is gone.
    *
    * `select(self: Tensor, dim: int, index: int): Tensor`
    */
   select(dim: number, index: number): Tensor {
     return wrap(native.ops.select(this._h, dim, index));
+  }
+
+  /**
+   * A copy of self with src written where select(dim, index) looks.
+   *
+   * `selectScatter(self: Tensor, src: Tensor, dim: int, index: int): Tensor`
+   */
+  selectScatter(src: TensorBase, dim: number, index: number): Tensor {
+    return wrap(native.ops.selectScatter(this._h, handleOf(src), dim, index));
   }
 
   /**
@@ -2007,6 +2590,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A copy of self with src written where the slice start:end:step of dim looks.
+   *
+   * `sliceScatter(self: Tensor, src: Tensor, dim: int = 0, start: int? = null, end: int? = null, step: int = 1): Tensor`
+   */
+  sliceScatter(src: TensorBase, dim?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }, start?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, end?: number | null | { dim?: number; start?: number | null; end?: number | null; step?: number }, step?: number | { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor {
+    const o = optionsAmong(dim, start, end, step) as { dim?: number; start?: number | null; end?: number | null; step?: number } | undefined;
+    return wrap(native.ops.sliceScatter(this._h, handleOf(src), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0), ((start === undefined || (start as unknown) === o ? o?.start : (start as number | null)) ?? null), ((end === undefined || (end as unknown) === o ? o?.end : (end as number | null)) ?? null), ((step === undefined || (step as unknown) === o ? o?.step : (step as number)) ?? 1)));
+  }
+
+  /**
+   * Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+   *
+   * `slogdet(self: Tensor): (sign: Tensor, logabsdet: Tensor)`
+   */
+  slogdet(): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+    return namedResults(['sign', 'logabsdet'], native.ops.slogdet(this._h)) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+  }
+
+  /**
    * exp(x) / sum(exp(x)) along a dimension, without overflow.
    * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
    *
@@ -2048,12 +2650,13 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Pieces of splitSize along a dimension, the last one smaller.
+   * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
    *
    * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
    */
-  split(splitSize: number, dim?: number | { dim?: number }): Tensor[] {
+  split(splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
     const o = optionsAmong(dim) as { dim?: number } | undefined;
+    if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(this._h, intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
     return wrapAll(native.ops.split(this._h, splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   }
 
@@ -2113,6 +2716,17 @@ export abstract class TensorMethods extends TensorBase {
   squeeze(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): Tensor {
     const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
     return wrap(native.ops.squeeze(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+  }
+
+  /**
+   * In place: Dimensions of size 1 removed (all, or those in `dim`).
+   *
+   * `squeeze(self: Tensor, dim: int[]? = null): Tensor`
+   */
+  squeeze_(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): this {
+    const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
+    this._adopt(native.ops.squeeze(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+    return this;
   }
 
   /**
@@ -2184,12 +2798,61 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+   *
+   * `svd(self: Tensor, some: bool = true, computeUv: bool = true): (U: Tensor, S: Tensor, V: Tensor)`
+   */
+  svd(some?: boolean | { some?: boolean; computeUv?: boolean }, computeUv?: boolean | { some?: boolean; computeUv?: boolean }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor } {
+    const o = optionsAmong(some, computeUv) as { some?: boolean; computeUv?: boolean } | undefined;
+    return namedResults(['U', 'S', 'V'], native.ops.svd(this._h, ((some === undefined || (some as unknown) === o ? o?.some : (some as boolean)) ?? true), ((computeUv === undefined || (computeUv as unknown) === o ? o?.computeUv : (computeUv as boolean)) ?? true))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly V: Tensor };
+  }
+
+  /**
+   * Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+   *
+   * `symeig(self: Tensor, eigenvectors: bool = false, upper: bool = true): (eigenvalues: Tensor, eigenvectors: Tensor)`
+   */
+  symeig(eigenvectors?: boolean | { eigenvectors?: boolean; upper?: boolean }, upper?: boolean | { eigenvectors?: boolean; upper?: boolean }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+    const o = optionsAmong(eigenvectors, upper) as { eigenvectors?: boolean; upper?: boolean } | undefined;
+    return namedResults(['eigenvalues', 'eigenvectors'], native.ops.symeig(this._h, ((eigenvectors === undefined || (eigenvectors as unknown) === o ? o?.eigenvectors : (eigenvectors as boolean)) ?? false), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
+  }
+
+  /**
    * Transpose of a matrix (0-d and 1-d tensors stay as they are).
    *
    * `t(self: Tensor): Tensor`
    */
   t(): Tensor {
     return wrap(native.ops.t(this._h));
+  }
+
+  /**
+   * In place: Transpose of a matrix (0-d and 1-d tensors stay as they are).
+   *
+   * `t(self: Tensor): Tensor`
+   */
+  t_(): this {
+    this._adopt(native.ops.t(this._h));
+    return this;
+  }
+
+  /**
+   * Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+   *
+   * `take(self: Tensor, index: Tensor): Tensor`
+   */
+  take(index: TensorBase): Tensor {
+    return wrap(native.ops.take(this._h, handleOf(index)));
+  }
+
+  /**
+   * `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+   *
+   * `takeAlongDim(self: Tensor, indices: Tensor, dim: int? = null): Tensor`
+   */
+  takeAlongDim(indices: TensorBase, dim?: number | null | { dim?: number | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | null } | undefined;
+    return wrap(native.ops.takeAlongDim(this._h, handleOf(indices), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null)));
   }
 
   /**
@@ -2231,6 +2894,27 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+   *
+   * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+   */
+  tensorSplit(sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
+    if (sections instanceof TensorBase) return this.tensorSplit(valuesOf('tensorSplit', 'sections', sections), dim);
+    const o = optionsAmong(dim) as { dim?: number } | undefined;
+    if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(this._h, intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+    return wrapAll(native.ops.tensorSplit(this._h, sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+  }
+
+  /**
+   * `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+   *
+   * `tile(self: Tensor, dims: int[]): Tensor`
+   */
+  tile(...dims: (number | readonly number[])[]): Tensor {
+    return wrap(native.ops.tile(this._h, sizesOf(dims)));
+  }
+
+  /**
    * The k largest (or smallest) elements along a dimension, and where they were.
    *
    * `topk(self: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true): (values: Tensor, indices: Tensor)`
@@ -2265,6 +2949,46 @@ export abstract class TensorMethods extends TensorBase {
    */
   swapdims(dim0: number, dim1: number): Tensor {
     return wrap(native.ops.transpose(this._h, dim0, dim1));
+  }
+
+  /**
+   * In place: Two dimensions swapped.
+   *
+   * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
+   */
+  transpose_(dim0: number, dim1: number): this {
+    this._adopt(native.ops.transpose(this._h, dim0, dim1));
+    return this;
+  }
+
+  /**
+   * In place: Two dimensions swapped.
+   *
+   * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
+   */
+  swapaxes_(dim0: number, dim1: number): this {
+    this._adopt(native.ops.transpose(this._h, dim0, dim1));
+    return this;
+  }
+
+  /**
+   * In place: Two dimensions swapped.
+   *
+   * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
+   */
+  swapdims_(dim0: number, dim1: number): this {
+    this._adopt(native.ops.transpose(this._h, dim0, dim1));
+    return this;
+  }
+
+  /**
+   * Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+   *
+   * `triangularSolve(self: Tensor, A: Tensor, upper: bool = true, transpose: bool = false, unitriangular: bool = false): (solution: Tensor, clonedCoefficient: Tensor)`
+   */
+  triangularSolve(A: TensorBase, upper?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, transpose?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }, unitriangular?: boolean | { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor } {
+    const o = optionsAmong(upper, transpose, unitriangular) as { upper?: boolean; transpose?: boolean; unitriangular?: boolean } | undefined;
+    return namedResults(['solution', 'clonedCoefficient'], native.ops.triangularSolve(this._h, handleOf(A), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false), ((unitriangular === undefined || (unitriangular as unknown) === o ? o?.unitriangular : (unitriangular as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly solution: Tensor; readonly clonedCoefficient: Tensor };
   }
 
   /**
@@ -2377,6 +3101,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * A dimension split into several; one of the sizes may be -1.
+   *
+   * `unflatten(self: Tensor, dim: int, sizes: int[]): Tensor`
+   */
+  unflatten(dim: number, sizes: number | readonly number[]): Tensor {
+    return wrap(native.ops.unflatten(this._h, dim, intsOf(sizes)));
+  }
+
+  /**
    * Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.
    *
    * `unfold(self: Tensor, dimension: int, size: int, step: int): Tensor`
@@ -2406,6 +3139,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * In place: A dimension of size 1 inserted at `dim`.
+   *
+   * `unsqueeze(self: Tensor, dim: int): Tensor`
+   */
+  unsqueeze_(dim: number): this {
+    this._adopt(native.ops.unsqueeze(this._h, dim));
+    return this;
+  }
+
+  /**
    * Variance over `dim` (all when null), divided by n - correction.
    * Welford's update, Chan's join: stable in one pass.
    * Source: https://pytorch.org/docs/stable/generated/torch.var.html
@@ -2418,12 +3161,31 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Inner product of two vectors; the same as `dot` for real numbers.
+   *
+   * `vdot(self: Tensor, other: Tensor): Tensor`
+   */
+  vdot(other: TensorBase): Tensor {
+    return wrap(native.ops.vdot(this._h, handleOf(other)));
+  }
+
+  /**
    * The same elements as another shape; one size may be -1. Throws when the strides do not allow it.
    *
    * `view(self: Tensor, size: int[]): Tensor`
    */
   view(...size: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.view(this._h, sizesOf(size)));
+  }
+
+  /**
+   * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+   *
+   * `vsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  vsplit(sections: number | readonly number[]): Tensor[] {
+    if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(this._h, intsOf(sections)));
+    return wrapAll(native.ops.vsplit(this._h, sections));
   }
 
   /**

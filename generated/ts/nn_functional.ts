@@ -27,6 +27,17 @@ export function _scaledDotProductAttention(query: TensorBase, key: TensorBase, v
 }
 
 /**
+ * out[..., o] = input1[..., i] weight[o, i, j] input2[..., j] + bias[o].
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.bilinear.html
+ *
+ * `bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor? = null): Tensor`
+ */
+export function bilinear(input1: TensorBase, input2: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null }): Tensor {
+  const o = optionsAmong(bias) as { bias?: TensorBase | null } | undefined;
+  return wrap(native.ops.bilinear(handleOf(input1), handleOf(input2), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null))));
+}
+
+/**
  * Sums columns [n, c * kernel, windows] into images [n, c, ...outputSize]: the adjoint of `im2col`. In nn.functional: `fold`.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
  *

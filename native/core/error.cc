@@ -28,6 +28,8 @@ const char* errorCode(ErrorKind kind) {
       return "ERR_FLAMBEAU_FILE";
     case ErrorKind::Memory:
       return "ERR_FLAMBEAU_MEMORY";
+    case ErrorKind::Linalg:
+      return "ERR_FLAMBEAU_LINALG";
     case ErrorKind::Internal:
       return "ERR_FLAMBEAU_INTERNAL";
   }

@@ -24,6 +24,20 @@ const Tensor& zero_(const Tensor& self) { return fill_(self, Scalar(0)); }
 
 Tensor clone(const Tensor& self) { return cloneOf(self); }
 
+Tensor flip(const Tensor& self, IntSpan dims) {
+  // Read through negative strides, which exist only here.
+  Dims strides(self.strides());
+  int64_t offset = self.storageOffset();
+  for (int64_t d : wrapDims(dims.empty() ? std::nullopt : std::optional<IntSpan>(dims), self.dim())) {
+    if (dims.empty() || self.numel() == 0) break;
+    offset += (self.size(d) - 1) * strides[static_cast<size_t>(d)];
+    strides[static_cast<size_t>(d)] *= -1;
+  }
+  Tensor out = emptyTensor(self.sizes(), self.dtype(), self.device());
+  if (out.numel() > 0) copyInto(out, aliasTensor(self, Dims(self.sizes()), strides, offset));
+  return out;
+}
+
 Tensor toDtype(const Tensor& self, DType dtype) { return castOf(self, dtype); }
 
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride,

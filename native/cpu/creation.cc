@@ -165,6 +165,34 @@ Tensor triangle(const Tensor& self, int64_t diagonal, bool upper) {
 
 }  // namespace
 
+namespace {
+
+Tensor triangleIndices(int64_t row, int64_t col, int64_t offset, bool upper, std::optional<DType> dtype) {
+  FB_CHECK(row >= 0, Value, "row must be non-negative, got%lld", static_cast<long long>(row));
+  FB_CHECK(col >= 0, Value, "col must be non-negative, got%lld", static_cast<long long>(col));
+  const auto begins = [&](int64_t r) { return upper ? std::clamp<int64_t>(r + offset, 0, col) : int64_t{0}; };
+  const auto ends = [&](int64_t r) { return upper ? col : std::clamp<int64_t>(r + offset + 1, 0, col); };
+  int64_t n = 0;
+  for (int64_t r = 0; r < row; ++r) n += ends(r) - begins(r);
+  const Tensor out = emptyTensor(Dims{2, n}, DType::Int64);
+  int64_t* p = out.ptr<int64_t>();
+  for (int64_t r = 0; r < row; ++r)
+    for (int64_t c = begins(r); c < ends(r); ++c, ++p) {
+      p[0] = r;
+      p[n] = c;
+    }
+  return castOf(out, dtype.value_or(DType::Int64));
+}
+
+}  // namespace
+
+Tensor trilIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype) {
+  return triangleIndices(row, col, offset, false, dtype);
+}
+Tensor triuIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype) {
+  return triangleIndices(row, col, offset, true, dtype);
+}
+
 Tensor tril(const Tensor& self, int64_t diagonal) { return triangle(self, diagonal, false); }
 Tensor triu(const Tensor& self, int64_t diagonal) { return triangle(self, diagonal, true); }
 

@@ -258,6 +258,24 @@ Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   return out;
 }
 
+Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize) {
+  FB_CHECK(repeats.dim() == 1, Shape, "repeat_interleave only accept 1D vector as repeat");
+  FB_CHECK(repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32, Type,
+           "repeats has to be Long or Int tensor");
+  const Tensor counts = contiguousOf(castOf(repeats, DType::Int64));
+  const int64_t* p = counts.ptr<int64_t>();
+  int64_t total = 0;
+  for (int64_t i = 0; i < counts.numel(); ++i) {
+    FB_CHECK(p[i] >= 0, Value, "repeats can not be negative");
+    FB_CHECK(!__builtin_add_overflow(total, p[i], &total), Value, "repeat_interleave: the result is too large");
+  }
+  FB_CHECK(!outputSize || *outputSize == total, Value, "allocated size does not match required size");
+  Tensor out = emptyTensor(Dims{total}, DType::Int64);
+  int64_t* o = out.ptr<int64_t>();
+  for (int64_t i = 0; i < counts.numel(); ++i) o = std::fill_n(o, p[i], i);
+  return out;
+}
+
 Tensor maskedSelect(const Tensor& self, const Tensor& mask) {
   FB_CHECK(mask.dtype() == DType::Bool || mask.dtype() == DType::UInt8, Type,
            "masked_select: expected BoolTensor or ByteTensor for mask");

@@ -279,27 +279,32 @@ std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kerne
     FB_CHECK(kernel[d] > 0 && out[d] > 0 && out[d] + kernel[d] - 1 <= in[d], Value,
              "%s: out %lld is too large relative to input %lld with pool size %lld", name.c_str(),
              static_cast<long long>(out[d]), static_cast<long long>(in[d]), static_cast<long long>(kernel[d]));
-  FB_CHECK(randomSamples.dtype() == self.dtype() && randomSamples.numel() == planes * static_cast<int64_t>(nd), Type,
+  FB_CHECK(randomSamples.dtype() == self.dtype() && randomSamples.numel() >= planes * static_cast<int64_t>(nd), Type,
            "Expect _random_samples to have the same dtype as input and %zu values for each of %lld planes", nd,
            static_cast<long long>(planes));
   const Dims sizes = pooledDims(self.sizes(), out, nd);
   Tensor result = emptyTensor(sizes, self.dtype(), self.device()), indices = emptyTensor(sizes, DType::Int64);
   const Tensor x = contiguousOf(self), samples = contiguousOf(castOf(randomSamples, DType::Float64));
   const int64_t bytes = static_cast<int64_t>(itemSize(self.dtype()));
+  // Where a window begins is computed in the dtype of the input: the last bit decides.
+  const auto rounded = [single = self.dtype() != DType::Float64](double v) {
+    return single ? static_cast<double>(static_cast<float>(v)) : v;
+  };
   for (int64_t p = 0; p < planes; ++p) {
     Windows w;
     w.planes = 1;
     w.in = in;
     w.out = out;
     for (size_t d = 3 - nd; d < 3; ++d) {
-      // PyTorch's samples run from the last axis to the first.
-      const double u = samples.ptr<double>()[p * static_cast<int64_t>(nd) + static_cast<int64_t>(2 - d)];
+      // PyTorch's samples run from the last axis to the first in planes, from the first to the last in volumes.
+      const size_t place = nd == 3 ? d : 2 - d;
+      const double u = samples.ptr<double>()[p * static_cast<int64_t>(nd) + static_cast<int64_t>(place)];
       w.axis[d].clear();
+      const double alpha = out[d] > 1 ? rounded(double(in[d] - kernel[d]) / double(out[d] - 1)) : 0;
       for (int64_t o = 0; o < out[d]; ++o) {
-        const double alpha = out[d] > 1 ? double(in[d] - kernel[d]) / double(out[d] - 1) : 0;
-        const int64_t begin = o == out[d] - 1
-                                  ? in[d] - kernel[d]
-                                  : static_cast<int64_t>((double(o) + u) * alpha) - static_cast<int64_t>(u * alpha);
+        const int64_t begin = o == out[d] - 1 ? in[d] - kernel[d]
+                                              : static_cast<int64_t>(rounded(rounded(double(o) + u) * alpha)) -
+                                                    static_cast<int64_t>(rounded(u * alpha));
         w.axis[d].push_back({begin, begin + kernel[d], kernel[d]});
       }
     }

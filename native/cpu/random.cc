@@ -10,6 +10,8 @@
 namespace flambeau::cpu {
 namespace {
 
+constexpr double kPi = 3.14159265358979323846;
+
 Generator& pick(Generator* g) { return g ? *g : defaultGenerator(); }
 
 template <class T>
@@ -45,8 +47,7 @@ void eachElement(const Tensor& t, F&& f) {
 template <class T>
 void boxMuller16(T* data, Compute<T> mean, Compute<T> std) {
   using C = Compute<T>;
-  constexpr double pi = 3.14159265358979323846;
-  const C twoPi = static_cast<C>(2.0 * pi);
+  const C twoPi = static_cast<C>(2.0 * kPi);
   for (int j = 0; j < 8; ++j) {
     const C u1 = static_cast<C>(1) - static_cast<C>(data[j]), u2 = static_cast<C>(data[j + 8]);
     const C radius = std::sqrt(static_cast<C>(-2) * std::log(u1));
@@ -149,6 +150,145 @@ const Tensor& exponential_(const Tensor& self, double lambd, Generator* generato
   return self;
 }
 
+const Tensor& geometric_(const Tensor& self, double p, Generator* generator) {
+  FB_CHECK(0 < p && p < 1, Value, "geometric_ expects p to be in (0, 1), but got p=%g", p);
+  FB_CHECK(self.dtype() != DType::Bool, Type, "\"geometric_cpu\" not implemented for 'Bool'");
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  const double logMiss = std::log(1.0 - p);
+  dispatchAll(self.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    eachElement<T>(self, [&](T& x) { x = fromScalar<T>(Scalar(std::ceil(std::log(g.uniform53()) / logMiss))); });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+const Tensor& cauchy_(const Tensor& self, double median, double sigma, Generator* generator) {
+  FB_CHECK(sigma > 0, Value, "cauchy_ expects sigma > 0.0, but found sigma=%g", sigma);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(self.dtype(), "cauchy_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    eachElement<T>(self, [&](T& x) {
+      x = static_cast<T>(static_cast<Compute<T>>(median + sigma * std::tan(kPi * (g.uniform53() - 0.5))));
+    });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+const Tensor& logNormal_(const Tensor& self, double mean, double std, Generator* generator) {
+  FB_CHECK(std > 0, Value, "log_normal_ expects std > 0.0, but found std=%g", std);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(self.dtype(), "log_normal_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    eachElement<T>(self,
+                   [&](T& x) { x = static_cast<T>(static_cast<Compute<T>>(std::exp(g.normalDouble() * std + mean))); });
+  });
+  self.bumpVersion();
+  return self;
+}
+
+namespace {
+
+// W. Hoermann, "The transformed rejection method for generating Poisson random variables" (1993), from a rate of 10 on;
+// below it the uniform numbers are multiplied until the product falls under exp(-rate).
+double drawPoisson(double rate, Generator& g) {
+  FB_CHECK(rate >= 0, Value, "invalid Poisson rate, expected rate to be non-negative");
+  if (rate == 0) return 0;
+  if (rate < 10) {
+    const double limit = std::exp(-rate);
+    double product = g.uniform53(), k = 0;
+    for (; product > limit; ++k) product *= g.uniform53();
+    return k;
+  }
+  FB_CHECK(std::isfinite(rate), Value, "invalid Poisson rate, expected rate to be finite");
+  const double logRate = std::log(rate), b = 0.931 + 2.53 * std::sqrt(rate), a = -0.059 + 0.02483 * b;
+  const double inverseAlpha = 1.1239 + 1.1328 / (b - 3.4), tight = 0.9277 - 3.6224 / (b - 2);
+  for (;;) {
+    const double u = g.uniform53() - 0.5, v = g.uniform53(), us = 0.5 - std::fabs(u);
+    const double k = std::floor((2 * a / us + b) * u + rate + 0.43);
+    if (us >= 0.07 && v <= tight) return k;
+    if (k < 0 || (us < 0.013 && v > us)) continue;
+    const double height = std::log(v) + std::log(inverseAlpha) - std::log(a / (us * us) + b);
+    if (height <= -rate + k * logRate - std::lgamma(k + 1)) return k;
+  }
+}
+
+// log(k!) less Stirling's formula without its tail.
+double stirlingTail(double k) {
+  if (k <= 9) return std::lgamma(k + 1) - (0.5 * std::log(2 * kPi) + (k + 0.5) * std::log(k + 1) - (k + 1));
+  const double square = (k + 1) * (k + 1);
+  return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1);
+}
+
+// W. Hoermann, "The generation of binomial random variates" (1993): transformed rejection for many expected successes,
+// counting the geometric gaps between successes for few.
+double drawBinomial(double count, double p, Generator& g) {
+  if (std::isnan(count) || std::isnan(p)) return std::nan("");
+  FB_CHECK(std::isfinite(count), Value, "binomial expects finite counts, but got %g", count);
+  if (count <= 0 || p <= 0) return 0;
+  if (p >= 1) return count;
+  if (p > 0.5) return count - drawBinomial(count, 1 - p, g);
+  if (count * p < 10) {
+    const double logMiss = std::log1p(-p);
+    double successes = 0;
+    for (double at = std::ceil(std::log(g.uniform53()) / logMiss); at <= count; ++successes)
+      at += std::ceil(std::log(g.uniform53()) / logMiss);
+    return successes;
+  }
+  const double deviation = std::sqrt(count * p * (1 - p));
+  const double b = 1.15 + 2.53 * deviation, a = -0.0873 + 0.0248 * b + 0.01 * p, c = count * p + 0.5;
+  const double tight = 0.92 - 4.2 / b, odds = p / (1 - p), alpha = (2.83 + 5.1 / b) * deviation;
+  const double mode = std::floor((count + 1) * p);
+  for (;;) {
+    const double u = g.uniform53() - 0.5, v = g.uniform53(), us = 0.5 - std::fabs(u);
+    const double k = std::floor((2 * a / us + b) * u + c);
+    if (us >= 0.07 && v <= tight) return k;
+    if (k < 0 || k > count) continue;
+    const double bound = (mode + 0.5) * std::log((mode + 1) / (odds * (count - mode + 1))) +
+                         (count + 1) * std::log((count - mode + 1) / (count - k + 1)) +
+                         (k + 0.5) * std::log(odds * (count - k + 1) / (k + 1)) + stirlingTail(mode) +
+                         stirlingTail(count - mode) - stirlingTail(k) - stirlingTail(count - k);
+    if (std::log(v * alpha / (a / (us * us) + b)) <= bound) return k;
+  }
+}
+
+}  // namespace
+
+Tensor poisson(const Tensor& self, Generator* generator) {
+  const Tensor rate = contiguousOf(self);
+  Tensor out = emptyTensor(self.sizes(), self.dtype(), self.device());
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(self.dtype(), "poisson_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t i = 0; i < rate.numel(); ++i)
+      out.ptr<T>()[i] = fromScalar<T>(Scalar(drawPoisson(static_cast<double>(rate.ptr<T>()[i]), g)));
+  });
+  return out;
+}
+
+Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) {
+  FB_CHECK(count.dtype() == prob.dtype(), Type, "binomial(): count and prob must have the same dtype, got %s and %s",
+           scalarTypeName(count.dtype()), scalarTypeName(prob.dtype()));
+  const Dims shape = broadcastShapes(count.sizes(), prob.sizes());
+  Tensor out = emptyTensor(shape, count.dtype(), count.device()), p = emptyTensor(shape, prob.dtype(), prob.device());
+  copyInto(out, count);
+  copyInto(p, prob);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(count.dtype(), "binomial_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* o = out.ptr<T>();
+    for (int64_t i = 0; i < out.numel(); ++i)
+      o[i] = fromScalar<T>(Scalar(drawBinomial(static_cast<double>(o[i]), static_cast<double>(p.ptr<T>()[i]), g)));
+  });
+  return out;
+}
+
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator) {
   FB_CHECK(low < high, Value, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
            static_cast<long long>(low), static_cast<long long>(high));
@@ -227,7 +367,11 @@ Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement, Gen
       double sum = 0;
       for (int64_t i = 0; i < categories; ++i) {
         const double v = static_cast<double>(static_cast<Compute<T>>(a[r * categories + i]));
-        FB_CHECK(std::isfinite(v) && v >= 0, Value, "probability tensor contains either `inf`, `nan` or element < 0");
+        const bool drawn = replacement && numSamples > 1;  // two kernels, two texts
+        FB_CHECK(std::isfinite(v) && v >= 0, Value, "%s",
+                 !drawn  ? "probability tensor contains either `inf`, `nan` or element < 0"
+                 : v < 0 ? "invalid multinomial distribution (encountering probability entry < 0)"
+                         : "invalid multinomial distribution (encountering probability entry = infinity or NaN)");
         sum += v;
       }
       FB_CHECK(sum > 0, Value, "invalid multinomial distribution (sum of probabilities <= 0)");

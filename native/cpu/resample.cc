@@ -94,7 +94,7 @@ Taps tapsOf(int64_t in, int64_t out, std::string_view mode, bool alignCorners, d
         t.add(i, cubicNear<R>(x, a));
         t.add(i + 1, cubicNear<R>(1 - x, a));
         t.add(i + 2, cubicFar<R>(2 - x, a));
-      } else if (in == out && !alignCorners && factor <= 0) {
+      } else if (in == out) {
         t.add(o, 1);
       } else {
         i = std::min(i, in - 1);

@@ -6,6 +6,7 @@
 #include "flambeau/autograd.h"
 #include "flambeau/ops.h"
 #include "flambeau/tensor.h"
+#include "nn/shape_bodies.h"
 
 namespace flambeau::support {
 
@@ -153,11 +154,6 @@ Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& wei
 
 namespace flambeau::nn {
 
-TensorList split(const Tensor& self, int64_t splitSize, int64_t dim);
-TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim);
-TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim);
-TensorList unbind(const Tensor& self, int64_t dim);
-Tensor stack(TensorSpan tensors, int64_t dim);
 Tensor contiguous(const Tensor& self);
 Tensor sumToSize(const Tensor& self, IntSpan size);
 

@@ -118,6 +118,7 @@ void checkRunning(const Tensor& input, const Tensor& runningMean, const Tensor& 
 
 void updateRunning(const Tensor& runningMean, const Tensor& mean, const Tensor& runningVar, const Tensor& variance,
                    double momentum, int64_t count) {
+  if (count == 0) return;  // an empty batch says nothing
   autograd::GradGuard off(false);
   auto blend = [&](const Tensor& running, const Tensor& value) {
     if (!running.defined()) return;

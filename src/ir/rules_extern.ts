@@ -228,7 +228,8 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   gather: (a) => one(a.tensor('self').dtype, a.tensor('index').shape),
   scatter: self,
   scatterAdd: self,
-  indexAdd: self,
+  scatterReduce: self,
+  flip: self,
   indexPut: self,
   indexSelect: (a) => {
     const [x, index] = [a.tensor('self'), a.tensor('index')];

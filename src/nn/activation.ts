@@ -1,9 +1,9 @@
-// Activations as modules.
+// Activations, element by element, as modules; softmax and its relatives are in softmax.ts.
 import { native } from '../native.js';
 import { ValueError } from '../tensor/errors.js';
 import type { Handle } from '../tensor/handle.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { merge, py, pyFloat, type Rest } from './args.js';
+import { pyFloat, settings, type Rest } from './args.js';
 import * as F from './functional.js';
 import { Module } from './module.js';
 
@@ -15,7 +15,7 @@ abstract class Simple extends Module {
   readonly inplace: boolean;
   constructor(...rest: Rest<[inplace: boolean], Inplace>) {
     super();
-    this.inplace = merge<Inplace>(new.target.name, rest, ['inplace'], { inplace: false }).inplace;
+    this.inplace = settings<Inplace>(new.target.name, rest, { inplace: false }).inplace;
   }
   override extraRepr(): string {
     return this.inplace ? 'inplace=True' : '';
@@ -116,7 +116,7 @@ export class ELU extends Module {
   readonly inplace: boolean;
   constructor(...rest: Rest<[alpha: number, inplace: boolean], { alpha?: number; inplace?: boolean }>) {
     super();
-    const o = merge<{ alpha?: number; inplace?: boolean }>('ELU', rest, ['alpha', 'inplace'], {
+    const o = settings<{ alpha?: number; inplace?: boolean }>('ELU', rest, {
       alpha: 1,
       inplace: false,
     });
@@ -136,7 +136,7 @@ export class LeakyReLU extends Module {
   readonly inplace: boolean;
   constructor(...rest: Rest<[negativeSlope: number, inplace: boolean], { negativeSlope?: number; inplace?: boolean }>) {
     super();
-    const o = merge<{ negativeSlope?: number; inplace?: boolean }>('LeakyReLU', rest, ['negativeSlope', 'inplace'], {
+    const o = settings<{ negativeSlope?: number; inplace?: boolean }>('LeakyReLU', rest, {
       negativeSlope: 0.01,
       inplace: false,
     });
@@ -163,12 +163,11 @@ export class Hardtanh extends Module {
     >
   ) {
     super();
-    const o = merge<{ minVal?: number; maxVal?: number; inplace?: boolean }>(
-      'Hardtanh',
-      rest,
-      ['minVal', 'maxVal', 'inplace'],
-      { minVal: -1, maxVal: 1, inplace: false },
-    );
+    const o = settings<{ minVal?: number; maxVal?: number; inplace?: boolean }>('Hardtanh', rest, {
+      minVal: -1,
+      maxVal: 1,
+      inplace: false,
+    });
     this.minVal = o.minVal;
     this.maxVal = o.maxVal;
     this.inplace = o.inplace;
@@ -189,7 +188,7 @@ export class Softplus extends Module {
   readonly threshold: number;
   constructor(...rest: Rest<[beta: number, threshold: number], { beta?: number; threshold?: number }>) {
     super();
-    const o = merge<{ beta?: number; threshold?: number }>('Softplus', rest, ['beta', 'threshold'], {
+    const o = settings<{ beta?: number; threshold?: number }>('Softplus', rest, {
       beta: 1,
       threshold: 20,
     });
@@ -203,34 +202,24 @@ export class Softplus extends Module {
     return `beta=${this.beta}, threshold=${this.threshold}`;
   }
 }
-/** PyTorch's choice of a softmax dimension when none is given. */
-const implicitDim = (ndim: number): number => (ndim === 0 || ndim === 1 || ndim === 3 ? 0 : 1);
 
-/** e^x over the sum of e^x along `dim`. */
-export class Softmax extends Module {
-  readonly dim: number | null;
-  constructor(...rest: Rest<[dim: number | null], { dim?: number | null }>) {
+/** x above the threshold, else `value`. */
+export class Threshold extends Module {
+  readonly inplace: boolean;
+  constructor(
+    readonly threshold: number,
+    readonly value: number,
+    ...rest: Rest<[inplace: boolean], Inplace>
+  ) {
     super();
-    this.dim = merge<{ dim?: number | null }>('Softmax', rest, ['dim'], { dim: null }).dim;
+    this.inplace = settings<Inplace>('Threshold', rest, { inplace: false }).inplace;
   }
   override forward(input: Tensor): Tensor {
-    return F.softmax(input, this.dim ?? implicitDim(input.ndim));
+    return this.inplace
+      ? inPlace((h) => native.ops.threshold_(h, this.threshold, this.value), input)
+      : F.threshold(input, this.threshold, this.value);
   }
   override extraRepr(): string {
-    return `dim=${py(this.dim)}`;
-  }
-}
-/** Logarithm of softmax, in the form that does not overflow. */
-export class LogSoftmax extends Module {
-  readonly dim: number | null;
-  constructor(...rest: Rest<[dim: number | null], { dim?: number | null }>) {
-    super();
-    this.dim = merge<{ dim?: number | null }>('LogSoftmax', rest, ['dim'], { dim: null }).dim;
-  }
-  override forward(input: Tensor): Tensor {
-    return F.logSoftmax(input, this.dim ?? implicitDim(input.ndim));
-  }
-  override extraRepr(): string {
-    return `dim=${py(this.dim)}`;
+    return `threshold=${this.threshold}, value=${this.value}${this.inplace ? ', inplace=True' : ''}`;
   }
 }

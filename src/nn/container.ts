@@ -202,10 +202,8 @@ const asParameter = (x: Tensor): Parameter => {
   if (!isTensor(x)) throw new ValueError(`a parameter container takes tensors, got ${String(x)}`);
   return x instanceof Parameter ? x : new Parameter(x);
 };
-const describe = (p: Parameter): string =>
-  isUninitialized(p)
-    ? String(p)
-    : `Parameter containing: [torch.${TYPE_NAMES[p.dtype]}Tensor of size ${p.shape.join('x')}]`;
+const describe = (p: Parameter, type: string): string =>
+  isUninitialized(p) ? String(p) : `Parameter containing: [torch.${type} of size ${p.shape.join('x')}]`;
 const TYPE_NAMES = {
   float32: 'Float',
   float64: 'Double',
@@ -221,8 +219,11 @@ const TYPE_NAMES = {
 
 /** The parameters of a container by name. */
 const parametersOf = (m: Module): [string, Parameter][] => m.namedParameters('', false, false);
-const printed = (m: Module): string =>
-  [m.constructor.name + '(', ...parametersOf(m).map(([name, p]) => `    (${name}): ${describe(p)}`), ')'].join('\n');
+/** PyTorch names the dtype in lists and the class of the tensor in dicts. */
+function printed(m: Module, typeOf: (p: Parameter) => string): string {
+  const lines = parametersOf(m).map(([name, p]) => `    (${name}): ${describe(p, typeOf(p))}`);
+  return lines.length === 0 ? `${m.constructor.name}()` : [`${m.constructor.name}(`, ...lines, ')'].join('\n');
+}
 
 /** A list of parameters, registered by index. */
 export class ParameterList extends Module {
@@ -265,7 +266,7 @@ export class ParameterList extends Module {
       [Symbol.iterator]();
   }
   override toString(): string {
-    return this.length === 0 ? `${this.constructor.name}()` : printed(this);
+    return printed(this, (p) => p.dtype);
   }
 }
 
@@ -338,6 +339,6 @@ export class ParameterDict extends Module {
     return this.keys()[Symbol.iterator]();
   }
   override toString(): string {
-    return this.length === 0 ? `${this.constructor.name}()` : printed(this);
+    return printed(this, (p) => `${TYPE_NAMES[p.dtype]}Tensor`);
   }
 }

@@ -42,14 +42,27 @@ export function calculateFanInAndFanOut(t: Tensor): [number, number] {
   return [t.shape[1]! * field, t.shape[0]! * field];
 }
 
+let skipping = 0;
+/** Runs `body` with all functions of this file doing nothing. Internal: see nn.utils.skipInit. */
+export function withoutInit<T>(body: () => T): T {
+  skipping++;
+  try {
+    return body();
+  } finally {
+    skipping--;
+  }
+}
+/** Writes into a tensor without recording it. */
+const write = (t: Tensor, body: () => Tensor): Tensor => (skipping > 0 ? t : noGrad(body));
+
 export function uniform_(t: Tensor, a = 0, b = 1, o: InitOptions = {}): Tensor {
-  return noGrad(() => t.uniform_(a, b, { generator: o.generator ?? null }));
+  return write(t, () => t.uniform_(a, b, { generator: o.generator ?? null }));
 }
 export function normal_(t: Tensor, mean = 0, std = 1, o: InitOptions = {}): Tensor {
-  return noGrad(() => t.normal_(mean, std, { generator: o.generator ?? null }));
+  return write(t, () => t.normal_(mean, std, { generator: o.generator ?? null }));
 }
 export function constant_(t: Tensor, value: number): Tensor {
-  return noGrad(() => t.fill_(value));
+  return write(t, () => t.fill_(value));
 }
 export const zeros_ = (t: Tensor): Tensor => constant_(t, 0);
 export const ones_ = (t: Tensor): Tensor => constant_(t, 1);
@@ -115,7 +128,7 @@ export function kaimingNormal_(t: Tensor, o: KaimingOptions = {}): Tensor {
 export function truncNormal_(t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: InitOptions = {}): Tensor {
   const l = normCdf((a - mean) / std);
   const u = normCdf((b - mean) / std);
-  return noGrad(() => {
+  return write(t, () => {
     t.uniform_(2 * l - 1, 2 * u - 1, { generator: o.generator ?? null });
     t.copy_(
       erfinv(t)
@@ -165,7 +178,7 @@ function gilesErfinv(x: number): number {
 /** A (semi) orthogonal matrix: the Q of a QR decomposition of normal numbers, with R's diagonal made positive. */
 export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
   if (t.ndim < 2) throw new ShapeError('Only tensors with 2 or more dimensions are supported');
-  if (t.numel() === 0) return t;
+  if (t.numel() === 0 || skipping > 0) return t;
   const rows = t.shape[0]!;
   const cols = t.numel() / rows;
   const draw = tensor(new Float32Array(rows * cols))
@@ -199,6 +212,7 @@ export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
 export function sparse_(t: Tensor, sparsity: number, std = 0.01): Tensor {
   if (t.ndim !== 2) throw new ShapeError('Only tensors with 2 dimensions are supported');
   const [rows, cols] = t.shape as [number, number];
+  if (skipping > 0) return t;
   const zeros = Math.ceil(sparsity * rows);
   normal_(t, 0, std);
   const values = Float64Array.from(t.detach().double().toTypedArray() as Float64Array);
@@ -211,5 +225,5 @@ export function sparse_(t: Tensor, sparsity: number, std = 0.01): Tensor {
 const permutation = (n: number): ArrayLike<bigint | number> => randperm(n).toTypedArray();
 
 function fillFrom(t: Tensor, values: Float64Array): Tensor {
-  return noGrad(() => t.copy_(tensor(values).reshape([...t.shape])));
+  return write(t, () => t.copy_(tensor(values).reshape([...t.shape])));
 }

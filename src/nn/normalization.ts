@@ -1,125 +1,13 @@
-// Batch and layer normalisation.
-import { empty, full, ones, zeros } from '../tensor/create.js';
+// Normalisation over features and channels: LayerNorm, RMSNorm, GroupNorm, local response.
+import { empty, tensor } from '../tensor/create.js';
 import type { DType } from '../tensor/dtype.js';
-import { ShapeError } from '../tensor/errors.js';
-import { noGrad } from '../autograd/modes.js';
+import { ValueError } from '../tensor/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { merge, py, pyFloat, settings, type Rest } from './args.js';
+import { py, pyFloat, settings, type Rest } from './args.js';
 import * as F from './functional.js';
 import { ones_, zeros_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
-
-export interface BatchNormLayerOptions {
-  eps?: number;
-  /** Weight of the new batch in the running statistics; null: plain average over all batches. */
-  momentum?: number | null;
-  affine?: boolean;
-  trackRunningStats?: boolean;
-  dtype?: DType | null;
-}
-
-/** What BatchNorm1d and 2d share. Buffers have PyTorch's names: running_mean, running_var, num_batches_tracked. */
-abstract class BatchNormNd extends Module {
-  readonly numFeatures: number;
-  readonly eps: number;
-  readonly momentum: number | null;
-  readonly affine: boolean;
-  readonly trackRunningStats: boolean;
-  weight: Parameter | null;
-  bias: Parameter | null;
-  declare running_mean: Tensor | null;
-  declare running_var: Tensor | null;
-  declare num_batches_tracked: Tensor | null;
-
-  constructor(what: string, numFeatures: number, rest: readonly unknown[]) {
-    super();
-    const o = merge<BatchNormLayerOptions>(what, rest, ['eps', 'momentum', 'affine', 'trackRunningStats'], {
-      eps: 1e-5,
-      momentum: 0.1,
-      affine: true,
-      trackRunningStats: true,
-      dtype: null,
-    });
-    this.numFeatures = numFeatures;
-    this.eps = o.eps;
-    this.momentum = o.momentum;
-    this.affine = o.affine;
-    this.trackRunningStats = o.trackRunningStats;
-    this.weight = o.affine ? new Parameter(empty([numFeatures], { dtype: o.dtype })) : null;
-    this.bias = o.affine ? new Parameter(empty([numFeatures], { dtype: o.dtype })) : null;
-    this.registerBuffer('running_mean', o.trackRunningStats ? zeros([numFeatures], { dtype: o.dtype }) : null);
-    this.registerBuffer('running_var', o.trackRunningStats ? ones([numFeatures], { dtype: o.dtype }) : null);
-    this.registerBuffer('num_batches_tracked', o.trackRunningStats ? full([], 0, { dtype: 'int64' }) : null);
-    this.resetParameters();
-  }
-  get runningMean(): Tensor | null {
-    return this.running_mean;
-  }
-  get runningVar(): Tensor | null {
-    return this.running_var;
-  }
-  get numBatchesTracked(): Tensor | null {
-    return this.num_batches_tracked;
-  }
-  resetRunningStats(): void {
-    this.running_mean?.fill_(0);
-    this.running_var?.fill_(1);
-    this.num_batches_tracked?.fill_(0);
-  }
-  resetParameters(): void {
-    this.resetRunningStats();
-    if (this.weight !== null) ones_(this.weight);
-    if (this.bias !== null) zeros_(this.bias);
-  }
-  protected abstract checkInput(input: Tensor): void;
-  override forward(input: Tensor): Tensor {
-    this.checkInput(input);
-    let momentum = this.momentum ?? 0;
-    if (this.training && this.num_batches_tracked !== null) {
-      const count = this.num_batches_tracked;
-      noGrad(() => count.add_(1));
-      if (this.momentum === null) momentum = 1 / count.item();
-    }
-    const training = this.training || this.running_mean === null;
-    const track = !this.training || this.trackRunningStats;
-    return F.batchNorm(input, track ? this.running_mean : null, track ? this.running_var : null, {
-      weight: this.weight,
-      bias: this.bias,
-      training,
-      momentum,
-      eps: this.eps,
-    });
-  }
-  override extraRepr(): string {
-    const momentum = this.momentum === null ? 'None' : pyFloat(this.momentum);
-    return `${this.numFeatures}, eps=${pyFloat(this.eps)}, momentum=${momentum}, affine=${py(this.affine)}, track_running_stats=${py(this.trackRunningStats)}`;
-  }
-}
-type BatchNormRest = Rest<
-  [eps: number, momentum: number | null, affine: boolean, trackRunningStats: boolean],
-  BatchNormLayerOptions
->;
-
-/** Batch normalisation over [N, C] or [N, C, L]. */
-export class BatchNorm1d extends BatchNormNd {
-  constructor(numFeatures: number, ...rest: BatchNormRest) {
-    super('BatchNorm1d', numFeatures, rest);
-  }
-  protected override checkInput(input: Tensor): void {
-    if (input.ndim !== 2 && input.ndim !== 3)
-      throw new ShapeError(`expected 2D or 3D input (got ${input.ndim}D input)`);
-  }
-}
-/** Batch normalisation over [N, C, H, W]. */
-export class BatchNorm2d extends BatchNormNd {
-  constructor(numFeatures: number, ...rest: BatchNormRest) {
-    super('BatchNorm2d', numFeatures, rest);
-  }
-  protected override checkInput(input: Tensor): void {
-    if (input.ndim !== 4) throw new ShapeError(`expected 4D input (got ${input.ndim}D input)`);
-  }
-}
 
 export interface LayerNormOptions {
   eps?: number;
@@ -165,5 +53,131 @@ export class LayerNorm extends Module {
   }
   override extraRepr(): string {
     return `${py(this.normalizedShape)}, eps=${pyFloat(this.eps)}, elementwise_affine=${py(this.elementwiseAffine)}`;
+  }
+}
+
+export interface RMSNormOptions {
+  /** null: the dtype's smallest step at 1. */
+  eps?: number | null;
+  elementwiseAffine?: boolean;
+  dtype?: DType | null;
+}
+/** Divides by the root of the mean square over the last dimensions. Source: https://arxiv.org/abs/1910.07467 */
+export class RMSNorm extends Module {
+  readonly normalizedShape: readonly number[];
+  readonly eps: number | null;
+  readonly elementwiseAffine: boolean;
+  weight: Parameter | null;
+  constructor(
+    normalizedShape: number | readonly number[],
+    ...rest: Rest<[eps: number | null, elementwiseAffine: boolean], RMSNormOptions>
+  ) {
+    super();
+    const o = settings<RMSNormOptions>('RMSNorm', rest, { eps: null, elementwiseAffine: true, dtype: null });
+    this.normalizedShape = sizesOf(normalizedShape);
+    this.eps = o.eps;
+    this.elementwiseAffine = o.elementwiseAffine;
+    this.weight = o.elementwiseAffine ? new Parameter(empty(this.normalizedShape, { dtype: o.dtype })) : null;
+    this.resetParameters();
+  }
+  resetParameters(): void {
+    if (this.weight !== null) ones_(this.weight);
+  }
+  override forward(input: Tensor): Tensor {
+    return F.rmsNorm(input, this.normalizedShape, this.weight, this.eps);
+  }
+  override extraRepr(): string {
+    return `${py(this.normalizedShape)}, eps=${this.eps === null ? 'None' : pyFloat(this.eps)}, elementwise_affine=${py(this.elementwiseAffine)}`;
+  }
+}
+
+export interface GroupNormOptions {
+  eps?: number;
+  affine?: boolean;
+  dtype?: DType | null;
+}
+/** Normalises groups of channels of each example of [N, C, ...]. Source: https://arxiv.org/abs/1803.08494 */
+export class GroupNorm extends Module {
+  readonly eps: number;
+  readonly affine: boolean;
+  weight: Parameter | null;
+  bias: Parameter | null;
+  constructor(
+    readonly numGroups: number,
+    readonly numChannels: number,
+    ...rest: Rest<[eps: number, affine: boolean], GroupNormOptions>
+  ) {
+    super();
+    const o = settings<GroupNormOptions>('GroupNorm', rest, { eps: 1e-5, affine: true, dtype: null });
+    if (numChannels % numGroups !== 0) throw new ValueError('num_channels must be divisible by num_groups');
+    this.eps = o.eps;
+    this.affine = o.affine;
+    this.weight = o.affine ? new Parameter(empty([numChannels], { dtype: o.dtype })) : null;
+    this.bias = o.affine ? new Parameter(empty([numChannels], { dtype: o.dtype })) : null;
+    this.resetParameters();
+  }
+  resetParameters(): void {
+    if (this.weight !== null) ones_(this.weight);
+    if (this.bias !== null) zeros_(this.bias);
+  }
+  override forward(input: Tensor): Tensor {
+    return F.groupNorm(input, this.numGroups, this.weight, this.bias, this.eps);
+  }
+  override extraRepr(): string {
+    return `${this.numGroups}, ${this.numChannels}, eps=${pyFloat(this.eps)}, affine=${py(this.affine)}`;
+  }
+}
+
+interface ResponseOptions {
+  alpha?: number;
+  beta?: number;
+  k?: number;
+}
+abstract class ResponseNorm extends Module {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+  constructor(
+    readonly size: number,
+    ...rest: Rest<[alpha: number, beta: number, k: number], ResponseOptions>
+  ) {
+    super();
+    const o = settings<ResponseOptions>(new.target.name, rest, { alpha: 1e-4, beta: 0.75, k: 1 });
+    this.alpha = o.alpha;
+    this.beta = o.beta;
+    this.k = o.k;
+  }
+}
+/** x / (k + alpha * mean of squares of `size` channels around it)^beta, for [N, C, ...]. */
+export class LocalResponseNorm extends ResponseNorm {
+  override forward(input: Tensor): Tensor {
+    return F.localResponseNorm(input, this.size, this.alpha, this.beta, this.k);
+  }
+  override extraRepr(): string {
+    return `${this.size}, alpha=${pyFloat(this.alpha)}, beta=${pyFloat(this.beta)}, k=${pyFloat(this.k)}`;
+  }
+}
+/** Lua Torch's form of local response normalisation, for [N, C, H, W]. As in PyTorch channel 0 never leaves the running sum. */
+export class CrossMapLRN2d extends ResponseNorm {
+  override forward(input: Tensor): Tensor {
+    if (input.ndim !== 4) throw new ValueError(`CrossMapLRN2d: Expected input to be 4D, got ${input.ndim}D instead.`);
+    const channels = input.shape[1]!;
+    const reach = Math.floor((this.size + 1) / 2);
+    const counts = (to: number, from: number): number =>
+      (Math.abs(to - from) < reach ? 1 : 0) + (from === 0 && to >= reach ? 1 : 0);
+    const window = tensor(
+      Array.from({ length: channels }, (_, to) => Array.from({ length: channels }, (_, from) => counts(to, from))),
+      { dtype: input.dtype },
+    );
+    const sums = window.matmul(input.square().flatten(2)).reshape([...input.shape]);
+    return input.mul(
+      sums
+        .mul(this.alpha / this.size)
+        .add(this.k)
+        .pow(-this.beta),
+    );
+  }
+  override extraRepr(): string {
+    return `${this.size}, alpha=${this.alpha}, beta=${this.beta}, k=${this.k}`;
   }
 }

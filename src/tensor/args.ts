@@ -1,6 +1,7 @@
 // Arguments of the generated functions: from what users write to what the addon takes.
 import type { NumberArg } from '../../generated/ts/native-ops.js';
-import { optionalDtypeCode, type DType } from './dtype.js';
+import { native } from '../native.js';
+import { dtypeName, isFloatingDtype, optionalDtypeCode, type DType } from './dtype.js';
 import { DTypeError, ShapeError } from './errors.js';
 import { TensorBase, wrap, type Handle, type Tensor } from './handle.js';
 
@@ -52,6 +53,29 @@ export function sizesOf(args: readonly (number | readonly number[])[]): readonly
     if (typeof s !== 'number')
       throw new ShapeError(`sizes must be numbers or one array of numbers, got ${describe(s)}`);
   return args as readonly number[];
+}
+/** A list of tensors as one array or as separate arguments, options last: `f(a, b, { … })` or `f([a, b], { … })`. */
+export type TensorListArgs<O> =
+  | readonly [...tensors: TensorBase[]]
+  | readonly [...tensors: TensorBase[], options: O]
+  | readonly [tensors: readonly TensorBase[], options?: O];
+
+/** Splits such arguments into the list and the options. */
+export function tensorListArgs<O extends object>(args: readonly unknown[]): [readonly TensorBase[], O | undefined] {
+  const last = args.at(-1);
+  const hasOptions = typeof last === 'object' && last !== null && !Array.isArray(last) && !(last instanceof TensorBase);
+  const rest = hasOptions || last === undefined ? args.slice(0, -1) : args;
+  const list = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as readonly unknown[]) : rest;
+  return [list as readonly TensorBase[], hasOptions ? (last as O) : undefined];
+}
+/** The integers in a tensor of an integer dtype: a number of a 0-d one, a list of a 1-d one. */
+export function valuesOf(op: string, param: string, t: TensorBase): number & number[] {
+  const numbers = native.toTypedArray(t._h);
+  const rank = native.shape(t._h).length;
+  if (rank > 1 || isFloatingDtype(dtypeName(native.dtype(t._h))) || dtypeName(native.dtype(t._h)) === 'bool')
+    throw new DTypeError(`${op}(): ${param} must be an 0-dim integral Tensor or a 1-dim one where a list is expected.`);
+  const list = Array.from(numbers as ArrayLike<number | bigint>, Number);
+  return (rank === 0 ? list[0] : list) as number & number[];
 }
 export const optDtypeCode = (t: DType | null | undefined): number | null => optionalDtypeCode(t);
 export function generatorOf(g: GeneratorArg | null | undefined): Handle | null {

@@ -10,7 +10,7 @@ import {
   type DType,
   type Device,
 } from './dtype.js';
-import { DTypeError, ValueError } from './errors.js';
+import { DTypeError, ShapeError, ValueError } from './errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from './handle.js';
 import { checkTensor } from './args.js';
 import { sizeArgs, type SizeArgs } from './size_args.js';
@@ -255,6 +255,20 @@ export function empty(...args: SizeArgs<TensorOptions>): Tensor {
   const [shape, o] = sizeArgs<TensorOptions>('empty', args);
   return finish(native.ops.empty(shape, defaultCode(o)), o);
 }
+/** Uninitialised memory with the given strides. */
+export function emptyStrided(size: readonly number[], stride: readonly number[], o: TensorOptions = {}): Tensor {
+  const [shape] = sizeArgs<TensorOptions>('emptyStrided', [size]);
+  if (stride.length !== shape.length)
+    throw new ShapeError(
+      `dimensionality of sizes (${shape.length}) must match dimensionality of strides (${stride.length})`,
+    );
+  const count = shape.includes(0) ? 0 : shape.reduce((n, s, d) => n + (s - 1) * stride[d]!, 1);
+  return finish(native.ops.asStrided(native.ops.empty([count], defaultCode(o)), shape, stride, 0), o);
+}
+/** A 0-d tensor of the default dtype unless another is given. */
+export function scalarTensor(value: number | boolean | bigint, o: TensorOptions = {}): Tensor {
+  return finish(native.ops.full([], Number(value), defaultCode(o)), o);
+}
 /** Every element is `fillValue`; the dtype follows it as in `tensor`. */
 export function full(
   size: readonly number[],
@@ -288,7 +302,6 @@ export function emptyLike(t: Tensor, o: TensorOptions = {}): Tensor {
 export function eye(n: number, m?: number | TensorOptions, options: TensorOptions = {}): Tensor {
   const o = typeof m === 'object' ? m : options;
   const columns = typeof m === 'number' ? m : n;
-  sizeArgs('eye', [n, columns]);
   return finish(native.ops.eye(n, columns, defaultCode(o)), o);
 }
 

@@ -53,3 +53,14 @@ export class FileError extends FlambeauError {
     super('ERR_FLAMBEAU_FILE', message);
   }
 }
+/** A matrix that an algorithm cannot work with: singular, not positive-definite, no convergence. */
+export class LinAlgError extends FlambeauError {
+  constructor(message: string) {
+    super('ERR_FLAMBEAU_LINALG', message);
+  }
+
+  /** The native core's errors of this kind count too: they are plain Errors with the same code. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && (value as { code?: unknown }).code === 'ERR_FLAMBEAU_LINALG';
+  }
+}

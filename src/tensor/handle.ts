@@ -15,6 +15,9 @@ export abstract class TensorBase {
   constructor(h: Handle) {
     this._h = h;
   }
+
+  /** Makes another native tensor (a view of this one, mostly) the one that this object stands for. Internal. */
+  abstract _adopt(h: Handle): void;
 }
 
 type Ctor = new (h: Handle) => Tensor;

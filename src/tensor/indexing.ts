@@ -167,8 +167,74 @@ export function getIndex(self: Tensor, items: readonly IndexItem[]): Tensor {
     return wrap(native.ops.select(self._h, 0, items[0]));
   }
   const { view, indices } = resolve(self, items);
-  if (indices.length > 0) return wrap(native.ops.index(view._h, handles(indices)));
+  if (indices.length > 0) {
+    const { source, list, order } = indexedFirst(view, indices);
+    const out = wrap(native.ops.index(source._h, handles(list)));
+    return order === null ? out : out.permute(order(out.ndim));
+  }
   return view === self ? wrap(native.ops.alias(self._h)) : view;
+}
+
+interface IndexedFirst {
+  readonly source: Tensor;
+  readonly list: readonly (Tensor | null)[];
+  /** How the dimensions of the result come back to where they belong; null when nothing was moved. */
+  readonly order: ((rank: number) => number[]) | null;
+}
+
+/**
+ * Graphs have no absent operands: while one is recorded, the indexed dimensions move to the front, so that the list has no null.
+ * The native ops do the same with strides.
+ */
+function indexedFirst(view: Tensor, indices: readonly (Tensor | null)[]): IndexedFirst {
+  if (!indices.includes(null) || !native.traceActive()) return { source: view, list: indices, order: null };
+  const taken = indices.flatMap((t, d) => (t === null ? [] : [d]));
+  const rest = Array.from({ length: view.ndim }, (_, d) => d).filter((d) => !taken.includes(d));
+  const list = taken.map((d) => indices[d]!);
+  const adjacent = taken.at(-1)! - taken[0]! + 1 === taken.length;
+  const before = adjacent ? taken[0]! : 0;
+  return {
+    source: view.permute([...taken, ...rest]),
+    list,
+    order: (rank) => {
+      const broadcast = rank - rest.length;
+      const all = Array.from({ length: rank }, (_, d) => d);
+      return [
+        ...all.slice(broadcast, broadcast + before),
+        ...all.slice(0, broadcast),
+        ...all.slice(broadcast + before),
+      ];
+    },
+  };
+}
+
+/** x[..., mask, ...] = number: a masked fill, whatever the mask holds. False when the items are of another kind. */
+function fillMask(self: Tensor, items: readonly IndexItem[], value: Tensor | number | boolean): boolean {
+  if (isTensor(value) && value.numel() !== 1) return false;
+  const isMask = (item: IndexItem): item is Tensor =>
+    isTensor(item) && (item.dtype === 'bool' || item.dtype === 'uint8') && item.ndim > 0;
+  const masks = items.filter(isMask);
+  const basic = items.every(
+    (i) => isMask(i) || typeof i === 'number' || typeof i === 'string' || i === null || i instanceof Slice,
+  );
+  if (masks.length !== 1 || !basic) return false;
+  const mask = masks[0]!;
+  const at = items.indexOf(mask);
+  const [before, after] = [items.slice(0, at), items.slice(at + 1)];
+  const { view } = resolve(self, [...before, ...mask.shape.map(() => ':'), ...after]);
+  // Where the mask's dimensions are in the view: a number leaves none behind, every other item one.
+  const dims = (list: readonly IndexItem[]): number => list.filter((i) => typeof i !== 'number').length;
+  const first = before.includes('...') ? view.ndim - dims(after) - mask.ndim : dims(before);
+  mask.shape.forEach((size, d) => {
+    if (view.shape[first + d] !== size) {
+      throw new IndexError(
+        `The shape of the mask [${mask.shape.join(', ')}] at index ${d} does not match the shape of the indexed tensor [${self.shape.join(', ')}] at index ${first + d}`,
+      );
+    }
+  });
+  const lined = mask.reshape([...mask.shape, ...new Array<number>(view.ndim - first - mask.ndim).fill(1)]);
+  native.ops.maskedFill_(view._h, lined.bool()._h, isTensor(value) ? value.reshape([])._h : Number(value));
+  return true;
 }
 
 /** x[items] = value (or += with `accumulate`). Throws IndexError, and ShapeError where the value does not broadcast. */
@@ -185,6 +251,7 @@ export function putIndex(
       `indexPut_(): the value must be a Tensor or a number, got ${value === null ? 'null' : typeof value}`,
     );
   }
+  if (!accumulate && fillMask(self, items, value)) return;
   const { view, indices } = resolve(self, items);
   const source = isTensor(value) ? value : null;
   if (indices.length > 0) {
@@ -194,7 +261,17 @@ export function putIndex(
         : source.dtype === self.dtype
           ? source
           : source.to(self.dtype);
-    native.ops.indexPut_(view._h, handles(indices), v._h, accumulate);
+    const { source: target, list, order } = indexedFirst(view, indices);
+    if (order === null) native.ops.indexPut_(view._h, handles(indices), v._h, accumulate);
+    else {
+      // The value's dimensions are those of the result: they move as the target's do.
+      const rank = native.shape(native.ops.index(target._h, handles(list))).length;
+      const wanted = order(rank);
+      const kept = v.shape.slice(Math.max(0, v.ndim - rank));
+      const shape = new Array<number>(rank - kept.length).fill(1).concat(kept);
+      const back = wanted.map((_, d) => wanted.indexOf(d));
+      native.ops.indexPut_(target._h, handles(list), v.reshape(shape).permute(back)._h, accumulate);
+    }
   } else if (accumulate) {
     view.add_(source ?? Number(value));
   } else if (source === null) {

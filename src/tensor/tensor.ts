@@ -2,38 +2,27 @@
 // differentiation, printing, iteration.
 import { inspect } from 'node:util';
 import { native } from '../native.js';
-import { TensorMethods } from '../../generated/ts/methods.js';
 import { defaultGenerator, INT63, type Generator } from '../random.js';
 import {
   checkDevice,
   DTYPES,
   dtypeCode,
-  dtypeName,
   getDefaultDtype,
   isFloatingDtype,
   itemSize,
   type Device,
   type DType,
 } from './dtype.js';
-import { AutogradError, DTypeError, IndexError, ShapeError } from './errors.js';
+import { AutogradError, DTypeError, ShapeError } from './errors.js';
 import { GradFn, type RemovableHandle } from './grad_fn.js';
-import { checkTensor, namedResults, operandOf, sizesOf } from './args.js';
+import { checkTensor, namedResults, operandOf } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
-import { sizeArgs, type SizeArgs } from './size_args.js';
-import {
-  empty,
-  full,
-  ones,
-  tensor,
-  zeros,
-  type NestedArray,
-  type TensorData,
-  type TensorOptions,
-  type TypedArray,
-} from './create.js';
+import { tensor, type NestedArray, type TypedArray } from './create.js';
+import { TensorGeometry } from './geometry.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
+import { lu } from './products.js';
 
 export type Scalar = number | boolean | bigint;
 export interface BackwardOptions {
@@ -56,106 +45,21 @@ export interface ToOptions {
 export type MaxResult = [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 export type { RemovableHandle };
 
+const LEGACY_NAMES: Readonly<Record<DType, string>> = {
+  float32: 'FloatTensor',
+  float64: 'DoubleTensor',
+  float16: 'HalfTensor',
+  bfloat16: 'BFloat16Tensor',
+  int8: 'CharTensor',
+  int16: 'ShortTensor',
+  int32: 'IntTensor',
+  int64: 'LongTensor',
+  uint8: 'ByteTensor',
+  bool: 'BoolTensor',
+};
+
 /** A multi-dimensional array of one dtype. Make one with `tensor`, `zeros`, `rand`, ...; never with `new`. */
-export class Tensor extends TensorMethods {
-  #shape: readonly number[] | null = null;
-
-  // ---- what it is ----
-
-  /** Sizes of the dimensions. */
-  get shape(): readonly number[] {
-    return (this.#shape ??= native.shape(this._h));
-  }
-  get dtype(): DType {
-    return dtypeName(native.dtype(this._h));
-  }
-  get device(): Device {
-    return native.device(this._h);
-  }
-  get ndim(): number {
-    return this.shape.length;
-  }
-  /** Size of the first dimension. Throws for a 0-d tensor. */
-  get length(): number {
-    const n = this.shape[0];
-    if (n === undefined) throw new DTypeError('len() of a 0-d tensor');
-    return n;
-  }
-  /** Bytes of one element. */
-  get itemsize(): number {
-    return itemSize(this.dtype);
-  }
-  get nbytes(): number {
-    return this.numel() * this.itemsize;
-  }
-  dim(): number {
-    return this.shape.length;
-  }
-  ndimension(): number {
-    return this.shape.length;
-  }
-  /** The shape, or the size of one dimension (negative: from the end). */
-  size(): readonly number[];
-  size(dim: number): number;
-  size(dim?: number): readonly number[] | number {
-    return dim === undefined ? this.shape : this.shape[this.#wrapDim(dim)]!;
-  }
-  /** Steps between elements, per dimension. */
-  stride(): readonly number[];
-  stride(dim: number): number;
-  stride(dim?: number): readonly number[] | number {
-    const s = native.strides(this._h);
-    return dim === undefined ? s : s[this.#wrapDim(dim)]!;
-  }
-  numel(): number {
-    return native.numel(this._h);
-  }
-  nelement(): number {
-    return native.numel(this._h);
-  }
-  elementSize(): number {
-    return itemSize(this.dtype);
-  }
-  storageOffset(): number {
-    return native.offset(this._h);
-  }
-  isContiguous(): boolean {
-    return native.isContiguous(this._h);
-  }
-  isFloatingPoint(): boolean {
-    return isFloatingDtype(this.dtype);
-  }
-  isSameSize(other: Tensor): boolean {
-    checkTensor('isSameSize', other);
-    return this.shape.length === other.shape.length && this.shape.every((s, i) => s === other.shape[i]);
-  }
-  #wrapDim(dim: number): number {
-    const n = this.shape.length;
-    const last = Math.max(n, 1);
-    if (!Number.isInteger(dim) || dim < -last || dim >= last || n === 0) {
-      throw new IndexError(
-        n === 0
-          ? `Dimension specified as ${dim} but tensor has no dimensions`
-          : `Dimension out of range (expected to be in range of [${-last}, ${last - 1}], but got ${dim})`,
-      );
-    }
-    return dim < 0 ? dim + n : dim;
-  }
-
-  /** Dimensions in reverse order. */
-  get T(): Tensor {
-    return this.permute(this.shape.map((_, i) => this.shape.length - 1 - i));
-  }
-  /** The last two dimensions swapped. */
-  get mT(): Tensor {
-    if (this.ndim === 0) return this;
-    if (this.ndim < 2)
-      throw new ShapeError(
-        `tensor.mT is only supported on matrices or batches of matrices. Got ${this.ndim}-D tensor.`,
-      );
-    return this.transpose(-2, -1);
-  }
-
+export class Tensor extends TensorGeometry {
   // ---- reading values ----
 
   /** The single value: boolean for bool, bigint for int64 beyond 2^53, else number. Throws unless there is exactly one element. */
@@ -276,8 +180,7 @@ export class Tensor extends TensorMethods {
     if (wanted) native.setRequiresGrad(h, true);
     if (g !== null && native.dtype(g) === native.dtype(h) && String(native.shape(g)) === String(native.shape(h)))
       native.setGrad(h, g);
-    this._h = h;
-    this.#shape = null;
+    this._replace(h);
   }
   /**
    * Gradients of this tensor with respect to the leaves, added to their `.grad`.
@@ -331,7 +234,7 @@ export class Tensor extends TensorMethods {
   }
   /** Makes this tensor a leaf without history. */
   detach_(): this {
-    this._h = native.ops.detach(this._h);
+    this._replace(native.ops.detach(this._h));
     return this;
   }
 
@@ -387,6 +290,14 @@ export class Tensor extends TensorMethods {
   bool(): Tensor {
     return this.to('bool');
   }
+  /** Name of the legacy constructor of this dtype ('FloatTensor'); with a dtype or such a name, the tensor converted to it. */
+  type(): string;
+  type(dtype: DType | string): Tensor;
+  type(dtype?: DType | string): string | Tensor {
+    if (dtype === undefined) return LEGACY_NAMES[this.dtype];
+    const known = Object.entries(LEGACY_NAMES).find(([, name]) => dtype.replace(/^(torch|fb)\./, '') === name);
+    return this.to((known?.[0] ?? dtype) as DType);
+  }
   typeAs(other: Tensor): Tensor {
     checkTensor('typeAs', other);
     return this.to(other.dtype);
@@ -414,31 +325,28 @@ export class Tensor extends TensorMethods {
     putIndex(this, items, values, typeof options === 'boolean' ? options : (options.accumulate ?? false));
     return this;
   }
-  expandAs(other: Tensor): Tensor {
-    checkTensor('expandAs', other);
-    return this.expand(other.shape);
+  /** A copy with x[items] = values (+= with `accumulate`). */
+  indexPut(
+    items: readonly IndexItem[],
+    values: Tensor | number | boolean,
+    options: { accumulate?: boolean } | boolean = {},
+  ): Tensor {
+    return this.clone().indexPut_(items, values, options);
   }
-  viewAs(other: Tensor): Tensor {
-    checkTensor('viewAs', other);
-    return this.view(other.shape);
+  /** Where the elements are that are not zero: [count, ndim], or with `asTuple` one index tensor per dimension, as `index` takes them. */
+  nonzero(options?: { asTuple?: false }): Tensor;
+  nonzero(options: { asTuple: boolean }): Tensor[];
+  nonzero(options: { asTuple?: boolean } = {}): Tensor | Tensor[] {
+    if (options.asTuple !== true) return wrap(native.ops.nonzero(this._h));
+    return (this.ndim === 0 ? this.unsqueeze(0) : this).nonzero().unbind(1);
   }
-  reshapeAs(other: Tensor): Tensor {
-    checkTensor('reshapeAs', other);
-    return this.reshape(other.shape);
-  }
-
-  /** The tensor laid side by side: `repeats[d]` copies along each dimension (more entries than dimensions add leading ones). */
-  repeat(...repeats: (number | readonly number[])[]): Tensor {
-    const counts = sizesOf(repeats);
-    const extra = counts.length - this.ndim;
-    if (extra < 0) {
-      throw new ShapeError(
-        'Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor',
-      );
-    }
-    const shape = [...new Array<number>(extra).fill(1), ...this.shape];
-    const spread = this.reshape(shape.flatMap((s) => [1, s])).expand(shape.flatMap((s, d) => [counts[d]!, s]));
-    return spread.clone().reshape(shape.map((s, d) => s * counts[d]!));
+  /** True when some element equals the value (Python's `in`). */
+  includes(value: Tensor | number | boolean): boolean {
+    return Boolean(
+      this.eq(typeof value === 'boolean' ? Number(value) : value)
+        .any()
+        .item(),
+    );
   }
   /** This tensor where `condition` is true, `other` elsewhere. */
   where(condition: Tensor, other: Tensor | number): Tensor {
@@ -448,6 +356,10 @@ export class Tensor extends TensorMethods {
 
   // ---- reductions with several forms ----
 
+  /** LU factors and pivots of matrices and, with getInfos, the first zero pivot of each; see linalg.luFactor. */
+  lu(pivot: boolean | { pivot?: boolean; getInfos?: boolean } = true, getInfos = false): Tensor[] {
+    return lu(this, pivot, getInfos);
+  }
   /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
   max(): Tensor;
   max(dim: number, keepdim?: boolean): MaxResult;
@@ -486,27 +398,6 @@ export class Tensor extends TensorMethods {
     return Boolean(close.all().item());
   }
 
-  // ---- new tensors of this one's dtype ----
-
-  newTensor(data: TensorData, o: TensorOptions = {}): Tensor {
-    return tensor(data, { dtype: this.dtype, ...o });
-  }
-  newZeros(...args: SizeArgs<TensorOptions>): Tensor {
-    const [shape, o] = sizeArgs<TensorOptions>('newZeros', args);
-    return zeros(shape, { dtype: this.dtype, ...o });
-  }
-  newOnes(...args: SizeArgs<TensorOptions>): Tensor {
-    const [shape, o] = sizeArgs<TensorOptions>('newOnes', args);
-    return ones(shape, { dtype: this.dtype, ...o });
-  }
-  newEmpty(...args: SizeArgs<TensorOptions>): Tensor {
-    const [shape, o] = sizeArgs<TensorOptions>('newEmpty', args);
-    return empty(shape, { dtype: this.dtype, ...o });
-  }
-  newFull(size: readonly number[], fillValue: number, o: TensorOptions = {}): Tensor {
-    return full(size, fillValue, { dtype: this.dtype, ...o });
-  }
-
   // ---- random, in place ----
 
   /** Integers in [from, to); without a range all that the dtype holds exactly. */
@@ -532,10 +423,30 @@ export class Tensor extends TensorMethods {
     return this;
   }
 
-  /** Ones with probability p, zeros else. */
-  bernoulli_(p = 0.5, options: { generator?: Generator | null } = {}): this {
-    native.ops.bernoulli_(this._h, p, options.generator?._g ?? null);
+  /** Ones with probability p (a number, or a tensor of one probability per element), zeros else. */
+  bernoulli_(p: number | Tensor = 0.5, options: { generator?: Generator | null } = {}): this {
+    const g = options.generator?._g ?? null;
+    if (p instanceof TensorBase) native.ops.copy_(this._h, native.ops.bernoulli(p.expand(this.shape)._h, g));
+    else native.ops.bernoulli_(this._h, p, g);
     return this;
+  }
+
+  // ---- a JavaScript function per element: slow, for the odd case ----
+
+  /** Every element replaced by `f` of it, in row-major order. */
+  apply_(f: (x: number) => number): this {
+    return this.#rewrite((x) => f(x[0]!), [this]);
+  }
+  /** Every element replaced by `f` of it and the element of `other` (broadcast) at its place. */
+  map_(other: Tensor, f: (x: number, y: number) => number): this {
+    return this.#rewrite((x) => f(x[0]!, x[1]!), [this, other.expand(this.shape)]);
+  }
+  #rewrite(f: (x: readonly number[]) => number, sources: readonly Tensor[]): this {
+    if (this.requiresGrad)
+      throw new AutogradError("Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead.");
+    const lists = sources.map((t) => native.toTypedArray(t._h));
+    const values = Array.from({ length: this.numel() }, (_, i) => f(lists.map((l) => Number(l[i]))));
+    return this.copy_(tensor(values, { dtype: this.dtype }).reshape(this.shape));
   }
 
   // ---- memory ----

@@ -44,7 +44,7 @@ describe('generated/docs', () => {
           }
           expect(squash(got)).toBe(squash(said));
         };
-         
+
         new Function('fb', 'nn', 'F', 'check', code)(fb, fb.nn, fb.nn.functional, check);
       }
     });

@@ -47,8 +47,14 @@ export function method(name: string): ((self: unknown, ...args: unknown[]) => un
   return isFunction(f) ? (self, ...args) => f.apply(self, args) : null;
 }
 
-const hasProperty = (name: string): boolean =>
-  Object.getOwnPropertyDescriptor(fb.Tensor.prototype, name)?.get !== undefined;
+/** Is it a getter of tensors, their base classes included? */
+function hasProperty(name: string, of: object | null = fb.Tensor.prototype): boolean {
+  if (of === null) return false;
+  return (
+    Object.getOwnPropertyDescriptor(of, name)?.get !== undefined ||
+    hasProperty(name, Object.getPrototypeOf(of) as object | null)
+  );
+}
 
 /** An op goes by its name in the table: linalg.solve is linalgSolve, nn.functional.pad is pad. */
 const paramsOf = (op: string): readonly Param[] =>
@@ -64,8 +70,12 @@ export function resolve(call: string, op: string): Callable | null {
     const name = property[1]!;
     return hasProperty(name) ? ({ input }) => (input as Record<string, unknown>)[name] : null;
   }
-  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)$/.exec(call);
+  const parsed = /^(torch|input)\.([\w.]+)\(([^()]*)\)(\[0\])?$/.exec(call);
   if (!parsed) return null;
+  if (parsed[4]) {
+    const all = resolve(call.slice(0, -3), op);
+    return all && ((c) => (all(c) as readonly unknown[])[0]);
+  }
   const [, base, name, list] = parsed as unknown as [string, string, string, string];
   const params = paramsOf(op);
   const places = list.split(',').map((s) => s.trim());
@@ -113,10 +123,15 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
     const zero = method('zero_');
     return zero && ((c) => zero((c.input as fb.Tensor).clone()));
   },
-  'torch.ops.aten.slice.Tensor(input, *args, **kwargs)': () => {
-    const f = method('slice');
-    return f && ((c) => f(c.input, ...argumentsOf(['*args', '**kwargs'], c, (OPS.slice?.params ?? []).slice(1))));
+  // Python users write x[:, start:end:step].
+  'torch.ops.aten.slice.Tensor(input, *args, **kwargs)': () => (c) => {
+    const { dim = 0, start = null, end = null, step = 1 } = named(c, ['dim', 'start', 'end', 'step']);
+    const before = new Array<string>(Number(dim)).fill(':');
+    return (c.input as fb.Tensor).index(...before, fb.slice(start as number, end as number, step as number));
   },
+  'input.clone().resize_(args[0])': () => (c) => (c.input as fb.Tensor).clone().resize_(c.args[0] as number[]),
+  'torch.resize_as_(input.clone(), args[0])': () => (c) =>
+    fb.resizeAs_((c.input as fb.Tensor).clone(), c.args[0] as fb.Tensor),
 };
 
 /** All arguments of a call by Python's names, the input first. */
@@ -215,7 +230,11 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
 function argumentsOf(places: readonly string[], c: CallArgs, params: readonly Param[]): unknown[] {
   const list: unknown[] = [];
   for (const place of places) {
-    if (place === 'input') list.push(c.input);
+    const product = /^(\S+) @ (\S+)\.mT$/.exec(place);
+    if (product) {
+      const [a, b] = argumentsOf(product.slice(1), c, []) as [fb.Tensor, fb.Tensor];
+      list.push(a.matmul(b.transpose(-2, -1)));
+    } else if (place === 'input') list.push(c.input);
     else if (place === '*args') list.push(...c.args);
     else if (/^args\[\d+\]$/.test(place)) list.push(c.args[Number(place.slice(5, -1))]);
     else if (/^\*args\[\d+:\]$/.test(place)) list.push(...c.args.slice(Number(place.slice(6, -2))));

@@ -4,6 +4,7 @@
 
 #include "driver_test.h"
 #include "extern_kernels.h"
+#include "flambeau/ops.h"
 
 using namespace flambeau;
 using namespace flambeau::testing;
@@ -169,15 +170,15 @@ TEST(indexSelectAndAdd) {
       CHECK_EQ(at(got, i), at(self, static_cast<int64_t>(k)));
       sum[k] = t == DType::Bool ? std::max(sum[k], at(source, i)) : sum[k] + 2 * at(source, i);
     }
-    CHECK_EQ(values(cpu::indexAdd(self, dim, index, source, t == DType::Bool ? Scalar(1) : Scalar(2))), sum);
+    CHECK_EQ(values(ops::indexAdd(self, dim, index, source, t == DType::Bool ? Scalar(1) : Scalar(2))), sum);
   }
   CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, ints({1}, {2})), "index out of range in self");
   CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, ints({1, 1}, {0})),
                "index_select(): Index is supposed to be a vector");
   CHECK_THROWS(cpu::indexSelect(iota({2, 3}), 0, iota({1})), "index_select(): Expected dtype int32 or int64 for index");
-  CHECK_THROWS(cpu::indexAdd(iota({2, 3}), 0, ints({2}, {0, 1}), iota({1, 3}), Scalar(1)),
+  CHECK_THROWS(ops::indexAdd(iota({2, 3}), 0, ints({2}, {0, 1}), iota({1, 3}), Scalar(1)),
                "Number of indices (2) should be equal to source.size(dim): (1), for dim: 0");
-  CHECK_THROWS(cpu::indexAdd(iota({2, 3}), 0, ints({1}, {0}), iota({1, 3}, DType::Float64), Scalar(1)),
+  CHECK_THROWS(ops::indexAdd(iota({2, 3}), 0, ints({1}, {0}), iota({1, 3}, DType::Float64), Scalar(1)),
                "self (Float) and source (Double) must have the same scalar type");
 }
 

@@ -88,3 +88,57 @@ describe('assignment', () => {
     expect(() => fb.zeros(3).indexPut_([fb.slice()], fb.ones(2))).toThrow();
   });
 });
+
+describe('masks that are filled with one number', () => {
+  test('behind an ellipsis, between other items, over several dimensions', () => {
+    const a = x().float();
+    a.indexPut_([a.gt(10)], 0);
+    expect(a.sum().item()).toBe(55);
+    const b = x();
+    b.indexPut_(['...', fb.tensor([true, false, false, true])], -1);
+    expect(b.index(1, 2).tolist()).toEqual([-1, 21, 22, -1]);
+    const c = x();
+    c.indexPut_([0, fb.tensor([true, false, true])], 7);
+    expect(c.index(0, ':', 0).tolist()).toEqual([7, 4, 7]);
+    const d = x();
+    const plane = fb.tensor([
+      [true, false, false],
+      [false, false, true],
+    ]);
+    d.indexPut_([plane, null, fb.slice(1, 3)], fb.tensor(5));
+    expect(d.index(1, 2).tolist()).toEqual([20, 5, 5, 23]);
+    expect(() => x().indexPut_([fb.tensor([true, false, true])], 1)).toThrow(
+      'The shape of the mask [3] at index 0 does not match the shape of the indexed tensor [2, 3, 4] at index 0',
+    );
+  });
+  test('gradients stop where the number was written', () => {
+    const leaf = fb.ones(3, { requiresGrad: true });
+    const y = leaf.mul(2);
+    y.indexPut_([fb.tensor([true, false, true])], 0);
+    y.sum().backward();
+    expect(leaf.grad!.tolist()).toEqual([0, 2, 0]);
+  });
+});
+
+test('scatter joins with what is there when asked to', () => {
+  const index = fb.LongTensor([0, 0, 1]);
+  const src = fb.tensor([2, 3, 4]);
+  expect(fb.ones(2).scatter(0, index, src, { reduce: 'multiply' }).tolist()).toEqual([6, 4]);
+  expect(fb.ones(2).scatter_(0, index, 5, { reduce: 'add' }).tolist()).toEqual([11, 6]);
+  expect(fb.scatterReduce(fb.ones(3), 0, index, src, 'amax', { includeSelf: false }).tolist()).toEqual([3, 4, 1]);
+  expect(() => fb.ones(2).scatter(0, index, src, { reduce: 'mean' })).toThrow(
+    'reduce argument must be either add or multiply.',
+  );
+});
+
+test('an index smaller than the source: the rest of the source gets no gradient', () => {
+  const src = fb.ones(2, 3, { requiresGrad: true });
+  fb.zeros(4, 3)
+    .scatterAdd(0, fb.LongTensor([[3, 3]]), src)
+    .sum()
+    .backward();
+  expect(src.grad!.tolist()).toEqual([
+    [1, 1, 0],
+    [0, 0, 0],
+  ]);
+});

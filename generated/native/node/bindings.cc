@@ -12,6 +12,12 @@ void registerOps_create(napi_env env, napi_value target);
 void registerOps_dropout(napi_env env, napi_value target);
 void registerOps_embedding(napi_env env, napi_value target);
 void registerOps_index(napi_env env, napi_value target);
+void registerOps_join(napi_env env, napi_value target);
+void registerOps_linalg_factor(napi_env env, napi_value target);
+void registerOps_linalg_norm(napi_env env, napi_value target);
+void registerOps_linalg_root(napi_env env, napi_value target);
+void registerOps_linalg_solve(napi_env env, napi_value target);
+void registerOps_linalg_spectral(napi_env env, napi_value target);
 void registerOps_loss(napi_env env, napi_value target);
 void registerOps_matmul(napi_env env, napi_value target);
 void registerOps_nn(napi_env env, napi_value target);
@@ -19,11 +25,13 @@ void registerOps_optim(napi_env env, napi_value target);
 void registerOps_pad(napi_env env, napi_value target);
 void registerOps_pool(napi_env env, napi_value target);
 void registerOps_random(napi_env env, napi_value target);
+void registerOps_rearrange(napi_env env, napi_value target);
 void registerOps_reduce(napi_env env, napi_value target);
 void registerOps_resample(napi_env env, napi_value target);
 void registerOps_ternary(napi_env env, napi_value target);
 void registerOps_unary(napi_env env, napi_value target);
 void registerOps_views(napi_env env, napi_value target);
+void registerOps_windows(napi_env env, napi_value target);
 
 void registerAllOps(napi_env env, napi_value target) {
   registerOps_activation(env, target);
@@ -35,6 +43,12 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_dropout(env, target);
   registerOps_embedding(env, target);
   registerOps_index(env, target);
+  registerOps_join(env, target);
+  registerOps_linalg_factor(env, target);
+  registerOps_linalg_norm(env, target);
+  registerOps_linalg_root(env, target);
+  registerOps_linalg_solve(env, target);
+  registerOps_linalg_spectral(env, target);
   registerOps_loss(env, target);
   registerOps_matmul(env, target);
   registerOps_nn(env, target);
@@ -42,11 +56,13 @@ void registerAllOps(napi_env env, napi_value target) {
   registerOps_pad(env, target);
   registerOps_pool(env, target);
   registerOps_random(env, target);
+  registerOps_rearrange(env, target);
   registerOps_reduce(env, target);
   registerOps_resample(env, target);
   registerOps_ternary(env, target);
   registerOps_unary(env, target);
   registerOps_views(env, target);
+  registerOps_windows(env, target);
 }
 
 }  // namespace flambeau::node

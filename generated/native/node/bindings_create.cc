@@ -129,6 +129,20 @@ napi_value toDtype(napi_env env, napi_callback_info info) {
     return wrap(env, ops::toDtype(args.tensor(0), args.dtype(1)));
   });
 }
+napi_value trilIndices(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "row", "col", "offset", "dtype" };
+    Args args(env, info, "trilIndices", 4, names);
+    return wrap(env, ops::trilIndices(args.integer(0), args.integer(1), args.integer(2), args.optDtype(3)));
+  });
+}
+napi_value triuIndices(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "row", "col", "offset", "dtype" };
+    Args args(env, info, "triuIndices", 4, names);
+    return wrap(env, ops::triuIndices(args.integer(0), args.integer(1), args.integer(2), args.optDtype(3)));
+  });
+}
 napi_value zero_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -172,6 +186,8 @@ void registerOps_create(napi_env env, napi_value target) {
   defineFunction(env, target, "randnLike", randnLike);
   defineFunction(env, target, "sumToSize", sumToSize);
   defineFunction(env, target, "toDtype", toDtype);
+  defineFunction(env, target, "trilIndices", trilIndices);
+  defineFunction(env, target, "triuIndices", triuIndices);
   defineFunction(env, target, "zero_", zero_);
   defineFunction(env, target, "zeros", zeros);
   defineFunction(env, target, "zerosLike", zerosLike);

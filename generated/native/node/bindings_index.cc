@@ -8,18 +8,18 @@
 namespace flambeau::node {
 namespace {
 
+napi_value argwhere(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "argwhere", 1, names);
+    return wrap(env, ops::argwhere(args.tensor(0)));
+  });
+}
 napi_value asStridedScatter(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "src", "size", "stride", "storageOffset" };
     Args args(env, info, "asStridedScatter", 5, names);
     return wrap(env, ops::asStridedScatter(args.tensor(0), args.tensor(1), args.ints(2), args.ints(3), args.optInteger(4)));
-  });
-}
-napi_value cat(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "tensors", "dim" };
-    Args args(env, info, "cat", 2, names);
-    return wrap(env, ops::cat(args.tensors(0), args.integer(1)));
   });
 }
 napi_value cumsum(napi_env env, napi_callback_info info) {
@@ -58,6 +58,36 @@ napi_value indexAdd_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value indexCopy(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "source" };
+    Args args(env, info, "indexCopy", 4, names);
+    return wrap(env, ops::indexCopy(args.tensor(0), args.integer(1), args.tensor(2), args.tensor(3)));
+  });
+}
+napi_value indexCopy_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "source" };
+    Args args(env, info, "indexCopy_", 4, names);
+    ops::indexCopy_(args.tensor(0), args.integer(1), args.tensor(2), args.tensor(3));
+    return nullptr;
+  });
+}
+napi_value indexFill(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "value" };
+    Args args(env, info, "indexFill", 4, names);
+    return wrap(env, ops::indexFill(args.tensor(0), args.integer(1), args.tensor(2), args.operand(3)));
+  });
+}
+napi_value indexFill_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "value" };
+    Args args(env, info, "indexFill_", 4, names);
+    ops::indexFill_(args.tensor(0), args.integer(1), args.tensor(2), args.operand(3));
+    return nullptr;
+  });
+}
 napi_value indexPut(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "indices", "values", "accumulate" };
@@ -73,11 +103,41 @@ napi_value indexPut_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value indexReduce(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "source", "reduce", "includeSelf" };
+    Args args(env, info, "indexReduce", 6, names);
+    return wrap(env, ops::indexReduce(args.tensor(0), args.integer(1), args.tensor(2), args.tensor(3), args.string(4), args.boolean(5)));
+  });
+}
+napi_value indexReduce_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "source", "reduce", "includeSelf" };
+    Args args(env, info, "indexReduce_", 6, names);
+    ops::indexReduce_(args.tensor(0), args.integer(1), args.tensor(2), args.tensor(3), args.string(4), args.boolean(5));
+    return nullptr;
+  });
+}
 napi_value indexSelect(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "index" };
     Args args(env, info, "indexSelect", 3, names);
     return wrap(env, ops::indexSelect(args.tensor(0), args.integer(1), args.tensor(2)));
+  });
+}
+napi_value maskedScatter(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mask", "source" };
+    Args args(env, info, "maskedScatter", 3, names);
+    return wrap(env, ops::maskedScatter(args.tensor(0), args.tensor(1), args.tensor(2)));
+  });
+}
+napi_value maskedScatter_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mask", "source" };
+    Args args(env, info, "maskedScatter_", 3, names);
+    ops::maskedScatter_(args.tensor(0), args.tensor(1), args.tensor(2));
+    return nullptr;
   });
 }
 napi_value maskedSelect(napi_env env, napi_callback_info info) {
@@ -92,6 +152,21 @@ napi_value nonzero(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self" };
     Args args(env, info, "nonzero", 1, names);
     return wrap(env, ops::nonzero(args.tensor(0)));
+  });
+}
+napi_value put(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "index", "source", "accumulate" };
+    Args args(env, info, "put", 4, names);
+    return wrap(env, ops::put(args.tensor(0), args.tensor(1), args.tensor(2), args.boolean(3)));
+  });
+}
+napi_value put_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "index", "source", "accumulate" };
+    Args args(env, info, "put_", 4, names);
+    ops::put_(args.tensor(0), args.tensor(1), args.tensor(2), args.boolean(3));
+    return nullptr;
   });
 }
 napi_value scatter(napi_env env, napi_callback_info info) {
@@ -124,6 +199,43 @@ napi_value scatterAdd_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value scatterJoin(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "src", "reduce" };
+    Args args(env, info, "scatterJoin", 5, names);
+    return wrap(env, ops::scatterJoin(args.tensor(0), args.integer(1), args.tensor(2), args.operand(3), args.string(4)));
+  });
+}
+napi_value scatterJoin_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "src", "reduce" };
+    Args args(env, info, "scatterJoin_", 5, names);
+    ops::scatterJoin_(args.tensor(0), args.integer(1), args.tensor(2), args.operand(3), args.string(4));
+    return nullptr;
+  });
+}
+napi_value scatterReduce(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "src", "reduce", "includeSelf" };
+    Args args(env, info, "scatterReduce", 6, names);
+    return wrap(env, ops::scatterReduce(args.tensor(0), args.integer(1), args.tensor(2), args.tensor(3), args.string(4), args.boolean(5)));
+  });
+}
+napi_value scatterReduce_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "index", "src", "reduce", "includeSelf" };
+    Args args(env, info, "scatterReduce_", 6, names);
+    ops::scatterReduce_(args.tensor(0), args.integer(1), args.tensor(2), args.tensor(3), args.string(4), args.boolean(5));
+    return nullptr;
+  });
+}
+napi_value segmentReduce(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "data", "reduce", "lengths", "indices", "offsets", "axis", "unsafe", "initial" };
+    Args args(env, info, "segmentReduce", 8, names);
+    return wrap(env, ops::segmentReduce(args.tensor(0), args.string(1), args.optTensor(2), args.optTensor(3), args.optTensor(4), args.integer(5), args.boolean(6), args.optScalar(7)));
+  });
+}
 napi_value sort(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "descending", "stable" };
@@ -131,11 +243,18 @@ napi_value sort(napi_env env, napi_callback_info info) {
     return wrap(env, ops::sort(args.tensor(0), args.integer(1), args.boolean(2), args.boolean(3)));
   });
 }
-napi_value stack(napi_env env, napi_callback_info info) {
+napi_value take(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "tensors", "dim" };
-    Args args(env, info, "stack", 2, names);
-    return wrap(env, ops::stack(args.tensors(0), args.integer(1)));
+    static const char* const names[] = { "self", "index" };
+    Args args(env, info, "take", 2, names);
+    return wrap(env, ops::take(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value takeAlongDim(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "indices", "dim" };
+    Args args(env, info, "takeAlongDim", 3, names);
+    return wrap(env, ops::takeAlongDim(args.tensor(0), args.tensor(1), args.optInteger(2)));
   });
 }
 napi_value topk(napi_env env, napi_callback_info info) {
@@ -179,24 +298,40 @@ napi_value triu_(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerOps_index(napi_env env, napi_value target) {
+  defineFunction(env, target, "argwhere", argwhere);
   defineFunction(env, target, "asStridedScatter", asStridedScatter);
-  defineFunction(env, target, "cat", cat);
   defineFunction(env, target, "cumsum", cumsum);
   defineFunction(env, target, "gather", gather);
   defineFunction(env, target, "index", index);
   defineFunction(env, target, "indexAdd", indexAdd);
   defineFunction(env, target, "indexAdd_", indexAdd_);
+  defineFunction(env, target, "indexCopy", indexCopy);
+  defineFunction(env, target, "indexCopy_", indexCopy_);
+  defineFunction(env, target, "indexFill", indexFill);
+  defineFunction(env, target, "indexFill_", indexFill_);
   defineFunction(env, target, "indexPut", indexPut);
   defineFunction(env, target, "indexPut_", indexPut_);
+  defineFunction(env, target, "indexReduce", indexReduce);
+  defineFunction(env, target, "indexReduce_", indexReduce_);
   defineFunction(env, target, "indexSelect", indexSelect);
+  defineFunction(env, target, "maskedScatter", maskedScatter);
+  defineFunction(env, target, "maskedScatter_", maskedScatter_);
   defineFunction(env, target, "maskedSelect", maskedSelect);
   defineFunction(env, target, "nonzero", nonzero);
+  defineFunction(env, target, "put", put);
+  defineFunction(env, target, "put_", put_);
   defineFunction(env, target, "scatter", scatter);
   defineFunction(env, target, "scatter_", scatter_);
   defineFunction(env, target, "scatterAdd", scatterAdd);
   defineFunction(env, target, "scatterAdd_", scatterAdd_);
+  defineFunction(env, target, "scatterJoin", scatterJoin);
+  defineFunction(env, target, "scatterJoin_", scatterJoin_);
+  defineFunction(env, target, "scatterReduce", scatterReduce);
+  defineFunction(env, target, "scatterReduce_", scatterReduce_);
+  defineFunction(env, target, "segmentReduce", segmentReduce);
   defineFunction(env, target, "sort", sort);
-  defineFunction(env, target, "stack", stack);
+  defineFunction(env, target, "take", take);
+  defineFunction(env, target, "takeAlongDim", takeAlongDim);
   defineFunction(env, target, "topk", topk);
   defineFunction(env, target, "tril", tril);
   defineFunction(env, target, "tril_", tril_);

@@ -8,11 +8,86 @@
 namespace flambeau::node {
 namespace {
 
+napi_value addbmm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "batch1", "batch2", "beta", "alpha" };
+    Args args(env, info, "addbmm", 5, names);
+    return wrap(env, ops::addbmm(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4)));
+  });
+}
+napi_value addbmm_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "batch1", "batch2", "beta", "alpha" };
+    Args args(env, info, "addbmm_", 5, names);
+    ops::addbmm_(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4));
+    return nullptr;
+  });
+}
 napi_value addmm(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "mat1", "mat2", "beta", "alpha" };
     Args args(env, info, "addmm", 5, names);
     return wrap(env, ops::addmm(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4)));
+  });
+}
+napi_value addmm_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mat1", "mat2", "beta", "alpha" };
+    Args args(env, info, "addmm_", 5, names);
+    ops::addmm_(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4));
+    return nullptr;
+  });
+}
+napi_value addmv(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mat", "vec", "beta", "alpha" };
+    Args args(env, info, "addmv", 5, names);
+    return wrap(env, ops::addmv(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4)));
+  });
+}
+napi_value addmv_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mat", "vec", "beta", "alpha" };
+    Args args(env, info, "addmv_", 5, names);
+    ops::addmv_(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4));
+    return nullptr;
+  });
+}
+napi_value addr(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "vec1", "vec2", "beta", "alpha" };
+    Args args(env, info, "addr", 5, names);
+    return wrap(env, ops::addr(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4)));
+  });
+}
+napi_value addr_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "vec1", "vec2", "beta", "alpha" };
+    Args args(env, info, "addr_", 5, names);
+    ops::addr_(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4));
+    return nullptr;
+  });
+}
+napi_value baddbmm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "batch1", "batch2", "beta", "alpha" };
+    Args args(env, info, "baddbmm", 5, names);
+    return wrap(env, ops::baddbmm(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4)));
+  });
+}
+napi_value baddbmm_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "batch1", "batch2", "beta", "alpha" };
+    Args args(env, info, "baddbmm_", 5, names);
+    ops::baddbmm_(args.tensor(0), args.tensor(1), args.tensor(2), args.scalar(3), args.scalar(4));
+    return nullptr;
+  });
+}
+napi_value bilinear(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input1", "input2", "weight", "bias" };
+    Args args(env, info, "bilinear", 4, names);
+    return wrap(env, ops::bilinear(args.tensor(0), args.tensor(1), args.tensor(2), args.optTensor(3)));
   });
 }
 napi_value bmm(napi_env env, napi_callback_info info) {
@@ -22,11 +97,74 @@ napi_value bmm(napi_env env, napi_callback_info info) {
     return wrap(env, ops::bmm(args.tensor(0), args.tensor(1)));
   });
 }
+napi_value cross(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other", "dim" };
+    Args args(env, info, "cross", 3, names);
+    return wrap(env, ops::cross(args.tensor(0), args.tensor(1), args.optInteger(2)));
+  });
+}
 napi_value dot(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "tensor" };
     Args args(env, info, "dot", 2, names);
     return wrap(env, ops::dot(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value einsumList(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "equation", "operands" };
+    Args args(env, info, "einsumList", 2, names);
+    return wrap(env, ops::einsumList(args.string(0), args.tensors(1)));
+  });
+}
+napi_value inner(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "inner", 2, names);
+    return wrap(env, ops::inner(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value kron(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "kron", 2, names);
+    return wrap(env, ops::kron(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value linalgCross(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other", "dim" };
+    Args args(env, info, "linalgCross", 3, names);
+    return wrap(env, ops::linalgCross(args.tensor(0), args.tensor(1), args.integer(2)));
+  });
+}
+napi_value linalgMatmul(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "other" };
+    Args args(env, info, "linalgMatmul", 2, names);
+    return wrap(env, ops::linalgMatmul(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value linalgMatrixPower(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "A", "n" };
+    Args args(env, info, "linalgMatrixPower", 2, names);
+    return wrap(env, ops::linalgMatrixPower(args.tensor(0), args.integer(1)));
+  });
+}
+napi_value linalgMultiDot(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "tensors" };
+    Args args(env, info, "linalgMultiDot", 1, names);
+    return wrap(env, ops::linalgMultiDot(args.tensors(0)));
+  });
+}
+napi_value linalgVecdot(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "x", "y", "dim" };
+    Args args(env, info, "linalgVecdot", 3, names);
+    return wrap(env, ops::linalgVecdot(args.tensor(0), args.tensor(1), args.integer(2)));
   });
 }
 napi_value linear(napi_env env, napi_callback_info info) {
@@ -41,6 +179,13 @@ napi_value matmul(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self", "other" };
     Args args(env, info, "matmul", 2, names);
     return wrap(env, ops::matmul(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value matrixPower(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "n" };
+    Args args(env, info, "matrixPower", 2, names);
+    return wrap(env, ops::matrixPower(args.tensor(0), args.integer(1)));
   });
 }
 napi_value mm(napi_env env, napi_callback_info info) {
@@ -64,18 +209,54 @@ napi_value outer(napi_env env, napi_callback_info info) {
     return wrap(env, ops::outer(args.tensor(0), args.tensor(1)));
   });
 }
+napi_value tensordotDims(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other", "selfDims", "otherDims" };
+    Args args(env, info, "tensordotDims", 4, names);
+    return wrap(env, ops::tensordotDims(args.tensor(0), args.tensor(1), args.ints(2), args.ints(3)));
+  });
+}
+napi_value vdot(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "vdot", 2, names);
+    return wrap(env, ops::vdot(args.tensor(0), args.tensor(1)));
+  });
+}
 
 }  // namespace
 
 void registerOps_matmul(napi_env env, napi_value target) {
+  defineFunction(env, target, "addbmm", addbmm);
+  defineFunction(env, target, "addbmm_", addbmm_);
   defineFunction(env, target, "addmm", addmm);
+  defineFunction(env, target, "addmm_", addmm_);
+  defineFunction(env, target, "addmv", addmv);
+  defineFunction(env, target, "addmv_", addmv_);
+  defineFunction(env, target, "addr", addr);
+  defineFunction(env, target, "addr_", addr_);
+  defineFunction(env, target, "baddbmm", baddbmm);
+  defineFunction(env, target, "baddbmm_", baddbmm_);
+  defineFunction(env, target, "bilinear", bilinear);
   defineFunction(env, target, "bmm", bmm);
+  defineFunction(env, target, "cross", cross);
   defineFunction(env, target, "dot", dot);
+  defineFunction(env, target, "einsumList", einsumList);
+  defineFunction(env, target, "inner", inner);
+  defineFunction(env, target, "kron", kron);
+  defineFunction(env, target, "linalgCross", linalgCross);
+  defineFunction(env, target, "linalgMatmul", linalgMatmul);
+  defineFunction(env, target, "linalgMatrixPower", linalgMatrixPower);
+  defineFunction(env, target, "linalgMultiDot", linalgMultiDot);
+  defineFunction(env, target, "linalgVecdot", linalgVecdot);
   defineFunction(env, target, "linear", linear);
   defineFunction(env, target, "matmul", matmul);
+  defineFunction(env, target, "matrixPower", matrixPower);
   defineFunction(env, target, "mm", mm);
   defineFunction(env, target, "mv", mv);
   defineFunction(env, target, "outer", outer);
+  defineFunction(env, target, "tensordotDims", tensordotDims);
+  defineFunction(env, target, "vdot", vdot);
 }
 
 }  // namespace flambeau::node

@@ -23,11 +23,42 @@ napi_value bernoulli_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value binomial(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "count", "prob", "generator" };
+    Args args(env, info, "binomial", 3, names);
+    return wrap(env, ops::binomial(args.tensor(0), args.tensor(1), args.optGenerator(2)));
+  });
+}
+napi_value cauchy_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "median", "sigma", "generator" };
+    Args args(env, info, "cauchy_", 4, names);
+    ops::cauchy_(args.tensor(0), args.floating(1), args.floating(2), args.optGenerator(3));
+    return nullptr;
+  });
+}
 napi_value exponential_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "lambd", "generator" };
     Args args(env, info, "exponential_", 3, names);
     ops::exponential_(args.tensor(0), args.floating(1), args.optGenerator(2));
+    return nullptr;
+  });
+}
+napi_value geometric_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "p", "generator" };
+    Args args(env, info, "geometric_", 3, names);
+    ops::geometric_(args.tensor(0), args.floating(1), args.optGenerator(2));
+    return nullptr;
+  });
+}
+napi_value logNormal_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "mean", "std", "generator" };
+    Args args(env, info, "logNormal_", 4, names);
+    ops::logNormal_(args.tensor(0), args.floating(1), args.floating(2), args.optGenerator(3));
     return nullptr;
   });
 }
@@ -44,6 +75,13 @@ napi_value normal_(napi_env env, napi_callback_info info) {
     Args args(env, info, "normal_", 4, names);
     ops::normal_(args.tensor(0), args.floating(1), args.floating(2), args.optGenerator(3));
     return nullptr;
+  });
+}
+napi_value poisson(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "generator" };
+    Args args(env, info, "poisson", 2, names);
+    return wrap(env, ops::poisson(args.tensor(0), args.optGenerator(1)));
   });
 }
 napi_value randint_(napi_env env, napi_callback_info info) {
@@ -75,9 +113,14 @@ napi_value uniform_(napi_env env, napi_callback_info info) {
 void registerOps_random(napi_env env, napi_value target) {
   defineFunction(env, target, "bernoulli", bernoulli);
   defineFunction(env, target, "bernoulli_", bernoulli_);
+  defineFunction(env, target, "binomial", binomial);
+  defineFunction(env, target, "cauchy_", cauchy_);
   defineFunction(env, target, "exponential_", exponential_);
+  defineFunction(env, target, "geometric_", geometric_);
+  defineFunction(env, target, "logNormal_", logNormal_);
   defineFunction(env, target, "multinomial", multinomial);
   defineFunction(env, target, "normal_", normal_);
+  defineFunction(env, target, "poisson", poisson);
   defineFunction(env, target, "randint_", randint_);
   defineFunction(env, target, "randperm", randperm);
   defineFunction(env, target, "uniform_", uniform_);

@@ -22,11 +22,32 @@ napi_value asStrided(napi_env env, napi_callback_info info) {
     return wrap(env, ops::asStrided(args.tensor(0), args.ints(1), args.ints(2), args.optInteger(3)));
   });
 }
-napi_value chunk(napi_env env, napi_callback_info info) {
+napi_value atleast1d(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "chunks", "dim" };
-    Args args(env, info, "chunk", 3, names);
-    return wrap(env, ops::chunk(args.tensor(0), args.integer(1), args.integer(2)));
+    static const char* const names[] = { "self" };
+    Args args(env, info, "atleast1d", 1, names);
+    return wrap(env, ops::atleast1d(args.tensor(0)));
+  });
+}
+napi_value atleast2d(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "atleast2d", 1, names);
+    return wrap(env, ops::atleast2d(args.tensor(0)));
+  });
+}
+napi_value atleast3d(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "atleast3d", 1, names);
+    return wrap(env, ops::atleast3d(args.tensor(0)));
+  });
+}
+napi_value broadcastTo(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "size" };
+    Args args(env, info, "broadcastTo", 2, names);
+    return wrap(env, ops::broadcastTo(args.tensor(0), args.ints(1)));
   });
 }
 napi_value detach(napi_env env, napi_callback_info info) {
@@ -71,11 +92,25 @@ napi_value narrow(napi_env env, napi_callback_info info) {
     return wrap(env, ops::narrow(args.tensor(0), args.integer(1), args.integer(2), args.integer(3)));
   });
 }
+napi_value narrowCopy(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "start", "length" };
+    Args args(env, info, "narrowCopy", 4, names);
+    return wrap(env, ops::narrowCopy(args.tensor(0), args.integer(1), args.integer(2), args.integer(3)));
+  });
+}
 napi_value permute(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dims" };
     Args args(env, info, "permute", 2, names);
     return wrap(env, ops::permute(args.tensor(0), args.ints(1)));
+  });
+}
+napi_value ravel(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "ravel", 1, names);
+    return wrap(env, ops::ravel(args.tensor(0)));
   });
 }
 napi_value reshape(napi_env env, napi_callback_info info) {
@@ -99,20 +134,6 @@ napi_value slice(napi_env env, napi_callback_info info) {
     return wrap(env, ops::slice(args.tensor(0), args.integer(1), args.optInteger(2), args.optInteger(3), args.integer(4)));
   });
 }
-napi_value split(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "splitSize", "dim" };
-    Args args(env, info, "split", 3, names);
-    return wrap(env, ops::split(args.tensor(0), args.integer(1), args.integer(2)));
-  });
-}
-napi_value splitWithSizes(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "splitSizes", "dim" };
-    Args args(env, info, "splitWithSizes", 3, names);
-    return wrap(env, ops::splitWithSizes(args.tensor(0), args.ints(1), args.integer(2)));
-  });
-}
 napi_value squeeze(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim" };
@@ -134,11 +155,11 @@ napi_value transpose(napi_env env, napi_callback_info info) {
     return wrap(env, ops::transpose(args.tensor(0), args.integer(1), args.integer(2)));
   });
 }
-napi_value unbind(napi_env env, napi_callback_info info) {
+napi_value unflatten(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim" };
-    Args args(env, info, "unbind", 2, names);
-    return wrap(env, ops::unbind(args.tensor(0), args.integer(1)));
+    static const char* const names[] = { "self", "dim", "sizes" };
+    Args args(env, info, "unflatten", 3, names);
+    return wrap(env, ops::unflatten(args.tensor(0), args.integer(1), args.ints(2)));
   });
 }
 napi_value unfold(napi_env env, napi_callback_info info) {
@@ -168,23 +189,26 @@ napi_value view(napi_env env, napi_callback_info info) {
 void registerOps_views(napi_env env, napi_value target) {
   defineFunction(env, target, "alias", alias);
   defineFunction(env, target, "asStrided", asStrided);
-  defineFunction(env, target, "chunk", chunk);
+  defineFunction(env, target, "atleast1d", atleast1d);
+  defineFunction(env, target, "atleast2d", atleast2d);
+  defineFunction(env, target, "atleast3d", atleast3d);
+  defineFunction(env, target, "broadcastTo", broadcastTo);
   defineFunction(env, target, "detach", detach);
   defineFunction(env, target, "diagonal", diagonal);
   defineFunction(env, target, "expand", expand);
   defineFunction(env, target, "flatten", flatten);
   defineFunction(env, target, "movedim", movedim);
   defineFunction(env, target, "narrow", narrow);
+  defineFunction(env, target, "narrowCopy", narrowCopy);
   defineFunction(env, target, "permute", permute);
+  defineFunction(env, target, "ravel", ravel);
   defineFunction(env, target, "reshape", reshape);
   defineFunction(env, target, "select", select);
   defineFunction(env, target, "slice", slice);
-  defineFunction(env, target, "split", split);
-  defineFunction(env, target, "splitWithSizes", splitWithSizes);
   defineFunction(env, target, "squeeze", squeeze);
   defineFunction(env, target, "t", t);
   defineFunction(env, target, "transpose", transpose);
-  defineFunction(env, target, "unbind", unbind);
+  defineFunction(env, target, "unflatten", unflatten);
   defineFunction(env, target, "unfold", unfold);
   defineFunction(env, target, "unsqueeze", unsqueeze);
   defineFunction(env, target, "view", view);

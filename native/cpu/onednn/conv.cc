@@ -71,8 +71,9 @@ class OneDnnConv : public ConvPlan {
     const int threads = onednn::threadsFor(s.work());
     const onednn::ThreadLimit limit(threads);
     const auto forward = [&](const dnnl::primitive_attr& a) {
-      const auto kind =
-          s.kind == ConvSpec::Kind::Forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+      // For inference alone oneDNN would choose channels-last kernels, and reordering plain tensors to those takes
+      // longer than the kernels gain.
+      const auto kind = dnnl::prop_kind::forward_training;
       const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride,
                                                               dilation, pad, padRight)
                             : dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), any(y), stride, dilation,

@@ -5,7 +5,7 @@
 
 namespace flambeau {
 
-enum class ErrorKind { Value, Type, Shape, Index, Device, Autograd, Trace, Compile, File, Memory, Internal };
+enum class ErrorKind { Value, Type, Shape, Index, Device, Autograd, Trace, Compile, File, Memory, Linalg, Internal };
 
 /// 'ERR_FLAMBEAU_VALUE', ... what JS users see as `error.code`.
 const char* errorCode(ErrorKind kind);

@@ -17,32 +17,46 @@ function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
   return grads;
 }
 
-/** Scales all gradients in place so that their joint norm is at most `maxNorm`; returns the norm before (0-d). */
-export function clipGradNorm_(
-  parameters: Tensor | Iterable<Tensor>,
-  maxNorm: number,
-  options: { normType?: number; errorIfNonfinite?: boolean } = {},
+/** The norm of all tensors together, as one vector (0-d). */
+export function getTotalNorm(
+  tensors: Tensor | Iterable<Tensor>,
+  normType = 2,
+  options: { errorIfNonfinite?: boolean } = {},
 ): Tensor {
-  const { normType = 2, errorIfNonfinite = false } = options;
-  const grads = gradsOf(parameters);
-  if (grads.length === 0) return tensor(0);
+  const list = listOf(tensors);
+  if (list.length === 0) return tensor(0);
   return noGrad(() => {
-    const powers = grads.map((g) =>
-      normType === Infinity ? g.abs().max() : normType === 2 ? g.square().sum() : g.abs().pow(normType).sum(),
-    );
-    const joint = stack(powers, 0);
-    const total =
-      normType === Infinity ? joint.max() : normType === 2 ? joint.sum().sqrt() : joint.sum().pow(1 / normType);
-    if (errorIfNonfinite && !Number.isFinite(total.item())) {
+    const total = stack(
+      list.map((t) => t.norm({ p: normType })),
+      0,
+    ).norm({ p: normType });
+    if ((options.errorIfNonfinite ?? false) && !Number.isFinite(total.item())) {
       throw new ValueError(
         `The total norm of order ${normType} for gradients from \`parameters\` is non-finite, so it cannot be clipped.`,
       );
     }
-    // Without a branch on the value, so that it can be part of a compiled step.
-    const factor = total.add(1e-6).reciprocal().mul(maxNorm).clamp(null, 1);
-    for (const g of grads) g.mul_(factor);
     return total;
   });
+}
+/** Scales the gradients of parameters in place so that a joint norm of `totalNorm` becomes at most `maxNorm`. */
+export function clipGradsWithNorm_(parameters: Tensor | Iterable<Tensor>, maxNorm: number, totalNorm: Tensor): void {
+  noGrad(() => {
+    // Without a branch on the value, so that it can be part of a compiled step.
+    const factor = totalNorm.add(1e-6).reciprocal().mul(maxNorm).clamp(null, 1);
+    for (const g of gradsOf(parameters)) g.mul_(factor);
+  });
+}
+/** Scales all gradients in place so that their joint norm is at most `maxNorm`; returns the norm before (0-d). */
+export function clipGradNorm_(
+  parameters: Tensor | Iterable<Tensor>,
+  maxNorm: number,
+  options: number | { normType?: number; errorIfNonfinite?: boolean } = {},
+): Tensor {
+  const { normType = 2, errorIfNonfinite = false } = typeof options === 'number' ? { normType: options } : options;
+  const list = listOf(parameters);
+  const total = getTotalNorm(gradsOf(list), normType, { errorIfNonfinite });
+  clipGradsWithNorm_(list, maxNorm, total);
+  return total;
 }
 /** Cuts every gradient element to [-clipValue, clipValue], in place. */
 export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {

@@ -167,6 +167,13 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
       const from = start < 0 ? start + (x.type.shape[axis] as number) : start;
       return slice(b, x, call, axis, from, from + call.number('length'), 1);
     },
+    flip: (b, call) => {
+      const x = call.tensor('self');
+      const axes = call.ints('dims').map((d) => axisOf(d, x.type.shape.length));
+      if (axes.length === 0) return [x];
+      const lists = [axes.map(() => -1), axes.map(() => -END), axes, axes.map(() => -1)].map((l) => b.int64s(l));
+      return [b.op('Slice', [x, ...lists], call.type())];
+    },
     detach: same,
     alias: same,
     clone: same,

@@ -17,9 +17,11 @@ namespace flambeau::ops {
 inline constexpr int64_t kInts_0[] = {0};
 inline constexpr int64_t kInts_0_0[] = {0, 0};
 inline constexpr int64_t kInts_0_0_0[] = {0, 0, 0};
+inline constexpr int64_t kInts_0_1[] = {0, 1};
 inline constexpr int64_t kInts_1[] = {1};
 inline constexpr int64_t kInts_1_1[] = {1, 1};
 inline constexpr int64_t kInts_1_1_1[] = {1, 1, 1};
+inline constexpr int64_t kInts_m2_m1[] = {-2, -1};
 
 /// x above zero, alpha (e^x - 1) below.
 FB_API Tensor elu(const Tensor& self, Scalar alpha = Scalar(1));
@@ -215,6 +217,10 @@ FB_API Tensor randnLike(const Tensor& self, std::optional<DType> dtype = std::nu
 FB_API Tensor sumToSize(const Tensor& self, IntSpan size);
 /// The same numbers in another dtype (floats are truncated to integers). JavaScript: to, float, long, ...
 FB_API Tensor toDtype(const Tensor& self, DType dtype);
+/// Rows and columns of the lower triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+FB_API Tensor trilIndices(int64_t row, int64_t col, int64_t offset = 0, std::optional<DType> dtype = std::nullopt);
+/// Rows and columns of the upper triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.
+FB_API Tensor triuIndices(int64_t row, int64_t col, int64_t offset = 0, std::optional<DType> dtype = std::nullopt);
 /// Every element of self set to zero.
 FB_API const Tensor& zero_(const Tensor& self);
 /// Tensor filled with zeros.
@@ -241,38 +247,63 @@ FB_API Tensor embeddingRenorm(const Tensor& weight, const Tensor& indices, doubl
 FB_API Tensor oneHot(const Tensor& self, int64_t numClasses);
 /// Per segment of rows of self [n, d] (segments: int64 [n], the number of the segment a row belongs to, -1 for none) the largest element of each column, and the row it came from; 0 and -1 where a segment is empty.
 FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
+/// Indices of elements that are not zero, [count, ndim], int64.
+FB_API Tensor argwhere(const Tensor& self);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
 FB_API Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
-/// Tensors joined along a dimension; dtypes are promoted.
-FB_API Tensor cat(TensorSpan tensors, int64_t dim = 0);
 /// Running sum along a dimension. Integers and bool give int64.
 FB_API Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
 /// out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.
 FB_API Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 /// Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.
 FB_API Tensor index(const Tensor& self, TensorSpan indices);
-/// A copy of self with alpha * source added at index along dim.
+/// A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
 FB_API Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = Scalar(1));
 FB_API const Tensor& indexAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = Scalar(1));
+/// A copy of self with source's slices written at index along dim. index: int64, 1-d.
+FB_API Tensor indexCopy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+FB_API const Tensor& indexCopy_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+/// A copy of self with a value written at index along dim. value: a number or a 0-d tensor; index: int64, 1-d, negative from the end.
+FB_API Tensor indexFill(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value);
+FB_API const Tensor& indexFill_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& value);
 /// A copy of self with values written (or added) at the indices. JavaScript: Tensor.indexPut_.
 FB_API Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate = false);
 FB_API const Tensor& indexPut_(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate = false);
+/// A copy of self with source's slices joined to it at index along dim. reduce: 'prod', 'mean', 'amax' or 'amin'.
+FB_API Tensor indexReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool includeSelf = true);
+FB_API const Tensor& indexReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool includeSelf = true);
 /// Slices of a dimension by a 1-d int index.
 FB_API Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index);
+/// A copy of self with source's elements, in order, where mask is true.
+FB_API Tensor maskedScatter(const Tensor& self, const Tensor& mask, const Tensor& source);
+FB_API const Tensor& maskedScatter_(const Tensor& self, const Tensor& mask, const Tensor& source);
 /// Elements where mask is true, as a 1-d tensor.
 FB_API Tensor maskedSelect(const Tensor& self, const Tensor& mask);
-/// Indices of elements that are not zero, [count, ndim], int64.
+/// Indices of elements that are not zero, [count, ndim], int64. JavaScript: with { asTuple: true } one 1-d tensor per dimension.
 FB_API Tensor nonzero(const Tensor& self);
-/// A copy of self with src written at index along dim. index: int64.
+/// A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.
+FB_API Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate = false);
+FB_API const Tensor& put_(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate = false);
+/// A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
 FB_API Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 FB_API const Tensor& scatter_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 /// A copy of self with src added at index along dim. index: int64.
 FB_API Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 FB_API const Tensor& scatterAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
+/// `scatter` with a reduce. JavaScript: scatter.
+FB_API Tensor scatterJoin(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
+FB_API const Tensor& scatterJoin_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
+/// A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
+FB_API Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf = true);
+FB_API const Tensor& scatterReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf = true);
+/// One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
+FB_API Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& lengths = Tensor(), const Tensor& indices = Tensor(), const Tensor& offsets = Tensor(), int64_t axis = 0, bool unsafe = false, std::optional<Scalar> initial = std::nullopt);
 /// Elements in order along a dimension, and where they were.
 FB_API std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
-/// Tensors of one shape joined along a new dimension.
-FB_API Tensor stack(TensorSpan tensors, int64_t dim = 0);
+/// Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
+FB_API Tensor take(const Tensor& self, const Tensor& index);
+/// `gather` whose self and indices broadcast; without a dim over the flattened tensors.
+FB_API Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim = std::nullopt);
 /// The k largest (or smallest) elements along a dimension, and where they were.
 FB_API std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true);
 /// Lower triangle of the last two dimensions, zeros elsewhere.
@@ -281,6 +312,178 @@ FB_API const Tensor& tril_(const Tensor& self, int64_t diagonal = 0);
 /// Upper triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor triu(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& triu_(const Tensor& self, int64_t diagonal = 0);
+/// Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
+FB_API Tensor blockDiag(TensorSpan tensors);
+/// All tensors broadcast to their common shape, without copies.
+FB_API TensorList broadcastTensors(TensorSpan tensors);
+/// All tuples with one element of each 1-d tensor, as rows; a single tensor comes back as it is.
+FB_API Tensor cartesianProd(TensorSpan tensors);
+/// Tensors joined along a dimension; dtypes are promoted.
+FB_API Tensor cat(TensorSpan tensors, int64_t dim = 0);
+/// At most `chunks` pieces along a dimension.
+FB_API TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim = 0);
+/// 1-d tensors as columns, others joined along the second dimension.
+FB_API Tensor columnStack(TensorSpan tensors);
+/// All combinations of r elements of a 1-d tensor, as rows, with or without an element occurring again.
+FB_API Tensor combinations(const Tensor& self, int64_t r = 2, bool withReplacement = false);
+/// Pieces along the third dimension: that many equal ones, or cut at the given indices.
+FB_API TensorList dsplit(const Tensor& self, int64_t sections);
+/// `dsplit` cut at indices. JavaScript: dsplit.
+FB_API TensorList dsplitIndices(const Tensor& self, IntSpan indices);
+/// Tensors of at least three dimensions joined along the third.
+FB_API Tensor dstack(TensorSpan tensors);
+/// Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+FB_API TensorList hsplit(const Tensor& self, int64_t sections);
+/// `hsplit` cut at indices. JavaScript: hsplit.
+FB_API TensorList hsplitIndices(const Tensor& self, IntSpan indices);
+/// Tensors joined along the second dimension (1-d: the first).
+FB_API Tensor hstack(TensorSpan tensors);
+/// Coordinate grids of 1-d tensors. indexing: 'ij' (the first tensor varies along rows) or 'xy' (along columns).
+FB_API TensorList meshgrid(TensorSpan tensors, std::string_view indexing = "ij");
+/// Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
+FB_API TensorList split(const Tensor& self, int64_t splitSize, int64_t dim = 0);
+/// Pieces of the given sizes along a dimension.
+FB_API TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim = 0);
+/// Tensors of one shape joined along a new dimension.
+FB_API Tensor stack(TensorSpan tensors, int64_t dim = 0);
+/// Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+FB_API TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim = 0);
+/// `tensorSplit` cut at indices. JavaScript: tensorSplit.
+FB_API TensorList tensorSplitIndices(const Tensor& self, IntSpan indices, int64_t dim = 0);
+/// One tensor per index of a dimension.
+FB_API TensorList unbind(const Tensor& self, int64_t dim = 0);
+/// Pieces along the first dimension: that many equal ones, or cut at the given indices.
+FB_API TensorList vsplit(const Tensor& self, int64_t sections);
+/// `vsplit` cut at indices. JavaScript: vsplit.
+FB_API TensorList vsplitIndices(const Tensor& self, IntSpan indices);
+/// Tensors of at least two dimensions joined along the first.
+FB_API Tensor vstack(TensorSpan tensors);
+/// QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
+FB_API std::tuple<Tensor, Tensor> geqrf(const Tensor& self);
+/// Solutions of systems from packed LDL factors; the same batch everywhere.
+FB_API Tensor ldlSolveSystems(const Tensor& LD, const Tensor& pivots, const Tensor& B);
+/// Cholesky factor of symmetric positive-definite matrices; LinAlgError when one is not.
+FB_API Tensor linalgCholesky(const Tensor& self, bool upper = false);
+/// Cholesky factor L of symmetric positive-definite matrices, A = L L^T (U with upper), and where LAPACK stopped (0: nowhere). Reads one triangle.
+FB_API std::tuple<Tensor, Tensor> linalgCholeskyEx(const Tensor& self, bool upper = false, bool checkErrors = false);
+/// First n columns of H_1 H_2 ... H_k with H_i = I - tau_i v_i v_i^T, v_i packed below the diagonal of A [..., m, n].
+FB_API Tensor linalgHouseholderProduct(const Tensor& A, const Tensor& tau);
+/// LDL factors of symmetric matrices, packed, and exchanges; LinAlgError when a pivot is zero.
+FB_API std::tuple<Tensor, Tensor> linalgLdlFactor(const Tensor& self, bool hermitian = false);
+/// LDL factors of symmetric matrices, packed as LAPACK's sytrf leaves them (lower triangle), exchanges (int32), and the first zero pivot.
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgLdlFactorEx(const Tensor& self, bool hermitian = false, bool checkErrors = false);
+/// Solution of A X = B from what linalg.ldlFactor returns.
+FB_API Tensor linalgLdlSolve(const Tensor& LD, const Tensor& pivots, const Tensor& B, bool hermitian = false);
+/// A = P L U with P a permutation, L unit lower and U upper triangular.
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgLu(const Tensor& A, bool pivot = true);
+/// LU factors in one matrix and the row exchanges; LinAlgError when a pivot is zero.
+FB_API std::tuple<Tensor, Tensor> linalgLuFactor(const Tensor& A, bool pivot = true);
+/// LU factors in one matrix (unit L below the diagonal), row exchanges counted from 1 (int32), and the first zero pivot (0: none).
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgLuFactorEx(const Tensor& A, bool pivot = true, bool checkErrors = false);
+/// A = Q R with orthonormal columns in Q and R upper triangular. mode: 'reduced', 'complete', or 'r' (Q stays empty).
+FB_API std::tuple<Tensor, Tensor> linalgQr(const Tensor& A, std::string_view mode = "reduced");
+/// Gradient of A = P L U from those of L (strict lower triangle) and U (upper triangle).
+FB_API Tensor luBackward(const Tensor& gradL, const Tensor& gradU, const Tensor& P, const Tensor& L, const Tensor& U);
+/// The permutation matrix P [..., rows, rows] of row exchanges counted from 1.
+FB_API Tensor luPermutation(const Tensor& pivots, int64_t rows, DType dtype);
+/// P, L and U of what linalg.luFactor returns; parts that are not asked for are empty.
+FB_API std::tuple<Tensor, Tensor, Tensor> luUnpack(const Tensor& LUData, const Tensor& LUPivots, bool unpackData = true, bool unpackPivots = true);
+/// Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
+FB_API Tensor ormqr(const Tensor& self, const Tensor& tau, const Tensor& other, bool left = true, bool transpose = false);
+/// Gradient of A = Q R from those of Q and R; null stands for zero.
+FB_API Tensor qrBackward(const Tensor& gradQ, const Tensor& gradR, const Tensor& Q, const Tensor& R);
+/// First columns of the product of reflectors that geqrf packs.
+FB_API Tensor reflectorProduct(const Tensor& A, const Tensor& tau);
+/// Diagonals of the last two dimensions by default; a view.
+FB_API Tensor linalgDiagonal(const Tensor& A, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1);
+/// Matrix norm of order 1, -1 (columns), Infinity, -Infinity (rows), 2 or -2 (singular values). JavaScript: linalg.matrixNorm.
+FB_API Tensor linalgMatrixNorm(const Tensor& A, double ord, IntSpan dim = IntSpan(ops::kInts_m2_m1), bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Frobenius ('fro') or nuclear ('nuc') norm of matrices. JavaScript: linalg.matrixNorm.
+FB_API Tensor linalgMatrixNormNamed(const Tensor& A, std::string_view ord = "fro", IntSpan dim = IntSpan(ops::kInts_m2_m1), bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Powers 0 to N - 1 of every element along a new last dimension (N: the size of the last one when null).
+FB_API Tensor linalgVander(const Tensor& x, std::optional<int64_t> N = std::nullopt);
+/// (sum of |x|^ord)^(1/ord) over dim (all when null); the largest for Infinity, the smallest for -Infinity, the number of non-zeros for 0. The gradient at zero is zero.
+FB_API Tensor linalgVectorNorm(const Tensor& x, double ord = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Cholesky factor of symmetric positive-definite matrices; see linalg.cholesky.
+FB_API Tensor cholesky(const Tensor& self, bool upper = false);
+/// Inverse of A from its Cholesky factor.
+FB_API Tensor choleskyInverse(const Tensor& self, bool upper = false);
+/// Solution of A X = self from the Cholesky factor input2 of A.
+FB_API Tensor choleskySolve(const Tensor& self, const Tensor& input2, bool upper = false);
+/// Determinants of square matrices; see linalg.det.
+FB_API Tensor det(const Tensor& self);
+/// Inverses of square matrices; see linalg.inv.
+FB_API Tensor inverse(const Tensor& self);
+/// Logarithm of determinants: -inf where they are 0, NaN where they are negative.
+FB_API Tensor logdet(const Tensor& self);
+/// Solution of A X = self from the LU factors of A; see linalg.luSolve.
+FB_API Tensor luSolve(const Tensor& self, const Tensor& LUData, const Tensor& LUPivots);
+/// First columns of the product of reflectors; see linalg.householderProduct.
+FB_API Tensor orgqr(const Tensor& self, const Tensor& input2);
+/// Pseudo-inverse with singular values up to rcond times the largest as zero; see linalg.pinv.
+FB_API Tensor pinverse(const Tensor& self, double rcond = 1e-15);
+/// A = Q R, reduced with some; see linalg.qr.
+FB_API std::tuple<Tensor, Tensor> qr(const Tensor& self, bool some = true);
+/// Sign and logarithm of the absolute value of determinants; see linalg.slogdet.
+FB_API std::tuple<Tensor, Tensor> slogdet(const Tensor& self);
+/// A = U diag(S) V^T, reduced with some; V is not transposed, unlike in linalg.svd. Without computeUv U and V are zeros.
+FB_API std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& self, bool some = true, bool computeUv = true);
+/// Eigenvalues of symmetric matrices and, with eigenvectors, eigenvectors (else empty); see linalg.eigh.
+FB_API std::tuple<Tensor, Tensor> symeig(const Tensor& self, bool eigenvectors = false, bool upper = true);
+/// Solution of A X = self for triangular A (its transpose with transpose), and a copy of A; see linalg.solveTriangular.
+FB_API std::tuple<Tensor, Tensor> triangularSolve(const Tensor& self, const Tensor& A, bool upper = true, bool transpose = false, bool unitriangular = false);
+/// Cofactors of square matrices, the gradient of their determinant: det(A) A^-T, and its limit where A is singular.
+FB_API Tensor detCofactors(const Tensor& A);
+/// Determinants of square matrices.
+FB_API Tensor linalgDet(const Tensor& A);
+/// Inverses of square matrices; LinAlgError when one is singular.
+FB_API Tensor linalgInv(const Tensor& A);
+/// Inverses of square matrices without an error for singular ones, and the first zero pivot of each (0: none).
+FB_API std::tuple<Tensor, Tensor> linalgInvEx(const Tensor& A, bool checkErrors = false);
+/// X that makes the Frobenius norm of A X - B smallest. driver: 'gels' (A has full rank), 'gelsy' (the default), 'gelsd', 'gelss'.
+FB_API std::tuple<Tensor, Tensor, Tensor, Tensor> linalgLstsq(const Tensor& self, const Tensor& B, std::optional<double> rcond = std::nullopt, std::optional<std::string_view> driver = std::nullopt);
+/// Solution of A X = B, X A = B (left: false) or with A^T (adjoint) from what linalg.luFactor returns.
+FB_API Tensor linalgLuSolve(const Tensor& LU, const Tensor& pivots, const Tensor& B, bool left = true, bool adjoint = false);
+/// Sign of the determinant and logarithm of its absolute value (0 and -inf for singular matrices).
+FB_API std::tuple<Tensor, Tensor> linalgSlogdet(const Tensor& A);
+/// Solution of A X = B, or X A = B with left: false; B may be a vector. LinAlgError when A is singular.
+FB_API Tensor linalgSolve(const Tensor& A, const Tensor& B, bool left = true);
+/// Solution of A X = B (X A = B with left: false) without an error for singular matrices, and the first zero pivot of each.
+FB_API std::tuple<Tensor, Tensor> linalgSolveEx(const Tensor& A, const Tensor& B, bool left = true, bool checkErrors = false);
+/// Solution of A X = B (X A = B with left: false) for triangular A; with unitriangular its diagonal counts as ones.
+FB_API Tensor linalgSolveTriangular(const Tensor& self, const Tensor& B, bool upper, bool left = true, bool unitriangular = false);
+/// Inverse for tensordot: sizes before ind multiply to those after it.
+FB_API Tensor linalgTensorinv(const Tensor& self, int64_t ind = 2);
+/// Solution X of tensordot(A, X) = B; dims of A are moved to its end first.
+FB_API Tensor linalgTensorsolve(const Tensor& self, const Tensor& B, std::optional<IntSpan> dims = std::nullopt);
+/// Least-squares solutions for batches of one shape: solution, residuals, rank, singular values (each empty where the driver has none).
+FB_API std::tuple<Tensor, Tensor, Tensor, Tensor> lstsqSystems(const Tensor& A, const Tensor& B, std::optional<double> rcond, std::string_view driver);
+/// Exponential of square matrices, the sum of A^k / k!.
+FB_API Tensor matrixExp(const Tensor& self);
+/// Solutions of A X = B for batches of one shape, and the first zero pivot of each A (0: none).
+FB_API std::tuple<Tensor, Tensor> solveSystems(const Tensor& A, const Tensor& B, bool checkErrors);
+/// Solutions of triangular systems for batches of one shape.
+FB_API Tensor solveTriangular(const Tensor& A, const Tensor& B, bool upper, bool left, bool unitriangular);
+/// Condition number in the norm p (2 when null: the largest over the smallest singular value); infinite for singular matrices. JavaScript: linalg.cond also takes 'fro' and 'nuc'.
+FB_API Tensor linalgCond(const Tensor& self, std::optional<double> p = std::nullopt);
+/// Condition number in the Frobenius ('fro') or nuclear ('nuc') norm.
+FB_API Tensor linalgCondNamed(const Tensor& self, std::string_view p);
+/// Eigenvalues (ascending) and orthonormal eigenvectors (columns) of symmetric matrices, of which one triangle is read.
+FB_API std::tuple<Tensor, Tensor> linalgEigh(const Tensor& self, std::string_view UPLO = "L");
+/// Eigenvalues (ascending) of symmetric matrices, of which one triangle is read.
+FB_API Tensor linalgEigvalsh(const Tensor& self, std::string_view UPLO = "L");
+/// Number of singular values above max(atol, rtol * largest), int64. JavaScript: linalg.matrixRank takes numbers too.
+FB_API Tensor linalgMatrixRank(const Tensor& A, const Tensor& atol = Tensor(), const Tensor& rtol = Tensor(), bool hermitian = false);
+/// Pseudo-inverse; singular values up to max(atol, rtol * largest) count as zero. JavaScript: linalg.pinv takes numbers too.
+FB_API Tensor linalgPinv(const Tensor& A, const Tensor& atol = Tensor(), const Tensor& rtol = Tensor(), bool hermitian = false);
+/// A = U diag(S) Vh with S in descending order; U and Vh are square with fullMatrices.
+FB_API std::tuple<Tensor, Tensor, Tensor> linalgSvd(const Tensor& A, bool fullMatrices = true, std::optional<std::string_view> driver = std::nullopt);
+/// Singular values in descending order.
+FB_API Tensor linalgSvdvals(const Tensor& A, std::optional<std::string_view> driver = std::nullopt);
+/// Gradient of A from that of its pseudo-inverse P, where the rank stays.
+FB_API Tensor pinvBackward(const Tensor& grad, const Tensor& P, const Tensor& A);
+/// Gradient of the reduced A = U diag(S) Vh from those of U, S and Vh; null stands for zero.
+FB_API Tensor svdBackward(const Tensor& gradU, const Tensor& gradS, const Tensor& gradVh, const Tensor& U, const Tensor& S, const Tensor& Vh);
 /// -(target log input + (1 - target) log(1 - input)), logarithms limited to -100, reduced.
 FB_API Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), std::string_view reduction = "mean");
 /// binaryCrossEntropy of sigmoid(input), without overflow.
@@ -295,22 +498,61 @@ FB_API Tensor mseLoss(const Tensor& input, const Tensor& target, std::string_vie
 FB_API Tensor nllLoss(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), int64_t ignoreIndex = -100, std::string_view reduction = "mean");
 /// Squared below beta, absolute above.
 FB_API Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double beta = 1.0);
+/// beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
+FB_API Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 /// beta * self + alpha * mat1 @ mat2; self is broadcast.
 FB_API Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addmm_(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+FB_API Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addmv_(const Tensor& self, const Tensor& mat, const Tensor& vec, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// beta * self + alpha * outer(vec1, vec2); self is broadcast to [n, m]. With beta = 0 self is not read.
+FB_API Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& addr_(const Tensor& self, const Tensor& vec1, const Tensor& vec2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
+FB_API Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+FB_API const Tensor& baddbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
+/// out[..., o] = input1[..., i] weight[o, i, j] input2[..., j] + bias[o].
+FB_API Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = Tensor());
 /// Products of two batches of matrices, [b, n, k] x [b, k, m].
 FB_API Tensor bmm(const Tensor& self, const Tensor& mat2);
+/// Cross product along `dim`, or the first dimension of size 3 when null.
+FB_API Tensor cross(const Tensor& self, const Tensor& other, std::optional<int64_t> dim = std::nullopt);
 /// Inner product of two vectors.
 FB_API Tensor dot(const Tensor& self, const Tensor& tensor);
+/// Sum of products by an equation of index letters, "ij,jk->ik". JavaScript: einsum(equation, ...operands).
+FB_API Tensor einsumList(std::string_view equation, TensorSpan operands);
+/// Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.
+FB_API Tensor inner(const Tensor& self, const Tensor& other);
+/// Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
+FB_API Tensor kron(const Tensor& self, const Tensor& other);
+/// Cross product along a dimension of size 3; the other dimensions are broadcast.
+FB_API Tensor linalgCross(const Tensor& self, const Tensor& other, int64_t dim = -1);
+/// Matrix product with broadcasting; see matmul.
+FB_API Tensor linalgMatmul(const Tensor& input, const Tensor& other);
+/// n-th power of square matrices by repeated squaring; a negative n inverts first.
+FB_API Tensor linalgMatrixPower(const Tensor& A, int64_t n);
+/// Product of two or more matrices in the order that needs the fewest multiplications; the ends may be vectors.
+FB_API Tensor linalgMultiDot(TensorSpan tensors);
+/// Inner products along a dimension, the others broadcast.
+FB_API Tensor linalgVecdot(const Tensor& x, const Tensor& y, int64_t dim = -1);
 /// input @ weight^T + bias. input [..., in], weight [out, in], bias [out] gives [..., out].
 FB_API Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor());
 /// Matrix product with broadcasting over leading dimensions; 1-d operands are vectors.
 FB_API Tensor matmul(const Tensor& self, const Tensor& other);
+/// n-th power of square matrices; see linalg.matrixPower.
+FB_API Tensor matrixPower(const Tensor& self, int64_t n);
 /// Product of two matrices, [n, k] x [k, m].
 FB_API Tensor mm(const Tensor& self, const Tensor& mat2);
-/// Product of a matrix and a vector.
+/// Product of a matrix [n, k] and a vector [k].
 FB_API Tensor mv(const Tensor& self, const Tensor& vec);
-/// Outer product of two vectors.
+/// Outer product of two vectors, [n] and [m]: [n, m]. Dtypes are promoted.
 FB_API Tensor outer(const Tensor& self, const Tensor& vec2);
+/// Contraction of selfDims of self with otherDims of other; the rest of both follow each other. JavaScript: tensordot.
+FB_API Tensor tensordotDims(const Tensor& self, const Tensor& other, IntSpan selfDims, IntSpan otherDims);
+/// Inner product of two vectors; the same as `dot` for real numbers.
+FB_API Tensor vdot(const Tensor& self, const Tensor& other);
 /// Normalises each channel over batch and space; in training by the batch's statistics, which also update runningMean and runningVar in place.
 FB_API Tensor batchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& runningMean, const Tensor& runningVar, bool training, double momentum, double eps);
 /// Normalises groups of channels. input [n, c, ...], weight and bias [c].
@@ -431,18 +673,66 @@ FB_API Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outpu
 FB_API Tensor bernoulli(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
+/// The number of successes in count trials of probability prob, broadcast. Gradients are zero.
+FB_API Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator = nullptr);
+/// Fills self with numbers of the Cauchy distribution.
+FB_API const Tensor& cauchy_(const Tensor& self, double median = 0.0, double sigma = 1.0, Generator* generator = nullptr);
 /// Fills self with exponential numbers of rate lambd.
 FB_API const Tensor& exponential_(const Tensor& self, double lambd = 1.0, Generator* generator = nullptr);
+/// Fills self with the number of the first success in trials of probability p, 0 < p < 1.
+FB_API const Tensor& geometric_(const Tensor& self, double p, Generator* generator = nullptr);
+/// Fills self with numbers whose logarithm is normal with the given mean and deviation.
+FB_API const Tensor& logNormal_(const Tensor& self, double mean = 1.0, double std = 2.0, Generator* generator = nullptr);
 /// Indices drawn with the weights of each row of self. self: [n] or [rows, n].
 FB_API Tensor multinomial(const Tensor& self, int64_t numSamples, bool replacement = false, Generator* generator = nullptr);
 /// Fills self with normal numbers.
 FB_API const Tensor& normal_(const Tensor& self, double mean = 0.0, double std = 1.0, Generator* generator = nullptr);
+/// A Poisson number for each rate in self. Gradients are zero.
+FB_API Tensor poisson(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with integers of [low, high).
 FB_API const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator = nullptr);
 /// The integers 0 to n - 1 in random order.
 FB_API Tensor randperm(int64_t n, std::optional<DType> dtype = std::nullopt, Generator* generator = nullptr);
 /// Fills self with uniform numbers of [from, to).
 FB_API const Tensor& uniform_(const Tensor& self, double from = 0.0, double to = 1.0, Generator* generator = nullptr);
+/// A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
+FB_API Tensor diag(const Tensor& self, int64_t diagonal = 0);
+/// The last dimension as a diagonal of a new plane (dim1, dim2), zeros elsewhere.
+FB_API Tensor diagEmbed(const Tensor& self, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1);
+/// All elements, flattened, as the diagonal of a square matrix.
+FB_API Tensor diagflat(const Tensor& self, int64_t offset = 0);
+/// A copy of self with src written where diagonal(offset, dim1, dim2) looks.
+FB_API Tensor diagonalScatter(const Tensor& self, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
+/// Rolled by half of its size along the dimensions (all when null): the zero frequency moves to the middle.
+FB_API Tensor fftshift(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
+/// The main diagonal of self set to a number; wrap: again after a gap of one row in matrices taller than wide.
+FB_API const Tensor& fillDiagonal_(const Tensor& self, Scalar fillValue, bool wrap = false);
+/// The order of the elements reversed along dimensions. A copy: strides are never negative.
+FB_API Tensor flip(const Tensor& self, IntSpan dims);
+/// Columns in reverse order: flip along dimension 1. Throws for fewer than two dimensions.
+FB_API Tensor fliplr(const Tensor& self);
+/// Rows in reverse order: flip along dimension 0. Throws for a 0-d tensor.
+FB_API Tensor flipud(const Tensor& self);
+/// The inverse of fftshift.
+FB_API Tensor ifftshift(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
+/// The tensor laid side by side: `repeats[d]` copies along each dimension; more entries than dimensions add leading ones.
+FB_API Tensor repeat(const Tensor& self, IntSpan repeats);
+/// Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+FB_API Tensor repeatInterleave(const Tensor& self, int64_t repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> outputSize = std::nullopt);
+/// The index i, repeats[i] times, for each i. repeats: [n], int32 or int64.
+FB_API Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize = std::nullopt);
+/// `repeatInterleave` with a number of repetitions for each element. JavaScript: repeatInterleave.
+FB_API Tensor repeatInterleaveTensor(const Tensor& self, const Tensor& repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> outputSize = std::nullopt);
+/// Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
+FB_API Tensor roll(const Tensor& self, IntSpan shifts, IntSpan dims = IntSpan());
+/// Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
+FB_API Tensor rot90(const Tensor& self, int64_t k = 1, IntSpan dims = IntSpan(ops::kInts_0_1));
+/// A copy of self with src written where select(dim, index) looks.
+FB_API Tensor selectScatter(const Tensor& self, const Tensor& src, int64_t dim, int64_t index);
+/// A copy of self with src written where the slice start:end:step of dim looks.
+FB_API Tensor sliceScatter(const Tensor& self, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt, int64_t step = 1);
+/// `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
+FB_API Tensor tile(const Tensor& self, IntSpan dims);
 /// Whether all elements are not zero. Gives bool.
 FB_API Tensor all(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Largest element over `dim` (all when empty); NaN wins. Ties share the gradient.
@@ -621,8 +911,14 @@ FB_API const Tensor& trunc_(const Tensor& self);
 FB_API Tensor alias(const Tensor& self);
 /// Any sizes and strides over the storage. Throws when they reach outside of it.
 FB_API Tensor asStrided(const Tensor& self, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
-/// At most `chunks` pieces along a dimension.
-FB_API TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim = 0);
+/// A 0-d tensor as one of one dimension; others as they are. JavaScript: fb.atleast1d also takes lists.
+FB_API Tensor atleast1d(const Tensor& self);
+/// A tensor of at least two dimensions: size-1 dimensions in front. JavaScript: fb.atleast2d also takes lists.
+FB_API Tensor atleast2d(const Tensor& self);
+/// A tensor of at least three dimensions: [n] becomes [1, n, 1], [m, n] becomes [m, n, 1]. JavaScript: fb.atleast3d also takes lists.
+FB_API Tensor atleast3d(const Tensor& self);
+/// Broadcast to a shape, without a copy.
+FB_API Tensor broadcastTo(const Tensor& self, IntSpan size);
 /// The same tensor outside of the autograd graph.
 FB_API Tensor detach(const Tensor& self);
 /// A diagonal of the plane (dim1, dim2), as the last dimension.
@@ -635,31 +931,39 @@ FB_API Tensor flatten(const Tensor& self, int64_t startDim = 0, int64_t endDim =
 FB_API Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination);
 /// `length` elements of a dimension from `start` on.
 FB_API Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length);
+/// `narrow` as a copy.
+FB_API Tensor narrowCopy(const Tensor& self, int64_t dim, int64_t start, int64_t length);
 /// Dimensions in another order.
 FB_API Tensor permute(const Tensor& self, IntSpan dims);
+/// All elements in row-major order as a 1-d tensor; copies only where it must.
+FB_API Tensor ravel(const Tensor& self);
 /// The same elements as another shape: a view where the strides allow it, else a copy. One size may be -1.
 FB_API Tensor reshape(const Tensor& self, IntSpan shape);
 /// One index of a dimension; that dimension is gone.
 FB_API Tensor select(const Tensor& self, int64_t dim, int64_t index);
 /// Elements start, start + step, ... below end of a dimension; bounds are clamped, negative ones count from the end.
 FB_API Tensor slice(const Tensor& self, int64_t dim = 0, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt, int64_t step = 1);
-/// Pieces of splitSize along a dimension, the last one smaller.
-FB_API TensorList split(const Tensor& self, int64_t splitSize, int64_t dim = 0);
-/// Pieces of the given sizes along a dimension.
-FB_API TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t dim = 0);
 /// Dimensions of size 1 removed (all, or those in `dim`).
 FB_API Tensor squeeze(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
 /// Transpose of a matrix (0-d and 1-d tensors stay as they are).
 FB_API Tensor t(const Tensor& self);
 /// Two dimensions swapped.
 FB_API Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1);
-/// One tensor per index of a dimension.
-FB_API TensorList unbind(const Tensor& self, int64_t dim = 0);
+/// A dimension split into several; one of the sizes may be -1.
+FB_API Tensor unflatten(const Tensor& self, int64_t dim, IntSpan sizes);
 /// Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.
 FB_API Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step);
 /// A dimension of size 1 inserted at `dim`.
 FB_API Tensor unsqueeze(const Tensor& self, int64_t dim);
 /// The same elements as another shape; one size may be -1. Throws when the strides do not allow it.
 FB_API Tensor view(const Tensor& self, IntSpan size);
+/// A triangle: 2 i / n up to the middle, 2 - 2 i / n behind it.
+FB_API Tensor bartlettWindow(int64_t windowLength, bool periodic = true, std::optional<DType> dtype = std::nullopt);
+/// 0.42 - cos(2 pi i / n) / 2 + 0.08 cos(4 pi i / n).
+FB_API Tensor blackmanWindow(int64_t windowLength, bool periodic = true, std::optional<DType> dtype = std::nullopt);
+/// alpha - beta cos(2 pi i / n).
+FB_API Tensor hammingWindow(int64_t windowLength, bool periodic = true, double alpha = 0.54, double beta = 0.46, std::optional<DType> dtype = std::nullopt);
+/// 1/2 - cos(2 pi i / n) / 2.
+FB_API Tensor hannWindow(int64_t windowLength, bool periodic = true, std::optional<DType> dtype = std::nullopt);
 
 }  // namespace flambeau::ops
