@@ -3,13 +3,13 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
 import { gradientOf, simplify } from '../src/ir/derive.js';
-import { lowerScalarFunction } from '../src/frontend/script/scalar.js';
+import { lowerScalarFunction, type HelperSource } from '../src/frontend/script/scalar.js';
 import { freeArgs, printExpr, type Expr } from '../src/ir/scalar.js';
-import type { OpInfo, Param, PointwiseInfo, ReductionInfo } from '../src/ir/opinfo.js';
-import type { OpRecord, Page, PointwiseRecord, ReductionRecord } from './model.js';
+import type { OpInfo, Param, PointwiseInfo, ReductionInfo, ScanInfo } from '../src/ir/opinfo.js';
+import type { OpRecord, Page, PointwiseRecord, ReductionRecord, ScanRecord } from './model.js';
 import { isOperandLike, isTensorType, pascal } from './emitters/cpp_types.js';
 import { parseSchema, type Signature } from './schema.js';
-import { readBodies, type BodySource } from './source.js';
+import { readSource, type BodySource } from './source.js';
 
 /** How the gradient of one parameter of a pointwise op is computed. */
 export interface PointwiseGradient {
@@ -32,7 +32,7 @@ export interface Op {
   /** Scalar results of a pointwise op. */
   readonly forward?: readonly Expr[];
   readonly gradients?: readonly PointwiseGradient[];
-  /** Accumulator expressions of a reduction. */
+  /** Accumulator expressions of a reduction or scan. */
   readonly reduce?: { combine: readonly Expr[]; join: readonly Expr[]; finish: readonly Expr[] };
   /** Whether NAME_ exists. */
   readonly inplace: boolean;
@@ -49,14 +49,14 @@ export async function loadOps(): Promise<Op[]> {
     .sort()) {
     const family = file.replace('.ts', '');
     const module = (await import(pathToFileURL(path.join(OPS_DIR, file)).href)) as Record<string, OpRecord>;
-    const bodies = readBodies(path.join(OPS_DIR, file));
+    const source = readSource(path.join(OPS_DIR, file));
     const order = Object.keys(module)
       .filter((key) => key !== 'page')
       .sort();
     for (const key of order) {
       const record = module[key]!;
       try {
-        ops.push(...build(record, family, bodies(key)));
+        ops.push(...build(record, family, source.bodies(key), source.helper));
       } catch (e) {
         throw new Error(`codegen/ops/${file}, ${key}: ${(e as Error).message}`, { cause: e });
       }
@@ -81,7 +81,7 @@ export async function loadPages(families: readonly string[]): Promise<Map<string
   return pages;
 }
 
-function build(record: OpRecord, family: string, body: BodySource): Op[] {
+function build(record: OpRecord, family: string, body: BodySource, helper: HelperSource): Op[] {
   const sig = parseSchema(record.schema);
   const base = { name: sig.name, params: sig.params, results: sig.results, returns: sig.returns, onnx: record.onnx };
   const first = sig.params[0];
@@ -89,9 +89,11 @@ function build(record: OpRecord, family: string, body: BodySource): Op[] {
   const common = { name: sig.name, family, sig, record, body, derived: false };
   switch (record.kind) {
     case 'pointwise':
-      return buildPointwise(record, sig, family, body);
+      return buildPointwise(record, sig, family, body, helper);
     case 'reduction':
-      return [buildReduction(record, sig, family, body)];
+      return [buildReduction(record, sig, family, body, helper)];
+    case 'scan':
+      return [buildScan(record, sig, family, body, helper)];
     case 'view':
       return [{ ...common, info: { ...base, kind: 'view' }, inplace: false }];
     case 'composite':
@@ -113,8 +115,14 @@ function build(record: OpRecord, family: string, body: BodySource): Op[] {
   }
 }
 
-function buildPointwise(record: OpRecord & PointwiseRecord, sig: Signature, family: string, body: BodySource): Op[] {
-  const fn = lowerScalarFunction(body(['forward'])!);
+function buildPointwise(
+  record: OpRecord & PointwiseRecord,
+  sig: Signature,
+  family: string,
+  body: BodySource,
+  helper: HelperSource,
+): Op[] {
+  const fn = lowerScalarFunction(body(['forward'])!, helper);
   const names = new Set(sig.params.map((p) => p.name));
   for (const p of fn.params) if (!names.has(p)) throw new Error(`body parameter '${p}' is not in the schema`);
   const conditions = record.conditions ?? [];
@@ -141,18 +149,24 @@ function buildPointwise(record: OpRecord & PointwiseRecord, sig: Signature, fami
     forward: fn.results,
     derived: false,
     inplace: takesSelf && (record.inplace ?? record.dtype !== 'bool'),
-    gradients: record.nondifferentiable || record.mutates ? [] : gradients(record, sig, fn.results[0]!, body),
+    gradients: record.nondifferentiable || record.mutates ? [] : gradients(record, sig, fn.results[0]!, body, helper),
   };
   return [op, ...op.gradients!.filter((g) => g.kernel).map((g) => derivedOp(op, g))];
 }
 
-function gradients(record: PointwiseRecord, sig: Signature, value: Expr, body: BodySource): PointwiseGradient[] {
+function gradients(
+  record: PointwiseRecord,
+  sig: Signature,
+  value: Expr,
+  body: BodySource,
+  helper: HelperSource,
+): PointwiseGradient[] {
   const wanted = sig.params.filter((p) => isTensorType(p.type) && !(record.conditions ?? []).includes(p.name));
   const out: PointwiseGradient[] = [];
   for (const p of wanted) {
     const given = body(['backward', p.name]);
     if (given === 'null') continue;
-    const expr = given ? simplify(lowerScalarFunction(given).results[0]!) : gradientOf(value, p.name);
+    const expr = given ? simplify(lowerScalarFunction(given, helper).results[0]!) : gradientOf(value, p.name);
     const uses = [...freeArgs(expr)].sort();
     const known = new Set(['grad', 'out', ...sig.params.map((q) => q.name)]);
     for (const u of uses) if (!known.has(u)) throw new Error(`backward of '${p.name}' reads unknown '${u}'`);
@@ -211,13 +225,23 @@ function derivedOp(op: Op, g: PointwiseGradient): Op {
   };
 }
 
-function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, family: string, body: BodySource): Op {
-  const combine = lowerScalarFunction(body(['combine'])!);
+/** Start values and expressions of an accumulator, under the names that `combine` gives it. */
+interface Accumulator {
+  readonly names: readonly string[];
+  readonly inits: readonly (number | boolean)[];
+  readonly combine: readonly Expr[];
+  readonly join: readonly Expr[];
+  readonly finish: readonly Expr[];
+  readonly state: ReductionInfo['state'];
+}
+
+function accumulator(record: ReductionRecord | ScanRecord, body: BodySource, helper: HelperSource): Accumulator {
+  const combine = lowerScalarFunction(body(['combine'])!, helper);
   const names = combine.params.slice(0, combine.results.length);
   // Without a join of its own, combine(acc, acc) joins.
-  const join = lowerScalarFunction(body(['join']) ?? body(['combine'])!);
+  const join = lowerScalarFunction(body(['join']) ?? body(['combine'])!, helper);
   const joinNames = [...names, ...names.map((n) => `${n}_b`)];
-  const finish = record.finish ? lowerScalarFunction(body(['finish'])!) : undefined;
+  const finish = record.finish ? lowerScalarFunction(body(['finish'])!, helper) : undefined;
   const inits = Array.isArray(record.init) ? (record.init as number[]) : [record.init as number | boolean];
   if (inits.length !== names.length) throw new Error(`${names.length} accumulators but ${inits.length} start values`);
   const positional = new Set(['x', 'index']);
@@ -225,11 +249,27 @@ function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, fami
     if (!positional.has(p)) throw new Error(`combine reads unknown '${p}' (x, index)`);
   const rename = (e: readonly Expr[], from: readonly string[], to: readonly string[]): Expr[] =>
     e.map((x) => renameArgs(x, new Map(from.map((f, i) => [f, to[i] ?? f]))));
-  const joinExprs = rename(join.results, join.params.slice(0, joinNames.length), joinNames);
-  const finishExprs = finish
-    ? rename(finish.results, finish.params.slice(0, names.length), names)
-    : names.map((n): Expr => ({ kind: 'arg', name: n }));
   const reads = new Set(combine.results.flatMap((r) => [...freeArgs(r)]));
+  return {
+    names,
+    inits,
+    combine: combine.results,
+    join: rename(join.results, join.params.slice(0, joinNames.length), joinNames),
+    finish: finish
+      ? rename(finish.results, finish.params.slice(0, names.length), names)
+      : names.map((n): Expr => ({ kind: 'arg', name: n })),
+    state: names.map((name, i) => ({ name, init: inits[i]!, type: reads.has('index') && i > 0 ? 'i64' : 'T' })),
+  };
+}
+
+function buildReduction(
+  record: OpRecord & ReductionRecord,
+  sig: Signature,
+  family: string,
+  body: BodySource,
+  helper: HelperSource,
+): Op {
+  const acc = accumulator(record, body, helper);
   const info: ReductionInfo = {
     kind: 'reduction',
     name: sig.name,
@@ -238,11 +278,37 @@ function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, fami
     returns: sig.returns,
     rule: record.dtype,
     onnx: record.onnx,
-    state: names.map((name, i) => ({ name, init: inits[i]!, type: reads.has('index') && i > 0 ? 'i64' : 'T' })),
-    combine: combine.results.map(printExpr),
-    join: joinExprs.map(printExpr),
-    finish: finishExprs.map(printExpr),
+    state: acc.state,
+    combine: acc.combine.map(printExpr),
+    join: acc.join.map(printExpr),
+    finish: acc.finish.map(printExpr),
     identity: record.identity,
+  };
+  return { name: sig.name, family, sig, info, record, body, inplace: false, derived: false, reduce: acc };
+}
+
+function buildScan(
+  record: OpRecord & ScanRecord,
+  sig: Signature,
+  family: string,
+  body: BodySource,
+  helper: HelperSource,
+): Op {
+  const acc = accumulator(record, body, helper);
+  if (record.reverse && acc.state.some((s) => s.type === 'i64')) throw new Error('a reverse scan has no index');
+  if (acc.finish.length !== sig.results.length) throw new Error(`finish gives ${acc.finish.length} results`);
+  const info: ScanInfo = {
+    kind: 'scan',
+    name: sig.name,
+    params: sig.params,
+    results: sig.results,
+    returns: sig.returns,
+    rule: record.dtype,
+    onnx: record.onnx,
+    state: acc.state,
+    combine: acc.combine.map(printExpr),
+    finish: acc.finish.map(printExpr),
+    ...(record.reverse ? { reverse: true as const } : {}),
   };
   return {
     name: sig.name,
@@ -251,9 +317,9 @@ function buildReduction(record: OpRecord & ReductionRecord, sig: Signature, fami
     info,
     record,
     body,
-    inplace: false,
+    inplace: record.inplace === true,
     derived: false,
-    reduce: { combine: combine.results, join: joinExprs, finish: finishExprs },
+    reduce: acc,
   };
 }
 

@@ -40,6 +40,11 @@ interface OpBase {
    */
   readonly exports?: readonly string[];
   /**
+   * The op is one form of that function and method: `maxDim` with overloadOf 'max' is what `max(dim, keepdim)` calls. The form
+   * with the most required parameters that the arguments fit is taken; the op called 'max', if there is one, is the plain form.
+   */
+  readonly overloadOf?: string;
+  /**
    * Other ops that a call by this name means, by what is passed for a parameter: { 'splitSize: int[]': 'splitWithSizes' }. They
    * take the same parameters but for that one's type (int[] or Tensor); { 'reduce: string?': 'scatterJoin' } is an option more, passed last.
    * 'values' in place of an op: the same call with the numbers that the tensor holds.
@@ -76,6 +81,20 @@ export interface ReductionRecord extends OpBase {
   readonly finish?: ScalarBody; // (acc, n, ...attrs) => result(s)
   /** Empty input: false = error (amax), true = finish(init). */
   readonly identity: boolean;
+  readonly backward?: Readonly<Record<string, TensorBody>>;
+  readonly samples: Samples;
+}
+
+/** Running values along one dimension: the result has the input's shape. Parameters: self, dim and perhaps dtype. */
+export interface ScanRecord extends OpBase {
+  readonly dtype: 'same' | 'int-to-int64' | 'float-only';
+  readonly init: number | boolean | readonly number[];
+  readonly combine: ScalarBody; // (acc, x[, index]) => acc
+  /** Joins the accumulators of two neighbouring stretches; left out when combine(acc, acc) does. */
+  readonly join?: ScalarBody;
+  readonly finish?: ScalarBody; // (acc) => result(s)
+  /** From the last element to the first. */
+  readonly reverse?: true;
   readonly backward?: Readonly<Record<string, TensorBody>>;
   readonly samples: Samples;
 }
@@ -117,16 +136,18 @@ export interface Page {
   readonly example: string;
 }
 
-export type Kind = 'pointwise' | 'reduction' | 'view' | 'composite' | 'extern';
+export type Kind = 'pointwise' | 'reduction' | 'scan' | 'view' | 'composite' | 'extern';
 export type OpRecord =
   | (PointwiseRecord & { readonly kind: 'pointwise' })
   | (ReductionRecord & { readonly kind: 'reduction' })
+  | (ScanRecord & { readonly kind: 'scan' })
   | (ViewRecord & { readonly kind: 'view' })
   | (CompositeRecord & { readonly kind: 'composite' })
   | (ExternRecord & { readonly kind: 'extern' });
 
 export const pointwise = (r: PointwiseRecord): OpRecord => ({ kind: 'pointwise', ...r });
 export const reduction = (r: ReductionRecord): OpRecord => ({ kind: 'reduction', ...r });
+export const scan = (r: ScanRecord): OpRecord => ({ kind: 'scan', ...r });
 export const view = (r: ViewRecord): OpRecord => ({ kind: 'view', ...r });
 export const composite = (r: CompositeRecord): OpRecord => ({ kind: 'composite', ...r });
 export const extern = (r: ExternRecord): OpRecord => ({ kind: 'extern', ...r });

@@ -7,10 +7,21 @@ const project = new Project({ useInMemoryFileSystem: true });
 /** Text of a record's property by path (['backward', 'self']), or undefined. */
 export type BodySource = (path: readonly string[]) => string | undefined;
 
-/** Reads one codegen/ops file; the result gives, per exported name, the text of its record's properties. */
-export function readBodies(file: string): (name: string) => BodySource {
+export interface Source {
+  /** Text of the properties of an exported record; a property that names a function of the file is that function. */
+  bodies(name: string): BodySource;
+  /** Text of a function declared in the file, which bodies may call. */
+  helper(name: string): string | undefined;
+}
+
+/** Reads one codegen/ops file. */
+export function readSource(file: string): Source {
   const source = project.createSourceFile(`${file}`, readFileSync(file, 'utf8'), { overwrite: true });
-  return (name) => {
+  const helper = (name: string): string | undefined => {
+    const init = source.getVariableDeclaration(name)?.getInitializer();
+    return Node.isArrowFunction(init) ? init.getText() : source.getFunction(name)?.getText();
+  };
+  const bodies = (name: string): BodySource => {
     const init = source.getVariableDeclarationOrThrow(name).getInitializerOrThrow();
     if (!Node.isCallExpression(init)) throw new Error(`'${name}' must be a call of a declaration function`);
     const record = init.getArguments()[0];
@@ -21,7 +32,8 @@ export function readBodies(file: string): (name: string) => BodySource {
         const property: ReturnType<ObjectLiteralExpression['getProperty']> = node.getProperty(key);
         node = Node.isPropertyAssignment(property) ? property.getInitializer() : undefined;
       }
-      return node?.getText();
+      return Node.isIdentifier(node) ? helper(node.getText()) : node?.getText();
     };
   };
+  return { bodies, helper };
 }

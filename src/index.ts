@@ -1,5 +1,5 @@
 // The package: re-exports only. Heavy parts (ONNX, script, plots' and progress' libraries) load when first used.
-export { Tensor, type BackwardOptions, type MaxResult, type RemovableHandle, type ToOptions } from './tensor/tensor.js';
+export { Tensor, type BackwardOptions, type RemovableHandle, type ToOptions } from './tensor/tensor.js';
 export * from '../generated/ts/functions.js';
 export * from './tensor/create.js';
 export { emptyLike, fullLike, onesLike, randLike, randnLike, zerosLike } from './tensor/create.js';
@@ -11,6 +11,8 @@ export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
 export * from './tensor/constants.js';
 export * from './tensor/methods_as_functions.js';
+export { unique, uniqueConsecutive, type UniqueOptions } from './tensor/unique.js';
+export { histogramdd, type HistogramddOptions } from './tensor/histogram.js';
 export * from './tensor/products.js';
 export * from './tensor/low_rank.js';
 export {
@@ -35,6 +37,7 @@ export {
 export * as autograd from './autograd/index.js';
 export * as fft from './fft.js';
 export * as linalg from './linalg.js';
+export * as masked from './masked.js';
 export * as special from './special.js';
 export * as func from './func/index.js';
 export * as nn from './nn/index.js';
@@ -48,6 +51,7 @@ export * as legacy from './legacy/index.js';
 export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
 export * as hub from './hub.js';
+export * as amp from './amp.js';
 export * as testing from './testing.js';
 export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';

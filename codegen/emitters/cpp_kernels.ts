@@ -1,14 +1,15 @@
 // Emits generated/native/kernels/*.cc (bodies, compiled once per instruction set) and kernels.{h,cc} (the specs the drivers take).
 import { cppLeaves, printScalarCpp, type ComputeType } from '../../src/emit/cpp/scalar.js';
-import type { PointwiseInfo, ReductionInfo } from '../../src/ir/opinfo.js';
+import type { PointwiseInfo, ReductionInfo, ScanInfo } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
+import { scanKernels } from './cpp_scan.js';
 import { isOperandLike, pascal } from './cpp_types.js';
 
 /** Storage traits in the order of enum DType (native/kernels/traits.h). */
-const TRAITS = ['f32', 'f64', 'f16', 'bf16', 'i8', 'i16', 'i32', 'i64', 'u8', 'b8'] as const;
-type Trait = (typeof TRAITS)[number];
-const COMPUTE: Readonly<Record<Trait, ComputeType>> = {
+export const TRAITS = ['f32', 'f64', 'f16', 'bf16', 'i8', 'i16', 'i32', 'i64', 'u8', 'b8'] as const;
+export type Trait = (typeof TRAITS)[number];
+export const COMPUTE: Readonly<Record<Trait, ComputeType>> = {
   f32: 'f32',
   f64: 'f64',
   f16: 'f32',
@@ -20,8 +21,20 @@ const COMPUTE: Readonly<Record<Trait, ComputeType>> = {
   u8: 'i32',
   b8: 'b',
 };
-const VEC: Readonly<Record<ComputeType, string>> = { f32: 'f32v', f64: 'f64v', i32: 'i32v', i64: 'i64v', b: 'maskv' };
-const WIDE: Readonly<Record<ComputeType, ComputeType>> = { f32: 'f64', f64: 'f64', i32: 'i64', i64: 'i64', b: 'b' };
+export const VEC: Readonly<Record<ComputeType, string>> = {
+  f32: 'f32v',
+  f64: 'f64v',
+  i32: 'i32v',
+  i64: 'i64v',
+  b: 'maskv',
+};
+export const WIDE: Readonly<Record<ComputeType, ComputeType>> = {
+  f32: 'f64',
+  f64: 'f64',
+  i32: 'i64',
+  i64: 'i64',
+  b: 'b',
+};
 const CELL: Readonly<Record<ComputeType, string>> = {
   f32: 'float',
   f64: 'double',
@@ -63,7 +76,7 @@ function shardOf(name: string, opsInFamily: number): number {
   return (hash ^ (hash >>> 15)) & (shards - 1);
 }
 
-const cast = (t: { text: string; type: ComputeType }, to: ComputeType): string =>
+export const cast = (t: { text: string; type: ComputeType }, to: ComputeType): string =>
   t.type === to ? t.text : `fb_cvt_${t.type}_${to}(${t.text})`;
 
 export function emitKernels(ops: readonly Op[]): void {
@@ -81,7 +94,9 @@ export function emitKernels(ops: readonly Op[]): void {
   }
   for (const op of reductions)
     writeKernels(`reduce_${op.name}`, op.family, [reductionKernels(op)], 'kernels/reduce_loop.h');
-  emitSpecs(pointwise, reductions);
+  const scans = ops.filter((o) => o.info.kind === 'scan');
+  for (const op of scans) writeKernels(`scan_${op.name}`, op.family, [scanKernels(op)], 'kernels/scan_loop.h');
+  emitSpecs(pointwise, reductions, scans);
 }
 
 function writeKernels(name: string, family: string, bodies: readonly string[], loop: string): void {
@@ -269,11 +284,12 @@ function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): s
 
 // ---- specs ----
 
-function emitSpecs(pointwise: readonly Op[], reductions: readonly Op[]): void {
+function emitSpecs(pointwise: readonly Op[], reductions: readonly Op[], scans: readonly Op[]): void {
   const decl = (isa: string): string[] => [
     `namespace ${isa} {`,
     ...pointwise.map((o) => `extern const cpu::PointwiseKernel ${o.name}[kNumDTypes];`),
     ...reductions.map((o) => `extern const cpu::ReductionKernels ${o.name}[kNumDTypes];`),
+    ...scans.map((o) => `extern const cpu::ScanKernel ${o.name}[kNumDTypes];`),
     `}  // namespace ${isa}`,
   ];
   writeGenerated(
@@ -286,6 +302,7 @@ function emitSpecs(pointwise: readonly Op[], reductions: readonly Op[]): void {
         ...['baseline', 'avx2', 'avx512'].flatMap(decl),
         ...pointwise.map((o) => `extern const cpu::PointwiseSpec ${o.name};`),
         ...reductions.map((o) => `extern const cpu::ReductionSpec ${o.name};`),
+        ...scans.map((o) => `extern const cpu::ScanSpec ${o.name};`),
         '}  // namespace flambeau::kernels',
       ].join('\n'),
     }),
@@ -302,5 +319,12 @@ function emitSpecs(pointwise: readonly Op[], reductions: readonly Op[]): void {
     const index = info.results.map((r) => info.rule === 'index' || r === 'indices');
     return `const cpu::ReductionSpec ${o.name} = reduction("${o.name.replace(/Dim$/, '')}", cpu::ReduceRule::${CPP_RULE[info.rule]}, ${info.results.length}, ${index[0] ?? false}, ${index[1] ?? false}, ${info.identity}, ${pick(o.name)});`;
   });
-  writeGenerated('native/kernels.cc', render('native/kernels.cc', { specs: [...specs, ...reduceSpecs].join('\n') }));
+  const scanSpecs = scans.map((o) => {
+    const info = o.info as ScanInfo;
+    return `const cpu::ScanSpec ${o.name} = scan("${o.name}", cpu::ReduceRule::${CPP_RULE[info.rule]}, ${info.results.length}, ${info.results[1] === 'indices'}, ${info.reverse === true}, ${pick(o.name)});`;
+  });
+  writeGenerated(
+    'native/kernels.cc',
+    render('native/kernels.cc', { specs: [...specs, ...reduceSpecs, ...scanSpecs].join('\n') }),
+  );
 }

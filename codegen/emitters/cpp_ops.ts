@@ -166,6 +166,8 @@ function emitBelow(op: Op): string[] {
       return belowPointwise(op);
     case 'reduction':
       return [belowReduction(op)];
+    case 'scan':
+      return [belowScan(op)];
     case 'view':
       return [belowView(op)];
     case 'extern':
@@ -269,18 +271,35 @@ function belowReduction(op: Op): string {
         ]
       : [`  const std::optional<IntSpan> dims = ${dims};`]),
     `  auto run = [&] { cpu::reduce(kernels::${sig.name}, self, dims, ${has('keepdim') ? 'keepdim' : 'false'}, ${has('dtype') ? 'dtype' : 'std::nullopt'}, attrs, outs); };`,
-    `  if (trace::active()) {`,
-    `    trace::Call call("${sig.name}");`,
-    ...record(sig).map((l) => `  ${l}`),
-    `    run();`,
-    ...sig.results.map((_, i) => `    call.output(outs[${i}]);`),
-    `    call.finish();`,
-    `  } else {`,
-    `    run();`,
-    `  }`,
-    n === 1 ? '  return outs[0];' : `  return {${sig.results.map((_, i) => `outs[${i}]`).join(', ')}};`,
+    ...runRecorded(sig),
   ];
   return [`${returnType(sig)} ${sig.name}(${paramList(sig)}) {`, ...body, '}'].join('\n');
+}
+
+/** `run()` fills `outs`; recorded when a trace is active. */
+const runRecorded = (sig: Signature): string[] => [
+  `  if (trace::active()) {`,
+  `    trace::Call call("${sig.name}");`,
+  ...record(sig).map((l) => `  ${l}`),
+  `    run();`,
+  ...sig.results.map((_, i) => `    call.output(outs[${i}]);`),
+  `    call.finish();`,
+  `  } else {`,
+  `    run();`,
+  `  }`,
+  sig.results.length === 1 ? '  return outs[0];' : `  return {${sig.results.map((_, i) => `outs[${i}]`).join(', ')}};`,
+];
+
+function belowScan(op: Op): string {
+  const { sig } = op;
+  const dtype = sig.params.some((p) => p.name === 'dtype') ? 'dtype' : 'std::nullopt';
+  return [
+    `${returnType(sig)} ${sig.name}(${paramList(sig)}) {`,
+    `  Tensor outs[${sig.results.length}];`,
+    `  auto run = [&] { cpu::scan(kernels::${sig.name}, self, dim, ${dtype}, outs); };`,
+    ...runRecorded(sig),
+    '}',
+  ].join('\n');
 }
 
 function belowView(op: Op): string {

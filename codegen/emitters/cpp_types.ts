@@ -100,6 +100,7 @@ export function cppDefault(p: Param): string {
   if (d === undefined) return fail(`'${p.name}' has no default`);
   if (d === null)
     return p.type.startsWith('Tensor') ? 'Tensor()' : p.type === 'Generator?' ? 'nullptr' : 'std::nullopt';
+  if (Array.isArray(d) && p.type.startsWith('float') && d.length === 0) return 'std::span<const double>()';
   if (Array.isArray(d)) return d.length === 0 ? 'IntSpan()' : `IntSpan(ops::kInts_${intsName(d as number[])})`;
   if (typeof d === 'string') return p.type.startsWith('dtype') ? cppDType(d) : cppString(d);
   if (p.type === 'Scalar' || p.type === 'Scalar?' || p.type === 'Operand')

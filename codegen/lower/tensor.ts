@@ -76,7 +76,7 @@ export class TensorLowering {
     private readonly names: Names,
     private readonly where: string,
     private readonly renderReturn: (code: string) => string = (c) => `return ${c};`,
-    /** The function gives several results: a returned array is a tuple, not a list. */
+    /** The function gives several results: `return [a, b]` is a tuple. */
     private readonly tuple = false,
   ) {}
 
@@ -214,6 +214,8 @@ export class TensorLowering {
     if (Node.isBinaryExpression(e)) return this.infix(e.getLeft(), e.getOperatorToken().getText(), e.getRight());
     if (Node.isElementAccessExpression(e)) {
       const base = this.expr(e.getExpression());
+      if (base.type === 'tuple')
+        return { code: `std::get<${e.getArgumentExpressionOrThrow().getText()}>(${base.code})`, type: 'tensor' };
       const index = this.expr(e.getArgumentExpressionOrThrow()).code;
       if (base.type === 'ints') return { code: `support::at(${base.code}, ${index})`, type: 'int' };
       return { code: `${base.code}[${index}]`, type: base.type === 'tensors' ? 'tensor' : 'other' };
@@ -227,6 +229,7 @@ export class TensorLowering {
     const local = this.locals.get(name);
     if (local) return { code: name, type: local };
     if (name === 'Infinity') return { code: 'std::numeric_limits<double>::infinity()', type: 'float' };
+    if (name === 'NaN') return { code: 'std::numeric_limits<double>::quiet_NaN()', type: 'float' };
     const v = this.names.value(name);
     if (!v) return this.fail(e, `unknown name '${name}'`);
     return { code: v.code, type: typeOf(v.type) };

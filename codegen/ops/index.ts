@@ -1,4 +1,4 @@
-// Reading and writing by index, sorting. The writing ops are all one scatter kernel (native/cpu/scatter.cc).
+// Reading and writing by index. The writing ops are all one scatter kernel (native/cpu/scatter.cc).
 import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
@@ -200,26 +200,6 @@ export const argwhere = composite({
   schema: 'argwhere(self: Tensor): Tensor',
   body: (self: A) => t.nonzero(self),
   onnx: { symbolic: 'region' },
-});
-export const sort = extern({
-  doc: 'Elements in order along a dimension, and where they were.',
-  schema:
-    'sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)',
-  backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) },
-  onnx: { none: 'not needed by the exported models' },
-});
-export const topk = extern({
-  doc: 'The k largest (or smallest) elements along a dimension, and where they were.',
-  schema:
-    'topk(self: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true): (values: Tensor, indices: Tensor)',
-  backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) },
-  onnx: { symbolic: 'topk' },
-});
-export const cumsum = extern({
-  doc: 'Running sum along a dimension. Integers and bool give int64.',
-  schema: 'cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
-  backward: { self: (grad: A, dim: A) => h.cumsumBackward(grad, dim) },
-  onnx: { symbolic: 'cumsum' },
 });
 export const tril = extern({
   doc: 'Lower triangle of the last two dimensions, zeros elsewhere.',

@@ -16,6 +16,18 @@ x.mean(1); // => tensor([3., 4.])
 x.amax(0, true); // => tensor([[4., 5., 6.]])
 x.max(1).indices; // => tensor([1, 2])`,
 };
+/** The first of the best elements so far: `better` says that x beats `best`. An index below 0 is none; NaN beats numbers. */
+const keepFirst = ([best, at]: A, x: number, index: number, better: boolean): A =>
+  better || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at];
+/** The same for two candidates whose elements may come in any order: of equal ones the lower index wins. */
+const joinFirst = ([best, at]: A, [best2, at2]: A, better: boolean): A => {
+  const nanA = s.isnan(best);
+  const nanB = s.isnan(best2);
+  const same = best2 === best || (nanA && nanB);
+  const takeB = at2 >= 0 && (at < 0 || (nanB && !nanA) || (!nanA && better) || (same && at2 < at));
+  return takeB ? [best2, at2] : [best, at];
+};
+
 export const sum = reduction({
   doc: 'Sum over `dim` (all when null). Integers and bool give int64.\nSource: https://pytorch.org/docs/stable/generated/torch.sum.html',
   schema: 'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
@@ -108,15 +120,8 @@ export const argmax = reduction({
   schema: 'argmax(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor',
   dtype: 'index',
   init: [-Infinity, -1],
-  combine: ([best, at], x, index) => (x > best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
-  join: ([best, at], [best2, at2]) => {
-    const nanA = s.isnan(best);
-    const nanB = s.isnan(best2);
-    const takeB =
-      at2 >= 0 &&
-      (at < 0 || (nanB && !nanA) || (!nanA && best2 > best) || ((best2 === best || (nanA && nanB)) && at2 < at));
-    return takeB ? [best2, at2] : [best, at];
-  },
+  combine: ([best, at], x, index) => keepFirst([best, at], x, index, x > best),
+  join: ([best, at], [best2, at2]) => joinFirst([best, at], [best2, at2], best2 > best),
   finish: ([_best, at]) => [at],
   identity: false,
   nondifferentiable: 'integer result',
@@ -128,15 +133,8 @@ export const argmin = reduction({
   schema: 'argmin(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor',
   dtype: 'index',
   init: [Infinity, -1],
-  combine: ([best, at], x, index) => (x < best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
-  join: ([best, at], [best2, at2]) => {
-    const nanA = s.isnan(best);
-    const nanB = s.isnan(best2);
-    const takeB =
-      at2 >= 0 &&
-      (at < 0 || (nanB && !nanA) || (!nanA && best2 < best) || ((best2 === best || (nanA && nanB)) && at2 < at));
-    return takeB ? [best2, at2] : [best, at];
-  },
+  combine: ([best, at], x, index) => keepFirst([best, at], x, index, x < best),
+  join: ([best, at], [best2, at2]) => joinFirst([best, at], [best2, at2], best2 < best),
   finish: ([_best, at]) => [at],
   identity: false,
   nondifferentiable: 'integer result',
@@ -148,15 +146,8 @@ export const maxDim = reduction({
   schema: 'maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
   dtype: 'same',
   init: [-Infinity, -1],
-  combine: ([best, at], x, index) => (x > best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
-  join: ([best, at], [best2, at2]) => {
-    const nanA = s.isnan(best);
-    const nanB = s.isnan(best2);
-    const takeB =
-      at2 >= 0 &&
-      (at < 0 || (nanB && !nanA) || (!nanA && best2 > best) || ((best2 === best || (nanA && nanB)) && at2 < at));
-    return takeB ? [best2, at2] : [best, at];
-  },
+  combine: ([best, at], x, index) => keepFirst([best, at], x, index, x > best),
+  join: ([best, at], [best2, at2]) => joinFirst([best, at], [best2, at2], best2 > best),
   finish: ([best, at]) => [best, at],
   identity: false,
   backward: {
@@ -165,6 +156,7 @@ export const maxDim = reduction({
   },
   method: false,
   function: false,
+  overloadOf: 'max',
   onnx: { symbolic: 'maxDim' },
   samples: range(-3, 3),
 });
@@ -173,15 +165,8 @@ export const minDim = reduction({
   schema: 'minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
   dtype: 'same',
   init: [Infinity, -1],
-  combine: ([best, at], x, index) => (x < best || at < 0 || (s.isnan(x) && !s.isnan(best)) ? [x, index] : [best, at]),
-  join: ([best, at], [best2, at2]) => {
-    const nanA = s.isnan(best);
-    const nanB = s.isnan(best2);
-    const takeB =
-      at2 >= 0 &&
-      (at < 0 || (nanB && !nanA) || (!nanA && best2 < best) || ((best2 === best || (nanA && nanB)) && at2 < at));
-    return takeB ? [best2, at2] : [best, at];
-  },
+  combine: ([best, at], x, index) => keepFirst([best, at], x, index, x < best),
+  join: ([best, at], [best2, at2]) => joinFirst([best, at], [best2, at2], best2 < best),
   finish: ([best, at]) => [best, at],
   identity: false,
   backward: {
@@ -190,7 +175,55 @@ export const minDim = reduction({
   },
   method: false,
   function: false,
+  overloadOf: 'min',
   onnx: { symbolic: 'maxDim' },
+  samples: range(-3, 3),
+});
+export const max = composite({
+  doc: 'Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.',
+  schema: 'max(self: Tensor): Tensor',
+  body: (self: A) => t.amax(self, []),
+  backward: { self: (grad: A, self: A, out: A) => h.evenlyShared(grad, self, out) },
+  onnx: { symbolic: 'region' },
+});
+export const min = composite({
+  doc: 'Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.',
+  schema: 'min(self: Tensor): Tensor',
+  body: (self: A) => t.amin(self, []),
+  backward: { self: (grad: A, self: A, out: A) => h.evenlyShared(grad, self, out) },
+  onnx: { symbolic: 'region' },
+});
+export const maxOther = composite({
+  doc: 'The larger of two elements: `maximum` under the name of `max`.',
+  schema: 'maxOther(self: Tensor, other: Tensor): Tensor',
+  body: (self: A, other: A) => t.maximum(self, other),
+  method: false,
+  function: false,
+  overloadOf: 'max',
+  onnx: { symbolic: 'region' },
+});
+export const minOther = composite({
+  doc: 'The smaller of two elements: `minimum` under the name of `min`.',
+  schema: 'minOther(self: Tensor, other: Tensor): Tensor',
+  body: (self: A, other: A) => t.minimum(self, other),
+  method: false,
+  function: false,
+  overloadOf: 'min',
+  onnx: { symbolic: 'region' },
+});
+export const nansum = reduction({
+  doc: 'Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.',
+  schema: 'nansum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor',
+  dtype: 'int-to-int64',
+  init: 0,
+  combine: (acc, x) => acc + (s.isnan(x) ? 0 : x),
+  join: (a, b) => a + b,
+  identity: true,
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A) =>
+      t.mul(h.expandReduced(grad, self.shape, dim, keepdim), t.logicalNot(t.isnan(self))),
+  },
+  onnx: { none: 'not needed by the exported models' },
   samples: range(-3, 3),
 });
 export const var_ = reduction({
@@ -217,22 +250,4 @@ export const var_ = reduction({
   },
   onnx: { symbolic: 'var' },
   samples: range(-3, 3),
-});
-export const std = composite({
-  doc: 'Standard deviation over `dim`: the square root of `var`.',
-  schema: 'std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor',
-  body: (self: A, dim: A, keepdim: A, correction: A) => t.sqrt(t.var(self, dim, keepdim, { correction })),
-  onnx: { symbolic: 'std' },
-});
-export const logsumexp = composite({
-  doc: 'log(sum(exp(x))) over `dim`, without overflow.',
-  schema: 'logsumexp(self: Tensor, dim: int[], keepdim: bool = false): Tensor',
-  body: (self: A, dim: A, keepdim: A) => h.logsumexp(self, dim, keepdim),
-  onnx: { symbolic: 'logsumexp' },
-});
-export const norm = composite({
-  doc: 'p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.',
-  schema: 'norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor',
-  body: (self: A, p: A, dim: A, keepdim: A) => h.norm(self, p, dim, keepdim),
-  onnx: { none: 'not needed by the exported models' },
 });

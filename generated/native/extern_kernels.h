@@ -31,7 +31,6 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx
 Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
 std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
 Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset);
-Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype);
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 Tensor index(const Tensor& self, TensorSpan indices);
 Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bool accumulate);
@@ -41,8 +40,6 @@ Tensor nonzero(const Tensor& self);
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf);
-std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable);
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
 Tensor tril(const Tensor& self, int64_t diagonal);
 Tensor triu(const Tensor& self, int64_t diagonal);
 Tensor cat(TensorSpan tensors, int64_t dim);
@@ -99,5 +96,17 @@ Tensor flip(const Tensor& self, IntSpan dims);
 Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize);
 Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
 Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
+Tensor searchsorted(const Tensor& sortedSequence, const Operand& self, bool outInt32, bool right, std::optional<std::string_view> side, const Tensor& sorter);
+std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable);
+std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted);
+std::tuple<Tensor, Tensor, Tensor> uniqueAll(const Tensor& self);
+std::tuple<Tensor, Tensor, Tensor> uniqueDim(const Tensor& self, int64_t dim, bool consecutive);
+std::tuple<Tensor, Tensor, Tensor> uniqueRuns(const Tensor& self);
+Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength);
+Tensor histc(const Tensor& self, int64_t bins, double min, double max);
+std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim, bool keepdim);
+std::tuple<Tensor, Tensor> medianDim(const Tensor& self, int64_t dim, bool keepdim);
+std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim);
+std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, bool keepdim);
 
 }  // namespace flambeau::cpu

@@ -23,6 +23,12 @@ cpu::ReductionSpec reduction(const char* name, cpu::ReduceRule rule, int outputs
   return spec;
 }
 
+cpu::ScanSpec scan(const char* name, cpu::ReduceRule rule, int outputs, bool indices, bool reverse, const cpu::ScanKernel* kernels) {
+  cpu::ScanSpec spec{name, rule, static_cast<uint8_t>(outputs), indices, reverse, {}};
+  for (int i = 0; i < kNumDTypes; ++i) spec.kernel[i] = kernels[i];
+  return spec;
+}
+
 }  // namespace
 
 const cpu::PointwiseSpec elu = pointwise("elu", cpu::DTypeRule::FloatOnly, 1, 1, 1, 0, FB_PICK(elu));
@@ -206,8 +212,16 @@ const cpu::ReductionSpec argmin = reduction("argmin", cpu::ReduceRule::Index, 1,
 const cpu::ReductionSpec maxDim = reduction("max", cpu::ReduceRule::Same, 2, false, true, false, FB_PICK(maxDim));
 const cpu::ReductionSpec mean = reduction("mean", cpu::ReduceRule::FloatOnly, 1, false, false, true, FB_PICK(mean));
 const cpu::ReductionSpec minDim = reduction("min", cpu::ReduceRule::Same, 2, false, true, false, FB_PICK(minDim));
+const cpu::ReductionSpec nansum = reduction("nansum", cpu::ReduceRule::IntToInt64, 1, false, false, true, FB_PICK(nansum));
 const cpu::ReductionSpec prod = reduction("prod", cpu::ReduceRule::IntToInt64, 1, false, false, true, FB_PICK(prod));
 const cpu::ReductionSpec sum = reduction("sum", cpu::ReduceRule::IntToInt64, 1, false, false, true, FB_PICK(sum));
 const cpu::ReductionSpec var = reduction("var", cpu::ReduceRule::FloatOnly, 1, false, false, true, FB_PICK(var));
+const cpu::ScanSpec cummax = scan("cummax", cpu::ReduceRule::Same, 2, true, false, FB_PICK(cummax));
+const cpu::ScanSpec cummin = scan("cummin", cpu::ReduceRule::Same, 2, true, false, FB_PICK(cummin));
+const cpu::ScanSpec cumprod = scan("cumprod", cpu::ReduceRule::IntToInt64, 1, false, false, FB_PICK(cumprod));
+const cpu::ScanSpec cumsum = scan("cumsum", cpu::ReduceRule::IntToInt64, 1, false, false, FB_PICK(cumsum));
+const cpu::ScanSpec logcumsumexp = scan("logcumsumexp", cpu::ReduceRule::FloatOnly, 1, false, false, FB_PICK(logcumsumexp));
+const cpu::ScanSpec reverseCumsum = scan("reverseCumsum", cpu::ReduceRule::IntToInt64, 1, false, true, FB_PICK(reverseCumsum));
+const cpu::ScanSpec reverseLogcumsumexp = scan("reverseLogcumsumexp", cpu::ReduceRule::FloatOnly, 1, false, true, FB_PICK(reverseLogcumsumexp));
 
 }  // namespace flambeau::kernels

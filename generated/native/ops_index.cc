@@ -25,17 +25,6 @@ Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, Int
   call.finish();
   return out;
 }
-Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
-  if (!trace::active()) return cpu::cumsum(self, dim, dtype);
-  trace::Call call("cumsum");
-  call.input(self);
-  call.attr(support::attr("dim", dim));
-  call.attr(support::attr("dtype", dtype));
-  auto out = cpu::cumsum(self, dim, dtype);
-  call.output(out);
-  call.finish();
-  return out;
-}
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
   if (!trace::active()) return cpu::gather(self, dim, index);
   trace::Call call("gather");
@@ -137,33 +126,6 @@ Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const
   call.finish();
   return out;
 }
-std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable) {
-  if (!trace::active()) return cpu::sort(self, dim, descending, stable);
-  trace::Call call("sort");
-  call.input(self);
-  call.attr(support::attr("dim", dim));
-  call.attr(support::attr("descending", descending));
-  call.attr(support::attr("stable", stable));
-  auto out = cpu::sort(self, dim, descending, stable);
-  call.output(std::get<0>(out));
-  call.output(std::get<1>(out));
-  call.finish();
-  return out;
-}
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted) {
-  if (!trace::active()) return cpu::topk(self, k, dim, largest, sorted);
-  trace::Call call("topk");
-  call.input(self);
-  call.attr(support::attr("k", k));
-  call.attr(support::attr("dim", dim));
-  call.attr(support::attr("largest", largest));
-  call.attr(support::attr("sorted", sorted));
-  auto out = cpu::topk(self, k, dim, largest, sorted);
-  call.output(std::get<0>(out));
-  call.output(std::get<1>(out));
-  call.finish();
-  return out;
-}
 Tensor tril(const Tensor& self, int64_t diagonal) {
   if (!trace::active()) return cpu::tril(self, diagonal);
   trace::Call call("tril");
@@ -225,30 +187,6 @@ struct AsStridedScatterBackward0 final : autograd::Node {
   std::optional<int64_t> storageOffset_;
   support::TensorMeta selfMeta_;
   support::TensorMeta srcMeta_;
-};
-struct CumsumBackward0 final : autograd::Node {
-  CumsumBackward0() : Node(1) {}
-  std::string name() const override { return "CumsumBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> Tensor {
-      return support::cumsumBackward(grads[0], dim_);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-  }
-  void saveOutputs([[maybe_unused]] const Tensor& out) {
-  }
-  int64_t dim_;
-  support::TensorMeta selfMeta_;
 };
 struct GatherBackward0 final : autograd::Node {
   GatherBackward0() : Node(1) {}
@@ -558,64 +496,6 @@ struct ScatterReduceBackward0 final : autograd::Node {
   support::TensorMeta indexMeta_;
   support::TensorMeta srcMeta_;
 };
-struct SortBackward0 final : autograd::Node {
-  SortBackward0() : Node(2) {}
-  std::string name() const override { return "SortBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
-    indices_ = autograd::SavedTensor(std::get<1>(out), true);
-  }
-  
-  int64_t dim_;
-  autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
-};
-struct TopkBackward0 final : autograd::Node {
-  TopkBackward0() : Node(2) {}
-  std::string name() const override { return "TopkBackward0"; }
-  TensorList apply(TensorList grads) override {
-    TensorList result(edges.size());
-    if (!support::anyDefined(grads)) return result;
-    support::fillMissing(*this, grads);
-    if (edges[0].node) {
-      const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
-      [[maybe_unused]] const auto& dim = dim_;
-    auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
-    };
-    Tensor g = formula();
-      result[0] = support::finishGrad(g, selfMeta_);
-    }
-    return result;
-  }
-  void releaseSaved() override {
-    indices_.reset();
-  }
-  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
-    indices_ = autograd::SavedTensor(std::get<1>(out), true);
-  }
-  
-  int64_t dim_;
-  autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
-};
 struct TrilBackward0 final : autograd::Node {
   TrilBackward0() : Node(1) {}
   std::string name() const override { return "TrilBackward0"; }
@@ -693,19 +573,6 @@ Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, Int
   node->stride_ = Dims(stride);
   node->storageOffset_ = storageOffset;
   auto out = below::asStridedScatter(self, src, size, stride, storageOffset);
-  autograd::setHistory(out, node);
-  node->saveOutputs(out);
-  return out;
-}
-Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::cumsum(self, dim, dtype);
-  }
-  auto node = makeRef<CumsumBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->dim_ = dim;
-  auto out = below::cumsum(self, dim, dtype);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -919,39 +786,11 @@ const Tensor& scatterReduce_(const Tensor& self, int64_t dim, const Tensor& inde
 Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& lengths, const Tensor& indices, const Tensor& offsets, int64_t axis, bool unsafe, std::optional<Scalar> initial) {
   return nn::segmentReduce(data, reduce, lengths, indices, offsets, axis, unsafe, initial);
 }
-std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending, bool stable) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::sort(self, dim, descending, stable);
-  }
-  auto node = makeRef<SortBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->dim_ = dim;
-  auto out = below::sort(self, dim, descending, stable);
-  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
-  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
-  node->saveOutputs(out);
-  return out;
-}
 Tensor take(const Tensor& self, const Tensor& index) {
   return nn::take(self, index);
 }
 Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim) {
   return nn::takeAlongDim(self, indices, dim);
-}
-std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool largest, bool sorted) {
-  if (!(autograd::anyRequiresGrad(self))) {
-    return below::topk(self, k, dim, largest, sorted);
-  }
-  auto node = makeRef<TopkBackward0>();
-  node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
-  node->dim_ = dim;
-  auto out = below::topk(self, k, dim, largest, sorted);
-  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
-  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
-  node->saveOutputs(out);
-  return out;
 }
 Tensor tril(const Tensor& self, int64_t diagonal) {
   if (!(autograd::anyRequiresGrad(self))) {

@@ -315,7 +315,7 @@ Tensor normalize(const Tensor& input, double p, IntSpan dim, double eps) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return ops::div(input, ops::clampMin(ops::norm(input, p, dim, true), Operand(Scalar(double(eps)))), std::nullopt);
+    return ops::div(input, ops::clampMin(ops::norm(input, p, dim, true, std::nullopt), Operand(Scalar(double(eps)))), std::nullopt);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

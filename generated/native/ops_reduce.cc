@@ -181,6 +181,25 @@ std::tuple<Tensor, Tensor> minDim(const Tensor& self, int64_t dim, bool keepdim)
   }
   return {outs[0], outs[1]};
 }
+Tensor nansum(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype) {
+  constexpr std::span<const double> attrs;
+  Tensor outs[1];
+  const std::optional<IntSpan> dims = dim;
+  auto run = [&] { cpu::reduce(kernels::nansum, self, dims, keepdim, dtype, attrs, outs); };
+  if (trace::active()) {
+    trace::Call call("nansum");
+    call.input(self);
+    call.attr(support::attr("dim", dim));
+    call.attr(support::attr("keepdim", keepdim));
+    call.attr(support::attr("dtype", dtype));
+    run();
+    call.output(outs[0]);
+    call.finish();
+  } else {
+    run();
+  }
+  return outs[0];
+}
 Tensor prod(const Tensor& self, std::optional<int64_t> dim, bool keepdim, std::optional<DType> dtype) {
   constexpr std::span<const double> attrs;
   Tensor outs[1];
@@ -308,6 +327,35 @@ struct AminBackward0 final : autograd::Node {
   autograd::SavedTensor out_;
   support::TensorMeta selfMeta_;
 };
+struct MaxBackward0 final : autograd::Node {
+  MaxBackward0() : Node(1) {}
+  std::string name() const override { return "MaxBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+    auto formula = [&]() -> Tensor {
+      return support::evenlyShared(grads[0], self, out);
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+    out_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+    out_ = autograd::SavedTensor(out, true);
+  }
+  autograd::SavedTensor self_;
+  autograd::SavedTensor out_;
+  support::TensorMeta selfMeta_;
+};
 struct MaxDimBackward0 final : autograd::Node {
   MaxDimBackward0() : Node(2) {}
   std::string name() const override { return "MaxDimBackward0"; }
@@ -366,6 +414,35 @@ struct MeanBackward0 final : autograd::Node {
   bool keepdim_;
   support::TensorMeta selfMeta_;
 };
+struct MinBackward0 final : autograd::Node {
+  MinBackward0() : Node(1) {}
+  std::string name() const override { return "MinBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+    auto formula = [&]() -> Tensor {
+      return support::evenlyShared(grads[0], self, out);
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+    out_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+    out_ = autograd::SavedTensor(out, true);
+  }
+  autograd::SavedTensor self_;
+  autograd::SavedTensor out_;
+  support::TensorMeta selfMeta_;
+};
 struct MinDimBackward0 final : autograd::Node {
   MinDimBackward0() : Node(2) {}
   std::string name() const override { return "MinDimBackward0"; }
@@ -395,6 +472,36 @@ struct MinDimBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
+  support::TensorMeta selfMeta_;
+};
+struct NansumBackward0 final : autograd::Node {
+  NansumBackward0() : Node(1) {}
+  std::string name() const override { return "NansumBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      [[maybe_unused]] const auto& dim = dim_;
+      [[maybe_unused]] const auto& keepdim = keepdim_;
+    auto formula = [&]() -> Tensor {
+      return ops::mul(support::expandReduced(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_), ops::logicalNot(ops::isnan(self)));
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  
+  std::optional<Dims> dim_;
+  bool keepdim_;
+  autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
 };
 struct ProdBackward0 final : autograd::Node {
@@ -529,19 +636,32 @@ Tensor argmax(const Tensor& self, std::optional<int64_t> dim, bool keepdim) {
 Tensor argmin(const Tensor& self, std::optional<int64_t> dim, bool keepdim) {
   return below::argmin(self, dim, keepdim);
 }
-Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim) {
-  trace::Region region("logsumexp");
+Tensor max(const Tensor& self) {
+  trace::Region region("max");
   if (trace::active()) {
     region.input(self);
-    region.attr(support::attr("dim", dim));
-    region.attr(support::attr("keepdim", keepdim));
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return support::logsumexp(self, dim, keepdim);
+    return ops::amax(self, Dims{}, false);
   };
-  Tensor out = body();
+  if (!(autograd::anyRequiresGrad(self))) {
+    Tensor out = body();
+    if (trace::active()) region.output(out);
+    return out;
+  }
+  auto node = makeRef<MaxBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  Tensor out;
+  {
+    autograd::GradGuard off(false);
+    out = body();
+  }
   if (trace::active()) region.output(out);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 std::tuple<Tensor, Tensor> maxDim(const Tensor& self, int64_t dim, bool keepdim) {
@@ -559,6 +679,20 @@ std::tuple<Tensor, Tensor> maxDim(const Tensor& self, int64_t dim, bool keepdim)
   node->saveOutputs(out);
   return out;
 }
+Tensor maxOther(const Tensor& self, const Tensor& other) {
+  trace::Region region("maxOther");
+  if (trace::active()) {
+    region.input(self);
+    region.input(other);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::maximum(self, other);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor mean(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::mean(self, dim, keepdim, dtype);
@@ -569,6 +703,34 @@ Tensor mean(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::o
   if (dim) node->dim_ = Dims(*dim);
   node->keepdim_ = keepdim;
   auto out = below::mean(self, dim, keepdim, dtype);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor min(const Tensor& self) {
+  trace::Region region("min");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::amin(self, Dims{}, false);
+  };
+  if (!(autograd::anyRequiresGrad(self))) {
+    Tensor out = body();
+    if (trace::active()) region.output(out);
+    return out;
+  }
+  auto node = makeRef<MinBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  Tensor out;
+  {
+    autograd::GradGuard off(false);
+    out = body();
+  }
+  if (trace::active()) region.output(out);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -588,20 +750,33 @@ std::tuple<Tensor, Tensor> minDim(const Tensor& self, int64_t dim, bool keepdim)
   node->saveOutputs(out);
   return out;
 }
-Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim) {
-  trace::Region region("norm");
+Tensor minOther(const Tensor& self, const Tensor& other) {
+  trace::Region region("minOther");
   if (trace::active()) {
     region.input(self);
-    region.attr(support::attr("p", p));
-    region.attr(support::attr("dim", dim));
-    region.attr(support::attr("keepdim", keepdim));
+    region.input(other);
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return support::norm(self, p, dim, keepdim);
+    return ops::minimum(self, other);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
+  return out;
+}
+Tensor nansum(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::nansum(self, dim, keepdim, dtype);
+  }
+  auto node = makeRef<NansumBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  if (dim) node->dim_ = Dims(*dim);
+  node->keepdim_ = keepdim;
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::nansum(self, dim, keepdim, dtype);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 Tensor prod(const Tensor& self, std::optional<int64_t> dim, bool keepdim, std::optional<DType> dtype) {
@@ -617,22 +792,6 @@ Tensor prod(const Tensor& self, std::optional<int64_t> dim, bool keepdim, std::o
   auto out = below::prod(self, dim, keepdim, dtype);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
-  return out;
-}
-Tensor std(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t correction) {
-  trace::Region region("std");
-  if (trace::active()) {
-    region.input(self);
-    region.attr(support::attr("dim", dim));
-    region.attr(support::attr("keepdim", keepdim));
-    region.attr(support::attr("correction", correction));
-    region.begin();
-  }
-  auto body = [&]() -> Tensor {
-    return ops::sqrt(ops::var(self, dim, keepdim, correction));
-  };
-  Tensor out = body();
-  if (trace::active()) region.output(out);
   return out;
 }
 Tensor sum(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype) {

@@ -226,6 +226,15 @@ export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?
 }
 
 /**
+ * Smallest and largest element, of all or along `dim`; NaN wins.
+ *
+ * `aminmax(self: Tensor, *, dim: int? = null, keepdim: bool = false): (min: Tensor, max: Tensor)`
+ */
+export function aminmax(self: TensorBase, options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor } {
+  return namedResults(['min', 'max'], native.ops.aminmax(handleOf(self), (options?.dim ?? null), (options?.keepdim ?? false))) as unknown as [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor };
+}
+
+/**
  * Whether any element is not zero. Gives bool.
  *
  * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
@@ -253,6 +262,16 @@ export function argmax(self: TensorBase, dim?: number | null | { dim?: number | 
 export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
   const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
   return wrap(native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+}
+
+/**
+ * Where the elements in order along a dimension were: the indices of `sort`.
+ *
+ * `argsort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): Tensor`
+ */
+export function argsort(self: TensorBase, dim?: number | { dim?: number; descending?: boolean; stable?: boolean }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean }): Tensor {
+  const o = optionsAmong(dim, descending, stable) as { dim?: number; descending?: boolean; stable?: boolean } | undefined;
+  return wrap(native.ops.argsort(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false)));
 }
 
 /**
@@ -432,6 +451,16 @@ export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBa
 }
 
 /**
+ * How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
+ *
+ * `bincount(self: Tensor, weights: Tensor? = null, minlength: int = 0): Tensor`
+ */
+export function bincount(self: TensorBase, weights?: TensorBase | null | { weights?: TensorBase | null; minlength?: number }, minlength?: number | { weights?: TensorBase | null; minlength?: number }): Tensor {
+  const o = optionsAmong(weights, minlength) as { weights?: TensorBase | null; minlength?: number } | undefined;
+  return wrap(native.ops.bincount(handleOf(self), optHandleOf(((weights === undefined || (weights as unknown) === o ? o?.weights : (weights as TensorBase | null)) ?? null)), ((minlength === undefined || (minlength as unknown) === o ? o?.minlength : (minlength as number)) ?? 0)));
+}
+
+/**
  * The number of successes in count trials of probability prob, broadcast. Gradients are zero.
  *
  * `binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor`
@@ -522,6 +551,15 @@ export function broadcastTensors(...args: TensorListArgs<{  }>): Tensor[] {
  */
 export function broadcastTo(self: TensorBase, size: number | readonly number[]): Tensor {
   return wrap(native.ops.broadcastTo(handleOf(self), intsOf(size)));
+}
+
+/**
+ * The bucket of every element among 1-d sorted boundaries: `searchsorted` with the arguments in the other order.
+ *
+ * `bucketize(self: Operand, boundaries: Tensor, *, outInt32: bool = false, right: bool = false): Tensor`
+ */
+export function bucketize(self: TensorBase | NumberArg, boundaries: TensorBase, options?: { outInt32?: boolean; right?: boolean }): Tensor {
+  return wrap(native.ops.bucketize(operandOf(self), handleOf(boundaries), (options?.outInt32 ?? false), (options?.right ?? false)));
 }
 
 /**
@@ -785,6 +823,15 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
 }
 
 /**
+ * Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].
+ *
+ * `corrcoef(self: Tensor): Tensor`
+ */
+export function corrcoef(self: TensorBase): Tensor {
+  return wrap(native.ops.corrcoef(handleOf(self)));
+}
+
+/**
  * Cosine of each element, in radians.
  *
  * `cos(self: Tensor): Tensor`
@@ -800,6 +847,26 @@ export function cos(self: TensorBase): Tensor {
  */
 export function cosh(self: TensorBase): Tensor {
   return wrap(native.ops.cosh(handleOf(self)));
+}
+
+/**
+ * Number of elements that are not zero over `dim` (all when null). Gives int64.
+ *
+ * `countNonzero(self: Tensor, dim: int[]? = null): Tensor`
+ */
+export function countNonzero(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): Tensor {
+  const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
+  return wrap(native.ops.countNonzero(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+}
+
+/**
+ * Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.
+ * Source: https://pytorch.org/docs/stable/generated/torch.cov.html
+ *
+ * `cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor`
+ */
+export function cov(self: TensorBase, options?: { correction?: number; fweights?: TensorBase | null; aweights?: TensorBase | null }): Tensor {
+  return wrap(native.ops.cov(handleOf(self), (options?.correction ?? 1), optHandleOf((options?.fweights ?? null)), optHandleOf((options?.aweights ?? null))));
 }
 
 /**
@@ -824,12 +891,49 @@ export function crossEntropy(input: TensorBase, target: TensorBase, weight?: Ten
 }
 
 /**
+ * Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+ *
+ * `cummax(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+ */
+export function cummax(self: TensorBase, dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  return namedResults(['values', 'indices'], native.ops.cummax(handleOf(self), dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+ *
+ * `cummin(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+ */
+export function cummin(self: TensorBase, dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  return namedResults(['values', 'indices'], native.ops.cummin(handleOf(self), dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
+ * Running product along a dimension. Integers and bool give int64.
+ *
+ * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+ */
+export function cumprod(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
+  return wrap(native.ops.cumprod(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
  * Running sum along a dimension. Integers and bool give int64.
  *
  * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
 export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * Running integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart: one element less.
+ *
+ * `cumulativeTrapezoid(y: Tensor, x: Tensor? = null, *, dx: float = 1, dim: int = -1): Tensor`
+ */
+export function cumulativeTrapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
+  const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
+  return wrap(native.ops.cumulativeTrapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
 }
 
 /**
@@ -898,6 +1002,26 @@ export function diagonal(self: TensorBase, offset?: number | { offset?: number; 
 export function diagonalScatter(self: TensorBase, src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
   const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
   return wrap(native.ops.diagonalScatter(handleOf(self), handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+}
+
+/**
+ * Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.
+ *
+ * `diff(self: Tensor, n: int = 1, dim: int = -1, prepend: Tensor? = null, append: Tensor? = null): Tensor`
+ */
+export function diff(self: TensorBase, n?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, dim?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, prepend?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, append?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }): Tensor {
+  const o = optionsAmong(n, dim, prepend, append) as { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null } | undefined;
+  return wrap(native.ops.diff(handleOf(self), ((n === undefined || (n as unknown) === o ? o?.n : (n as number)) ?? 1), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), optHandleOf(((prepend === undefined || (prepend as unknown) === o ? o?.prepend : (prepend as TensorBase | null)) ?? null)), optHandleOf(((append === undefined || (append as unknown) === o ? o?.append : (append as TensorBase | null)) ?? null))));
+}
+
+/**
+ * p-norm of the difference of two tensors.
+ *
+ * `dist(self: Tensor, other: Tensor, p: float = 2): Tensor`
+ */
+export function dist(self: TensorBase, other: TensorBase, p?: number | { p?: number }): Tensor {
+  const o = optionsAmong(p) as { p?: number } | undefined;
+  return wrap(native.ops.dist(handleOf(self), handleOf(other), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2)));
 }
 
 /**
@@ -1299,6 +1423,16 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
 }
 
 /**
+ * Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
+ *
+ * `histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor`
+ */
+export function histc(self: TensorBase, bins?: number | { bins?: number; min?: number; max?: number }, min?: number | { bins?: number; min?: number; max?: number }, max?: number | { bins?: number; min?: number; max?: number }): Tensor {
+  const o = optionsAmong(bins, min, max) as { bins?: number; min?: number; max?: number } | undefined;
+  return wrap(native.ops.histc(handleOf(self), ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)));
+}
+
+/**
  * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
  *
  * `hsplit(self: Tensor, sections: int): Tensor[]`
@@ -1427,6 +1561,16 @@ export function kron(self: TensorBase, other: TensorBase): Tensor {
 }
 
 /**
+ * The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
+ *
+ * `kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function kthvalue(self: TensorBase, k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+  return namedResults(['values', 'indices'], native.ops.kthvalue(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
  * |input - target|, reduced.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html
  *
@@ -1539,6 +1683,15 @@ export function log2(self: TensorBase): Tensor {
  */
 export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
   return wrap(native.ops.logSoftmax(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+}
+
+/**
+ * Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
+ *
+ * `logcumsumexp(self: Tensor, dim: int): Tensor`
+ */
+export function logcumsumexp(self: TensorBase, dim: number): Tensor {
+  return wrap(native.ops.logcumsumexp(handleOf(self), dim));
 }
 
 /**
@@ -1821,6 +1974,16 @@ export function mm(self: TensorBase, mat2: TensorBase): Tensor {
 }
 
 /**
+ * The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
+ *
+ * `mode(self: Tensor, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+ */
+export function mode(self: TensorBase, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+  return namedResults(['values', 'indices'], native.ops.mode(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+}
+
+/**
  * Dimensions moved to other positions.
  *
  * `movedim(self: Tensor, source: int[], destination: int[]): Tensor`
@@ -1846,6 +2009,15 @@ export function moveaxis(self: TensorBase, source: number | readonly number[], d
  */
 export function mseLoss(input: TensorBase, target: TensorBase, options?: { reduction?: string }): Tensor {
   return wrap(native.ops.mseLoss(handleOf(input), handleOf(target), (options?.reduction ?? 'mean')));
+}
+
+/**
+ * Elements in ascending order along the first dimension.
+ *
+ * `msort(self: Tensor): Tensor`
+ */
+export function msort(self: TensorBase): Tensor {
+  return wrap(native.ops.msort(handleOf(self)));
 }
 
 /**
@@ -1883,6 +2055,36 @@ export function multinomial(self: TensorBase, numSamples: number, replacement?: 
  */
 export function mv(self: TensorBase, vec: TensorBase): Tensor {
   return wrap(native.ops.mv(handleOf(self), handleOf(vec)));
+}
+
+/**
+ * Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
+ *
+ * `nanmean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+ */
+export function nanmean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.nanmean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+}
+
+/**
+ * As `quantile`, of the elements that are not NaN.
+ *
+ * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+ */
+export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+  return wrap(native.ops.nanquantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+}
+
+/**
+ * Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
+ *
+ * `nansum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+ */
+export function nansum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+  return wrap(native.ops.nansum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
 }
 
 /**
@@ -1969,16 +2171,6 @@ export function negative(self: TensorBase): Tensor {
 export function nllLoss(input: TensorBase, target: TensorBase, weight?: TensorBase | null | { weight?: TensorBase | null; ignoreIndex?: number; reduction?: string }, options?: { weight?: TensorBase | null; ignoreIndex?: number; reduction?: string }): Tensor {
   const o = optionsAmong(weight, options) as { weight?: TensorBase | null; ignoreIndex?: number; reduction?: string } | undefined;
   return wrap(native.ops.nllLoss(handleOf(input), handleOf(target), optHandleOf(((weight === undefined || (weight as unknown) === o ? o?.weight : (weight as TensorBase | null)) ?? null)), (o?.ignoreIndex ?? -100), (o?.reduction ?? 'mean')));
-}
-
-/**
- * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
- *
- * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor`
- */
-export function norm(self: TensorBase, p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(p, dim, keepdim) as { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.norm(handleOf(self), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
 }
 
 /**
@@ -2116,6 +2308,17 @@ export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tens
 }
 
 /**
+ * The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
+ * interpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html
+ *
+ * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+ */
+export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+  return wrap(native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+}
+
+/**
  * Uniform numbers of [0, 1) in self's shape.
  *
  * `randLike(self: Tensor, *, dtype: dtype? = null): Tensor`
@@ -2176,6 +2379,15 @@ export function relu6(self: TensorBase): Tensor {
  */
 export function remainder(self: TensorBase, other: TensorBase | NumberArg): Tensor {
   return wrap(native.ops.remainder(handleOf(self), operandOf(other)));
+}
+
+/**
+ * Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+ *
+ * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
+ */
+export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number): Tensor {
+  return wrap(native.ops.renorm(handleOf(self), p, dim, maxnorm));
 }
 
 /**
@@ -2291,6 +2503,16 @@ export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src
  */
 export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
   return wrap(native.ops.scatterReduce(handleOf(self), dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)));
+}
+
+/**
+ * Where values would be put into sorted rows: the first position whose element is >= the value (right, or side 'right': >).
+ * sorter: the order of the rows' elements, when they are not sorted themselves.
+ *
+ * `searchsorted(sortedSequence: Tensor, self: Operand, *, outInt32: bool = false, right: bool = false, side: string? = null, sorter: Tensor? = null): Tensor`
+ */
+export function searchsorted(sortedSequence: TensorBase, self: TensorBase | NumberArg, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: TensorBase | null }): Tensor {
+  return wrap(native.ops.searchsorted(handleOf(sortedSequence), operandOf(self), (options?.outInt32 ?? false), (options?.right ?? false), (options?.side ?? null), optHandleOf((options?.sorter ?? null))));
 }
 
 /**
@@ -2453,7 +2675,7 @@ export function softsign(self: TensorBase): Tensor {
 }
 
 /**
- * Elements in order along a dimension, and where they were.
+ * Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.
  *
  * `sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)`
  */
@@ -2522,13 +2744,23 @@ export function stack(tensors: readonly TensorBase[], dim?: number | { dim?: num
 }
 
 /**
- * Standard deviation over `dim`: the square root of `var`.
+ * Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.
  *
  * `std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor`
  */
 export function std(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
   return wrap(native.ops.std(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)));
+}
+
+/**
+ * Standard deviation and mean over `dim` (all when null).
+ *
+ * `stdMean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): (std: Tensor, mean: Tensor)`
+ */
+export function stdMean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): [Tensor, Tensor] & { readonly std: Tensor; readonly mean: Tensor } {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
+  return namedResults(['std', 'mean'], native.ops.stdMean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1))) as unknown as [Tensor, Tensor] & { readonly std: Tensor; readonly mean: Tensor };
 }
 
 /**
@@ -2676,6 +2908,15 @@ export function topk(self: TensorBase, k: number, dim?: number | { dim?: number;
 }
 
 /**
+ * Sum of the diagonal of a matrix. Integers give int64.
+ *
+ * `trace(self: Tensor): Tensor`
+ */
+export function trace(self: TensorBase): Tensor {
+  return wrap(native.ops.trace(handleOf(self)));
+}
+
+/**
  * Two dimensions swapped.
  *
  * `transpose(self: Tensor, dim0: int, dim1: int): Tensor`
@@ -2700,6 +2941,26 @@ export function swapaxes(self: TensorBase, dim0: number, dim1: number): Tensor {
  */
 export function swapdims(self: TensorBase, dim0: number, dim1: number): Tensor {
   return wrap(native.ops.transpose(handleOf(self), dim0, dim1));
+}
+
+/**
+ * Integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+ *
+ * `trapezoid(y: Tensor, x: Tensor? = null, *, dx: float = 1, dim: int = -1): Tensor`
+ */
+export function trapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
+  const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
+  return wrap(native.ops.trapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * Integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+ *
+ * `trapezoid(y: Tensor, x: Tensor? = null, *, dx: float = 1, dim: int = -1): Tensor`
+ */
+export function trapz(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
+  const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
+  return wrap(native.ops.trapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
 }
 
 /**
@@ -2829,6 +3090,16 @@ function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?
 }
 
 /**
+ * Variance and mean over `dim` (all when null).
+ *
+ * `varMean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): (var: Tensor, mean: Tensor)`
+ */
+export function varMean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): [Tensor, Tensor] & { readonly var: Tensor; readonly mean: Tensor } {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
+  return namedResults(['var', 'mean'], native.ops.varMean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1))) as unknown as [Tensor, Tensor] & { readonly var: Tensor; readonly mean: Tensor };
+}
+
+/**
  * Inner product of two vectors; the same as `dot` for real numbers.
  *
  * `vdot(self: Tensor, other: Tensor): Tensor`
@@ -2893,3 +3164,4 @@ export function zerosLike(self: TensorBase, options?: { dtype?: DType | null }):
 }
 
 export { var_ as var };
+export { gradient, histogram, max, median, min, nanmedian, norm } from './overloads.js';

@@ -3,7 +3,9 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { callForm } from '../../src/tensor/overload.js';
+import { FORMS } from './overloads.js';
 import type { NumberArg } from './native-ops.js';
 
 /** One method per declared op. Tensor (src/tensor/tensor.ts) extends it. */
@@ -259,6 +261,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Smallest and largest element, of all or along `dim`; NaN wins.
+   *
+   * `aminmax(self: Tensor, *, dim: int? = null, keepdim: bool = false): (min: Tensor, max: Tensor)`
+   */
+  aminmax(options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor } {
+    return namedResults(['min', 'max'], native.ops.aminmax(this._h, (options?.dim ?? null), (options?.keepdim ?? false))) as unknown as [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor };
+  }
+
+  /**
    * Whether any element is not zero. Gives bool.
    *
    * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
@@ -286,6 +297,16 @@ export abstract class TensorMethods extends TensorBase {
   argmin(dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
     const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
     return wrap(native.ops.argmin(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+  }
+
+  /**
+   * Where the elements in order along a dimension were: the indices of `sort`.
+   *
+   * `argsort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): Tensor`
+   */
+  argsort(dim?: number | { dim?: number; descending?: boolean; stable?: boolean }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean }): Tensor {
+    const o = optionsAmong(dim, descending, stable) as { dim?: number; descending?: boolean; stable?: boolean } | undefined;
+    return wrap(native.ops.argsort(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false)));
   }
 
   /**
@@ -468,6 +489,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   bernoulli(options?: { generator?: GeneratorArg | null }): Tensor {
     return wrap(native.ops.bernoulli(this._h, generatorOf((options?.generator ?? null))));
+  }
+
+  /**
+   * How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
+   *
+   * `bincount(self: Tensor, weights: Tensor? = null, minlength: int = 0): Tensor`
+   */
+  bincount(weights?: TensorBase | null | { weights?: TensorBase | null; minlength?: number }, minlength?: number | { weights?: TensorBase | null; minlength?: number }): Tensor {
+    const o = optionsAmong(weights, minlength) as { weights?: TensorBase | null; minlength?: number } | undefined;
+    return wrap(native.ops.bincount(this._h, optHandleOf(((weights === undefined || (weights as unknown) === o ? o?.weights : (weights as TensorBase | null)) ?? null)), ((minlength === undefined || (minlength as unknown) === o ? o?.minlength : (minlength as number)) ?? 0)));
   }
 
   /**
@@ -743,6 +774,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].
+   *
+   * `corrcoef(self: Tensor): Tensor`
+   */
+  corrcoef(): Tensor {
+    return wrap(native.ops.corrcoef(this._h));
+  }
+
+  /**
    * Cosine of each element, in radians.
    *
    * `cos(self: Tensor): Tensor`
@@ -781,6 +821,26 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Number of elements that are not zero over `dim` (all when null). Gives int64.
+   *
+   * `countNonzero(self: Tensor, dim: int[]? = null): Tensor`
+   */
+  countNonzero(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null }): Tensor {
+    const o = optionsAmong(dim) as { dim?: number | readonly number[] | null } | undefined;
+    return wrap(native.ops.countNonzero(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null))));
+  }
+
+  /**
+   * Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.
+   * Source: https://pytorch.org/docs/stable/generated/torch.cov.html
+   *
+   * `cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor`
+   */
+  cov(options?: { correction?: number; fweights?: TensorBase | null; aweights?: TensorBase | null }): Tensor {
+    return wrap(native.ops.cov(this._h, (options?.correction ?? 1), optHandleOf((options?.fweights ?? null)), optHandleOf((options?.aweights ?? null))));
+  }
+
+  /**
    * Cross product along `dim`, or the first dimension of size 3 when null.
    *
    * `cross(self: Tensor, other: Tensor, dim: int? = null): Tensor`
@@ -791,12 +851,59 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+   *
+   * `cummax(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+   */
+  cummax(dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    return namedResults(['values', 'indices'], native.ops.cummax(this._h, dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
+   * Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+   *
+   * `cummin(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
+   */
+  cummin(dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    return namedResults(['values', 'indices'], native.ops.cummin(this._h, dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
+   * Running product along a dimension. Integers and bool give int64.
+   *
+   * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+   */
+  cumprod(dim: number, options?: { dtype?: DType | null }): Tensor {
+    return wrap(native.ops.cumprod(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * In place: Running product along a dimension. Integers and bool give int64.
+   *
+   * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+   */
+  cumprod_(dim: number, options?: { dtype?: DType | null }): this {
+    native.ops.cumprod_(this._h, dim, optDtypeCode((options?.dtype ?? null)));
+    return this;
+  }
+
+  /**
    * Running sum along a dimension. Integers and bool give int64.
    *
    * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
    */
   cumsum(dim: number, options?: { dtype?: DType | null }): Tensor {
     return wrap(native.ops.cumsum(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * In place: Running sum along a dimension. Integers and bool give int64.
+   *
+   * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
+   */
+  cumsum_(dim: number, options?: { dtype?: DType | null }): this {
+    native.ops.cumsum_(this._h, dim, optDtypeCode((options?.dtype ?? null)));
+    return this;
   }
 
   /**
@@ -865,6 +972,26 @@ export abstract class TensorMethods extends TensorBase {
   diagonalScatter(src: TensorBase, offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number | { offset?: number; dim1?: number; dim2?: number }, dim2?: number | { offset?: number; dim1?: number; dim2?: number }): Tensor {
     const o = optionsAmong(offset, dim1, dim2) as { offset?: number; dim1?: number; dim2?: number } | undefined;
     return wrap(native.ops.diagonalScatter(this._h, handleOf(src), ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), ((dim1 === undefined || (dim1 as unknown) === o ? o?.dim1 : (dim1 as number)) ?? 0), ((dim2 === undefined || (dim2 as unknown) === o ? o?.dim2 : (dim2 as number)) ?? 1)));
+  }
+
+  /**
+   * Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.
+   *
+   * `diff(self: Tensor, n: int = 1, dim: int = -1, prepend: Tensor? = null, append: Tensor? = null): Tensor`
+   */
+  diff(n?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, dim?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, prepend?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, append?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }): Tensor {
+    const o = optionsAmong(n, dim, prepend, append) as { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null } | undefined;
+    return wrap(native.ops.diff(this._h, ((n === undefined || (n as unknown) === o ? o?.n : (n as number)) ?? 1), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), optHandleOf(((prepend === undefined || (prepend as unknown) === o ? o?.prepend : (prepend as TensorBase | null)) ?? null)), optHandleOf(((append === undefined || (append as unknown) === o ? o?.append : (append as TensorBase | null)) ?? null))));
+  }
+
+  /**
+   * p-norm of the difference of two tensors.
+   *
+   * `dist(self: Tensor, other: Tensor, p: float = 2): Tensor`
+   */
+  dist(other: TensorBase, p?: number | { p?: number }): Tensor {
+    const o = optionsAmong(p) as { p?: number } | undefined;
+    return wrap(native.ops.dist(this._h, handleOf(other), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2)));
   }
 
   /**
@@ -1307,6 +1434,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
+   *
+   * `histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor`
+   */
+  histc(bins?: number | { bins?: number; min?: number; max?: number }, min?: number | { bins?: number; min?: number; max?: number }, max?: number | { bins?: number; min?: number; max?: number }): Tensor {
+    const o = optionsAmong(bins, min, max) as { bins?: number; min?: number; max?: number } | undefined;
+    return wrap(native.ops.histc(this._h, ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)));
+  }
+
+  /**
    * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
    *
    * `hsplit(self: Tensor, sections: int): Tensor[]`
@@ -1453,6 +1590,16 @@ export abstract class TensorMethods extends TensorBase {
    */
   kron(other: TensorBase): Tensor {
     return wrap(native.ops.kron(this._h, handleOf(other)));
+  }
+
+  /**
+   * The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
+   *
+   * `kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  kthvalue(k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+    return namedResults(['values', 'indices'], native.ops.kthvalue(this._h, k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   }
 
   /**
@@ -1607,6 +1754,15 @@ export abstract class TensorMethods extends TensorBase {
    */
   logSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor {
     return wrap(native.ops.logSoftmax(this._h, dim, optDtypeCode((options?.dtype ?? null))));
+  }
+
+  /**
+   * Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
+   *
+   * `logcumsumexp(self: Tensor, dim: int): Tensor`
+   */
+  logcumsumexp(dim: number): Tensor {
+    return wrap(native.ops.logcumsumexp(this._h, dim));
   }
 
   /**
@@ -1885,6 +2041,16 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
+   *
+   * `mode(self: Tensor, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  mode(dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+    const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
+    return namedResults(['values', 'indices'], native.ops.mode(this._h, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
    * Dimensions moved to other positions.
    *
    * `movedim(self: Tensor, source: int[], destination: int[]): Tensor`
@@ -1900,6 +2066,15 @@ export abstract class TensorMethods extends TensorBase {
    */
   moveaxis(source: number | readonly number[], destination: number | readonly number[]): Tensor {
     return wrap(native.ops.movedim(this._h, intsOf(source), intsOf(destination)));
+  }
+
+  /**
+   * Elements in ascending order along the first dimension.
+   *
+   * `msort(self: Tensor): Tensor`
+   */
+  msort(): Tensor {
+    return wrap(native.ops.msort(this._h));
   }
 
   /**
@@ -1957,6 +2132,36 @@ export abstract class TensorMethods extends TensorBase {
    */
   mv(vec: TensorBase): Tensor {
     return wrap(native.ops.mv(this._h, handleOf(vec)));
+  }
+
+  /**
+   * Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
+   *
+   * `nanmean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  nanmean(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+    return wrap(native.ops.nanmean(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+  }
+
+  /**
+   * As `quantile`, of the elements that are not NaN.
+   *
+   * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+   */
+  nanquantile(q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+    return wrap(native.ops.nanquantile(this._h, operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+  }
+
+  /**
+   * Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
+   *
+   * `nansum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  nansum(dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
+    return wrap(native.ops.nansum(this._h, optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
   }
 
   /**
@@ -2052,16 +2257,6 @@ export abstract class TensorMethods extends TensorBase {
   negative_(): this {
     native.ops.neg_(this._h);
     return this;
-  }
-
-  /**
-   * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
-   *
-   * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false): Tensor`
-   */
-  norm(p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean }): Tensor {
-    const o = optionsAmong(p, dim, keepdim) as { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean } | undefined;
-    return wrap(native.ops.norm(this._h, ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
   }
 
   /**
@@ -2194,6 +2389,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
+   * interpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html
+   *
+   * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
+   */
+  quantile(q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
+    const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
+    return wrap(native.ops.quantile(this._h, operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+  }
+
+  /**
    * All elements in row-major order as a 1-d tensor; copies only where it must.
    *
    * `ravel(self: Tensor): Tensor`
@@ -2275,6 +2481,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   remainder_(other: TensorBase | NumberArg): this {
     native.ops.remainder_(this._h, operandOf(other));
+    return this;
+  }
+
+  /**
+   * Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+   *
+   * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
+   */
+  renorm(p: number, dim: number, maxnorm: number): Tensor {
+    return wrap(native.ops.renorm(this._h, p, dim, maxnorm));
+  }
+
+  /**
+   * In place: Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+   *
+   * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
+   */
+  renorm_(p: number, dim: number, maxnorm: number): this {
+    native.ops.renorm_(this._h, p, dim, maxnorm);
     return this;
   }
 
@@ -2640,7 +2865,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Elements in order along a dimension, and where they were.
+   * Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.
    *
    * `sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)`
    */
@@ -2730,7 +2955,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Standard deviation over `dim`: the square root of `var`.
+   * Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.
    *
    * `std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor`
    */
@@ -2922,6 +3147,15 @@ export abstract class TensorMethods extends TensorBase {
   topk(k: number, dim?: number | { dim?: number; largest?: boolean; sorted?: boolean }, largest?: boolean | { dim?: number; largest?: boolean; sorted?: boolean }, sorted?: boolean | { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
     const o = optionsAmong(dim, largest, sorted) as { dim?: number; largest?: boolean; sorted?: boolean } | undefined;
     return namedResults(['values', 'indices'], native.ops.topk(this._h, k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((largest === undefined || (largest as unknown) === o ? o?.largest : (largest as boolean)) ?? true), ((sorted === undefined || (sorted as unknown) === o ? o?.sorted : (sorted as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
+   * Sum of the diagonal of a matrix. Integers give int64.
+   *
+   * `trace(self: Tensor): Tensor`
+   */
+  trace(): Tensor {
+    return wrap(native.ops.trace(this._h));
   }
 
   /**
@@ -3196,5 +3430,192 @@ export abstract class TensorMethods extends TensorBase {
   zero_(): this {
     native.ops.zero_(this._h);
     return this;
+  }
+
+  /**
+   * `gradient` at given coordinates.
+   *
+   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  /**
+   * `gradient` at given coordinates.
+   *
+   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(options: { spacing: readonly TensorBase[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  /**
+   * Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
+   * spacing: one distance, or one per dimension; a list of 1-d tensors: the points' coordinates. Source: https://pytorch.org/docs/stable/generated/torch.gradient.html
+   *
+   * `gradient(self: Tensor, *, spacing: float[] = [], dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   */
+  gradient(options?: { spacing?: number | readonly number[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  gradient(...args: unknown[]): unknown {
+    return callForm('gradient', FORMS.gradient!, this, args);
+  }
+
+  /**
+   * histogram with given edges.
+   *
+   * `histogramEdges(self: Tensor, bins: Tensor, *, weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(bins: TensorBase, options?: { weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * histogram with given edges.
+   *
+   * `histogramEdges(self: Tensor, bins: Tensor, *, weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(options: { bins: TensorBase; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+   * density: divided by the total and the bin widths.
+   *
+   * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(bins: number, options?: { range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  /**
+   * Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+   * density: divided by the total and the bin widths.
+   *
+   * `histogram(self: Tensor, bins: int, *, range: float[] = [], weight: Tensor? = null, density: bool = false): (hist: Tensor, binEdges: Tensor)`
+   */
+  histogram(options: { bins: number; range?: number | readonly number[]; weight?: TensorBase | null; density?: boolean }): [Tensor, Tensor] & { readonly hist: Tensor; readonly binEdges: Tensor };
+  histogram(...args: unknown[]): unknown {
+    return callForm('histogram', FORMS.histogram!, this, args);
+  }
+
+  /**
+   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   *
+   * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  max(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   *
+   * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  max(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The larger of two elements: `maximum` under the name of `max`.
+   *
+   * `maxOther(self: Tensor, other: Tensor): Tensor`
+   */
+  max(other: TensorBase): Tensor;
+  /**
+   * The larger of two elements: `maximum` under the name of `max`.
+   *
+   * `maxOther(self: Tensor, other: Tensor): Tensor`
+   */
+  max(options: { other: TensorBase }): Tensor;
+  /**
+   * Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
+   *
+   * `max(self: Tensor): Tensor`
+   */
+  max(): Tensor;
+  max(...args: unknown[]): unknown {
+    return callForm('max', FORMS.max!, this, args);
+  }
+
+  /**
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   *
+   * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  median(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   *
+   * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  median(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
+   *
+   * `median(self: Tensor): Tensor`
+   */
+  median(): Tensor;
+  median(...args: unknown[]): unknown {
+    return callForm('median', FORMS.median!, this, args);
+  }
+
+  /**
+   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   *
+   * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  min(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   *
+   * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  min(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The smaller of two elements: `minimum` under the name of `min`.
+   *
+   * `minOther(self: Tensor, other: Tensor): Tensor`
+   */
+  min(other: TensorBase): Tensor;
+  /**
+   * The smaller of two elements: `minimum` under the name of `min`.
+   *
+   * `minOther(self: Tensor, other: Tensor): Tensor`
+   */
+  min(options: { other: TensorBase }): Tensor;
+  /**
+   * Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
+   *
+   * `min(self: Tensor): Tensor`
+   */
+  min(): Tensor;
+  min(...args: unknown[]): unknown {
+    return callForm('min', FORMS.min!, this, args);
+  }
+
+  /**
+   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   *
+   * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  nanmedian(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   *
+   * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
+   */
+  nanmedian(options: { dim: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  /**
+   * The lower median of all elements that are not NaN. With `dim`: along it, and where.
+   *
+   * `nanmedian(self: Tensor): Tensor`
+   */
+  nanmedian(): Tensor;
+  nanmedian(...args: unknown[]): unknown {
+    return callForm('nanmedian', FORMS.nanmedian!, this, args);
+  }
+
+  /**
+   * Frobenius norm: `norm(x, 'fro', dim)`.
+   *
+   * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /**
+   * Frobenius norm: `norm(x, 'fro', dim)`.
+   *
+   * `normNamed(self: Tensor, p: string, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(options: { p: string; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /**
+   * p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
+   *
+   * `norm(self: Tensor, p: float = 2, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
+   */
+  norm(p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  norm(...args: unknown[]): unknown {
+    return callForm('norm', FORMS.norm!, this, args);
   }
 }

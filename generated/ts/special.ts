@@ -2,4 +2,4 @@
 /* eslint-disable */
 
 
-export {};
+export { logsumexp } from './functions.js';

@@ -23,6 +23,10 @@ void pointwiseInto(const PointwiseSpec& spec, std::span<const Operand> inputs, s
 void reduce(const ReductionSpec& spec, const Tensor& self, std::optional<IntSpan> dims, bool keepdim,
             std::optional<DType> dtype, std::span<const double> attrs, std::span<Tensor> outs);
 
+/// Running values along `dim`; outputs have the input's shape and the rule's dtype (`dtype`: the input converted
+/// first).
+void scan(const ScanSpec& spec, const Tensor& self, int64_t dim, std::optional<DType> dtype, std::span<Tensor> outs);
+
 /// dst[...] = src[...] with conversion and broadcasting; any strides. The one copy routine (copy_, to, contiguous,
 /// clone, cat).
 void copyInto(const Tensor& dst, const Tensor& src);

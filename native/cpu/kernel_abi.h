@@ -68,4 +68,18 @@ struct ReductionSpec {
   ReductionKernels kernels[kNumDTypes];
 };
 
+/// Running values of `n` elements (byte step `step`) of `width` neighbouring lines (byte step `line`); outputs
+/// likewise, one pointer and pair of steps each.
+using ScanKernel = void (*)(const char* in, int64_t step, int64_t line, char* const* out, const int64_t* outStep,
+                            const int64_t* outLine, int64_t n, int64_t width);
+
+struct ScanSpec {
+  const char* name;
+  ReduceRule rule;  // Same, IntToInt64 or FloatOnly
+  uint8_t outputs;  // 1 or 2 (cummax with indices)
+  bool indices;     // the second output is int64
+  bool reverse;     // from the last element to the first
+  ScanKernel kernel[kNumDTypes];
+};
+
 }  // namespace flambeau::cpu

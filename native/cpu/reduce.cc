@@ -17,7 +17,7 @@ namespace flambeau::cpu {
 namespace {
 
 /// Elements of one row that one kernel call takes; more are joined pairwise.
-constexpr int64_t kRowBlock = 8192;
+constexpr int64_t kRowBlock = 32768;
 /// Rows that one outer call takes.
 constexpr int64_t kOuterRows = 512;
 /// Columns reduced side by side.

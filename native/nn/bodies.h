@@ -29,13 +29,57 @@ int64_t reducedCount(const Dims& sizes, std::optional<IntSpan> dim);
 Tensor prodBackward(const Tensor& grad, const Tensor& self, std::optional<int64_t> dim, bool keepdim);
 /// amax/amin: the gradient shared evenly among equal extremes.
 Tensor extremeBackward(const Tensor& grad, const Tensor& self, const Dims& dim, bool keepdim, const Tensor& out);
+/// max(), median(): the gradient of one element of all, shared evenly among those equal to it (NaN equal to NaN).
+Tensor evenlyShared(const Tensor& grad, const Tensor& self, const Tensor& out);
 /// max(dim), sort, topk: the gradient goes to the elements that `indices` name.
 Tensor selectBackward(const Tensor& grad, const Dims& sizes, int64_t dim, bool keepdim, const Tensor& indices);
 Tensor varBackward(const Tensor& grad, const Tensor& self, std::optional<IntSpan> dim, bool keepdim,
                    int64_t correction);
 Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim);
-Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim);
-Tensor cumsumBackward(const Tensor& grad, int64_t dim);
+Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype);
+Tensor normBackward(const Tensor& grad, const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim,
+                    const Tensor& out);
+/// aminmax: the dimension as a list, empty for all; checks for empty tensors.
+Dims optionalDims(const Tensor& self, std::optional<int64_t> dim, const char* op);
+/// `dim` as a list, empty for all.
+Dims optionalAxes(std::optional<IntSpan> dim);
+
+// ---- statistics ----
+Tensor quantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim, bool keepdim,
+                std::string_view interpolation, bool ignoreNan);
+Tensor cov(const Tensor& self, int64_t correction, const Tensor& fweights, const Tensor& aweights);
+/// y[i] + y[i + 1] along dim.
+Tensor neighbourSum(const Tensor& y, int64_t dim);
+/// x[i + 1] - x[i] along y's dim; a 1-d x is laid along it.
+Tensor sampleSteps(const Tensor& x, const Tensor& y, int64_t dim, const char* op);
+
+// ---- scans and differences ----
+Tensor cumprodBackward(const Tensor& grad, const Tensor& self, int64_t dim, const Tensor& out);
+Tensor logcumsumexpBackward(const Tensor& grad, const Tensor& self, int64_t dim, const Tensor& out);
+Tensor reverseLogcumsumexpBackward(const Tensor& grad, const Tensor& self, int64_t dim, const Tensor& out);
+Tensor diff(const Tensor& self, int64_t n, int64_t dim, const Tensor& prepend, const Tensor& append);
+
+// ---- masked reductions ----
+/// self where mask (broadcast to it) is true, `value` elsewhere; no mask: self.
+Tensor masked(const Tensor& self, const Tensor& mask, const Operand& value);
+/// The dtype's smallest and largest value: infinite for floats.
+Operand lowestValue(const Tensor& self);
+Operand highestValue(const Tensor& self);
+/// What an element outside the mask counts as in a p-norm.
+Operand normIdentityValue(double p);
+Tensor castTo(const Tensor& t, std::optional<DType> dtype);
+DType orOwnDType(const Tensor& t, std::optional<DType> dtype);
+/// Number of selected elements over dim.
+Tensor maskTotal(const Tensor& self, const Tensor& mask, std::optional<IntSpan> dim, bool keepdim);
+/// Product over any dimensions.
+Tensor prodOver(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::optional<DType> dtype);
+Tensor maskedNormalize(const Tensor& self, double p, int64_t dim, double eps, std::optional<DType> dtype,
+                       const Tensor& mask);
+Tensor maskedVar(const Tensor& self, std::optional<IntSpan> dim, bool unbiased, bool keepdim,
+                 std::optional<DType> dtype, const Tensor& mask);
+Tensor maskedStd(const Tensor& self, std::optional<IntSpan> dim, bool unbiased, bool keepdim,
+                 std::optional<DType> dtype, const Tensor& mask);
+Tensor logaddexp(const Tensor& a, const Tensor& b);
 
 // ---- views ----
 Dims inverseDims(const Dims& dims);
@@ -156,5 +200,9 @@ namespace flambeau::nn {
 
 Tensor contiguous(const Tensor& self);
 Tensor sumToSize(const Tensor& self, IntSpan size);
+Tensor histogramCounts(const Tensor& self, TensorSpan edges, const Tensor& weight, bool density);
+Tensor equalEdges(const Tensor& self, int64_t bins, std::span<const double> range);
+TensorList gradient(const Tensor& self, std::span<const double> spacing, std::optional<IntSpan> dim, int64_t edgeOrder);
+TensorList gradientAt(const Tensor& self, TensorSpan spacing, std::optional<IntSpan> dim, int64_t edgeOrder);
 
 }  // namespace flambeau::nn

@@ -84,27 +84,26 @@ Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim) {
   return keepdim || self.dim() == 0 ? s : ops::squeeze(s, wrapDims(dim, self.dim()));
 }
 
-Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepdim) {
-  FB_CHECK(isFloating(self.dtype()), Type,
-           "norm(): input dtype should be either floating point or complex. Got %s instead.",
-           std::string(dtypeName(self.dtype())).c_str());
-  const Dims all = wrapDims(dim, self.dim());
-  if (p == 2) return ops::sqrt(ops::sum(ops::mul(self, self), dim, keepdim));
-  const Tensor a = ops::abs(self);
-  if (p == 1) return ops::sum(a, dim, keepdim);
-  if (p == std::numeric_limits<double>::infinity()) return ops::amax(a, all, keepdim);
-  if (p == -std::numeric_limits<double>::infinity()) return ops::amin(a, all, keepdim);
-  if (p == 0) return ops::sum(ops::toDtype(ops::ne(self, Scalar(0)), self.dtype()), dim, keepdim);
-  return ops::pow(ops::sum(ops::pow(a, Scalar(p)), dim, keepdim), Scalar(1.0 / p));
+Tensor evenlyShared(const Tensor& grad, const Tensor& self, const Tensor& out) {
+  const Tensor hit = ops::toDtype(
+      isFloating(self.dtype()) ? ops::logicalOr(ops::eq(self, out), ops::logicalAnd(ops::isnan(self), ops::isnan(out)))
+                               : ops::eq(self, out),
+      grad.dtype());
+  return ops::mul(hit, ops::trueDivide(grad, ops::sum(hit)));
 }
 
-Tensor cumsumBackward(const Tensor& grad, int64_t dim) {
-  // Reverse running sum: total - running sum + element.
-  if (grad.dim() == 0) return grad;
-  const int64_t d = wrapDim(dim, grad.dim());
-  const int64_t one[] = {d};
-  return ops::add(ops::sub(ops::sum(grad, IntSpan(one, 1), true), ops::cumsum(grad, d)), grad);
+Dims optionalDims(const Tensor& self, std::optional<int64_t> dim, const char* op) {
+  if (!dim) {
+    FB_CHECK(self.numel() > 0, Value,
+             "%s(): cannot compute %s over an empty dimension as the operation has no identity.", op, op);
+    return {};
+  }
+  const int64_t d = wrapDim(*dim, self.dim());
+  FB_CHECK(self.dim() == 0 || self.size(d) > 0, Index, "%s: Expected reduction dim %lld to have non-zero size.", op,
+           static_cast<long long>(d));
+  return {d};
 }
+Dims optionalAxes(std::optional<IntSpan> dim) { return dim ? Dims(*dim) : Dims{}; }
 
 // ---- matrix products ----
 

@@ -138,6 +138,7 @@ Dims lastDims(const Dims& sizes, int64_t count) {
 }
 Dims allButDims(int64_t ndim, int64_t keep) {
   Dims out;
+  keep = wrapDim(keep, ndim);
   for (int64_t i = 0; i < ndim; ++i)
     if (i != keep) out.push_back(i);
   return out;

@@ -80,6 +80,16 @@ export interface ReductionInfo extends OpInfoBase {
   readonly identity: boolean;
 }
 
+/** Running values along `dim`: finish(state) after each element, in the input's shape. */
+export interface ScanInfo extends OpInfoBase {
+  readonly kind: 'scan';
+  readonly rule: 'same' | 'int-to-int64' | 'float-only';
+  readonly state: ReductionInfo['state'];
+  readonly combine: readonly string[];
+  readonly finish: readonly string[];
+  readonly reverse?: true;
+}
+
 export interface ViewInfo extends OpInfoBase {
   readonly kind: 'view';
 }
@@ -94,5 +104,5 @@ export interface ExternInfo extends OpInfoBase {
   readonly mutates?: readonly string[];
 }
 
-export type OpInfo = PointwiseInfo | ReductionInfo | ViewInfo | CompositeInfo | ExternInfo;
+export type OpInfo = PointwiseInfo | ReductionInfo | ScanInfo | ViewInfo | CompositeInfo | ExternInfo;
 export type OpKind = OpInfo['kind'];

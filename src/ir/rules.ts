@@ -4,7 +4,7 @@
 import { sameDim } from './dim.js';
 import { isFloatType, resultType } from './dtype.js';
 import type { Attr, DType, Dim, Input, TensorType } from './graph.js';
-import type { OpInfo, PointwiseInfo, ReductionInfo } from './opinfo.js';
+import type { OpInfo, PointwiseInfo, ReductionInfo, ScanInfo } from './opinfo.js';
 import { RuleArgs, RuleError, broadcast, normalizeDims } from './rule_args.js';
 import { EXTERN_RULES } from './rules_extern.js';
 import { VIEW_RULES } from './rules_view.js';
@@ -49,6 +49,7 @@ export function infer(
   if (own !== undefined) return own(args);
   if (info.kind === 'pointwise') return pointwise(args, info, options.defaultDtype ?? 'float32');
   if (info.kind === 'reduction') return reduction(args, info);
+  if (info.kind === 'scan') return scan(args, info);
   if (mutatesSelf(info)) return info.mutates!.map((name) => args.tensor(name));
   return null;
 }
@@ -93,21 +94,30 @@ function reduction(a: RuleArgs, info: ReductionInfo): TensorType[] {
   const shape = reducedShape(a, self.shape);
   const requested = info.params.some((p) => p.name === 'dtype') ? a.dtype('dtype') : null;
   const input = requested ?? self.dtype;
-  const dtype = ((): DType => {
-    switch (info.rule) {
-      case 'same':
-        return input;
-      case 'int-to-int64':
-        return requested ?? (isFloatType(input) ? input : 'int64');
-      case 'float-only':
-        if (!isFloatType(input)) throw new RuleError(a.op, `needs a floating-point tensor, got ${input}`);
-        return input;
-      case 'bool':
-        return 'bool';
-      case 'index':
-        return 'int64';
-    }
-  })();
+  const dtype = accumulated(a, info.rule, input, requested);
+  return info.results.map((name) => ({ dtype: name === 'indices' ? 'int64' : dtype, shape }));
+}
+
+function accumulated(a: RuleArgs, rule: ReductionInfo['rule'], input: DType, requested: DType | null): DType {
+  switch (rule) {
+    case 'same':
+      return input;
+    case 'int-to-int64':
+      return requested ?? (isFloatType(input) ? input : 'int64');
+    case 'float-only':
+      if (!isFloatType(input)) throw new RuleError(a.op, `needs a floating-point tensor, got ${input}`);
+      return input;
+    case 'bool':
+      return 'bool';
+    case 'index':
+      return 'int64';
+  }
+}
+
+function scan(a: RuleArgs, info: ScanInfo): TensorType[] {
+  const { dtype: from, shape } = a.tensor('self');
+  const requested = info.params.some((p) => p.name === 'dtype') ? a.dtype('dtype') : null;
+  const dtype = accumulated(a, info.rule, requested ?? from, requested);
   return info.results.map((name) => ({ dtype: name === 'indices' ? 'int64' : dtype, shape }));
 }
 

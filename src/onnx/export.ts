@@ -79,7 +79,7 @@ interface Recording {
 function trace(model: AnyFunction, inputs: readonly Tensor[]): Recording {
   let result: ReturnType<typeof flatten> | undefined;
   const call = (): readonly Tensor[] => (result = flatten(model(...inputs))).tensors;
-  const { recording } = record(call, inputs, { tolerant: false });
+  const { recording } = record(call, inputs, { tolerant: false, copyAliases: true });
   if ('interrupted' in recording) throw new OnnxExportError(`the model could not be traced: ${recording.interrupted}`);
   const { tensors, names } = result!;
   const outputNames = (o: ExportOptions): string[] => fillNames(o.outputNames ?? names, tensors.length, 'output');

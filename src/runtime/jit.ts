@@ -293,6 +293,7 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[]): Trac
     noGrad(() => {
       const examples = inputs.map((t) => wrap(native.ops.contiguous(native.ops.detach(t._h))));
       const { recording } = record(() => (source as (...xs: unknown[]) => unknown)(...examples), examples, {
+        copyAliases: true,
         tolerant: false,
       });
       if ('interrupted' in recording) throw new ValueError(`jit.trace: ${recording.interrupted}`);

@@ -31,6 +31,7 @@ import {
   sameShapeDims,
   scalarOf,
 } from './lower_util.js';
+import { inParts, type Folding } from './parts.js';
 import { Attrs, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
 
@@ -93,9 +94,11 @@ export class Lowering {
   }
   reduce(
     name: string,
-    r: Omit<Reduce, 'id' | 'name' | 'results'>,
+    r: Folding,
     shapes: readonly { shape: readonly Dim[]; dtype: DType }[],
     node?: Node,
+    /** Nothing else walks the operand, so a walk in parts costs no other kernel its own. */
+    alone = false,
   ): Def[] {
     if (r.inShape.every((e, d) => !r.reduced[d] || sameDim(e, 1))) {
       // Nothing is folded: one combine and finish, element by element.
@@ -111,6 +114,11 @@ export class Lowering {
           node,
         ),
       );
+    }
+    const parts = alone ? inParts(r) : null;
+    if (parts) {
+      const [part] = this.reduce(`${name}.part`, parts.first, [parts], node);
+      return this.reduce(name, parts.second(part!), shapes, node);
     }
     const reduce: Reduce = { ...r, id: this.nextReduce++, name, results: [] };
     shapes.forEach((s, index) =>
@@ -400,7 +408,11 @@ export class Lowering {
       },
       outs,
       n,
+      this.isAlone(n.inputs[0]!),
     );
+  }
+  private isAlone(i: Input): boolean {
+    return i.kind === 'value' && (this.graph.inputs.includes(i.value) || this.useCount(i.value) <= 1);
   }
 
   /** Two passes over the row (it is in cache by then): exact, and no division per element. */

@@ -1,27 +1,11 @@
-// Functions of the root namespace whose method is written by hand: fb.max(x, 1) is x.max(1).
+// Functions of the root namespace whose method is written by hand: fb.equal(x, y) is x.equal(y).
 import { native } from '../native.js';
 import { checkTensor } from './args.js';
 import { ShapeError } from './errors.js';
 import { wrap, type Handle } from './handle.js';
 import type { IndexItem } from './indexing.js';
-import type { MaxResult, Tensor } from './tensor.js';
+import type { Tensor } from './tensor.js';
 
-/** Largest element, largest along a dimension and where, or the larger of two tensors: see Tensor.max. */
-export function max(t: Tensor): Tensor;
-export function max(t: Tensor, dim: number, keepdim?: boolean): MaxResult;
-export function max(t: Tensor, other: Tensor): Tensor;
-export function max(t: Tensor, a?: number | Tensor, keepdim = false): Tensor | MaxResult {
-  checkTensor('max', t);
-  return a === undefined ? t.max() : typeof a === 'number' ? t.max(a, keepdim) : t.max(a);
-}
-/** Smallest element, smallest along a dimension and where, or the smaller of two tensors: see Tensor.min. */
-export function min(t: Tensor): Tensor;
-export function min(t: Tensor, dim: number, keepdim?: boolean): MaxResult;
-export function min(t: Tensor, other: Tensor): Tensor;
-export function min(t: Tensor, a?: number | Tensor, keepdim = false): Tensor | MaxResult {
-  checkTensor('min', t);
-  return a === undefined ? t.min() : typeof a === 'number' ? t.min(a, keepdim) : t.min(a);
-}
 /** True when shapes and all values are equal. */
 export function equal(a: Tensor, b: Tensor): boolean {
   checkTensor('equal', a);

@@ -15,14 +15,17 @@ import {
 } from './dtype.js';
 import { AutogradError, DTypeError, ShapeError } from './errors.js';
 import { GradFn, type RemovableHandle } from './grad_fn.js';
-import { checkTensor, namedResults, operandOf } from './args.js';
+import { checkTensor, operandOf } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { tensor, type NestedArray, type TypedArray } from './create.js';
 import { TensorGeometry } from './geometry.js';
+import { unique, uniqueConsecutive, type UniqueOptions } from './unique.js';
 import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
 import { lu } from './products.js';
+
+export type { RemovableHandle };
 
 export type Scalar = number | boolean | bigint;
 export interface BackwardOptions {
@@ -41,10 +44,6 @@ export interface ToOptions {
   copy?: boolean;
   nonBlocking?: boolean;
 }
-/** `max(dim)`: the values and where they are, by name or position. */
-export type MaxResult = [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
-export type { RemovableHandle };
-
 const LEGACY_NAMES: Readonly<Record<DType, string>> = {
   float32: 'FloatTensor',
   float64: 'DoubleTensor',
@@ -354,32 +353,27 @@ export class Tensor extends TensorGeometry {
     return wrap(native.ops.where(condition._h, this._h, operandOf(other)));
   }
 
-  // ---- reductions with several forms ----
+  // ---- distinct elements ----
 
   /** LU factors and pivots of matrices and, with getInfos, the first zero pivot of each; see linalg.luFactor. */
   lu(pivot: boolean | { pivot?: boolean; getInfos?: boolean } = true, getInfos = false): Tensor[] {
     return lu(this, pivot, getInfos);
   }
-  /** Largest element; with `dim` the largest along it and where; with a tensor the larger of both, element by element. */
-  max(): Tensor;
-  max(dim: number, keepdim?: boolean): MaxResult;
-  max(other: Tensor): Tensor;
-  max(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
-    if (a === undefined) return this.amax();
-    return typeof a === 'number'
-      ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.maxDim(this._h, a, keepdim))
-      : this.maximum(a);
+  /** Distinct elements, sorted; with `dim` distinct slices. See `fb.unique`. */
+  unique(options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }): Tensor;
+  unique(options: UniqueOptions): Tensor | Tensor[];
+  unique(options: UniqueOptions = {}): Tensor | Tensor[] {
+    return unique(this, options);
   }
-  /** Smallest element; the forms are those of `max`. */
-  min(): Tensor;
-  min(dim: number, keepdim?: boolean): MaxResult;
-  min(other: Tensor): Tensor;
-  min(a?: number | Tensor, keepdim = false): Tensor | MaxResult {
-    if (a === undefined) return this.amin();
-    return typeof a === 'number'
-      ? namedResults<'values' | 'indices'>(['values', 'indices'], native.ops.minDim(this._h, a, keepdim))
-      : this.minimum(a);
+  /** Elements (with `dim`: slices) without repeated neighbours. See `fb.uniqueConsecutive`. */
+  uniqueConsecutive(options?: UniqueOptions & { returnInverse?: false; returnCounts?: false }): Tensor;
+  uniqueConsecutive(options: UniqueOptions): Tensor | Tensor[];
+  uniqueConsecutive(options: UniqueOptions = {}): Tensor | Tensor[] {
+    return uniqueConsecutive(this, options);
   }
+
+  // ---- comparison as a whole ----
+
   /** True when shapes and all values are equal. */
   equal(other: Tensor): boolean {
     return (

@@ -33,9 +33,9 @@ test('the table lists every op once, under the name that traces use', () => {
   for (const [name, info] of Object.entries(OPS)) expect(info.name).toBe(name);
 });
 
-test('all five kinds are in use, one file per family', () => {
+test('all six kinds are in use, one file per family', () => {
   const kinds = new Set(declared.map((o) => o.record.kind));
-  expect([...kinds].sort()).toEqual(['composite', 'extern', 'pointwise', 'reduction', 'view']);
+  expect([...kinds].sort()).toEqual(['composite', 'extern', 'pointwise', 'reduction', 'scan', 'view']);
   const families = readdirSync(new URL('../../codegen/ops', import.meta.url)).map((f) => f.replace('.ts', ''));
   expect([...new Set(declared.map((o) => o.family))].sort()).toEqual(families.sort());
 });

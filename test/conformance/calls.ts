@@ -11,8 +11,9 @@ export interface CallArgs {
 }
 export type Callable = (c: CallArgs) => unknown;
 
+/** snake_case to camelCase; an underscore between two digits stays (squeezenet1_0). */
 export const camel = (name: string): string =>
-  name.replace(/(?<=[a-zA-Z0-9])_+([a-zA-Z0-9])/g, (_, c: string) => c.toUpperCase());
+  name.replace(/(?<=[a-zA-Z0-9])(?!(?<=[0-9])_[0-9])_+([a-zA-Z0-9])/g, (_, c: string) => c.toUpperCase());
 
 type AnyFunction = (...args: unknown[]) => unknown;
 const isFunction = (f: unknown): f is AnyFunction => typeof f === 'function';
@@ -194,7 +195,9 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
   linspace: shorter(2, 'end', 'steps'),
   logspace: shorter(2, 'end', 'steps', 'base'),
   std: variance,
+  std_mean: variance,
   var: variance,
+  var_mean: variance,
   to: convert,
   sum_to_size: (c) => [c.input, c.args.flat()],
   new_full: shorter(2, 'size', 'fill_value'),
@@ -269,7 +272,10 @@ function optionsOf(kwargs: CallArgs['kwargs'], params: readonly Param[]): Record
 
 /** A Python float that is a whole number keeps being a float where promotion looks at it. */
 function plain(value: unknown, param: Param | undefined): unknown {
-  if (Array.isArray(value)) return value.map((v) => plain(v, undefined));
+  if (Array.isArray(value)) {
+    const list = param?.type.startsWith('float[');
+    return value.map((v) => (list && v instanceof PythonFloat ? v.value : plain(v, undefined)));
+  }
   if (!(value instanceof PythonFloat)) return value;
   const promotes =
     param === undefined || param.type === 'Operand' || param.type === 'Scalar' || param.type === 'Scalar?';

@@ -65,9 +65,10 @@ describe('calls', () => {
     expect(run('input[args[0]]', '__getitem__', [[fb.slice(0, 2), null]]).shape).toEqual([2, 1]); // a tuple
   });
   test('what the library lacks is not there', () => {
-    expect(resolve('torch.special.bessel_j0(input, *args, **kwargs)', 'special.bessel_j0')).toBeNull();
-    expect(resolve('input.H', 'H')).toBeNull();
-    expect(resolve('input.clone().resize_(args[0])', 'resize_')).toBeNull();
-    expect(resolveMethod('bessel_j0', true)).toBeNull();
+    // Names that no version of PyTorch has.
+    expect(resolve('torch.special.no_such_op(input, *args, **kwargs)', 'special.no_such_op')).toBeNull();
+    expect(resolve('input.no_such_property', 'no_such_property')).toBeNull();
+    expect(resolve('input.clone().no_such_op_(args[0])', 'no_such_op_')).toBeNull();
+    expect(resolveMethod('no_such_op', true)).toBeNull();
   });
 });

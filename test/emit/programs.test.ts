@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../src/ir/build.js';
 import { type Graph, type Value } from '../../src/ir/graph.js';
+import { emitProgram } from '../../src/emit/program.js';
 import { compileAndRun } from './support/harness.js';
 import { difference, reference } from './support/reference.js';
 import { crossEntropy, layerNormOf, mlpStep, softmaxOf, logSoftmaxOf, wave } from './support/graphs.js';
@@ -25,6 +26,26 @@ const build = (f: (b: GraphBuilder) => Value[]): Graph => {
   b.output(...f(b));
   return b.graph;
 };
+
+describe('long reductions', () => {
+  const whole = (op: string): Graph =>
+    build((b) => [b.op(op, [b.op('mul', [b.input('float32', [1024, 1024]), 0.5])], { keepdim: true })]);
+  it('a sum to one value is cut into parts that threads share, the map before it inside', () => {
+    const { schedule, source } = emitProgram(whole('sum'), { target: 'cpp' });
+    expect(schedule.kernels.length, String(schedule)).toBe(2);
+    expect(source).toContain('parallel_for(64,');
+    check(whole('sum'), [wave(1 << 20)], 2e-4, 2);
+  });
+  it('so are other reductions of one state, but not those that name positions', () => {
+    expect(emitProgram(whole('amax'), { target: 'cpp' }).schedule.kernels.length).toBe(2);
+    expect(
+      emitProgram(
+        build((b) => [b.op('argmax', [b.input('float32', [1 << 20])])]),
+        { target: 'cpp' },
+      ).schedule.kernels.length,
+    ).toBe(1);
+  });
+});
 
 describe('fusion', () => {
   it('a pointwise chain is one kernel', () => {

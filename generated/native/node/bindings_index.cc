@@ -22,13 +22,6 @@ napi_value asStridedScatter(napi_env env, napi_callback_info info) {
     return wrap(env, ops::asStridedScatter(args.tensor(0), args.tensor(1), args.ints(2), args.ints(3), args.optInteger(4)));
   });
 }
-napi_value cumsum(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim", "dtype" };
-    Args args(env, info, "cumsum", 3, names);
-    return wrap(env, ops::cumsum(args.tensor(0), args.integer(1), args.optDtype(2)));
-  });
-}
 napi_value gather(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "index" };
@@ -236,13 +229,6 @@ napi_value segmentReduce(napi_env env, napi_callback_info info) {
     return wrap(env, ops::segmentReduce(args.tensor(0), args.string(1), args.optTensor(2), args.optTensor(3), args.optTensor(4), args.integer(5), args.boolean(6), args.optScalar(7)));
   });
 }
-napi_value sort(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim", "descending", "stable" };
-    Args args(env, info, "sort", 4, names);
-    return wrap(env, ops::sort(args.tensor(0), args.integer(1), args.boolean(2), args.boolean(3)));
-  });
-}
 napi_value take(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "index" };
@@ -255,13 +241,6 @@ napi_value takeAlongDim(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self", "indices", "dim" };
     Args args(env, info, "takeAlongDim", 3, names);
     return wrap(env, ops::takeAlongDim(args.tensor(0), args.tensor(1), args.optInteger(2)));
-  });
-}
-napi_value topk(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "k", "dim", "largest", "sorted" };
-    Args args(env, info, "topk", 5, names);
-    return wrap(env, ops::topk(args.tensor(0), args.integer(1), args.integer(2), args.boolean(3), args.boolean(4)));
   });
 }
 napi_value tril(napi_env env, napi_callback_info info) {
@@ -300,7 +279,6 @@ napi_value triu_(napi_env env, napi_callback_info info) {
 void registerOps_index(napi_env env, napi_value target) {
   defineFunction(env, target, "argwhere", argwhere);
   defineFunction(env, target, "asStridedScatter", asStridedScatter);
-  defineFunction(env, target, "cumsum", cumsum);
   defineFunction(env, target, "gather", gather);
   defineFunction(env, target, "index", index);
   defineFunction(env, target, "indexAdd", indexAdd);
@@ -329,10 +307,8 @@ void registerOps_index(napi_env env, napi_value target) {
   defineFunction(env, target, "scatterReduce", scatterReduce);
   defineFunction(env, target, "scatterReduce_", scatterReduce_);
   defineFunction(env, target, "segmentReduce", segmentReduce);
-  defineFunction(env, target, "sort", sort);
   defineFunction(env, target, "take", take);
   defineFunction(env, target, "takeAlongDim", takeAlongDim);
-  defineFunction(env, target, "topk", topk);
   defineFunction(env, target, "tril", tril);
   defineFunction(env, target, "tril_", tril_);
   defineFunction(env, target, "triu", triu);

@@ -50,11 +50,11 @@ napi_value argmin(napi_env env, napi_callback_info info) {
     return wrap(env, ops::argmin(args.tensor(0), args.optInteger(1), args.boolean(2)));
   });
 }
-napi_value logsumexp(napi_env env, napi_callback_info info) {
+napi_value max(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim", "keepdim" };
-    Args args(env, info, "logsumexp", 3, names);
-    return wrap(env, ops::logsumexp(args.tensor(0), args.ints(1), args.boolean(2)));
+    static const char* const names[] = { "self" };
+    Args args(env, info, "max", 1, names);
+    return wrap(env, ops::max(args.tensor(0)));
   });
 }
 napi_value maxDim(napi_env env, napi_callback_info info) {
@@ -64,11 +64,25 @@ napi_value maxDim(napi_env env, napi_callback_info info) {
     return wrap(env, ops::maxDim(args.tensor(0), args.integer(1), args.boolean(2)));
   });
 }
+napi_value maxOther(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "maxOther", 2, names);
+    return wrap(env, ops::maxOther(args.tensor(0), args.tensor(1)));
+  });
+}
 napi_value mean(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "keepdim", "dtype" };
     Args args(env, info, "mean", 4, names);
     return wrap(env, ops::mean(args.tensor(0), args.optInts(1), args.boolean(2), args.optDtype(3)));
+  });
+}
+napi_value min(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "min", 1, names);
+    return wrap(env, ops::min(args.tensor(0)));
   });
 }
 napi_value minDim(napi_env env, napi_callback_info info) {
@@ -78,11 +92,18 @@ napi_value minDim(napi_env env, napi_callback_info info) {
     return wrap(env, ops::minDim(args.tensor(0), args.integer(1), args.boolean(2)));
   });
 }
-napi_value norm(napi_env env, napi_callback_info info) {
+napi_value minOther(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "p", "dim", "keepdim" };
-    Args args(env, info, "norm", 4, names);
-    return wrap(env, ops::norm(args.tensor(0), args.floating(1), args.optInts(2), args.boolean(3)));
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "minOther", 2, names);
+    return wrap(env, ops::minOther(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value nansum(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "keepdim", "dtype" };
+    Args args(env, info, "nansum", 4, names);
+    return wrap(env, ops::nansum(args.tensor(0), args.optInts(1), args.boolean(2), args.optDtype(3)));
   });
 }
 napi_value prod(napi_env env, napi_callback_info info) {
@@ -90,13 +111,6 @@ napi_value prod(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self", "dim", "keepdim", "dtype" };
     Args args(env, info, "prod", 4, names);
     return wrap(env, ops::prod(args.tensor(0), args.optInteger(1), args.boolean(2), args.optDtype(3)));
-  });
-}
-napi_value std(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "dim", "keepdim", "correction" };
-    Args args(env, info, "std", 4, names);
-    return wrap(env, ops::std(args.tensor(0), args.optInts(1), args.boolean(2), args.integer(3)));
   });
 }
 napi_value sum(napi_env env, napi_callback_info info) {
@@ -123,13 +137,15 @@ void registerOps_reduce(napi_env env, napi_value target) {
   defineFunction(env, target, "any", any);
   defineFunction(env, target, "argmax", argmax);
   defineFunction(env, target, "argmin", argmin);
-  defineFunction(env, target, "logsumexp", logsumexp);
+  defineFunction(env, target, "max", max);
   defineFunction(env, target, "maxDim", maxDim);
+  defineFunction(env, target, "maxOther", maxOther);
   defineFunction(env, target, "mean", mean);
+  defineFunction(env, target, "min", min);
   defineFunction(env, target, "minDim", minDim);
-  defineFunction(env, target, "norm", norm);
+  defineFunction(env, target, "minOther", minOther);
+  defineFunction(env, target, "nansum", nansum);
   defineFunction(env, target, "prod", prod);
-  defineFunction(env, target, "std", std);
   defineFunction(env, target, "sum", sum);
   defineFunction(env, target, "var", var);
 }

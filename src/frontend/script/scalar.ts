@@ -25,13 +25,13 @@ let morph: typeof TsMorph | undefined;
 let project: TsMorph.Project | undefined;
 const tsMorph = (): typeof TsMorph => (morph ??= createRequire(import.meta.url)('ts-morph') as typeof TsMorph);
 
-/** Parses one function expression from its source text. */
-export function parseFunction(source: string): TsMorph.ArrowFunction | TsMorph.FunctionExpression {
+/** Parses one function expression from its source text. The nodes live until the next call with the same `file`. */
+export function parseFunction(source: string, file = 'scalar'): TsMorph.ArrowFunction | TsMorph.FunctionExpression {
   const { Project, Node } = tsMorph();
   project ??= new Project({ useInMemoryFileSystem: true, compilerOptions: { allowJs: true } });
   const text = /^(async\s|function\b|\(|[\w$]+\s*=>)/.test(source) ? source : `function ${source}`;
-  const file = project.createSourceFile('scalar.ts', `const f = (${text});`, { overwrite: true });
-  const init = file.getVariableDeclarationOrThrow('f').getInitializerOrThrow();
+  const parsed = project.createSourceFile(`${file}.ts`, `const f = (${text});`, { overwrite: true });
+  const init = parsed.getVariableDeclarationOrThrow('f').getInitializerOrThrow();
   const fn = Node.isParenthesizedExpression(init) ? init.getExpression() : init;
   if (Node.isArrowFunction(fn) || Node.isFunctionExpression(fn)) return fn;
   throw new ScalarSyntaxError(`expected a function, got: ${source.slice(0, 80)}`);
@@ -75,32 +75,81 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   SQRT1_2: Math.SQRT1_2,
 };
 
-type Scope = ReadonlyMap<string, Expr>;
+/** Values and functions that code may name. */
+interface Scope {
+  readonly values: ReadonlyMap<string, Expr>;
+  readonly functions: ReadonlyMap<string, Helper>;
+}
 type Outcome = readonly Expr[];
+type FunctionNode = TsMorph.ArrowFunction | TsMorph.FunctionExpression;
+/** A function that bodies call: inlined, with the names that are visible where it stands. */
+interface Helper {
+  readonly node: FunctionNode;
+  readonly scope: Scope;
+}
+
+/** Source text of a function that a body calls by name (declared beside it), or undefined. */
+export type HelperSource = (name: string) => string | undefined;
 
 /**
  * Lowers a function whose parameters and result are numbers or booleans (several results: an array literal).
- * Parameters may destructure arrays: `([m, i], x)` has the parameters m, i, x.
+ * Parameters may destructure arrays: `([m, i], x)` has the parameters m, i, x. Arrow functions among the body's locals, and
+ * those that `helpers` knows, may be called: they are inlined.
  * @throws ScalarSyntaxError for anything else, with the offending code.
  */
-export function lowerScalarFunction(source: string): ScalarFn {
+export function lowerScalarFunction(source: string, helpers: HelperSource = () => undefined): ScalarFn {
   const { Node, SyntaxKind } = tsMorph();
+  const top: Scope = { values: new Map(), functions: new Map() };
+  const active: FunctionNode[] = [];
+  const outside = new Map<string, Helper>();
   const fn = parseFunction(source);
-  const params: string[] = [];
-  for (const p of fn.getParameters()) {
-    const name = p.getNameNode();
-    if (Node.isIdentifier(name)) params.push(name.getText());
-    else if (Node.isArrayBindingPattern(name)) params.push(...name.getElements().map((e) => e.getText()));
-    else reject(name, 'parameters are plain names or [a, b] patterns');
-  }
-  const scope = new Map<string, Expr>(params.map((p) => [p, arg(p)]));
-  const body = fn.getBody();
-  const results = Node.isBlock(body) ? block(body.getStatements(), scope) : outcome(body as TsMorph.Expression, scope);
-  if (results === undefined) return reject(body, 'the function must return a value on every path');
+  const params = fn.getParameters().flatMap((p) => namesOf(p));
+  const results = body(fn, { ...top, values: new Map(params.map((p) => [p, arg(p)])) });
   return { params, results };
 
+  /** A parameter's names: one, or those of its pattern. */
+  function namesOf(p: TsMorph.ParameterDeclaration): string[] {
+    const name = p.getNameNode();
+    if (Node.isIdentifier(name)) return [name.getText()];
+    if (Node.isArrayBindingPattern(name)) return name.getElements().map((e) => e.getText());
+    return reject(name, 'parameters are plain names or [a, b] patterns');
+  }
+  function body(f: FunctionNode, scope: Scope): Outcome {
+    const b = f.getBody();
+    const values = Node.isBlock(b) ? block(b.getStatements(), scope) : outcome(b as TsMorph.Expression, scope);
+    return values ?? reject(b, 'the function must return a value on every path');
+  }
+  /** The results of calling a helper: its body with the arguments in place of its parameters. */
+  function inline(helper: Helper, e: TsMorph.CallExpression, scope: Scope): Outcome {
+    if (active.includes(helper.node)) return reject(e, 'functions that call themselves');
+    const parameters = helper.node.getParameters();
+    const given = e.getArguments() as TsMorph.Expression[];
+    if (given.length !== parameters.length) return reject(e, `${parameters.length} argument(s) are expected`);
+    const bound = parameters.flatMap((p, i) => {
+      const names = namesOf(p);
+      const values = outcome(given[i]!, scope);
+      if (values.length !== names.length) return reject(given[i], `${names.length} value(s) are expected`);
+      return names.map((n, k): [string, Expr] => [n, values[k]!]);
+    });
+    active.push(helper.node);
+    const results = body(helper.node, { ...helper.scope, values: new Map([...helper.scope.values, ...bound]) });
+    active.pop();
+    return results;
+  }
+  function helperOf(name: string, scope: Scope): Helper | undefined {
+    const local = scope.functions.get(name);
+    if (local || scope.values.has(name)) return local;
+    const text = helpers(name);
+    if (text === undefined) return undefined;
+    const known = outside.get(name) ?? { node: parseFunction(text, `helpers/${name}`), scope: top };
+    outside.set(name, known);
+    return known;
+  }
+
   function block(statements: readonly TsMorph.Statement[], outer: Scope): Outcome | undefined {
-    const scope = new Map(outer);
+    const values = new Map(outer.values);
+    const functions = new Map(outer.functions);
+    const scope: Scope = { values, functions };
     for (const [i, s] of statements.entries()) {
       if (Node.isReturnStatement(s)) {
         const e = s.getExpression();
@@ -110,10 +159,16 @@ export function lowerScalarFunction(source: string): ScalarFn {
         for (const d of s.getDeclarations()) {
           const init = d.getInitializer() ?? reject(d, 'a local needs a value');
           const name = d.getNameNode();
-          if (Node.isIdentifier(name)) scope.set(name.getText(), expr(init, scope));
+          if (Node.isIdentifier(name) && (Node.isArrowFunction(init) || Node.isFunctionExpression(init)))
+            // The names visible here, not later: a copy.
+            functions.set(name.getText(), {
+              node: init,
+              scope: { values: new Map(values), functions: new Map(functions) },
+            });
+          else if (Node.isIdentifier(name)) values.set(name.getText(), expr(init, scope));
           else if (Node.isArrayBindingPattern(name)) {
-            const values = outcome(init, scope);
-            name.getElements().forEach((el, k) => scope.set(el.getText(), values[k] ?? reject(el, 'too few values')));
+            const parts = outcome(init, scope);
+            name.getElements().forEach((el, k) => values.set(el.getText(), parts[k] ?? reject(el, 'too few values')));
           } else reject(name, 'objects are not scalars');
         }
       } else if (Node.isExpressionStatement(s)) {
@@ -124,8 +179,8 @@ export function lowerScalarFunction(source: string): ScalarFn {
         const name = e.getLeft().getText();
         const right = expr(e.getRight(), scope);
         const op = INFIX[token.slice(0, -1)];
-        if (token === '=') scope.set(name, right);
-        else if (token.endsWith('=') && op) scope.set(name, binary(op, lookup(e.getLeft(), scope), right));
+        if (token === '=') values.set(name, right);
+        else if (token.endsWith('=') && op) values.set(name, binary(op, lookup(e.getLeft(), scope), right));
         else return reject(s, `operator '${token}'`);
       } else if (Node.isIfStatement(s)) {
         const cond = expr(s.getExpression(), scope);
@@ -152,11 +207,17 @@ export function lowerScalarFunction(source: string): ScalarFn {
     if (Node.isArrayLiteralExpression(e)) return e.getElements().map((x) => expr(x, scope));
     if (Node.isConditionalExpression(e))
       return merge(e, expr(e.getCondition(), scope), outcome(e.getWhenTrue(), scope), outcome(e.getWhenFalse(), scope));
+    const helper = Node.isCallExpression(e) ? calledHelper(e, scope) : undefined;
+    if (helper) return inline(helper, e as TsMorph.CallExpression, scope);
     return [expr(e, scope)];
+  }
+  function calledHelper(e: TsMorph.CallExpression, scope: Scope): Helper | undefined {
+    const callee = e.getExpression();
+    return Node.isIdentifier(callee) ? helperOf(callee.getText(), scope) : undefined;
   }
   function lookup(e: TsMorph.Node, scope: Scope): Expr {
     const name = e.getText();
-    const bound = scope.get(name);
+    const bound = scope.values.get(name);
     if (bound) return bound;
     if (name in CONSTANTS) return constant(CONSTANTS[name]!);
     return reject(e, `'${name}' is neither a parameter, a local nor a known constant`);
@@ -199,6 +260,11 @@ export function lowerScalarFunction(source: string): ScalarFn {
   }
   function call(e: TsMorph.CallExpression, scope: Scope): Expr {
     const callee = e.getExpression();
+    const helper = calledHelper(e, scope);
+    if (helper) {
+      const results = inline(helper, e, scope);
+      return results.length === 1 ? results[0]! : reject(e, `a value is needed, the function gives ${results.length}`);
+    }
     let name = Node.isPropertyAccessExpression(callee) ? callee.getName() : callee.getText();
     if (Node.isPropertyAccessExpression(callee) && !/^(Math|Number|s|fb)$/.test(callee.getExpression().getText()))
       return reject(e, `only Math and scalar functions can be called`);

@@ -4,6 +4,7 @@ import { type nn, optim, type Tensor } from '../../../src/index.js';
 import { tensorFromBytes } from '../../../src/serialization/tensors.js';
 import type { TensorBytes } from '../../../src/serialization/safetensors.js';
 import { camel } from '../calls.js';
+import { callPython, lookUp } from '../construct.js';
 
 type Json = { readonly [key: string]: unknown };
 type Expected = ReadonlyMap<string, TensorBytes>;
@@ -14,7 +15,7 @@ export interface Outcome {
 /** The library has no such model (yet). */
 class NoSuchModel extends Error {}
 
-/** Builds the module of `{ call, args, kwargs }`; options go into one trailing object. */
+/** Builds the module of `{ call, args, kwargs }`. */
 function build(v: unknown): unknown {
   if (typeof v !== 'object' || v === null) return v;
   const { call, args, kwargs, tuple, list } = v as {
@@ -25,14 +26,14 @@ function build(v: unknown): unknown {
     list?: unknown[];
   };
   if (call === undefined) return (tuple ?? list)?.map(build) ?? v;
-  let at: unknown = fb;
-  for (const part of call.replace(/^torchvision\./, 'vision.').split('.'))
-    at = (at as Record<string, unknown> | undefined)?.[part];
-  if (typeof at !== 'function') throw new NoSuchModel(`there is no ${call}`);
-  const options = Object.entries(kwargs ?? {}).map(([k, x]) => [camel(k), build(x)]);
-  const all = [...(args ?? []).map(build), ...(options.length > 0 ? [Object.fromEntries(options) as Json] : [])];
-  const isClass = /^class\s/.test(Function.prototype.toString.call(at));
-  return isClass ? new (at as new (...a: unknown[]) => unknown)(...all) : (at as (...a: unknown[]) => unknown)(...all);
+  const dotted = call.replace(/^torchvision\./, 'vision.');
+  try {
+    lookUp(dotted);
+  } catch (e) {
+    throw new NoSuchModel((e as Error).message);
+  }
+  const named = Object.entries(kwargs ?? {}).map(([k, x]) => [k, build(x)]);
+  return callPython(dotted, (args ?? []).map(build), Object.fromEntries(named) as Json);
 }
 
 const tensorOf = (v: unknown, expected: Expected): Tensor =>

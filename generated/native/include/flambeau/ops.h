@@ -251,8 +251,6 @@ FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& s
 FB_API Tensor argwhere(const Tensor& self);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
 FB_API Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, IntSpan stride, std::optional<int64_t> storageOffset = std::nullopt);
-/// Running sum along a dimension. Integers and bool give int64.
-FB_API Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
 /// out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.
 FB_API Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
 /// Advanced indexing: one index tensor (int64 or bool mask) or null per dimension. JavaScript: Tensor.index.
@@ -298,14 +296,10 @@ FB_API Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index
 FB_API const Tensor& scatterReduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool includeSelf = true);
 /// One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
 FB_API Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& lengths = Tensor(), const Tensor& indices = Tensor(), const Tensor& offsets = Tensor(), int64_t axis = 0, bool unsafe = false, std::optional<Scalar> initial = std::nullopt);
-/// Elements in order along a dimension, and where they were.
-FB_API std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
 /// Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.
 FB_API Tensor take(const Tensor& self, const Tensor& index);
 /// `gather` whose self and indices broadcast; without a dim over the flattened tensors.
 FB_API Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim = std::nullopt);
-/// The k largest (or smallest) elements along a dimension, and where they were.
-FB_API std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true);
 /// Lower triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor tril(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& tril_(const Tensor& self, int64_t diagonal = 0);
@@ -498,6 +492,44 @@ FB_API Tensor mseLoss(const Tensor& input, const Tensor& target, std::string_vie
 FB_API Tensor nllLoss(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), int64_t ignoreIndex = -100, std::string_view reduction = "mean");
 /// Squared below beta, absolute above.
 FB_API Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double beta = 1.0);
+/// Largest over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedAmax(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Smallest over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedAmin(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Position of the largest element, of all or along `dim`, where `mask` is true; in `dtype`, the input's by default.
+FB_API Tensor maskedArgmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Position of the smallest element, of all or along `dim`, where `mask` is true; in `dtype`, the input's by default.
+FB_API Tensor maskedArgmin(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Running product along `dim`, elements where `mask` is false counted as 1.
+FB_API Tensor maskedCumprod(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Running sum along `dim`, elements where `mask` is false counted as 0.
+FB_API Tensor maskedCumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// `logSoftmax` along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedLogSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// log(exp(x) + exp(y)) of the elements where their masks are true; none: -Infinity.
+FB_API Tensor maskedLogaddexp(const Tensor& self, const Tensor& other, std::optional<DType> dtype = std::nullopt, const Tensor& inputMask = Tensor(), const Tensor& otherMask = Tensor());
+/// log(sum(exp(x))) over `dim` of the elements where `mask` is true.
+FB_API Tensor maskedLogsumexp(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Mean over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedMean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// The lower median along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedMedian(const Tensor& self, int64_t dim = -1, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// p-norm over `dim` (all when null) of the elements where `mask` is true.
+FB_API Tensor maskedNorm(const Tensor& self, double ord = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Elements over the p-norm along `dim` (at least `eps`) of those where `mask` is true.
+FB_API Tensor maskedNormalize(const Tensor& self, double ord, int64_t dim, double eps = 1e-12, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Product over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedProd(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// `softmax` along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// `softmin` along `dim` of the elements where `mask` is true.
+FB_API Tensor maskedSoftmin(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Standard deviation over `dim` (all when null) of the elements where `mask` is true. Integers give float32.
+FB_API Tensor maskedStd(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool unbiased = false, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Sum over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
+FB_API Tensor maskedSum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
+/// Variance over `dim` (all when null) of the elements where `mask` is true. Integers give float32.
+FB_API Tensor maskedVar(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool unbiased = false, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
 /// beta * self + alpha * the sum over the batch of bmm(batch1, batch2); self is broadcast to [n, m].
 FB_API Tensor addbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
 FB_API const Tensor& addbmm_(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Scalar beta = Scalar(1), Scalar alpha = Scalar(1));
@@ -745,20 +777,24 @@ FB_API Tensor any(const Tensor& self, std::optional<int64_t> dim = std::nullopt,
 FB_API Tensor argmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Index of the smallest element (the first of equal ones; NaN counts as smallest). Gives int64.
 FB_API Tensor argmin(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
-/// log(sum(exp(x))) over `dim`, without overflow.
-FB_API Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim = false);
+/// Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
+FB_API Tensor max(const Tensor& self);
 /// Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
 FB_API std::tuple<Tensor, Tensor> maxDim(const Tensor& self, int64_t dim, bool keepdim = false);
+/// The larger of two elements: `maximum` under the name of `max`.
+FB_API Tensor maxOther(const Tensor& self, const Tensor& other);
 /// Mean over `dim` (all when null). Floating dtypes only.
 FB_API Tensor mean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
+FB_API Tensor min(const Tensor& self);
 /// Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
 FB_API std::tuple<Tensor, Tensor> minDim(const Tensor& self, int64_t dim, bool keepdim = false);
-/// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number.
-FB_API Tensor norm(const Tensor& self, double p = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false);
+/// The smaller of two elements: `minimum` under the name of `min`.
+FB_API Tensor minOther(const Tensor& self, const Tensor& other);
+/// Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
+FB_API Tensor nansum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Product over `dim` (all when null). Integers and bool give int64.
 FB_API Tensor prod(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
-/// Standard deviation over `dim`: the square root of `var`.
-FB_API Tensor std(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
 /// Sum over `dim` (all when null). Integers and bool give int64.
 FB_API Tensor sum(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Variance over `dim` (all when null), divided by n - correction.
@@ -777,6 +813,107 @@ FB_API Tensor pixelUnshuffle(const Tensor& self, int64_t downscaleFactor);
 FB_API Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
 /// Gradient of `resample`: its adjoint.
 FB_API Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string_view mode, bool alignCorners, std::span<const double> scales, bool antialias);
+/// Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+FB_API std::tuple<Tensor, Tensor> cummax(const Tensor& self, int64_t dim);
+/// Smallest element so far along a dimension and where it is (the last of equal ones); NaN wins.
+FB_API std::tuple<Tensor, Tensor> cummin(const Tensor& self, int64_t dim);
+/// Running product along a dimension. Integers and bool give int64.
+FB_API Tensor cumprod(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+FB_API const Tensor& cumprod_(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Running sum along a dimension. Integers and bool give int64.
+FB_API Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+FB_API const Tensor& cumsum_(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
+/// Differences of neighbours along a dimension, taken n times; `prepend` and `append` are joined first. bool: exclusive or.
+FB_API Tensor diff(const Tensor& self, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = Tensor(), const Tensor& append = Tensor());
+/// Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
+FB_API TensorList gradient(const Tensor& self, std::span<const double> spacing = std::span<const double>(), std::optional<IntSpan> dim = std::nullopt, int64_t edgeOrder = 1);
+/// `gradient` at given coordinates.
+FB_API TensorList gradientAt(const Tensor& self, TensorSpan spacing, std::optional<IntSpan> dim = std::nullopt, int64_t edgeOrder = 1);
+/// Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
+FB_API Tensor logcumsumexp(const Tensor& self, int64_t dim);
+/// Running sum from the last element to the first: the derivative of `cumsum`.
+FB_API Tensor reverseCumsum(const Tensor& self, int64_t dim);
+/// `logcumsumexp` from the last element to the first: its derivative is made of it.
+FB_API Tensor reverseLogcumsumexp(const Tensor& self, int64_t dim);
+/// Where the elements in order along a dimension were: the indices of `sort`.
+FB_API Tensor argsort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
+/// The bucket of every element among 1-d sorted boundaries: `searchsorted` with the arguments in the other order.
+FB_API Tensor bucketize(const Operand& self, const Tensor& boundaries, bool outInt32 = false, bool right = false);
+/// Elements in ascending order along the first dimension.
+FB_API Tensor msort(const Tensor& self);
+/// Where values would be put into sorted rows: the first position whose element is >= the value (right, or side 'right': >).
+FB_API Tensor searchsorted(const Tensor& sortedSequence, const Operand& self, bool outInt32 = false, bool right = false, std::optional<std::string_view> side = std::nullopt, const Tensor& sorter = Tensor());
+/// Elements in order along a dimension, and where they were. Always stable; NaN counts as the largest.
+FB_API std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim = -1, bool descending = false, bool stable = false);
+/// The k largest (or smallest) elements along a dimension, and where they were.
+FB_API std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true);
+/// Distinct elements in ascending order, for every element the index of its value, and how often each occurs. JavaScript: unique.
+FB_API std::tuple<Tensor, Tensor, Tensor> uniqueAll(const Tensor& self);
+/// Distinct slices along a dimension in lexicographic order (consecutive: neighbours only, in the order met). JavaScript: unique, uniqueConsecutive.
+FB_API std::tuple<Tensor, Tensor, Tensor> uniqueDim(const Tensor& self, int64_t dim, bool consecutive = false);
+/// Elements without repeated neighbours (flattened), the run of every element, and the lengths of the runs. JavaScript: uniqueConsecutive.
+FB_API std::tuple<Tensor, Tensor, Tensor> uniqueRuns(const Tensor& self);
+/// Smallest and largest element, of all or along `dim`; NaN wins.
+FB_API std::tuple<Tensor, Tensor> aminmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
+/// How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
+FB_API Tensor bincount(const Tensor& self, const Tensor& weights = Tensor(), int64_t minlength = 0);
+/// Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].
+FB_API Tensor corrcoef(const Tensor& self);
+/// Number of elements that are not zero over `dim` (all when null). Gives int64.
+FB_API Tensor countNonzero(const Tensor& self, std::optional<IntSpan> dim = std::nullopt);
+/// Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.
+FB_API Tensor cov(const Tensor& self, int64_t correction = 1, const Tensor& fweights = Tensor(), const Tensor& aweights = Tensor());
+/// Running integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart: one element less.
+FB_API Tensor cumulativeTrapezoid(const Tensor& y, const Tensor& x = Tensor(), double dx = 1.0, int64_t dim = -1);
+/// p-norm of the difference of two tensors.
+FB_API Tensor dist(const Tensor& self, const Tensor& other, double p = 2.0);
+/// The edges of `bins` equal bins over range [min, max]; empty: from the smallest to the largest element. JavaScript: histogram, histogramdd.
+FB_API Tensor equalEdges(const Tensor& self, int64_t bins, std::span<const double> range = std::span<const double>());
+/// Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
+FB_API Tensor histc(const Tensor& self, int64_t bins = 100, double min = 0.0, double max = 0.0);
+/// Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
+FB_API std::tuple<Tensor, Tensor> histogram(const Tensor& self, int64_t bins, std::span<const double> range = std::span<const double>(), const Tensor& weight = Tensor(), bool density = false);
+/// Counts of points (rows of [n, d]) in the boxes between d lists of edges; the last edge belongs to the last bin. JavaScript: histogram, histogramdd.
+FB_API Tensor histogramCounts(const Tensor& self, TensorSpan edges, const Tensor& weight = Tensor(), bool density = false);
+/// histogram with given edges.
+FB_API std::tuple<Tensor, Tensor> histogramEdges(const Tensor& self, const Tensor& bins, const Tensor& weight = Tensor(), bool density = false);
+/// The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
+FB_API std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim = -1, bool keepdim = false);
+/// log(sum(exp(x))) over `dim`, without overflow.
+FB_API Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim = false);
+/// The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
+FB_API Tensor median(const Tensor& self);
+/// The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+FB_API std::tuple<Tensor, Tensor> medianDim(const Tensor& self, int64_t dim, bool keepdim = false);
+/// The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
+FB_API std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim = -1, bool keepdim = false);
+/// Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
+FB_API Tensor nanmean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// The lower median of all elements that are not NaN. With `dim`: along it, and where.
+FB_API Tensor nanmedian(const Tensor& self);
+/// The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+FB_API std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, bool keepdim = false);
+/// As `quantile`, of the elements that are not NaN.
+FB_API Tensor nanquantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
+/// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
+FB_API Tensor norm(const Tensor& self, double p = 2.0, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Frobenius norm: `norm(x, 'fro', dim)`.
+FB_API Tensor normNamed(const Tensor& self, std::string_view p, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
+FB_API Tensor quantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
+/// Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
+FB_API Tensor renorm(const Tensor& self, double p, int64_t dim, double maxnorm);
+FB_API const Tensor& renorm_(const Tensor& self, double p, int64_t dim, double maxnorm);
+/// Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.
+FB_API Tensor std(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
+/// Standard deviation and mean over `dim` (all when null).
+FB_API std::tuple<Tensor, Tensor> stdMean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
+/// Sum of the diagonal of a matrix. Integers give int64.
+FB_API Tensor trace(const Tensor& self);
+/// Integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+FB_API Tensor trapezoid(const Tensor& y, const Tensor& x = Tensor(), double dx = 1.0, int64_t dim = -1);
+/// Variance and mean over `dim` (all when null).
+FB_API std::tuple<Tensor, Tensor> varMean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, int64_t correction = 1);
 /// self + value * tensor1 / tensor2.
 FB_API Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = Scalar(1));
 FB_API const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = Scalar(1));
