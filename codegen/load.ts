@@ -8,7 +8,7 @@ import { freeArgs, printExpr, type Expr } from '../src/ir/scalar.js';
 import type { OpInfo, Param, PointwiseInfo, ReductionInfo, ScanInfo } from '../src/ir/opinfo.js';
 import type { OpRecord, Page, PointwiseRecord, ReductionRecord, ScanRecord } from './model.js';
 import { isOperandLike, isTensorType, pascal } from './emitters/cpp_types.js';
-import { parseSchema, type Signature } from './schema.js';
+import { parseSchema, selfIndex, type Signature } from './schema.js';
 import { readSource, type BodySource } from './source.js';
 
 /** How the gradient of one parameter of a pointwise op is computed. */
@@ -84,8 +84,7 @@ export async function loadPages(families: readonly string[]): Promise<Map<string
 function build(record: OpRecord, family: string, body: BodySource, helper: HelperSource): Op[] {
   const sig = parseSchema(record.schema);
   const base = { name: sig.name, params: sig.params, results: sig.results, returns: sig.returns, onnx: record.onnx };
-  const first = sig.params[0];
-  const takesSelf = first !== undefined && first.type === 'Tensor';
+  const takesSelf = selfIndex(sig) >= 0;
   const common = { name: sig.name, family, sig, record, body, derived: false };
   switch (record.kind) {
     case 'pointwise':
@@ -170,7 +169,6 @@ function gradients(
     const uses = [...freeArgs(expr)].sort();
     const known = new Set(['grad', 'out', ...sig.params.map((q) => q.name)]);
     for (const u of uses) if (!known.has(u)) throw new Error(`backward of '${p.name}' reads unknown '${u}'`);
-    if (expr.kind === 'const') continue; // piecewise constant: no gradient flows
     out.push({
       param: p.name,
       expr,
@@ -183,7 +181,7 @@ function gradients(
 
 /** grad itself, or one declared op of atoms: no kernel of its own. */
 function isSingleOp(e: Expr): boolean {
-  if (e.kind === 'arg') return true;
+  if (e.kind === 'arg' || e.kind === 'const') return true;
   const atom = (x: Expr): boolean => x.kind === 'arg';
   if (e.kind === 'unary') return e.op === 'neg' && atom(e.a);
   return (

@@ -3,7 +3,7 @@
 //   'clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor'
 //   'sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor'
 //   'max(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)'
-// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Scalar, int, float, bool, string, dtype,
+// Types: Tensor, Tensor?, Tensor[], Tensor?[], Operand (a tensor or a number), Operand? (composites only), Scalar, int, float, bool, string, dtype,
 // int[], float[]; '?' = may be null. After '*': options object only; before it: positional or in the options object.
 
 export type Samples = { readonly range: readonly [number, number] } | { readonly list: readonly (readonly number[])[] };
@@ -39,6 +39,11 @@ interface OpBase {
    * aliases on the root. Namespaces: see NAMESPACES in codegen/emitters/ts_ops.ts.
    */
   readonly exports?: readonly string[];
+  /**
+   * Whether the free functions take `{ out }`. Left out: those of kernels and of composites that have an in-place form, where they are
+   * exported on the root, on special or on linalg.
+   */
+  readonly out?: boolean;
   /**
    * The op is one form of that function and method: `maxDim` with overloadOf 'max' is what `max(dim, keepdim)` calls. The form
    * with the most required parameters that the arguments fit is taken; the op called 'max', if there is one, is the plain form.

@@ -48,6 +48,25 @@ export const mod = (a: number, b: number): number => {
   const r = a % b;
   return r !== 0 && r < 0 !== b < 0 ? r + b : r;
 };
+/** The next float64 after a towards b. */
+export const nextafter = (a: number, b: number): number => {
+  if (Number.isNaN(a) || Number.isNaN(b)) return NaN;
+  if (a === b) return b;
+  if (a === 0) return b > 0 ? Number.MIN_VALUE : -Number.MIN_VALUE;
+  const bits = new BigInt64Array(new Float64Array([a]).buffer);
+  bits[0]! += a > 0 === b > a ? 1n : -1n;
+  return new Float64Array(bits.buffer)[0]!;
+};
+/** frexp: a = mantissa * 2^exponent, 0.5 <= |mantissa| < 1. */
+export const exponent = (a: number): number => {
+  if (a === 0 || !Number.isFinite(a)) return 0;
+  let e = Math.floor(Math.log2(Math.abs(a))) + 1;
+  if (Math.abs(a) >= 2 ** e) e++;
+  if (Math.abs(a) < 2 ** (e - 1)) e--;
+  return e;
+};
+export const mantissa = (a: number): number => (a === 0 || !Number.isFinite(a) ? a : a / 2 ** exponent(a));
+export const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
 export const idiv = (a: number, b: number): number => Math.trunc(a / b);
 export const xor = (a: boolean, b: boolean): boolean => a !== b;
 export const select = <T>(cond: boolean, a: T, b: T): T => (cond ? a : b);
@@ -66,12 +85,13 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * sum;
 }
 export function erfc(x: number): number {
-  if (x < 3) return 1 - erf(x);
+  if (x < 1.5) return 1 - erf(x);
   if (x > 27) return 0;
   let f = 0;
-  for (let k = 60; k >= 1; k--) f = k / 2 / (x + f);
+  for (let k = 200; k >= 1; k--) f = k / 2 / (x + f);
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + f));
 }
 /** |a| with b's sign, zeros included. */
 export const copysign = (a: number, b: number): number =>
   Object.is(Math.sign(b), -0) || b < 0 ? -Math.abs(a) : Math.abs(a);
+export * from './scalar_special.js';

@@ -14,6 +14,7 @@ const TYPES: ReadonlySet<string> = new Set<ParamType>([
   'Tensor[]',
   'Tensor?[]',
   'Operand',
+  'Operand?',
   'Scalar',
   'Scalar?',
   'int',
@@ -32,6 +33,12 @@ const TYPES: ReadonlySet<string> = new Set<ParamType>([
   'float[]?',
   'Generator?',
 ]);
+
+/** The parameter a method is called on: the tensor named self, else a first one of another name; -1: none. */
+export function selfIndex(s: Signature): number {
+  const named = s.params.findIndex((p) => p.name === 'self' && p.type === 'Tensor');
+  return named >= 0 ? named : s.params[0]?.type === 'Tensor' ? 0 : -1;
+}
 
 /** Splits at top-level commas. */
 function splitList(text: string): string[] {

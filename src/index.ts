@@ -10,6 +10,7 @@ export { isTensor } from './tensor/handle.js';
 export { tidy, keep } from './tensor/tidy.js';
 export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, type DType } from './tensor/dtype.js';
 export * from './tensor/constants.js';
+export * from './tensor/type_info.js';
 export * from './tensor/methods_as_functions.js';
 export { unique, uniqueConsecutive, type UniqueOptions } from './tensor/unique.js';
 export { histogramdd, type HistogramddOptions } from './tensor/histogram.js';

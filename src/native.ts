@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { NativeOps } from '../generated/ts/native-ops.js';
+import type { NativeOps, NumberArg } from '../generated/ts/native-ops.js';
 import { packageRoot } from './package_root.js';
 import type { Handle } from './tensor/handle.js';
 
@@ -100,6 +100,12 @@ export interface Native {
   storageId(h: H): number;
   storageBytes(h: H): number;
   sharesStorage(a: H, b: H): boolean;
+  /** By the codes of dtypes. */
+  promoteTypes(type1: number, type2: number): number;
+  resultType(a: H | NumberArg, b: H | NumberArg): number;
+  canCast(from: number, to: number): boolean;
+  /** Moves a result into a tensor of the caller; true when it had elements of another shape. */
+  writeOut(op: string, out: H, result: H, exact: boolean): boolean;
   /** Two handles of the same tensor. */
   isSame(a: H, b: H): boolean;
   isTensorHandle(value: unknown): boolean;

@@ -15,7 +15,9 @@ const formulas = (op: Op): Formulas | undefined =>
 export const needsNode = (op: Op): boolean =>
   op.record.nondifferentiable === undefined &&
   ((op.gradients?.length ?? 0) > 0 || Object.keys(formulas(op) ?? {}).length > 0);
-const nodeName = (op: Op): string => op.record.node ?? `${pascal(op.name.replace(/_$/, ''))}Backward0`;
+/** The class, one per op; several ops may show the same name. */
+const nodeClass = (op: Op): string => `${pascal(op.name.replace(/_$/, ''))}Backward0`;
+const nodeName = (op: Op): string => op.record.node ?? nodeClass(op);
 
 /** How a name that formulas read is kept in the node. */
 interface Kept {
@@ -147,6 +149,8 @@ function tensorGradient(
 
 function pointwiseGradient(op: Op, g: PointwiseGradient, kernelArgs: readonly string[]): string[] {
   const atoms = (e: Expr): string => (e.kind === 'arg' ? atom(e.name) : composite(e));
+  // Piecewise constant: zeros, so that what comes before gets a gradient as in PyTorch.
+  if (g.expr.kind === 'const') return ['    Tensor g = ops::zerosLike(grads[0]);'];
   if (g.expr.kind === 'arg') return [`    Tensor g = ${atom(g.expr.name)};`];
   if (!g.kernel) {
     const e = g.expr;
@@ -213,12 +217,12 @@ export const term = (op: string): string =>
 export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
   const p = plan(op, ops);
   const kept = [...p.kept.values()];
-  const name = nodeName(op);
+  const name = nodeClass(op);
   const outputs = kept.filter((k) => k.how === 'output');
   const lines = [`struct ${name} final : autograd::Node {`];
   lines.push(
     `  ${name}() : Node(${Math.max(1, op.sig.results.length)}) {}`,
-    `  std::string name() const override { return "${name}"; }`,
+    `  std::string name() const override { return "${nodeName(op)}"; }`,
   );
   lines.push(
     '  TensorList apply(TensorList grads) override {',
@@ -319,7 +323,7 @@ function unpack(p: Plan, param: string): string[] {
 export function nodeSetup(op: Op, inplace: boolean): string[] {
   const p = plans.get(op);
   if (!p) throw new Error(`${op.name}: node not emitted yet`);
-  const lines = [`  auto node = makeRef<${nodeName(op)}>();`];
+  const lines = [`  auto node = makeRef<${nodeClass(op)}>();`];
   for (const q of edgeParams(op)) {
     if (isListType(q.type))
       lines.push(

@@ -1,7 +1,7 @@
 // Emits the by-name table of ops (boxed.cc) and the Node bindings (node/bindings_FAMILY.cc): two views of the same signatures.
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
-import type { Signature } from '../schema.js';
+import { selfIndex, type Signature } from '../schema.js';
 import type { Param } from '../../src/ir/opinfo.js';
 import { ARGS_METHOD, cppDefault, isOperandLike } from './cpp_types.js';
 import { variants } from './cpp_ops.js';
@@ -28,7 +28,9 @@ export function emitBoxed(ops: readonly Op[]): void {
 
 function boxedCall(namespace: string, s: Signature): string {
   let operand = 0;
-  const args = s.params.map((p) => (isOperandLike(p.type) ? boxedOperand(p, operand++) : boxedAttr(p)));
+  const args = s.params.map((p) =>
+    isOperandLike(p.type) || p.type === 'Operand?' ? boxedOperand(p, operand++) : boxedAttr(p),
+  );
   const call = `${namespace}::${s.name}(${args.join(', ')})`;
   switch (s.returns) {
     case 'tensor':
@@ -36,13 +38,13 @@ function boxedCall(namespace: string, s: Signature): string {
     case 'list':
       return `return ${call};`;
     case 'self':
-      return s.params[0]!.type === 'Tensor' ? `return {${call}};` : `${call}; return {};`;
+      return selfIndex(s) >= 0 ? `return {${call}};` : `${call}; return {};`;
     case 'tuple':
       return `auto r = ${call}; return {${s.results.map((_, i) => `std::get<${i}>(r)`).join(', ')}};`;
   }
 }
 function boxedOperand(p: Param, i: number): string {
-  return `a.${{ Tensor: 'tensor', 'Tensor?': 'optTensor', 'Tensor[]': 'tensors', 'Tensor?[]': 'tensors', Operand: 'operand' }[p.type as string]}(${i})`;
+  return `a.${{ Tensor: 'tensor', 'Tensor?': 'optTensor', 'Tensor[]': 'tensors', 'Tensor?[]': 'tensors', Operand: 'operand', 'Operand?': 'optOperand' }[p.type as string]}(${i})`;
 }
 function boxedAttr(p: Param): string {
   if (p.type === 'Generator?') return 'nullptr';

@@ -1,6 +1,7 @@
 // Emits generated/native/kernels/*.cc (bodies, compiled once per instruction set) and kernels.{h,cc} (the specs the drivers take).
 import { cppLeaves, printScalarCpp, type ComputeType } from '../../src/emit/cpp/scalar.js';
 import type { PointwiseInfo, ReductionInfo, ScanInfo } from '../../src/ir/opinfo.js';
+import { usesSpecial } from '../../src/emit/cpp/prelude.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
 import { scanKernels } from './cpp_scan.js';
@@ -104,7 +105,11 @@ function writeKernels(name: string, family: string, bodies: readonly string[], l
     `native/kernels/${name}.cc`,
     render('native/source.cc', {
       origin: `codegen/ops/${family}.ts`,
-      includes: ['"cpu/kernel_abi.h"', `"${loop}"`],
+      includes: [
+        '"cpu/kernel_abi.h"',
+        `"${loop}"`,
+        ...(bodies.some((b) => usesSpecial(b)) ? ['"kernels/special.h"'] : []),
+      ],
       body: ['namespace flambeau::kernels::FB_ISA {', '', ...bodies, '}  // namespace flambeau::kernels::FB_ISA'].join(
         '\n',
       ),

@@ -2,7 +2,7 @@
 // and the public function with the autograd layer on top.
 import { render, writeGenerated } from '../render.js';
 import { edgeParams, type Op } from '../load.js';
-import type { Signature } from '../schema.js';
+import { selfIndex, type Signature } from '../schema.js';
 import { argList, intsName, isListType, isOperandLike, paramList, returnType } from './cpp_types.js';
 import { emitNode, nodeSetup, needsNode } from './cpp_autograd.js';
 import { TensorLowering } from '../lower/tensor.js';
@@ -449,7 +449,7 @@ function publicInplacePointwise(op: Op): string {
 
 /** NAME_ of an op without a kernel that writes in place: the result is copied back. */
 function publicInplaceByCopy(s: Signature, plain: Signature): string {
-  const self = s.params[0]!.name;
+  const self = s.params[selfIndex(s)]!.name;
   return [
     `const Tensor& ${s.name}(${paramList(s)}) {`,
     `  autograd::checkInplace(${self}, "${s.name}");`,
@@ -491,6 +491,8 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
     if (p.type === 'Generator?') continue;
     if (isListType(p.type)) lines.push(`    for (const Tensor& one : ${p.name}) region.input(one);`);
     else if (isOperandLike(p.type)) lines.push(`    region.input(${p.name});`);
+    else if (p.type === 'Operand?')
+      lines.push(`    if (${p.name}) region.input(*${p.name}); else region.input(Tensor());`);
     else lines.push(`    region.attr(support::attr("${p.name}", ${p.name}));`);
   }
   lines.push('    region.begin();', '  }');

@@ -1,6 +1,6 @@
 // How schema types and defaults are spelled in C++.
 import type { Param, ParamType } from '../../src/ir/opinfo.js';
-import type { Signature } from '../schema.js';
+import { selfIndex, type Signature } from '../schema.js';
 
 export const cppString = (s: string): string => JSON.stringify(s);
 const DTYPES: Readonly<Record<string, string>> = {
@@ -28,6 +28,7 @@ export const PARAM_TYPE: Readonly<Record<ParamType, string>> = {
   'Tensor[]': 'TensorSpan',
   'Tensor?[]': 'TensorSpan',
   Operand: 'const Operand&',
+  'Operand?': 'std::optional<Operand>',
   Scalar: 'Scalar',
   'Scalar?': 'std::optional<Scalar>',
   int: 'int64_t',
@@ -71,6 +72,7 @@ export const ARGS_METHOD: Readonly<Record<ParamType, string>> = {
   'Tensor[]': 'tensors',
   'Tensor?[]': 'optTensors',
   Operand: 'operand',
+  'Operand?': 'optOperand',
   Scalar: 'scalar',
   'Scalar?': 'optScalar',
   int: 'integer',
@@ -92,6 +94,7 @@ export const ARGS_METHOD: Readonly<Record<ParamType, string>> = {
 
 export const isTensorType = (t: ParamType): boolean => t === 'Tensor' || t === 'Tensor?' || t === 'Operand';
 export const isListType = (t: ParamType): boolean => t === 'Tensor[]' || t === 'Tensor?[]';
+/** What a gradient can flow to or an array of values is taken from. `Operand?` is read by composite bodies only, which hand it on. */
 export const isOperandLike = (t: ParamType): boolean => isTensorType(t) || isListType(t);
 
 /** Default value as a C++ expression. */
@@ -122,7 +125,7 @@ export function returnType(s: Signature): string {
     case 'list':
       return 'TensorList';
     case 'self':
-      return s.params[0]!.type === 'Tensor' ? 'const Tensor&' : 'void';
+      return selfIndex(s) >= 0 ? 'const Tensor&' : 'void';
     case 'tuple':
       return `std::tuple<${s.results.map(() => 'Tensor').join(', ')}>`;
   }

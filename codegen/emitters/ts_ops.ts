@@ -11,7 +11,7 @@ import {
 import type { OpInfo, Param, ParamType } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
-import type { Signature } from '../schema.js';
+import { selfIndex, type Signature } from '../schema.js';
 import { inplaceSig, traceName, variants } from './cpp_ops.js';
 import { isListType } from './cpp_types.js';
 import { emitOverloads, isForm, overloadGroups, signatures } from './ts_overloads.js';
@@ -77,6 +77,7 @@ const NATIVE_TYPE: Readonly<Record<ParamType, string>> = {
   'Tensor[]': 'readonly H[]',
   'Tensor?[]': 'readonly (H | null)[]',
   Operand: 'H | NumberArg',
+  'Operand?': 'H | NumberArg | null',
   Scalar: 'NumberArg',
   'Scalar?': 'NumberArg | null',
   int: 'number',
@@ -131,6 +132,7 @@ export const TS_TYPE: Readonly<Record<ParamType, string>> = {
   'Tensor[]': 'readonly TensorBase[]',
   'Tensor?[]': 'readonly (TensorBase | null)[]',
   Operand: 'TensorBase | NumberArg',
+  'Operand?': 'TensorBase | NumberArg | null',
   Scalar: 'NumberArg',
   'Scalar?': 'NumberArg | null',
   int: 'number',
@@ -163,6 +165,8 @@ function toNative(p: Param, code: string): string {
       return `optHandlesOf(${code})`;
     case 'Operand':
       return `operandOf(${code})`;
+    case 'Operand?':
+      return `optOperandOf(${code})`;
     case 'int[]':
     case 'float[]':
       return `intsOf(${code})`;
@@ -232,22 +236,32 @@ export function callable(
     }
   }
   const named = [...optional, ...keyword];
-  const optionsType = `{ ${named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`).join('; ')} }`;
+  const out = self === undefined && s === op.sig && takesOut(op);
+  const optionsType = `{ ${[
+    ...named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`),
+    ...(out ? [`out?: ${s.returns === 'tuple' ? 'readonly TensorBase[]' : 'TensorBase'}`] : []),
+  ].join('; ')} }`;
+  const hasOptions = keyword.length > 0 || out;
+  const given = optional.length || variadic ? 'o?.out' : 'options?.out';
+  // Kernels written by hand want the very dtype; the others convert.
+  const exact = op.info.kind === 'extern';
   if (variadic) {
     const list = required[0]!.name;
     if (required.length !== 1 || required[0]!.type !== 'Tensor[]')
       throw new Error(`${op.name}: variadic functions take one list of tensors`);
     parameters.push({ name: 'args', type: `TensorListArgs<${optionsType}>`, isRestParameter: true });
-    statements.push(`const ${named.length ? `[${list}, o]` : `[${list}]`} = tensorListArgs<${optionsType}>(args);`);
+    statements.push(
+      `const ${named.length || out ? `[${list}, o]` : `[${list}]`} = tensorListArgs<${optionsType}>(args);`,
+    );
     for (const p of named) codes.set(p.name, toNative(p, `(o?.${p.name} ?? ${tsDefault(p)})`));
     return finished();
   }
   for (const p of optional)
     parameters.push({ name: p.name, type: `${TS_TYPE[p.type]} | ${optionsType}`, hasQuestionToken: true });
-  if (keyword.length) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
+  if (hasOptions) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
   if (optional.length) {
     statements.push(
-      `const o = optionsAmong(${[...optional.map((p) => p.name), ...(keyword.length ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`,
+      `const o = optionsAmong(${[...optional.map((p) => p.name), ...(hasOptions ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`,
     );
     for (const p of optional)
       codes.set(
@@ -261,6 +275,10 @@ export function callable(
   } else for (const p of keyword) codes.set(p.name, toNative(p, `(options?.${p.name} ?? ${tsDefault(p)})`));
   return finished();
 
+  /** The result in the caller's tensor where there is one. */
+  function delivered(call: string): string {
+    return `deliver('${s.name}', ${given}, ${call}, ${exact})`;
+  }
   function finished(): Callable {
     const args = s.params.map((p, i) => (i === self?.index ? self.code : codes.get(p.name)!)).join(', ');
     for (const f of [...forms].sort((a) => (a.type === 'Tensor' ? -1 : 1))) {
@@ -292,7 +310,7 @@ export function callable(
       statements.push(
         inplace
           ? `if (${test}) { ${other}; return this; }`
-          : `if (${test}) return ${s.returns === 'list' ? 'wrapAll' : 'wrap'}(${other});`,
+          : `if (${test}) return ${s.returns === 'list' ? `wrapAll(${other})` : out ? delivered(other) : `wrap(${other})`};`,
       );
     }
     const adopts = op.info.kind === 'view' && s.returns === 'self';
@@ -302,6 +320,12 @@ export function callable(
     else if (returnsThis) statements.push(`${call};`, 'return this;');
     else if (s.returns === 'self')
       statements.push(`${call};`, ...(isListType(s.params[0]!.type) ? [] : [`return ${s.params[0]!.name} as Tensor;`]));
+    else if (out && s.returns === 'tensor') statements.push(`return ${delivered(call)};`);
+    else if (out)
+      statements.push(
+        `const result = ${call};`,
+        `return namedResults([${s.results.map((r) => `'${r}'`).join(', ')}], ${given} ? intoOuts('${s.name}', ${given}, result, ${exact}) : result) as unknown as ${tupleType(s)};`,
+      );
     else if (s.returns === 'tensor') statements.push(`return wrap(${call});`);
     else if (s.returns === 'list') statements.push(`return wrapAll(${call});`);
     else
@@ -322,6 +346,13 @@ export function callable(
     return { name, parameters, statements, returnType, docs: [docOf(op, s)] };
   }
 }
+/** Whether the free functions of an op can write into a tensor of the caller. */
+function takesOut(op: Op): boolean {
+  if (op.sig.returns !== 'tensor' && op.sig.returns !== 'tuple') return false;
+  if (op.record.out !== undefined) return op.record.out;
+  const own = op.info.kind === 'composite' ? op.inplace : op.info.kind !== 'view';
+  return own && (op.record.exports ?? ['']).some((path) => !path.startsWith('nn.'));
+}
 const tupleType = (s: Signature): string =>
   `[${s.results.map(() => 'Tensor').join(', ')}] & { ${s.results.map((r) => `readonly ${r}: Tensor`).join('; ')} }`;
 const docOf = (op: Op, s: Signature): string =>
@@ -331,7 +362,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
+  "import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
   "import { callForm, type Form } from '../../src/tensor/overload.js';",
   "import { FORMS } from './overloads.js';",
   "import type { NumberArg } from './native-ops.js';",
@@ -361,9 +392,6 @@ export function withImports(body: string, self = ''): string {
   ].join('\n');
 }
 
-/** Which parameter a method is called on: `self`, or the first tensor of ops named otherwise. */
-const receiver = (s: Signature): number => (s.params[0]?.type === 'Tensor' ? 0 : -1);
-
 function emitMethods(ops: readonly Op[]): void {
   const methods: OptionalKind<MethodDeclarationStructure>[] = [];
   const add = (c: Callable): void =>
@@ -375,16 +403,16 @@ function emitMethods(ops: readonly Op[]): void {
       docs: c.docs,
     });
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (op.derived || op.record.method === false || receiver(op.sig) < 0 || isForm(op, ops)) continue;
+    if (op.derived || op.record.method === false || selfIndex(op.sig) < 0 || isForm(op, ops)) continue;
     const inplace = op.inplace || (op.record.kind === 'view' && op.record.inplace === true);
     for (const s of [op.sig, ...(inplace ? [inplaceSig(op.sig)] : [])]) {
-      add(callable(op, s, { code: 'this._h', index: 0 }, s.name));
+      add(callable(op, s, { code: 'this._h', index: selfIndex(s) }, s.name));
       for (const alias of op.record.aliases ?? [])
         add(
           callable(
             op,
             s,
-            { code: 'this._h', index: 0 },
+            { code: 'this._h', index: selfIndex(s) },
             s.name.endsWith('_') && !op.name.endsWith('_') ? `${alias}_` : alias,
           ),
         );
@@ -448,6 +476,14 @@ function emitFunctions(ops: readonly Op[]): void {
 /** Names that cannot be declared: exported under an alias. */
 const RESERVED: ReadonlySet<string> = new Set(['var']);
 
+const functionOf = (c: Callable): OptionalKind<FunctionDeclarationStructure> => ({
+  name: c.name,
+  parameters: c.parameters,
+  statements: c.statements,
+  returnType: c.returnType,
+  docs: c.docs,
+});
+
 function emitNamespace(file: string, namespace: string, ops: readonly Op[]): void {
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const renamed: string[] = [];
@@ -456,6 +492,8 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const root = namespace === '' ? [] : exportsOf(op, '');
     for (const name of exportsOf(op, namespace)) {
+      if (namespace === 'nn.functional' && op.inplace)
+        functions.push({ ...functionOf(callable(op, inplaceSig(op.sig), undefined, `${name}_`)), isExported: true });
       if (groups.includes(name)) continue;
       if (root.length) {
         fromRoot.push(root[0] === name ? name : `${root[0]!} as ${name}`);
@@ -463,15 +501,7 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
       }
       const safe = RESERVED.has(name) ? `${name}_` : name;
       if (safe !== name) renamed.push(`export { ${safe} as ${name} };`);
-      const c = callable(op, op.sig, undefined, safe);
-      functions.push({
-        name: c.name,
-        isExported: safe === name,
-        parameters: c.parameters,
-        statements: c.statements,
-        returnType: c.returnType,
-        docs: c.docs,
-      });
+      functions.push({ ...functionOf(callable(op, op.sig, undefined, safe)), isExported: safe === name });
     }
   }
   print(`ts/${file}.ts`, (project) => {

@@ -251,7 +251,8 @@ export class TensorLowering {
         const has = a.type === 'tensor' || a.type === 'null' ? `${a.code}.defined()` : `${a.code}.has_value()`;
         return { code: equal ? `!${has}` : has, type: 'bool' };
       }
-      return { code: `${a.code} ${token.slice(0, 2)} ${b.code}`, type: 'bool' };
+      const other = a.type === 'dtype' && b.type === 'string' ? cppDType(b.code.slice(1, -1)) : b.code;
+      return { code: `${a.code} ${token.slice(0, 2)} ${other}`, type: 'bool' };
     }
     if (token === '&&' || token === '||')
       return { code: `(${this.cond(left as Expression)} ${token} ${this.cond(right as Expression)})`, type: 'bool' };

@@ -1,7 +1,10 @@
 // Activations. Source of the definitions: https://pytorch.org/docs/stable/nn.html#non-linear-activations-weighted-sum-nonlinearity
 import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
-import { t } from '../tensor_lib.js';
+import { h, t } from '../tensor_lib.js';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
 
 export const page: Page = {
   title: 'Activations',
@@ -18,7 +21,7 @@ export const sigmoid = pointwise({
   forward: (self) => 1 / (1 + s.exp(-self)),
   backward: { self: (grad: number, out: number) => grad * out * (1 - out) },
   onnx: { op: 'Sigmoid', since: 13 },
-  aliases: ['expit'],
+  exports: ['sigmoid', 'special.expit', 'nn.functional.sigmoid'],
   ulp: { float32: 4 },
   samples: range(-20, 20),
 });
@@ -28,6 +31,7 @@ export const relu = pointwise({
   dtype: 'numeric-only',
   forward: (self) => s.max(self, 0),
   backward: { self: (grad: number, out: number) => (out > 0 ? grad : 0) },
+  exports: ['relu', 'nn.functional.relu'],
   onnx: { op: 'Relu', since: 14 },
   samples: range(-5, 5),
 });
@@ -37,6 +41,7 @@ export const relu6 = pointwise({
   dtype: 'numeric-only',
   forward: (self) => s.min(s.max(self, 0), 6),
   backward: { self: (grad: number, self: number) => (self > 0 && self < 6 ? grad : 0) },
+  exports: ['relu6', 'nn.functional.relu6'],
   onnx: { symbolic: 'relu6' },
   samples: range(-5, 10),
 });
@@ -51,6 +56,7 @@ export const silu = pointwise({
       return grad * (y * (1 + self * (1 - y)));
     },
   },
+  exports: ['silu', 'nn.functional.silu'],
   onnx: { symbolic: 'silu' },
   samples: range(-10, 10),
 });
@@ -59,6 +65,7 @@ export const mish = pointwise({
   schema: 'mish(self: Tensor): Tensor',
   dtype: 'float-only',
   forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self))),
+  exports: ['mish', 'nn.functional.mish'],
   onnx: { symbolic: 'mish' },
   samples: range(-10, 10),
 });
@@ -71,6 +78,7 @@ export const softplus = pointwise({
     self: (grad: number, self: number, beta: number, threshold: number) =>
       self * beta > threshold ? grad : grad / (1 + s.exp(-(self * beta))),
   },
+  exports: ['softplus', 'nn.functional.softplus'],
   onnx: { symbolic: 'softplus' },
   samples: range(-10, 10),
 });
@@ -86,6 +94,7 @@ export const softsign = pointwise({
     },
   },
   method: false,
+  exports: ['softsign', 'nn.functional.softsign'],
   onnx: { op: 'Softsign', since: 1 },
   samples: range(-10, 10),
 });
@@ -96,6 +105,7 @@ export const logsigmoid = pointwise({
   forward: (self) => s.min(self, 0) - s.log1p(s.exp(-s.abs(self))),
   backward: { self: (grad: number, self: number) => grad / (1 + s.exp(self)) },
   method: false,
+  exports: ['logsigmoid', 'nn.functional.logsigmoid', 'nn.functional.logSigmoid'],
   onnx: { symbolic: 'logsigmoid' },
   samples: range(-10, 10),
 });
@@ -106,6 +116,7 @@ export const elu = pointwise({
   forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self)),
   backward: { self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * (alpha * s.exp(self))) },
   method: false,
+  exports: ['elu', 'nn.functional.elu'],
   onnx: { symbolic: 'elu' },
   samples: range(-5, 5),
 });
@@ -118,6 +129,7 @@ export const selu = pointwise({
     self: (grad: number, self: number) =>
       self > 0 ? 1.0507009873554805 * grad : grad * (1.7580993408473766 * s.exp(self)),
   },
+  exports: ['selu', 'nn.functional.selu'],
   onnx: { op: 'Selu', since: 6 },
   samples: range(-5, 5),
 });
@@ -130,6 +142,7 @@ export const hardtanh = pointwise({
     self: (grad: number, self: number, minVal: number, maxVal: number) => (self > minVal && self < maxVal ? grad : 0),
   },
   method: false,
+  exports: ['hardtanh', 'nn.functional.hardtanh'],
   onnx: { symbolic: 'hardtanh' },
   samples: range(-3, 3),
 });
@@ -140,6 +153,7 @@ export const hardsigmoid = pointwise({
   forward: (self) => s.min(s.max(self + 3, 0), 6) / 6,
   backward: { self: (grad: number, self: number) => (self > -3 && self < 3 ? grad / 6 : 0) },
   method: false,
+  exports: ['hardsigmoid', 'nn.functional.hardsigmoid'],
   onnx: { symbolic: 'hardsigmoid' },
   samples: range(-5, 5),
 });
@@ -150,6 +164,7 @@ export const hardswish = pointwise({
   forward: (self) => (self * s.min(s.max(self + 3, 0), 6)) / 6,
   backward: { self: (grad: number, self: number) => (self < -3 ? 0 : self <= 3 ? grad * (self / 3 + 0.5) : grad) },
   method: false,
+  exports: ['hardswish', 'nn.functional.hardswish'],
   onnx: { op: 'HardSwish', since: 14 },
   samples: range(-5, 5),
 });
@@ -160,6 +175,7 @@ export const leakyRelu = pointwise({
   forward: (self, negativeSlope) => (self > 0 ? self : self * negativeSlope),
   backward: { self: (grad: number, self: number, negativeSlope: number) => (self > 0 ? grad : grad * negativeSlope) },
   method: false,
+  exports: ['leakyRelu', 'nn.functional.leakyRelu'],
   onnx: { symbolic: 'leakyRelu' },
   samples: range(-5, 5),
 });
@@ -170,6 +186,7 @@ export const threshold = pointwise({
   forward: (self, threshold, value) => (self <= threshold ? value : self),
   backward: { self: (grad: number, self: number, threshold: number) => (self <= threshold ? 0 : grad) },
   method: false,
+  exports: ['threshold', 'nn.functional.threshold'],
   onnx: { none: 'not needed by the exported models' },
   samples: range(-3, 3),
 });
@@ -211,8 +228,127 @@ export const gelu = composite({
   body: (self: unknown, approximate: string) => {
     if (approximate === 'tanh') return t.geluTanh(self);
     if (approximate !== 'none')
-      throw new Error(`gelu(): approximate argument must be either none or tanh, got ${approximate}`);
+      throw new Error(`approximate argument must be either none or tanh. (got ${approximate})`);
     return t.geluErf(self);
   },
+  exports: ['gelu', 'nn.functional.gelu'],
   onnx: { symbolic: 'gelu' },
+});
+export const celu = pointwise({
+  doc: 'x above zero, alpha (e^(x / alpha) - 1) below.\nSource: https://arxiv.org/abs/1704.07483',
+  schema: 'celu(self: Tensor, alpha: Scalar = 1): Tensor',
+  dtype: 'float-only',
+  forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self / alpha)),
+  backward: {
+    self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * s.exp(self / alpha)),
+  },
+  method: false,
+  exports: ['celu', 'nn.functional.celu'],
+  onnx: { op: 'Celu', since: 12 },
+  samples: range(-5, 5),
+});
+export const softshrink = composite({
+  doc: 'x - lambd above lambd, x + lambd below -lambd, 0 between. lambd must not be negative.',
+  schema: 'softshrink(self: Tensor, lambd: Scalar = 0.5): Tensor',
+  body: (self: A, lambd: A) => {
+    if (lambd < 0) throw new Error(`lambda must be greater or equal to 0, but found to be ${lambd}.`);
+    return t.softshrinkValues(self, lambd);
+  },
+  method: false,
+  exports: ['nn.functional.softshrink'],
+  onnx: { symbolic: 'region' },
+});
+export const softshrinkValues = pointwise({
+  doc: 'x moved towards zero by lambd. See `softshrink`.',
+  schema: 'softshrinkValues(self: Tensor, lambd: Scalar): Tensor',
+  dtype: 'float-only',
+  forward: (self, lambd) => (self > lambd ? self - lambd : self < -lambd ? self + lambd : 0),
+  backward: {
+    self: (grad: number, self: number, lambd: number) => (self >= -lambd && self <= lambd ? 0 : grad),
+  },
+  node: 'SoftshrinkBackward0',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-3, 3),
+});
+export const hardshrink = pointwise({
+  doc: '0 in [-lambd, lambd], x outside.',
+  schema: 'hardshrink(self: Tensor, lambd: Scalar = 0.5): Tensor',
+  dtype: 'float-only',
+  forward: (self, lambd) => (self >= -lambd && self <= lambd ? 0 : self),
+  backward: {
+    self: (grad: number, self: number, lambd: number) => (self >= -lambd && self <= lambd ? 0 : grad),
+  },
+  inplace: false,
+  exports: ['hardshrink', 'nn.functional.hardshrink'],
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-3, 3),
+});
+export const tanhshrink = composite({
+  doc: 'x - tanh(x).',
+  schema: 'tanhshrink(self: Tensor): Tensor',
+  body: (self: A) => t.sub(self, t.tanh(self)),
+  method: false,
+  exports: ['nn.functional.tanhshrink'],
+  onnx: { symbolic: 'region' },
+});
+export const softmin = composite({
+  doc: 'softmax(-x) along dim.',
+  schema: 'softmin(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor',
+  body: (self: A, dim: A, dtype: A) => t.softmax(t.neg(self), dim, { dtype }),
+  method: false,
+  exports: ['nn.functional.softmin'],
+  onnx: { symbolic: 'region' },
+});
+export const glu = composite({
+  doc: 'Gated linear unit: the first half along dim times the sigmoid of the second.\nSource: https://arxiv.org/abs/1612.08083',
+  schema: 'glu(self: Tensor, dim: int = -1): Tensor',
+  body: (self: A, dim: A) => {
+    if (self.ndim === 0) throw new Error('glu does not support 0-dimensional tensors');
+    const half = h.halfCount(self, dim);
+    return t.mul(t.narrow(self, dim, 0, half), t.sigmoid(t.narrow(self, dim, half, half)));
+  },
+  method: false,
+  exports: ['nn.functional.glu'],
+  onnx: { symbolic: 'region' },
+});
+export const preluValues = pointwise({
+  doc: 'x above zero, weight x below. See `prelu`.',
+  schema: 'preluValues(self: Tensor, weight: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self, weight) => (self > 0 ? self : weight * self),
+  backward: {
+    self: (grad: number, self: number, weight: number) => (self > 0 ? grad : weight * grad),
+    weight: (grad: number, self: number) => (self > 0 ? 0 : grad * self),
+  },
+  node: 'PreluBackward0',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'exported by its scalar expression' },
+  samples: range(-3, 3),
+});
+export const prelu = composite({
+  doc: 'x above zero, weight x below; weight: one number or one for each channel (dimension 1).',
+  schema: 'prelu(self: Tensor, weight: Tensor): Tensor',
+  body: (self: A, weight: A) => t.preluValues(self, h.preluWeight(self, weight)),
+  exports: ['prelu', 'nn.functional.prelu'],
+  onnx: { symbolic: 'region' },
+});
+export const rrelu = composite({
+  doc: 'Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.',
+  schema:
+    'rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor',
+  body: (self: A, lower: A, upper: A, training: A) => {
+    if (lower > upper) throw new Error('Lower bound should be less than or equal to the upper bound');
+    if (!training) return t.leakyRelu(self, (lower + upper) / 2);
+    const slope = t.add(t.mul(t.randLike(self), upper - lower), lower);
+    return t.where(t.le(self, 0), t.mul(self, slope), self);
+  },
+  method: false,
+  inplace: true,
+  exports: ['rrelu', 'nn.functional.rrelu'],
+  onnx: { symbolic: 'region' },
 });

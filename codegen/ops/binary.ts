@@ -3,6 +3,9 @@ import { composite, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
+
 export const page: Page = {
   title: 'Arithmetic of two operands',
   intro: `Operands broadcast against each other and are promoted to a common dtype; a number takes part as a 0-d operand of lower rank, as in PyTorch. In-place forms write the receiver and never broadcast it.`,
@@ -215,6 +218,144 @@ export const minimum = pointwise({
   inplace: false,
   onnx: { op: 'Min', since: 13 },
   samples: range(-5, 5),
+});
+export const fmax = pointwise({
+  doc: 'Larger of two elements; a NaN loses against a number.',
+  schema: 'fmax(self: Tensor, other: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self, other) => (s.isnan(other) ? self : s.isnan(self) ? other : s.max(self, other)),
+  backward: {
+    self: (grad: number, self: number, other: number) => (self >= other || s.isnan(other) ? grad : 0),
+    other: (grad: number, self: number, other: number) => (self >= other || s.isnan(other) ? 0 : grad),
+  },
+  inplace: false,
+  onnx: { none: 'no operator' },
+  samples: range(-5, 5),
+});
+export const fmin = pointwise({
+  doc: 'Smaller of two elements; a NaN loses against a number.',
+  schema: 'fmin(self: Tensor, other: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self, other) => (s.isnan(other) ? self : s.isnan(self) ? other : s.min(self, other)),
+  backward: {
+    self: (grad: number, self: number, other: number) => (self <= other || s.isnan(other) ? grad : 0),
+    other: (grad: number, self: number, other: number) => (self <= other || s.isnan(other) ? 0 : grad),
+  },
+  inplace: false,
+  onnx: { none: 'no operator' },
+  samples: range(-5, 5),
+});
+export const hypot = pointwise({
+  doc: 'sqrt(self^2 + other^2), without overflow on the way.',
+  schema: 'hypot(self: Tensor, other: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self, other) => s.hypot(self, other),
+  backward: {
+    self: (grad: number, self: number, out: number) => grad * (self / out),
+    other: (grad: number, other: number, out: number) => grad * (other / out),
+  },
+  onnx: { none: 'no operator' },
+  samples: range(0.5, 5),
+});
+export const logaddexp = pointwise({
+  doc: 'log(e^self + e^other), without overflow on the way.',
+  schema: 'logaddexp(self: Tensor, other: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self, other) =>
+    self === other && s.abs(self) === Infinity ? self : s.max(self, other) + s.log1p(s.exp(-s.abs(self - other))),
+  backward: {
+    self: (grad: number, self: number, other: number) => grad / (1 + s.exp(other - self)),
+    other: (grad: number, self: number, other: number) => grad / (1 + s.exp(self - other)),
+  },
+  inplace: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-5, 5),
+});
+export const logaddexp2 = pointwise({
+  doc: 'log2(2^self + 2^other), without overflow on the way.',
+  schema: 'logaddexp2(self: Tensor, other: Tensor): Tensor',
+  dtype: 'float-only',
+  forward: (self, other) =>
+    self === other && s.abs(self) === Infinity
+      ? self
+      : s.max(self, other) + s.log1p(s.exp2(-s.abs(self - other))) * 1.4426950408889634,
+  backward: {
+    self: (grad: number, self: number, other: number) => grad / (1 + s.exp2(other - self)),
+    other: (grad: number, self: number, other: number) => grad / (1 + s.exp2(self - other)),
+  },
+  inplace: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-5, 5),
+});
+export const floatPower = composite({
+  doc: 'self to the power of exponent, computed in float64.',
+  schema: 'floatPower(self: Tensor, exponent: Operand): Tensor',
+  body: (self: unknown, exponent: unknown) => t.pow(t.toDtype(self, 'float64'), h.doubleValue(exponent)),
+  inplace: true,
+  onnx: { none: 'not needed by the exported models' },
+});
+export const heavisideValues = pointwise({
+  doc: '0 below zero, 1 above, values at zero. See `heaviside`.',
+  schema: 'heavisideValues(self: Tensor, values: Tensor): Tensor',
+  dtype: 'same',
+  forward: (self, values) => (self === 0 ? values : self > 0 ? 1 : 0),
+  nondifferentiable: 'PyTorch defines none',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'no operator' },
+  samples: range(-3, 3),
+});
+export const heaviside = composite({
+  doc: '0 below zero, 1 above, values at zero. Both tensors must have one dtype.',
+  schema: 'heaviside(self: Tensor, values: Tensor): Tensor',
+  body: (self: A, values: A) => {
+    if (self.dtype !== values.dtype)
+      throw new Error('heaviside is not yet implemented for tensors with different dtypes.');
+    return t.heavisideValues(self, values);
+  },
+  inplace: true,
+  nondifferentiable: 'PyTorch defines none',
+  onnx: { none: 'no operator' },
+});
+export const gcd = pointwise({
+  doc: 'Greatest common divisor of integers, never negative.',
+  schema: 'gcd(self: Tensor, other: Tensor): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => s.gcd(self, other),
+  nondifferentiable: 'integers only',
+  onnx: { none: 'no operator' },
+  samples: range(-100, 100),
+});
+export const lcm = pointwise({
+  doc: 'Least common multiple of integers, never negative.',
+  schema: 'lcm(self: Tensor, other: Tensor): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => {
+    const g = s.gcd(self, other);
+    return g === 0 ? 0 : s.abs(s.idiv(self, g) * other);
+  },
+  nondifferentiable: 'integers only',
+  onnx: { none: 'no operator' },
+  samples: range(-100, 100),
+});
+export const bitwiseLeftShift = pointwise({
+  doc: "Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.",
+  schema: 'bitwiseLeftShift(self: Tensor, other: Operand): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => self << other,
+  nondifferentiable: 'integers only',
+  onnx: { op: 'BitShift', since: 11, attrs: { direction: 'LEFT' } },
+  samples: range(0, 10),
+});
+export const bitwiseRightShift = pointwise({
+  doc: 'Bits moved right, with the sign: floor(self / 2^other).',
+  schema: 'bitwiseRightShift(self: Tensor, other: Operand): Tensor',
+  dtype: 'integral-only',
+  forward: (self, other) => self >> other,
+  nondifferentiable: 'integers only',
+  onnx: { op: 'BitShift', since: 11, attrs: { direction: 'RIGHT' } },
+  samples: range(0, 10),
 });
 export const bitwiseAnd = pointwise({
   doc: 'Bitwise AND of integers, logical AND of bool. Throws for floats.',

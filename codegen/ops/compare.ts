@@ -1,6 +1,10 @@
 // Comparisons and logic: bool results, no derivatives.
-import { pointwise, range, type Page } from '../model.js';
+import { composite, extern, pointwise, range, type Page } from '../model.js';
 import * as s from '../scalar_lib.js';
+import { h, t } from '../tensor_lib.js';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
+type A = any;
 
 export const page: Page = {
   title: 'Comparisons and logic',
@@ -104,4 +108,39 @@ export const logicalXor = pointwise({
   nondifferentiable: 'boolean result',
   onnx: { symbolic: 'logicalXor' },
   samples: range(-1, 1),
+});
+export const isCloseFloat = pointwise({
+  doc: 'Whether |self - other| is finite and at most atol + rtol |other|. See `isclose`.',
+  schema: 'isCloseFloat(self: Tensor, other: Tensor, rtol: float, atol: float): Tensor',
+  dtype: 'bool',
+  forward: (self, other, rtol, atol) => {
+    const d = s.abs(self - other);
+    return s.isfinite(d) && d <= atol + s.abs(rtol * other);
+  },
+  nondifferentiable: 'boolean result',
+  method: false,
+  function: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-3, 3),
+});
+export const isclose = composite({
+  doc: 'Whether self and other are equal, or |self - other| <= atol + rtol |other|; NaN equals NaN with equalNan. Gives bool.\nBoth tensors must have one dtype.',
+  schema:
+    'isclose(self: Tensor, other: Tensor, rtol: float = 0.00001, atol: float = 1e-8, equalNan: bool = false): Tensor',
+  body: (self: A, other: A, rtol: number, atol: number, equalNan: boolean) => {
+    if (self.dtype !== other.dtype) throw new TypeError(`${h.typeName(self)} did not match ${h.typeName(other)}`);
+    h.checkTolerances(rtol, atol);
+    let close = t.eq(self, other);
+    if (equalNan && h.isFloat(self)) close = t.logicalOr(close, t.logicalAnd(t.isnan(self), t.isnan(other)));
+    if (rtol === 0 && atol === 0) return close;
+    return t.logicalOr(close, t.isCloseFloat(h.floated(self), h.floated(other), rtol, atol));
+  },
+  nondifferentiable: 'boolean result',
+  onnx: { symbolic: 'region' },
+});
+export const isin = extern({
+  doc: 'Whether each element is one of testElements. Gives bool of the shape of elements.\nassumeUnique: both hold no value twice (a hint); invert: the opposite.',
+  schema: 'isin(elements: Operand, testElements: Operand, *, assumeUnique: bool = false, invert: bool = false): Tensor',
+  nondifferentiable: 'boolean result',
+  onnx: { none: 'no operator' },
 });

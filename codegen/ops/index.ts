@@ -145,6 +145,13 @@ export const takeAlongDim = composite({
   body: 'nn::takeAlongDim',
   onnx: { symbolic: 'region' },
 });
+export const unravelIndex = composite({
+  doc: 'The coordinates, one tensor per dimension of `shape`, of positions in the flattened tensor.',
+  schema: 'unravelIndex(indices: Tensor, shape: int[]): Tensor[]',
+  body: 'nn::unravelIndex',
+  method: false,
+  onnx: { symbolic: 'region' },
+});
 export const put = composite({
   doc: 'A copy of self with source written (or added) at positions of the flattened tensor. index: int64, negative from the end.',
   schema: 'put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor',

@@ -1,5 +1,6 @@
 // Losses. reduction: 'none', 'mean' or 'sum'.
-import { composite, type Page } from '../model.js';
+import { composite, extern, pointwise, range, type Page } from '../model.js';
+import * as s from '../scalar_lib.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -84,4 +85,132 @@ export const crossEntropy = composite({
     h.crossEntropy(input, target, weight, ignoreIndex, reduction, labelSmoothing),
   method: false,
   onnx: { symbolic: 'region' },
+});
+
+// ---- regression and likelihoods ----
+
+export const huberValues = pointwise({
+  doc: 'Squared below delta, linear above. See `huberLoss`.',
+  schema: 'huberValues(input: Tensor, target: Tensor, delta: float = 1): Tensor',
+  dtype: 'float-only',
+  forward: (input, target, delta) => {
+    const z = s.abs(input - target);
+    return z < delta ? 0.5 * z * z : delta * (z - 0.5 * delta);
+  },
+  backward: {
+    input: (grad: number, input: number, target: number, delta: number) => {
+      const d = input - target;
+      return grad * (d < -delta ? -delta : d > delta ? delta : d);
+    },
+    target: (grad: number, input: number, target: number, delta: number) => {
+      const d = input - target;
+      return grad * (d < -delta ? delta : d > delta ? -delta : -d);
+    },
+  },
+  node: 'HuberLossBackward0',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'exported by its scalar expression' },
+  samples: range(-3, 3),
+});
+export const huberLoss = composite({
+  doc: `Squared below delta, linear above, reduced.${source('huber_loss')}`,
+  schema: "huberLoss(input: Tensor, target: Tensor, *, reduction: string = 'mean', delta: float = 1): Tensor",
+  body: (input: A, target: A, reduction: A, delta: A) => {
+    if (delta <= 0) throw new Error('huber_loss does not support non-positive values for delta.');
+    return h.reduceLoss(t.huberValues(input, target, delta), reduction);
+  },
+  method: false,
+  exports: ['nn.functional.huberLoss'],
+  onnx: { symbolic: 'region' },
+});
+export const klDiv = composite({
+  doc: `Kullback-Leibler divergence, target (log target - input); input holds log-probabilities, target too with logTarget. reduction 'batchmean' is the sum over the size of dimension 0.${source('kl_div')}`,
+  schema: "klDiv(input: Tensor, target: Tensor, *, reduction: string = 'mean', logTarget: bool = false): Tensor",
+  body: (input: A, target: A, reduction: A, logTarget: A) => {
+    if (logTarget) return h.reduceBatch(t.mul(t.exp(target), t.sub(target, input)), reduction);
+    return h.reduceBatch(t.sub(t.xlogy(target, target), t.mul(target, input)), reduction);
+  },
+  method: false,
+  exports: ['nn.functional.klDiv'],
+  onnx: { symbolic: 'region' },
+});
+export const limitedBelow = pointwise({
+  doc: 'max(self, least), with a gradient as if there were no limit: what PyTorch does to variances and norms.',
+  schema: 'limitedBelow(self: Tensor, least: float = 0): Tensor',
+  dtype: 'float-only',
+  forward: (self, least) => s.max(self, least),
+  backward: { self: (grad: number) => grad },
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { none: 'exported by its scalar expression' },
+  samples: range(1, 3),
+});
+export const gaussianNllLoss = composite({
+  doc: `Negative log likelihood of target under normal distributions of mean input and variance (at least eps), without the constant unless full. variance: of input's shape, or without its last dimension, or with a last dimension of 1.${source('gaussian_nll_loss')}`,
+  schema:
+    "gaussianNllLoss(input: Tensor, target: Tensor, variance: Tensor, *, full: bool = false, eps: float = 0.000001, reduction: string = 'mean'): Tensor",
+  body: (input: A, target: A, variance: A, full: A, eps: A, reduction: A) =>
+    h.gaussianNll(input, target, variance, full, eps, reduction),
+  method: false,
+  exports: ['nn.functional.gaussianNllLoss'],
+  onnx: { symbolic: 'region' },
+});
+export const poissonNllLoss = composite({
+  doc: `Negative log likelihood of target under Poisson distributions of rate input (e^input with logInput); full adds Stirling's term.${source('poisson_nll_loss')}`,
+  schema:
+    "poissonNllLoss(input: Tensor, target: Tensor, *, logInput: bool = true, full: bool = false, eps: float = 1e-8, reduction: string = 'mean'): Tensor",
+  body: (input: A, target: A, logInput: A, full: A, eps: A, reduction: A) => {
+    let loss = logInput
+      ? t.sub(t.exp(input), t.mul(target, input))
+      : t.sub(input, t.mul(target, t.log(t.add(input, eps))));
+    if (full) {
+      const stirling = t.add(
+        t.sub(t.mul(target, t.log(target)), target),
+        t.mul(t.log(t.mul(target, 6.283185307179586)), 0.5),
+      );
+      loss = t.add(loss, t.maskedFill(stirling, t.le(target, 1), 0));
+    }
+    return h.reducePlain(loss, reduction);
+  },
+  method: false,
+  exports: ['nn.functional.poissonNllLoss'],
+  onnx: { symbolic: 'region' },
+});
+
+// ---- connectionist temporal classification ----
+
+export const ctcLossForward = extern({
+  doc: 'Per sequence: -log of the probability of its targets, and the forward variables. See `ctcLoss`.',
+  schema:
+    'ctcLossForward(logProbs: Tensor, targets: Tensor, inputLengths: int[], targetLengths: int[], blank: int): (loss: Tensor, alpha: Tensor)',
+  backward: {
+    logProbs: (grad: A, logProbs: A, targets: A, inputLengths: A, targetLengths: A, blank: A, loss: A, alpha: A) =>
+      t.ctcLossBackward(grad, logProbs, targets, inputLengths, targetLengths, loss, alpha, blank),
+  },
+  node: 'CtcLossBackward0',
+  method: false,
+  function: false,
+  onnx: { none: 'no operator' },
+});
+export const ctcLossBackward = extern({
+  doc: 'Gradient of `ctcLossForward`.',
+  schema:
+    'ctcLossBackward(grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: int[], targetLengths: int[], loss: Tensor, alpha: Tensor, blank: int): Tensor',
+  nondifferentiable: 'PyTorch defines none',
+  method: false,
+  function: false,
+  onnx: { none: 'no operator' },
+});
+export const ctcLoss = composite({
+  doc: `Connectionist temporal classification. logProbs [T, N, C] or [T, C]; targets [N, S] padded, or all one after another; lengths per sequence. zeroInfinity: infinite losses (targets that do not fit) and their gradients become 0.${source('ctc_loss')}`,
+  schema:
+    "ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: int[], targetLengths: int[], *, blank: int = 0, reduction: string = 'mean', zeroInfinity: bool = false): Tensor",
+  body: (logProbs: A, targets: A, inputLengths: A, targetLengths: A, blank: A, reduction: A, zeroInfinity: A) =>
+    h.ctcLoss(logProbs, targets, inputLengths, targetLengths, blank, reduction, zeroInfinity),
+  method: false,
+  exports: ['ctcLoss'],
+  onnx: { none: 'no operator' },
 });

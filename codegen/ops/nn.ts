@@ -27,6 +27,7 @@ export const softmax = composite({
     },
   },
   onnx: { symbolic: 'softmax' },
+  exports: ['softmax', 'special.softmax'],
 });
 export const logSoftmax = composite({
   doc: 'log(softmax(x)) along a dimension, without overflow.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html',
@@ -38,6 +39,7 @@ export const logSoftmax = composite({
   },
   backward: { self: (grad: A, dim: A, out: A) => t.sub(grad, t.mul(t.exp(out), t.sum(grad, [dim], true))) },
   onnx: { symbolic: 'logSoftmax' },
+  exports: ['logSoftmax', 'special.logSoftmax'],
 });
 export const layerNorm = composite({
   doc: 'Normalises over the last dimensions (normalizedShape), then weight and bias of that shape.\nSource: https://arxiv.org/abs/1607.06450',

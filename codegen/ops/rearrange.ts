@@ -138,6 +138,13 @@ export const diagflat = composite({
   body: (self: A, offset: A) => t.diagEmbed(t.reshape(self, [-1]), offset, 0, 1),
   onnx: { symbolic: 'region' },
 });
+export const vander = composite({
+  doc: "Powers of a vector's elements as rows: from N - 1 down to 0, or up from 0 when increasing. N: its length when null.",
+  schema: 'vander(x: Tensor, N: int? = null, increasing: bool = false): Tensor',
+  body: 'nn::vander',
+  method: false,
+  onnx: { symbolic: 'region' },
+});
 export const selectScatter = composite({
   doc: 'A copy of self with src written where select(dim, index) looks.',
   schema: 'selectScatter(self: Tensor, src: Tensor, dim: int, index: int): Tensor',

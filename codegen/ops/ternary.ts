@@ -131,8 +131,8 @@ export const clampBoth = pointwise({
   samples: range(-3, 3),
 });
 export const clamp = composite({
-  doc: 'Limits each element to [min, max]; a bound that is null is no bound.',
-  schema: 'clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor',
+  doc: 'Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.',
+  schema: 'clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor',
   body: (self: unknown, min: unknown, max: unknown) => {
     if (min !== null && max !== null) return t.clampBoth(self, min, max);
     if (min !== null) return t.clampMin(self, min);

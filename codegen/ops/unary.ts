@@ -37,6 +37,7 @@ export const sign = pointwise({
   forward: (self) => (self > 0 ? 1 : self < 0 ? -1 : 0),
   backward: { self: () => 0 },
   onnx: { op: 'Sign', since: 13 },
+  aliases: ['sgn'],
   samples: range(-3, 3),
 });
 export const floor = pointwise({
@@ -55,13 +56,40 @@ export const ceil = pointwise({
   onnx: { op: 'Ceil', since: 13 },
   samples: range(-10, 10),
 });
-export const round = pointwise({
-  doc: 'Nearest integer, halves to even.',
-  schema: 'round(self: Tensor): Tensor',
+export const roundWhole = pointwise({
+  doc: 'Nearest integer, halves to even. See `round`.',
+  schema: 'roundWhole(self: Tensor): Tensor',
   dtype: 'numeric-only',
   forward: (self) => s.round(self),
+  node: 'RoundBackward0',
+  method: false,
+  function: false,
   onnx: { op: 'Round', since: 11 },
   samples: range(-10, 10),
+});
+export const roundScaled = pointwise({
+  doc: 'Nearest multiple of down / up, halves to even. See `round`.',
+  schema: 'roundScaled(self: Tensor, up: float, down: float): Tensor',
+  dtype: 'float-only',
+  forward: (self, up, down) => (s.round((self * up) / down) * down) / up,
+  backward: { self: () => 0 },
+  node: 'RoundBackward0',
+  method: false,
+  function: false,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(0.5, 10),
+});
+export const round = composite({
+  doc: 'Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.\nDecimals other than 0 are for floats only.',
+  schema: 'round(self: Tensor, *, decimals: int = 0): Tensor',
+  body: (self: unknown, decimals: number) => {
+    if (decimals === 0) return t.roundWhole(self);
+    if (decimals > 0) return t.roundScaled(self, h.powerOfTen(decimals), 1);
+    return t.roundScaled(self, 1, h.powerOfTen(-decimals));
+  },
+  inplace: true,
+  exports: ['round', 'special.round'],
+  onnx: { symbolic: 'region' },
 });
 export const trunc = pointwise({
   doc: 'Integer part of each element.',
@@ -133,6 +161,7 @@ export const exp2 = pointwise({
   forward: (self) => s.exp2(self),
   onnx: { symbolic: 'exp2' },
   samples: range(-20, 20),
+  exports: ['exp2', 'special.exp2'],
 });
 export const expm1 = pointwise({
   doc: 'exp(x) - 1, accurate near zero.',
@@ -142,6 +171,7 @@ export const expm1 = pointwise({
   backward: { self: (grad: number, out: number) => grad * (out + 1) },
   onnx: { symbolic: 'expm1' },
   samples: range(-10, 10),
+  exports: ['expm1', 'special.expm1'],
 });
 export const log = pointwise({
   doc: 'Natural logarithm of each element.',
@@ -174,6 +204,7 @@ export const log1p = pointwise({
   forward: (self) => s.log1p(self),
   onnx: { symbolic: 'log1p' },
   samples: range(-0.9, 10),
+  exports: ['log1p', 'special.log1p'],
 });
 export const sin = pointwise({
   doc: 'Sine of each element, in radians.',
@@ -250,6 +281,59 @@ export const tanh = pointwise({
   backward: { self: (grad: number, out: number) => grad * (1 - out * out) },
   onnx: { op: 'Tanh', since: 13 },
   samples: range(-10, 10),
+  exports: ['tanh', 'nn.functional.tanh'],
+});
+export const asinh = pointwise({
+  doc: 'Inverse hyperbolic sine of each element.',
+  schema: 'asinh(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.asinh(self),
+  onnx: { op: 'Asinh', since: 9 },
+  aliases: ['arcsinh'],
+  samples: range(-10, 10),
+});
+export const acosh = pointwise({
+  doc: 'Inverse hyperbolic cosine of each element (NaN below 1).',
+  schema: 'acosh(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.acosh(self),
+  onnx: { op: 'Acosh', since: 9 },
+  aliases: ['arccosh'],
+  samples: range(1.01, 10),
+});
+export const atanh = pointwise({
+  doc: 'Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).',
+  schema: 'atanh(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => s.atanh(self),
+  onnx: { op: 'Atanh', since: 9 },
+  aliases: ['arctanh'],
+  samples: range(-0.95, 0.95),
+});
+export const deg2rad = pointwise({
+  doc: 'Degrees in radians.',
+  schema: 'deg2rad(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => self * 0.017453292519943295,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-360, 360),
+});
+export const rad2deg = pointwise({
+  doc: 'Radians in degrees.',
+  schema: 'rad2deg(self: Tensor): Tensor',
+  dtype: 'int-to-float',
+  forward: (self) => self * 57.29577951308232,
+  onnx: { none: 'not needed by the exported models' },
+  samples: range(-6, 6),
+});
+export const positive = composite({
+  doc: 'The tensor itself (+x). Throws for bool tensors.',
+  schema: 'positive(self: Tensor): Tensor',
+  body: (self: unknown) => {
+    if (h.isBool(self)) throw new TypeError('The `+` operator, on a bool tensor is not supported.');
+    return self;
+  },
+  onnx: { symbolic: 'region' },
 });
 export const erf = pointwise({
   doc: 'Error function of each element.',
@@ -258,6 +342,7 @@ export const erf = pointwise({
   forward: (self) => s.erf(self),
   onnx: { op: 'Erf', since: 13 },
   samples: range(-4, 4),
+  exports: ['erf', 'special.erf'],
 });
 export const erfc = pointwise({
   doc: '1 - erf(x), accurate for large x.',
@@ -266,33 +351,7 @@ export const erfc = pointwise({
   forward: (self) => s.erfc(self),
   onnx: { symbolic: 'erfc' },
   samples: range(-4, 4),
-});
-export const isnan = pointwise({
-  doc: 'Whether each element is NaN. Gives bool.',
-  schema: 'isnan(self: Tensor): Tensor',
-  dtype: 'bool',
-  forward: (self) => s.isnan(self),
-  nondifferentiable: 'boolean result',
-  onnx: { op: 'IsNaN', since: 13 },
-  samples: range(-1, 1),
-});
-export const isfinite = pointwise({
-  doc: 'Whether each element is finite. Gives bool.',
-  schema: 'isfinite(self: Tensor): Tensor',
-  dtype: 'bool',
-  forward: (self) => s.isfinite(self),
-  nondifferentiable: 'boolean result',
-  onnx: { none: 'not needed by the exported models' },
-  samples: range(-1, 1),
-});
-export const isinf = pointwise({
-  doc: 'Whether each element is infinite. Gives bool.',
-  schema: 'isinf(self: Tensor): Tensor',
-  dtype: 'bool',
-  forward: (self) => !s.isnan(self) && !s.isfinite(self),
-  nondifferentiable: 'boolean result',
-  onnx: { op: 'IsInf', since: 10 },
-  samples: range(-1, 1),
+  exports: ['erfc', 'special.erfc'],
 });
 export const logicalNot = pointwise({
   doc: 'Logical NOT: true where the element is zero.',

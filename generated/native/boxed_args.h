@@ -16,6 +16,10 @@ class BoxedArgs {
     FB_CHECK(v.kind == Value::Kind::Tensor, Value, "%s: operand %zu must be a tensor", name().c_str(), i);
     return v.tensor;
   }
+  std::optional<Operand> optOperand(size_t i) const {
+    if (i >= inputs_.size() || inputs_[i].kind == Value::Kind::None) return std::nullopt;
+    return operand(i);
+  }
   Tensor optTensor(size_t i) const {
     if (i >= inputs_.size() || inputs_[i].kind == Value::Kind::None) return Tensor();
     return tensor(i);

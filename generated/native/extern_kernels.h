@@ -10,6 +10,7 @@
 // Kernels written by hand in native/cpu: one definition each, or the library does not link.
 namespace flambeau::cpu {
 
+Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUnique, bool invert);
 Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride);
 Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
 Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, IntSpan inputSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);
@@ -27,6 +28,8 @@ Tensor toDtype(const Tensor& self, DType dtype);
 Tensor trilIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype);
 Tensor triuIndices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype);
 const Tensor& zero_(const Tensor& self);
+Tensor cdistBackward(const Tensor& grad, const Tensor& x1, const Tensor& x2, double p, const Tensor& distances);
+Tensor cdistForward(const Tensor& x1, const Tensor& x2, double p);
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx, bool scaleGradByFreq);
 Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_t numWeights, int64_t paddingIdx);
 std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
@@ -64,6 +67,8 @@ std::tuple<Tensor, Tensor> linalgEigh(const Tensor& self, std::string_view UPLO)
 Tensor linalgEigvalsh(const Tensor& self, std::string_view UPLO);
 std::tuple<Tensor, Tensor, Tensor> linalgSvd(const Tensor& A, bool fullMatrices, std::optional<std::string_view> driver);
 Tensor linalgSvdvals(const Tensor& A, std::optional<std::string_view> driver);
+Tensor ctcLossBackward(const Tensor& grad, const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, const Tensor& loss, const Tensor& alpha, int64_t blank);
+std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank);
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar beta, Scalar alpha);
 Tensor bmm(const Tensor& self, const Tensor& mat2);
 Tensor dot(const Tensor& self, const Tensor& tensor);

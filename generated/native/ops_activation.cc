@@ -12,6 +12,47 @@
 
 namespace flambeau {
 namespace below {
+Tensor celu(const Tensor& self, Scalar alpha) {
+  const Operand inputs[] = {self};
+  const double attrs[] = {alpha.toDouble()};
+  if (!trace::active()) return cpu::pointwise(kernels::celu, inputs, attrs);
+  trace::Call call("celu");
+  call.input(self);
+  call.attr(support::attr("alpha", alpha));
+  Tensor result = cpu::pointwise(kernels::celu, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& celu_(const Tensor& self, Scalar alpha) {
+  const Operand inputs[] = {self};
+  const double attrs[] = {alpha.toDouble()};
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::celu, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("celu");
+  call.input(self);
+  call.attr(support::attr("alpha", alpha));
+  cpu::pointwiseInto(kernels::celu, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor celuBackward(const Tensor& grad, const Tensor& self, Scalar alpha) {
+  const Operand inputs[] = {grad, self};
+  const double attrs[] = {alpha.toDouble()};
+  if (!trace::active()) return cpu::pointwise(kernels::celuBackward, inputs, attrs);
+  trace::Call call("celuBackward");
+  call.input(grad);
+  call.input(self);
+  call.attr(support::attr("alpha", alpha));
+  Tensor result = cpu::pointwise(kernels::celuBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor elu(const Tensor& self, Scalar alpha) {
   const Operand inputs[] = {self};
   const double attrs[] = {alpha.toDouble()};
@@ -95,6 +136,31 @@ Tensor geluTanhBackward(const Tensor& grad, const Tensor& self) {
   call.input(grad);
   call.input(self);
   Tensor result = cpu::pointwise(kernels::geluTanhBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor hardshrink(const Tensor& self, Scalar lambd) {
+  const Operand inputs[] = {self};
+  const double attrs[] = {lambd.toDouble()};
+  if (!trace::active()) return cpu::pointwise(kernels::hardshrink, inputs, attrs);
+  trace::Call call("hardshrink");
+  call.input(self);
+  call.attr(support::attr("lambd", lambd));
+  Tensor result = cpu::pointwise(kernels::hardshrink, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor hardshrinkBackward(const Tensor& grad, const Tensor& self, Scalar lambd) {
+  const Operand inputs[] = {grad, self};
+  const double attrs[] = {lambd.toDouble()};
+  if (!trace::active()) return cpu::pointwise(kernels::hardshrinkBackward, inputs, attrs);
+  trace::Call call("hardshrinkBackward");
+  call.input(grad);
+  call.input(self);
+  call.attr(support::attr("lambd", lambd));
+  Tensor result = cpu::pointwise(kernels::hardshrinkBackward, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
@@ -336,6 +402,43 @@ Tensor mishBackward(const Tensor& grad, const Tensor& self) {
   call.finish();
   return result;
 }
+Tensor preluValues(const Tensor& self, const Tensor& weight) {
+  const Operand inputs[] = {self, weight};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::preluValues, inputs, attrs);
+  trace::Call call("preluValues");
+  call.input(self);
+  call.input(weight);
+  Tensor result = cpu::pointwise(kernels::preluValues, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor preluValuesBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& weight) {
+  const Operand inputs[] = {grad, self, weight};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::preluValuesBackwardSelf, inputs, attrs);
+  trace::Call call("preluValuesBackwardSelf");
+  call.input(grad);
+  call.input(self);
+  call.input(weight);
+  Tensor result = cpu::pointwise(kernels::preluValuesBackwardSelf, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor preluValuesBackwardWeight(const Tensor& grad, const Tensor& self) {
+  const Operand inputs[] = {grad, self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::preluValuesBackwardWeight, inputs, attrs);
+  trace::Call call("preluValuesBackwardWeight");
+  call.input(grad);
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::preluValuesBackwardWeight, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor relu(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -570,6 +673,31 @@ Tensor softplusBackward(const Tensor& grad, const Tensor& self, Scalar beta, Sca
   call.finish();
   return result;
 }
+Tensor softshrinkValues(const Tensor& self, Scalar lambd) {
+  const Operand inputs[] = {self};
+  const double attrs[] = {lambd.toDouble()};
+  if (!trace::active()) return cpu::pointwise(kernels::softshrinkValues, inputs, attrs);
+  trace::Call call("softshrinkValues");
+  call.input(self);
+  call.attr(support::attr("lambd", lambd));
+  Tensor result = cpu::pointwise(kernels::softshrinkValues, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor softshrinkValuesBackward(const Tensor& grad, const Tensor& self, Scalar lambd) {
+  const Operand inputs[] = {grad, self};
+  const double attrs[] = {lambd.toDouble()};
+  if (!trace::active()) return cpu::pointwise(kernels::softshrinkValuesBackward, inputs, attrs);
+  trace::Call call("softshrinkValuesBackward");
+  call.input(grad);
+  call.input(self);
+  call.attr(support::attr("lambd", lambd));
+  Tensor result = cpu::pointwise(kernels::softshrinkValuesBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor softsign(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -654,6 +782,32 @@ Tensor thresholdBackward(const Tensor& grad, const Tensor& self, Scalar threshol
 }  // namespace below
 
 namespace {
+struct CeluBackward0 final : autograd::Node {
+  CeluBackward0() : Node(1) {}
+  std::string name() const override { return "CeluBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      [[maybe_unused]] const auto& alpha = alpha_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::exp(term::div(Operand(self), Operand(alpha))))));
+    else g = below::celuBackward(grads[0], self, alpha);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  Scalar alpha_;
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
 struct EluBackward0 final : autograd::Node {
   EluBackward0() : Node(1) {}
   std::string name() const override { return "EluBackward0"; }
@@ -725,6 +879,32 @@ struct GeluTanhBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
+struct HardshrinkBackward0 final : autograd::Node {
+  HardshrinkBackward0() : Node(1) {}
+  std::string name() const override { return "HardshrinkBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      [[maybe_unused]] const auto& lambd = lambd_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::and_(term::ge(Operand(self), term::neg(Operand(lambd))), term::le(Operand(self), Operand(lambd))), Operand(Scalar(int64_t(0))), Operand(grads[0])));
+    else g = below::hardshrinkBackward(grads[0], self, lambd);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  Scalar lambd_;
   autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
 };
@@ -878,6 +1058,41 @@ struct MishBackward0 final : autograd::Node {
   autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
 };
+struct PreluValuesBackward0 final : autograd::Node {
+  PreluValuesBackward0() : Node(1) {}
+  std::string name() const override { return "PreluBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      const Tensor weight = weight_.unpack(Ref<autograd::Node>(this), "weight");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(weight), Operand(grads[0]))));
+    else g = below::preluValuesBackwardSelf(grads[0], self, weight);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), term::mul(Operand(grads[0]), Operand(self))));
+    else g = below::preluValuesBackwardWeight(grads[0], self);
+      result[1] = support::finishGrad(g, weightMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+    weight_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor self_;
+  autograd::SavedTensor weight_;
+  support::TensorMeta selfMeta_;
+  support::TensorMeta weightMeta_;
+};
 struct ReluBackward0 final : autograd::Node {
   ReluBackward0() : Node(1) {}
   std::string name() const override { return "ReluBackward0"; }
@@ -1028,6 +1243,32 @@ struct SoftplusBackward0 final : autograd::Node {
   Scalar threshold_;
   support::TensorMeta selfMeta_;
 };
+struct SoftshrinkValuesBackward0 final : autograd::Node {
+  SoftshrinkValuesBackward0() : Node(1) {}
+  std::string name() const override { return "SoftshrinkBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      [[maybe_unused]] const auto& lambd = lambd_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::and_(term::ge(Operand(self), term::neg(Operand(lambd))), term::le(Operand(self), Operand(lambd))), Operand(Scalar(int64_t(0))), Operand(grads[0])));
+    else g = below::softshrinkValuesBackward(grads[0], self, lambd);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  Scalar lambd_;
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
 struct SoftsignBackward0 final : autograd::Node {
   SoftsignBackward0() : Node(1) {}
   std::string name() const override { return "SoftsignBackward0"; }
@@ -1081,6 +1322,35 @@ struct ThresholdBackward0 final : autograd::Node {
 }  // namespace
 
 namespace ops {
+Tensor celu(const Tensor& self, Scalar alpha) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::celu(self, alpha);
+  }
+  auto node = makeRef<CeluBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->alpha_ = alpha;
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::celu(self, alpha);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& celu_(const Tensor& self, Scalar alpha) {
+  autograd::checkInplace(self, "celu_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<CeluBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    node->alpha_ = alpha;
+    if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
+    below::celu_(self, alpha);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::celu_(self, alpha);
+}
 Tensor elu(const Tensor& self, Scalar alpha) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::elu(self, alpha);
@@ -1122,7 +1392,7 @@ Tensor gelu(const Tensor& self, std::string_view approximate) {
       return ops::geluTanh(self);
     }
     if (approximate != "none") {
-      throw Error(ErrorKind::Value, std::string("gelu(): approximate argument must be either none or tanh, got ") + support::text(approximate) + "");
+      throw Error(ErrorKind::Value, std::string("approximate argument must be either none or tanh. (got ") + support::text(approximate) + ")");
     }
     return ops::geluErf(self);
   };
@@ -1152,6 +1422,38 @@ Tensor geluTanh(const Tensor& self) {
   node->selfMeta_ = support::TensorMeta(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::geluTanh(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor glu(const Tensor& self, int64_t dim) {
+  trace::Region region("glu");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("dim", dim));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (int64_t(Dims(self.sizes()).size()) == 0) {
+      throw Error(ErrorKind::Value, std::string("glu does not support 0-dimensional tensors"));
+    }
+    int64_t half = support::halfCount(self, dim);
+    return ops::mul(ops::narrow(self, dim, 0, half), ops::sigmoid(ops::narrow(self, dim, half, half)));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor hardshrink(const Tensor& self, Scalar lambd) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::hardshrink(self, lambd);
+  }
+  auto node = makeRef<HardshrinkBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->lambd_ = lambd;
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::hardshrink(self, lambd);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -1324,6 +1626,36 @@ const Tensor& mish_(const Tensor& self) {
   }
   return below::mish_(self);
 }
+Tensor prelu(const Tensor& self, const Tensor& weight) {
+  trace::Region region("prelu");
+  if (trace::active()) {
+    region.input(self);
+    region.input(weight);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::preluValues(self, support::preluWeight(self, weight));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor preluValues(const Tensor& self, const Tensor& weight) {
+  if (!(autograd::anyRequiresGrad(self, weight))) {
+    return below::preluValues(self, weight);
+  }
+  auto node = makeRef<PreluValuesBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(weight));
+  node->weightMeta_ = support::TensorMeta(weight);
+  if (autograd::needsGrad(self) || autograd::needsGrad(weight)) node->self_ = autograd::SavedTensor(self, false);
+  if (autograd::needsGrad(self)) node->weight_ = autograd::SavedTensor(weight, false);
+  auto out = below::preluValues(self, weight);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
 Tensor relu(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::relu(self);
@@ -1375,6 +1707,33 @@ const Tensor& relu6_(const Tensor& self) {
     return self;
   }
   return below::relu6_(self);
+}
+Tensor rrelu(const Tensor& self, double lower, double upper, bool training) {
+  trace::Region region("rrelu");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("lower", lower));
+    region.attr(support::attr("upper", upper));
+    region.attr(support::attr("training", training));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (lower > upper) {
+      throw Error(ErrorKind::Value, std::string("Lower bound should be less than or equal to the upper bound"));
+    }
+    if (!training) {
+      return ops::leakyRelu(self, Scalar(double((double(((lower + upper))) / double(2)))));
+    }
+    Tensor slope = ops::add(ops::mul(ops::randLike(self, std::nullopt), Operand(Scalar(double((upper - lower))))), Operand(Scalar(double(lower))), Scalar(1));
+    return ops::where(ops::le(self, Operand(Scalar(int64_t(0)))), ops::mul(self, slope), self);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& rrelu_(const Tensor& self, double lower, double upper, bool training) {
+  autograd::checkInplace(self, "rrelu_");
+  return copy_(self, rrelu(self, lower, upper, training));
 }
 Tensor selu(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
@@ -1455,6 +1814,21 @@ const Tensor& silu_(const Tensor& self) {
   }
   return below::silu_(self);
 }
+Tensor softmin(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
+  trace::Region region("softmin");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("dim", dim));
+    region.attr(support::attr("dtype", dtype));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::softmax(ops::neg(self), dim, dtype);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::softplus(self, beta, threshold);
@@ -1486,6 +1860,37 @@ const Tensor& softplus_(const Tensor& self, Scalar beta, Scalar threshold) {
   }
   return below::softplus_(self, beta, threshold);
 }
+Tensor softshrink(const Tensor& self, Scalar lambd) {
+  trace::Region region("softshrink");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("lambd", lambd));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (lambd.toDouble() < 0) {
+      throw Error(ErrorKind::Value, std::string("lambda must be greater or equal to 0, but found to be ") + support::text(lambd) + ".");
+    }
+    return ops::softshrinkValues(self, lambd);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor softshrinkValues(const Tensor& self, Scalar lambd) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::softshrinkValues(self, lambd);
+  }
+  auto node = makeRef<SoftshrinkValuesBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->lambd_ = lambd;
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::softshrinkValues(self, lambd);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
 Tensor softsign(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::softsign(self);
@@ -1512,6 +1917,19 @@ const Tensor& softsign_(const Tensor& self) {
     return self;
   }
   return below::softsign_(self);
+}
+Tensor tanhshrink(const Tensor& self) {
+  trace::Region region("tanhshrink");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::sub(self, ops::tanh(self), Scalar(1));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
 }
 Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) {
   if (!(autograd::anyRequiresGrad(self))) {

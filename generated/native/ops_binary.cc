@@ -136,6 +136,34 @@ const Tensor& bitwiseAnd_(const Tensor& self, const Operand& other) {
   call.finish();
   return self;
 }
+Tensor bitwiseLeftShift(const Tensor& self, const Operand& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::bitwiseLeftShift, inputs, attrs);
+  trace::Call call("bitwiseLeftShift");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::bitwiseLeftShift, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& bitwiseLeftShift_(const Tensor& self, const Operand& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::bitwiseLeftShift, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("bitwiseLeftShift");
+  call.input(self);
+  call.input(other);
+  cpu::pointwiseInto(kernels::bitwiseLeftShift, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
 Tensor bitwiseOr(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
@@ -160,6 +188,34 @@ const Tensor& bitwiseOr_(const Tensor& self, const Operand& other) {
   call.input(self);
   call.input(other);
   cpu::pointwiseInto(kernels::bitwiseOr, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor bitwiseRightShift(const Tensor& self, const Operand& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::bitwiseRightShift, inputs, attrs);
+  trace::Call call("bitwiseRightShift");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::bitwiseRightShift, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& bitwiseRightShift_(const Tensor& self, const Operand& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::bitwiseRightShift, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("bitwiseRightShift");
+  call.input(self);
+  call.input(other);
+  cpu::pointwiseInto(kernels::bitwiseRightShift, inputs, attrs, outs, false);
   call.mutated(self);
   call.finish();
   return self;
@@ -216,6 +272,82 @@ Tensor floorDivideInt(const Tensor& self, const Operand& other) {
   call.finish();
   return result;
 }
+Tensor fmax(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::fmax, inputs, attrs);
+  trace::Call call("fmax");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::fmax, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor fmaxBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::fmaxBackwardSelf, inputs, attrs);
+  trace::Call call("fmaxBackwardSelf");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::fmaxBackwardSelf, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor fmaxBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::fmaxBackwardOther, inputs, attrs);
+  trace::Call call("fmaxBackwardOther");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::fmaxBackwardOther, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor fmin(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::fmin, inputs, attrs);
+  trace::Call call("fmin");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::fmin, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor fminBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::fminBackwardSelf, inputs, attrs);
+  trace::Call call("fminBackwardSelf");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::fminBackwardSelf, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor fminBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::fminBackwardOther, inputs, attrs);
+  trace::Call call("fminBackwardOther");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::fminBackwardOther, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor fmod(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
@@ -253,6 +385,204 @@ Tensor fmodBackwardOther(const Tensor& grad, const Tensor& self, const Operand& 
   call.input(self);
   call.input(other);
   Tensor result = cpu::pointwise(kernels::fmodBackwardOther, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor gcd(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::gcd, inputs, attrs);
+  trace::Call call("gcd");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::gcd, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& gcd_(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::gcd, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("gcd");
+  call.input(self);
+  call.input(other);
+  cpu::pointwiseInto(kernels::gcd, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor heavisideValues(const Tensor& self, const Tensor& values) {
+  const Operand inputs[] = {self, values};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::heavisideValues, inputs, attrs);
+  trace::Call call("heavisideValues");
+  call.input(self);
+  call.input(values);
+  Tensor result = cpu::pointwise(kernels::heavisideValues, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor hypot(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::hypot, inputs, attrs);
+  trace::Call call("hypot");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::hypot, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& hypot_(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::hypot, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("hypot");
+  call.input(self);
+  call.input(other);
+  cpu::pointwiseInto(kernels::hypot, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor hypotBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& out) {
+  const Operand inputs[] = {grad, self, out};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::hypotBackwardSelf, inputs, attrs);
+  trace::Call call("hypotBackwardSelf");
+  call.input(grad);
+  call.input(self);
+  call.input(out);
+  Tensor result = cpu::pointwise(kernels::hypotBackwardSelf, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor hypotBackwardOther(const Tensor& grad, const Tensor& other, const Tensor& out) {
+  const Operand inputs[] = {grad, other, out};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::hypotBackwardOther, inputs, attrs);
+  trace::Call call("hypotBackwardOther");
+  call.input(grad);
+  call.input(other);
+  call.input(out);
+  Tensor result = cpu::pointwise(kernels::hypotBackwardOther, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor lcm(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::lcm, inputs, attrs);
+  trace::Call call("lcm");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::lcm, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& lcm_(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::lcm, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("lcm");
+  call.input(self);
+  call.input(other);
+  cpu::pointwiseInto(kernels::lcm, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor logaddexp(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::logaddexp, inputs, attrs);
+  trace::Call call("logaddexp");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::logaddexp, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor logaddexpBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::logaddexpBackwardSelf, inputs, attrs);
+  trace::Call call("logaddexpBackwardSelf");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::logaddexpBackwardSelf, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor logaddexpBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::logaddexpBackwardOther, inputs, attrs);
+  trace::Call call("logaddexpBackwardOther");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::logaddexpBackwardOther, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor logaddexp2(const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::logaddexp2, inputs, attrs);
+  trace::Call call("logaddexp2");
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::logaddexp2, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor logaddexp2BackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::logaddexp2BackwardSelf, inputs, attrs);
+  trace::Call call("logaddexp2BackwardSelf");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::logaddexp2BackwardSelf, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor logaddexp2BackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
+  const Operand inputs[] = {grad, self, other};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::logaddexp2BackwardOther, inputs, attrs);
+  trace::Call call("logaddexp2BackwardOther");
+  call.input(grad);
+  call.input(self);
+  call.input(other);
+  Tensor result = cpu::pointwise(kernels::logaddexp2BackwardOther, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
@@ -701,6 +1031,78 @@ struct Atan2Backward0 final : autograd::Node {
   support::TensorMeta selfMeta_;
   support::TensorMeta otherMeta_;
 };
+struct FmaxBackward0 final : autograd::Node {
+  FmaxBackward0() : Node(1) {}
+  std::string name() const override { return "FmaxBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::or_(term::ge(Operand(self), Operand(other)), term::isnan(Operand(other))), Operand(grads[0]), Operand(Scalar(int64_t(0)))));
+    else g = below::fmaxBackwardSelf(grads[0], self, other);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::or_(term::ge(Operand(self), Operand(other)), term::isnan(Operand(other))), Operand(Scalar(int64_t(0))), Operand(grads[0])));
+    else g = below::fmaxBackwardOther(grads[0], self, other);
+      result[1] = support::finishGrad(g, otherMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    other_.reset();
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor other_;
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+  support::TensorMeta otherMeta_;
+};
+struct FminBackward0 final : autograd::Node {
+  FminBackward0() : Node(1) {}
+  std::string name() const override { return "FminBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::or_(term::le(Operand(self), Operand(other)), term::isnan(Operand(other))), Operand(grads[0]), Operand(Scalar(int64_t(0)))));
+    else g = below::fminBackwardSelf(grads[0], self, other);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::or_(term::le(Operand(self), Operand(other)), term::isnan(Operand(other))), Operand(Scalar(int64_t(0))), Operand(grads[0])));
+    else g = below::fminBackwardOther(grads[0], self, other);
+      result[1] = support::finishGrad(g, otherMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    other_.reset();
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor other_;
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+  support::TensorMeta otherMeta_;
+};
 struct FmodBackward0 final : autograd::Node {
   FmodBackward0() : Node(1) {}
   std::string name() const override { return "FmodBackward0"; }
@@ -729,6 +1131,117 @@ struct FmodBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   support::SavedOperand other_;
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+  support::TensorMeta otherMeta_;
+};
+struct HypotBackward0 final : autograd::Node {
+  HypotBackward0() : Node(1) {}
+  std::string name() const override { return "HypotBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::div(Operand(self), Operand(out))));
+    else g = below::hypotBackwardSelf(grads[0], self, out);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::div(Operand(other), Operand(out))));
+    else g = below::hypotBackwardOther(grads[0], other, out);
+      result[1] = support::finishGrad(g, otherMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    out_.reset();
+    self_.reset();
+    other_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+    out_ = autograd::SavedTensor(out, true);
+  }
+  autograd::SavedTensor out_;
+  autograd::SavedTensor self_;
+  autograd::SavedTensor other_;
+  support::TensorMeta selfMeta_;
+  support::TensorMeta otherMeta_;
+};
+struct LogaddexpBackward0 final : autograd::Node {
+  LogaddexpBackward0() : Node(1) {}
+  std::string name() const override { return "LogaddexpBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::div(Operand(grads[0]), term::add(Operand(Scalar(int64_t(1))), term::exp(term::sub(Operand(other), Operand(self))))));
+    else g = below::logaddexpBackwardSelf(grads[0], self, other);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::div(Operand(grads[0]), term::add(Operand(Scalar(int64_t(1))), term::exp(term::sub(Operand(self), Operand(other))))));
+    else g = below::logaddexpBackwardOther(grads[0], self, other);
+      result[1] = support::finishGrad(g, otherMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    other_.reset();
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor other_;
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+  support::TensorMeta otherMeta_;
+};
+struct Logaddexp2Backward0 final : autograd::Node {
+  Logaddexp2Backward0() : Node(1) {}
+  std::string name() const override { return "Logaddexp2Backward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::div(Operand(grads[0]), term::add(Operand(Scalar(int64_t(1))), term::exp2(term::sub(Operand(other), Operand(self))))));
+    else g = below::logaddexp2BackwardSelf(grads[0], self, other);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::div(Operand(grads[0]), term::add(Operand(Scalar(int64_t(1))), term::exp2(term::sub(Operand(self), Operand(other))))));
+    else g = below::logaddexp2BackwardOther(grads[0], self, other);
+      result[1] = support::finishGrad(g, otherMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    other_.reset();
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor other_;
   autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
   support::TensorMeta otherMeta_;
@@ -1114,12 +1627,26 @@ const Tensor& bitwiseAnd_(const Tensor& self, const Operand& other) {
   autograd::checkInplace(self, "bitwiseAnd_");
   return below::bitwiseAnd_(self, other);
 }
+Tensor bitwiseLeftShift(const Tensor& self, const Operand& other) {
+  return below::bitwiseLeftShift(self, other);
+}
+const Tensor& bitwiseLeftShift_(const Tensor& self, const Operand& other) {
+  autograd::checkInplace(self, "bitwiseLeftShift_");
+  return below::bitwiseLeftShift_(self, other);
+}
 Tensor bitwiseOr(const Tensor& self, const Operand& other) {
   return below::bitwiseOr(self, other);
 }
 const Tensor& bitwiseOr_(const Tensor& self, const Operand& other) {
   autograd::checkInplace(self, "bitwiseOr_");
   return below::bitwiseOr_(self, other);
+}
+Tensor bitwiseRightShift(const Tensor& self, const Operand& other) {
+  return below::bitwiseRightShift(self, other);
+}
+const Tensor& bitwiseRightShift_(const Tensor& self, const Operand& other) {
+  autograd::checkInplace(self, "bitwiseRightShift_");
+  return below::bitwiseRightShift_(self, other);
 }
 Tensor bitwiseXor(const Tensor& self, const Operand& other) {
   return below::bitwiseXor(self, other);
@@ -1156,6 +1683,24 @@ const Tensor& div_(const Tensor& self, const Operand& other, std::optional<std::
   autograd::checkInplace(self, "div_");
   return copy_(self, div(self, other, roundingMode));
 }
+Tensor floatPower(const Tensor& self, const Operand& exponent) {
+  trace::Region region("floatPower");
+  if (trace::active()) {
+    region.input(self);
+    region.input(exponent);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::pow(ops::toDtype(self, DType::Float64), support::doubleValue(exponent));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& floatPower_(const Tensor& self, const Operand& exponent) {
+  autograd::checkInplace(self, "floatPower_");
+  return copy_(self, floatPower(self, exponent));
+}
 Tensor floorDivide(const Tensor& self, const Operand& other) {
   trace::Region region("floorDivide");
   if (trace::active()) {
@@ -1179,6 +1724,38 @@ Tensor floorDivideFloat(const Tensor& self, const Operand& other) {
 }
 Tensor floorDivideInt(const Tensor& self, const Operand& other) {
   return below::floorDivideInt(self, other);
+}
+Tensor fmax(const Tensor& self, const Tensor& other) {
+  if (!(autograd::anyRequiresGrad(self, other))) {
+    return below::fmax(self, other);
+  }
+  auto node = makeRef<FmaxBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(other));
+  node->otherMeta_ = support::TensorMeta(other);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::fmax(self, other);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor fmin(const Tensor& self, const Tensor& other) {
+  if (!(autograd::anyRequiresGrad(self, other))) {
+    return below::fmin(self, other);
+  }
+  auto node = makeRef<FminBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(other));
+  node->otherMeta_ = support::TensorMeta(other);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::fmin(self, other);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 Tensor fmod(const Tensor& self, const Operand& other) {
   if (!(autograd::anyRequiresGrad(self, other))) {
@@ -1212,6 +1789,109 @@ const Tensor& fmod_(const Tensor& self, const Operand& other) {
     return self;
   }
   return below::fmod_(self, other);
+}
+Tensor gcd(const Tensor& self, const Tensor& other) {
+  return below::gcd(self, other);
+}
+const Tensor& gcd_(const Tensor& self, const Tensor& other) {
+  autograd::checkInplace(self, "gcd_");
+  return below::gcd_(self, other);
+}
+Tensor heaviside(const Tensor& self, const Tensor& values) {
+  trace::Region region("heaviside");
+  if (trace::active()) {
+    region.input(self);
+    region.input(values);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (self.dtype() != values.dtype()) {
+      throw Error(ErrorKind::Value, std::string("heaviside is not yet implemented for tensors with different dtypes."));
+    }
+    return ops::heavisideValues(self, values);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+const Tensor& heaviside_(const Tensor& self, const Tensor& values) {
+  autograd::checkInplace(self, "heaviside_");
+  return copy_(self, heaviside(self, values));
+}
+Tensor heavisideValues(const Tensor& self, const Tensor& values) {
+  return below::heavisideValues(self, values);
+}
+Tensor hypot(const Tensor& self, const Tensor& other) {
+  if (!(autograd::anyRequiresGrad(self, other))) {
+    return below::hypot(self, other);
+  }
+  auto node = makeRef<HypotBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(other));
+  node->otherMeta_ = support::TensorMeta(other);
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
+  auto out = below::hypot(self, other);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& hypot_(const Tensor& self, const Tensor& other) {
+  autograd::checkInplace(self, "hypot_");
+  if (autograd::anyRequiresGrad(self, other)) {
+    auto node = makeRef<HypotBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    node->edges.push_back(support::edgeOf(other));
+    node->otherMeta_ = support::TensorMeta(other);
+    if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
+    if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
+    below::hypot_(self, other);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::hypot_(self, other);
+}
+Tensor lcm(const Tensor& self, const Tensor& other) {
+  return below::lcm(self, other);
+}
+const Tensor& lcm_(const Tensor& self, const Tensor& other) {
+  autograd::checkInplace(self, "lcm_");
+  return below::lcm_(self, other);
+}
+Tensor logaddexp(const Tensor& self, const Tensor& other) {
+  if (!(autograd::anyRequiresGrad(self, other))) {
+    return below::logaddexp(self, other);
+  }
+  auto node = makeRef<LogaddexpBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(other));
+  node->otherMeta_ = support::TensorMeta(other);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::logaddexp(self, other);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor logaddexp2(const Tensor& self, const Tensor& other) {
+  if (!(autograd::anyRequiresGrad(self, other))) {
+    return below::logaddexp2(self, other);
+  }
+  auto node = makeRef<Logaddexp2Backward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  node->edges.push_back(support::edgeOf(other));
+  node->otherMeta_ = support::TensorMeta(other);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
+  if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::logaddexp2(self, other);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 Tensor maximum(const Tensor& self, const Tensor& other) {
   if (!(autograd::anyRequiresGrad(self, other))) {

@@ -96,6 +96,32 @@ const Tensor& gt_(const Tensor& self, const Operand& other) {
   call.finish();
   return self;
 }
+Tensor isCloseFloat(const Tensor& self, const Tensor& other, double rtol, double atol) {
+  const Operand inputs[] = {self, other};
+  const double attrs[] = {static_cast<double>(rtol), static_cast<double>(atol)};
+  if (!trace::active()) return cpu::pointwise(kernels::isCloseFloat, inputs, attrs);
+  trace::Call call("isCloseFloat");
+  call.input(self);
+  call.input(other);
+  call.attr(support::attr("rtol", rtol));
+  call.attr(support::attr("atol", atol));
+  Tensor result = cpu::pointwise(kernels::isCloseFloat, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUnique, bool invert) {
+  if (!trace::active()) return cpu::isin(elements, testElements, assumeUnique, invert);
+  trace::Call call("isin");
+  call.input(elements);
+  call.input(testElements);
+  call.attr(support::attr("assumeUnique", assumeUnique));
+  call.attr(support::attr("invert", invert));
+  auto out = cpu::isin(elements, testElements, assumeUnique, invert);
+  call.output(out);
+  call.finish();
+  return out;
+}
 Tensor le(const Tensor& self, const Operand& other) {
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
@@ -287,6 +313,40 @@ Tensor gt(const Tensor& self, const Operand& other) {
 const Tensor& gt_(const Tensor& self, const Operand& other) {
   autograd::checkInplace(self, "gt_");
   return below::gt_(self, other);
+}
+Tensor isCloseFloat(const Tensor& self, const Tensor& other, double rtol, double atol) {
+  return below::isCloseFloat(self, other, rtol, atol);
+}
+Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equalNan) {
+  trace::Region region("isclose");
+  if (trace::active()) {
+    region.input(self);
+    region.input(other);
+    region.attr(support::attr("rtol", rtol));
+    region.attr(support::attr("atol", atol));
+    region.attr(support::attr("equalNan", equalNan));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (self.dtype() != other.dtype()) {
+      throw Error(ErrorKind::Type, std::string("") + support::text(support::typeName(self)) + " did not match " + support::text(support::typeName(other)) + "");
+    }
+    support::checkTolerances(rtol, atol);
+    Tensor close = ops::eq(self, other);
+    if ((equalNan && support::isFloat(self))) {
+      close = ops::logicalOr(close, ops::logicalAnd(ops::isnan(self), ops::isnan(other)));
+    }
+    if ((rtol == 0 && atol == 0)) {
+      return close;
+    }
+    return ops::logicalOr(close, ops::isCloseFloat(support::floated(self), support::floated(other), rtol, atol));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUnique, bool invert) {
+  return below::isin(elements, testElements, assumeUnique, invert);
 }
 Tensor le(const Tensor& self, const Operand& other) {
   return below::le(self, other);

@@ -826,5 +826,8 @@ const Tensor& triu_(const Tensor& self, int64_t diagonal) {
   autograd::checkInplace(self, "triu_");
   return copy_(self, triu(self, diagonal));
 }
+TensorList unravelIndex(const Tensor& indices, IntSpan shape) {
+  return nn::unravelIndex(indices, shape);
+}
 }  // namespace ops
 }  // namespace flambeau

@@ -12,7 +12,194 @@
 
 namespace flambeau {
 namespace below {
+Tensor ctcLossBackward(const Tensor& grad, const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, const Tensor& loss, const Tensor& alpha, int64_t blank) {
+  if (!trace::active()) return cpu::ctcLossBackward(grad, logProbs, targets, inputLengths, targetLengths, loss, alpha, blank);
+  trace::Call call("ctcLossBackward");
+  call.input(grad);
+  call.input(logProbs);
+  call.input(targets);
+  call.attr(support::attr("inputLengths", inputLengths));
+  call.attr(support::attr("targetLengths", targetLengths));
+  call.input(loss);
+  call.input(alpha);
+  call.attr(support::attr("blank", blank));
+  auto out = cpu::ctcLossBackward(grad, logProbs, targets, inputLengths, targetLengths, loss, alpha, blank);
+  call.output(out);
+  call.finish();
+  return out;
+}
+std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank) {
+  if (!trace::active()) return cpu::ctcLossForward(logProbs, targets, inputLengths, targetLengths, blank);
+  trace::Call call("ctcLossForward");
+  call.input(logProbs);
+  call.input(targets);
+  call.attr(support::attr("inputLengths", inputLengths));
+  call.attr(support::attr("targetLengths", targetLengths));
+  call.attr(support::attr("blank", blank));
+  auto out = cpu::ctcLossForward(logProbs, targets, inputLengths, targetLengths, blank);
+  call.output(std::get<0>(out));
+  call.output(std::get<1>(out));
+  call.finish();
+  return out;
+}
+Tensor huberValues(const Tensor& input, const Tensor& target, double delta) {
+  const Operand inputs[] = {input, target};
+  const double attrs[] = {static_cast<double>(delta)};
+  if (!trace::active()) return cpu::pointwise(kernels::huberValues, inputs, attrs);
+  trace::Call call("huberValues");
+  call.input(input);
+  call.input(target);
+  call.attr(support::attr("delta", delta));
+  Tensor result = cpu::pointwise(kernels::huberValues, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor huberValuesBackwardInput(const Tensor& grad, const Tensor& input, const Tensor& target, double delta) {
+  const Operand inputs[] = {grad, input, target};
+  const double attrs[] = {static_cast<double>(delta)};
+  if (!trace::active()) return cpu::pointwise(kernels::huberValuesBackwardInput, inputs, attrs);
+  trace::Call call("huberValuesBackwardInput");
+  call.input(grad);
+  call.input(input);
+  call.input(target);
+  call.attr(support::attr("delta", delta));
+  Tensor result = cpu::pointwise(kernels::huberValuesBackwardInput, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor huberValuesBackwardTarget(const Tensor& grad, const Tensor& input, const Tensor& target, double delta) {
+  const Operand inputs[] = {grad, input, target};
+  const double attrs[] = {static_cast<double>(delta)};
+  if (!trace::active()) return cpu::pointwise(kernels::huberValuesBackwardTarget, inputs, attrs);
+  trace::Call call("huberValuesBackwardTarget");
+  call.input(grad);
+  call.input(input);
+  call.input(target);
+  call.attr(support::attr("delta", delta));
+  Tensor result = cpu::pointwise(kernels::huberValuesBackwardTarget, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor limitedBelow(const Tensor& self, double least) {
+  const Operand inputs[] = {self};
+  const double attrs[] = {static_cast<double>(least)};
+  if (!trace::active()) return cpu::pointwise(kernels::limitedBelow, inputs, attrs);
+  trace::Call call("limitedBelow");
+  call.input(self);
+  call.attr(support::attr("least", least));
+  Tensor result = cpu::pointwise(kernels::limitedBelow, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 }  // namespace below
+
+namespace {
+struct CtcLossForwardBackward0 final : autograd::Node {
+  CtcLossForwardBackward0() : Node(2) {}
+  std::string name() const override { return "CtcLossBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor logProbs = logProbs_.unpack(Ref<autograd::Node>(this), "logProbs");
+      const Tensor targets = targets_.unpack(Ref<autograd::Node>(this), "targets");
+      const Tensor loss = loss_.unpack(Ref<autograd::Node>(this), "loss");
+      const Tensor alpha = alpha_.unpack(Ref<autograd::Node>(this), "alpha");
+      [[maybe_unused]] const auto& inputLengths = inputLengths_;
+      [[maybe_unused]] const auto& targetLengths = targetLengths_;
+      [[maybe_unused]] const auto& blank = blank_;
+    auto formula = [&]() -> Tensor {
+      return ops::ctcLossBackward(grads[0], logProbs, targets, inputLengths_, targetLengths_, loss, alpha, blank_);
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, logProbsMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    logProbs_.reset();
+    targets_.reset();
+    loss_.reset();
+    alpha_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
+    loss_ = autograd::SavedTensor(std::get<0>(out), true);
+    alpha_ = autograd::SavedTensor(std::get<1>(out), true);
+  }
+  autograd::SavedTensor logProbs_;
+  autograd::SavedTensor targets_;
+  Dims inputLengths_;
+  Dims targetLengths_;
+  autograd::SavedTensor loss_;
+  autograd::SavedTensor alpha_;
+  int64_t blank_;
+  support::TensorMeta logProbsMeta_;
+  support::TensorMeta targetsMeta_;
+};
+struct HuberValuesBackward0 final : autograd::Node {
+  HuberValuesBackward0() : Node(1) {}
+  std::string name() const override { return "HuberLossBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
+      [[maybe_unused]] const auto& delta = delta_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::lt(term::sub(Operand(input), Operand(target)), term::neg(Operand(delta))), term::neg(Operand(delta)), term::select(term::gt(term::sub(Operand(input), Operand(target)), Operand(delta)), Operand(delta), term::sub(Operand(input), Operand(target))))));
+    else g = below::huberValuesBackwardInput(grads[0], input, target, delta);
+      result[0] = support::finishGrad(g, inputMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
+      [[maybe_unused]] const auto& delta = delta_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::lt(term::sub(Operand(input), Operand(target)), term::neg(Operand(delta))), Operand(delta), term::select(term::gt(term::sub(Operand(input), Operand(target)), Operand(delta)), term::neg(Operand(delta)), term::neg(term::sub(Operand(input), Operand(target)))))));
+    else g = below::huberValuesBackwardTarget(grads[0], input, target, delta);
+      result[1] = support::finishGrad(g, targetMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    input_.reset();
+    target_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  double delta_;
+  autograd::SavedTensor input_;
+  autograd::SavedTensor target_;
+  support::TensorMeta inputMeta_;
+  support::TensorMeta targetMeta_;
+};
+struct LimitedBelowBackward0 final : autograd::Node {
+  LimitedBelowBackward0() : Node(1) {}
+  std::string name() const override { return "LimitedBelowBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = grads[0];
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
+}  // namespace
 
 namespace ops {
 Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight, std::string_view reduction) {
@@ -70,6 +257,121 @@ Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& wei
   if (trace::active()) region.output(out);
   return out;
 }
+Tensor ctcLoss(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank, std::string_view reduction, bool zeroInfinity) {
+  trace::Region region("ctcLoss");
+  if (trace::active()) {
+    region.input(logProbs);
+    region.input(targets);
+    region.attr(support::attr("inputLengths", inputLengths));
+    region.attr(support::attr("targetLengths", targetLengths));
+    region.attr(support::attr("blank", blank));
+    region.attr(support::attr("reduction", reduction));
+    region.attr(support::attr("zeroInfinity", zeroInfinity));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::ctcLoss(logProbs, targets, inputLengths, targetLengths, blank, reduction, zeroInfinity);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor ctcLossBackward(const Tensor& grad, const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, const Tensor& loss, const Tensor& alpha, int64_t blank) {
+  return below::ctcLossBackward(grad, logProbs, targets, inputLengths, targetLengths, loss, alpha, blank);
+}
+std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank) {
+  if (!(autograd::anyRequiresGrad(logProbs, targets))) {
+    return below::ctcLossForward(logProbs, targets, inputLengths, targetLengths, blank);
+  }
+  auto node = makeRef<CtcLossForwardBackward0>();
+  node->edges.push_back(support::edgeOf(logProbs));
+  node->logProbsMeta_ = support::TensorMeta(logProbs);
+  node->edges.push_back(support::edgeOf(targets));
+  node->targetsMeta_ = support::TensorMeta(targets);
+  if (autograd::needsGrad(logProbs)) node->logProbs_ = autograd::SavedTensor(logProbs, false);
+  if (autograd::needsGrad(logProbs)) node->targets_ = autograd::SavedTensor(targets, false);
+  node->inputLengths_ = Dims(inputLengths);
+  node->targetLengths_ = Dims(targetLengths);
+  node->blank_ = blank;
+  auto out = below::ctcLossForward(logProbs, targets, inputLengths, targetLengths, blank);
+  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
+  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor gaussianNllLoss(const Tensor& input, const Tensor& target, const Tensor& variance, bool full, double eps, std::string_view reduction) {
+  trace::Region region("gaussianNllLoss");
+  if (trace::active()) {
+    region.input(input);
+    region.input(target);
+    region.input(variance);
+    region.attr(support::attr("full", full));
+    region.attr(support::attr("eps", eps));
+    region.attr(support::attr("reduction", reduction));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return support::gaussianNll(input, target, variance, full, eps, reduction);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor huberLoss(const Tensor& input, const Tensor& target, std::string_view reduction, double delta) {
+  trace::Region region("huberLoss");
+  if (trace::active()) {
+    region.input(input);
+    region.input(target);
+    region.attr(support::attr("reduction", reduction));
+    region.attr(support::attr("delta", delta));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (delta <= 0) {
+      throw Error(ErrorKind::Value, std::string("huber_loss does not support non-positive values for delta."));
+    }
+    return support::reduceLoss(ops::huberValues(input, target, delta), reduction);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor huberValues(const Tensor& input, const Tensor& target, double delta) {
+  if (!(autograd::anyRequiresGrad(input, target))) {
+    return below::huberValues(input, target, delta);
+  }
+  auto node = makeRef<HuberValuesBackward0>();
+  node->edges.push_back(support::edgeOf(input));
+  node->inputMeta_ = support::TensorMeta(input);
+  node->edges.push_back(support::edgeOf(target));
+  node->targetMeta_ = support::TensorMeta(target);
+  node->delta_ = delta;
+  if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->input_ = autograd::SavedTensor(input, false);
+  if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->target_ = autograd::SavedTensor(target, false);
+  auto out = below::huberValues(input, target, delta);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor klDiv(const Tensor& input, const Tensor& target, std::string_view reduction, bool logTarget) {
+  trace::Region region("klDiv");
+  if (trace::active()) {
+    region.input(input);
+    region.input(target);
+    region.attr(support::attr("reduction", reduction));
+    region.attr(support::attr("logTarget", logTarget));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (logTarget) {
+      return support::reduceBatch(ops::mul(ops::exp(target), ops::sub(target, input, Scalar(1))), reduction);
+    }
+    return support::reduceBatch(ops::sub(ops::xlogy(target, target), ops::mul(target, input), Scalar(1)), reduction);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 Tensor l1Loss(const Tensor& input, const Tensor& target, std::string_view reduction) {
   trace::Region region("l1Loss");
   if (trace::active()) {
@@ -83,6 +385,18 @@ Tensor l1Loss(const Tensor& input, const Tensor& target, std::string_view reduct
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
+  return out;
+}
+Tensor limitedBelow(const Tensor& self, double least) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::limitedBelow(self, least);
+  }
+  auto node = makeRef<LimitedBelowBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::limitedBelow(self, least);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 Tensor mseLoss(const Tensor& input, const Tensor& target, std::string_view reduction) {
@@ -113,6 +427,29 @@ Tensor nllLoss(const Tensor& input, const Tensor& target, const Tensor& weight, 
   }
   auto body = [&]() -> Tensor {
     return support::nll(input, target, weight, ignoreIndex, reduction);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor poissonNllLoss(const Tensor& input, const Tensor& target, bool logInput, bool full, double eps, std::string_view reduction) {
+  trace::Region region("poissonNllLoss");
+  if (trace::active()) {
+    region.input(input);
+    region.input(target);
+    region.attr(support::attr("logInput", logInput));
+    region.attr(support::attr("full", full));
+    region.attr(support::attr("eps", eps));
+    region.attr(support::attr("reduction", reduction));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    Tensor loss = (logInput ? Tensor(ops::sub(ops::exp(input), ops::mul(target, input), Scalar(1))) : Tensor(ops::sub(input, ops::mul(target, ops::log(ops::add(input, Operand(Scalar(double(eps))), Scalar(1)))), Scalar(1))));
+    if (full) {
+      Tensor stirling = ops::add(ops::sub(ops::mul(target, ops::log(target)), target, Scalar(1)), ops::mul(ops::log(ops::mul(target, Operand(Scalar(double(6.283185307179586))))), Operand(Scalar(double(0.5)))), Scalar(1));
+      loss = ops::add(loss, ops::maskedFill(stirling, ops::le(target, Operand(Scalar(int64_t(1)))), Operand(Scalar(int64_t(0)))), Scalar(1));
+    }
+    return support::reducePlain(loss, reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

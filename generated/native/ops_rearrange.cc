@@ -278,5 +278,8 @@ Tensor tile(const Tensor& self, IntSpan dims) {
   if (trace::active()) region.output(out);
   return out;
 }
+Tensor vander(const Tensor& x, std::optional<int64_t> N, bool increasing) {
+  return nn::vander(x, N, increasing);
+}
 }  // namespace ops
 }  // namespace flambeau

@@ -383,7 +383,7 @@ Tensor corrcoef(const Tensor& self) {
     }
     Tensor deviation = ops::sqrt(ops::diagonal(c, 0, 0, 1));
     Tensor scaled = ops::div(ops::div(c, ops::unsqueeze(deviation, 1), std::nullopt), ops::unsqueeze(deviation, 0), std::nullopt);
-    return ops::clamp(scaled, Scalar(int64_t(-1)), Scalar(int64_t(1)));
+    return ops::clamp(scaled, -1, 1);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -691,8 +691,8 @@ struct LerpBackward0 final : autograd::Node {
   support::TensorMeta endMeta_;
   support::TensorMeta weightMeta_;
 };
-struct MaskedFillBackward0 final : autograd::Node {
-  MaskedFillBackward0() : Node(1) {}
+struct MaskedFillValueBackward0 final : autograd::Node {
+  MaskedFillValueBackward0() : Node(1) {}
   std::string name() const override { return "MaskedFillBackward0"; }
   TensorList apply(TensorList grads) override {
     TensorList result(edges.size());
@@ -838,12 +838,12 @@ const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& 
   }
   return below::addcmul_(self, tensor1, tensor2, value);
 }
-Tensor clamp(const Tensor& self, std::optional<Scalar> min, std::optional<Scalar> max) {
+Tensor clamp(const Tensor& self, std::optional<Operand> min, std::optional<Operand> max) {
   trace::Region region("clamp");
   if (trace::active()) {
     region.input(self);
-    region.attr(support::attr("min", min));
-    region.attr(support::attr("max", max));
+    if (min) region.input(*min); else region.input(Tensor());
+    if (max) region.input(*max); else region.input(Tensor());
     region.begin();
   }
   auto body = [&]() -> Tensor {
@@ -862,7 +862,7 @@ Tensor clamp(const Tensor& self, std::optional<Scalar> min, std::optional<Scalar
   if (trace::active()) region.output(out);
   return out;
 }
-const Tensor& clamp_(const Tensor& self, std::optional<Scalar> min, std::optional<Scalar> max) {
+const Tensor& clamp_(const Tensor& self, std::optional<Operand> min, std::optional<Operand> max) {
   autograd::checkInplace(self, "clamp_");
   return copy_(self, clamp(self, min, max));
 }
@@ -1013,7 +1013,7 @@ Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& va
   if (!(autograd::anyRequiresGrad(self, mask, value))) {
     return below::maskedFillValue(self, mask, value);
   }
-  auto node = makeRef<MaskedFillBackward0>();
+  auto node = makeRef<MaskedFillValueBackward0>();
   node->edges.push_back(support::edgeOf(self));
   node->selfMeta_ = support::TensorMeta(self);
   node->edges.push_back(support::edgeOf(mask));
@@ -1029,7 +1029,7 @@ Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& va
 const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Operand& value) {
   autograd::checkInplace(self, "maskedFillValue_");
   if (autograd::anyRequiresGrad(self, mask, value)) {
-    auto node = makeRef<MaskedFillBackward0>();
+    auto node = makeRef<MaskedFillValueBackward0>();
     node->edges.push_back(support::edgeOf(self));
     node->selfMeta_ = support::TensorMeta(self);
     node->edges.push_back(support::edgeOf(mask));

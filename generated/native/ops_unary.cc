@@ -88,6 +88,44 @@ Tensor acosBackward(const Tensor& grad, const Tensor& self) {
   call.finish();
   return result;
 }
+Tensor acosh(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::acosh, inputs, attrs);
+  trace::Call call("acosh");
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::acosh, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& acosh_(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::acosh, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("acosh");
+  call.input(self);
+  cpu::pointwiseInto(kernels::acosh, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor acoshBackward(const Tensor& grad, const Tensor& self) {
+  const Operand inputs[] = {grad, self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::acoshBackward, inputs, attrs);
+  trace::Call call("acoshBackward");
+  call.input(grad);
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::acoshBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor asin(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -126,6 +164,44 @@ Tensor asinBackward(const Tensor& grad, const Tensor& self) {
   call.finish();
   return result;
 }
+Tensor asinh(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::asinh, inputs, attrs);
+  trace::Call call("asinh");
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::asinh, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& asinh_(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::asinh, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("asinh");
+  call.input(self);
+  cpu::pointwiseInto(kernels::asinh, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor asinhBackward(const Tensor& grad, const Tensor& self) {
+  const Operand inputs[] = {grad, self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::asinhBackward, inputs, attrs);
+  trace::Call call("asinhBackward");
+  call.input(grad);
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::asinhBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor atan(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -160,6 +236,44 @@ Tensor atanBackward(const Tensor& grad, const Tensor& self) {
   call.input(grad);
   call.input(self);
   Tensor result = cpu::pointwise(kernels::atanBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor atanh(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::atanh, inputs, attrs);
+  trace::Call call("atanh");
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::atanh, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& atanh_(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::atanh, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("atanh");
+  call.input(self);
+  cpu::pointwiseInto(kernels::atanh, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor atanhBackward(const Tensor& grad, const Tensor& self) {
+  const Operand inputs[] = {grad, self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::atanhBackward, inputs, attrs);
+  trace::Call call("atanhBackward");
+  call.input(grad);
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::atanhBackward, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
@@ -288,6 +402,43 @@ Tensor coshBackward(const Tensor& grad, const Tensor& self) {
   call.input(grad);
   call.input(self);
   Tensor result = cpu::pointwise(kernels::coshBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor deg2rad(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::deg2rad, inputs, attrs);
+  trace::Call call("deg2rad");
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::deg2rad, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& deg2rad_(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::deg2rad, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("deg2rad");
+  call.input(self);
+  cpu::pointwiseInto(kernels::deg2rad, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor deg2radBackward(const Tensor& grad) {
+  const Operand inputs[] = {grad};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::deg2radBackward, inputs, attrs);
+  trace::Call call("deg2radBackward");
+  call.input(grad);
+  Tensor result = cpu::pointwise(kernels::deg2radBackward, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
@@ -522,39 +673,6 @@ const Tensor& frac_(const Tensor& self) {
   call.finish();
   return self;
 }
-Tensor isfinite(const Tensor& self) {
-  const Operand inputs[] = {self};
-  constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::isfinite, inputs, attrs);
-  trace::Call call("isfinite");
-  call.input(self);
-  Tensor result = cpu::pointwise(kernels::isfinite, inputs, attrs);
-  call.output(result);
-  call.finish();
-  return result;
-}
-Tensor isinf(const Tensor& self) {
-  const Operand inputs[] = {self};
-  constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::isinf, inputs, attrs);
-  trace::Call call("isinf");
-  call.input(self);
-  Tensor result = cpu::pointwise(kernels::isinf, inputs, attrs);
-  call.output(result);
-  call.finish();
-  return result;
-}
-Tensor isnan(const Tensor& self) {
-  const Operand inputs[] = {self};
-  constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::isnan, inputs, attrs);
-  trace::Call call("isnan");
-  call.input(self);
-  Tensor result = cpu::pointwise(kernels::isnan, inputs, attrs);
-  call.output(result);
-  call.finish();
-  return result;
-}
 Tensor log(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -747,6 +865,43 @@ const Tensor& neg_(const Tensor& self) {
   call.finish();
   return self;
 }
+Tensor rad2deg(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::rad2deg, inputs, attrs);
+  trace::Call call("rad2deg");
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::rad2deg, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& rad2deg_(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::rad2deg, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("rad2deg");
+  call.input(self);
+  cpu::pointwiseInto(kernels::rad2deg, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor rad2degBackward(const Tensor& grad) {
+  const Operand inputs[] = {grad};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::rad2degBackward, inputs, attrs);
+  trace::Call call("rad2degBackward");
+  call.input(grad);
+  Tensor result = cpu::pointwise(kernels::rad2degBackward, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 Tensor reciprocal(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
@@ -785,28 +940,58 @@ Tensor reciprocalBackward(const Tensor& grad, const Tensor& out) {
   call.finish();
   return result;
 }
-Tensor round(const Tensor& self) {
+Tensor roundScaled(const Tensor& self, double up, double down) {
   const Operand inputs[] = {self};
-  constexpr std::span<const double> attrs;
-  if (!trace::active()) return cpu::pointwise(kernels::round, inputs, attrs);
-  trace::Call call("round");
+  const double attrs[] = {static_cast<double>(up), static_cast<double>(down)};
+  if (!trace::active()) return cpu::pointwise(kernels::roundScaled, inputs, attrs);
+  trace::Call call("roundScaled");
   call.input(self);
-  Tensor result = cpu::pointwise(kernels::round, inputs, attrs);
+  call.attr(support::attr("up", up));
+  call.attr(support::attr("down", down));
+  Tensor result = cpu::pointwise(kernels::roundScaled, inputs, attrs);
   call.output(result);
   call.finish();
   return result;
 }
-const Tensor& round_(const Tensor& self) {
+const Tensor& roundScaled_(const Tensor& self, double up, double down) {
+  const Operand inputs[] = {self};
+  const double attrs[] = {static_cast<double>(up), static_cast<double>(down)};
+  const Tensor outs[] = {self};
+  if (!trace::active()) {
+    cpu::pointwiseInto(kernels::roundScaled, inputs, attrs, outs, false);
+    return self;
+  }
+  trace::Call call("roundScaled");
+  call.input(self);
+  call.attr(support::attr("up", up));
+  call.attr(support::attr("down", down));
+  cpu::pointwiseInto(kernels::roundScaled, inputs, attrs, outs, false);
+  call.mutated(self);
+  call.finish();
+  return self;
+}
+Tensor roundWhole(const Tensor& self) {
+  const Operand inputs[] = {self};
+  constexpr std::span<const double> attrs;
+  if (!trace::active()) return cpu::pointwise(kernels::roundWhole, inputs, attrs);
+  trace::Call call("roundWhole");
+  call.input(self);
+  Tensor result = cpu::pointwise(kernels::roundWhole, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+const Tensor& roundWhole_(const Tensor& self) {
   const Operand inputs[] = {self};
   constexpr std::span<const double> attrs;
   const Tensor outs[] = {self};
   if (!trace::active()) {
-    cpu::pointwiseInto(kernels::round, inputs, attrs, outs, false);
+    cpu::pointwiseInto(kernels::roundWhole, inputs, attrs, outs, false);
     return self;
   }
-  trace::Call call("round");
+  trace::Call call("roundWhole");
   call.input(self);
-  cpu::pointwiseInto(kernels::round, inputs, attrs, outs, false);
+  cpu::pointwiseInto(kernels::roundWhole, inputs, attrs, outs, false);
   call.mutated(self);
   call.finish();
   return self;
@@ -1142,6 +1327,30 @@ struct AcosBackward0 final : autograd::Node {
   autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
 };
+struct AcoshBackward0 final : autograd::Node {
+  AcoshBackward0() : Node(1) {}
+  std::string name() const override { return "AcoshBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::rsqrt(term::sub(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(1)))))));
+    else g = below::acoshBackward(grads[0], self);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
 struct AsinBackward0 final : autograd::Node {
   AsinBackward0() : Node(1) {}
   std::string name() const override { return "AsinBackward0"; }
@@ -1154,6 +1363,30 @@ struct AsinBackward0 final : autograd::Node {
     Tensor g;
     if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::rsqrt(term::sub(Operand(Scalar(int64_t(1))), term::mul(Operand(self), Operand(self))))));
     else g = below::asinBackward(grads[0], self);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
+struct AsinhBackward0 final : autograd::Node {
+  AsinhBackward0() : Node(1) {}
+  std::string name() const override { return "AsinhBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::rsqrt(term::add(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(1)))))));
+    else g = below::asinhBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
     return result;
@@ -1188,6 +1421,49 @@ struct AtanBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
+struct AtanhBackward0 final : autograd::Node {
+  AtanhBackward0() : Node(1) {}
+  std::string name() const override { return "AtanhBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::div(Operand(grads[0]), term::sub(Operand(Scalar(int64_t(1))), term::mul(Operand(self), Operand(self)))));
+    else g = below::atanhBackward(grads[0], self);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
+struct CeilBackward0 final : autograd::Node {
+  CeilBackward0() : Node(1) {}
+  std::string name() const override { return "CeilBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = ops::zerosLike(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
   support::TensorMeta selfMeta_;
 };
 struct CosBackward0 final : autograd::Node {
@@ -1236,6 +1512,27 @@ struct CoshBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
+  support::TensorMeta selfMeta_;
+};
+struct Deg2radBackward0 final : autograd::Node {
+  Deg2radBackward0() : Node(1) {}
+  std::string name() const override { return "Deg2radBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), Operand(Scalar(0.017453292519943295))));
+    else g = below::deg2radBackward(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
   support::TensorMeta selfMeta_;
 };
 struct ErfBackward0 final : autograd::Node {
@@ -1357,6 +1654,25 @@ struct Expm1Backward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
+  support::TensorMeta selfMeta_;
+};
+struct FloorBackward0 final : autograd::Node {
+  FloorBackward0() : Node(1) {}
+  std::string name() const override { return "FloorBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = ops::zerosLike(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
   support::TensorMeta selfMeta_;
 };
 struct FracBackward0 final : autograd::Node {
@@ -1491,6 +1807,27 @@ struct NegBackward0 final : autograd::Node {
   }
   support::TensorMeta selfMeta_;
 };
+struct Rad2degBackward0 final : autograd::Node {
+  Rad2degBackward0() : Node(1) {}
+  std::string name() const override { return "Rad2degBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), Operand(Scalar(57.29577951308232))));
+    else g = below::rad2degBackward(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
 struct ReciprocalBackward0 final : autograd::Node {
   ReciprocalBackward0() : Node(1) {}
   std::string name() const override { return "ReciprocalBackward0"; }
@@ -1516,6 +1853,44 @@ struct ReciprocalBackward0 final : autograd::Node {
   autograd::SavedTensor out_;
   support::TensorMeta selfMeta_;
 };
+struct RoundScaledBackward0 final : autograd::Node {
+  RoundScaledBackward0() : Node(1) {}
+  std::string name() const override { return "RoundBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = ops::zerosLike(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
+struct RoundWholeBackward0 final : autograd::Node {
+  RoundWholeBackward0() : Node(1) {}
+  std::string name() const override { return "RoundBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = ops::zerosLike(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
 struct RsqrtBackward0 final : autograd::Node {
   RsqrtBackward0() : Node(1) {}
   std::string name() const override { return "RsqrtBackward0"; }
@@ -1539,6 +1914,25 @@ struct RsqrtBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
+  support::TensorMeta selfMeta_;
+};
+struct SignBackward0 final : autograd::Node {
+  SignBackward0() : Node(1) {}
+  std::string name() const override { return "SignBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = ops::zerosLike(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
   support::TensorMeta selfMeta_;
 };
 struct SinBackward0 final : autograd::Node {
@@ -1664,6 +2058,25 @@ struct TanhBackward0 final : autograd::Node {
   autograd::SavedTensor out_;
   support::TensorMeta selfMeta_;
 };
+struct TruncBackward0 final : autograd::Node {
+  TruncBackward0() : Node(1) {}
+  std::string name() const override { return "TruncBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+    Tensor g = ops::zerosLike(grads[0]);
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  support::TensorMeta selfMeta_;
+};
 }  // namespace
 
 namespace ops {
@@ -1721,6 +2134,33 @@ const Tensor& acos_(const Tensor& self) {
   }
   return below::acos_(self);
 }
+Tensor acosh(const Tensor& self) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::acosh(self);
+  }
+  auto node = makeRef<AcoshBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::acosh(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& acosh_(const Tensor& self) {
+  autograd::checkInplace(self, "acosh_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<AcoshBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
+    below::acosh_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::acosh_(self);
+}
 Tensor asin(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::asin(self);
@@ -1747,6 +2187,33 @@ const Tensor& asin_(const Tensor& self) {
     return self;
   }
   return below::asin_(self);
+}
+Tensor asinh(const Tensor& self) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::asinh(self);
+  }
+  auto node = makeRef<AsinhBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::asinh(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& asinh_(const Tensor& self) {
+  autograd::checkInplace(self, "asinh_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<AsinhBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
+    below::asinh_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::asinh_(self);
 }
 Tensor atan(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
@@ -1775,6 +2242,33 @@ const Tensor& atan_(const Tensor& self) {
   }
   return below::atan_(self);
 }
+Tensor atanh(const Tensor& self) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::atanh(self);
+  }
+  auto node = makeRef<AtanhBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  auto out = below::atanh(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& atanh_(const Tensor& self) {
+  autograd::checkInplace(self, "atanh_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<AtanhBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
+    below::atanh_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::atanh_(self);
+}
 Tensor bitwiseNot(const Tensor& self) {
   return below::bitwiseNot(self);
 }
@@ -1783,10 +2277,28 @@ const Tensor& bitwiseNot_(const Tensor& self) {
   return below::bitwiseNot_(self);
 }
 Tensor ceil(const Tensor& self) {
-  return below::ceil(self);
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::ceil(self);
+  }
+  auto node = makeRef<CeilBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::ceil(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 const Tensor& ceil_(const Tensor& self) {
   autograd::checkInplace(self, "ceil_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<CeilBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::ceil_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
   return below::ceil_(self);
 }
 Tensor cos(const Tensor& self) {
@@ -1842,6 +2354,31 @@ const Tensor& cosh_(const Tensor& self) {
     return self;
   }
   return below::cosh_(self);
+}
+Tensor deg2rad(const Tensor& self) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::deg2rad(self);
+  }
+  auto node = makeRef<Deg2radBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::deg2rad(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& deg2rad_(const Tensor& self) {
+  autograd::checkInplace(self, "deg2rad_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<Deg2radBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::deg2rad_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::deg2rad_(self);
 }
 Tensor erf(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
@@ -1973,10 +2510,28 @@ const Tensor& expm1_(const Tensor& self) {
   return below::expm1_(self);
 }
 Tensor floor(const Tensor& self) {
-  return below::floor(self);
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::floor(self);
+  }
+  auto node = makeRef<FloorBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::floor(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 const Tensor& floor_(const Tensor& self) {
   autograd::checkInplace(self, "floor_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<FloorBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::floor_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
   return below::floor_(self);
 }
 Tensor frac(const Tensor& self) {
@@ -2003,15 +2558,6 @@ const Tensor& frac_(const Tensor& self) {
     return self;
   }
   return below::frac_(self);
-}
-Tensor isfinite(const Tensor& self) {
-  return below::isfinite(self);
-}
-Tensor isinf(const Tensor& self) {
-  return below::isinf(self);
-}
-Tensor isnan(const Tensor& self) {
-  return below::isnan(self);
 }
 Tensor log(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
@@ -2153,6 +2699,47 @@ const Tensor& neg_(const Tensor& self) {
   }
   return below::neg_(self);
 }
+Tensor positive(const Tensor& self) {
+  trace::Region region("positive");
+  if (trace::active()) {
+    region.input(self);
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (support::isBool(self)) {
+      throw Error(ErrorKind::Type, std::string("The `+` operator, on a bool tensor is not supported."));
+    }
+    return self;
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
+Tensor rad2deg(const Tensor& self) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::rad2deg(self);
+  }
+  auto node = makeRef<Rad2degBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::rad2deg(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& rad2deg_(const Tensor& self) {
+  autograd::checkInplace(self, "rad2deg_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<Rad2degBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::rad2deg_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::rad2deg_(self);
+}
 Tensor reciprocal(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
     return below::reciprocal(self);
@@ -2178,12 +2765,79 @@ const Tensor& reciprocal_(const Tensor& self) {
   }
   return below::reciprocal_(self);
 }
-Tensor round(const Tensor& self) {
-  return below::round(self);
+Tensor round(const Tensor& self, int64_t decimals) {
+  trace::Region region("round");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("decimals", decimals));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    if (decimals == 0) {
+      return ops::roundWhole(self);
+    }
+    if (decimals > 0) {
+      return ops::roundScaled(self, support::powerOfTen(decimals), 1);
+    }
+    return ops::roundScaled(self, 1, support::powerOfTen(-decimals));
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
 }
-const Tensor& round_(const Tensor& self) {
+const Tensor& round_(const Tensor& self, int64_t decimals) {
   autograd::checkInplace(self, "round_");
-  return below::round_(self);
+  return copy_(self, round(self, decimals));
+}
+Tensor roundScaled(const Tensor& self, double up, double down) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::roundScaled(self, up, down);
+  }
+  auto node = makeRef<RoundScaledBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::roundScaled(self, up, down);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& roundScaled_(const Tensor& self, double up, double down) {
+  autograd::checkInplace(self, "roundScaled_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<RoundScaledBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::roundScaled_(self, up, down);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::roundScaled_(self, up, down);
+}
+Tensor roundWhole(const Tensor& self) {
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::roundWhole(self);
+  }
+  auto node = makeRef<RoundWholeBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::roundWhole(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+const Tensor& roundWhole_(const Tensor& self) {
+  autograd::checkInplace(self, "roundWhole_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<RoundWholeBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::roundWhole_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
+  return below::roundWhole_(self);
 }
 Tensor rsqrt(const Tensor& self) {
   if (!(autograd::anyRequiresGrad(self))) {
@@ -2211,10 +2865,28 @@ const Tensor& rsqrt_(const Tensor& self) {
   return below::rsqrt_(self);
 }
 Tensor sign(const Tensor& self) {
-  return below::sign(self);
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::sign(self);
+  }
+  auto node = makeRef<SignBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::sign(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 const Tensor& sign_(const Tensor& self) {
   autograd::checkInplace(self, "sign_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<SignBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::sign_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
   return below::sign_(self);
 }
 Tensor sin(const Tensor& self) {
@@ -2365,10 +3037,28 @@ const Tensor& tanh_(const Tensor& self) {
   return below::tanh_(self);
 }
 Tensor trunc(const Tensor& self) {
-  return below::trunc(self);
+  if (!(autograd::anyRequiresGrad(self))) {
+    return below::trunc(self);
+  }
+  auto node = makeRef<TruncBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::TensorMeta(self);
+  auto out = below::trunc(self);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
 }
 const Tensor& trunc_(const Tensor& self) {
   autograd::checkInplace(self, "trunc_");
+  if (autograd::anyRequiresGrad(self)) {
+    auto node = makeRef<TruncBackward0>();
+    node->edges.push_back(support::edgeOf(self));
+    node->selfMeta_ = support::TensorMeta(self);
+    below::trunc_(self);
+    autograd::rebaseHistory(self, node);
+    node->saveOutputs(self);
+    return self;
+  }
   return below::trunc_(self);
 }
 }  // namespace ops

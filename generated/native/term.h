@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 
+#include "core/element.h"
 #include "support.h"
 
 namespace flambeau::term {
@@ -107,6 +108,18 @@ inline Operand tanh(const Operand& a) {
   if (a.isTensor()) return ops::tanh(a.tensor);
   return ops::tanh(scalarTensor(a.scalar));
 }
+inline Operand asinh(const Operand& a) {
+  if (a.isTensor()) return ops::asinh(a.tensor);
+  return ops::asinh(scalarTensor(a.scalar));
+}
+inline Operand acosh(const Operand& a) {
+  if (a.isTensor()) return ops::acosh(a.tensor);
+  return ops::acosh(scalarTensor(a.scalar));
+}
+inline Operand atanh(const Operand& a) {
+  if (a.isTensor()) return ops::atanh(a.tensor);
+  return ops::atanh(scalarTensor(a.scalar));
+}
 inline Operand erf(const Operand& a) {
   if (a.isTensor()) return ops::erf(a.tensor);
   return ops::erf(scalarTensor(a.scalar));
@@ -114,6 +127,50 @@ inline Operand erf(const Operand& a) {
 inline Operand erfc(const Operand& a) {
   if (a.isTensor()) return ops::erfc(a.tensor);
   return ops::erfc(scalarTensor(a.scalar));
+}
+inline Operand lgamma(const Operand& a) {
+  if (a.isTensor()) return ops::lgamma(a.tensor);
+  return ops::lgamma(scalarTensor(a.scalar));
+}
+inline Operand digamma(const Operand& a) {
+  if (a.isTensor()) return ops::digamma(a.tensor);
+  return ops::digamma(scalarTensor(a.scalar));
+}
+inline Operand erfinv(const Operand& a) {
+  if (a.isTensor()) return ops::erfinv(a.tensor);
+  return ops::erfinv(scalarTensor(a.scalar));
+}
+inline Operand erfcx(const Operand& a) {
+  if (a.isTensor()) return ops::specialErfcx(a.tensor);
+  return ops::specialErfcx(scalarTensor(a.scalar));
+}
+inline Operand ndtri(const Operand& a) {
+  if (a.isTensor()) return ops::specialNdtri(a.tensor);
+  return ops::specialNdtri(scalarTensor(a.scalar));
+}
+inline Operand logNdtr(const Operand& a) {
+  if (a.isTensor()) return ops::specialLogNdtr(a.tensor);
+  return ops::specialLogNdtr(scalarTensor(a.scalar));
+}
+inline Operand i0(const Operand& a) {
+  if (a.isTensor()) return ops::i0(a.tensor);
+  return ops::i0(scalarTensor(a.scalar));
+}
+inline Operand i0e(const Operand& a) {
+  if (a.isTensor()) return ops::specialI0e(a.tensor);
+  return ops::specialI0e(scalarTensor(a.scalar));
+}
+inline Operand i1(const Operand& a) {
+  if (a.isTensor()) return ops::specialI1(a.tensor);
+  return ops::specialI1(scalarTensor(a.scalar));
+}
+inline Operand i1e(const Operand& a) {
+  if (a.isTensor()) return ops::specialI1e(a.tensor);
+  return ops::specialI1e(scalarTensor(a.scalar));
+}
+inline Operand exponent(const Operand& a) {
+  if (a.isTensor()) return ops::frexpExponent(a.tensor);
+  return ops::frexpExponent(scalarTensor(a.scalar));
 }
 inline Operand not_(const Operand& a) {
   if (a.isTensor()) return ops::logicalNot(a.tensor);
@@ -200,6 +257,38 @@ inline Operand bitor_(const Operand& a, const Operand& b) {
 }
 inline Operand bitxor(const Operand& a, const Operand& b) {
   return ops::bitwiseXor(support::asTensor(a), b);
+}
+inline Operand shl(const Operand& a, const Operand& b) {
+  return ops::bitwiseLeftShift(support::asTensor(a), b);
+}
+inline Operand shr(const Operand& a, const Operand& b) {
+  return ops::bitwiseRightShift(support::asTensor(a), b);
+}
+inline Operand nextafter(const Operand& a, const Operand& b) {
+  return ops::nextafter(support::asTensor(a), support::asTensor(b));
+}
+inline Operand hypot(const Operand& a, const Operand& b) {
+  return ops::hypot(support::asTensor(a), support::asTensor(b));
+}
+inline Operand copysign(const Operand& a, const Operand& b) {
+  return ops::copysign(support::asTensor(a), b);
+}
+inline Operand gcd(const Operand& a, const Operand& b) {
+  return ops::gcd(support::asTensor(a), support::asTensor(b));
+}
+inline Operand zeta(const Operand& a, const Operand& b) {
+  return ops::specialZeta(support::asTensor(a), b);
+}
+inline Operand igamma(const Operand& a, const Operand& b) {
+  return ops::igamma(support::asTensor(a), support::asTensor(b));
+}
+inline Operand igammac(const Operand& a, const Operand& b) {
+  return ops::igammac(support::asTensor(a), support::asTensor(b));
+}
+/// The order is a whole number; one that a formula computed is a 0-d tensor.
+inline Operand polygamma(const Operand& n, const Operand& x) {
+  const Tensor order = support::asTensor(n);
+  return ops::polygamma(loadScalar(order.data(), order.dtype()).toInt(), support::asTensor(x));
 }
 inline Operand select(const Operand& cond, const Operand& a, const Operand& b) {
   return ops::where(ops::toDtype(support::asTensor(cond), DType::Bool), a, b);

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, handlesOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
+import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -11,8 +11,8 @@ import type { NumberArg } from './native-ops.js';
  *
  * `abs(self: Tensor): Tensor`
  */
-export function abs(self: TensorBase): Tensor {
-  return wrap(native.ops.abs(handleOf(self)));
+export function abs(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('abs', options?.out, native.ops.abs(handleOf(self)), false);
 }
 
 /**
@@ -20,8 +20,8 @@ export function abs(self: TensorBase): Tensor {
  *
  * `abs(self: Tensor): Tensor`
  */
-export function absolute(self: TensorBase): Tensor {
-  return wrap(native.ops.abs(handleOf(self)));
+export function absolute(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('abs', options?.out, native.ops.abs(handleOf(self)), false);
 }
 
 /**
@@ -29,8 +29,8 @@ export function absolute(self: TensorBase): Tensor {
  *
  * `acos(self: Tensor): Tensor`
  */
-export function acos(self: TensorBase): Tensor {
-  return wrap(native.ops.acos(handleOf(self)));
+export function acos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('acos', options?.out, native.ops.acos(handleOf(self)), false);
 }
 
 /**
@@ -38,8 +38,26 @@ export function acos(self: TensorBase): Tensor {
  *
  * `acos(self: Tensor): Tensor`
  */
-export function arccos(self: TensorBase): Tensor {
-  return wrap(native.ops.acos(handleOf(self)));
+export function arccos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('acos', options?.out, native.ops.acos(handleOf(self)), false);
+}
+
+/**
+ * Inverse hyperbolic cosine of each element (NaN below 1).
+ *
+ * `acosh(self: Tensor): Tensor`
+ */
+export function acosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('acosh', options?.out, native.ops.acosh(handleOf(self)), false);
+}
+
+/**
+ * Inverse hyperbolic cosine of each element (NaN below 1).
+ *
+ * `acosh(self: Tensor): Tensor`
+ */
+export function arccosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('acosh', options?.out, native.ops.acosh(handleOf(self)), false);
 }
 
 /**
@@ -117,8 +135,8 @@ export function adaptiveMaxPool3d(self: TensorBase, outputSize: number | readonl
  *
  * `add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('add', options?.out, native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -126,8 +144,8 @@ export function add(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
-export function addbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.addbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+export function addbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('addbmm', options?.out, native.ops.addbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -135,8 +153,8 @@ export function addbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase,
  *
  * `addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
  */
-export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg }): Tensor {
-  return wrap(native.ops.addcdiv(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)));
+export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('addcdiv', options?.out, native.ops.addcdiv(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)), false);
 }
 
 /**
@@ -144,8 +162,8 @@ export function addcdiv(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  *
  * `addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1): Tensor`
  */
-export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg }): Tensor {
-  return wrap(native.ops.addcmul(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)));
+export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBase, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('addcmul', options?.out, native.ops.addcmul(handleOf(self), handleOf(tensor1), handleOf(tensor2), (options?.value ?? 1)), false);
 }
 
 /**
@@ -153,8 +171,8 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  *
  * `addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
-export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('addmm', options?.out, native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)), true);
 }
 
 /**
@@ -162,8 +180,8 @@ export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, opti
  *
  * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
-export function addmv(self: TensorBase, mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.addmv(handleOf(self), handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)));
+export function addmv(self: TensorBase, mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('addmv', options?.out, native.ops.addmv(handleOf(self), handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -171,8 +189,8 @@ export function addmv(self: TensorBase, mat: TensorBase, vec: TensorBase, option
  *
  * `addr(self: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
-export function addr(self: TensorBase, vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.addr(handleOf(self), handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+export function addr(self: TensorBase, vec1: TensorBase, vec2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('addr', options?.out, native.ops.addr(handleOf(self), handleOf(vec1), handleOf(vec2), (options?.beta ?? 1), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -189,9 +207,9 @@ export function alias(self: TensorBase): Tensor {
  *
  * `all(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function all(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function all(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  return deliver('all', o?.out, native.ops.all(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -210,9 +228,9 @@ export function alphaDropout(input: TensorBase, p?: number | { p?: number; train
  *
  * `amax(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor`
  */
-export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | readonly number[]; keepdim?: boolean } | undefined;
-  return wrap(native.ops.amax(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase } | undefined;
+  return deliver('amax', o?.out, native.ops.amax(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -220,9 +238,9 @@ export function amax(self: TensorBase, dim?: number | readonly number[] | { dim?
  *
  * `amin(self: Tensor, dim: int[] = [], keepdim: bool = false): Tensor`
  */
-export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | readonly number[]; keepdim?: boolean } | undefined;
-  return wrap(native.ops.amin(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[]; keepdim?: boolean; out?: TensorBase } | undefined;
+  return deliver('amin', o?.out, native.ops.amin(handleOf(self), intsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[])) ?? [])), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -235,13 +253,22 @@ export function aminmax(self: TensorBase, options?: { dim?: number | null; keepd
 }
 
 /**
+ * The angle of each number in the complex plane: 0, pi below zero, NaN for NaN.
+ *
+ * `angle(self: Tensor): Tensor`
+ */
+export function angle(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('angle', options?.out, native.ops.angle(handleOf(self)), false);
+}
+
+/**
  * Whether any element is not zero. Gives bool.
  *
  * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function any(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.any(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function any(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  return deliver('any', o?.out, native.ops.any(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -249,9 +276,9 @@ export function any(self: TensorBase, dim?: number | null | { dim?: number | nul
  *
  * `argmax(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function argmax(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.argmax(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function argmax(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  return deliver('argmax', o?.out, native.ops.argmax(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -259,9 +286,9 @@ export function argmax(self: TensorBase, dim?: number | null | { dim?: number | 
  *
  * `argmin(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
  */
-export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean }): Tensor {
-  const o = optionsAmong(dim, keepdim) as { dim?: number | null; keepdim?: boolean } | undefined;
-  return wrap(native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+export function argmin(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; out?: TensorBase } | undefined;
+  return deliver('argmin', o?.out, native.ops.argmin(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)), false);
 }
 
 /**
@@ -298,9 +325,9 @@ export function asStrided(self: TensorBase, size: number | readonly number[], st
  *
  * `asStridedScatter(self: Tensor, src: Tensor, size: int[], stride: int[], storageOffset: int? = null): Tensor`
  */
-export function asStridedScatter(self: TensorBase, src: TensorBase, size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null }): Tensor {
-  const o = optionsAmong(storageOffset) as { storageOffset?: number | null } | undefined;
-  return wrap(native.ops.asStridedScatter(handleOf(self), handleOf(src), intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)));
+export function asStridedScatter(self: TensorBase, src: TensorBase, size: number | readonly number[], stride: number | readonly number[], storageOffset?: number | null | { storageOffset?: number | null; out?: TensorBase }, options?: { storageOffset?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(storageOffset, options) as { storageOffset?: number | null; out?: TensorBase } | undefined;
+  return deliver('asStridedScatter', o?.out, native.ops.asStridedScatter(handleOf(self), handleOf(src), intsOf(size), intsOf(stride), ((storageOffset === undefined || (storageOffset as unknown) === o ? o?.storageOffset : (storageOffset as number | null)) ?? null)), true);
 }
 
 /**
@@ -308,8 +335,8 @@ export function asStridedScatter(self: TensorBase, src: TensorBase, size: number
  *
  * `asin(self: Tensor): Tensor`
  */
-export function asin(self: TensorBase): Tensor {
-  return wrap(native.ops.asin(handleOf(self)));
+export function asin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('asin', options?.out, native.ops.asin(handleOf(self)), false);
 }
 
 /**
@@ -317,8 +344,26 @@ export function asin(self: TensorBase): Tensor {
  *
  * `asin(self: Tensor): Tensor`
  */
-export function arcsin(self: TensorBase): Tensor {
-  return wrap(native.ops.asin(handleOf(self)));
+export function arcsin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('asin', options?.out, native.ops.asin(handleOf(self)), false);
+}
+
+/**
+ * Inverse hyperbolic sine of each element.
+ *
+ * `asinh(self: Tensor): Tensor`
+ */
+export function asinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('asinh', options?.out, native.ops.asinh(handleOf(self)), false);
+}
+
+/**
+ * Inverse hyperbolic sine of each element.
+ *
+ * `asinh(self: Tensor): Tensor`
+ */
+export function arcsinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('asinh', options?.out, native.ops.asinh(handleOf(self)), false);
 }
 
 /**
@@ -326,8 +371,8 @@ export function arcsin(self: TensorBase): Tensor {
  *
  * `atan(self: Tensor): Tensor`
  */
-export function atan(self: TensorBase): Tensor {
-  return wrap(native.ops.atan(handleOf(self)));
+export function atan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('atan', options?.out, native.ops.atan(handleOf(self)), false);
 }
 
 /**
@@ -335,8 +380,8 @@ export function atan(self: TensorBase): Tensor {
  *
  * `atan(self: Tensor): Tensor`
  */
-export function arctan(self: TensorBase): Tensor {
-  return wrap(native.ops.atan(handleOf(self)));
+export function arctan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('atan', options?.out, native.ops.atan(handleOf(self)), false);
 }
 
 /**
@@ -344,8 +389,8 @@ export function arctan(self: TensorBase): Tensor {
  *
  * `atan2(self: Tensor, other: Tensor): Tensor`
  */
-export function atan2(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.atan2(handleOf(self), handleOf(other)));
+export function atan2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('atan2', options?.out, native.ops.atan2(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -353,8 +398,26 @@ export function atan2(self: TensorBase, other: TensorBase): Tensor {
  *
  * `atan2(self: Tensor, other: Tensor): Tensor`
  */
-export function arctan2(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.atan2(handleOf(self), handleOf(other)));
+export function arctan2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('atan2', options?.out, native.ops.atan2(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+ *
+ * `atanh(self: Tensor): Tensor`
+ */
+export function atanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('atanh', options?.out, native.ops.atanh(handleOf(self)), false);
+}
+
+/**
+ * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+ *
+ * `atanh(self: Tensor): Tensor`
+ */
+export function arctanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('atanh', options?.out, native.ops.atanh(handleOf(self)), false);
 }
 
 /**
@@ -395,8 +458,8 @@ export function avgPool3d(self: TensorBase, kernelSize: number | readonly number
  *
  * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
  */
-export function baddbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.baddbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)));
+export function baddbmm(self: TensorBase, batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('baddbmm', options?.out, native.ops.baddbmm(handleOf(self), handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -424,8 +487,8 @@ export function batchNorm(input: TensorBase, weight: TensorBase | null, bias: Te
  *
  * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
  */
-export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
-  return wrap(native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null))));
+export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('bernoulli', options?.out, native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null))), true);
 }
 
 /**
@@ -455,9 +518,9 @@ export function binaryCrossEntropyWithLogits(input: TensorBase, target: TensorBa
  *
  * `bincount(self: Tensor, weights: Tensor? = null, minlength: int = 0): Tensor`
  */
-export function bincount(self: TensorBase, weights?: TensorBase | null | { weights?: TensorBase | null; minlength?: number }, minlength?: number | { weights?: TensorBase | null; minlength?: number }): Tensor {
-  const o = optionsAmong(weights, minlength) as { weights?: TensorBase | null; minlength?: number } | undefined;
-  return wrap(native.ops.bincount(handleOf(self), optHandleOf(((weights === undefined || (weights as unknown) === o ? o?.weights : (weights as TensorBase | null)) ?? null)), ((minlength === undefined || (minlength as unknown) === o ? o?.minlength : (minlength as number)) ?? 0)));
+export function bincount(self: TensorBase, weights?: TensorBase | null | { weights?: TensorBase | null; minlength?: number; out?: TensorBase }, minlength?: number | { weights?: TensorBase | null; minlength?: number; out?: TensorBase }, options?: { weights?: TensorBase | null; minlength?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(weights, minlength, options) as { weights?: TensorBase | null; minlength?: number; out?: TensorBase } | undefined;
+  return deliver('bincount', o?.out, native.ops.bincount(handleOf(self), optHandleOf(((weights === undefined || (weights as unknown) === o ? o?.weights : (weights as TensorBase | null)) ?? null)), ((minlength === undefined || (minlength as unknown) === o ? o?.minlength : (minlength as number)) ?? 0)), true);
 }
 
 /**
@@ -465,8 +528,8 @@ export function bincount(self: TensorBase, weights?: TensorBase | null | { weigh
  *
  * `binomial(count: Tensor, prob: Tensor, *, generator: Generator? = null): Tensor`
  */
-export function binomial(count: TensorBase, prob: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
-  return wrap(native.ops.binomial(handleOf(count), handleOf(prob), generatorOf((options?.generator ?? null))));
+export function binomial(count: TensorBase, prob: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('binomial', options?.out, native.ops.binomial(handleOf(count), handleOf(prob), generatorOf((options?.generator ?? null))), true);
 }
 
 /**
@@ -474,8 +537,17 @@ export function binomial(count: TensorBase, prob: TensorBase, options?: { genera
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseAnd(handleOf(self), operandOf(other)));
+export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(handleOf(self), operandOf(other)), false);
+}
+
+/**
+ * Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.
+ *
+ * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
+ */
+export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -483,8 +555,8 @@ export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg): Ten
  *
  * `bitwiseNot(self: Tensor): Tensor`
  */
-export function bitwiseNot(self: TensorBase): Tensor {
-  return wrap(native.ops.bitwiseNot(handleOf(self)));
+export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseNot', options?.out, native.ops.bitwiseNot(handleOf(self)), false);
 }
 
 /**
@@ -492,8 +564,17 @@ export function bitwiseNot(self: TensorBase): Tensor {
  *
  * `bitwiseOr(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseOr(handleOf(self), operandOf(other)));
+export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(handleOf(self), operandOf(other)), false);
+}
+
+/**
+ * Bits moved right, with the sign: floor(self / 2^other).
+ *
+ * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
+ */
+export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -501,8 +582,8 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg): Tens
  *
  * `bitwiseXor(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.bitwiseXor(handleOf(self), operandOf(other)));
+export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -530,8 +611,8 @@ export function blockDiag(...args: TensorListArgs<{  }>): Tensor {
  *
  * `bmm(self: Tensor, mat2: Tensor): Tensor`
  */
-export function bmm(self: TensorBase, mat2: TensorBase): Tensor {
-  return wrap(native.ops.bmm(handleOf(self), handleOf(mat2)));
+export function bmm(self: TensorBase, mat2: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('bmm', options?.out, native.ops.bmm(handleOf(self), handleOf(mat2)), true);
 }
 
 /**
@@ -577,9 +658,9 @@ export function cartesianProd(...args: TensorListArgs<{  }>): Tensor {
  *
  * `cat(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  return deliver('cat', o?.out, native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), true);
 }
 
 /**
@@ -587,9 +668,9 @@ export function cat(tensors: readonly TensorBase[], dim?: number | { dim?: numbe
  *
  * `cat(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  return deliver('cat', o?.out, native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), true);
 }
 
 /**
@@ -597,9 +678,20 @@ export function concat(tensors: readonly TensorBase[], dim?: number | { dim?: nu
  *
  * `cat(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  return deliver('cat', o?.out, native.ops.cat(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), true);
+}
+
+/**
+ * p-norm distance of each row of x1 [..., P, M] to each row of x2 [..., R, M]: [..., P, R]. computeMode is taken for PyTorch's sake: distances are never computed by a matrix product, which loses digits.
+ * Source: https://pytorch.org/docs/stable/generated/torch.cdist.html
+ *
+ * `cdist(x1: Tensor, x2: Tensor, p: float = 2, computeMode: string? = null): Tensor`
+ */
+export function cdist(x1: TensorBase, x2: TensorBase, p?: number | { p?: number; computeMode?: string | null }, computeMode?: string | null | { p?: number; computeMode?: string | null }): Tensor {
+  const o = optionsAmong(p, computeMode) as { p?: number; computeMode?: string | null } | undefined;
+  return wrap(native.ops.cdist(handleOf(x1), handleOf(x2), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), ((computeMode === undefined || (computeMode as unknown) === o ? o?.computeMode : (computeMode as string | null)) ?? null)));
 }
 
 /**
@@ -607,8 +699,19 @@ export function concatenate(tensors: readonly TensorBase[], dim?: number | { dim
  *
  * `ceil(self: Tensor): Tensor`
  */
-export function ceil(self: TensorBase): Tensor {
-  return wrap(native.ops.ceil(handleOf(self)));
+export function ceil(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('ceil', options?.out, native.ops.ceil(handleOf(self)), false);
+}
+
+/**
+ * x above zero, alpha (e^(x / alpha) - 1) below.
+ * Source: https://arxiv.org/abs/1704.07483
+ *
+ * `celu(self: Tensor, alpha: Scalar = 1): Tensor`
+ */
+export function celu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; out?: TensorBase }, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(alpha, options) as { alpha?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('celu', o?.out, native.ops.celu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)), false);
 }
 
 /**
@@ -662,23 +765,23 @@ export function chunk(self: TensorBase, chunks: number, dim?: number | { dim?: n
 }
 
 /**
- * Limits each element to [min, max]; a bound that is null is no bound.
+ * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
  *
- * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+ * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
  */
-export function clamp(self: TensorBase, min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): Tensor {
-  const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-  return wrap(native.ops.clamp(handleOf(self), ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null)));
+export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
+  return deliver('clamp', o?.out, native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))), false);
 }
 
 /**
- * Limits each element to [min, max]; a bound that is null is no bound.
+ * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
  *
- * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+ * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
  */
-export function clip(self: TensorBase, min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): Tensor {
-  const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-  return wrap(native.ops.clamp(handleOf(self), ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null)));
+export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
+  return deliver('clamp', o?.out, native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))), false);
 }
 
 /**
@@ -686,8 +789,8 @@ export function clip(self: TensorBase, min?: NumberArg | null | { min?: NumberAr
  *
  * `clampMax(self: Tensor, max: Operand): Tensor`
  */
-export function clampMax(self: TensorBase, max: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.clampMax(handleOf(self), operandOf(max)));
+export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('clampMax', options?.out, native.ops.clampMax(handleOf(self), operandOf(max)), false);
 }
 
 /**
@@ -695,8 +798,8 @@ export function clampMax(self: TensorBase, max: TensorBase | NumberArg): Tensor 
  *
  * `clampMin(self: Tensor, min: Operand): Tensor`
  */
-export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.clampMin(handleOf(self), operandOf(min)));
+export function clampMin(self: TensorBase, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('clampMin', options?.out, native.ops.clampMin(handleOf(self), operandOf(min)), false);
 }
 
 /**
@@ -704,8 +807,8 @@ export function clampMin(self: TensorBase, min: TensorBase | NumberArg): Tensor 
  *
  * `clone(self: Tensor): Tensor`
  */
-export function clone(self: TensorBase): Tensor {
-  return wrap(native.ops.clone(handleOf(self)));
+export function clone(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('clone', options?.out, native.ops.clone(handleOf(self)), true);
 }
 
 /**
@@ -728,14 +831,50 @@ export function combinations(self: TensorBase, r?: number | { r?: number; withRe
 }
 
 /**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conj(self: Tensor): Tensor`
+ */
+export function conj(self: TensorBase): Tensor {
+  return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conj(self: Tensor): Tensor`
+ */
+export function resolveConj(self: TensorBase): Tensor {
+  return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conj(self: Tensor): Tensor`
+ */
+export function resolveNeg(self: TensorBase): Tensor {
+  return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * The complex conjugate: the tensor itself.
+ *
+ * `conjPhysical(self: Tensor): Tensor`
+ */
+export function conjPhysical(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('conjPhysical', options?.out, native.ops.conjPhysical(handleOf(self)), false);
+}
+
+/**
  * self with `value` around it. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut.
  * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
  *
  * `constantPadNd(self: Tensor, pad: int[], value: Scalar = 0): Tensor`
  */
-export function constantPadNd(self: TensorBase, pad: number | readonly number[], value?: NumberArg | { value?: NumberArg }): Tensor {
-  const o = optionsAmong(value) as { value?: NumberArg } | undefined;
-  return wrap(native.ops.constantPadNd(handleOf(self), intsOf(pad), ((value === undefined || (value as unknown) === o ? o?.value : (value as NumberArg)) ?? 0)));
+export function constantPadNd(self: TensorBase, pad: number | readonly number[], value?: NumberArg | { value?: NumberArg; out?: TensorBase }, options?: { value?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(value, options) as { value?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('constantPadNd', o?.out, native.ops.constantPadNd(handleOf(self), intsOf(pad), ((value === undefined || (value as unknown) === o ? o?.value : (value as NumberArg)) ?? 0)), true);
 }
 
 /**
@@ -818,8 +957,17 @@ export function convTranspose3d(input: TensorBase, weight: TensorBase, bias?: Te
  *
  * `convolution(input: Tensor, weight: Tensor, bias: Tensor?, stride: int[], padding: int[], dilation: int[], transposed: bool, outputPadding: int[], groups: int): Tensor`
  */
-export function convolution(input: TensorBase, weight: TensorBase, bias: TensorBase | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[], transposed: boolean, outputPadding: number | readonly number[], groups: number): Tensor {
-  return wrap(native.ops.convolution(handleOf(input), handleOf(weight), optHandleOf(bias), intsOf(stride), intsOf(padding), intsOf(dilation), transposed, intsOf(outputPadding), groups));
+export function convolution(input: TensorBase, weight: TensorBase, bias: TensorBase | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[], transposed: boolean, outputPadding: number | readonly number[], groups: number, options?: { out?: TensorBase }): Tensor {
+  return deliver('convolution', options?.out, native.ops.convolution(handleOf(input), handleOf(weight), optHandleOf(bias), intsOf(stride), intsOf(padding), intsOf(dilation), transposed, intsOf(outputPadding), groups), true);
+}
+
+/**
+ * The magnitude of self with the sign of other, zeros included.
+ *
+ * `copysign(self: Tensor, other: Operand): Tensor`
+ */
+export function copysign(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('copysign', options?.out, native.ops.copysign(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -836,8 +984,8 @@ export function corrcoef(self: TensorBase): Tensor {
  *
  * `cos(self: Tensor): Tensor`
  */
-export function cos(self: TensorBase): Tensor {
-  return wrap(native.ops.cos(handleOf(self)));
+export function cos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('cos', options?.out, native.ops.cos(handleOf(self)), false);
 }
 
 /**
@@ -845,8 +993,19 @@ export function cos(self: TensorBase): Tensor {
  *
  * `cosh(self: Tensor): Tensor`
  */
-export function cosh(self: TensorBase): Tensor {
-  return wrap(native.ops.cosh(handleOf(self)));
+export function cosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('cosh', options?.out, native.ops.cosh(handleOf(self)), false);
+}
+
+/**
+ * Cosine of the angle between x1 and x2 along dim, broadcast; norms are at least eps.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html
+ *
+ * `cosineSimilarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8): Tensor`
+ */
+export function cosineSimilarity(x1: TensorBase, x2: TensorBase, dim?: number | { dim?: number; eps?: number }, eps?: number | { dim?: number; eps?: number }): Tensor {
+  const o = optionsAmong(dim, eps) as { dim?: number; eps?: number } | undefined;
+  return wrap(native.ops.cosineSimilarity(handleOf(x1), handleOf(x2), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 1), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 1e-8)));
 }
 
 /**
@@ -891,12 +1050,23 @@ export function crossEntropy(input: TensorBase, target: TensorBase, weight?: Ten
 }
 
 /**
+ * Connectionist temporal classification. logProbs [T, N, C] or [T, C]; targets [N, S] padded, or all one after another; lengths per sequence. zeroInfinity: infinite losses (targets that do not fit) and their gradients become 0.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.ctc_loss.html
+ *
+ * `ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: int[], targetLengths: int[], *, blank: int = 0, reduction: string = 'mean', zeroInfinity: bool = false): Tensor`
+ */
+export function ctcLoss(logProbs: TensorBase, targets: TensorBase, inputLengths: number | readonly number[], targetLengths: number | readonly number[], options?: { blank?: number; reduction?: string; zeroInfinity?: boolean }): Tensor {
+  return wrap(native.ops.ctcLoss(handleOf(logProbs), handleOf(targets), intsOf(inputLengths), intsOf(targetLengths), (options?.blank ?? 0), (options?.reduction ?? 'mean'), (options?.zeroInfinity ?? false)));
+}
+
+/**
  * Largest element so far along a dimension and where it is (the last of equal ones); NaN wins.
  *
  * `cummax(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
  */
-export function cummax(self: TensorBase, dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  return namedResults(['values', 'indices'], native.ops.cummax(handleOf(self), dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function cummax(self: TensorBase, dim: number, options?: { out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const result = native.ops.cummax(handleOf(self), dim);
+  return namedResults(['values', 'indices'], options?.out ? intoOuts('cummax', options?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -904,8 +1074,9 @@ export function cummax(self: TensorBase, dim: number): [Tensor, Tensor] & { read
  *
  * `cummin(self: Tensor, dim: int): (values: Tensor, indices: Tensor)`
  */
-export function cummin(self: TensorBase, dim: number): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  return namedResults(['values', 'indices'], native.ops.cummin(handleOf(self), dim)) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function cummin(self: TensorBase, dim: number, options?: { out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const result = native.ops.cummin(handleOf(self), dim);
+  return namedResults(['values', 'indices'], options?.out ? intoOuts('cummin', options?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -913,8 +1084,8 @@ export function cummin(self: TensorBase, dim: number): [Tensor, Tensor] & { read
  *
  * `cumprod(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
-export function cumprod(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
-  return wrap(native.ops.cumprod(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+export function cumprod(self: TensorBase, dim: number, options?: { dtype?: DType | null; out?: TensorBase }): Tensor {
+  return deliver('cumprod', options?.out, native.ops.cumprod(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))), false);
 }
 
 /**
@@ -922,8 +1093,8 @@ export function cumprod(self: TensorBase, dim: number, options?: { dtype?: DType
  *
  * `cumsum(self: Tensor, dim: int, *, dtype: dtype? = null): Tensor`
  */
-export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null }): Tensor {
-  return wrap(native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))));
+export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType | null; out?: TensorBase }): Tensor {
+  return deliver('cumsum', options?.out, native.ops.cumsum(handleOf(self), dim, optDtypeCode((options?.dtype ?? null))), false);
 }
 
 /**
@@ -934,6 +1105,15 @@ export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType 
 export function cumulativeTrapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
   const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
   return wrap(native.ops.cumulativeTrapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * Degrees in radians.
+ *
+ * `deg2rad(self: Tensor): Tensor`
+ */
+export function deg2rad(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('deg2rad', options?.out, native.ops.deg2rad(handleOf(self)), false);
 }
 
 /**
@@ -1015,6 +1195,15 @@ export function diff(self: TensorBase, n?: number | { n?: number; dim?: number; 
 }
 
 /**
+ * Logarithmic derivative of the gamma function.
+ *
+ * `digamma(self: Tensor): Tensor`
+ */
+export function digamma(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('digamma', options?.out, native.ops.digamma(handleOf(self)), false);
+}
+
+/**
  * p-norm of the difference of two tensors.
  *
  * `dist(self: Tensor, other: Tensor, p: float = 2): Tensor`
@@ -1029,8 +1218,8 @@ export function dist(self: TensorBase, other: TensorBase, p?: number | { p?: num
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null }): Tensor {
-  return wrap(native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)));
+export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1038,8 +1227,8 @@ export function div(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null }): Tensor {
-  return wrap(native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)));
+export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1047,8 +1236,8 @@ export function divide(self: TensorBase, other: TensorBase | NumberArg, options?
  *
  * `dot(self: Tensor, tensor: Tensor): Tensor`
  */
-export function dot(self: TensorBase, tensor: TensorBase): Tensor {
-  return wrap(native.ops.dot(handleOf(self), handleOf(tensor)));
+export function dot(self: TensorBase, tensor: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('dot', options?.out, native.ops.dot(handleOf(self), handleOf(tensor)), true);
 }
 
 /**
@@ -1086,9 +1275,9 @@ export function dstack(tensors: readonly TensorBase[]): Tensor {
  *
  * `elu(self: Tensor, alpha: Scalar = 1): Tensor`
  */
-export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
-  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
-  return wrap(native.ops.elu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)));
+export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg; out?: TensorBase }, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(alpha, options) as { alpha?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('elu', o?.out, native.ops.elu(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1)), false);
 }
 
 /**
@@ -1097,9 +1286,9 @@ export function elu(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg })
  *
  * `embedding(weight: Tensor, indices: Tensor, paddingIdx: int = -1, scaleGradByFreq: bool = false): Tensor`
  */
-export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number; scaleGradByFreq?: boolean }, scaleGradByFreq?: boolean | { paddingIdx?: number; scaleGradByFreq?: boolean }): Tensor {
-  const o = optionsAmong(paddingIdx, scaleGradByFreq) as { paddingIdx?: number; scaleGradByFreq?: boolean } | undefined;
-  return wrap(native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1), ((scaleGradByFreq === undefined || (scaleGradByFreq as unknown) === o ? o?.scaleGradByFreq : (scaleGradByFreq as boolean)) ?? false)));
+export function embedding(weight: TensorBase, indices: TensorBase, paddingIdx?: number | { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase }, scaleGradByFreq?: boolean | { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase }, options?: { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(paddingIdx, scaleGradByFreq, options) as { paddingIdx?: number; scaleGradByFreq?: boolean; out?: TensorBase } | undefined;
+  return deliver('embedding', o?.out, native.ops.embedding(handleOf(weight), handleOf(indices), ((paddingIdx === undefined || (paddingIdx as unknown) === o ? o?.paddingIdx : (paddingIdx as number)) ?? -1), ((scaleGradByFreq === undefined || (scaleGradByFreq as unknown) === o ? o?.scaleGradByFreq : (scaleGradByFreq as boolean)) ?? false)), true);
 }
 
 /**
@@ -1137,8 +1326,8 @@ export function emptyLike(self: TensorBase, options?: { dtype?: DType | null }):
  *
  * `eq(self: Tensor, other: Operand): Tensor`
  */
-export function eq(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.eq(handleOf(self), operandOf(other)));
+export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('eq', options?.out, native.ops.eq(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1146,8 +1335,8 @@ export function eq(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `erf(self: Tensor): Tensor`
  */
-export function erf(self: TensorBase): Tensor {
-  return wrap(native.ops.erf(handleOf(self)));
+export function erf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('erf', options?.out, native.ops.erf(handleOf(self)), false);
 }
 
 /**
@@ -1155,8 +1344,17 @@ export function erf(self: TensorBase): Tensor {
  *
  * `erfc(self: Tensor): Tensor`
  */
-export function erfc(self: TensorBase): Tensor {
-  return wrap(native.ops.erfc(handleOf(self)));
+export function erfc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('erfc', options?.out, native.ops.erfc(handleOf(self)), false);
+}
+
+/**
+ * Inverse of the error function (infinite at -1 and 1, NaN beyond).
+ *
+ * `erfinv(self: Tensor): Tensor`
+ */
+export function erfinv(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('erfinv', options?.out, native.ops.erfinv(handleOf(self)), false);
 }
 
 /**
@@ -1164,8 +1362,8 @@ export function erfc(self: TensorBase): Tensor {
  *
  * `exp(self: Tensor): Tensor`
  */
-export function exp(self: TensorBase): Tensor {
-  return wrap(native.ops.exp(handleOf(self)));
+export function exp(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('exp', options?.out, native.ops.exp(handleOf(self)), false);
 }
 
 /**
@@ -1173,8 +1371,8 @@ export function exp(self: TensorBase): Tensor {
  *
  * `exp2(self: Tensor): Tensor`
  */
-export function exp2(self: TensorBase): Tensor {
-  return wrap(native.ops.exp2(handleOf(self)));
+export function exp2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('exp2', options?.out, native.ops.exp2(handleOf(self)), false);
 }
 
 /**
@@ -1191,8 +1389,8 @@ export function expand(self: TensorBase, size: number | readonly number[]): Tens
  *
  * `expm1(self: Tensor): Tensor`
  */
-export function expm1(self: TensorBase): Tensor {
-  return wrap(native.ops.expm1(handleOf(self)));
+export function expm1(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('expm1', options?.out, native.ops.expm1(handleOf(self)), false);
 }
 
 /**
@@ -1232,8 +1430,8 @@ export function flatten(self: TensorBase, startDim?: number | { startDim?: numbe
  *
  * `flip(self: Tensor, dims: int[]): Tensor`
  */
-export function flip(self: TensorBase, dims: number | readonly number[]): Tensor {
-  return wrap(native.ops.flip(handleOf(self), intsOf(dims)));
+export function flip(self: TensorBase, dims: number | readonly number[], options?: { out?: TensorBase }): Tensor {
+  return deliver('flip', options?.out, native.ops.flip(handleOf(self), intsOf(dims)), true);
 }
 
 /**
@@ -1255,12 +1453,21 @@ export function flipud(self: TensorBase): Tensor {
 }
 
 /**
+ * self to the power of exponent, computed in float64.
+ *
+ * `floatPower(self: Tensor, exponent: Operand): Tensor`
+ */
+export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('floatPower', options?.out, native.ops.floatPower(handleOf(self), operandOf(exponent)), false);
+}
+
+/**
  * Largest integer not above each element.
  *
  * `floor(self: Tensor): Tensor`
  */
-export function floor(self: TensorBase): Tensor {
-  return wrap(native.ops.floor(handleOf(self)));
+export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('floor', options?.out, native.ops.floor(handleOf(self)), false);
 }
 
 /**
@@ -1268,8 +1475,26 @@ export function floor(self: TensorBase): Tensor {
  *
  * `floorDivide(self: Tensor, other: Operand): Tensor`
  */
-export function floorDivide(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.floorDivide(handleOf(self), operandOf(other)));
+export function floorDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('floorDivide', options?.out, native.ops.floorDivide(handleOf(self), operandOf(other)), false);
+}
+
+/**
+ * Larger of two elements; a NaN loses against a number.
+ *
+ * `fmax(self: Tensor, other: Tensor): Tensor`
+ */
+export function fmax(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('fmax', options?.out, native.ops.fmax(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * Smaller of two elements; a NaN loses against a number.
+ *
+ * `fmin(self: Tensor, other: Tensor): Tensor`
+ */
+export function fmin(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('fmin', options?.out, native.ops.fmin(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1277,8 +1502,8 @@ export function floorDivide(self: TensorBase, other: TensorBase | NumberArg): Te
  *
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
-export function fmod(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.fmod(handleOf(self), operandOf(other)));
+export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('fmod', options?.out, native.ops.fmod(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1286,8 +1511,17 @@ export function fmod(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `frac(self: Tensor): Tensor`
  */
-export function frac(self: TensorBase): Tensor {
-  return wrap(native.ops.frac(handleOf(self)));
+export function frac(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('frac', options?.out, native.ops.frac(handleOf(self)), false);
+}
+
+/**
+ * self = mantissa * 2^exponent with 0.5 <= |mantissa| < 1; the exponent is int32. Throws for integers.
+ *
+ * `frexp(self: Tensor): (mantissa: Tensor, exponent: Tensor)`
+ */
+export function frexp(self: TensorBase): [Tensor, Tensor] & { readonly mantissa: Tensor; readonly exponent: Tensor } {
+  return namedResults(['mantissa', 'exponent'], native.ops.frexp(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly mantissa: Tensor; readonly exponent: Tensor };
 }
 
 /**
@@ -1304,8 +1538,17 @@ export function fullLike(self: TensorBase, fillValue: NumberArg, options?: { dty
  *
  * `gather(self: Tensor, dim: int, index: Tensor): Tensor`
  */
-export function gather(self: TensorBase, dim: number, index: TensorBase): Tensor {
-  return wrap(native.ops.gather(handleOf(self), dim, handleOf(index)));
+export function gather(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('gather', options?.out, native.ops.gather(handleOf(self), dim, handleOf(index)), true);
+}
+
+/**
+ * Greatest common divisor of integers, never negative.
+ *
+ * `gcd(self: Tensor, other: Tensor): Tensor`
+ */
+export function gcd(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('gcd', options?.out, native.ops.gcd(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1313,8 +1556,8 @@ export function gather(self: TensorBase, dim: number, index: TensorBase): Tensor
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function ge(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ge(handleOf(self), operandOf(other)));
+export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1322,8 +1565,8 @@ export function ge(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ge(handleOf(self), operandOf(other)));
+export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1341,8 +1584,9 @@ export function gelu(self: TensorBase, options?: { approximate?: string }): Tens
  *
  * `geqrf(self: Tensor): (a: Tensor, tau: Tensor)`
  */
-export function geqrf(self: TensorBase): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
-  return namedResults(['a', 'tau'], native.ops.geqrf(handleOf(self))) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
+export function geqrf(self: TensorBase, options?: { out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor } {
+  const result = native.ops.geqrf(handleOf(self));
+  return namedResults(['a', 'tau'], options?.out ? intoOuts('geqrf', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly a: Tensor; readonly tau: Tensor };
 }
 
 /**
@@ -1361,8 +1605,8 @@ export function groupNorm(input: TensorBase, numGroups: number, weight?: TensorB
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1370,8 +1614,8 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function greater(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.gt(handleOf(self), operandOf(other)));
+export function greater(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1395,12 +1639,22 @@ export function hannWindow(windowLength: number, periodic?: boolean | { periodic
 }
 
 /**
+ * 0 in [-lambd, lambd], x outside.
+ *
+ * `hardshrink(self: Tensor, lambd: Scalar = 0.5): Tensor`
+ */
+export function hardshrink(self: TensorBase, lambd?: NumberArg | { lambd?: NumberArg; out?: TensorBase }, options?: { lambd?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(lambd, options) as { lambd?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('hardshrink', o?.out, native.ops.hardshrink(handleOf(self), ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5)), false);
+}
+
+/**
  * min(max(x + 3, 0), 6) / 6.
  *
  * `hardsigmoid(self: Tensor): Tensor`
  */
-export function hardsigmoid(self: TensorBase): Tensor {
-  return wrap(native.ops.hardsigmoid(handleOf(self)));
+export function hardsigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('hardsigmoid', options?.out, native.ops.hardsigmoid(handleOf(self)), false);
 }
 
 /**
@@ -1408,8 +1662,8 @@ export function hardsigmoid(self: TensorBase): Tensor {
  *
  * `hardswish(self: Tensor): Tensor`
  */
-export function hardswish(self: TensorBase): Tensor {
-  return wrap(native.ops.hardswish(handleOf(self)));
+export function hardswish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('hardswish', options?.out, native.ops.hardswish(handleOf(self)), false);
 }
 
 /**
@@ -1417,9 +1671,18 @@ export function hardswish(self: TensorBase): Tensor {
  *
  * `hardtanh(self: Tensor, minVal: Scalar = -1, maxVal: Scalar = 1): Tensor`
  */
-export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg }, maxVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg }): Tensor {
-  const o = optionsAmong(minVal, maxVal) as { minVal?: NumberArg; maxVal?: NumberArg } | undefined;
-  return wrap(native.ops.hardtanh(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1)));
+export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }, maxVal?: NumberArg | { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }, options?: { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(minVal, maxVal, options) as { minVal?: NumberArg; maxVal?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('hardtanh', o?.out, native.ops.hardtanh(handleOf(self), ((minVal === undefined || (minVal as unknown) === o ? o?.minVal : (minVal as NumberArg)) ?? -1), ((maxVal === undefined || (maxVal as unknown) === o ? o?.maxVal : (maxVal as NumberArg)) ?? 1)), false);
+}
+
+/**
+ * 0 below zero, 1 above, values at zero. Both tensors must have one dtype.
+ *
+ * `heaviside(self: Tensor, values: Tensor): Tensor`
+ */
+export function heaviside(self: TensorBase, values: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('heaviside', options?.out, native.ops.heaviside(handleOf(self), handleOf(values)), false);
 }
 
 /**
@@ -1427,9 +1690,9 @@ export function hardtanh(self: TensorBase, minVal?: NumberArg | { minVal?: Numbe
  *
  * `histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor`
  */
-export function histc(self: TensorBase, bins?: number | { bins?: number; min?: number; max?: number }, min?: number | { bins?: number; min?: number; max?: number }, max?: number | { bins?: number; min?: number; max?: number }): Tensor {
-  const o = optionsAmong(bins, min, max) as { bins?: number; min?: number; max?: number } | undefined;
-  return wrap(native.ops.histc(handleOf(self), ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)));
+export function histc(self: TensorBase, bins?: number | { bins?: number; min?: number; max?: number; out?: TensorBase }, min?: number | { bins?: number; min?: number; max?: number; out?: TensorBase }, max?: number | { bins?: number; min?: number; max?: number; out?: TensorBase }, options?: { bins?: number; min?: number; max?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(bins, min, max, options) as { bins?: number; min?: number; max?: number; out?: TensorBase } | undefined;
+  return deliver('histc', o?.out, native.ops.histc(handleOf(self), ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)), true);
 }
 
 /**
@@ -1452,12 +1715,48 @@ export function hstack(tensors: readonly TensorBase[]): Tensor {
 }
 
 /**
+ * sqrt(self^2 + other^2), without overflow on the way.
+ *
+ * `hypot(self: Tensor, other: Tensor): Tensor`
+ */
+export function hypot(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('hypot', options?.out, native.ops.hypot(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * Modified Bessel function of the first kind, order 0.
+ *
+ * `i0(self: Tensor): Tensor`
+ */
+export function i0(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('i0', options?.out, native.ops.i0(handleOf(self)), false);
+}
+
+/**
+ * Lower regularised incomplete gamma function of order self, up to other.
+ *
+ * `igamma(self: Tensor, other: Tensor): Tensor`
+ */
+export function igamma(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('igamma', options?.out, native.ops.igamma(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * Upper regularised incomplete gamma function of order self, from other on.
+ *
+ * `igammac(self: Tensor, other: Tensor): Tensor`
+ */
+export function igammac(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('igammac', options?.out, native.ops.igammac(handleOf(self), handleOf(other)), false);
+}
+
+/**
  * A copy of self with alpha * source added at index along dim. index: int32 or int64, 1-d.
  *
  * `indexAdd(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1): Tensor`
  */
-export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1)));
+export function indexAdd(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('indexAdd', options?.out, native.ops.indexAdd(handleOf(self), dim, handleOf(index), handleOf(source), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -1465,8 +1764,8 @@ export function indexAdd(self: TensorBase, dim: number, index: TensorBase, sourc
  *
  * `indexCopy(self: Tensor, dim: int, index: Tensor, source: Tensor): Tensor`
  */
-export function indexCopy(self: TensorBase, dim: number, index: TensorBase, source: TensorBase): Tensor {
-  return wrap(native.ops.indexCopy(handleOf(self), dim, handleOf(index), handleOf(source)));
+export function indexCopy(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('indexCopy', options?.out, native.ops.indexCopy(handleOf(self), dim, handleOf(index), handleOf(source)), false);
 }
 
 /**
@@ -1474,8 +1773,8 @@ export function indexCopy(self: TensorBase, dim: number, index: TensorBase, sour
  *
  * `indexFill(self: Tensor, dim: int, index: Tensor, value: Operand): Tensor`
  */
-export function indexFill(self: TensorBase, dim: number, index: TensorBase, value: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.indexFill(handleOf(self), dim, handleOf(index), operandOf(value)));
+export function indexFill(self: TensorBase, dim: number, index: TensorBase, value: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('indexFill', options?.out, native.ops.indexFill(handleOf(self), dim, handleOf(index), operandOf(value)), false);
 }
 
 /**
@@ -1483,8 +1782,8 @@ export function indexFill(self: TensorBase, dim: number, index: TensorBase, valu
  *
  * `indexReduce(self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
  */
-export function indexReduce(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
-  return wrap(native.ops.indexReduce(handleOf(self), dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)));
+export function indexReduce(self: TensorBase, dim: number, index: TensorBase, source: TensorBase, reduce: string, options?: { includeSelf?: boolean; out?: TensorBase }): Tensor {
+  return deliver('indexReduce', options?.out, native.ops.indexReduce(handleOf(self), dim, handleOf(index), handleOf(source), reduce, (options?.includeSelf ?? true)), false);
 }
 
 /**
@@ -1492,8 +1791,8 @@ export function indexReduce(self: TensorBase, dim: number, index: TensorBase, so
  *
  * `indexSelect(self: Tensor, dim: int, index: Tensor): Tensor`
  */
-export function indexSelect(self: TensorBase, dim: number, index: TensorBase): Tensor {
-  return wrap(native.ops.indexSelect(handleOf(self), dim, handleOf(index)));
+export function indexSelect(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('indexSelect', options?.out, native.ops.indexSelect(handleOf(self), dim, handleOf(index)), true);
 }
 
 /**
@@ -1525,12 +1824,33 @@ export function inverse(self: TensorBase): Tensor {
 }
 
 /**
+ * Whether self and other are equal, or |self - other| <= atol + rtol |other|; NaN equals NaN with equalNan. Gives bool.
+ * Both tensors must have one dtype.
+ *
+ * `isclose(self: Tensor, other: Tensor, rtol: float = 0.00001, atol: float = 1e-8, equalNan: bool = false): Tensor`
+ */
+export function isclose(self: TensorBase, other: TensorBase, rtol?: number | { rtol?: number; atol?: number; equalNan?: boolean }, atol?: number | { rtol?: number; atol?: number; equalNan?: boolean }, equalNan?: boolean | { rtol?: number; atol?: number; equalNan?: boolean }): Tensor {
+  const o = optionsAmong(rtol, atol, equalNan) as { rtol?: number; atol?: number; equalNan?: boolean } | undefined;
+  return wrap(native.ops.isclose(handleOf(self), handleOf(other), ((rtol === undefined || (rtol as unknown) === o ? o?.rtol : (rtol as number)) ?? 0.00001), ((atol === undefined || (atol as unknown) === o ? o?.atol : (atol as number)) ?? 1e-8), ((equalNan === undefined || (equalNan as unknown) === o ? o?.equalNan : (equalNan as boolean)) ?? false)));
+}
+
+/**
  * Whether each element is finite. Gives bool.
  *
  * `isfinite(self: Tensor): Tensor`
  */
-export function isfinite(self: TensorBase): Tensor {
-  return wrap(native.ops.isfinite(handleOf(self)));
+export function isfinite(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('isfinite', options?.out, native.ops.isfinite(handleOf(self)), false);
+}
+
+/**
+ * Whether each element is one of testElements. Gives bool of the shape of elements.
+ * assumeUnique: both hold no value twice (a hint); invert: the opposite.
+ *
+ * `isin(elements: Operand, testElements: Operand, *, assumeUnique: bool = false, invert: bool = false): Tensor`
+ */
+export function isin(elements: TensorBase | NumberArg, testElements: TensorBase | NumberArg, options?: { assumeUnique?: boolean; invert?: boolean; out?: TensorBase }): Tensor {
+  return deliver('isin', options?.out, native.ops.isin(operandOf(elements), operandOf(testElements), (options?.assumeUnique ?? false), (options?.invert ?? false)), true);
 }
 
 /**
@@ -1538,8 +1858,8 @@ export function isfinite(self: TensorBase): Tensor {
  *
  * `isinf(self: Tensor): Tensor`
  */
-export function isinf(self: TensorBase): Tensor {
-  return wrap(native.ops.isinf(handleOf(self)));
+export function isinf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('isinf', options?.out, native.ops.isinf(handleOf(self)), false);
 }
 
 /**
@@ -1547,8 +1867,35 @@ export function isinf(self: TensorBase): Tensor {
  *
  * `isnan(self: Tensor): Tensor`
  */
-export function isnan(self: TensorBase): Tensor {
-  return wrap(native.ops.isnan(handleOf(self)));
+export function isnan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('isnan', options?.out, native.ops.isnan(handleOf(self)), false);
+}
+
+/**
+ * Whether each element is -infinity. Gives bool.
+ *
+ * `isneginf(self: Tensor): Tensor`
+ */
+export function isneginf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('isneginf', options?.out, native.ops.isneginf(handleOf(self)), false);
+}
+
+/**
+ * Whether each element is +infinity. Gives bool.
+ *
+ * `isposinf(self: Tensor): Tensor`
+ */
+export function isposinf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('isposinf', options?.out, native.ops.isposinf(handleOf(self)), false);
+}
+
+/**
+ * Whether each element is a real number: true everywhere. Gives bool.
+ *
+ * `isreal(self: Tensor): Tensor`
+ */
+export function isreal(self: TensorBase): Tensor {
+  return wrap(native.ops.isreal(handleOf(self)));
 }
 
 /**
@@ -1565,9 +1912,10 @@ export function kron(self: TensorBase, other: TensorBase): Tensor {
  *
  * `kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function kthvalue(self: TensorBase, k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.kthvalue(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function kthvalue(self: TensorBase, k: number, dim?: number | { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }, keepdim?: boolean | { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.kthvalue(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('kthvalue', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -1592,12 +1940,21 @@ export function layerNorm(input: TensorBase, normalizedShape: number | readonly 
 }
 
 /**
- * Whether self is at most other, element by element. Gives bool.
+ * Least common multiple of integers, never negative.
  *
- * `le(self: Tensor, other: Operand): Tensor`
+ * `lcm(self: Tensor, other: Tensor): Tensor`
  */
-export function le(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.le(handleOf(self), operandOf(other)));
+export function lcm(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('lcm', options?.out, native.ops.lcm(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * self * 2^other.
+ *
+ * `ldexp(self: Tensor, other: Tensor): Tensor`
+ */
+export function ldexp(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('ldexp', options?.out, native.ops.ldexp(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1605,8 +1962,17 @@ export function le(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function lessEqual(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.le(handleOf(self), operandOf(other)));
+export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
+}
+
+/**
+ * Whether self is at most other, element by element. Gives bool.
+ *
+ * `le(self: Tensor, other: Operand): Tensor`
+ */
+export function lessEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1614,9 +1980,9 @@ export function lessEqual(self: TensorBase, other: TensorBase | NumberArg): Tens
  *
  * `leakyRelu(self: Tensor, negativeSlope: Scalar = 0.01): Tensor`
  */
-export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negativeSlope?: NumberArg }): Tensor {
-  const o = optionsAmong(negativeSlope) as { negativeSlope?: NumberArg } | undefined;
-  return wrap(native.ops.leakyRelu(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01)));
+export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negativeSlope?: NumberArg; out?: TensorBase }, options?: { negativeSlope?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(negativeSlope, options) as { negativeSlope?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('leakyRelu', o?.out, native.ops.leakyRelu(handleOf(self), ((negativeSlope === undefined || (negativeSlope as unknown) === o ? o?.negativeSlope : (negativeSlope as NumberArg)) ?? 0.01)), false);
 }
 
 /**
@@ -1624,8 +1990,17 @@ export function leakyRelu(self: TensorBase, negativeSlope?: NumberArg | { negati
  *
  * `lerp(self: Tensor, end: Tensor, weight: Operand): Tensor`
  */
-export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight)));
+export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lerp', options?.out, native.ops.lerp(handleOf(self), handleOf(end), operandOf(weight)), false);
+}
+
+/**
+ * Logarithm of the absolute value of the gamma function.
+ *
+ * `lgamma(self: Tensor): Tensor`
+ */
+export function lgamma(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('lgamma', options?.out, native.ops.lgamma(handleOf(self)), false);
 }
 
 /**
@@ -1634,9 +2009,9 @@ export function lerp(self: TensorBase, end: TensorBase, weight: TensorBase | Num
  *
  * `linear(input: Tensor, weight: Tensor, bias: Tensor? = null): Tensor`
  */
-export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null }): Tensor {
-  const o = optionsAmong(bias) as { bias?: TensorBase | null } | undefined;
-  return wrap(native.ops.linear(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null))));
+export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase | null | { bias?: TensorBase | null; out?: TensorBase }, options?: { bias?: TensorBase | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(bias, options) as { bias?: TensorBase | null; out?: TensorBase } | undefined;
+  return deliver('linear', o?.out, native.ops.linear(handleOf(input), handleOf(weight), optHandleOf(((bias === undefined || (bias as unknown) === o ? o?.bias : (bias as TensorBase | null)) ?? null))), true);
 }
 
 /**
@@ -1644,8 +2019,8 @@ export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase 
  *
  * `log(self: Tensor): Tensor`
  */
-export function log(self: TensorBase): Tensor {
-  return wrap(native.ops.log(handleOf(self)));
+export function log(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('log', options?.out, native.ops.log(handleOf(self)), false);
 }
 
 /**
@@ -1653,8 +2028,8 @@ export function log(self: TensorBase): Tensor {
  *
  * `log10(self: Tensor): Tensor`
  */
-export function log10(self: TensorBase): Tensor {
-  return wrap(native.ops.log10(handleOf(self)));
+export function log10(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('log10', options?.out, native.ops.log10(handleOf(self)), false);
 }
 
 /**
@@ -1662,8 +2037,8 @@ export function log10(self: TensorBase): Tensor {
  *
  * `log1p(self: Tensor): Tensor`
  */
-export function log1p(self: TensorBase): Tensor {
-  return wrap(native.ops.log1p(handleOf(self)));
+export function log1p(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('log1p', options?.out, native.ops.log1p(handleOf(self)), false);
 }
 
 /**
@@ -1671,8 +2046,8 @@ export function log1p(self: TensorBase): Tensor {
  *
  * `log2(self: Tensor): Tensor`
  */
-export function log2(self: TensorBase): Tensor {
-  return wrap(native.ops.log2(handleOf(self)));
+export function log2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('log2', options?.out, native.ops.log2(handleOf(self)), false);
 }
 
 /**
@@ -1686,12 +2061,30 @@ export function logSoftmax(self: TensorBase, dim: number, options?: { dtype?: DT
 }
 
 /**
+ * log(e^self + e^other), without overflow on the way.
+ *
+ * `logaddexp(self: Tensor, other: Tensor): Tensor`
+ */
+export function logaddexp(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logaddexp', options?.out, native.ops.logaddexp(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * log2(2^self + 2^other), without overflow on the way.
+ *
+ * `logaddexp2(self: Tensor, other: Tensor): Tensor`
+ */
+export function logaddexp2(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logaddexp2', options?.out, native.ops.logaddexp2(handleOf(self), handleOf(other)), false);
+}
+
+/**
  * Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
  *
  * `logcumsumexp(self: Tensor, dim: int): Tensor`
  */
-export function logcumsumexp(self: TensorBase, dim: number): Tensor {
-  return wrap(native.ops.logcumsumexp(handleOf(self), dim));
+export function logcumsumexp(self: TensorBase, dim: number, options?: { out?: TensorBase }): Tensor {
+  return deliver('logcumsumexp', options?.out, native.ops.logcumsumexp(handleOf(self), dim), false);
 }
 
 /**
@@ -1708,8 +2101,8 @@ export function logdet(self: TensorBase): Tensor {
  *
  * `logicalAnd(self: Tensor, other: Tensor): Tensor`
  */
-export function logicalAnd(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logicalAnd(handleOf(self), handleOf(other)));
+export function logicalAnd(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logicalAnd', options?.out, native.ops.logicalAnd(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1717,8 +2110,8 @@ export function logicalAnd(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logicalNot(self: Tensor): Tensor`
  */
-export function logicalNot(self: TensorBase): Tensor {
-  return wrap(native.ops.logicalNot(handleOf(self)));
+export function logicalNot(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logicalNot', options?.out, native.ops.logicalNot(handleOf(self)), false);
 }
 
 /**
@@ -1726,8 +2119,8 @@ export function logicalNot(self: TensorBase): Tensor {
  *
  * `logicalOr(self: Tensor, other: Tensor): Tensor`
  */
-export function logicalOr(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logicalOr(handleOf(self), handleOf(other)));
+export function logicalOr(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logicalOr', options?.out, native.ops.logicalOr(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1735,8 +2128,18 @@ export function logicalOr(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logicalXor(self: Tensor, other: Tensor): Tensor`
  */
-export function logicalXor(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.logicalXor(handleOf(self), handleOf(other)));
+export function logicalXor(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logicalXor', options?.out, native.ops.logicalXor(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
+ *
+ * `logit(self: Tensor, eps: float? = null): Tensor`
+ */
+export function logit(self: TensorBase, eps?: number | null | { eps?: number | null; out?: TensorBase }, options?: { eps?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(eps, options) as { eps?: number | null; out?: TensorBase } | undefined;
+  return deliver('logit', o?.out, native.ops.logit(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null)), false);
 }
 
 /**
@@ -1744,8 +2147,8 @@ export function logicalXor(self: TensorBase, other: TensorBase): Tensor {
  *
  * `logsigmoid(self: Tensor): Tensor`
  */
-export function logsigmoid(self: TensorBase): Tensor {
-  return wrap(native.ops.logsigmoid(handleOf(self)));
+export function logsigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('logsigmoid', options?.out, native.ops.logsigmoid(handleOf(self)), false);
 }
 
 /**
@@ -1763,8 +2166,8 @@ export function logsumexp(self: TensorBase, dim: number | readonly number[], kee
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function lt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.lt(handleOf(self), operandOf(other)));
+export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1772,8 +2175,8 @@ export function lt(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function less(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.lt(handleOf(self), operandOf(other)));
+export function less(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1801,8 +2204,8 @@ export function luUnpack(LUData: TensorBase, LUPivots: TensorBase, unpackData?: 
  *
  * `maskedFill(self: Tensor, mask: Tensor, value: Operand): Tensor`
  */
-export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value)));
+export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('maskedFill', options?.out, native.ops.maskedFill(handleOf(self), handleOf(mask), operandOf(value)), false);
 }
 
 /**
@@ -1810,8 +2213,8 @@ export function maskedFill(self: TensorBase, mask: TensorBase, value: TensorBase
  *
  * `maskedScatter(self: Tensor, mask: Tensor, source: Tensor): Tensor`
  */
-export function maskedScatter(self: TensorBase, mask: TensorBase, source: TensorBase): Tensor {
-  return wrap(native.ops.maskedScatter(handleOf(self), handleOf(mask), handleOf(source)));
+export function maskedScatter(self: TensorBase, mask: TensorBase, source: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('maskedScatter', options?.out, native.ops.maskedScatter(handleOf(self), handleOf(mask), handleOf(source)), false);
 }
 
 /**
@@ -1819,8 +2222,8 @@ export function maskedScatter(self: TensorBase, mask: TensorBase, source: Tensor
  *
  * `maskedSelect(self: Tensor, mask: Tensor): Tensor`
  */
-export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
-  return wrap(native.ops.maskedSelect(handleOf(self), handleOf(mask)));
+export function maskedSelect(self: TensorBase, mask: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('maskedSelect', options?.out, native.ops.maskedSelect(handleOf(self), handleOf(mask)), true);
 }
 
 /**
@@ -1829,8 +2232,8 @@ export function maskedSelect(self: TensorBase, mask: TensorBase): Tensor {
  *
  * `matmul(self: Tensor, other: Tensor): Tensor`
  */
-export function matmul(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.matmul(handleOf(self), handleOf(other)));
+export function matmul(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('matmul', options?.out, native.ops.matmul(handleOf(self), handleOf(other)), true);
 }
 
 /**
@@ -1838,8 +2241,8 @@ export function matmul(self: TensorBase, other: TensorBase): Tensor {
  *
  * `matrixExp(self: Tensor): Tensor`
  */
-export function matrixExp(self: TensorBase): Tensor {
-  return wrap(native.ops.matrixExp(handleOf(self)));
+export function matrixExp(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('matrixExp', options?.out, native.ops.matrixExp(handleOf(self)), true);
 }
 
 /**
@@ -1922,8 +2325,8 @@ export function maxPool3dWithIndices(self: TensorBase, kernelSize: number | read
  *
  * `maximum(self: Tensor, other: Tensor): Tensor`
  */
-export function maximum(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.maximum(handleOf(self), handleOf(other)));
+export function maximum(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('maximum', options?.out, native.ops.maximum(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1931,9 +2334,9 @@ export function maximum(self: TensorBase, other: TensorBase): Tensor {
  *
  * `mean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function mean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function mean(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('mean', o?.out, native.ops.mean(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
 }
 
 /**
@@ -1951,8 +2354,8 @@ export function meshgrid(...args: TensorListArgs<{ indexing?: string }>): Tensor
  *
  * `minimum(self: Tensor, other: Tensor): Tensor`
  */
-export function minimum(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.minimum(handleOf(self), handleOf(other)));
+export function minimum(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('minimum', options?.out, native.ops.minimum(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1960,8 +2363,8 @@ export function minimum(self: TensorBase, other: TensorBase): Tensor {
  *
  * `mish(self: Tensor): Tensor`
  */
-export function mish(self: TensorBase): Tensor {
-  return wrap(native.ops.mish(handleOf(self)));
+export function mish(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('mish', options?.out, native.ops.mish(handleOf(self)), false);
 }
 
 /**
@@ -1969,8 +2372,8 @@ export function mish(self: TensorBase): Tensor {
  *
  * `mm(self: Tensor, mat2: Tensor): Tensor`
  */
-export function mm(self: TensorBase, mat2: TensorBase): Tensor {
-  return wrap(native.ops.mm(handleOf(self), handleOf(mat2)));
+export function mm(self: TensorBase, mat2: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('mm', options?.out, native.ops.mm(handleOf(self), handleOf(mat2)), true);
 }
 
 /**
@@ -1978,9 +2381,10 @@ export function mm(self: TensorBase, mat2: TensorBase): Tensor {
  *
  * `mode(self: Tensor, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function mode(self: TensorBase, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.mode(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function mode(self: TensorBase, dim?: number | { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }, keepdim?: boolean | { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.mode(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('mode', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -2025,8 +2429,8 @@ export function msort(self: TensorBase): Tensor {
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function mul(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.mul(handleOf(self), operandOf(other)));
+export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2034,8 +2438,8 @@ export function mul(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function multiply(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.mul(handleOf(self), operandOf(other)));
+export function multiply(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2043,9 +2447,9 @@ export function multiply(self: TensorBase, other: TensorBase | NumberArg): Tenso
  *
  * `multinomial(self: Tensor, numSamples: int, replacement: bool = false, *, generator: Generator? = null): Tensor`
  */
-export function multinomial(self: TensorBase, numSamples: number, replacement?: boolean | { replacement?: boolean; generator?: GeneratorArg | null }, options?: { replacement?: boolean; generator?: GeneratorArg | null }): Tensor {
-  const o = optionsAmong(replacement, options) as { replacement?: boolean; generator?: GeneratorArg | null } | undefined;
-  return wrap(native.ops.multinomial(handleOf(self), numSamples, ((replacement === undefined || (replacement as unknown) === o ? o?.replacement : (replacement as boolean)) ?? false), generatorOf((o?.generator ?? null))));
+export function multinomial(self: TensorBase, numSamples: number, replacement?: boolean | { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase }, options?: { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(replacement, options) as { replacement?: boolean; generator?: GeneratorArg | null; out?: TensorBase } | undefined;
+  return deliver('multinomial', o?.out, native.ops.multinomial(handleOf(self), numSamples, ((replacement === undefined || (replacement as unknown) === o ? o?.replacement : (replacement as boolean)) ?? false), generatorOf((o?.generator ?? null))), true);
 }
 
 /**
@@ -2055,6 +2459,25 @@ export function multinomial(self: TensorBase, numSamples: number, replacement?: 
  */
 export function mv(self: TensorBase, vec: TensorBase): Tensor {
   return wrap(native.ops.mv(handleOf(self), handleOf(vec)));
+}
+
+/**
+ * Logarithm of the multivariate gamma function of dimension p. Meant for elements above (p - 1) / 2.
+ *
+ * `mvlgamma(self: Tensor, p: int): Tensor`
+ */
+export function mvlgamma(self: TensorBase, p: number, options?: { out?: TensorBase }): Tensor {
+  return deliver('mvlgamma', options?.out, native.ops.mvlgamma(handleOf(self), p), false);
+}
+
+/**
+ * NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
+ *
+ * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
+ */
+export function nanToNum(self: TensorBase, nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }, options?: { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(nan, posinf, neginf, options) as { nan?: number | null; posinf?: number | null; neginf?: number | null; out?: TensorBase } | undefined;
+  return deliver('nanToNum', o?.out, native.ops.nanToNum(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null)), false);
 }
 
 /**
@@ -2082,9 +2505,9 @@ export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: n
  *
  * `nansum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function nansum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.nansum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function nansum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('nansum', o?.out, native.ops.nansum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
 }
 
 /**
@@ -2131,8 +2554,8 @@ export function nativeLayerNorm(input: TensorBase, normalizedShape: number | rea
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function ne(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ne(handleOf(self), operandOf(other)));
+export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2140,8 +2563,8 @@ export function ne(self: TensorBase, other: TensorBase | NumberArg): Tensor {
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function notEqual(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.ne(handleOf(self), operandOf(other)));
+export function notEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2149,8 +2572,8 @@ export function notEqual(self: TensorBase, other: TensorBase | NumberArg): Tenso
  *
  * `neg(self: Tensor): Tensor`
  */
-export function neg(self: TensorBase): Tensor {
-  return wrap(native.ops.neg(handleOf(self)));
+export function neg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('neg', options?.out, native.ops.neg(handleOf(self)), false);
 }
 
 /**
@@ -2158,8 +2581,17 @@ export function neg(self: TensorBase): Tensor {
  *
  * `neg(self: Tensor): Tensor`
  */
-export function negative(self: TensorBase): Tensor {
-  return wrap(native.ops.neg(handleOf(self)));
+export function negative(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('neg', options?.out, native.ops.neg(handleOf(self)), false);
+}
+
+/**
+ * The next representable number after self towards other.
+ *
+ * `nextafter(self: Tensor, other: Tensor): Tensor`
+ */
+export function nextafter(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('nextafter', options?.out, native.ops.nextafter(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -2196,9 +2628,9 @@ export function orgqr(self: TensorBase, input2: TensorBase): Tensor {
  *
  * `ormqr(self: Tensor, tau: Tensor, other: Tensor, left: bool = true, transpose: bool = false): Tensor`
  */
-export function ormqr(self: TensorBase, tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean }, transpose?: boolean | { left?: boolean; transpose?: boolean }): Tensor {
-  const o = optionsAmong(left, transpose) as { left?: boolean; transpose?: boolean } | undefined;
-  return wrap(native.ops.ormqr(handleOf(self), handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)));
+export function ormqr(self: TensorBase, tau: TensorBase, other: TensorBase, left?: boolean | { left?: boolean; transpose?: boolean; out?: TensorBase }, transpose?: boolean | { left?: boolean; transpose?: boolean; out?: TensorBase }, options?: { left?: boolean; transpose?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(left, transpose, options) as { left?: boolean; transpose?: boolean; out?: TensorBase } | undefined;
+  return deliver('ormqr', o?.out, native.ops.ormqr(handleOf(self), handleOf(tau), handleOf(other), ((left === undefined || (left as unknown) === o ? o?.left : (left as boolean)) ?? true), ((transpose === undefined || (transpose as unknown) === o ? o?.transpose : (transpose as boolean)) ?? false)), true);
 }
 
 /**
@@ -2217,6 +2649,28 @@ export function outer(self: TensorBase, vec2: TensorBase): Tensor {
  */
 export function ger(self: TensorBase, vec2: TensorBase): Tensor {
   return wrap(native.ops.outer(handleOf(self), handleOf(vec2)));
+}
+
+/**
+ * p-norm of x1 - x2 + eps along the last dimension, broadcast.
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
+ *
+ * `pairwiseDistance(x1: Tensor, x2: Tensor, p: float = 2, eps: float = 0.000001, keepdim: bool = false): Tensor`
+ */
+export function pairwiseDistance(x1: TensorBase, x2: TensorBase, p?: number | { p?: number; eps?: number; keepdim?: boolean }, eps?: number | { p?: number; eps?: number; keepdim?: boolean }, keepdim?: boolean | { p?: number; eps?: number; keepdim?: boolean }): Tensor {
+  const o = optionsAmong(p, eps, keepdim) as { p?: number; eps?: number; keepdim?: boolean } | undefined;
+  return wrap(native.ops.pairwiseDistance(handleOf(x1), handleOf(x2), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number)) ?? 0.000001), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false)));
+}
+
+/**
+ * p-norm distances of all pairs of rows i < j of a matrix [N, M]: [N (N - 1) / 2].
+ * Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pdist.html
+ *
+ * `pdist(self: Tensor, p: float = 2): Tensor`
+ */
+export function pdist(self: TensorBase, p?: number | { p?: number }): Tensor {
+  const o = optionsAmong(p) as { p?: number } | undefined;
+  return wrap(native.ops.pdist(handleOf(self), ((p === undefined || (p as unknown) === o ? o?.p : (p as number)) ?? 2)));
 }
 
 /**
@@ -2263,8 +2717,26 @@ export function pixelUnshuffle(self: TensorBase, downscaleFactor: number): Tenso
  *
  * `poisson(self: Tensor, *, generator: Generator? = null): Tensor`
  */
-export function poisson(self: TensorBase, options?: { generator?: GeneratorArg | null }): Tensor {
-  return wrap(native.ops.poisson(handleOf(self), generatorOf((options?.generator ?? null))));
+export function poisson(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('poisson', options?.out, native.ops.poisson(handleOf(self), generatorOf((options?.generator ?? null))), true);
+}
+
+/**
+ * Derivative of order n of digamma; n must not be negative.
+ *
+ * `polygamma(n: int, self: Tensor): Tensor`
+ */
+export function polygamma(n: number, self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('polygamma', options?.out, native.ops.polygamma(n, handleOf(self)), false);
+}
+
+/**
+ * The tensor itself (+x). Throws for bool tensors.
+ *
+ * `positive(self: Tensor): Tensor`
+ */
+export function positive(self: TensorBase): Tensor {
+  return wrap(native.ops.positive(handleOf(self)));
 }
 
 /**
@@ -2273,8 +2745,17 @@ export function poisson(self: TensorBase, options?: { generator?: GeneratorArg |
  *
  * `pow(self: Tensor, exponent: Operand): Tensor`
  */
-export function pow(self: TensorBase, exponent: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.pow(handleOf(self), operandOf(exponent)));
+export function pow(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('pow', options?.out, native.ops.pow(handleOf(self), operandOf(exponent)), false);
+}
+
+/**
+ * x above zero, weight x below; weight: one number or one for each channel (dimension 1).
+ *
+ * `prelu(self: Tensor, weight: Tensor): Tensor`
+ */
+export function prelu(self: TensorBase, weight: TensorBase): Tensor {
+  return wrap(native.ops.prelu(handleOf(self), handleOf(weight)));
 }
 
 /**
@@ -2282,9 +2763,9 @@ export function pow(self: TensorBase, exponent: TensorBase | NumberArg): Tensor 
  *
  * `prod(self: Tensor, dim: int? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function prod(self: TensorBase, dim?: number | null | { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('prod', o?.out, native.ops.prod(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
 }
 
 /**
@@ -2292,9 +2773,9 @@ export function prod(self: TensorBase, dim?: number | null | { dim?: number | nu
  *
  * `put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = false): Tensor`
  */
-export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean }): Tensor {
-  const o = optionsAmong(accumulate) as { accumulate?: boolean } | undefined;
-  return wrap(native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)));
+export function put(self: TensorBase, index: TensorBase, source: TensorBase, accumulate?: boolean | { accumulate?: boolean; out?: TensorBase }, options?: { accumulate?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(accumulate, options) as { accumulate?: boolean; out?: TensorBase } | undefined;
+  return deliver('put', o?.out, native.ops.put(handleOf(self), handleOf(index), handleOf(source), ((accumulate === undefined || (accumulate as unknown) === o ? o?.accumulate : (accumulate as boolean)) ?? false)), false);
 }
 
 /**
@@ -2316,6 +2797,15 @@ export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tens
 export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
   return wrap(native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+}
+
+/**
+ * Radians in degrees.
+ *
+ * `rad2deg(self: Tensor): Tensor`
+ */
+export function rad2deg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('rad2deg', options?.out, native.ops.rad2deg(handleOf(self)), false);
 }
 
 /**
@@ -2346,12 +2836,21 @@ export function ravel(self: TensorBase): Tensor {
 }
 
 /**
+ * The real part: the tensor itself.
+ *
+ * `real(self: Tensor): Tensor`
+ */
+export function real(self: TensorBase): Tensor {
+  return wrap(native.ops.real(handleOf(self)));
+}
+
+/**
  * 1 / x for each element.
  *
  * `reciprocal(self: Tensor): Tensor`
  */
-export function reciprocal(self: TensorBase): Tensor {
-  return wrap(native.ops.reciprocal(handleOf(self)));
+export function reciprocal(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('reciprocal', options?.out, native.ops.reciprocal(handleOf(self)), false);
 }
 
 /**
@@ -2359,8 +2858,8 @@ export function reciprocal(self: TensorBase): Tensor {
  *
  * `relu(self: Tensor): Tensor`
  */
-export function relu(self: TensorBase): Tensor {
-  return wrap(native.ops.relu(handleOf(self)));
+export function relu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('relu', options?.out, native.ops.relu(handleOf(self)), false);
 }
 
 /**
@@ -2368,8 +2867,8 @@ export function relu(self: TensorBase): Tensor {
  *
  * `relu6(self: Tensor): Tensor`
  */
-export function relu6(self: TensorBase): Tensor {
-  return wrap(native.ops.relu6(handleOf(self)));
+export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('relu6', options?.out, native.ops.relu6(handleOf(self)), false);
 }
 
 /**
@@ -2377,8 +2876,8 @@ export function relu6(self: TensorBase): Tensor {
  *
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
-export function remainder(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.remainder(handleOf(self), operandOf(other)));
+export function remainder(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('remainder', options?.out, native.ops.remainder(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2386,8 +2885,8 @@ export function remainder(self: TensorBase, other: TensorBase | NumberArg): Tens
  *
  * `renorm(self: Tensor, p: float, dim: int, maxnorm: float): Tensor`
  */
-export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number): Tensor {
-  return wrap(native.ops.renorm(handleOf(self), p, dim, maxnorm));
+export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number, options?: { out?: TensorBase }): Tensor {
+  return deliver('renorm', options?.out, native.ops.renorm(handleOf(self), p, dim, maxnorm), false);
 }
 
 /**
@@ -2451,12 +2950,23 @@ export function rot90(self: TensorBase, k?: number | { k?: number; dims?: number
 }
 
 /**
- * Nearest integer, halves to even.
+ * Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
+ * Decimals other than 0 are for floats only.
  *
- * `round(self: Tensor): Tensor`
+ * `round(self: Tensor, *, decimals: int = 0): Tensor`
  */
-export function round(self: TensorBase): Tensor {
-  return wrap(native.ops.round(handleOf(self)));
+export function round(self: TensorBase, options?: { decimals?: number; out?: TensorBase }): Tensor {
+  return deliver('round', options?.out, native.ops.round(handleOf(self), (options?.decimals ?? 0)), false);
+}
+
+/**
+ * Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
+ *
+ * `rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor`
+ */
+export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, upper?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, training?: boolean | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, options?: { lower?: number; upper?: number; training?: boolean; out?: TensorBase }): Tensor {
+  const o = optionsAmong(lower, upper, training, options) as { lower?: number; upper?: number; training?: boolean; out?: TensorBase } | undefined;
+  return deliver('rrelu', o?.out, native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)), false);
 }
 
 /**
@@ -2464,8 +2974,8 @@ export function round(self: TensorBase): Tensor {
  *
  * `rsqrt(self: Tensor): Tensor`
  */
-export function rsqrt(self: TensorBase): Tensor {
-  return wrap(native.ops.rsqrt(handleOf(self)));
+export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('rsqrt', options?.out, native.ops.rsqrt(handleOf(self)), false);
 }
 
 /**
@@ -2473,8 +2983,8 @@ export function rsqrt(self: TensorBase): Tensor {
  *
  * `rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('rsub', options?.out, native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -2482,9 +2992,9 @@ export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: 
  *
  * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
  */
-export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): Tensor {
-  if ((options?.reduce ?? null) !== null) return wrap(native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!));
-  return wrap(native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)));
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null; out?: TensorBase }): Tensor {
+  if ((options?.reduce ?? null) !== null) return deliver('scatter', options?.out, native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!), true);
+  return deliver('scatter', options?.out, native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)), true);
 }
 
 /**
@@ -2492,8 +3002,8 @@ export function scatter(self: TensorBase, dim: number, index: TensorBase, src: T
  *
  * `scatterAdd(self: Tensor, dim: int, index: Tensor, src: Tensor): Tensor`
  */
-export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src: TensorBase): Tensor {
-  return wrap(native.ops.scatterAdd(handleOf(self), dim, handleOf(index), handleOf(src)));
+export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('scatterAdd', options?.out, native.ops.scatterAdd(handleOf(self), dim, handleOf(index), handleOf(src)), true);
 }
 
 /**
@@ -2501,8 +3011,8 @@ export function scatterAdd(self: TensorBase, dim: number, index: TensorBase, src
  *
  * `scatterReduce(self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: string, *, includeSelf: bool = true): Tensor`
  */
-export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean }): Tensor {
-  return wrap(native.ops.scatterReduce(handleOf(self), dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)));
+export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, src: TensorBase, reduce: string, options?: { includeSelf?: boolean; out?: TensorBase }): Tensor {
+  return deliver('scatterReduce', options?.out, native.ops.scatterReduce(handleOf(self), dim, handleOf(index), handleOf(src), reduce, (options?.includeSelf ?? true)), true);
 }
 
 /**
@@ -2511,8 +3021,8 @@ export function scatterReduce(self: TensorBase, dim: number, index: TensorBase, 
  *
  * `searchsorted(sortedSequence: Tensor, self: Operand, *, outInt32: bool = false, right: bool = false, side: string? = null, sorter: Tensor? = null): Tensor`
  */
-export function searchsorted(sortedSequence: TensorBase, self: TensorBase | NumberArg, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: TensorBase | null }): Tensor {
-  return wrap(native.ops.searchsorted(handleOf(sortedSequence), operandOf(self), (options?.outInt32 ?? false), (options?.right ?? false), (options?.side ?? null), optHandleOf((options?.sorter ?? null))));
+export function searchsorted(sortedSequence: TensorBase, self: TensorBase | NumberArg, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: TensorBase | null; out?: TensorBase }): Tensor {
+  return deliver('searchsorted', options?.out, native.ops.searchsorted(handleOf(sortedSequence), operandOf(self), (options?.outInt32 ?? false), (options?.right ?? false), (options?.side ?? null), optHandleOf((options?.sorter ?? null))), true);
 }
 
 /**
@@ -2547,8 +3057,8 @@ export function selectScatter(self: TensorBase, src: TensorBase, dim: number, in
  *
  * `selu(self: Tensor): Tensor`
  */
-export function selu(self: TensorBase): Tensor {
-  return wrap(native.ops.selu(handleOf(self)));
+export function selu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('selu', options?.out, native.ops.selu(handleOf(self)), false);
 }
 
 /**
@@ -2566,18 +3076,8 @@ export function sgdStep_(params: readonly TensorBase[], grads: readonly TensorBa
  *
  * `sigmoid(self: Tensor): Tensor`
  */
-export function sigmoid(self: TensorBase): Tensor {
-  return wrap(native.ops.sigmoid(handleOf(self)));
-}
-
-/**
- * Logistic sigmoid, 1 / (1 + e^-x), element by element.
- * Integer tensors give the default float dtype.
- *
- * `sigmoid(self: Tensor): Tensor`
- */
-export function expit(self: TensorBase): Tensor {
-  return wrap(native.ops.sigmoid(handleOf(self)));
+export function sigmoid(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sigmoid', options?.out, native.ops.sigmoid(handleOf(self)), false);
 }
 
 /**
@@ -2585,8 +3085,26 @@ export function expit(self: TensorBase): Tensor {
  *
  * `sign(self: Tensor): Tensor`
  */
-export function sign(self: TensorBase): Tensor {
-  return wrap(native.ops.sign(handleOf(self)));
+export function sign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sign', options?.out, native.ops.sign(handleOf(self)), false);
+}
+
+/**
+ * -1, 0 or 1 by the sign of each element (0 for NaN).
+ *
+ * `sign(self: Tensor): Tensor`
+ */
+export function sgn(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sign', options?.out, native.ops.sign(handleOf(self)), false);
+}
+
+/**
+ * Whether the sign bit is set: below zero, and -0. Gives bool.
+ *
+ * `signbit(self: Tensor): Tensor`
+ */
+export function signbit(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('signbit', options?.out, native.ops.signbit(handleOf(self)), false);
 }
 
 /**
@@ -2594,8 +3112,8 @@ export function sign(self: TensorBase): Tensor {
  *
  * `silu(self: Tensor): Tensor`
  */
-export function silu(self: TensorBase): Tensor {
-  return wrap(native.ops.silu(handleOf(self)));
+export function silu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('silu', options?.out, native.ops.silu(handleOf(self)), false);
 }
 
 /**
@@ -2603,8 +3121,17 @@ export function silu(self: TensorBase): Tensor {
  *
  * `sin(self: Tensor): Tensor`
  */
-export function sin(self: TensorBase): Tensor {
-  return wrap(native.ops.sin(handleOf(self)));
+export function sin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sin', options?.out, native.ops.sin(handleOf(self)), false);
+}
+
+/**
+ * sin(pi x) / (pi x), 1 at zero.
+ *
+ * `sinc(self: Tensor): Tensor`
+ */
+export function sinc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sinc', options?.out, native.ops.sinc(handleOf(self)), false);
 }
 
 /**
@@ -2612,8 +3139,8 @@ export function sin(self: TensorBase): Tensor {
  *
  * `sinh(self: Tensor): Tensor`
  */
-export function sinh(self: TensorBase): Tensor {
-  return wrap(native.ops.sinh(handleOf(self)));
+export function sinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sinh', options?.out, native.ops.sinh(handleOf(self)), false);
 }
 
 /**
@@ -2660,9 +3187,9 @@ export function softmax(self: TensorBase, dim: number, options?: { dtype?: DType
  *
  * `softplus(self: Tensor, beta: Scalar = 1, threshold: Scalar = 20): Tensor`
  */
-export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg; threshold?: NumberArg }, threshold?: NumberArg | { beta?: NumberArg; threshold?: NumberArg }): Tensor {
-  const o = optionsAmong(beta, threshold) as { beta?: NumberArg; threshold?: NumberArg } | undefined;
-  return wrap(native.ops.softplus(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20)));
+export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }, threshold?: NumberArg | { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }, options?: { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase }): Tensor {
+  const o = optionsAmong(beta, threshold, options) as { beta?: NumberArg; threshold?: NumberArg; out?: TensorBase } | undefined;
+  return deliver('softplus', o?.out, native.ops.softplus(handleOf(self), ((beta === undefined || (beta as unknown) === o ? o?.beta : (beta as NumberArg)) ?? 1), ((threshold === undefined || (threshold as unknown) === o ? o?.threshold : (threshold as NumberArg)) ?? 20)), false);
 }
 
 /**
@@ -2670,8 +3197,8 @@ export function softplus(self: TensorBase, beta?: NumberArg | { beta?: NumberArg
  *
  * `softsign(self: Tensor): Tensor`
  */
-export function softsign(self: TensorBase): Tensor {
-  return wrap(native.ops.softsign(handleOf(self)));
+export function softsign(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('softsign', options?.out, native.ops.softsign(handleOf(self)), false);
 }
 
 /**
@@ -2679,9 +3206,10 @@ export function softsign(self: TensorBase): Tensor {
  *
  * `sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function sort(self: TensorBase, dim?: number | { dim?: number; descending?: boolean; stable?: boolean }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(dim, descending, stable) as { dim?: number; descending?: boolean; stable?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.sort(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function sort(self: TensorBase, dim?: number | { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }, descending?: boolean | { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }, stable?: boolean | { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, descending, stable, options) as { dim?: number; descending?: boolean; stable?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.sort(handleOf(self), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((descending === undefined || (descending as unknown) === o ? o?.descending : (descending as boolean)) ?? false), ((stable === undefined || (stable as unknown) === o ? o?.stable : (stable as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('sort', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -2710,8 +3238,8 @@ export function splitWithSizes(self: TensorBase, splitSizes: number | readonly n
  *
  * `sqrt(self: Tensor): Tensor`
  */
-export function sqrt(self: TensorBase): Tensor {
-  return wrap(native.ops.sqrt(handleOf(self)));
+export function sqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('sqrt', options?.out, native.ops.sqrt(handleOf(self)), false);
 }
 
 /**
@@ -2719,8 +3247,8 @@ export function sqrt(self: TensorBase): Tensor {
  *
  * `square(self: Tensor): Tensor`
  */
-export function square(self: TensorBase): Tensor {
-  return wrap(native.ops.square(handleOf(self)));
+export function square(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('square', options?.out, native.ops.square(handleOf(self)), false);
 }
 
 /**
@@ -2768,8 +3296,8 @@ export function stdMean(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -2777,8 +3305,8 @@ export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
-  return wrap(native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)));
+export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -2787,9 +3315,9 @@ export function subtract(self: TensorBase, other: TensorBase | NumberArg, option
  *
  * `sum(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
  */
-export function sum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null } | undefined;
-  return wrap(native.ops.sum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))));
+export function sum(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('sum', o?.out, native.ops.sum(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), optDtypeCode((o?.dtype ?? null))), false);
 }
 
 /**
@@ -2854,8 +3382,8 @@ export function takeAlongDim(self: TensorBase, indices: TensorBase, dim?: number
  *
  * `tan(self: Tensor): Tensor`
  */
-export function tan(self: TensorBase): Tensor {
-  return wrap(native.ops.tan(handleOf(self)));
+export function tan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('tan', options?.out, native.ops.tan(handleOf(self)), false);
 }
 
 /**
@@ -2863,8 +3391,8 @@ export function tan(self: TensorBase): Tensor {
  *
  * `tanh(self: Tensor): Tensor`
  */
-export function tanh(self: TensorBase): Tensor {
-  return wrap(native.ops.tanh(handleOf(self)));
+export function tanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('tanh', options?.out, native.ops.tanh(handleOf(self)), false);
 }
 
 /**
@@ -2884,8 +3412,8 @@ export function tensorSplit(self: TensorBase, sections: number | readonly number
  *
  * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
  */
-export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg): Tensor {
-  return wrap(native.ops.threshold(handleOf(self), threshold, value));
+export function threshold(self: TensorBase, threshold: NumberArg, value: NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('threshold', options?.out, native.ops.threshold(handleOf(self), threshold, value), false);
 }
 
 /**
@@ -2902,9 +3430,10 @@ export function tile(self: TensorBase, dims: number | readonly number[]): Tensor
  *
  * `topk(self: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true): (values: Tensor, indices: Tensor)`
  */
-export function topk(self: TensorBase, k: number, dim?: number | { dim?: number; largest?: boolean; sorted?: boolean }, largest?: boolean | { dim?: number; largest?: boolean; sorted?: boolean }, sorted?: boolean | { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(dim, largest, sorted) as { dim?: number; largest?: boolean; sorted?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.topk(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((largest === undefined || (largest as unknown) === o ? o?.largest : (largest as boolean)) ?? true), ((sorted === undefined || (sorted as unknown) === o ? o?.sorted : (sorted as boolean)) ?? true))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function topk(self: TensorBase, k: number, dim?: number | { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }, largest?: boolean | { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }, sorted?: boolean | { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(dim, largest, sorted, options) as { dim?: number; largest?: boolean; sorted?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.topk(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((largest === undefined || (largest as unknown) === o ? o?.largest : (largest as boolean)) ?? true), ((sorted === undefined || (sorted as unknown) === o ? o?.sorted : (sorted as boolean)) ?? true));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('topk', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -2978,9 +3507,9 @@ export function triangularSolve(self: TensorBase, A: TensorBase, upper?: boolean
  *
  * `tril(self: Tensor, diagonal: int = 0): Tensor`
  */
-export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
-  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
-  return wrap(native.ops.tril(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+export function tril(self: TensorBase, diagonal?: number | { diagonal?: number; out?: TensorBase }, options?: { diagonal?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(diagonal, options) as { diagonal?: number; out?: TensorBase } | undefined;
+  return deliver('tril', o?.out, native.ops.tril(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)), true);
 }
 
 /**
@@ -2988,9 +3517,9 @@ export function tril(self: TensorBase, diagonal?: number | { diagonal?: number }
  *
  * `trilIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
  */
-export function trilIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null }, options?: { offset?: number; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null } | undefined;
-  return wrap(native.ops.trilIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))));
+export function trilIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null; out?: TensorBase }, options?: { offset?: number; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('trilIndices', o?.out, native.ops.trilIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))), true);
 }
 
 /**
@@ -2998,9 +3527,9 @@ export function trilIndices(row: number, col: number, offset?: number | { offset
  *
  * `triu(self: Tensor, diagonal: int = 0): Tensor`
  */
-export function triu(self: TensorBase, diagonal?: number | { diagonal?: number }): Tensor {
-  const o = optionsAmong(diagonal) as { diagonal?: number } | undefined;
-  return wrap(native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)));
+export function triu(self: TensorBase, diagonal?: number | { diagonal?: number; out?: TensorBase }, options?: { diagonal?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(diagonal, options) as { diagonal?: number; out?: TensorBase } | undefined;
+  return deliver('triu', o?.out, native.ops.triu(handleOf(self), ((diagonal === undefined || (diagonal as unknown) === o ? o?.diagonal : (diagonal as number)) ?? 0)), true);
 }
 
 /**
@@ -3008,9 +3537,9 @@ export function triu(self: TensorBase, diagonal?: number | { diagonal?: number }
  *
  * `triuIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor`
  */
-export function triuIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null }, options?: { offset?: number; dtype?: DType | null }): Tensor {
-  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null } | undefined;
-  return wrap(native.ops.triuIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))));
+export function triuIndices(row: number, col: number, offset?: number | { offset?: number; dtype?: DType | null; out?: TensorBase }, options?: { offset?: number; dtype?: DType | null; out?: TensorBase }): Tensor {
+  const o = optionsAmong(offset, options) as { offset?: number; dtype?: DType | null; out?: TensorBase } | undefined;
+  return deliver('triuIndices', o?.out, native.ops.triuIndices(row, col, ((offset === undefined || (offset as unknown) === o ? o?.offset : (offset as number)) ?? 0), optDtypeCode((o?.dtype ?? null))), true);
 }
 
 /**
@@ -3018,8 +3547,8 @@ export function triuIndices(row: number, col: number, offset?: number | { offset
  *
  * `trueDivide(self: Tensor, other: Operand): Tensor`
  */
-export function trueDivide(self: TensorBase, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.trueDivide(handleOf(self), operandOf(other)));
+export function trueDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('trueDivide', options?.out, native.ops.trueDivide(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -3027,8 +3556,8 @@ export function trueDivide(self: TensorBase, other: TensorBase | NumberArg): Ten
  *
  * `trunc(self: Tensor): Tensor`
  */
-export function trunc(self: TensorBase): Tensor {
-  return wrap(native.ops.trunc(handleOf(self)));
+export function trunc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('trunc', options?.out, native.ops.trunc(handleOf(self)), false);
 }
 
 /**
@@ -3036,8 +3565,8 @@ export function trunc(self: TensorBase): Tensor {
  *
  * `trunc(self: Tensor): Tensor`
  */
-export function fix(self: TensorBase): Tensor {
-  return wrap(native.ops.trunc(handleOf(self)));
+export function fix(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('trunc', options?.out, native.ops.trunc(handleOf(self)), false);
 }
 
 /**
@@ -3069,6 +3598,15 @@ export function unfold(self: TensorBase, dimension: number, size: number, step: 
 }
 
 /**
+ * The coordinates, one tensor per dimension of `shape`, of positions in the flattened tensor.
+ *
+ * `unravelIndex(indices: Tensor, shape: int[]): Tensor[]`
+ */
+export function unravelIndex(indices: TensorBase, shape: number | readonly number[]): Tensor[] {
+  return wrapAll(native.ops.unravelIndex(handleOf(indices), intsOf(shape)));
+}
+
+/**
  * A dimension of size 1 inserted at `dim`.
  *
  * `unsqueeze(self: Tensor, dim: int): Tensor`
@@ -3078,15 +3616,25 @@ export function unsqueeze(self: TensorBase, dim: number): Tensor {
 }
 
 /**
+ * Powers of a vector's elements as rows: from N - 1 down to 0, or up from 0 when increasing. N: its length when null.
+ *
+ * `vander(x: Tensor, N: int? = null, increasing: bool = false): Tensor`
+ */
+export function vander(x: TensorBase, N?: number | null | { N?: number | null; increasing?: boolean }, increasing?: boolean | { N?: number | null; increasing?: boolean }): Tensor {
+  const o = optionsAmong(N, increasing) as { N?: number | null; increasing?: boolean } | undefined;
+  return wrap(native.ops.vander(handleOf(x), ((N === undefined || (N as unknown) === o ? o?.N : (N as number | null)) ?? null), ((increasing === undefined || (increasing as unknown) === o ? o?.increasing : (increasing as boolean)) ?? false)));
+}
+
+/**
  * Variance over `dim` (all when null), divided by n - correction.
  * Welford's update, Chan's join: stable in one pass.
  * Source: https://pytorch.org/docs/stable/generated/torch.var.html
  *
  * `var(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor`
  */
-function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number } | undefined;
-  return wrap(native.ops.var(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)));
+function var_(self: TensorBase, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | readonly number[] | null; keepdim?: boolean; correction?: number; out?: TensorBase } | undefined;
+  return deliver('var', o?.out, native.ops.var(handleOf(self), optIntsOf(((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | readonly number[] | null)) ?? null)), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.correction ?? 1)), false);
 }
 
 /**
@@ -3150,8 +3698,17 @@ export function rowStack(tensors: readonly TensorBase[]): Tensor {
  *
  * `where(condition: Tensor, self: Operand, other: Operand): Tensor`
  */
-export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg): Tensor {
-  return wrap(native.ops.where(handleOf(condition), operandOf(self), operandOf(other)));
+export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('where', options?.out, native.ops.where(handleOf(condition), operandOf(self), operandOf(other)), false);
+}
+
+/**
+ * self * log(other), 0 where self is 0; NaN where other is.
+ *
+ * `xlogy(self: Tensor, other: Operand): Tensor`
+ */
+export function xlogy(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('xlogy', options?.out, native.ops.xlogy(handleOf(self), operandOf(other)), false);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { handleOf, handlesOf, namedResults, optDtypeCode, optIntsOf, optionsAmong } from '../../src/tensor/args.js';
+import { deliver, handleOf, handlesOf, intoOuts, namedResults, optDtypeCode, optIntsOf, optionsAmong } from '../../src/tensor/args.js';
 
 /**
  * Cholesky factor of symmetric positive-definite matrices; LinAlgError when one is not.
@@ -21,8 +21,9 @@ export function cholesky(self: TensorBase, options?: { upper?: boolean }): Tenso
  *
  * `linalgCholeskyEx(self: Tensor, *, upper: bool = false, checkErrors: bool = false): (L: Tensor, info: Tensor)`
  */
-export function choleskyEx(self: TensorBase, options?: { upper?: boolean; checkErrors?: boolean }): [Tensor, Tensor] & { readonly L: Tensor; readonly info: Tensor } {
-  return namedResults(['L', 'info'], native.ops.linalgCholeskyEx(handleOf(self), (options?.upper ?? false), (options?.checkErrors ?? false))) as unknown as [Tensor, Tensor] & { readonly L: Tensor; readonly info: Tensor };
+export function choleskyEx(self: TensorBase, options?: { upper?: boolean; checkErrors?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly L: Tensor; readonly info: Tensor } {
+  const result = native.ops.linalgCholeskyEx(handleOf(self), (options?.upper ?? false), (options?.checkErrors ?? false));
+  return namedResults(['L', 'info'], options?.out ? intoOuts('linalgCholeskyEx', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly L: Tensor; readonly info: Tensor };
 }
 
 /**
@@ -41,8 +42,8 @@ export function cross(self: TensorBase, other: TensorBase, options?: { dim?: num
  *
  * `linalgDet(A: Tensor): Tensor`
  */
-export function det(A: TensorBase): Tensor {
-  return wrap(native.ops.linalgDet(handleOf(A)));
+export function det(A: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('linalgDet', options?.out, native.ops.linalgDet(handleOf(A)), true);
 }
 
 /**
@@ -61,9 +62,10 @@ export function diagonal(A: TensorBase, options?: { offset?: number; dim1?: numb
  *
  * `linalgEigh(self: Tensor, UPLO: string = 'L'): (eigenvalues: Tensor, eigenvectors: Tensor)`
  */
-export function eigh(self: TensorBase, UPLO?: string | { UPLO?: string }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
-  const o = optionsAmong(UPLO) as { UPLO?: string } | undefined;
-  return namedResults(['eigenvalues', 'eigenvectors'], native.ops.linalgEigh(handleOf(self), ((UPLO === undefined || (UPLO as unknown) === o ? o?.UPLO : (UPLO as string)) ?? 'L'))) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
+export function eigh(self: TensorBase, UPLO?: string | { UPLO?: string; out?: readonly TensorBase[] }, options?: { UPLO?: string; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor } {
+  const o = optionsAmong(UPLO, options) as { UPLO?: string; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.linalgEigh(handleOf(self), ((UPLO === undefined || (UPLO as unknown) === o ? o?.UPLO : (UPLO as string)) ?? 'L'));
+  return namedResults(['eigenvalues', 'eigenvectors'], o?.out ? intoOuts('linalgEigh', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly eigenvalues: Tensor; readonly eigenvectors: Tensor };
 }
 
 /**
@@ -72,9 +74,9 @@ export function eigh(self: TensorBase, UPLO?: string | { UPLO?: string }): [Tens
  *
  * `linalgEigvalsh(self: Tensor, UPLO: string = 'L'): Tensor`
  */
-export function eigvalsh(self: TensorBase, UPLO?: string | { UPLO?: string }): Tensor {
-  const o = optionsAmong(UPLO) as { UPLO?: string } | undefined;
-  return wrap(native.ops.linalgEigvalsh(handleOf(self), ((UPLO === undefined || (UPLO as unknown) === o ? o?.UPLO : (UPLO as string)) ?? 'L')));
+export function eigvalsh(self: TensorBase, UPLO?: string | { UPLO?: string; out?: TensorBase }, options?: { UPLO?: string; out?: TensorBase }): Tensor {
+  const o = optionsAmong(UPLO, options) as { UPLO?: string; out?: TensorBase } | undefined;
+  return deliver('linalgEigvalsh', o?.out, native.ops.linalgEigvalsh(handleOf(self), ((UPLO === undefined || (UPLO as unknown) === o ? o?.UPLO : (UPLO as string)) ?? 'L')), true);
 }
 
 /**
@@ -103,8 +105,9 @@ export function inv(A: TensorBase): Tensor {
  *
  * `linalgInvEx(A: Tensor, *, checkErrors: bool = false): (inverse: Tensor, info: Tensor)`
  */
-export function invEx(A: TensorBase, options?: { checkErrors?: boolean }): [Tensor, Tensor] & { readonly inverse: Tensor; readonly info: Tensor } {
-  return namedResults(['inverse', 'info'], native.ops.linalgInvEx(handleOf(A), (options?.checkErrors ?? false))) as unknown as [Tensor, Tensor] & { readonly inverse: Tensor; readonly info: Tensor };
+export function invEx(A: TensorBase, options?: { checkErrors?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly inverse: Tensor; readonly info: Tensor } {
+  const result = native.ops.linalgInvEx(handleOf(A), (options?.checkErrors ?? false));
+  return namedResults(['inverse', 'info'], options?.out ? intoOuts('linalgInvEx', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly inverse: Tensor; readonly info: Tensor };
 }
 
 /**
@@ -123,8 +126,9 @@ export function ldlFactor(self: TensorBase, options?: { hermitian?: boolean }): 
  *
  * `linalgLdlFactorEx(self: Tensor, *, hermitian: bool = false, checkErrors: bool = false): (LD: Tensor, pivots: Tensor, info: Tensor)`
  */
-export function ldlFactorEx(self: TensorBase, options?: { hermitian?: boolean; checkErrors?: boolean }): [Tensor, Tensor, Tensor] & { readonly LD: Tensor; readonly pivots: Tensor; readonly info: Tensor } {
-  return namedResults(['LD', 'pivots', 'info'], native.ops.linalgLdlFactorEx(handleOf(self), (options?.hermitian ?? false), (options?.checkErrors ?? false))) as unknown as [Tensor, Tensor, Tensor] & { readonly LD: Tensor; readonly pivots: Tensor; readonly info: Tensor };
+export function ldlFactorEx(self: TensorBase, options?: { hermitian?: boolean; checkErrors?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor, Tensor] & { readonly LD: Tensor; readonly pivots: Tensor; readonly info: Tensor } {
+  const result = native.ops.linalgLdlFactorEx(handleOf(self), (options?.hermitian ?? false), (options?.checkErrors ?? false));
+  return namedResults(['LD', 'pivots', 'info'], options?.out ? intoOuts('linalgLdlFactorEx', options?.out, result, true) : result) as unknown as [Tensor, Tensor, Tensor] & { readonly LD: Tensor; readonly pivots: Tensor; readonly info: Tensor };
 }
 
 /**
@@ -174,8 +178,9 @@ export function luFactor(A: TensorBase, options?: { pivot?: boolean }): [Tensor,
  *
  * `linalgLuFactorEx(A: Tensor, *, pivot: bool = true, checkErrors: bool = false): (LU: Tensor, pivots: Tensor, info: Tensor)`
  */
-export function luFactorEx(A: TensorBase, options?: { pivot?: boolean; checkErrors?: boolean }): [Tensor, Tensor, Tensor] & { readonly LU: Tensor; readonly pivots: Tensor; readonly info: Tensor } {
-  return namedResults(['LU', 'pivots', 'info'], native.ops.linalgLuFactorEx(handleOf(A), (options?.pivot ?? true), (options?.checkErrors ?? false))) as unknown as [Tensor, Tensor, Tensor] & { readonly LU: Tensor; readonly pivots: Tensor; readonly info: Tensor };
+export function luFactorEx(A: TensorBase, options?: { pivot?: boolean; checkErrors?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor, Tensor] & { readonly LU: Tensor; readonly pivots: Tensor; readonly info: Tensor } {
+  const result = native.ops.linalgLuFactorEx(handleOf(A), (options?.pivot ?? true), (options?.checkErrors ?? false));
+  return namedResults(['LU', 'pivots', 'info'], options?.out ? intoOuts('linalgLuFactorEx', options?.out, result, true) : result) as unknown as [Tensor, Tensor, Tensor] & { readonly LU: Tensor; readonly pivots: Tensor; readonly info: Tensor };
 }
 
 /**
@@ -223,9 +228,10 @@ export function multiDot(tensors: readonly TensorBase[]): Tensor {
  *
  * `linalgQr(A: Tensor, mode: string = 'reduced'): (Q: Tensor, R: Tensor)`
  */
-export function qr(A: TensorBase, mode?: string | { mode?: string }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
-  const o = optionsAmong(mode) as { mode?: string } | undefined;
-  return namedResults(['Q', 'R'], native.ops.linalgQr(handleOf(A), ((mode === undefined || (mode as unknown) === o ? o?.mode : (mode as string)) ?? 'reduced'))) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
+export function qr(A: TensorBase, mode?: string | { mode?: string; out?: readonly TensorBase[] }, options?: { mode?: string; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor } {
+  const o = optionsAmong(mode, options) as { mode?: string; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.linalgQr(handleOf(A), ((mode === undefined || (mode as unknown) === o ? o?.mode : (mode as string)) ?? 'reduced'));
+  return namedResults(['Q', 'R'], o?.out ? intoOuts('linalgQr', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly Q: Tensor; readonly R: Tensor };
 }
 
 /**
@@ -234,8 +240,9 @@ export function qr(A: TensorBase, mode?: string | { mode?: string }): [Tensor, T
  *
  * `linalgSlogdet(A: Tensor): (sign: Tensor, logabsdet: Tensor)`
  */
-export function slogdet(A: TensorBase): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
-  return namedResults(['sign', 'logabsdet'], native.ops.linalgSlogdet(handleOf(A))) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
+export function slogdet(A: TensorBase, options?: { out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor } {
+  const result = native.ops.linalgSlogdet(handleOf(A));
+  return namedResults(['sign', 'logabsdet'], options?.out ? intoOuts('linalgSlogdet', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly sign: Tensor; readonly logabsdet: Tensor };
 }
 
 /**
@@ -274,9 +281,10 @@ export function solveTriangular(self: TensorBase, B: TensorBase, upper: boolean,
  *
  * `linalgSvd(A: Tensor, fullMatrices: bool = true, *, driver: string? = null): (U: Tensor, S: Tensor, Vh: Tensor)`
  */
-export function svd(A: TensorBase, fullMatrices?: boolean | { fullMatrices?: boolean; driver?: string | null }, options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor } {
-  const o = optionsAmong(fullMatrices, options) as { fullMatrices?: boolean; driver?: string | null } | undefined;
-  return namedResults(['U', 'S', 'Vh'], native.ops.linalgSvd(handleOf(A), ((fullMatrices === undefined || (fullMatrices as unknown) === o ? o?.fullMatrices : (fullMatrices as boolean)) ?? true), (o?.driver ?? null))) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
+export function svd(A: TensorBase, fullMatrices?: boolean | { fullMatrices?: boolean; driver?: string | null; out?: readonly TensorBase[] }, options?: { fullMatrices?: boolean; driver?: string | null; out?: readonly TensorBase[] }): [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor } {
+  const o = optionsAmong(fullMatrices, options) as { fullMatrices?: boolean; driver?: string | null; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.linalgSvd(handleOf(A), ((fullMatrices === undefined || (fullMatrices as unknown) === o ? o?.fullMatrices : (fullMatrices as boolean)) ?? true), (o?.driver ?? null));
+  return namedResults(['U', 'S', 'Vh'], o?.out ? intoOuts('linalgSvd', o?.out, result, true) : result) as unknown as [Tensor, Tensor, Tensor] & { readonly U: Tensor; readonly S: Tensor; readonly Vh: Tensor };
 }
 
 /**
@@ -285,8 +293,8 @@ export function svd(A: TensorBase, fullMatrices?: boolean | { fullMatrices?: boo
  *
  * `linalgSvdvals(A: Tensor, *, driver: string? = null): Tensor`
  */
-export function svdvals(A: TensorBase, options?: { driver?: string | null }): Tensor {
-  return wrap(native.ops.linalgSvdvals(handleOf(A), (options?.driver ?? null)));
+export function svdvals(A: TensorBase, options?: { driver?: string | null; out?: TensorBase }): Tensor {
+  return deliver('linalgSvdvals', options?.out, native.ops.linalgSvdvals(handleOf(A), (options?.driver ?? null)), true);
 }
 
 /**

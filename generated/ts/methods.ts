@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import { callForm } from '../../src/tensor/overload.js';
 import { FORMS } from './overloads.js';
 import type { NumberArg } from './native-ops.js';
@@ -83,6 +83,44 @@ export abstract class TensorMethods extends TensorBase {
    */
   arccos_(): this {
     native.ops.acos_(this._h);
+    return this;
+  }
+
+  /**
+   * Inverse hyperbolic cosine of each element (NaN below 1).
+   *
+   * `acosh(self: Tensor): Tensor`
+   */
+  acosh(): Tensor {
+    return wrap(native.ops.acosh(this._h));
+  }
+
+  /**
+   * Inverse hyperbolic cosine of each element (NaN below 1).
+   *
+   * `acosh(self: Tensor): Tensor`
+   */
+  arccosh(): Tensor {
+    return wrap(native.ops.acosh(this._h));
+  }
+
+  /**
+   * In place: Inverse hyperbolic cosine of each element (NaN below 1).
+   *
+   * `acosh(self: Tensor): Tensor`
+   */
+  acosh_(): this {
+    native.ops.acosh_(this._h);
+    return this;
+  }
+
+  /**
+   * In place: Inverse hyperbolic cosine of each element (NaN below 1).
+   *
+   * `acosh(self: Tensor): Tensor`
+   */
+  arccosh_(): this {
+    native.ops.acosh_(this._h);
     return this;
   }
 
@@ -270,6 +308,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The angle of each number in the complex plane: 0, pi below zero, NaN for NaN.
+   *
+   * `angle(self: Tensor): Tensor`
+   */
+  angle(): Tensor {
+    return wrap(native.ops.angle(this._h));
+  }
+
+  /**
    * Whether any element is not zero. Gives bool.
    *
    * `any(self: Tensor, dim: int? = null, keepdim: bool = false): Tensor`
@@ -388,6 +435,44 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Inverse hyperbolic sine of each element.
+   *
+   * `asinh(self: Tensor): Tensor`
+   */
+  asinh(): Tensor {
+    return wrap(native.ops.asinh(this._h));
+  }
+
+  /**
+   * Inverse hyperbolic sine of each element.
+   *
+   * `asinh(self: Tensor): Tensor`
+   */
+  arcsinh(): Tensor {
+    return wrap(native.ops.asinh(this._h));
+  }
+
+  /**
+   * In place: Inverse hyperbolic sine of each element.
+   *
+   * `asinh(self: Tensor): Tensor`
+   */
+  asinh_(): this {
+    native.ops.asinh_(this._h);
+    return this;
+  }
+
+  /**
+   * In place: Inverse hyperbolic sine of each element.
+   *
+   * `asinh(self: Tensor): Tensor`
+   */
+  arcsinh_(): this {
+    native.ops.asinh_(this._h);
+    return this;
+  }
+
+  /**
    * Arc tangent of each element.
    *
    * `atan(self: Tensor): Tensor`
@@ -464,6 +549,44 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+   *
+   * `atanh(self: Tensor): Tensor`
+   */
+  atanh(): Tensor {
+    return wrap(native.ops.atanh(this._h));
+  }
+
+  /**
+   * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+   *
+   * `atanh(self: Tensor): Tensor`
+   */
+  arctanh(): Tensor {
+    return wrap(native.ops.atanh(this._h));
+  }
+
+  /**
+   * In place: Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+   *
+   * `atanh(self: Tensor): Tensor`
+   */
+  atanh_(): this {
+    native.ops.atanh_(this._h);
+    return this;
+  }
+
+  /**
+   * In place: Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+   *
+   * `atanh(self: Tensor): Tensor`
+   */
+  arctanh_(): this {
+    native.ops.atanh_(this._h);
+    return this;
+  }
+
+  /**
    * beta * self + alpha * bmm(batch1, batch2); self is broadcast to [b, n, m]. With beta = 0 self is not read.
    *
    * `baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
@@ -521,6 +644,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.
+   *
+   * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
+   */
+  bitwiseLeftShift(other: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.bitwiseLeftShift(this._h, operandOf(other)));
+  }
+
+  /**
+   * In place: Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.
+   *
+   * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
+   */
+  bitwiseLeftShift_(other: TensorBase | NumberArg): this {
+    native.ops.bitwiseLeftShift_(this._h, operandOf(other));
+    return this;
+  }
+
+  /**
    * Bitwise NOT of integers, logical NOT of bool. Throws for floats.
    *
    * `bitwiseNot(self: Tensor): Tensor`
@@ -555,6 +697,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   bitwiseOr_(other: TensorBase | NumberArg): this {
     native.ops.bitwiseOr_(this._h, operandOf(other));
+    return this;
+  }
+
+  /**
+   * Bits moved right, with the sign: floor(self / 2^other).
+   *
+   * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
+   */
+  bitwiseRightShift(other: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.bitwiseRightShift(this._h, operandOf(other)));
+  }
+
+  /**
+   * In place: Bits moved right, with the sign: floor(self / 2^other).
+   *
+   * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
+   */
+  bitwiseRightShift_(other: TensorBase | NumberArg): this {
+    native.ops.bitwiseRightShift_(this._h, operandOf(other));
     return this;
   }
 
@@ -666,44 +827,44 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Limits each element to [min, max]; a bound that is null is no bound.
+   * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
    *
-   * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+   * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
    */
-  clamp(min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): Tensor {
-    const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-    return wrap(native.ops.clamp(this._h, ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null)));
+  clamp(min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
+    const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+    return wrap(native.ops.clamp(this._h, optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))));
   }
 
   /**
-   * Limits each element to [min, max]; a bound that is null is no bound.
+   * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
    *
-   * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+   * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
    */
-  clip(min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): Tensor {
-    const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-    return wrap(native.ops.clamp(this._h, ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null)));
+  clip(min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
+    const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+    return wrap(native.ops.clamp(this._h, optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))));
   }
 
   /**
-   * In place: Limits each element to [min, max]; a bound that is null is no bound.
+   * In place: Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
    *
-   * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+   * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
    */
-  clamp_(min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): this {
-    const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-    native.ops.clamp_(this._h, ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null));
+  clamp_(min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): this {
+    const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+    native.ops.clamp_(this._h, optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
     return this;
   }
 
   /**
-   * In place: Limits each element to [min, max]; a bound that is null is no bound.
+   * In place: Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
    *
-   * `clamp(self: Tensor, min: Scalar? = null, max: Scalar? = null): Tensor`
+   * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
    */
-  clip_(min?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }, max?: NumberArg | null | { min?: NumberArg | null; max?: NumberArg | null }): this {
-    const o = optionsAmong(min, max) as { min?: NumberArg | null; max?: NumberArg | null } | undefined;
-    native.ops.clamp_(this._h, ((min === undefined || (min as unknown) === o ? o?.min : (min as NumberArg | null)) ?? null), ((max === undefined || (max as unknown) === o ? o?.max : (max as NumberArg | null)) ?? null));
+  clip_(min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): this {
+    const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+    native.ops.clamp_(this._h, optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
     return this;
   }
 
@@ -755,6 +916,52 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The complex conjugate: the tensor itself.
+   *
+   * `conj(self: Tensor): Tensor`
+   */
+  conj(): Tensor {
+    return wrap(native.ops.conj(this._h));
+  }
+
+  /**
+   * The complex conjugate: the tensor itself.
+   *
+   * `conj(self: Tensor): Tensor`
+   */
+  resolveConj(): Tensor {
+    return wrap(native.ops.conj(this._h));
+  }
+
+  /**
+   * The complex conjugate: the tensor itself.
+   *
+   * `conj(self: Tensor): Tensor`
+   */
+  resolveNeg(): Tensor {
+    return wrap(native.ops.conj(this._h));
+  }
+
+  /**
+   * The complex conjugate: the tensor itself.
+   *
+   * `conjPhysical(self: Tensor): Tensor`
+   */
+  conjPhysical(): Tensor {
+    return wrap(native.ops.conjPhysical(this._h));
+  }
+
+  /**
+   * In place: The complex conjugate: the tensor itself.
+   *
+   * `conjPhysical(self: Tensor): Tensor`
+   */
+  conjPhysical_(): this {
+    native.ops.conjPhysical_(this._h);
+    return this;
+  }
+
+  /**
    * Self when it is row-major in memory, else a copy that is.
    *
    * `contiguous(self: Tensor): Tensor`
@@ -770,6 +977,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   copy_(src: TensorBase): this {
     native.ops.copy_(this._h, handleOf(src));
+    return this;
+  }
+
+  /**
+   * The magnitude of self with the sign of other, zeros included.
+   *
+   * `copysign(self: Tensor, other: Operand): Tensor`
+   */
+  copysign(other: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.copysign(this._h, operandOf(other)));
+  }
+
+  /**
+   * In place: The magnitude of self with the sign of other, zeros included.
+   *
+   * `copysign(self: Tensor, other: Operand): Tensor`
+   */
+  copysign_(other: TensorBase | NumberArg): this {
+    native.ops.copysign_(this._h, operandOf(other));
     return this;
   }
 
@@ -907,6 +1133,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Degrees in radians.
+   *
+   * `deg2rad(self: Tensor): Tensor`
+   */
+  deg2rad(): Tensor {
+    return wrap(native.ops.deg2rad(this._h));
+  }
+
+  /**
+   * In place: Degrees in radians.
+   *
+   * `deg2rad(self: Tensor): Tensor`
+   */
+  deg2rad_(): this {
+    native.ops.deg2rad_(this._h);
+    return this;
+  }
+
+  /**
    * Determinants of square matrices; see linalg.det.
    *
    * `det(self: Tensor): Tensor`
@@ -982,6 +1227,25 @@ export abstract class TensorMethods extends TensorBase {
   diff(n?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, dim?: number | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, prepend?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }, append?: TensorBase | null | { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null }): Tensor {
     const o = optionsAmong(n, dim, prepend, append) as { n?: number; dim?: number; prepend?: TensorBase | null; append?: TensorBase | null } | undefined;
     return wrap(native.ops.diff(this._h, ((n === undefined || (n as unknown) === o ? o?.n : (n as number)) ?? 1), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), optHandleOf(((prepend === undefined || (prepend as unknown) === o ? o?.prepend : (prepend as TensorBase | null)) ?? null)), optHandleOf(((append === undefined || (append as unknown) === o ? o?.append : (append as TensorBase | null)) ?? null))));
+  }
+
+  /**
+   * Logarithmic derivative of the gamma function.
+   *
+   * `digamma(self: Tensor): Tensor`
+   */
+  digamma(): Tensor {
+    return wrap(native.ops.digamma(this._h));
+  }
+
+  /**
+   * In place: Logarithmic derivative of the gamma function.
+   *
+   * `digamma(self: Tensor): Tensor`
+   */
+  digamma_(): this {
+    native.ops.digamma_(this._h);
+    return this;
   }
 
   /**
@@ -1105,6 +1369,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   erfc_(): this {
     native.ops.erfc_(this._h);
+    return this;
+  }
+
+  /**
+   * Inverse of the error function (infinite at -1 and 1, NaN beyond).
+   *
+   * `erfinv(self: Tensor): Tensor`
+   */
+  erfinv(): Tensor {
+    return wrap(native.ops.erfinv(this._h));
+  }
+
+  /**
+   * In place: Inverse of the error function (infinite at -1 and 1, NaN beyond).
+   *
+   * `erfinv(self: Tensor): Tensor`
+   */
+  erfinv_(): this {
+    native.ops.erfinv_(this._h);
     return this;
   }
 
@@ -1244,6 +1527,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * self to the power of exponent, computed in float64.
+   *
+   * `floatPower(self: Tensor, exponent: Operand): Tensor`
+   */
+  floatPower(exponent: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.floatPower(this._h, operandOf(exponent)));
+  }
+
+  /**
+   * In place: self to the power of exponent, computed in float64.
+   *
+   * `floatPower(self: Tensor, exponent: Operand): Tensor`
+   */
+  floatPower_(exponent: TensorBase | NumberArg): this {
+    native.ops.floatPower_(this._h, operandOf(exponent));
+    return this;
+  }
+
+  /**
    * Largest integer not above each element.
    *
    * `floor(self: Tensor): Tensor`
@@ -1279,6 +1581,24 @@ export abstract class TensorMethods extends TensorBase {
   floorDivide_(other: TensorBase | NumberArg): this {
     native.ops.floorDivide_(this._h, operandOf(other));
     return this;
+  }
+
+  /**
+   * Larger of two elements; a NaN loses against a number.
+   *
+   * `fmax(self: Tensor, other: Tensor): Tensor`
+   */
+  fmax(other: TensorBase): Tensor {
+    return wrap(native.ops.fmax(this._h, handleOf(other)));
+  }
+
+  /**
+   * Smaller of two elements; a NaN loses against a number.
+   *
+   * `fmin(self: Tensor, other: Tensor): Tensor`
+   */
+  fmin(other: TensorBase): Tensor {
+    return wrap(native.ops.fmin(this._h, handleOf(other)));
   }
 
   /**
@@ -1320,12 +1640,40 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * self = mantissa * 2^exponent with 0.5 <= |mantissa| < 1; the exponent is int32. Throws for integers.
+   *
+   * `frexp(self: Tensor): (mantissa: Tensor, exponent: Tensor)`
+   */
+  frexp(): [Tensor, Tensor] & { readonly mantissa: Tensor; readonly exponent: Tensor } {
+    return namedResults(['mantissa', 'exponent'], native.ops.frexp(this._h)) as unknown as [Tensor, Tensor] & { readonly mantissa: Tensor; readonly exponent: Tensor };
+  }
+
+  /**
    * out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.
    *
    * `gather(self: Tensor, dim: int, index: Tensor): Tensor`
    */
   gather(dim: number, index: TensorBase): Tensor {
     return wrap(native.ops.gather(this._h, dim, handleOf(index)));
+  }
+
+  /**
+   * Greatest common divisor of integers, never negative.
+   *
+   * `gcd(self: Tensor, other: Tensor): Tensor`
+   */
+  gcd(other: TensorBase): Tensor {
+    return wrap(native.ops.gcd(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: Greatest common divisor of integers, never negative.
+   *
+   * `gcd(self: Tensor, other: Tensor): Tensor`
+   */
+  gcd_(other: TensorBase): this {
+    native.ops.gcd_(this._h, handleOf(other));
+    return this;
   }
 
   /**
@@ -1434,6 +1782,35 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * 0 in [-lambd, lambd], x outside.
+   *
+   * `hardshrink(self: Tensor, lambd: Scalar = 0.5): Tensor`
+   */
+  hardshrink(lambd?: NumberArg | { lambd?: NumberArg }): Tensor {
+    const o = optionsAmong(lambd) as { lambd?: NumberArg } | undefined;
+    return wrap(native.ops.hardshrink(this._h, ((lambd === undefined || (lambd as unknown) === o ? o?.lambd : (lambd as NumberArg)) ?? 0.5)));
+  }
+
+  /**
+   * 0 below zero, 1 above, values at zero. Both tensors must have one dtype.
+   *
+   * `heaviside(self: Tensor, values: Tensor): Tensor`
+   */
+  heaviside(values: TensorBase): Tensor {
+    return wrap(native.ops.heaviside(this._h, handleOf(values)));
+  }
+
+  /**
+   * In place: 0 below zero, 1 above, values at zero. Both tensors must have one dtype.
+   *
+   * `heaviside(self: Tensor, values: Tensor): Tensor`
+   */
+  heaviside_(values: TensorBase): this {
+    native.ops.heaviside_(this._h, handleOf(values));
+    return this;
+  }
+
+  /**
    * Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.
    *
    * `histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor`
@@ -1451,6 +1828,82 @@ export abstract class TensorMethods extends TensorBase {
   hsplit(sections: number | readonly number[]): Tensor[] {
     if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(this._h, intsOf(sections)));
     return wrapAll(native.ops.hsplit(this._h, sections));
+  }
+
+  /**
+   * sqrt(self^2 + other^2), without overflow on the way.
+   *
+   * `hypot(self: Tensor, other: Tensor): Tensor`
+   */
+  hypot(other: TensorBase): Tensor {
+    return wrap(native.ops.hypot(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: sqrt(self^2 + other^2), without overflow on the way.
+   *
+   * `hypot(self: Tensor, other: Tensor): Tensor`
+   */
+  hypot_(other: TensorBase): this {
+    native.ops.hypot_(this._h, handleOf(other));
+    return this;
+  }
+
+  /**
+   * Modified Bessel function of the first kind, order 0.
+   *
+   * `i0(self: Tensor): Tensor`
+   */
+  i0(): Tensor {
+    return wrap(native.ops.i0(this._h));
+  }
+
+  /**
+   * In place: Modified Bessel function of the first kind, order 0.
+   *
+   * `i0(self: Tensor): Tensor`
+   */
+  i0_(): this {
+    native.ops.i0_(this._h);
+    return this;
+  }
+
+  /**
+   * Lower regularised incomplete gamma function of order self, up to other.
+   *
+   * `igamma(self: Tensor, other: Tensor): Tensor`
+   */
+  igamma(other: TensorBase): Tensor {
+    return wrap(native.ops.igamma(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: Lower regularised incomplete gamma function of order self, up to other.
+   *
+   * `igamma(self: Tensor, other: Tensor): Tensor`
+   */
+  igamma_(other: TensorBase): this {
+    native.ops.igamma_(this._h, handleOf(other));
+    return this;
+  }
+
+  /**
+   * Upper regularised incomplete gamma function of order self, from other on.
+   *
+   * `igammac(self: Tensor, other: Tensor): Tensor`
+   */
+  igammac(other: TensorBase): Tensor {
+    return wrap(native.ops.igammac(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: Upper regularised incomplete gamma function of order self, from other on.
+   *
+   * `igammac(self: Tensor, other: Tensor): Tensor`
+   */
+  igammac_(other: TensorBase): this {
+    native.ops.igammac_(this._h, handleOf(other));
+    return this;
   }
 
   /**
@@ -1557,6 +2010,17 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Whether self and other are equal, or |self - other| <= atol + rtol |other|; NaN equals NaN with equalNan. Gives bool.
+   * Both tensors must have one dtype.
+   *
+   * `isclose(self: Tensor, other: Tensor, rtol: float = 0.00001, atol: float = 1e-8, equalNan: bool = false): Tensor`
+   */
+  isclose(other: TensorBase, rtol?: number | { rtol?: number; atol?: number; equalNan?: boolean }, atol?: number | { rtol?: number; atol?: number; equalNan?: boolean }, equalNan?: boolean | { rtol?: number; atol?: number; equalNan?: boolean }): Tensor {
+    const o = optionsAmong(rtol, atol, equalNan) as { rtol?: number; atol?: number; equalNan?: boolean } | undefined;
+    return wrap(native.ops.isclose(this._h, handleOf(other), ((rtol === undefined || (rtol as unknown) === o ? o?.rtol : (rtol as number)) ?? 0.00001), ((atol === undefined || (atol as unknown) === o ? o?.atol : (atol as number)) ?? 1e-8), ((equalNan === undefined || (equalNan as unknown) === o ? o?.equalNan : (equalNan as boolean)) ?? false)));
+  }
+
+  /**
    * Whether each element is finite. Gives bool.
    *
    * `isfinite(self: Tensor): Tensor`
@@ -1584,6 +2048,33 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Whether each element is -infinity. Gives bool.
+   *
+   * `isneginf(self: Tensor): Tensor`
+   */
+  isneginf(): Tensor {
+    return wrap(native.ops.isneginf(this._h));
+  }
+
+  /**
+   * Whether each element is +infinity. Gives bool.
+   *
+   * `isposinf(self: Tensor): Tensor`
+   */
+  isposinf(): Tensor {
+    return wrap(native.ops.isposinf(this._h));
+  }
+
+  /**
+   * Whether each element is a real number: true everywhere. Gives bool.
+   *
+   * `isreal(self: Tensor): Tensor`
+   */
+  isreal(): Tensor {
+    return wrap(native.ops.isreal(this._h));
+  }
+
+  /**
    * Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.
    *
    * `kron(self: Tensor, other: Tensor): Tensor`
@@ -1600,6 +2091,44 @@ export abstract class TensorMethods extends TensorBase {
   kthvalue(k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean | { dim?: number; keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
     const o = optionsAmong(dim, keepdim) as { dim?: number; keepdim?: boolean } | undefined;
     return namedResults(['values', 'indices'], native.ops.kthvalue(this._h, k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  }
+
+  /**
+   * Least common multiple of integers, never negative.
+   *
+   * `lcm(self: Tensor, other: Tensor): Tensor`
+   */
+  lcm(other: TensorBase): Tensor {
+    return wrap(native.ops.lcm(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: Least common multiple of integers, never negative.
+   *
+   * `lcm(self: Tensor, other: Tensor): Tensor`
+   */
+  lcm_(other: TensorBase): this {
+    native.ops.lcm_(this._h, handleOf(other));
+    return this;
+  }
+
+  /**
+   * self * 2^other.
+   *
+   * `ldexp(self: Tensor, other: Tensor): Tensor`
+   */
+  ldexp(other: TensorBase): Tensor {
+    return wrap(native.ops.ldexp(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: self * 2^other.
+   *
+   * `ldexp(self: Tensor, other: Tensor): Tensor`
+   */
+  ldexp_(other: TensorBase): this {
+    native.ops.ldexp_(this._h, handleOf(other));
+    return this;
   }
 
   /**
@@ -1656,6 +2185,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   lerp_(end: TensorBase, weight: TensorBase | NumberArg): this {
     native.ops.lerp_(this._h, handleOf(end), operandOf(weight));
+    return this;
+  }
+
+  /**
+   * Logarithm of the absolute value of the gamma function.
+   *
+   * `lgamma(self: Tensor): Tensor`
+   */
+  lgamma(): Tensor {
+    return wrap(native.ops.lgamma(this._h));
+  }
+
+  /**
+   * In place: Logarithm of the absolute value of the gamma function.
+   *
+   * `lgamma(self: Tensor): Tensor`
+   */
+  lgamma_(): this {
+    native.ops.lgamma_(this._h);
     return this;
   }
 
@@ -1757,6 +2305,24 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * log(e^self + e^other), without overflow on the way.
+   *
+   * `logaddexp(self: Tensor, other: Tensor): Tensor`
+   */
+  logaddexp(other: TensorBase): Tensor {
+    return wrap(native.ops.logaddexp(this._h, handleOf(other)));
+  }
+
+  /**
+   * log2(2^self + 2^other), without overflow on the way.
+   *
+   * `logaddexp2(self: Tensor, other: Tensor): Tensor`
+   */
+  logaddexp2(other: TensorBase): Tensor {
+    return wrap(native.ops.logaddexp2(this._h, handleOf(other)));
+  }
+
+  /**
    * Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
    *
    * `logcumsumexp(self: Tensor, dim: int): Tensor`
@@ -1847,6 +2413,27 @@ export abstract class TensorMethods extends TensorBase {
    */
   logicalXor_(other: TensorBase): this {
     native.ops.logicalXor_(this._h, handleOf(other));
+    return this;
+  }
+
+  /**
+   * Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
+   *
+   * `logit(self: Tensor, eps: float? = null): Tensor`
+   */
+  logit(eps?: number | null | { eps?: number | null }): Tensor {
+    const o = optionsAmong(eps) as { eps?: number | null } | undefined;
+    return wrap(native.ops.logit(this._h, ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null)));
+  }
+
+  /**
+   * In place: Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
+   *
+   * `logit(self: Tensor, eps: float? = null): Tensor`
+   */
+  logit_(eps?: number | null | { eps?: number | null }): this {
+    const o = optionsAmong(eps) as { eps?: number | null } | undefined;
+    native.ops.logit_(this._h, ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null));
     return this;
   }
 
@@ -2135,6 +2722,46 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Logarithm of the multivariate gamma function of dimension p. Meant for elements above (p - 1) / 2.
+   *
+   * `mvlgamma(self: Tensor, p: int): Tensor`
+   */
+  mvlgamma(p: number): Tensor {
+    return wrap(native.ops.mvlgamma(this._h, p));
+  }
+
+  /**
+   * In place: Logarithm of the multivariate gamma function of dimension p. Meant for elements above (p - 1) / 2.
+   *
+   * `mvlgamma(self: Tensor, p: int): Tensor`
+   */
+  mvlgamma_(p: number): this {
+    native.ops.mvlgamma_(this._h, p);
+    return this;
+  }
+
+  /**
+   * NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
+   *
+   * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
+   */
+  nanToNum(nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor {
+    const o = optionsAmong(nan, posinf, neginf) as { nan?: number | null; posinf?: number | null; neginf?: number | null } | undefined;
+    return wrap(native.ops.nanToNum(this._h, ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null)));
+  }
+
+  /**
+   * In place: NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
+   *
+   * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
+   */
+  nanToNum_(nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }): this {
+    const o = optionsAmong(nan, posinf, neginf) as { nan?: number | null; posinf?: number | null; neginf?: number | null } | undefined;
+    native.ops.nanToNum_(this._h, ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null));
+    return this;
+  }
+
+  /**
    * Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
    *
    * `nanmean(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, dtype: dtype? = null): Tensor`
@@ -2260,6 +2887,25 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * The next representable number after self towards other.
+   *
+   * `nextafter(self: Tensor, other: Tensor): Tensor`
+   */
+  nextafter(other: TensorBase): Tensor {
+    return wrap(native.ops.nextafter(this._h, handleOf(other)));
+  }
+
+  /**
+   * In place: The next representable number after self towards other.
+   *
+   * `nextafter(self: Tensor, other: Tensor): Tensor`
+   */
+  nextafter_(other: TensorBase): this {
+    native.ops.nextafter_(this._h, handleOf(other));
+    return this;
+  }
+
+  /**
    * Fills self with normal numbers.
    *
    * `normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator? = null): self`
@@ -2327,6 +2973,34 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Derivative of order n of digamma; n must not be negative.
+   *
+   * `polygamma(n: int, self: Tensor): Tensor`
+   */
+  polygamma(n: number): Tensor {
+    return wrap(native.ops.polygamma(n, this._h));
+  }
+
+  /**
+   * In place: Derivative of order n of digamma; n must not be negative.
+   *
+   * `polygamma(n: int, self: Tensor): Tensor`
+   */
+  polygamma_(n: number): this {
+    native.ops.polygamma_(n, this._h);
+    return this;
+  }
+
+  /**
+   * The tensor itself (+x). Throws for bool tensors.
+   *
+   * `positive(self: Tensor): Tensor`
+   */
+  positive(): Tensor {
+    return wrap(native.ops.positive(this._h));
+  }
+
+  /**
    * self to the power of exponent, broadcast.
    * Throws for an integer base with a negative integer exponent.
    *
@@ -2345,6 +3019,15 @@ export abstract class TensorMethods extends TensorBase {
   pow_(exponent: TensorBase | NumberArg): this {
     native.ops.pow_(this._h, operandOf(exponent));
     return this;
+  }
+
+  /**
+   * x above zero, weight x below; weight: one number or one for each channel (dimension 1).
+   *
+   * `prelu(self: Tensor, weight: Tensor): Tensor`
+   */
+  prelu(weight: TensorBase): Tensor {
+    return wrap(native.ops.prelu(this._h, handleOf(weight)));
   }
 
   /**
@@ -2397,6 +3080,25 @@ export abstract class TensorMethods extends TensorBase {
   quantile(q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
     const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
     return wrap(native.ops.quantile(this._h, operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+  }
+
+  /**
+   * Radians in degrees.
+   *
+   * `rad2deg(self: Tensor): Tensor`
+   */
+  rad2deg(): Tensor {
+    return wrap(native.ops.rad2deg(this._h));
+  }
+
+  /**
+   * In place: Radians in degrees.
+   *
+   * `rad2deg(self: Tensor): Tensor`
+   */
+  rad2deg_(): this {
+    native.ops.rad2deg_(this._h);
+    return this;
   }
 
   /**
@@ -2553,21 +3255,23 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Nearest integer, halves to even.
+   * Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
+   * Decimals other than 0 are for floats only.
    *
-   * `round(self: Tensor): Tensor`
+   * `round(self: Tensor, *, decimals: int = 0): Tensor`
    */
-  round(): Tensor {
-    return wrap(native.ops.round(this._h));
+  round(options?: { decimals?: number }): Tensor {
+    return wrap(native.ops.round(this._h, (options?.decimals ?? 0)));
   }
 
   /**
-   * In place: Nearest integer, halves to even.
+   * In place: Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
+   * Decimals other than 0 are for floats only.
    *
-   * `round(self: Tensor): Tensor`
+   * `round(self: Tensor, *, decimals: int = 0): Tensor`
    */
-  round_(): this {
-    native.ops.round_(this._h);
+  round_(options?: { decimals?: number }): this {
+    native.ops.round_(this._h, (options?.decimals ?? 0));
     return this;
   }
 
@@ -2707,33 +3411,12 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Logistic sigmoid, 1 / (1 + e^-x), element by element.
-   * Integer tensors give the default float dtype.
-   *
-   * `sigmoid(self: Tensor): Tensor`
-   */
-  expit(): Tensor {
-    return wrap(native.ops.sigmoid(this._h));
-  }
-
-  /**
    * In place: Logistic sigmoid, 1 / (1 + e^-x), element by element.
    * Integer tensors give the default float dtype.
    *
    * `sigmoid(self: Tensor): Tensor`
    */
   sigmoid_(): this {
-    native.ops.sigmoid_(this._h);
-    return this;
-  }
-
-  /**
-   * In place: Logistic sigmoid, 1 / (1 + e^-x), element by element.
-   * Integer tensors give the default float dtype.
-   *
-   * `sigmoid(self: Tensor): Tensor`
-   */
-  expit_(): this {
     native.ops.sigmoid_(this._h);
     return this;
   }
@@ -2748,6 +3431,15 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * -1, 0 or 1 by the sign of each element (0 for NaN).
+   *
+   * `sign(self: Tensor): Tensor`
+   */
+  sgn(): Tensor {
+    return wrap(native.ops.sign(this._h));
+  }
+
+  /**
    * In place: -1, 0 or 1 by the sign of each element (0 for NaN).
    *
    * `sign(self: Tensor): Tensor`
@@ -2755,6 +3447,25 @@ export abstract class TensorMethods extends TensorBase {
   sign_(): this {
     native.ops.sign_(this._h);
     return this;
+  }
+
+  /**
+   * In place: -1, 0 or 1 by the sign of each element (0 for NaN).
+   *
+   * `sign(self: Tensor): Tensor`
+   */
+  sgn_(): this {
+    native.ops.sign_(this._h);
+    return this;
+  }
+
+  /**
+   * Whether the sign bit is set: below zero, and -0. Gives bool.
+   *
+   * `signbit(self: Tensor): Tensor`
+   */
+  signbit(): Tensor {
+    return wrap(native.ops.signbit(this._h));
   }
 
   /**
@@ -2792,6 +3503,25 @@ export abstract class TensorMethods extends TensorBase {
    */
   sin_(): this {
     native.ops.sin_(this._h);
+    return this;
+  }
+
+  /**
+   * sin(pi x) / (pi x), 1 at zero.
+   *
+   * `sinc(self: Tensor): Tensor`
+   */
+  sinc(): Tensor {
+    return wrap(native.ops.sinc(this._h));
+  }
+
+  /**
+   * In place: sin(pi x) / (pi x), 1 at zero.
+   *
+   * `sinc(self: Tensor): Tensor`
+   */
+  sinc_(): this {
+    native.ops.sinc_(this._h);
     return this;
   }
 
@@ -3420,6 +4150,25 @@ export abstract class TensorMethods extends TensorBase {
   vsplit(sections: number | readonly number[]): Tensor[] {
     if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(this._h, intsOf(sections)));
     return wrapAll(native.ops.vsplit(this._h, sections));
+  }
+
+  /**
+   * self * log(other), 0 where self is 0; NaN where other is.
+   *
+   * `xlogy(self: Tensor, other: Operand): Tensor`
+   */
+  xlogy(other: TensorBase | NumberArg): Tensor {
+    return wrap(native.ops.xlogy(this._h, operandOf(other)));
+  }
+
+  /**
+   * In place: self * log(other), 0 where self is 0; NaN where other is.
+   *
+   * `xlogy(self: Tensor, other: Operand): Tensor`
+   */
+  xlogy_(other: TensorBase | NumberArg): this {
+    native.ops.xlogy_(this._h, operandOf(other));
+    return this;
   }
 
   /**

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { handleOf, handlesOf, intsOf, namedResults, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll } from '../../src/tensor/args.js';
+import { handleOf, handlesOf, intoOuts, intsOf, namedResults, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll } from '../../src/tensor/args.js';
 import { callForm, type Form } from '../../src/tensor/overload.js';
 
 function gradient_gradientAt(self: TensorBase, spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[] {
@@ -75,9 +75,10 @@ export function histogram(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('histogram', FORMS.histogram!, self, args);
 }
 
-function max_maxDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(keepdim) as { keepdim?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.maxDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+function max_maxDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.maxDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('maxDim', o?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 function max_maxOther(self: TensorBase, other: TensorBase): Tensor {
@@ -93,7 +94,7 @@ function max_max(self: TensorBase): Tensor {
  *
  * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function max(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function max(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
  * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
  *
@@ -122,9 +123,10 @@ export function max(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('max', FORMS.max!, self, args);
 }
 
-function median_medianDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(keepdim) as { keepdim?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.medianDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+function median_medianDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.medianDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('medianDim', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 function median_median(self: TensorBase): Tensor {
@@ -136,7 +138,7 @@ function median_median(self: TensorBase): Tensor {
  *
  * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function median(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function median(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
  * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
  *
@@ -153,9 +155,10 @@ export function median(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('median', FORMS.median!, self, args);
 }
 
-function min_minDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(keepdim) as { keepdim?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.minDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+function min_minDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.minDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('minDim', o?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 function min_minOther(self: TensorBase, other: TensorBase): Tensor {
@@ -171,7 +174,7 @@ function min_min(self: TensorBase): Tensor {
  *
  * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function min(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function min(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
  * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
  *
@@ -200,9 +203,10 @@ export function min(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('min', FORMS.min!, self, args);
 }
 
-function nanmedian_nanmedianDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
-  const o = optionsAmong(keepdim) as { keepdim?: boolean } | undefined;
-  return namedResults(['values', 'indices'], native.ops.nanmedianDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false))) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+function nanmedian_nanmedianDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
+  const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  const result = native.ops.nanmedianDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('nanmedianDim', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 function nanmedian_nanmedian(self: TensorBase): Tensor {
@@ -214,7 +218,7 @@ function nanmedian_nanmedian(self: TensorBase): Tensor {
  *
  * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
-export function nanmedian(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+export function nanmedian(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
  * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
  *

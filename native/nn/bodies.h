@@ -18,8 +18,34 @@ bool isFloatResult(const Tensor& self, const Operand& other);
 /// An integer divisor; throws "ZeroDivisionError" where it is (or holds) zero and values can be read.
 Operand checkedDivisor(const Operand& other);
 Tensor boolToInt(const Tensor& self);
+inline bool isBool(const Tensor& self) { return self.dtype() == DType::Bool; }
+inline bool isFloat(const Tensor& self) { return isFloating(self.dtype()); }
+/// 10^n, exact where float64 has it.
+double powerOfTen(int64_t n);
+/// The largest finite number of a floating dtype.
+double largest(const Tensor& self);
+/// The dtype in which two operands meet.
+DType commonDType(const Operand& a, const Operand& b);
+/// The operand in float64.
+Operand doubleValue(const Operand& a);
+/// Integers and bool as the default floating dtype.
+Tensor floated(const Tensor& t);
+/// Tolerances must not be negative.
+void checkTolerances(double rtol, double atol);
 /// maskedFill's value in self's dtype.
 Operand fillValue(const Tensor& self, const Operand& value);
+
+/// A number in a message: 0.5, 2.
+std::string text(const Scalar& s);
+std::string text(double v);
+std::string typeName(const Tensor& t);
+/// Half the extent of dim, which must be even.
+int64_t halfCount(const Tensor& self, int64_t dim);
+/// prelu's weight, made to broadcast along the channels.
+Tensor preluWeight(const Tensor& self, const Tensor& weight);
+
+/// Sum of lgamma(self - j / 2) for j < p, and pi's part.
+Tensor mvlgamma(const Tensor& self, int64_t p);
 
 // ---- reductions ----
 /// Undoes a reduction: keepdim restored, then expanded to `sizes`.
@@ -188,11 +214,26 @@ Tensor straightThrough(const Tensor& soft, int64_t dim);
 
 // ---- losses ----
 Tensor reduceLoss(const Tensor& loss, std::string_view reduction);
+/// The same with poissonNllLoss's words, and with klDiv's 'batchmean'.
+Tensor reducePlain(const Tensor& loss, std::string_view reduction);
+Tensor reduceBatch(const Tensor& loss, std::string_view reduction);
 Tensor weighted(const Tensor& loss, const Tensor& weight);
 Tensor nll(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex,
            std::string_view reduction);
 Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight, int64_t ignoreIndex,
                     std::string_view reduction, double labelSmoothing);
+Tensor gaussianNll(const Tensor& input, const Tensor& target, const Tensor& variance, bool full, double eps,
+                   std::string_view reduction);
+Tensor multiMargin(const Tensor& input, const Tensor& target, int64_t p, double margin, const Tensor& weight,
+                   std::string_view reduction);
+Tensor multilabelMargin(const Tensor& input, const Tensor& target, std::string_view reduction);
+Tensor ctcLoss(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths,
+               int64_t blank, std::string_view reduction, bool zeroInfinity);
+
+// ---- distances ----
+Tensor cosineSimilarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps);
+Tensor cdist(const Tensor& x1, const Tensor& x2, double p, std::optional<std::string_view> computeMode);
+Tensor pdist(const Tensor& self, double p);
 
 }  // namespace flambeau::support
 

@@ -2,6 +2,7 @@
 // gather, scatter or index. Their derivatives are those of the parts.
 // Source of rules and messages: aten/src/ATen/native/TensorAdvancedIndexing.cpp and SegmentReduce.cpp of PyTorch.
 #include <algorithm>
+#include <cmath>
 
 #include "core/promotion.h"
 #include "nn/bodies.h"
@@ -136,6 +137,21 @@ Tensor take(const Tensor& self, const Tensor& index) {
   });
   const TensorList list{index};
   return ops::index(ops::reshape(self, Dims{-1}), list);
+}
+
+TensorList unravelIndex(const Tensor& indices, IntSpan shape) {
+  FB_CHECK(!isFloating(indices.dtype()) && indices.dtype() != DType::Bool, Type,
+           "unravel_index(): expected 'indices' to be integer dtype, but got torch.%s",
+           std::string(dtypeName(indices.dtype())).c_str());
+  for (int64_t s : shape)
+    FB_CHECK(s >= 0, Value, "unravel_index() cannot have negative values, but got %s", shapeString(shape).c_str());
+  const Dims steps = contiguousStrides(shape);
+  TensorList out;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    const Tensor whole = ops::floorDivide(indices, Operand(Scalar(std::max<int64_t>(steps[d], 1))));
+    out.push_back(ops::remainder(whole, Operand(Scalar(std::max<int64_t>(shape[d], 1)))));
+  }
+  return out;
 }
 
 Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {

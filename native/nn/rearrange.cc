@@ -175,6 +175,19 @@ Tensor repeatInterleaveTensor(const Tensor& self, const Tensor& repeats, std::op
   return ops::indexSelect(x, d, ops::repeatInterleaveIndices(ops::reshape(counts, Dims{-1}), outputSize));
 }
 
+Tensor vander(const Tensor& x, std::optional<int64_t> N, bool increasing) {
+  FB_CHECK(x.dim() == 1, Shape, "x must be a one-dimensional tensor.");
+  const int64_t n = N.value_or(x.size(0));
+  FB_CHECK(n >= 0, Value, "N must be non-negative.");
+  // Products of integers are kept in int64, as cumulative products are.
+  const Tensor base = isFloating(x.dtype()) ? x : ops::toDtype(x, DType::Int64);
+  if (n == 0) return ops::empty(Dims{x.size(0), 0}, base.dtype());
+  TensorList powers{ops::onesLike(base)};
+  while (static_cast<int64_t>(powers.size()) < n) powers.push_back(ops::mul(powers.back(), Operand(base)));
+  if (!increasing) std::reverse(powers.begin(), powers.end());
+  return stack(powers, 1);
+}
+
 const Tensor& fillDiagonal_(const Tensor& self, Scalar fillValue, bool wrap) {
   FB_CHECK(self.dim() >= 2, Shape, "dimensions must larger than 1");
   const int64_t rows = self.size(0), cols = self.size(1);

@@ -73,11 +73,13 @@ Tensor repeatInterleave(const Tensor& self, int64_t repeats, std::optional<int64
                         std::optional<int64_t> outputSize);
 Tensor repeatInterleaveTensor(const Tensor& self, const Tensor& repeats, std::optional<int64_t> dim,
                               std::optional<int64_t> outputSize);
+Tensor vander(const Tensor& x, std::optional<int64_t> N, bool increasing);
 const Tensor& fillDiagonal_(const Tensor& self, Scalar fillValue, bool wrap);
 
 // ---- reading and writing by index ----
 Tensor take(const Tensor& self, const Tensor& index);
 Tensor takeAlongDim(const Tensor& self, const Tensor& indices, std::optional<int64_t> dim);
+TensorList unravelIndex(const Tensor& indices, IntSpan shape);
 Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate);
 Tensor indexAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha);
 Tensor indexCopy(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);

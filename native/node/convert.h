@@ -44,6 +44,7 @@ class Args {
   const Tensor& tensor(size_t i) const;
   const Tensor& optTensor(size_t i) const;
   Operand operand(size_t i) const;
+  std::optional<Operand> optOperand(size_t i) const { return absent(i) ? std::nullopt : std::optional(operand(i)); }
   TensorSpan tensors(size_t i) { return list(i, false); }
   TensorSpan optTensors(size_t i) { return list(i, true); }
   Scalar scalar(size_t i) const;

@@ -1,7 +1,9 @@
 // Addon functions that ask about a tensor, and that manage handles.
 #include <random>
 
+#include "core/promotion.h"
 #include "cpu/drivers.h"
+#include "nn/write_out.h"
 #include "node/functions.h"
 
 namespace flambeau::node {
@@ -54,6 +56,31 @@ napi_value sharesStorage(napi_env env, napi_callback_info info) {
   constexpr const char* names[] = {"a", "b"};
   return invoke(env, info, "sharesStorage", names,
                 [&](Args& a) { return wrap(env, a.tensor(0).impl()->storage == a.tensor(1).impl()->storage); });
+}
+/// out=: see nn/write_out.h.
+napi_value writeOut(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"op", "out", "result", "exact"};
+  return invoke(env, info, "writeOut", names, [&](Args& a) {
+    const std::string op(a.string(0));
+    return wrap(env, nn::writeOut(op.c_str(), a.tensor(1), a.tensor(2), a.boolean(3)));
+  });
+}
+napi_value promoteTypes(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"type1", "type2"};
+  return invoke(env, info, "promoteTypes", names,
+                [&](Args& a) { return wrap(env, static_cast<int>(flambeau::promoteTypes(a.dtype(0), a.dtype(1)))); });
+}
+napi_value resultType(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"a", "b"};
+  return invoke(env, info, "resultType", names, [&](Args& a) {
+    const Operand both[] = {a.operand(0), a.operand(1)};
+    return wrap(env, static_cast<int>(flambeau::resultType(both)));
+  });
+}
+napi_value canCast(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"from", "to"};
+  return invoke(env, info, "canCast", names,
+                [&](Args& a) { return wrap(env, flambeau::canCast(a.dtype(0), a.dtype(1))); });
 }
 /// Two handles of one tensor.
 napi_value isSame(napi_env env, napi_callback_info info) {
@@ -181,6 +208,10 @@ void registerTensorFunctions(napi_env env, napi_value target) {
                                                        {"storageBytes", storageBytes},
                                                        {"storageId", storageId},
                                                        {"sharesStorage", sharesStorage},
+                                                       {"writeOut", writeOut},
+                                                       {"promoteTypes", promoteTypes},
+                                                       {"resultType", resultType},
+                                                       {"canCast", canCast},
                                                        {"isSame", isSame},
                                                        {"item", item},
                                                        {"dispose", dispose},

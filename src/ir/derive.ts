@@ -55,6 +55,18 @@ const UNARY_RULES: Readonly<Partial<Record<UnaryOp, (x: Expr, y: Expr) => Expr>>
   erf: (x) => mul(num(2 / Math.sqrt(Math.PI)), unary('exp', neg(sq(x)))),
   erfc: (x) => mul(num(-2 / Math.sqrt(Math.PI)), unary('exp', neg(sq(x)))),
   lgamma: (x) => unary('digamma', x),
+  digamma: (x) => binary('polygamma', num(1), x),
+  erfinv: (_, y) => mul(num(Math.sqrt(Math.PI) / 2), unary('exp', sq(y))),
+  erfcx: (x, y) => sub(mul(num(2), mul(x, y)), num(2 / Math.sqrt(Math.PI))),
+  ndtri: (_, y) => mul(num(Math.sqrt(2 * Math.PI)), unary('exp', mul(num(0.5), sq(y)))),
+  logNdtr: (x) => div(num(Math.sqrt(2 / Math.PI)), unary('erfcx', mul(num(-Math.SQRT1_2), x))),
+  i0: (x) => unary('i1', x),
+  i0e: (x, y) => sub(unary('i1e', x), mul(unary('sign', x), y)),
+  // I1(x) / x is 1/2 at zero.
+  i1: (x, y) => select(binary('eq', x, num(0)), num(0.5), sub(unary('i0', x), div(y, x))),
+  i1e: (x, y) =>
+    select(binary('eq', x, num(0)), num(0.5), sub(unary('i0e', x), mul(y, add(unary('sign', x), div(num(1), x))))),
+  exponent: () => num(0),
 };
 
 type Pair = readonly [Expr, Expr];
@@ -75,6 +87,7 @@ const BINARY_RULES: Readonly<Partial<Record<BinaryOp, (a: Expr, b: Expr, y: Expr
     return [div(b, r), div(neg(a), r)];
   },
   hypot: (a, b, y) => [div(a, y), div(b, y)],
+  polygamma: (n, x) => [num(0), binary('polygamma', add(n, num(1)), x)],
   max: (a, b) => [share(binary('gt', a, b), a, b), share(binary('lt', a, b), a, b)],
   min: (a, b) => [share(binary('lt', a, b), a, b), share(binary('gt', a, b), a, b)],
 };

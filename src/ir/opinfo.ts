@@ -6,6 +6,7 @@ export type ParamType =
   | 'Tensor[]'
   | 'Tensor?[]'
   | 'Operand'
+  | 'Operand?'
   | 'Scalar'
   | 'Scalar?'
   | 'int'

@@ -190,6 +190,21 @@ function indexed(a: RuleArgs): TensorType[] {
 
 export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   matmul,
+  cdistForward: (a) => {
+    const [x, y] = [a.tensor('x1'), a.tensor('x2')];
+    return one(x.dtype, [...x.shape.slice(0, -1), y.shape.at(-2)!]);
+  },
+  cdistBackward: (a) => [a.tensor('x1')],
+  ctcLossForward: (a) => {
+    const lp = a.tensor('logProbs');
+    const states = Math.max(0, ...a.ints('targetLengths')) * 2 + 1;
+    return [
+      { dtype: lp.dtype, shape: [lp.shape[1]!] },
+      { dtype: 'float64', shape: [lp.shape[1]!, lp.shape[0]!, states] },
+    ];
+  },
+  ctcLossBackward: (a) => [a.tensor('logProbs')],
+  isin: (a) => one('bool', a.tensor('elements').shape),
   mm: (a) => mm(a, 'self', 'mat2'),
   addmm: (a) => mm(a, 'mat1', 'mat2'),
   bmm: (a) => {

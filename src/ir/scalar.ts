@@ -1,7 +1,7 @@
 // Scalar IR: the math of one element. Op declarations, users' kernels and scripted functions are lowered to it;
 // C++, CUDA and the interpreter are printed from it. Textual form: S-expressions, `(div 1 (add 1 (exp (neg x))))`.
 
-/** Functions of one operand. */
+/** Functions of one operand. `mantissa` and `exponent` are the parts of frexp; the last letter e of a Bessel function: scaled by e^-|x| (e^x for K). */
 export const UNARY = [
   'neg',
   'abs',
@@ -35,12 +35,31 @@ export const UNARY = [
   'erfc',
   'lgamma',
   'digamma',
+  'erfinv',
+  'erfcx',
+  'ndtri',
+  'logNdtr',
+  'i0',
+  'i0e',
+  'i1',
+  'i1e',
+  'besselJ0',
+  'besselJ1',
+  'besselY0',
+  'besselY1',
+  'besselK0',
+  'besselK1',
+  'besselK0e',
+  'besselK1e',
+  'airyAi',
+  'mantissa',
+  'exponent',
   'not',
   'bitnot',
   'isnan',
   'isfinite',
 ] as const;
-/** Functions of two operands. `max`/`min` propagate NaN; `fmod` has C's sign, `mod` the divisor's (Python); `idiv` truncates. */
+/** Functions of two operands. `max`/`min` propagate NaN; `fmod` has C's sign, `mod` the divisor's (Python); `idiv` truncates; `polygamma` takes the order first. */
 export const BINARY = [
   'add',
   'sub',
@@ -70,6 +89,19 @@ export const BINARY = [
   'nextafter',
   'hypot',
   'copysign',
+  'gcd',
+  'polygamma',
+  'zeta',
+  'igamma',
+  'igammac',
+  'chebyshevT',
+  'chebyshevU',
+  'chebyshevV',
+  'chebyshevW',
+  'hermiteH',
+  'hermiteHe',
+  'laguerreL',
+  'legendreP',
 ] as const;
 export type UnaryOp = (typeof UNARY)[number];
 export type BinaryOp = (typeof BINARY)[number];

@@ -59,7 +59,14 @@ export function opInfo(op: string): OpInfo | undefined {
 /** True when only the in-place variant is declared: the recorded op gives the new values of the parameters it writes. */
 export const onlyInPlace = (op: string): boolean => !Object.hasOwn(OPS, op) && Object.hasOwn(OPS, `${op}_`);
 
-const TENSORISH: ReadonlySet<ParamType> = new Set<ParamType>(['Tensor', 'Tensor?', 'Tensor[]', 'Tensor?[]', 'Operand']);
+const TENSORISH: ReadonlySet<ParamType> = new Set<ParamType>([
+  'Tensor',
+  'Tensor?',
+  'Tensor[]',
+  'Tensor?[]',
+  'Operand',
+  'Operand?',
+]);
 /** Parameters that are operands in the graph; all others are attributes. */
 export const isOperand = (p: Param): boolean => TENSORISH.has(p.type);
 

@@ -91,7 +91,7 @@ function checkSignature(n: Node, info: OpInfo, fail: Fail, slot: (s: number, n: 
           ? p.type.endsWith('[]')
           : i.kind === 'none'
             ? p.type.endsWith('?')
-            : p.type === 'Operand';
+            : p.type === 'Operand' || p.type === 'Operand?';
     if (!ok)
       fail(
         `operand '${p.name}' of '${n.op}' is a ${p.type}, got ${i.kind === 'value' ? 'a tensor' : i.kind === 'list' ? 'a list' : i.kind === 'none' ? 'nothing' : 'a number'}`,

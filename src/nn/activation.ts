@@ -1,11 +1,16 @@
 // Activations, element by element, as modules; softmax and its relatives are in softmax.ts.
+import { noGrad } from '../autograd/modes.js';
 import { native } from '../native.js';
+import { empty } from '../tensor/create.js';
+import type { DType } from '../tensor/dtype.js';
 import { ValueError } from '../tensor/errors.js';
 import type { Handle } from '../tensor/handle.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { pyFloat, settings, type Rest } from './args.js';
 import * as F from './functional.js';
+import { constant_ } from './init.js';
 import { Module } from './module.js';
+import { Parameter } from './parameter.js';
 
 interface Inplace {
   inplace?: boolean;
@@ -203,6 +208,57 @@ export class Softplus extends Module {
   }
 }
 
+/** x where |x| > lambd, else 0. */
+export class Hardshrink extends Module {
+  readonly lambd: number;
+  constructor(...rest: Rest<[lambd: number], { lambd?: number }>) {
+    super();
+    this.lambd = settings<{ lambd?: number }>('Hardshrink', rest, { lambd: 0.5 }).lambd;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.hardshrink(input, this.lambd);
+  }
+  override extraRepr(): string {
+    return String(this.lambd);
+  }
+}
+/** x moved towards 0 by lambd, 0 where it would cross. */
+export class Softshrink extends Module {
+  readonly lambd: number;
+  constructor(...rest: Rest<[lambd: number], { lambd?: number }>) {
+    super();
+    this.lambd = settings<{ lambd?: number }>('Softshrink', rest, { lambd: 0.5 }).lambd;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.softshrink(input, this.lambd);
+  }
+  override extraRepr(): string {
+    return String(this.lambd);
+  }
+}
+/** x - tanh(x). */
+export class Tanhshrink extends Module {
+  override forward(input: Tensor): Tensor {
+    return F.tanhshrink(input);
+  }
+}
+/** max(0, x) + min(0, alpha (e^(x / alpha) - 1)). */
+export class CELU extends Module {
+  readonly alpha: number;
+  readonly inplace: boolean;
+  constructor(...rest: Rest<[alpha: number, inplace: boolean], { alpha?: number; inplace?: boolean }>) {
+    super();
+    const o = settings<{ alpha?: number; inplace?: boolean }>('CELU', rest, { alpha: 1, inplace: false });
+    this.alpha = o.alpha;
+    this.inplace = o.inplace;
+  }
+  override forward(input: Tensor): Tensor {
+    return this.inplace ? inPlace((h) => native.ops.celu_(h, this.alpha), input) : F.celu(input, this.alpha);
+  }
+  override extraRepr(): string {
+    return `alpha=${pyFloat(this.alpha)}${this.inplace ? ', inplace=True' : ''}`;
+  }
+}
 /** x above the threshold, else `value`. */
 export class Threshold extends Module {
   readonly inplace: boolean;
@@ -221,5 +277,81 @@ export class Threshold extends Module {
   }
   override extraRepr(): string {
     return `threshold=${this.threshold}, value=${this.value}${this.inplace ? ', inplace=True' : ''}`;
+  }
+}
+/** The first half along `dim` times the sigmoid of the second. */
+export class GLU extends Module {
+  readonly dim: number;
+  constructor(...rest: Rest<[dim: number], { dim?: number }>) {
+    super();
+    this.dim = settings<{ dim?: number }>('GLU', rest, { dim: -1 }).dim;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.glu(input, this.dim);
+  }
+  override extraRepr(): string {
+    return `dim=${this.dim}`;
+  }
+}
+/** x, or a learned slope times x: one slope, or one per channel. */
+export class PReLU extends Module {
+  readonly numParameters: number;
+  readonly init: number;
+  weight: Parameter;
+  constructor(
+    ...rest: Rest<
+      [numParameters: number, init: number],
+      { numParameters?: number; init?: number; dtype?: DType | null }
+    >
+  ) {
+    super();
+    const o = settings<{ numParameters?: number; init?: number; dtype?: DType | null }>('PReLU', rest, {
+      numParameters: 1,
+      init: 0.25,
+      dtype: null,
+    });
+    this.numParameters = o.numParameters;
+    this.init = o.init;
+    this.weight = new Parameter(empty([o.numParameters], { dtype: o.dtype }));
+    this.resetParameters();
+  }
+  resetParameters(): void {
+    constant_(this.weight, this.init);
+  }
+  override forward(input: Tensor): Tensor {
+    return F.prelu(input, this.weight);
+  }
+  override extraRepr(): string {
+    return `num_parameters=${this.numParameters}`;
+  }
+}
+interface RReLUOptions {
+  lower?: number;
+  upper?: number;
+  inplace?: boolean;
+}
+/** x, or x times a slope between `lower` and `upper`: random while training, their mean else. */
+export class RReLU extends Module {
+  readonly lower: number;
+  readonly upper: number;
+  readonly inplace: boolean;
+  constructor(...rest: Rest<[lower: number, upper: number, inplace: boolean], RReLUOptions>) {
+    super();
+    const o = settings<RReLUOptions>('RReLU', rest, { lower: 1 / 8, upper: 1 / 3, inplace: false });
+    this.lower = o.lower;
+    this.upper = o.upper;
+    this.inplace = o.inplace;
+  }
+  override forward(input: Tensor): Tensor {
+    return this.inplace ? input.mul_(this.slopes(input)) : F.rrelu(input, this.lower, this.upper, this.training);
+  }
+  /** The factor of each element. The in-place product keeps these, and not the input that it overwrites. */
+  private slopes(input: Tensor): Tensor {
+    return noGrad(() =>
+      F.rrelu(input.gt(0).to(input.dtype).mul(2).sub(1), this.lower, this.upper, this.training).abs(),
+    );
+  }
+  override extraRepr(): string {
+    return `lower=${pyFloat(this.lower)}, upper=${pyFloat(this.upper)}${this.inplace ? ', inplace=True' : ''}`;
   }
 }

@@ -2,29 +2,7 @@
 // those whose arguments PyTorch users spell in more than one way or that are put together from several ops.
 // Ops that declare `exports: ['nn.functional.NAME']`: never a name that a file of functional/ exports too.
 export * from '../../generated/ts/nn_functional.js';
-export {
-  relu,
-  relu6,
-  sigmoid,
-  tanh,
-  silu,
-  gelu,
-  elu,
-  selu,
-  softplus,
-  softsign,
-  mish,
-  hardtanh,
-  hardsigmoid,
-  hardswish,
-  logsigmoid,
-  leakyRelu,
-  threshold,
-  linear,
-  softmax,
-  logSoftmax,
-} from '../../generated/ts/functions.js';
-export { logsigmoid as logSigmoid } from '../../generated/ts/functions.js';
+export { linear, softmax, logSoftmax } from '../../generated/ts/functions.js';
 
 export * from './functional/conv.js';
 export * from './functional/pool.js';

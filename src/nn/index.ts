@@ -6,6 +6,7 @@ export * from './batch_norm.js';
 export * from './container.js';
 export * from './conv.js';
 export * from './data_parallel.js';
+export * from './distance.js';
 export * from './dropout.js';
 export * from './embedding.js';
 export * from './linear.js';

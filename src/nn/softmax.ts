@@ -36,6 +36,20 @@ export class LogSoftmax extends Module {
     return `dim=${py(this.dim)}`;
   }
 }
+/** Softmax of -x. */
+export class Softmin extends Module {
+  readonly dim: number | null;
+  constructor(...rest: Rest<[dim: number | null], { dim?: number | null }>) {
+    super();
+    this.dim = settings<{ dim?: number | null }>('Softmin', rest, { dim: null }).dim;
+  }
+  override forward(input: Tensor): Tensor {
+    return F.softmin(input, this.dim ?? implicitDim(input.ndim));
+  }
+  override extraRepr(): string {
+    return `dim=${py(this.dim)}`;
+  }
+}
 /** Softmax over the channels of [N, C, H, W] or [C, H, W]. */
 export class Softmax2d extends Module {
   override forward(input: Tensor): Tensor {

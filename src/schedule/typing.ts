@@ -40,6 +40,7 @@ const INTEGER_TOO: ReadonlySet<string> = new Set([
   'min',
   'shl',
   'shr',
+  'gcd',
 ]);
 
 interface Piece<R> {

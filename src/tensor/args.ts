@@ -40,6 +40,9 @@ export function operandOf(x: TensorBase | NumberArg): Handle | NumberArg {
   if (typeof x === 'object' && x !== null && 'value' in x) return x;
   throw new DTypeError(`expected a Tensor or a number, got ${describe(x)}`);
 }
+export function optOperandOf(x: TensorBase | NumberArg | null | undefined): Handle | NumberArg | null {
+  return x === null || x === undefined ? null : operandOf(x);
+}
 export function intsOf(x: number | readonly number[]): readonly number[] {
   return typeof x === 'number' ? [x] : x;
 }
@@ -102,4 +105,31 @@ export function namedResults<N extends string>(
   const out = hs.map(wrap);
   names.forEach((name, i) => Object.defineProperty(out, name, { value: out[i], enumerable: false }));
   return out as unknown as [Tensor, Tensor] & Readonly<Record<N, Tensor>>;
+}
+/** `out`: moves a result into the tensor that the caller gave. `exact`: of the very dtype. */
+function intoOut(op: string, out: TensorBase, result: Handle, exact: boolean): Tensor {
+  const target = handleOf(out);
+  const before = native.shape(target).join(', ');
+  if (native.writeOut(op, target, result, exact)) {
+    process.emitWarning(
+      `An output with one or more elements was resized since it had shape [${before}], which does not match the required output shape [${native.shape(target).join(', ')}].`,
+      { code: 'FLAMBEAU_OUT_RESIZED' },
+    );
+  }
+  return out as Tensor;
+}
+/** A result, in the caller's tensor where one was given. */
+export const deliver = (op: string, out: TensorBase | undefined, result: Handle, exact: boolean): Tensor =>
+  out ? intoOut(op, out, result, exact) : wrap(result);
+/** Several results in tensors of the caller. */
+export function intoOuts(
+  op: string,
+  outs: readonly TensorBase[],
+  results: readonly Handle[],
+  exact: boolean,
+): Handle[] {
+  if (!Array.isArray(outs) || outs.length !== results.length)
+    throw new DTypeError(`${op}(): expected out to be an array of ${results.length} tensors`);
+  results.forEach((r, i) => intoOut(op, (outs as readonly TensorBase[])[i]!, r, exact));
+  return (outs as readonly TensorBase[]).map(handleOf);
 }

@@ -63,12 +63,12 @@ function normalize(item: IndexItem): Normal {
     return item;
   }
   if (Array.isArray(item)) {
-    const t = tensor(item as NestedIndex as number[]);
-    if (t.dtype === 'bool') return t;
-    if (t.numel() > 0 && (t.tolist() as number[]).flat(Infinity).some((v) => !Number.isInteger(v))) {
+    const leaves = (item as readonly unknown[]).flat(Infinity);
+    if (leaves.length > 0 && leaves.every((v) => typeof v === 'boolean'))
+      return tensor(item as NestedIndex as boolean[]);
+    if (leaves.some((v) => typeof v === 'number' && !Number.isInteger(v)))
       throw new IndexError('tensor indices must be integers');
-    }
-    return t.long();
+    return tensor(item as NestedIndex as number[], { dtype: 'int64' });
   }
   if (item === undefined) throw new IndexError('cannot index with undefined');
   return item as Normal;

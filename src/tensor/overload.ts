@@ -26,6 +26,7 @@ function fits(x: unknown, type: ParamType): boolean {
     case 'Tensor?[]':
       return listOf(x, (t) => t === null || isTensor(t));
     case 'Operand':
+    case 'Operand?':
       return isTensor(x) || isNumber(x) || typeof x === 'boolean';
     case 'Scalar':
     case 'Scalar?':

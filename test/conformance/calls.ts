@@ -103,8 +103,12 @@ export function resolveMethod(op: string, inplace: boolean): Callable | null {
   const f = method(inplace ? `${op}_` : op);
   const adapt = inplace ? undefined : ADAPTERS[op];
   if (f && adapt) return (c) => f(...(adapt(c) as [unknown, ...unknown[]]));
-  const params =
-    ((inplace ? OPS[`${camel(op)}_`] : undefined) ?? OPS[camel(op)] ?? OPS[`${camel(op)}_`])?.params.slice(1) ?? [];
+  const all = ((inplace ? OPS[`${camel(op)}_`] : undefined) ?? OPS[camel(op)] ?? OPS[`${camel(op)}_`])?.params ?? [];
+  const self = Math.max(
+    all.findIndex((p) => p.name === 'self'),
+    0,
+  );
+  const params = all.filter((_, i) => i !== self);
   return f && ((c) => f(c.input, ...argumentsOf(['*args', '**kwargs'], c, params)));
 }
 
@@ -120,6 +124,8 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
     const value = OPS.fill?.params[1];
     return fill && ((c) => fill((c.input as fb.Tensor).clone(), plain(c.args[0] ?? c.kwargs.value, value)));
   },
+  'torch.polygamma(n, input), n being args[0] or kwargs.n': () => (c) => polygamma('polygamma', c),
+  'torch.special.polygamma(n, input), n being args[0] or kwargs.n': () => (c) => polygamma('special.polygamma', c),
   'torch.zero_(input.clone())': () => {
     const zero = method('zero_');
     return zero && ((c) => zero((c.input as fb.Tensor).clone()));
@@ -134,6 +140,9 @@ const SPECIAL: Readonly<Record<string, () => Callable | null>> = {
   'torch.resize_as_(input.clone(), args[0])': () => (c) =>
     fb.resizeAs_((c.input as fb.Tensor).clone(), c.args[0] as fb.Tensor),
 };
+
+/** The order comes first. */
+const polygamma = (name: string, c: CallArgs): unknown => freeFunction(name)!(c.args[0] ?? c.kwargs.n, c.input);
 
 /** All arguments of a call by Python's names, the input first. */
 function named(c: CallArgs, names: readonly string[]): Record<string, unknown> {
@@ -278,7 +287,7 @@ function plain(value: unknown, param: Param | undefined): unknown {
   }
   if (!(value instanceof PythonFloat)) return value;
   const promotes =
-    param === undefined || param.type === 'Operand' || param.type === 'Scalar' || param.type === 'Scalar?';
+    param === undefined || param.type.startsWith('Operand') || param.type === 'Scalar' || param.type === 'Scalar?';
   return promotes ? floatScalar(value.value) : value.value;
 }
 

@@ -118,7 +118,6 @@ report.finish();
 
 function skipReason(s: Sample): string | null {
   if (s.unordered) return 'the order of the result is not defined';
-  if ('out' in s.kwargs) return 'out= is not in the foundation';
   if (options.compiled && s.error) return 'error inputs run eagerly';
   return null;
 }

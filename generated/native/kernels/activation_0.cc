@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// hardshrinkBackward = (select (and (ge self (neg lambd)) (le self lambd)) 0 grad)
+struct HardshrinkBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_and(fb_ge(self, fb_neg(attr[0])), fb_le(self, attr[0])), fb_splat_f32(0.0f), grad);
+    out0 = r0;
+  }
+};
+struct HardshrinkBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_and(fb_ge(self, fb_neg(attr[0])), fb_le(self, attr[0])), fb_splat_f64(0.0), grad);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel hardshrinkBackward[kNumDTypes] = {
+    Pointwise<HardshrinkBackward_f32, f32v, 1, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<HardshrinkBackward_f64, f64v, 1, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<HardshrinkBackward_f32, f32v, 1, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<HardshrinkBackward_f32, f32v, 1, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // leakyReluBackward = (select (gt self 0) grad (mul grad negativeSlope))
 struct LeakyReluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {

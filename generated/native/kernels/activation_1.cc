@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// celuBackward = (select (gt self 0) grad (mul grad (exp (div self alpha))))
+struct CeluBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), grad, fb_mul(grad, fb_exp(fb_div(self, attr[0]))));
+    out0 = r0;
+  }
+};
+struct CeluBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), grad, fb_mul(grad, fb_exp(fb_div(self, attr[0]))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel celuBackward[kNumDTypes] = {
+    Pointwise<CeluBackward_f32, f32v, 1, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<CeluBackward_f64, f64v, 1, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<CeluBackward_f32, f32v, 1, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<CeluBackward_f32, f32v, 1, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // eluBackward = (select (gt self 0) grad (mul grad (mul alpha (exp self))))
 struct EluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
@@ -56,6 +82,58 @@ extern const cpu::PointwiseKernel geluTanhBackward[kNumDTypes] = {
     nullptr,
 };
 
+// hardshrink = (select (and (ge self (neg lambd)) (le self lambd)) 0 self)
+struct Hardshrink_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_and(fb_ge(self, fb_neg(attr[0])), fb_le(self, attr[0])), fb_splat_f32(0.0f), self);
+    out0 = r0;
+  }
+};
+struct Hardshrink_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_and(fb_ge(self, fb_neg(attr[0])), fb_le(self, attr[0])), fb_splat_f64(0.0), self);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel hardshrink[kNumDTypes] = {
+    Pointwise<Hardshrink_f32, f32v, 1, List<f32>, List<f32>>::kernel,
+    Pointwise<Hardshrink_f64, f64v, 1, List<f64>, List<f64>>::kernel,
+    Pointwise<Hardshrink_f32, f32v, 1, List<f16>, List<f16>>::kernel,
+    Pointwise<Hardshrink_f32, f32v, 1, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// preluValuesBackwardWeight = (select (gt self 0) 0 (mul grad self))
+struct PreluValuesBackwardWeight_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), fb_mul(grad, self));
+    out0 = r0;
+  }
+};
+struct PreluValuesBackwardWeight_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), fb_mul(grad, self));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel preluValuesBackwardWeight[kNumDTypes] = {
+    Pointwise<PreluValuesBackwardWeight_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<PreluValuesBackwardWeight_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<PreluValuesBackwardWeight_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<PreluValuesBackwardWeight_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // reluBackward = (select (gt out 0) grad 0)
 struct ReluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
@@ -100,6 +178,32 @@ extern const cpu::PointwiseKernel softplus[kNumDTypes] = {
     Pointwise<Softplus_f64, f64v, 2, List<f64>, List<f64>>::kernel,
     Pointwise<Softplus_f32, f32v, 2, List<f16>, List<f16>>::kernel,
     Pointwise<Softplus_f32, f32v, 2, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// softshrinkValuesBackward = (select (and (ge self (neg lambd)) (le self lambd)) 0 grad)
+struct SoftshrinkValuesBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_and(fb_ge(self, fb_neg(attr[0])), fb_le(self, attr[0])), fb_splat_f32(0.0f), grad);
+    out0 = r0;
+  }
+};
+struct SoftshrinkValuesBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_and(fb_ge(self, fb_neg(attr[0])), fb_le(self, attr[0])), fb_splat_f64(0.0), grad);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel softshrinkValuesBackward[kNumDTypes] = {
+    Pointwise<SoftshrinkValuesBackward_f32, f32v, 1, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<SoftshrinkValuesBackward_f64, f64v, 1, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<SoftshrinkValuesBackward_f32, f32v, 1, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<SoftshrinkValuesBackward_f32, f32v, 1, List<bf16>, List<bf16, bf16>>::kernel,
     nullptr,
     nullptr,
     nullptr,

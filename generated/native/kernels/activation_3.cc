@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// celu = (select (gt self 0) self (mul alpha (expm1 (div self alpha))))
+struct Celu_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), self, fb_mul(attr[0], fb_expm1(fb_div(self, attr[0]))));
+    out0 = r0;
+  }
+};
+struct Celu_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), self, fb_mul(attr[0], fb_expm1(fb_div(self, attr[0]))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel celu[kNumDTypes] = {
+    Pointwise<Celu_f32, f32v, 1, List<f32>, List<f32>>::kernel,
+    Pointwise<Celu_f64, f64v, 1, List<f64>, List<f64>>::kernel,
+    Pointwise<Celu_f32, f32v, 1, List<f16>, List<f16>>::kernel,
+    Pointwise<Celu_f32, f32v, 1, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // elu = (select (gt self 0) self (mul alpha (expm1 self)))
 struct Elu_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {

@@ -134,4 +134,30 @@ extern const cpu::PointwiseKernel siluBackward[kNumDTypes] = {
     nullptr,
 };
 
+// softshrinkValues = (select (gt self lambd) (sub self lambd) (select (lt self (neg lambd)) (add self lambd) 0))
+struct SoftshrinkValues_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, attr[0]), fb_sub(self, attr[0]), fb_select(fb_lt(self, fb_neg(attr[0])), fb_add(self, attr[0]), fb_splat_f32(0.0f)));
+    out0 = r0;
+  }
+};
+struct SoftshrinkValues_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, attr[0]), fb_sub(self, attr[0]), fb_select(fb_lt(self, fb_neg(attr[0])), fb_add(self, attr[0]), fb_splat_f64(0.0)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel softshrinkValues[kNumDTypes] = {
+    Pointwise<SoftshrinkValues_f32, f32v, 1, List<f32>, List<f32>>::kernel,
+    Pointwise<SoftshrinkValues_f64, f64v, 1, List<f64>, List<f64>>::kernel,
+    Pointwise<SoftshrinkValues_f32, f32v, 1, List<f16>, List<f16>>::kernel,
+    Pointwise<SoftshrinkValues_f32, f32v, 1, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 }  // namespace flambeau::kernels::FB_ISA

@@ -56,6 +56,32 @@ extern const cpu::PointwiseKernel geluTanh[kNumDTypes] = {
     nullptr,
 };
 
+// preluValues = (select (gt self 0) self (mul weight self))
+struct PreluValues_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v weight, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), self, fb_mul(weight, self));
+    out0 = r0;
+  }
+};
+struct PreluValues_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v weight, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), self, fb_mul(weight, self));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel preluValues[kNumDTypes] = {
+    Pointwise<PreluValues_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<PreluValues_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<PreluValues_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<PreluValues_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // seluBackward = (select (gt self 0) (mul 1.0507009873554805 grad) (mul grad (mul 1.7580993408473766 (exp self))))
 struct SeluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {

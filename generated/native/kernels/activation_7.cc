@@ -56,6 +56,32 @@ extern const cpu::PointwiseKernel hardtanhBackward[kNumDTypes] = {
     nullptr,
 };
 
+// preluValuesBackwardSelf = (select (gt self 0) grad (mul weight grad))
+struct PreluValuesBackwardSelf_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v weight, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), grad, fb_mul(weight, grad));
+    out0 = r0;
+  }
+};
+struct PreluValuesBackwardSelf_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v weight, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), grad, fb_mul(weight, grad));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel preluValuesBackwardSelf[kNumDTypes] = {
+    Pointwise<PreluValuesBackwardSelf_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<PreluValuesBackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<PreluValuesBackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<PreluValuesBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // thresholdBackward = (select (le self threshold) 0 grad)
 struct ThresholdBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {

@@ -62,6 +62,32 @@ extern const cpu::PointwiseKernel bitwiseOr[kNumDTypes] = {
     Pointwise<BitwiseOr_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
 };
 
+// fminBackwardOther = (select (or (le self other) (isnan other)) 0 grad)
+struct FminBackwardOther_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_or(fb_le(self, other), fb_isnan(other)), fb_splat_f32(0.0f), grad);
+    out0 = r0;
+  }
+};
+struct FminBackwardOther_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_or(fb_le(self, other), fb_isnan(other)), fb_splat_f64(0.0), grad);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel fminBackwardOther[kNumDTypes] = {
+    Pointwise<FminBackwardOther_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<FminBackwardOther_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<FminBackwardOther_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<FminBackwardOther_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // fmod = (fmod self other)
 struct Fmod_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
@@ -97,6 +123,58 @@ extern const cpu::PointwiseKernel fmod[kNumDTypes] = {
     Pointwise<Fmod_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
     Pointwise<Fmod_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
     Pointwise<Fmod_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    nullptr,
+};
+
+// hypotBackwardOther = (mul grad (div other out))
+struct HypotBackwardOther_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v other, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_div(other, out));
+    out0 = r0;
+  }
+};
+struct HypotBackwardOther_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v other, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_div(other, out));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel hypotBackwardOther[kNumDTypes] = {
+    Pointwise<HypotBackwardOther_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<HypotBackwardOther_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<HypotBackwardOther_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<HypotBackwardOther_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// logaddexpBackwardSelf = (div grad (add 1 (exp (sub other self))))
+struct LogaddexpBackwardSelf_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_div(grad, fb_add(fb_splat_f32(1.0f), fb_exp(fb_sub(other, self))));
+    out0 = r0;
+  }
+};
+struct LogaddexpBackwardSelf_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_div(grad, fb_add(fb_splat_f64(1.0), fb_exp(fb_sub(other, self))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel logaddexpBackwardSelf[kNumDTypes] = {
+    Pointwise<LogaddexpBackwardSelf_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<LogaddexpBackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<LogaddexpBackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<LogaddexpBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
     nullptr,
 };
 

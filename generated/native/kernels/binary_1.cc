@@ -4,6 +4,116 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// bitwiseLeftShift = (shl self other)
+struct BitwiseLeftShift_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_shl(self, other);
+    out0 = r0;
+  }
+};
+struct BitwiseLeftShift_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_shl(self, other);
+    out0 = r0;
+  }
+};
+struct BitwiseLeftShift_b {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] maskv self, [[maybe_unused]] maskv other, [[maybe_unused]] const i32v* attr) {
+    maskv r0 = fb_cvt_i32_b(fb_shl(fb_cvt_b_i32(self), fb_cvt_b_i32(other)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel bitwiseLeftShift[kNumDTypes] = {
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    Pointwise<BitwiseLeftShift_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<BitwiseLeftShift_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<BitwiseLeftShift_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<BitwiseLeftShift_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<BitwiseLeftShift_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<BitwiseLeftShift_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
+};
+
+// fmaxBackwardSelf = (select (or (ge self other) (isnan other)) grad 0)
+struct FmaxBackwardSelf_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_or(fb_ge(self, other), fb_isnan(other)), grad, fb_splat_f32(0.0f));
+    out0 = r0;
+  }
+};
+struct FmaxBackwardSelf_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_or(fb_ge(self, other), fb_isnan(other)), grad, fb_splat_f64(0.0));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel fmaxBackwardSelf[kNumDTypes] = {
+    Pointwise<FmaxBackwardSelf_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<FmaxBackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<FmaxBackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<FmaxBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// fminBackwardSelf = (select (or (le self other) (isnan other)) grad 0)
+struct FminBackwardSelf_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_or(fb_le(self, other), fb_isnan(other)), grad, fb_splat_f32(0.0f));
+    out0 = r0;
+  }
+};
+struct FminBackwardSelf_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_or(fb_le(self, other), fb_isnan(other)), grad, fb_splat_f64(0.0));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel fminBackwardSelf[kNumDTypes] = {
+    Pointwise<FminBackwardSelf_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<FminBackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<FminBackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<FminBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// hypot = (hypot self other)
+struct Hypot_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_hypot(self, other);
+    out0 = r0;
+  }
+};
+struct Hypot_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_hypot(self, other);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel hypot[kNumDTypes] = {
+    Pointwise<Hypot_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Hypot_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Hypot_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Hypot_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // sub = (sub self (mul alpha other))
 struct Sub_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {

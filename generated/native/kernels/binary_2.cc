@@ -88,6 +88,96 @@ extern const cpu::PointwiseKernel floorDivideFloat[kNumDTypes] = {
     nullptr,
 };
 
+// fmax = (select (isnan other) self (select (isnan self) other (max self other)))
+struct Fmax_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_max(self, other)));
+    out0 = r0;
+  }
+};
+struct Fmax_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_max(self, other)));
+    out0 = r0;
+  }
+};
+struct Fmax_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_max(self, other)));
+    out0 = r0;
+  }
+};
+struct Fmax_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_max(self, other)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel fmax[kNumDTypes] = {
+    Pointwise<Fmax_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Fmax_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Fmax_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Fmax_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    Pointwise<Fmax_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<Fmax_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<Fmax_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<Fmax_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<Fmax_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<Fmax_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
+};
+
+// hypotBackwardSelf = (mul grad (div self out))
+struct HypotBackwardSelf_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_div(self, out));
+    out0 = r0;
+  }
+};
+struct HypotBackwardSelf_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_div(self, out));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel hypotBackwardSelf[kNumDTypes] = {
+    Pointwise<HypotBackwardSelf_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<HypotBackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<HypotBackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<HypotBackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// logaddexp2BackwardSelf = (div grad (add 1 (exp2 (sub other self))))
+struct Logaddexp2BackwardSelf_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_div(grad, fb_add(fb_splat_f32(1.0f), fb_exp2(fb_sub(other, self))));
+    out0 = r0;
+  }
+};
+struct Logaddexp2BackwardSelf_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_div(grad, fb_add(fb_splat_f64(1.0), fb_exp2(fb_sub(other, self))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel logaddexp2BackwardSelf[kNumDTypes] = {
+    Pointwise<Logaddexp2BackwardSelf_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<Logaddexp2BackwardSelf_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<Logaddexp2BackwardSelf_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<Logaddexp2BackwardSelf_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // maximumBackwardSelf = (select (eq self other) (div grad 2) (select (gt self other) grad 0))
 struct MaximumBackwardSelf_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {

@@ -4,6 +4,38 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// bitwiseRightShift = (shr self other)
+struct BitwiseRightShift_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_shr(self, other);
+    out0 = r0;
+  }
+};
+struct BitwiseRightShift_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_shr(self, other);
+    out0 = r0;
+  }
+};
+struct BitwiseRightShift_b {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] maskv self, [[maybe_unused]] maskv other, [[maybe_unused]] const i32v* attr) {
+    maskv r0 = fb_cvt_i32_b(fb_shr(fb_cvt_b_i32(self), fb_cvt_b_i32(other)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel bitwiseRightShift[kNumDTypes] = {
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    Pointwise<BitwiseRightShift_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<BitwiseRightShift_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<BitwiseRightShift_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<BitwiseRightShift_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<BitwiseRightShift_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<BitwiseRightShift_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
+};
+
 // floorDivideInt = (idiv (sub self (mod self other)) other)
 struct FloorDivideInt_i32 {
   static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
@@ -34,6 +66,70 @@ extern const cpu::PointwiseKernel floorDivideInt[kNumDTypes] = {
     Pointwise<FloorDivideInt_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
     Pointwise<FloorDivideInt_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
     Pointwise<FloorDivideInt_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
+};
+
+// fmin = (select (isnan other) self (select (isnan self) other (min self other)))
+struct Fmin_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_min(self, other)));
+    out0 = r0;
+  }
+};
+struct Fmin_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_min(self, other)));
+    out0 = r0;
+  }
+};
+struct Fmin_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_min(self, other)));
+    out0 = r0;
+  }
+};
+struct Fmin_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_select(fb_isnan(other), self, fb_select(fb_isnan(self), other, fb_min(self, other)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel fmin[kNumDTypes] = {
+    Pointwise<Fmin_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Fmin_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Fmin_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Fmin_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    Pointwise<Fmin_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<Fmin_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<Fmin_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<Fmin_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<Fmin_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<Fmin_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
+};
+
+// logaddexp2 = (select (and (eq self other) (eq (abs self) inf)) self (add (max self other) (mul (log1p (exp2 (neg (abs (sub self other))))) 1.4426950408889634)))
+struct Logaddexp2_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_and(fb_eq(self, other), fb_eq(fb_abs(self), fb_splat_f32(__builtin_inff()))), self, fb_add(fb_max(self, other), fb_mul(fb_log1p(fb_exp2(fb_neg(fb_abs(fb_sub(self, other))))), fb_splat_f32(1.442695f))));
+    out0 = r0;
+  }
+};
+struct Logaddexp2_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_and(fb_eq(self, other), fb_eq(fb_abs(self), fb_splat_f64(__builtin_inf()))), self, fb_add(fb_max(self, other), fb_mul(fb_log1p(fb_exp2(fb_neg(fb_abs(fb_sub(self, other))))), fb_splat_f64(1.4426950408889634))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel logaddexp2[kNumDTypes] = {
+    Pointwise<Logaddexp2_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Logaddexp2_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Logaddexp2_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Logaddexp2_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 };
 
 // maximum = (max self other)

@@ -36,6 +36,58 @@ extern const cpu::PointwiseKernel bitwiseAnd[kNumDTypes] = {
     Pointwise<BitwiseAnd_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
 };
 
+// logaddexp = (select (and (eq self other) (eq (abs self) inf)) self (add (max self other) (log1p (exp (neg (abs (sub self other)))))))
+struct Logaddexp_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_and(fb_eq(self, other), fb_eq(fb_abs(self), fb_splat_f32(__builtin_inff()))), self, fb_add(fb_max(self, other), fb_log1p(fb_exp(fb_neg(fb_abs(fb_sub(self, other)))))));
+    out0 = r0;
+  }
+};
+struct Logaddexp_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_and(fb_eq(self, other), fb_eq(fb_abs(self), fb_splat_f64(__builtin_inf()))), self, fb_add(fb_max(self, other), fb_log1p(fb_exp(fb_neg(fb_abs(fb_sub(self, other)))))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel logaddexp[kNumDTypes] = {
+    Pointwise<Logaddexp_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<Logaddexp_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<Logaddexp_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<Logaddexp_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// logaddexp2BackwardOther = (div grad (add 1 (exp2 (sub self other))))
+struct Logaddexp2BackwardOther_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_div(grad, fb_add(fb_splat_f32(1.0f), fb_exp2(fb_sub(self, other))));
+    out0 = r0;
+  }
+};
+struct Logaddexp2BackwardOther_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_div(grad, fb_add(fb_splat_f64(1.0), fb_exp2(fb_sub(self, other))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel logaddexp2BackwardOther[kNumDTypes] = {
+    Pointwise<Logaddexp2BackwardOther_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<Logaddexp2BackwardOther_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<Logaddexp2BackwardOther_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<Logaddexp2BackwardOther_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // minimum = (min self other)
 struct Minimum_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {

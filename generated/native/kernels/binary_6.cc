@@ -42,6 +42,44 @@ extern const cpu::PointwiseKernel add[kNumDTypes] = {
     Pointwise<Add_i32, i32v, 1, List<b8i>, List<b8i, b8i>>::kernel,
 };
 
+// heavisideValues = (select (eq self 0) values (select (gt self 0) 1 0))
+struct HeavisideValues_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v values, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_eq(self, fb_splat_f32(0.0f)), values, fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), fb_splat_f32(0.0f)));
+    out0 = r0;
+  }
+};
+struct HeavisideValues_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v values, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_eq(self, fb_splat_f64(0.0)), values, fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), fb_splat_f64(0.0)));
+    out0 = r0;
+  }
+};
+struct HeavisideValues_i32 {
+  static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v values, [[maybe_unused]] const i32v* attr) {
+    i32v r0 = fb_select(fb_eq(self, fb_splat_i32(0)), values, fb_select(fb_gt(self, fb_splat_i32(0)), fb_splat_i32(1), fb_splat_i32(0)));
+    out0 = r0;
+  }
+};
+struct HeavisideValues_i64 {
+  static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v values, [[maybe_unused]] const i64v* attr) {
+    i64v r0 = fb_select(fb_eq(self, fb_splat_i64(0LL)), values, fb_select(fb_gt(self, fb_splat_i64(0LL)), fb_splat_i64(1LL), fb_splat_i64(0LL)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel heavisideValues[kNumDTypes] = {
+    Pointwise<HeavisideValues_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<HeavisideValues_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<HeavisideValues_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<HeavisideValues_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    Pointwise<HeavisideValues_i32, i32v, 0, List<i8>, List<i8, i8>>::kernel,
+    Pointwise<HeavisideValues_i32, i32v, 0, List<i16>, List<i16, i16>>::kernel,
+    Pointwise<HeavisideValues_i32, i32v, 0, List<i32>, List<i32, i32>>::kernel,
+    Pointwise<HeavisideValues_i64, i64v, 0, List<i64>, List<i64, i64>>::kernel,
+    Pointwise<HeavisideValues_i32, i32v, 0, List<u8>, List<u8, u8>>::kernel,
+    Pointwise<HeavisideValues_i32, i32v, 0, List<b8i>, List<b8i, b8i>>::kernel,
+};
+
 // powScalarBackwardSelf = (select (eq exponent 0) 0 (mul grad (mul exponent (pow self (sub exponent 1)))))
 struct PowScalarBackwardSelf_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v exponent, [[maybe_unused]] const f32v* attr) {

@@ -4,6 +4,44 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// isCloseFloat = (and (isfinite (abs (sub self other))) (le (abs (sub self other)) (add atol (abs (mul rtol other)))))
+struct IsCloseFloat_f32 {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
+    maskv r0 = fb_and(fb_isfinite(fb_abs(fb_sub(self, other))), fb_le(fb_abs(fb_sub(self, other)), fb_add(attr[1], fb_abs(fb_mul(attr[0], other)))));
+    out0 = r0;
+  }
+};
+struct IsCloseFloat_f64 {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
+    maskv r0 = fb_and(fb_isfinite(fb_abs(fb_sub(self, other))), fb_le(fb_abs(fb_sub(self, other)), fb_add(attr[1], fb_abs(fb_mul(attr[0], other)))));
+    out0 = r0;
+  }
+};
+struct IsCloseFloat_i32 {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
+    maskv r0 = fb_and(fb_isfinite(fb_abs(fb_sub(self, other))), fb_le(fb_abs(fb_sub(self, other)), fb_add(attr[1], fb_abs(fb_mul(attr[0], other)))));
+    out0 = r0;
+  }
+};
+struct IsCloseFloat_i64 {
+  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
+    maskv r0 = fb_and(fb_isfinite(fb_abs(fb_sub(self, other))), fb_le(fb_abs(fb_sub(self, other)), fb_add(attr[1], fb_abs(fb_mul(attr[0], other)))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel isCloseFloat[kNumDTypes] = {
+    Pointwise<IsCloseFloat_f32, f32v, 2, List<b8>, List<f32, f32>>::kernel,
+    Pointwise<IsCloseFloat_f64, f64v, 2, List<b8>, List<f64, f64>>::kernel,
+    Pointwise<IsCloseFloat_f32, f32v, 2, List<b8>, List<f16, f16>>::kernel,
+    Pointwise<IsCloseFloat_f32, f32v, 2, List<b8>, List<bf16, bf16>>::kernel,
+    Pointwise<IsCloseFloat_i32, i32v, 2, List<b8>, List<i8, i8>>::kernel,
+    Pointwise<IsCloseFloat_i32, i32v, 2, List<b8>, List<i16, i16>>::kernel,
+    Pointwise<IsCloseFloat_i32, i32v, 2, List<b8>, List<i32, i32>>::kernel,
+    Pointwise<IsCloseFloat_i64, i64v, 2, List<b8>, List<i64, i64>>::kernel,
+    Pointwise<IsCloseFloat_i32, i32v, 2, List<b8>, List<u8, u8>>::kernel,
+    Pointwise<IsCloseFloat_i32, i32v, 2, List<b8>, List<b8i, b8i>>::kernel,
+};
+
 // logicalOr = (or (ne self 0) (ne other 0))
 struct LogicalOr_f32 {
   static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {

@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// acosh = (acosh self)
+struct Acosh_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_acosh(self);
+    out0 = r0;
+  }
+};
+struct Acosh_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_acosh(self);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel acosh[kNumDTypes] = {
+    Pointwise<Acosh_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Acosh_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Acosh_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Acosh_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // coshBackward = (mul grad (sinh self))
 struct CoshBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
@@ -80,44 +106,6 @@ extern const cpu::PointwiseKernel erfcBackward[kNumDTypes] = {
     nullptr,
     nullptr,
     nullptr,
-};
-
-// isinf = (and (not (isnan self)) (not (isfinite self)))
-struct Isinf_f32 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    maskv r0 = fb_and(fb_not(fb_isnan(self)), fb_not(fb_isfinite(self)));
-    out0 = r0;
-  }
-};
-struct Isinf_f64 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    maskv r0 = fb_and(fb_not(fb_isnan(self)), fb_not(fb_isfinite(self)));
-    out0 = r0;
-  }
-};
-struct Isinf_i32 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
-    maskv r0 = fb_and(fb_not(fb_isnan(self)), fb_not(fb_isfinite(self)));
-    out0 = r0;
-  }
-};
-struct Isinf_i64 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
-    maskv r0 = fb_and(fb_not(fb_isnan(self)), fb_not(fb_isfinite(self)));
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel isinf[kNumDTypes] = {
-    Pointwise<Isinf_f32, f32v, 0, List<b8>, List<f32>>::kernel,
-    Pointwise<Isinf_f64, f64v, 0, List<b8>, List<f64>>::kernel,
-    Pointwise<Isinf_f32, f32v, 0, List<b8>, List<f16>>::kernel,
-    Pointwise<Isinf_f32, f32v, 0, List<b8>, List<bf16>>::kernel,
-    Pointwise<Isinf_i32, i32v, 0, List<b8>, List<i8>>::kernel,
-    Pointwise<Isinf_i32, i32v, 0, List<b8>, List<i16>>::kernel,
-    Pointwise<Isinf_i32, i32v, 0, List<b8>, List<i32>>::kernel,
-    Pointwise<Isinf_i64, i64v, 0, List<b8>, List<i64>>::kernel,
-    Pointwise<Isinf_i32, i32v, 0, List<b8>, List<u8>>::kernel,
-    Pointwise<Isinf_i32, i32v, 0, List<b8>, List<b8i>>::kernel,
 };
 
 // rsqrt = (rsqrt self)

@@ -4,6 +4,58 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// asinh = (asinh self)
+struct Asinh_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_asinh(self);
+    out0 = r0;
+  }
+};
+struct Asinh_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_asinh(self);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel asinh[kNumDTypes] = {
+    Pointwise<Asinh_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Asinh_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Asinh_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Asinh_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// asinhBackward = (mul grad (rsqrt (add (mul self self) 1)))
+struct AsinhBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_rsqrt(fb_add(fb_mul(self, self), fb_splat_f32(1.0f))));
+    out0 = r0;
+  }
+};
+struct AsinhBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_rsqrt(fb_add(fb_mul(self, self), fb_splat_f64(1.0))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel asinhBackward[kNumDTypes] = {
+    Pointwise<AsinhBackward_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<AsinhBackward_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<AsinhBackward_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<AsinhBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // ceil = (ceil self)
 struct Ceil_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
@@ -39,6 +91,58 @@ extern const cpu::PointwiseKernel ceil[kNumDTypes] = {
     Pointwise<Ceil_i32, i32v, 0, List<i32>, List<i32>>::kernel,
     Pointwise<Ceil_i64, i64v, 0, List<i64>, List<i64>>::kernel,
     Pointwise<Ceil_i32, i32v, 0, List<u8>, List<u8>>::kernel,
+    nullptr,
+};
+
+// deg2rad = (mul self 0.017453292519943295)
+struct Deg2rad_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(self, fb_splat_f32(0.017453292f));
+    out0 = r0;
+  }
+};
+struct Deg2rad_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(self, fb_splat_f64(0.017453292519943295));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel deg2rad[kNumDTypes] = {
+    Pointwise<Deg2rad_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Deg2rad_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Deg2rad_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Deg2rad_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// deg2radBackward = (mul grad 0.017453292519943295)
+struct Deg2radBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_splat_f32(0.017453292f));
+    out0 = r0;
+  }
+};
+struct Deg2radBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_splat_f64(0.017453292519943295));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel deg2radBackward[kNumDTypes] = {
+    Pointwise<Deg2radBackward_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Deg2radBackward_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Deg2radBackward_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Deg2radBackward_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
     nullptr,
 };
 

@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// acoshBackward = (mul grad (rsqrt (sub (mul self self) 1)))
+struct AcoshBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_rsqrt(fb_sub(fb_mul(self, self), fb_splat_f32(1.0f))));
+    out0 = r0;
+  }
+};
+struct AcoshBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_rsqrt(fb_sub(fb_mul(self, self), fb_splat_f64(1.0))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel acoshBackward[kNumDTypes] = {
+    Pointwise<AcoshBackward_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<AcoshBackward_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<AcoshBackward_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<AcoshBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // asin = (asin self)
 struct Asin_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {

@@ -42,6 +42,32 @@ extern const cpu::PointwiseKernel abs[kNumDTypes] = {
     Pointwise<Abs_i32, i32v, 0, List<b8i>, List<b8i>>::kernel,
 };
 
+// atanh = (atanh self)
+struct Atanh_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_atanh(self);
+    out0 = r0;
+  }
+};
+struct Atanh_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_atanh(self);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel atanh[kNumDTypes] = {
+    Pointwise<Atanh_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Atanh_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Atanh_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Atanh_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // exp2 = (exp2 self)
 struct Exp2_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
@@ -104,44 +130,6 @@ extern const cpu::PointwiseKernel floor[kNumDTypes] = {
     Pointwise<Floor_i64, i64v, 0, List<i64>, List<i64>>::kernel,
     Pointwise<Floor_i32, i32v, 0, List<u8>, List<u8>>::kernel,
     nullptr,
-};
-
-// isfinite = (isfinite self)
-struct Isfinite_f32 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    maskv r0 = fb_isfinite(self);
-    out0 = r0;
-  }
-};
-struct Isfinite_f64 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    maskv r0 = fb_isfinite(self);
-    out0 = r0;
-  }
-};
-struct Isfinite_i32 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
-    maskv r0 = fb_isfinite(self);
-    out0 = r0;
-  }
-};
-struct Isfinite_i64 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
-    maskv r0 = fb_isfinite(self);
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel isfinite[kNumDTypes] = {
-    Pointwise<Isfinite_f32, f32v, 0, List<b8>, List<f32>>::kernel,
-    Pointwise<Isfinite_f64, f64v, 0, List<b8>, List<f64>>::kernel,
-    Pointwise<Isfinite_f32, f32v, 0, List<b8>, List<f16>>::kernel,
-    Pointwise<Isfinite_f32, f32v, 0, List<b8>, List<bf16>>::kernel,
-    Pointwise<Isfinite_i32, i32v, 0, List<b8>, List<i8>>::kernel,
-    Pointwise<Isfinite_i32, i32v, 0, List<b8>, List<i16>>::kernel,
-    Pointwise<Isfinite_i32, i32v, 0, List<b8>, List<i32>>::kernel,
-    Pointwise<Isfinite_i64, i64v, 0, List<b8>, List<i64>>::kernel,
-    Pointwise<Isfinite_i32, i32v, 0, List<b8>, List<u8>>::kernel,
-    Pointwise<Isfinite_i32, i32v, 0, List<b8>, List<b8i>>::kernel,
 };
 
 // log = (log self)

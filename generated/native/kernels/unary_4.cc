@@ -192,41 +192,67 @@ extern const cpu::PointwiseKernel log1pBackward[kNumDTypes] = {
     nullptr,
 };
 
-// round = (round self)
-struct Round_f32 {
+// roundScaled = (div (mul (round (div (mul self up) down)) down) up)
+struct RoundScaled_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_div(fb_mul(fb_round(fb_div(fb_mul(self, attr[0]), attr[1])), attr[1]), attr[0]);
+    out0 = r0;
+  }
+};
+struct RoundScaled_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_div(fb_mul(fb_round(fb_div(fb_mul(self, attr[0]), attr[1])), attr[1]), attr[0]);
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel roundScaled[kNumDTypes] = {
+    Pointwise<RoundScaled_f32, f32v, 2, List<f32>, List<f32>>::kernel,
+    Pointwise<RoundScaled_f64, f64v, 2, List<f64>, List<f64>>::kernel,
+    Pointwise<RoundScaled_f32, f32v, 2, List<f16>, List<f16>>::kernel,
+    Pointwise<RoundScaled_f32, f32v, 2, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// roundWhole = (round self)
+struct RoundWhole_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
     f32v r0 = fb_round(self);
     out0 = r0;
   }
 };
-struct Round_f64 {
+struct RoundWhole_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
     f64v r0 = fb_round(self);
     out0 = r0;
   }
 };
-struct Round_i32 {
+struct RoundWhole_i32 {
   static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
     i32v r0 = fb_round(self);
     out0 = r0;
   }
 };
-struct Round_i64 {
+struct RoundWhole_i64 {
   static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
     i64v r0 = fb_round(self);
     out0 = r0;
   }
 };
-extern const cpu::PointwiseKernel round[kNumDTypes] = {
-    Pointwise<Round_f32, f32v, 0, List<f32>, List<f32>>::kernel,
-    Pointwise<Round_f64, f64v, 0, List<f64>, List<f64>>::kernel,
-    Pointwise<Round_f32, f32v, 0, List<f16>, List<f16>>::kernel,
-    Pointwise<Round_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
-    Pointwise<Round_i32, i32v, 0, List<i8>, List<i8>>::kernel,
-    Pointwise<Round_i32, i32v, 0, List<i16>, List<i16>>::kernel,
-    Pointwise<Round_i32, i32v, 0, List<i32>, List<i32>>::kernel,
-    Pointwise<Round_i64, i64v, 0, List<i64>, List<i64>>::kernel,
-    Pointwise<Round_i32, i32v, 0, List<u8>, List<u8>>::kernel,
+extern const cpu::PointwiseKernel roundWhole[kNumDTypes] = {
+    Pointwise<RoundWhole_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<RoundWhole_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<RoundWhole_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<RoundWhole_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    Pointwise<RoundWhole_i32, i32v, 0, List<i8>, List<i8>>::kernel,
+    Pointwise<RoundWhole_i32, i32v, 0, List<i16>, List<i16>>::kernel,
+    Pointwise<RoundWhole_i32, i32v, 0, List<i32>, List<i32>>::kernel,
+    Pointwise<RoundWhole_i64, i64v, 0, List<i64>, List<i64>>::kernel,
+    Pointwise<RoundWhole_i32, i32v, 0, List<u8>, List<u8>>::kernel,
     nullptr,
 };
 

@@ -4,6 +4,32 @@
 
 namespace flambeau::kernels::FB_ISA {
 
+// atanhBackward = (div grad (sub 1 (mul self self)))
+struct AtanhBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_div(grad, fb_sub(fb_splat_f32(1.0f), fb_mul(self, self)));
+    out0 = r0;
+  }
+};
+struct AtanhBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_div(grad, fb_sub(fb_splat_f64(1.0), fb_mul(self, self)));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel atanhBackward[kNumDTypes] = {
+    Pointwise<AtanhBackward_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<AtanhBackward_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<AtanhBackward_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<AtanhBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 // exp = (exp self)
 struct Exp_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
@@ -30,42 +56,30 @@ extern const cpu::PointwiseKernel exp[kNumDTypes] = {
     nullptr,
 };
 
-// isnan = (isnan self)
-struct Isnan_f32 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    maskv r0 = fb_isnan(self);
+// rad2deg = (mul self 57.29577951308232)
+struct Rad2deg_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(self, fb_splat_f32(57.29578f));
     out0 = r0;
   }
 };
-struct Isnan_f64 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    maskv r0 = fb_isnan(self);
+struct Rad2deg_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(self, fb_splat_f64(57.29577951308232));
     out0 = r0;
   }
 };
-struct Isnan_i32 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i32v self, [[maybe_unused]] const i32v* attr) {
-    maskv r0 = fb_isnan(self);
-    out0 = r0;
-  }
-};
-struct Isnan_i64 {
-  static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] i64v self, [[maybe_unused]] const i64v* attr) {
-    maskv r0 = fb_isnan(self);
-    out0 = r0;
-  }
-};
-extern const cpu::PointwiseKernel isnan[kNumDTypes] = {
-    Pointwise<Isnan_f32, f32v, 0, List<b8>, List<f32>>::kernel,
-    Pointwise<Isnan_f64, f64v, 0, List<b8>, List<f64>>::kernel,
-    Pointwise<Isnan_f32, f32v, 0, List<b8>, List<f16>>::kernel,
-    Pointwise<Isnan_f32, f32v, 0, List<b8>, List<bf16>>::kernel,
-    Pointwise<Isnan_i32, i32v, 0, List<b8>, List<i8>>::kernel,
-    Pointwise<Isnan_i32, i32v, 0, List<b8>, List<i16>>::kernel,
-    Pointwise<Isnan_i32, i32v, 0, List<b8>, List<i32>>::kernel,
-    Pointwise<Isnan_i64, i64v, 0, List<b8>, List<i64>>::kernel,
-    Pointwise<Isnan_i32, i32v, 0, List<b8>, List<u8>>::kernel,
-    Pointwise<Isnan_i32, i32v, 0, List<b8>, List<b8i>>::kernel,
+extern const cpu::PointwiseKernel rad2deg[kNumDTypes] = {
+    Pointwise<Rad2deg_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Rad2deg_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Rad2deg_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Rad2deg_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 };
 
 // reciprocal = (div 1 self)

@@ -134,4 +134,30 @@ extern const cpu::PointwiseKernel log2[kNumDTypes] = {
     nullptr,
 };
 
+// rad2degBackward = (mul grad 57.29577951308232)
+struct Rad2degBackward_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_splat_f32(57.29578f));
+    out0 = r0;
+  }
+};
+struct Rad2degBackward_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_splat_f64(57.29577951308232));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel rad2degBackward[kNumDTypes] = {
+    Pointwise<Rad2degBackward_f32, f32v, 0, List<f32>, List<f32>>::kernel,
+    Pointwise<Rad2degBackward_f64, f64v, 0, List<f64>, List<f64>>::kernel,
+    Pointwise<Rad2degBackward_f32, f32v, 0, List<f16>, List<f16>>::kernel,
+    Pointwise<Rad2degBackward_f32, f32v, 0, List<bf16>, List<bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 }  // namespace flambeau::kernels::FB_ISA

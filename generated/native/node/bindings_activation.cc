@@ -8,6 +8,21 @@
 namespace flambeau::node {
 namespace {
 
+napi_value celu(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "alpha" };
+    Args args(env, info, "celu", 2, names);
+    return wrap(env, ops::celu(args.tensor(0), args.scalar(1)));
+  });
+}
+napi_value celu_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "alpha" };
+    Args args(env, info, "celu_", 2, names);
+    ops::celu_(args.tensor(0), args.scalar(1));
+    return nullptr;
+  });
+}
 napi_value elu(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "alpha" };
@@ -42,6 +57,20 @@ napi_value geluTanh(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self" };
     Args args(env, info, "geluTanh", 1, names);
     return wrap(env, ops::geluTanh(args.tensor(0)));
+  });
+}
+napi_value glu(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim" };
+    Args args(env, info, "glu", 2, names);
+    return wrap(env, ops::glu(args.tensor(0), args.integer(1)));
+  });
+}
+napi_value hardshrink(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "lambd" };
+    Args args(env, info, "hardshrink", 2, names);
+    return wrap(env, ops::hardshrink(args.tensor(0), args.scalar(1)));
   });
 }
 napi_value hardsigmoid(napi_env env, napi_callback_info info) {
@@ -134,6 +163,20 @@ napi_value mish_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value prelu(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "weight" };
+    Args args(env, info, "prelu", 2, names);
+    return wrap(env, ops::prelu(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value preluValues(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "weight" };
+    Args args(env, info, "preluValues", 2, names);
+    return wrap(env, ops::preluValues(args.tensor(0), args.tensor(1)));
+  });
+}
 napi_value relu(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -161,6 +204,21 @@ napi_value relu6_(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self" };
     Args args(env, info, "relu6_", 1, names);
     ops::relu6_(args.tensor(0));
+    return nullptr;
+  });
+}
+napi_value rrelu(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "lower", "upper", "training" };
+    Args args(env, info, "rrelu", 4, names);
+    return wrap(env, ops::rrelu(args.tensor(0), args.floating(1), args.floating(2), args.boolean(3)));
+  });
+}
+napi_value rrelu_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "lower", "upper", "training" };
+    Args args(env, info, "rrelu_", 4, names);
+    ops::rrelu_(args.tensor(0), args.floating(1), args.floating(2), args.boolean(3));
     return nullptr;
   });
 }
@@ -209,6 +267,13 @@ napi_value silu_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value softmin(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "dtype" };
+    Args args(env, info, "softmin", 3, names);
+    return wrap(env, ops::softmin(args.tensor(0), args.integer(1), args.optDtype(2)));
+  });
+}
 napi_value softplus(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "beta", "threshold" };
@@ -224,6 +289,20 @@ napi_value softplus_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value softshrink(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "lambd" };
+    Args args(env, info, "softshrink", 2, names);
+    return wrap(env, ops::softshrink(args.tensor(0), args.scalar(1)));
+  });
+}
+napi_value softshrinkValues(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "lambd" };
+    Args args(env, info, "softshrinkValues", 2, names);
+    return wrap(env, ops::softshrinkValues(args.tensor(0), args.scalar(1)));
+  });
+}
 napi_value softsign(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -237,6 +316,13 @@ napi_value softsign_(napi_env env, napi_callback_info info) {
     Args args(env, info, "softsign_", 1, names);
     ops::softsign_(args.tensor(0));
     return nullptr;
+  });
+}
+napi_value tanhshrink(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "tanhshrink", 1, names);
+    return wrap(env, ops::tanhshrink(args.tensor(0)));
   });
 }
 napi_value threshold(napi_env env, napi_callback_info info) {
@@ -258,11 +344,15 @@ napi_value threshold_(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerOps_activation(napi_env env, napi_value target) {
+  defineFunction(env, target, "celu", celu);
+  defineFunction(env, target, "celu_", celu_);
   defineFunction(env, target, "elu", elu);
   defineFunction(env, target, "elu_", elu_);
   defineFunction(env, target, "gelu", gelu);
   defineFunction(env, target, "geluErf", geluErf);
   defineFunction(env, target, "geluTanh", geluTanh);
+  defineFunction(env, target, "glu", glu);
+  defineFunction(env, target, "hardshrink", hardshrink);
   defineFunction(env, target, "hardsigmoid", hardsigmoid);
   defineFunction(env, target, "hardsigmoid_", hardsigmoid_);
   defineFunction(env, target, "hardswish", hardswish);
@@ -275,20 +365,28 @@ void registerOps_activation(napi_env env, napi_value target) {
   defineFunction(env, target, "logsigmoid_", logsigmoid_);
   defineFunction(env, target, "mish", mish);
   defineFunction(env, target, "mish_", mish_);
+  defineFunction(env, target, "prelu", prelu);
+  defineFunction(env, target, "preluValues", preluValues);
   defineFunction(env, target, "relu", relu);
   defineFunction(env, target, "relu_", relu_);
   defineFunction(env, target, "relu6", relu6);
   defineFunction(env, target, "relu6_", relu6_);
+  defineFunction(env, target, "rrelu", rrelu);
+  defineFunction(env, target, "rrelu_", rrelu_);
   defineFunction(env, target, "selu", selu);
   defineFunction(env, target, "selu_", selu_);
   defineFunction(env, target, "sigmoid", sigmoid);
   defineFunction(env, target, "sigmoid_", sigmoid_);
   defineFunction(env, target, "silu", silu);
   defineFunction(env, target, "silu_", silu_);
+  defineFunction(env, target, "softmin", softmin);
   defineFunction(env, target, "softplus", softplus);
   defineFunction(env, target, "softplus_", softplus_);
+  defineFunction(env, target, "softshrink", softshrink);
+  defineFunction(env, target, "softshrinkValues", softshrinkValues);
   defineFunction(env, target, "softsign", softsign);
   defineFunction(env, target, "softsign_", softsign_);
+  defineFunction(env, target, "tanhshrink", tanhshrink);
   defineFunction(env, target, "threshold", threshold);
   defineFunction(env, target, "threshold_", threshold_);
 }

@@ -53,6 +53,21 @@ napi_value bitwiseAnd_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value bitwiseLeftShift(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "bitwiseLeftShift", 2, names);
+    return wrap(env, ops::bitwiseLeftShift(args.tensor(0), args.operand(1)));
+  });
+}
+napi_value bitwiseLeftShift_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "bitwiseLeftShift_", 2, names);
+    ops::bitwiseLeftShift_(args.tensor(0), args.operand(1));
+    return nullptr;
+  });
+}
 napi_value bitwiseOr(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "other" };
@@ -65,6 +80,21 @@ napi_value bitwiseOr_(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self", "other" };
     Args args(env, info, "bitwiseOr_", 2, names);
     ops::bitwiseOr_(args.tensor(0), args.operand(1));
+    return nullptr;
+  });
+}
+napi_value bitwiseRightShift(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "bitwiseRightShift", 2, names);
+    return wrap(env, ops::bitwiseRightShift(args.tensor(0), args.operand(1)));
+  });
+}
+napi_value bitwiseRightShift_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "bitwiseRightShift_", 2, names);
+    ops::bitwiseRightShift_(args.tensor(0), args.operand(1));
     return nullptr;
   });
 }
@@ -98,6 +128,21 @@ napi_value div_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value floatPower(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "exponent" };
+    Args args(env, info, "floatPower", 2, names);
+    return wrap(env, ops::floatPower(args.tensor(0), args.operand(1)));
+  });
+}
+napi_value floatPower_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "exponent" };
+    Args args(env, info, "floatPower_", 2, names);
+    ops::floatPower_(args.tensor(0), args.operand(1));
+    return nullptr;
+  });
+}
 napi_value floorDivide(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "other" };
@@ -127,6 +172,20 @@ napi_value floorDivideInt(napi_env env, napi_callback_info info) {
     return wrap(env, ops::floorDivideInt(args.tensor(0), args.operand(1)));
   });
 }
+napi_value fmax(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "fmax", 2, names);
+    return wrap(env, ops::fmax(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value fmin(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "fmin", 2, names);
+    return wrap(env, ops::fmin(args.tensor(0), args.tensor(1)));
+  });
+}
 napi_value fmod(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "other" };
@@ -140,6 +199,87 @@ napi_value fmod_(napi_env env, napi_callback_info info) {
     Args args(env, info, "fmod_", 2, names);
     ops::fmod_(args.tensor(0), args.operand(1));
     return nullptr;
+  });
+}
+napi_value gcd(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "gcd", 2, names);
+    return wrap(env, ops::gcd(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value gcd_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "gcd_", 2, names);
+    ops::gcd_(args.tensor(0), args.tensor(1));
+    return nullptr;
+  });
+}
+napi_value heaviside(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "values" };
+    Args args(env, info, "heaviside", 2, names);
+    return wrap(env, ops::heaviside(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value heaviside_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "values" };
+    Args args(env, info, "heaviside_", 2, names);
+    ops::heaviside_(args.tensor(0), args.tensor(1));
+    return nullptr;
+  });
+}
+napi_value heavisideValues(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "values" };
+    Args args(env, info, "heavisideValues", 2, names);
+    return wrap(env, ops::heavisideValues(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value hypot(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "hypot", 2, names);
+    return wrap(env, ops::hypot(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value hypot_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "hypot_", 2, names);
+    ops::hypot_(args.tensor(0), args.tensor(1));
+    return nullptr;
+  });
+}
+napi_value lcm(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "lcm", 2, names);
+    return wrap(env, ops::lcm(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value lcm_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "lcm_", 2, names);
+    ops::lcm_(args.tensor(0), args.tensor(1));
+    return nullptr;
+  });
+}
+napi_value logaddexp(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "logaddexp", 2, names);
+    return wrap(env, ops::logaddexp(args.tensor(0), args.tensor(1)));
+  });
+}
+napi_value logaddexp2(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other" };
+    Args args(env, info, "logaddexp2", 2, names);
+    return wrap(env, ops::logaddexp2(args.tensor(0), args.tensor(1)));
   });
 }
 napi_value maximum(napi_env env, napi_callback_info info) {
@@ -270,18 +410,37 @@ void registerOps_binary(napi_env env, napi_value target) {
   defineFunction(env, target, "atan2_", atan2_);
   defineFunction(env, target, "bitwiseAnd", bitwiseAnd);
   defineFunction(env, target, "bitwiseAnd_", bitwiseAnd_);
+  defineFunction(env, target, "bitwiseLeftShift", bitwiseLeftShift);
+  defineFunction(env, target, "bitwiseLeftShift_", bitwiseLeftShift_);
   defineFunction(env, target, "bitwiseOr", bitwiseOr);
   defineFunction(env, target, "bitwiseOr_", bitwiseOr_);
+  defineFunction(env, target, "bitwiseRightShift", bitwiseRightShift);
+  defineFunction(env, target, "bitwiseRightShift_", bitwiseRightShift_);
   defineFunction(env, target, "bitwiseXor", bitwiseXor);
   defineFunction(env, target, "bitwiseXor_", bitwiseXor_);
   defineFunction(env, target, "div", div);
   defineFunction(env, target, "div_", div_);
+  defineFunction(env, target, "floatPower", floatPower);
+  defineFunction(env, target, "floatPower_", floatPower_);
   defineFunction(env, target, "floorDivide", floorDivide);
   defineFunction(env, target, "floorDivide_", floorDivide_);
   defineFunction(env, target, "floorDivideFloat", floorDivideFloat);
   defineFunction(env, target, "floorDivideInt", floorDivideInt);
+  defineFunction(env, target, "fmax", fmax);
+  defineFunction(env, target, "fmin", fmin);
   defineFunction(env, target, "fmod", fmod);
   defineFunction(env, target, "fmod_", fmod_);
+  defineFunction(env, target, "gcd", gcd);
+  defineFunction(env, target, "gcd_", gcd_);
+  defineFunction(env, target, "heaviside", heaviside);
+  defineFunction(env, target, "heaviside_", heaviside_);
+  defineFunction(env, target, "heavisideValues", heavisideValues);
+  defineFunction(env, target, "hypot", hypot);
+  defineFunction(env, target, "hypot_", hypot_);
+  defineFunction(env, target, "lcm", lcm);
+  defineFunction(env, target, "lcm_", lcm_);
+  defineFunction(env, target, "logaddexp", logaddexp);
+  defineFunction(env, target, "logaddexp2", logaddexp2);
   defineFunction(env, target, "maximum", maximum);
   defineFunction(env, target, "minimum", minimum);
   defineFunction(env, target, "mul", mul);

@@ -53,6 +53,27 @@ napi_value gt_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value isCloseFloat(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other", "rtol", "atol" };
+    Args args(env, info, "isCloseFloat", 4, names);
+    return wrap(env, ops::isCloseFloat(args.tensor(0), args.tensor(1), args.floating(2), args.floating(3)));
+  });
+}
+napi_value isclose(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "other", "rtol", "atol", "equalNan" };
+    Args args(env, info, "isclose", 5, names);
+    return wrap(env, ops::isclose(args.tensor(0), args.tensor(1), args.floating(2), args.floating(3), args.boolean(4)));
+  });
+}
+napi_value isin(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "elements", "testElements", "assumeUnique", "invert" };
+    Args args(env, info, "isin", 4, names);
+    return wrap(env, ops::isin(args.operand(0), args.operand(1), args.boolean(2), args.boolean(3)));
+  });
+}
 napi_value le(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "other" };
@@ -153,6 +174,9 @@ void registerOps_compare(napi_env env, napi_value target) {
   defineFunction(env, target, "ge_", ge_);
   defineFunction(env, target, "gt", gt);
   defineFunction(env, target, "gt_", gt_);
+  defineFunction(env, target, "isCloseFloat", isCloseFloat);
+  defineFunction(env, target, "isclose", isclose);
+  defineFunction(env, target, "isin", isin);
   defineFunction(env, target, "le", le);
   defineFunction(env, target, "le_", le_);
   defineFunction(env, target, "logicalAnd", logicalAnd);

@@ -273,6 +273,13 @@ napi_value triu_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value unravelIndex(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "indices", "shape" };
+    Args args(env, info, "unravelIndex", 2, names);
+    return wrap(env, ops::unravelIndex(args.tensor(0), args.ints(1)));
+  });
+}
 
 }  // namespace
 
@@ -313,6 +320,7 @@ void registerOps_index(napi_env env, napi_value target) {
   defineFunction(env, target, "tril_", tril_);
   defineFunction(env, target, "triu", triu);
   defineFunction(env, target, "triu_", triu_);
+  defineFunction(env, target, "unravelIndex", unravelIndex);
 }
 
 }  // namespace flambeau::node

@@ -29,11 +29,67 @@ napi_value crossEntropy(napi_env env, napi_callback_info info) {
     return wrap(env, ops::crossEntropy(args.tensor(0), args.tensor(1), args.optTensor(2), args.integer(3), args.string(4), args.floating(5)));
   });
 }
+napi_value ctcLoss(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "logProbs", "targets", "inputLengths", "targetLengths", "blank", "reduction", "zeroInfinity" };
+    Args args(env, info, "ctcLoss", 7, names);
+    return wrap(env, ops::ctcLoss(args.tensor(0), args.tensor(1), args.ints(2), args.ints(3), args.integer(4), args.string(5), args.boolean(6)));
+  });
+}
+napi_value ctcLossBackward(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "grad", "logProbs", "targets", "inputLengths", "targetLengths", "loss", "alpha", "blank" };
+    Args args(env, info, "ctcLossBackward", 8, names);
+    return wrap(env, ops::ctcLossBackward(args.tensor(0), args.tensor(1), args.tensor(2), args.ints(3), args.ints(4), args.tensor(5), args.tensor(6), args.integer(7)));
+  });
+}
+napi_value ctcLossForward(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "logProbs", "targets", "inputLengths", "targetLengths", "blank" };
+    Args args(env, info, "ctcLossForward", 5, names);
+    return wrap(env, ops::ctcLossForward(args.tensor(0), args.tensor(1), args.ints(2), args.ints(3), args.integer(4)));
+  });
+}
+napi_value gaussianNllLoss(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "target", "variance", "full", "eps", "reduction" };
+    Args args(env, info, "gaussianNllLoss", 6, names);
+    return wrap(env, ops::gaussianNllLoss(args.tensor(0), args.tensor(1), args.tensor(2), args.boolean(3), args.floating(4), args.string(5)));
+  });
+}
+napi_value huberLoss(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "target", "reduction", "delta" };
+    Args args(env, info, "huberLoss", 4, names);
+    return wrap(env, ops::huberLoss(args.tensor(0), args.tensor(1), args.string(2), args.floating(3)));
+  });
+}
+napi_value huberValues(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "target", "delta" };
+    Args args(env, info, "huberValues", 3, names);
+    return wrap(env, ops::huberValues(args.tensor(0), args.tensor(1), args.floating(2)));
+  });
+}
+napi_value klDiv(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "target", "reduction", "logTarget" };
+    Args args(env, info, "klDiv", 4, names);
+    return wrap(env, ops::klDiv(args.tensor(0), args.tensor(1), args.string(2), args.boolean(3)));
+  });
+}
 napi_value l1Loss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "target", "reduction" };
     Args args(env, info, "l1Loss", 3, names);
     return wrap(env, ops::l1Loss(args.tensor(0), args.tensor(1), args.string(2)));
+  });
+}
+napi_value limitedBelow(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "least" };
+    Args args(env, info, "limitedBelow", 2, names);
+    return wrap(env, ops::limitedBelow(args.tensor(0), args.floating(1)));
   });
 }
 napi_value mseLoss(napi_env env, napi_callback_info info) {
@@ -50,6 +106,13 @@ napi_value nllLoss(napi_env env, napi_callback_info info) {
     return wrap(env, ops::nllLoss(args.tensor(0), args.tensor(1), args.optTensor(2), args.integer(3), args.string(4)));
   });
 }
+napi_value poissonNllLoss(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "target", "logInput", "full", "eps", "reduction" };
+    Args args(env, info, "poissonNllLoss", 6, names);
+    return wrap(env, ops::poissonNllLoss(args.tensor(0), args.tensor(1), args.boolean(2), args.boolean(3), args.floating(4), args.string(5)));
+  });
+}
 napi_value smoothL1Loss(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "target", "reduction", "beta" };
@@ -64,9 +127,18 @@ void registerOps_loss(napi_env env, napi_value target) {
   defineFunction(env, target, "binaryCrossEntropy", binaryCrossEntropy);
   defineFunction(env, target, "binaryCrossEntropyWithLogits", binaryCrossEntropyWithLogits);
   defineFunction(env, target, "crossEntropy", crossEntropy);
+  defineFunction(env, target, "ctcLoss", ctcLoss);
+  defineFunction(env, target, "ctcLossBackward", ctcLossBackward);
+  defineFunction(env, target, "ctcLossForward", ctcLossForward);
+  defineFunction(env, target, "gaussianNllLoss", gaussianNllLoss);
+  defineFunction(env, target, "huberLoss", huberLoss);
+  defineFunction(env, target, "huberValues", huberValues);
+  defineFunction(env, target, "klDiv", klDiv);
   defineFunction(env, target, "l1Loss", l1Loss);
+  defineFunction(env, target, "limitedBelow", limitedBelow);
   defineFunction(env, target, "mseLoss", mseLoss);
   defineFunction(env, target, "nllLoss", nllLoss);
+  defineFunction(env, target, "poissonNllLoss", poissonNllLoss);
   defineFunction(env, target, "smoothL1Loss", smoothL1Loss);
 }
 

@@ -142,6 +142,13 @@ napi_value tile(napi_env env, napi_callback_info info) {
     return wrap(env, ops::tile(args.tensor(0), args.ints(1)));
   });
 }
+napi_value vander(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "x", "N", "increasing" };
+    Args args(env, info, "vander", 3, names);
+    return wrap(env, ops::vander(args.tensor(0), args.optInteger(1), args.boolean(2)));
+  });
+}
 
 }  // namespace
 
@@ -165,6 +172,7 @@ void registerOps_rearrange(napi_env env, napi_value target) {
   defineFunction(env, target, "selectScatter", selectScatter);
   defineFunction(env, target, "sliceScatter", sliceScatter);
   defineFunction(env, target, "tile", tile);
+  defineFunction(env, target, "vander", vander);
 }
 
 }  // namespace flambeau::node

@@ -42,14 +42,14 @@ napi_value clamp(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "min", "max" };
     Args args(env, info, "clamp", 3, names);
-    return wrap(env, ops::clamp(args.tensor(0), args.optScalar(1), args.optScalar(2)));
+    return wrap(env, ops::clamp(args.tensor(0), args.optOperand(1), args.optOperand(2)));
   });
 }
 napi_value clamp_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "min", "max" };
     Args args(env, info, "clamp_", 3, names);
-    ops::clamp_(args.tensor(0), args.optScalar(1), args.optScalar(2));
+    ops::clamp_(args.tensor(0), args.optOperand(1), args.optOperand(2));
     return nullptr;
   });
 }

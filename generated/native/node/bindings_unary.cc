@@ -38,6 +38,21 @@ napi_value acos_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value acosh(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "acosh", 1, names);
+    return wrap(env, ops::acosh(args.tensor(0)));
+  });
+}
+napi_value acosh_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "acosh_", 1, names);
+    ops::acosh_(args.tensor(0));
+    return nullptr;
+  });
+}
 napi_value asin(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -53,6 +68,21 @@ napi_value asin_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value asinh(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "asinh", 1, names);
+    return wrap(env, ops::asinh(args.tensor(0)));
+  });
+}
+napi_value asinh_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "asinh_", 1, names);
+    ops::asinh_(args.tensor(0));
+    return nullptr;
+  });
+}
 napi_value atan(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -65,6 +95,21 @@ napi_value atan_(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self" };
     Args args(env, info, "atan_", 1, names);
     ops::atan_(args.tensor(0));
+    return nullptr;
+  });
+}
+napi_value atanh(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "atanh", 1, names);
+    return wrap(env, ops::atanh(args.tensor(0)));
+  });
+}
+napi_value atanh_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "atanh_", 1, names);
+    ops::atanh_(args.tensor(0));
     return nullptr;
   });
 }
@@ -125,6 +170,21 @@ napi_value cosh_(napi_env env, napi_callback_info info) {
     static const char* const names[] = { "self" };
     Args args(env, info, "cosh_", 1, names);
     ops::cosh_(args.tensor(0));
+    return nullptr;
+  });
+}
+napi_value deg2rad(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "deg2rad", 1, names);
+    return wrap(env, ops::deg2rad(args.tensor(0)));
+  });
+}
+napi_value deg2rad_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "deg2rad_", 1, names);
+    ops::deg2rad_(args.tensor(0));
     return nullptr;
   });
 }
@@ -233,27 +293,6 @@ napi_value frac_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
-napi_value isfinite(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self" };
-    Args args(env, info, "isfinite", 1, names);
-    return wrap(env, ops::isfinite(args.tensor(0)));
-  });
-}
-napi_value isinf(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self" };
-    Args args(env, info, "isinf", 1, names);
-    return wrap(env, ops::isinf(args.tensor(0)));
-  });
-}
-napi_value isnan(napi_env env, napi_callback_info info) {
-  return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self" };
-    Args args(env, info, "isnan", 1, names);
-    return wrap(env, ops::isnan(args.tensor(0)));
-  });
-}
 napi_value log(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -344,6 +383,28 @@ napi_value neg_(napi_env env, napi_callback_info info) {
     return nullptr;
   });
 }
+napi_value positive(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "positive", 1, names);
+    return wrap(env, ops::positive(args.tensor(0)));
+  });
+}
+napi_value rad2deg(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "rad2deg", 1, names);
+    return wrap(env, ops::rad2deg(args.tensor(0)));
+  });
+}
+napi_value rad2deg_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "rad2deg_", 1, names);
+    ops::rad2deg_(args.tensor(0));
+    return nullptr;
+  });
+}
 napi_value reciprocal(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
@@ -361,16 +422,46 @@ napi_value reciprocal_(napi_env env, napi_callback_info info) {
 }
 napi_value round(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self" };
-    Args args(env, info, "round", 1, names);
-    return wrap(env, ops::round(args.tensor(0)));
+    static const char* const names[] = { "self", "decimals" };
+    Args args(env, info, "round", 2, names);
+    return wrap(env, ops::round(args.tensor(0), args.integer(1)));
   });
 }
 napi_value round_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "decimals" };
+    Args args(env, info, "round_", 2, names);
+    ops::round_(args.tensor(0), args.integer(1));
+    return nullptr;
+  });
+}
+napi_value roundScaled(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "up", "down" };
+    Args args(env, info, "roundScaled", 3, names);
+    return wrap(env, ops::roundScaled(args.tensor(0), args.floating(1), args.floating(2)));
+  });
+}
+napi_value roundScaled_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "up", "down" };
+    Args args(env, info, "roundScaled_", 3, names);
+    ops::roundScaled_(args.tensor(0), args.floating(1), args.floating(2));
+    return nullptr;
+  });
+}
+napi_value roundWhole(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self" };
-    Args args(env, info, "round_", 1, names);
-    ops::round_(args.tensor(0));
+    Args args(env, info, "roundWhole", 1, names);
+    return wrap(env, ops::roundWhole(args.tensor(0)));
+  });
+}
+napi_value roundWhole_(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self" };
+    Args args(env, info, "roundWhole_", 1, names);
+    ops::roundWhole_(args.tensor(0));
     return nullptr;
   });
 }
@@ -517,10 +608,16 @@ void registerOps_unary(napi_env env, napi_value target) {
   defineFunction(env, target, "abs_", abs_);
   defineFunction(env, target, "acos", acos);
   defineFunction(env, target, "acos_", acos_);
+  defineFunction(env, target, "acosh", acosh);
+  defineFunction(env, target, "acosh_", acosh_);
   defineFunction(env, target, "asin", asin);
   defineFunction(env, target, "asin_", asin_);
+  defineFunction(env, target, "asinh", asinh);
+  defineFunction(env, target, "asinh_", asinh_);
   defineFunction(env, target, "atan", atan);
   defineFunction(env, target, "atan_", atan_);
+  defineFunction(env, target, "atanh", atanh);
+  defineFunction(env, target, "atanh_", atanh_);
   defineFunction(env, target, "bitwiseNot", bitwiseNot);
   defineFunction(env, target, "bitwiseNot_", bitwiseNot_);
   defineFunction(env, target, "ceil", ceil);
@@ -529,6 +626,8 @@ void registerOps_unary(napi_env env, napi_value target) {
   defineFunction(env, target, "cos_", cos_);
   defineFunction(env, target, "cosh", cosh);
   defineFunction(env, target, "cosh_", cosh_);
+  defineFunction(env, target, "deg2rad", deg2rad);
+  defineFunction(env, target, "deg2rad_", deg2rad_);
   defineFunction(env, target, "erf", erf);
   defineFunction(env, target, "erf_", erf_);
   defineFunction(env, target, "erfc", erfc);
@@ -543,9 +642,6 @@ void registerOps_unary(napi_env env, napi_value target) {
   defineFunction(env, target, "floor_", floor_);
   defineFunction(env, target, "frac", frac);
   defineFunction(env, target, "frac_", frac_);
-  defineFunction(env, target, "isfinite", isfinite);
-  defineFunction(env, target, "isinf", isinf);
-  defineFunction(env, target, "isnan", isnan);
   defineFunction(env, target, "log", log);
   defineFunction(env, target, "log_", log_);
   defineFunction(env, target, "log10", log10);
@@ -558,10 +654,17 @@ void registerOps_unary(napi_env env, napi_value target) {
   defineFunction(env, target, "logicalNot_", logicalNot_);
   defineFunction(env, target, "neg", neg);
   defineFunction(env, target, "neg_", neg_);
+  defineFunction(env, target, "positive", positive);
+  defineFunction(env, target, "rad2deg", rad2deg);
+  defineFunction(env, target, "rad2deg_", rad2deg_);
   defineFunction(env, target, "reciprocal", reciprocal);
   defineFunction(env, target, "reciprocal_", reciprocal_);
   defineFunction(env, target, "round", round);
   defineFunction(env, target, "round_", round_);
+  defineFunction(env, target, "roundScaled", roundScaled);
+  defineFunction(env, target, "roundScaled_", roundScaled_);
+  defineFunction(env, target, "roundWhole", roundWhole);
+  defineFunction(env, target, "roundWhole_", roundWhole_);
   defineFunction(env, target, "rsqrt", rsqrt);
   defineFunction(env, target, "rsqrt_", rsqrt_);
   defineFunction(env, target, "sign", sign);

@@ -18,7 +18,7 @@ const namesIn = (text: string): Set<string> => new Set(text.match(/\bfb_\w+/g) ?
 
 function load(): Section[] {
   if (sections) return sections;
-  const text = read('kernels/prelude.h');
+  const text = `${read('kernels/prelude.h')}\n${read('kernels/special.h')}`;
   const out: Section[] = [];
   const base = new Set<string>();
   for (const part of text.split(/^\/\/@section /m).slice(1)) {
@@ -38,6 +38,13 @@ function load(): Section[] {
     });
   }
   return (sections = out);
+}
+
+/** Whether source uses a function of special.h. */
+export function usesSpecial(source: string): boolean {
+  const own = namesIn(read('kernels/special.h'));
+  for (const n of namesIn(read('kernels/prelude.h'))) own.delete(n);
+  return [...namesIn(source)].some((n) => own.has(n));
 }
 
 /** Prelude text for source that uses these names. */

@@ -2,6 +2,9 @@
 import type { Tensor } from '../../tensor/tensor.js';
 import { ShapeError, ValueError } from '../../tensor/errors.js';
 import { checkTensor } from '../../tensor/args.js';
+import { isTensor } from '../../tensor/handle.js';
+import { native } from '../../native.js';
+import { noGrad } from '../../autograd/modes.js';
 import * as ops from '../../../generated/ts/functions.js';
 
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -79,7 +82,14 @@ export function binaryCrossEntropy(
         'Please ensure they have the same size.',
     );
   }
+  checkProbabilities(input);
   return ops.binaryCrossEntropy(input, target, o.weight ?? null, { reduction: o.reduction ?? 'mean' });
+}
+/** Throws ValueError for a number that is no probability. A graph that is being recorded cannot look at values: no check there. */
+function checkProbabilities(input: Tensor): void {
+  if (native.traceActive() || input.numel() === 0) return;
+  const fine = noGrad(() => input.ge(0).logicalAnd(input.le(1)).all().item()) as unknown as boolean;
+  if (!fine) throw new ValueError('all elements of input should be between 0 and 1');
 }
 /** Cross-entropy of logits, in the form that does not overflow. */
 export function binaryCrossEntropyWithLogits(
@@ -98,4 +108,48 @@ export function binaryCrossEntropyWithLogits(
     reduction: o.reduction ?? 'mean',
     posWeight: o.posWeight ?? null,
   });
+}
+
+type Lengths = Tensor | readonly number[];
+const lengthsOf = (x: Lengths): readonly number[] =>
+  isTensor(x) ? (x.reshape(-1).tolist() as number[]) : (x as readonly number[]);
+
+/**
+ * Connectionist temporal classification: logProbs [T, N, C] or [T, C], targets [N, S] padded or all one after another, lengths per
+ * sequence as tensors or arrays. Source: torch.nn.functional.ctc_loss.
+ */
+export function ctcLoss(
+  logProbs: Tensor,
+  targets: Tensor,
+  inputLengths: Lengths,
+  targetLengths: Lengths,
+  o: LossOptions & { blank?: number; zeroInfinity?: boolean } = {},
+): Tensor {
+  const { blank = 0, reduction = 'mean', zeroInfinity = false } = o;
+  return ops.ctcLoss(logProbs, targets, lengthsOf(inputLengths), lengthsOf(targetLengths), {
+    blank,
+    reduction,
+    zeroInfinity,
+  });
+}
+
+/** tripletMarginLoss with a distance of the caller's; the Euclidean one by default. */
+export function tripletMarginWithDistanceLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  o: LossOptions & {
+    distanceFunction?: ((a: Tensor, b: Tensor) => Tensor) | null;
+    margin?: number;
+    swap?: boolean;
+  } = {},
+): Tensor {
+  const { reduction = 'mean', margin = 1, swap = false } = o;
+  const distance = o.distanceFunction ?? ((a: Tensor, b: Tensor) => ops.pairwiseDistance(a, b));
+  checkReduction('tripletMarginWithDistanceLoss', reduction);
+  const near = distance(anchor, positive);
+  let far = distance(anchor, negative);
+  if (swap) far = ops.minimum(far, distance(positive, negative));
+  const loss = ops.clampMin(near.sub(far).add(margin), 0);
+  return reduction === 'none' ? loss : reduction === 'sum' ? loss.sum() : loss.mean();
 }

@@ -5,7 +5,7 @@ import type { Module } from '../module.js';
 export * from './clip.js';
 export * from './fusion.js';
 export { removeSpectralNorm, removeWeightNorm, spectralNorm, weightNorm } from './weight_hooks.js';
-export * as parametrizations from './parametrizations.js';
+export * as parametrizations from './parametrizations_index.js';
 export * as parametrize from './parametrize.js';
 export * as prune from './prune.js';
 export * as rnn from './rnn.js';

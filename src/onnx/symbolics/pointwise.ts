@@ -29,7 +29,7 @@ function clip(b: OnnxBuilder, call: Call, min: number | null, max: number | null
   const bound = (v: number | null): Ref | null => (v === null ? null : b.scalar(v, out.dtype));
   return [b.op('Clip', [operand(b, call, 'self', out.dtype), bound(min), bound(max)], out)];
 }
-const bound = (call: Call, name: string): number | null => (call.has(name) ? call.number(name) : null);
+const bound = (arg: Arg): number | null => (arg.kind === 'number' ? Number(arg.value) : null);
 
 /** Element-wise maximum or minimum with a number or a tensor. */
 const limit =
@@ -51,7 +51,12 @@ const floatUnary =
 export const pointwise: Readonly<Record<string, Symbolic>> = {
   add: scaled('Add'),
   sub: scaled('Sub'),
-  clamp: (b, call) => clip(b, call, bound(call, 'min'), bound(call, 'max')),
+  // A bound that is a tensor: by the parts.
+  clamp: (b, call) => {
+    const [min, max] = [call.arg('min'), call.arg('max')];
+    if (min.kind === 'tensor' || max.kind === 'tensor') return null;
+    return clip(b, call, bound(min), bound(max));
+  },
   clampMin: limit('Max', 'min'),
   clampMax: limit('Min', 'max'),
   clampBoth: (b, call) => {

@@ -23,6 +23,9 @@ inline constexpr int64_t kInts_1_1[] = {1, 1};
 inline constexpr int64_t kInts_1_1_1[] = {1, 1, 1};
 inline constexpr int64_t kInts_m2_m1[] = {-2, -1};
 
+/// x above zero, alpha (e^(x / alpha) - 1) below.
+FB_API Tensor celu(const Tensor& self, Scalar alpha = Scalar(1));
+FB_API const Tensor& celu_(const Tensor& self, Scalar alpha = Scalar(1));
 /// x above zero, alpha (e^x - 1) below.
 FB_API Tensor elu(const Tensor& self, Scalar alpha = Scalar(1));
 FB_API const Tensor& elu_(const Tensor& self, Scalar alpha = Scalar(1));
@@ -32,6 +35,10 @@ FB_API Tensor gelu(const Tensor& self, std::string_view approximate = "none");
 FB_API Tensor geluErf(const Tensor& self);
 /// GELU with the tanh approximation. See `gelu`.
 FB_API Tensor geluTanh(const Tensor& self);
+/// Gated linear unit: the first half along dim times the sigmoid of the second.
+FB_API Tensor glu(const Tensor& self, int64_t dim = -1);
+/// 0 in [-lambd, lambd], x outside.
+FB_API Tensor hardshrink(const Tensor& self, Scalar lambd = Scalar(0.5));
 /// min(max(x + 3, 0), 6) / 6.
 FB_API Tensor hardsigmoid(const Tensor& self);
 FB_API const Tensor& hardsigmoid_(const Tensor& self);
@@ -50,12 +57,19 @@ FB_API const Tensor& logsigmoid_(const Tensor& self);
 /// x * tanh(softplus(x)).
 FB_API Tensor mish(const Tensor& self);
 FB_API const Tensor& mish_(const Tensor& self);
+/// x above zero, weight x below; weight: one number or one for each channel (dimension 1).
+FB_API Tensor prelu(const Tensor& self, const Tensor& weight);
+/// x above zero, weight x below. See `prelu`.
+FB_API Tensor preluValues(const Tensor& self, const Tensor& weight);
 /// max(x, 0). NaN stays NaN.
 FB_API Tensor relu(const Tensor& self);
 FB_API const Tensor& relu_(const Tensor& self);
 /// min(max(x, 0), 6).
 FB_API Tensor relu6(const Tensor& self);
 FB_API const Tensor& relu6_(const Tensor& self);
+/// Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
+FB_API Tensor rrelu(const Tensor& self, double lower = 0.125, double upper = 0.3333333333333333, bool training = false);
+FB_API const Tensor& rrelu_(const Tensor& self, double lower = 0.125, double upper = 0.3333333333333333, bool training = false);
 /// Scaled ELU with the self-normalising constants.
 FB_API Tensor selu(const Tensor& self);
 FB_API const Tensor& selu_(const Tensor& self);
@@ -65,12 +79,20 @@ FB_API const Tensor& sigmoid_(const Tensor& self);
 /// x * sigmoid(x), also called swish.
 FB_API Tensor silu(const Tensor& self);
 FB_API const Tensor& silu_(const Tensor& self);
+/// softmax(-x) along dim.
+FB_API Tensor softmin(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
 /// log(1 + e^(beta x)) / beta; x itself where beta x > threshold.
 FB_API Tensor softplus(const Tensor& self, Scalar beta = Scalar(1), Scalar threshold = Scalar(20));
 FB_API const Tensor& softplus_(const Tensor& self, Scalar beta = Scalar(1), Scalar threshold = Scalar(20));
+/// x - lambd above lambd, x + lambd below -lambd, 0 between. lambd must not be negative.
+FB_API Tensor softshrink(const Tensor& self, Scalar lambd = Scalar(0.5));
+/// x moved towards zero by lambd. See `softshrink`.
+FB_API Tensor softshrinkValues(const Tensor& self, Scalar lambd);
 /// x / (1 + |x|).
 FB_API Tensor softsign(const Tensor& self);
 FB_API const Tensor& softsign_(const Tensor& self);
+/// x - tanh(x).
+FB_API Tensor tanhshrink(const Tensor& self);
 /// x where x > threshold, else value.
 FB_API Tensor threshold(const Tensor& self, Scalar threshold, Scalar value);
 FB_API const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value);
@@ -80,6 +102,26 @@ FB_API std::tuple<Tensor, Tensor> attentionWithWeights(const Tensor& query, cons
 FB_API Tensor gumbelSoftmax(const Tensor& logits, double tau = 1.0, bool hard = false, double eps = 1e-10, int64_t dim = -1);
 /// softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null.
 FB_API Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask = Tensor(), double dropoutP = 0.0, bool isCausal = false, std::optional<double> scale = std::nullopt);
+/// Airy function Ai.
+FB_API Tensor specialAiryAi(const Tensor& self);
+/// Bessel function of the first kind, order 0.
+FB_API Tensor specialBesselJ0(const Tensor& self);
+/// Bessel function of the first kind, order 1.
+FB_API Tensor specialBesselJ1(const Tensor& self);
+/// Bessel function of the second kind, order 0 (-infinity at zero, NaN below).
+FB_API Tensor specialBesselY0(const Tensor& self);
+/// Bessel function of the second kind, order 1 (-infinity at zero, NaN below).
+FB_API Tensor specialBesselY1(const Tensor& self);
+/// Modified Bessel function of the second kind, order 0 (infinite at zero, NaN below).
+FB_API Tensor specialModifiedBesselK0(const Tensor& self);
+/// Modified Bessel function of the second kind, order 1 (infinite at zero, NaN below).
+FB_API Tensor specialModifiedBesselK1(const Tensor& self);
+/// modifiedBesselK0 scaled by e^x.
+FB_API Tensor specialScaledModifiedBesselK0(const Tensor& self);
+/// modifiedBesselK1 scaled by e^x.
+FB_API Tensor specialScaledModifiedBesselK1(const Tensor& self);
+/// Spherical Bessel function of the first kind, order 0: sin(x) / x, 1 at zero.
+FB_API Tensor specialSphericalBesselJ0(const Tensor& self);
 /// self + alpha * other, broadcast.
 FB_API Tensor add(const Tensor& self, const Operand& other, Scalar alpha = Scalar(1));
 FB_API const Tensor& add_(const Tensor& self, const Operand& other, Scalar alpha = Scalar(1));
@@ -89,15 +131,24 @@ FB_API const Tensor& atan2_(const Tensor& self, const Tensor& other);
 /// Bitwise AND of integers, logical AND of bool. Throws for floats.
 FB_API Tensor bitwiseAnd(const Tensor& self, const Operand& other);
 FB_API const Tensor& bitwiseAnd_(const Tensor& self, const Operand& other);
+/// Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.
+FB_API Tensor bitwiseLeftShift(const Tensor& self, const Operand& other);
+FB_API const Tensor& bitwiseLeftShift_(const Tensor& self, const Operand& other);
 /// Bitwise OR of integers, logical OR of bool. Throws for floats.
 FB_API Tensor bitwiseOr(const Tensor& self, const Operand& other);
 FB_API const Tensor& bitwiseOr_(const Tensor& self, const Operand& other);
+/// Bits moved right, with the sign: floor(self / 2^other).
+FB_API Tensor bitwiseRightShift(const Tensor& self, const Operand& other);
+FB_API const Tensor& bitwiseRightShift_(const Tensor& self, const Operand& other);
 /// Bitwise XOR of integers, logical XOR of bool. Throws for floats.
 FB_API Tensor bitwiseXor(const Tensor& self, const Operand& other);
 FB_API const Tensor& bitwiseXor_(const Tensor& self, const Operand& other);
 /// self / other; roundingMode: null (true division), 'floor' or 'trunc'.
 FB_API Tensor div(const Tensor& self, const Operand& other, std::optional<std::string_view> roundingMode = std::nullopt);
 FB_API const Tensor& div_(const Tensor& self, const Operand& other, std::optional<std::string_view> roundingMode = std::nullopt);
+/// self to the power of exponent, computed in float64.
+FB_API Tensor floatPower(const Tensor& self, const Operand& exponent);
+FB_API const Tensor& floatPower_(const Tensor& self, const Operand& exponent);
 /// floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor floorDivide(const Tensor& self, const Operand& other);
 FB_API const Tensor& floorDivide_(const Tensor& self, const Operand& other);
@@ -105,9 +156,31 @@ FB_API const Tensor& floorDivide_(const Tensor& self, const Operand& other);
 FB_API Tensor floorDivideFloat(const Tensor& self, const Operand& other);
 /// floor(self / other) of integers. See `floorDivide`.
 FB_API Tensor floorDivideInt(const Tensor& self, const Operand& other);
+/// Larger of two elements; a NaN loses against a number.
+FB_API Tensor fmax(const Tensor& self, const Tensor& other);
+/// Smaller of two elements; a NaN loses against a number.
+FB_API Tensor fmin(const Tensor& self, const Tensor& other);
 /// Remainder with the dividend's sign (C's fmod).
 FB_API Tensor fmod(const Tensor& self, const Operand& other);
 FB_API const Tensor& fmod_(const Tensor& self, const Operand& other);
+/// Greatest common divisor of integers, never negative.
+FB_API Tensor gcd(const Tensor& self, const Tensor& other);
+FB_API const Tensor& gcd_(const Tensor& self, const Tensor& other);
+/// 0 below zero, 1 above, values at zero. Both tensors must have one dtype.
+FB_API Tensor heaviside(const Tensor& self, const Tensor& values);
+FB_API const Tensor& heaviside_(const Tensor& self, const Tensor& values);
+/// 0 below zero, 1 above, values at zero. See `heaviside`.
+FB_API Tensor heavisideValues(const Tensor& self, const Tensor& values);
+/// sqrt(self^2 + other^2), without overflow on the way.
+FB_API Tensor hypot(const Tensor& self, const Tensor& other);
+FB_API const Tensor& hypot_(const Tensor& self, const Tensor& other);
+/// Least common multiple of integers, never negative.
+FB_API Tensor lcm(const Tensor& self, const Tensor& other);
+FB_API const Tensor& lcm_(const Tensor& self, const Tensor& other);
+/// log(e^self + e^other), without overflow on the way.
+FB_API Tensor logaddexp(const Tensor& self, const Tensor& other);
+/// log2(2^self + 2^other), without overflow on the way.
+FB_API Tensor logaddexp2(const Tensor& self, const Tensor& other);
 /// Larger of two elements; NaN wins.
 FB_API Tensor maximum(const Tensor& self, const Tensor& other);
 /// Smaller of two elements; NaN wins.
@@ -143,6 +216,12 @@ FB_API const Tensor& ge_(const Tensor& self, const Operand& other);
 /// Whether self is greater than other, element by element. Gives bool.
 FB_API Tensor gt(const Tensor& self, const Operand& other);
 FB_API const Tensor& gt_(const Tensor& self, const Operand& other);
+/// Whether |self - other| is finite and at most atol + rtol |other|. See `isclose`.
+FB_API Tensor isCloseFloat(const Tensor& self, const Tensor& other, double rtol, double atol);
+/// Whether self and other are equal, or |self - other| <= atol + rtol |other|; NaN equals NaN with equalNan. Gives bool.
+FB_API Tensor isclose(const Tensor& self, const Tensor& other, double rtol = 0.00001, double atol = 1e-8, bool equalNan = false);
+/// Whether each element is one of testElements. Gives bool of the shape of elements.
+FB_API Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUnique = false, bool invert = false);
 /// Whether self is at most other, element by element. Gives bool.
 FB_API Tensor le(const Tensor& self, const Operand& other);
 FB_API const Tensor& le_(const Tensor& self, const Operand& other);
@@ -227,6 +306,18 @@ FB_API const Tensor& zero_(const Tensor& self);
 FB_API Tensor zeros(IntSpan size, std::optional<DType> dtype = std::nullopt);
 /// Zeros of self's shape and dtype.
 FB_API Tensor zerosLike(const Tensor& self, std::optional<DType> dtype = std::nullopt);
+/// p-norm distance of each row of x1 [..., P, M] to each row of x2 [..., R, M]: [..., P, R]. computeMode is taken for PyTorch's sake: distances are never computed by a matrix product, which loses digits.
+FB_API Tensor cdist(const Tensor& x1, const Tensor& x2, double p = 2.0, std::optional<std::string_view> computeMode = std::nullopt);
+/// Gradient of `cdistForward` with respect to its first operand; 0 where two vectors are equal.
+FB_API Tensor cdistBackward(const Tensor& grad, const Tensor& x1, const Tensor& x2, double p, const Tensor& distances);
+/// The distances of `cdist` for operands of one dtype and batch shape.
+FB_API Tensor cdistForward(const Tensor& x1, const Tensor& x2, double p);
+/// Cosine of the angle between x1 and x2 along dim, broadcast; norms are at least eps.
+FB_API Tensor cosineSimilarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-8);
+/// p-norm of x1 - x2 + eps along the last dimension, broadcast.
+FB_API Tensor pairwiseDistance(const Tensor& x1, const Tensor& x2, double p = 2.0, double eps = 0.000001, bool keepdim = false);
+/// p-norm distances of all pairs of rows i < j of a matrix [N, M]: [N (N - 1) / 2].
+FB_API Tensor pdist(const Tensor& self, double p = 2.0);
 /// Sets elements to SELU's negative saturation with probability p, then shifts and scales so that mean 0 and variance 1 stay; the input itself when not training.
 FB_API Tensor alphaDropout(const Tensor& input, double p = 0.5, bool training = false);
 /// Zeroes elements with probability p and scales the rest by 1 / (1 - p); the input itself when not training.
@@ -247,6 +338,54 @@ FB_API Tensor embeddingRenorm(const Tensor& weight, const Tensor& indices, doubl
 FB_API Tensor oneHot(const Tensor& self, int64_t numClasses);
 /// Per segment of rows of self [n, d] (segments: int64 [n], the number of the segment a row belongs to, -1 for none) the largest element of each column, and the row it came from; 0 and -1 where a segment is empty.
 FB_API std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments, int64_t count);
+/// The angle of each number in the complex plane: 0, pi below zero, NaN for NaN.
+FB_API Tensor angle(const Tensor& self);
+/// The complex conjugate: the tensor itself.
+FB_API Tensor conj(const Tensor& self);
+/// The complex conjugate: the tensor itself.
+FB_API Tensor conjPhysical(const Tensor& self);
+FB_API const Tensor& conjPhysical_(const Tensor& self);
+/// The magnitude of self with the sign of other, zeros included.
+FB_API Tensor copysign(const Tensor& self, const Operand& other);
+FB_API const Tensor& copysign_(const Tensor& self, const Operand& other);
+/// self = mantissa * 2^exponent with 0.5 <= |mantissa| < 1; the exponent is int32. Throws for integers.
+FB_API std::tuple<Tensor, Tensor> frexp(const Tensor& self);
+/// The exponent of frexp as a float. See `frexp`.
+FB_API Tensor frexpExponent(const Tensor& self);
+/// The fraction of frexp, in [0.5, 1). See `frexp`.
+FB_API Tensor frexpMantissa(const Tensor& self);
+/// Whether each element is finite. Gives bool.
+FB_API Tensor isfinite(const Tensor& self);
+/// Whether each element is infinite. Gives bool.
+FB_API Tensor isinf(const Tensor& self);
+/// Whether each element is NaN. Gives bool.
+FB_API Tensor isnan(const Tensor& self);
+/// Whether each element is -infinity. Gives bool.
+FB_API Tensor isneginf(const Tensor& self);
+/// Whether each element is +infinity. Gives bool.
+FB_API Tensor isposinf(const Tensor& self);
+/// Whether each element is a real number: true everywhere. Gives bool.
+FB_API Tensor isreal(const Tensor& self);
+/// self * 2^other.
+FB_API Tensor ldexp(const Tensor& self, const Tensor& other);
+FB_API const Tensor& ldexp_(const Tensor& self, const Tensor& other);
+/// NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
+FB_API Tensor nanToNum(const Tensor& self, std::optional<double> nan = std::nullopt, std::optional<double> posinf = std::nullopt, std::optional<double> neginf = std::nullopt);
+FB_API const Tensor& nanToNum_(const Tensor& self, std::optional<double> nan = std::nullopt, std::optional<double> posinf = std::nullopt, std::optional<double> neginf = std::nullopt);
+/// The next representable number after self towards other.
+FB_API Tensor nextafter(const Tensor& self, const Tensor& other);
+FB_API const Tensor& nextafter_(const Tensor& self, const Tensor& other);
+/// The next 16-bit float after self towards other, computed in float32: units of its last place are `scale` times finer ones, at least `least`. See `nextafter`.
+FB_API Tensor nextafterNarrow(const Tensor& self, const Tensor& other, double scale, double least, double largest);
+/// The next float32 or float64 after self towards other. See `nextafter`.
+FB_API Tensor nextafterWide(const Tensor& self, const Tensor& other);
+/// The real part: the tensor itself.
+FB_API Tensor real(const Tensor& self);
+/// Other numbers instead of NaN and the infinities. See `nanToNum`.
+FB_API Tensor replaceNonFinite(const Tensor& self, double nan, double posinf, double neginf);
+FB_API const Tensor& replaceNonFinite_(const Tensor& self, double nan, double posinf, double neginf);
+/// Whether the sign bit is set: below zero, and -0. Gives bool.
+FB_API Tensor signbit(const Tensor& self);
 /// Indices of elements that are not zero, [count, ndim], int64.
 FB_API Tensor argwhere(const Tensor& self);
 /// A copy of self with src written where asStrided(size, stride, storageOffset) looks.
@@ -306,6 +445,8 @@ FB_API const Tensor& tril_(const Tensor& self, int64_t diagonal = 0);
 /// Upper triangle of the last two dimensions, zeros elsewhere.
 FB_API Tensor triu(const Tensor& self, int64_t diagonal = 0);
 FB_API const Tensor& triu_(const Tensor& self, int64_t diagonal = 0);
+/// The coordinates, one tensor per dimension of `shape`, of positions in the flattened tensor.
+FB_API TensorList unravelIndex(const Tensor& indices, IntSpan shape);
 /// Matrices on the diagonal of one matrix, zeros elsewhere; 0-d and 1-d tensors count as rows.
 FB_API Tensor blockDiag(TensorSpan tensors);
 /// All tensors broadcast to their common shape, without copies.
@@ -484,14 +625,48 @@ FB_API Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, cons
 FB_API Tensor binaryCrossEntropyWithLogits(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), std::string_view reduction = "mean", const Tensor& posWeight = Tensor());
 /// nllLoss of logSoftmax(input) over dimension 1; target: class indices (int64) or probabilities of input's shape.
 FB_API Tensor crossEntropy(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), int64_t ignoreIndex = -100, std::string_view reduction = "mean", double labelSmoothing = 0.0);
+/// Connectionist temporal classification. logProbs [T, N, C] or [T, C]; targets [N, S] padded, or all one after another; lengths per sequence. zeroInfinity: infinite losses (targets that do not fit) and their gradients become 0.
+FB_API Tensor ctcLoss(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank = 0, std::string_view reduction = "mean", bool zeroInfinity = false);
+/// Gradient of `ctcLossForward`.
+FB_API Tensor ctcLossBackward(const Tensor& grad, const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, const Tensor& loss, const Tensor& alpha, int64_t blank);
+/// Per sequence: -log of the probability of its targets, and the forward variables. See `ctcLoss`.
+FB_API std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& targets, IntSpan inputLengths, IntSpan targetLengths, int64_t blank);
+/// Negative log likelihood of target under normal distributions of mean input and variance (at least eps), without the constant unless full. variance: of input's shape, or without its last dimension, or with a last dimension of 1.
+FB_API Tensor gaussianNllLoss(const Tensor& input, const Tensor& target, const Tensor& variance, bool full = false, double eps = 0.000001, std::string_view reduction = "mean");
+/// Squared below delta, linear above, reduced.
+FB_API Tensor huberLoss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double delta = 1.0);
+/// Squared below delta, linear above. See `huberLoss`.
+FB_API Tensor huberValues(const Tensor& input, const Tensor& target, double delta = 1.0);
+/// Kullback-Leibler divergence, target (log target - input); input holds log-probabilities, target too with logTarget. reduction 'batchmean' is the sum over the size of dimension 0.
+FB_API Tensor klDiv(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", bool logTarget = false);
 /// |input - target|, reduced.
 FB_API Tensor l1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean");
+/// max(self, least), with a gradient as if there were no limit: what PyTorch does to variances and norms.
+FB_API Tensor limitedBelow(const Tensor& self, double least = 0.0);
 /// (input - target)^2, reduced.
 FB_API Tensor mseLoss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean");
 /// -input[target], weighted by class, without elements whose target is ignoreIndex. input [n, c, ...] log-probabilities, target [n, ...] int64.
 FB_API Tensor nllLoss(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), int64_t ignoreIndex = -100, std::string_view reduction = "mean");
+/// Negative log likelihood of target under Poisson distributions of rate input (e^input with logInput); full adds Stirling's term.
+FB_API Tensor poissonNllLoss(const Tensor& input, const Tensor& target, bool logInput = true, bool full = false, double eps = 1e-8, std::string_view reduction = "mean");
 /// Squared below beta, absolute above.
 FB_API Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double beta = 1.0);
+/// 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. input [N, D] with target [N], or [D] with a 0-d target.
+FB_API Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0.0, std::string_view reduction = "mean");
+/// input where target is 1, max(0, margin - input) where it is -1.
+FB_API Tensor hingeEmbeddingLoss(const Tensor& input, const Tensor& target, double margin = 1.0, std::string_view reduction = "mean");
+/// max(0, margin - target (input1 - input2)), target 1 or -1.
+FB_API Tensor marginRankingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0.0, std::string_view reduction = "mean");
+/// Mean over the other classes of max(0, margin - input[target] + input[j])^p, weighted by the target's class. input [N, C] or [C], target int64.
+FB_API Tensor multiMarginLoss(const Tensor& input, const Tensor& target, int64_t p = 1, double margin = 1.0, const Tensor& weight = Tensor(), std::string_view reduction = "mean");
+/// Sum over target classes y and other classes i of max(0, 1 - (input[y] - input[i])), over the number of classes. target: int64 of input's shape, the classes up to the first negative number.
+FB_API Tensor multilabelMarginLoss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean");
+/// Binary cross-entropy of each class's logit, averaged over the last dimension.
+FB_API Tensor multilabelSoftMarginLoss(const Tensor& input, const Tensor& target, const Tensor& weight = Tensor(), std::string_view reduction = "mean");
+/// log(1 + e^(-target input)), target 1 or -1.
+FB_API Tensor softMarginLoss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean");
+/// max(0, margin + |anchor - positive| - |anchor - negative|) of p-norms along the last dimension; swap: the negative's distance to the positive, where it is smaller.
+FB_API Tensor tripletMarginLoss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin = 1.0, double p = 2.0, double eps = 0.000001, bool swap = false, std::string_view reduction = "mean");
 /// Largest over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
 FB_API Tensor maskedAmax(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt, const Tensor& mask = Tensor());
 /// Smallest over `dim` (all when null) of the elements where `mask` (broadcast to the input) is true.
@@ -649,6 +824,30 @@ FB_API const Tensor& sparseAdamUpdate(const Tensor& param, const Tensor& grad, c
 FB_API Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value = Scalar(0));
 /// self padded. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut. mode: 'constant' (value: 0), 'reflect' (the border is not repeated), 'replicate' or 'circular', these for the last one to three dimensions.
 FB_API Tensor pad(const Tensor& input, IntSpan pad, std::string_view mode = "constant", std::optional<double> value = std::nullopt);
+/// The Chebyshev polynomial of the first kind of degree n at x; 0 for a negative degree.
+FB_API Tensor specialChebyshevPolynomialT(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the second kind of degree n at x; 0 for a negative degree.
+FB_API Tensor specialChebyshevPolynomialU(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the third kind of degree n at x; 0 for a negative degree.
+FB_API Tensor specialChebyshevPolynomialV(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the fourth kind of degree n at x; 0 for a negative degree.
+FB_API Tensor specialChebyshevPolynomialW(const Tensor& self, const Operand& n);
+/// The physicists' Hermite polynomial of degree n at x; 0 for a negative degree.
+FB_API Tensor specialHermitePolynomialH(const Tensor& self, const Operand& n);
+/// The probabilists' Hermite polynomial of degree n at x; 0 for a negative degree.
+FB_API Tensor specialHermitePolynomialHe(const Tensor& self, const Operand& n);
+/// The Laguerre polynomial of degree n at x; 0 for a negative degree.
+FB_API Tensor specialLaguerrePolynomialL(const Tensor& self, const Operand& n);
+/// The Legendre polynomial of degree n at x; 0 for a negative degree.
+FB_API Tensor specialLegendrePolynomialP(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the first kind of degree n at 2 x - 1; 0 for a negative degree.
+FB_API Tensor specialShiftedChebyshevPolynomialT(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the second kind of degree n at 2 x - 1; 0 for a negative degree.
+FB_API Tensor specialShiftedChebyshevPolynomialU(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the third kind of degree n at 2 x - 1; 0 for a negative degree.
+FB_API Tensor specialShiftedChebyshevPolynomialV(const Tensor& self, const Operand& n);
+/// The Chebyshev polynomial of the fourth kind of degree n at 2 x - 1; 0 for a negative degree.
+FB_API Tensor specialShiftedChebyshevPolynomialW(const Tensor& self, const Operand& n);
 /// Means over windows chosen so that the output has length outputSize.
 FB_API Tensor adaptiveAvgPool1d(const Tensor& self, IntSpan outputSize);
 /// Means over windows chosen so that the output is outputSize.
@@ -765,6 +964,8 @@ FB_API Tensor selectScatter(const Tensor& self, const Tensor& src, int64_t dim, 
 FB_API Tensor sliceScatter(const Tensor& self, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = std::nullopt, std::optional<int64_t> end = std::nullopt, int64_t step = 1);
 /// `repeat` with ones put in front of the repetitions where they are fewer than the dimensions.
 FB_API Tensor tile(const Tensor& self, IntSpan dims);
+/// Powers of a vector's elements as rows: from N - 1 down to 0, or up from 0 when increasing. N: its length when null.
+FB_API Tensor vander(const Tensor& x, std::optional<int64_t> N = std::nullopt, bool increasing = false);
 /// Whether all elements are not zero. Gives bool.
 FB_API Tensor all(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Largest element over `dim` (all when empty); NaN wins. Ties share the gradient.
@@ -853,6 +1054,65 @@ FB_API std::tuple<Tensor, Tensor, Tensor> uniqueAll(const Tensor& self);
 FB_API std::tuple<Tensor, Tensor, Tensor> uniqueDim(const Tensor& self, int64_t dim, bool consecutive = false);
 /// Elements without repeated neighbours (flattened), the run of every element, and the lengths of the runs. JavaScript: uniqueConsecutive.
 FB_API std::tuple<Tensor, Tensor, Tensor> uniqueRuns(const Tensor& self);
+/// Logarithmic derivative of the gamma function.
+FB_API Tensor digamma(const Tensor& self);
+FB_API const Tensor& digamma_(const Tensor& self);
+/// Inverse of the error function (infinite at -1 and 1, NaN beyond).
+FB_API Tensor erfinv(const Tensor& self);
+FB_API const Tensor& erfinv_(const Tensor& self);
+/// Modified Bessel function of the first kind, order 0.
+FB_API Tensor i0(const Tensor& self);
+FB_API const Tensor& i0_(const Tensor& self);
+/// Lower regularised incomplete gamma function of order self, up to other.
+FB_API Tensor igamma(const Tensor& self, const Tensor& other);
+FB_API const Tensor& igamma_(const Tensor& self, const Tensor& other);
+/// Upper regularised incomplete gamma function of order self, from other on.
+FB_API Tensor igammac(const Tensor& self, const Tensor& other);
+FB_API const Tensor& igammac_(const Tensor& self, const Tensor& other);
+/// Logarithm of the absolute value of the gamma function.
+FB_API Tensor lgamma(const Tensor& self);
+FB_API const Tensor& lgamma_(const Tensor& self);
+/// Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
+FB_API Tensor logit(const Tensor& self, std::optional<double> eps = std::nullopt);
+FB_API const Tensor& logit_(const Tensor& self, std::optional<double> eps = std::nullopt);
+/// logit of x limited to [lo, hi]. See `logit`.
+FB_API Tensor logitClamped(const Tensor& self, double lo, double hi);
+/// log(x / (1 - x)); NaN outside [0, 1]. See `logit`.
+FB_API Tensor logitOf(const Tensor& self);
+/// Logarithm of the multivariate gamma function of dimension p. Meant for elements above (p - 1) / 2.
+FB_API Tensor mvlgamma(const Tensor& self, int64_t p);
+FB_API const Tensor& mvlgamma_(const Tensor& self, int64_t p);
+/// Derivative of order n of digamma; n must not be negative.
+FB_API Tensor polygamma(int64_t n, const Tensor& self);
+FB_API const Tensor& polygamma_(int64_t n, const Tensor& self);
+/// Derivative of order n of digamma. See `polygamma`.
+FB_API Tensor polygammaOf(const Tensor& self, int64_t n);
+/// sin(pi x) / (pi x), 1 at zero.
+FB_API Tensor sinc(const Tensor& self);
+FB_API const Tensor& sinc_(const Tensor& self);
+/// Entropy -x log(x); 0 at zero, -infinity below.
+FB_API Tensor specialEntr(const Tensor& self);
+/// e^(x^2) erfc(x).
+FB_API Tensor specialErfcx(const Tensor& self);
+/// i0 scaled by e^-|x|.
+FB_API Tensor specialI0e(const Tensor& self);
+/// Modified Bessel function of the first kind, order 1.
+FB_API Tensor specialI1(const Tensor& self);
+/// i1 scaled by e^-|x|.
+FB_API Tensor specialI1e(const Tensor& self);
+/// Logarithm of ndtr, accurate for small values.
+FB_API Tensor specialLogNdtr(const Tensor& self);
+/// Distribution function of the standard normal distribution.
+FB_API Tensor specialNdtr(const Tensor& self);
+/// Quantile of the standard normal distribution: the inverse of ndtr.
+FB_API Tensor specialNdtri(const Tensor& self);
+/// self * log(1 + other), 0 where self is 0; NaN where other is.
+FB_API Tensor specialXlog1py(const Tensor& self, const Operand& other);
+/// Hurwitz zeta function: the sum of (other + k)^-self, k = 0, 1, ...
+FB_API Tensor specialZeta(const Tensor& self, const Operand& other);
+/// self * log(other), 0 where self is 0; NaN where other is.
+FB_API Tensor xlogy(const Tensor& self, const Operand& other);
+FB_API const Tensor& xlogy_(const Tensor& self, const Operand& other);
 /// Smallest and largest element, of all or along `dim`; NaN wins.
 FB_API std::tuple<Tensor, Tensor> aminmax(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// How often each non-negative integer occurs in a 1-d tensor, or the sum of `weights` at it. At least `minlength` entries.
@@ -920,9 +1180,9 @@ FB_API const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const T
 /// self + value * tensor1 * tensor2.
 FB_API Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = Scalar(1));
 FB_API const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value = Scalar(1));
-/// Limits each element to [min, max]; a bound that is null is no bound.
-FB_API Tensor clamp(const Tensor& self, std::optional<Scalar> min = std::nullopt, std::optional<Scalar> max = std::nullopt);
-FB_API const Tensor& clamp_(const Tensor& self, std::optional<Scalar> min = std::nullopt, std::optional<Scalar> max = std::nullopt);
+/// Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
+FB_API Tensor clamp(const Tensor& self, std::optional<Operand> min = std::nullopt, std::optional<Operand> max = std::nullopt);
+FB_API const Tensor& clamp_(const Tensor& self, std::optional<Operand> min = std::nullopt, std::optional<Operand> max = std::nullopt);
 /// min(max(self, min), max). See `clamp`.
 FB_API Tensor clampBoth(const Tensor& self, const Operand& min, const Operand& max);
 /// min(self, max).
@@ -948,12 +1208,21 @@ FB_API const Tensor& abs_(const Tensor& self);
 /// Arc cosine of each element.
 FB_API Tensor acos(const Tensor& self);
 FB_API const Tensor& acos_(const Tensor& self);
+/// Inverse hyperbolic cosine of each element (NaN below 1).
+FB_API Tensor acosh(const Tensor& self);
+FB_API const Tensor& acosh_(const Tensor& self);
 /// Arc sine of each element.
 FB_API Tensor asin(const Tensor& self);
 FB_API const Tensor& asin_(const Tensor& self);
+/// Inverse hyperbolic sine of each element.
+FB_API Tensor asinh(const Tensor& self);
+FB_API const Tensor& asinh_(const Tensor& self);
 /// Arc tangent of each element.
 FB_API Tensor atan(const Tensor& self);
 FB_API const Tensor& atan_(const Tensor& self);
+/// Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+FB_API Tensor atanh(const Tensor& self);
+FB_API const Tensor& atanh_(const Tensor& self);
 /// Bitwise NOT of integers, logical NOT of bool. Throws for floats.
 FB_API Tensor bitwiseNot(const Tensor& self);
 FB_API const Tensor& bitwiseNot_(const Tensor& self);
@@ -966,6 +1235,9 @@ FB_API const Tensor& cos_(const Tensor& self);
 /// Hyperbolic cosine of each element.
 FB_API Tensor cosh(const Tensor& self);
 FB_API const Tensor& cosh_(const Tensor& self);
+/// Degrees in radians.
+FB_API Tensor deg2rad(const Tensor& self);
+FB_API const Tensor& deg2rad_(const Tensor& self);
 /// Error function of each element.
 FB_API Tensor erf(const Tensor& self);
 FB_API const Tensor& erf_(const Tensor& self);
@@ -987,12 +1259,6 @@ FB_API const Tensor& floor_(const Tensor& self);
 /// Fractional part of each element, with its sign.
 FB_API Tensor frac(const Tensor& self);
 FB_API const Tensor& frac_(const Tensor& self);
-/// Whether each element is finite. Gives bool.
-FB_API Tensor isfinite(const Tensor& self);
-/// Whether each element is infinite. Gives bool.
-FB_API Tensor isinf(const Tensor& self);
-/// Whether each element is NaN. Gives bool.
-FB_API Tensor isnan(const Tensor& self);
 /// Natural logarithm of each element.
 FB_API Tensor log(const Tensor& self);
 FB_API const Tensor& log_(const Tensor& self);
@@ -1011,12 +1277,23 @@ FB_API const Tensor& logicalNot_(const Tensor& self);
 /// Negative of each element. Throws for bool tensors.
 FB_API Tensor neg(const Tensor& self);
 FB_API const Tensor& neg_(const Tensor& self);
+/// The tensor itself (+x). Throws for bool tensors.
+FB_API Tensor positive(const Tensor& self);
+/// Radians in degrees.
+FB_API Tensor rad2deg(const Tensor& self);
+FB_API const Tensor& rad2deg_(const Tensor& self);
 /// 1 / x for each element.
 FB_API Tensor reciprocal(const Tensor& self);
 FB_API const Tensor& reciprocal_(const Tensor& self);
-/// Nearest integer, halves to even.
-FB_API Tensor round(const Tensor& self);
-FB_API const Tensor& round_(const Tensor& self);
+/// Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
+FB_API Tensor round(const Tensor& self, int64_t decimals = 0);
+FB_API const Tensor& round_(const Tensor& self, int64_t decimals = 0);
+/// Nearest multiple of down / up, halves to even. See `round`.
+FB_API Tensor roundScaled(const Tensor& self, double up, double down);
+FB_API const Tensor& roundScaled_(const Tensor& self, double up, double down);
+/// Nearest integer, halves to even. See `round`.
+FB_API Tensor roundWhole(const Tensor& self);
+FB_API const Tensor& roundWhole_(const Tensor& self);
 /// 1 / sqrt(x) for each element.
 FB_API Tensor rsqrt(const Tensor& self);
 FB_API const Tensor& rsqrt_(const Tensor& self);

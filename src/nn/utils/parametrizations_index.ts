@@ -1,0 +1,3 @@
+// The namespace `nn.utils.parametrizations`.
+export { orthogonal } from './orthogonal.js';
+export { spectralNorm, weightNorm, type SpectralNormOptions } from './parametrizations.js';
