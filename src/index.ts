@@ -47,6 +47,8 @@ export * as data from './data/index.js';
 export * as utils from './utils.js';
 export * as vision from './vision/index.js';
 export * as viz from './viz/index.js';
+export { summary, type ModelSummary, type SummaryOptions } from './viz/summary.js';
+export * as legacy from './legacy/index.js';
 export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
 export * as hub from './hub.js';

@@ -18,7 +18,7 @@ export interface PlotOptions {
   width?: number;
   height?: number;
 }
-type Numbers = readonly number[] | Float32Array | Float64Array | Tensor;
+export type Numbers = readonly number[] | Float32Array | Float64Array | Tensor;
 interface Series {
   readonly x: readonly number[];
   readonly y: readonly number[];
@@ -26,10 +26,10 @@ interface Series {
 
 // Okabe and Ito's palette: distinguishable with colour blindness (https://jfly.uni-koeln.de/color/).
 const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#f0e442'];
-const escape = (s: string): string =>
+export const escape = (s: string): string =>
   s.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 const round = (v: number): string => String(Math.round(v * 100) / 100);
-const numbers = (v: Numbers): number[] =>
+export const numbers = (v: Numbers): number[] =>
   isTensor(v) ? Array.from(v.detach().double().toTypedArray() as Float64Array) : Array.from(v);
 
 /** A finished picture. */
@@ -39,9 +39,21 @@ export class Plot {
   constructor(svg: string) {
     this.svg = svg;
   }
+  /** The picture as the bytes of a PNG file, `scale` times its size; needs the package sharp. */
+  async png(scale = 2): Promise<Uint8Array> {
+    const { rasterize } = await import('../vision/codec.js');
+    return rasterize(this.svg, scale);
+  }
+  /** Writes a PNG file, making its folder when needed. */
+  async savePng(path: string, scale = 2): Promise<void> {
+    const bytes = await this.png(scale);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, bytes);
+  }
   /** Writes the SVG file, making its folder when needed. Throws ValueError for other formats. */
   save(path: string): this {
-    if (!path.endsWith('.svg')) throw new ValueError(`plots are saved as .svg, got '${path}'`);
+    if (!path.endsWith('.svg'))
+      throw new ValueError(`plots are saved as .svg, got '${path}' (for PNG: await plot.savePng(path))`);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, this.svg);
     return this;
@@ -70,14 +82,59 @@ function thin(s: Series, columns: number): Series {
   return { x: keep.map((i) => s.x[i]!), y: keep.map((i) => s.y[i]!) };
 }
 
-function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): Plot {
-  const { width = 720, height = 440, labels = [], logY = false } = o;
+/** Axes with their ticks, grid and titles, and the maps from values to places. `tail` closes the drawing. */
+export function frame(
+  limits: { readonly x: readonly [number, number]; readonly y: readonly [number, number] },
+  o: PlotOptions,
+): {
+  head: string[];
+  px: (x: number) => number;
+  py: (y: number) => number;
+  left: number;
+  top: number;
+  w: number;
+  tail: string[];
+} {
+  const { width = 720, height = 440, logY = false } = o;
   const left = 64;
-  const right = 16;
   const top = o.title === undefined ? 16 : 40;
-  const bottom = 52;
-  const w = width - left - right;
-  const h = height - top - bottom;
+  const w = width - left - 16;
+  const h = height - top - 52;
+  const ax = linearAxis(...limits.x, 8);
+  const ay = logY ? logAxis(...limits.y) : linearAxis(...limits.y, 6);
+  const px = (x: number): number => left + ax.at(x) * w;
+  const py = (y: number): number => top + (1 - ay.at(y)) * h;
+  const head: string[] = [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${width}" height="${height}" fill="white"/>`,
+  ];
+  for (const t of ax.ticks) {
+    const x = round(px(t));
+    head.push(
+      `<line x1="${x}" y1="${top}" x2="${x}" y2="${top + h}" stroke="#e5e5e5"/>`,
+      `<text x="${x}" y="${top + h + 18}" text-anchor="middle">${ax.label(t)}</text>`,
+    );
+  }
+  for (const t of ay.ticks) {
+    const y = round(py(t));
+    head.push(
+      `<line x1="${left}" y1="${y}" x2="${left + w}" y2="${y}" stroke="#e5e5e5"/>`,
+      `<text x="${left - 6}" y="${y}" dy="4" text-anchor="end">${ay.label(t)}</text>`,
+    );
+  }
+  head.push(`<rect x="${left}" y="${top}" width="${w}" height="${h}" fill="none" stroke="#444"/>`);
+  const tail: string[] = [];
+  if (o.title !== undefined)
+    tail.push(`<text x="${left + w / 2}" y="24" text-anchor="middle" font-size="15">${escape(o.title)}</text>`);
+  if (o.x !== undefined)
+    tail.push(`<text x="${left + w / 2}" y="${height - 12}" text-anchor="middle">${escape(o.x)}</text>`);
+  if (o.y !== undefined)
+    tail.push(`<text transform="translate(16 ${top + h / 2}) rotate(-90)" text-anchor="middle">${escape(o.y)}</text>`);
+  return { head, px, py, left, top, w, tail: [...tail, '</svg>', ''] };
+}
+
+function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): Plot {
+  const { labels = [], logY = false } = o;
   const shown = (y: number): boolean => Number.isFinite(y) && (!logY || y > 0);
   let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const s of series) {
@@ -88,30 +145,8 @@ function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): 
     });
   }
   if (x0 > x1) throw new ValueError('plot: there is no finite value to draw');
-  const ax = linearAxis(x0, x1, 8);
-  const ay = logY ? logAxis(y0, y1) : linearAxis(y0, y1, 6);
-  const px = (x: number): number => left + ax.at(x) * w;
-  const py = (y: number): number => top + (1 - ay.at(y)) * h;
-
-  const out: string[] = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${width}" height="${height}" fill="white"/>`,
-  ];
-  for (const t of ax.ticks) {
-    const x = round(px(t));
-    out.push(
-      `<line x1="${x}" y1="${top}" x2="${x}" y2="${top + h}" stroke="#e5e5e5"/>`,
-      `<text x="${x}" y="${top + h + 18}" text-anchor="middle">${ax.label(t)}</text>`,
-    );
-  }
-  for (const t of ay.ticks) {
-    const y = round(py(t));
-    out.push(
-      `<line x1="${left}" y1="${y}" x2="${left + w}" y2="${y}" stroke="#e5e5e5"/>`,
-      `<text x="${left - 6}" y="${y}" dy="4" text-anchor="end">${ay.label(t)}</text>`,
-    );
-  }
-  out.push(`<rect x="${left}" y="${top}" width="${w}" height="${h}" fill="none" stroke="#444"/>`);
+  const { head, px, py, left, top, w, tail } = frame({ x: [x0, x1], y: [y0, y1] }, o);
+  const out = [...head];
   series.forEach((s, k) => {
     const color = COLORS[k % COLORS.length]!;
     if (mark === 'dot') {
@@ -134,12 +169,6 @@ function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): 
     });
     out.push(`<path d="${path}" fill="none" stroke="${color}" stroke-width="1.5" stroke-linejoin="round"/>`);
   });
-  if (o.title !== undefined)
-    out.push(`<text x="${left + w / 2}" y="24" text-anchor="middle" font-size="15">${escape(o.title)}</text>`);
-  if (o.x !== undefined)
-    out.push(`<text x="${left + w / 2}" y="${height - 12}" text-anchor="middle">${escape(o.x)}</text>`);
-  if (o.y !== undefined)
-    out.push(`<text transform="translate(16 ${top + h / 2}) rotate(-90)" text-anchor="middle">${escape(o.y)}</text>`);
   if (labels.length > 0) {
     const wide = Math.max(...labels.map((l) => l.length)) * 7 + 36;
     const x = left + w - wide - 8;
@@ -154,8 +183,7 @@ function draw(series: readonly Series[], o: PlotOptions, mark: 'line' | 'dot'): 
       );
     });
   }
-  out.push('</svg>', '');
-  return new Plot(out.join('\n'));
+  return new Plot([...out, ...tail].join('\n'));
 }
 
 /**

@@ -66,7 +66,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'debug',
     'serialization',
   ],
-  viz: ['tensor'],
+  legacy: ['nn', 'autograd', 'tensor', 'generated'],
+  viz: ['vision', 'nn', 'autograd', 'tensor'],
   tensorboard: ['runtime', 'serialization', 'nn', 'ir', 'tensor'],
   cli: ['runtime', 'build', 'debug', 'native.ts'],
 };

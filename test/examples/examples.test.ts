@@ -51,6 +51,35 @@ describe('examples', () => {
     expect(text).toContain('step 0: loss 28.1692');
     expect(text).toContain('step 19: loss 11.26');
   });
+  test('data', () => {
+    const text = run('data.ts');
+    expect(text.match(/Epoch: \d \| Step: \d/g)!.length).toBe(6);
+    expect(text).toContain('[ 2, 2 ] [ 0, 1 ]');
+    expect(text).toContain('RandomHorizontalFlip(p=0.5)');
+    expect(text).toContain('[ 4, 3, 32, 32 ] [ 4 ]');
+  });
+  test('saving and loading', () => {
+    const text = run('save-load.ts', out);
+    expect(text.match(/gives the same outputs: true/g)!.length).toBe(2);
+    expect(text).toContain('array.npy: [ 3, 4 ]');
+    expect(text).toContain("arrays.npz: [ 'x', 'y' ]");
+  });
+  test('transfer learning', () => {
+    const text = run('transfer.ts', '', '2');
+    expect(text).toContain('Trainable params: 1,026');
+    expect(text).toMatch(/step 2: loss \d/);
+    expect(text).toContain('features: [ 1, 256, 4, 4 ]');
+  });
+  test('legacy', () => {
+    const text = run('legacy.ts');
+    expect(text).toContain('xor: [ 0, 1, 1, 0 ]');
+    expect(text).toContain('before L-BFGS: true');
+  });
+  test('seeing', () => {
+    expect(run('seeing.ts', out)).toContain('Total params: 61,706');
+    for (const file of ['scatter.svg', 'hist.svg', 'heatmap.svg', 'loss.png', 'grid.png'])
+      expect(readFileSync(join(out, file)).length, file).toBeGreaterThan(500);
+  });
   test('mnist: trains, traces, exports, compares with onnxruntime, plots', () => {
     const text = run('mnist.ts', '--epochs', '1', '--train', '3200', '--out', out);
     expect(Number(/test accuracy: ([\d.]+) %/.exec(text)![1])).toBeGreaterThan(70);

@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import * as fb from '../../src/index.js';
+import { viz } from '../../src/index.js';
 import { progress } from '../../src/progress.js';
 import { linearAxis, logAxis } from '../../src/viz/scale.js';
 import { plot, scatter } from '../../src/viz/plot.js';
@@ -60,5 +62,51 @@ describe('progress', () => {
     for await (const v of progress(source(), { stream, postfix: () => 'loss 1' })) seen.push(v);
     expect(seen).toEqual([4, 5]);
     expect(text()).toMatch(/^epoch 1: 3\/3 \(100%\) .* it\/s\n2 .* it\/s loss 1\n$/);
+  });
+});
+
+describe('pictures', () => {
+  test('a histogram counts; ends belong to the outer bars', () => {
+    const svg = viz.hist([0, 0.1, 0.9, 1, NaN], { bins: 2 }).svg;
+    const heights = [...svg.matchAll(/height="([\d.]+)" fill="#0072b2"/g)].map((m) => Number(m[1]));
+    expect(heights.length).toBe(2);
+    expect(heights[0]).toBeCloseTo(heights[1]!);
+    expect(() => viz.hist([NaN])).toThrow(/no finite value/);
+  });
+  test('a heat map has a cell for each value, dark to light', () => {
+    const svg = viz.heatmap([[0, 1], [2, 3]], { xLabels: ['a', 'b'], annotate: true }).svg; // prettier-ignore
+    expect([svg.match(/rgb\(68,1,84\)/g)!.length, svg.match(/rgb\(253,231,37\)/g)!.length]).toEqual([1, 1]);
+    expect(svg).toContain('>a</text>');
+    expect(() => viz.heatmap([[1], [1, 2]])).toThrow(/expected a matrix/);
+  });
+  test('images, and PNG of any plot', async () => {
+    const svg = viz.imshow(fb.tensor([[0, 1, 1]]), { scale: 2 }).svg;
+    expect(svg.match(/<rect/g)!.length).toBe(2); // equal neighbours are one
+    const png = await viz.plot([1, 2, 3]).png(1);
+    expect([...png.subarray(1, 4)]).toEqual([0x50, 0x4e, 0x47]);
+  });
+});
+
+describe('summary', () => {
+  test('rows, shapes, parameters, multiply-adds; the model stays as it was', () => {
+    const net = new fb.nn.Sequential(new fb.nn.Conv2d(1, 6, 5), new fb.nn.ReLU(), new fb.nn.Flatten(), new fb.nn.Linear(6 * 24 * 24, 10)); // prettier-ignore
+    net.at(3).requiresGrad_(false);
+    const s = fb.summary(net, [2, 1, 28, 28]);
+    expect(s.rows.map((r) => [r.type, r.outputShape, r.parameters])).toEqual([
+      ['Sequential', [2, 10], 0],
+      ['Conv2d', [2, 6, 24, 24], 156],
+      ['ReLU', [2, 6, 24, 24], 0],
+      ['Flatten', [2, 3456], 0],
+      ['Linear', [2, 10], 34570],
+    ]);
+    expect([s.totalParameters, s.trainableParameters, s.totalMultAdds]).toEqual([
+      34726,
+      156,
+      2 * 576 * 156 + 2 * 34570,
+    ]);
+    expect(String(s)).toContain('├─Conv2d: 1-1');
+    expect(String(s)).toContain('Total params: 34,726');
+    expect(net.training).toBe(true);
+    expect(() => fb.summary(net)).toThrow(/an input shape or inputData is needed/);
   });
 });

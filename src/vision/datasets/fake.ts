@@ -1,7 +1,7 @@
 // Random pictures, for tests of training programs.
 import { randint, randn } from '../../tensor/create.js';
 import { Generator } from '../../random.js';
-import type { Image } from '../image.js';
+import type { Tensor } from '../../tensor/handle.js';
 import { toImage } from '../functional/convert.js';
 import { checkedIndex, VisionDataset, type VisionOptions } from './base.js';
 import { merge, type Rest } from '../../nn/args.js';
@@ -15,7 +15,7 @@ export interface FakeDataOptions extends VisionOptions {
   randomOffset?: number;
 }
 /** Noise and random labels; sample i is the same every time: `new FakeData(1000, [3, 224, 224], 10, { transform })`. */
-export class FakeData<I = Image> extends VisionDataset<[I, number]> {
+export class FakeData<I = Tensor> extends VisionDataset<[I, number]> {
   readonly length: number;
   readonly imageSize: readonly [number, number, number];
   readonly numClasses: number;
