@@ -114,13 +114,13 @@ function fuzz() {
   return m && done.status !== null ? { passed: Number(m[1]), failed: Number(m[2]) } : single(false);
 }
 
-function conformance(name, folder = name) {
+function conformance(name, folder = name, ...options) {
   const data = join(shared, folder);
   if (!existsSync(data)) {
     console.log(`no conformance data in ${data}: not run`);
     return { passed: 0, failed: 0 };
   }
-  const done = spawnSync('npm', ['run', '-s', `conformance:${name}`, '--', '--data', data], {
+  const done = spawnSync('npm', ['run', '-s', `conformance:${name}`, '--', '--data', data, ...options], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     maxBuffer: 1 << 28,
@@ -130,7 +130,7 @@ function conformance(name, folder = name) {
   try {
     const { total, passed, failed, unexpected } = JSON.parse(lines.at(-1));
     console.log(
-      `conformance:${name}: ${passed} of ${total} passed, ${unexpected} unexpected and ${failed.length - unexpected} known failures`,
+      `conformance:${[name, ...options].join(' ')}: ${passed} of ${total} passed, ${unexpected} unexpected and ${failed.length - unexpected} known failures`,
     );
     return { passed, failed: unexpected };
   } catch {
@@ -149,6 +149,7 @@ const STEPS = {
   fuzz,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
+  second: () => conformance('opinfo', 'opinfo', '--second-order'),
   files: () => conformance('files', '.'),
   modules: () => conformance('modules'),
 };

@@ -1,7 +1,8 @@
 // Weight initialisation with PyTorch's draws: a seed gives PyTorch's weights. Source: torch/nn/init.py, 1.13.
 import { noGrad } from '../autograd/modes.js';
 import { ShapeError, ValueError } from '../tensor/errors.js';
-import { randperm, tensor } from '../tensor/create.js';
+import { empty, randperm, tensor } from '../tensor/create.js';
+import { qr } from '../../generated/ts/linalg.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Generator } from '../random.js';
 
@@ -130,12 +131,11 @@ export function truncNormal_(t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: Ini
   const u = normCdf((b - mean) / std);
   return write(t, () => {
     t.uniform_(2 * l - 1, 2 * u - 1, { generator: o.generator ?? null });
-    t.copy_(
-      erfinv(t)
-        .mul(std * Math.SQRT2)
-        .add(mean),
-    );
-    return t.clamp_(a, b);
+    return t
+      .erfinv_()
+      .mul_(std * Math.SQRT2)
+      .add_(mean)
+      .clamp_(a, b);
   });
 }
 const normCdf = (x: number): number =>
@@ -145,67 +145,21 @@ const normCdf = (x: number): number =>
       .item()) /
   2;
 
-/** Inverse of erf: Giles' polynomial (https://people.maths.ox.ac.uk/gilesm/files/gems_erfinv.pdf), then two Newton steps in float64. */
-function erfinv(t: Tensor): Tensor {
-  const y = t.detach().double();
-  const start = Float64Array.from(y.toTypedArray() as Float64Array, gilesErfinv);
-  let x = tensor(start).reshape([...y.shape]);
-  for (let i = 0; i < 2; i++)
-    x = x.sub(
-      x
-        .erf()
-        .sub(y)
-        .mul(x.square().exp())
-        .mul(Math.sqrt(Math.PI) / 2),
-    );
-  return x.to(t.dtype);
-}
-function gilesErfinv(x: number): number {
-  if (Math.abs(x) >= 1) return Math.abs(x) === 1 ? x * Infinity : NaN;
-  const w = -Math.log((1 - x) * (1 + x));
-  const near = [
-    2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 0.00021858087, -0.00125372503, -0.00417768164,
-    0.246640727, 1.50140941,
-  ];
-  const far = [
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-    1.00167406, 2.83297682,
-  ];
-  const [p, v] = w < 5 ? [near, w - 2.5] : [far, Math.sqrt(w) - 3];
-  return x * p.reduce((sum, c) => sum * v + c, 0);
-}
-
 /** A (semi) orthogonal matrix: the Q of a QR decomposition of normal numbers, with R's diagonal made positive. */
 export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
   if (t.ndim < 2) throw new ShapeError('Only tensors with 2 or more dimensions are supported');
   if (t.numel() === 0 || skipping > 0) return t;
   const rows = t.shape[0]!;
   const cols = t.numel() / rows;
-  const draw = tensor(new Float32Array(rows * cols))
-    .normal_(0, 1, { generator: o.generator ?? null })
-    .double()
-    .toTypedArray() as Float64Array;
-  // Work on the tall orientation: n x k with n >= k, column by column (modified Gram-Schmidt, twice for accuracy).
-  const tall = rows >= cols;
-  const [n, k] = tall ? [rows, cols] : [cols, rows];
-  const q = new Float64Array(n * k);
-  for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) q[i * k + j] = tall ? draw[i * k + j]! : draw[j * n + i]!;
-  for (let j = 0; j < k; j++) {
-    for (let pass = 0; pass < 2; pass++) {
-      for (let p = 0; p < j; p++) {
-        let dot = 0;
-        for (let i = 0; i < n; i++) dot += q[i * k + p]! * q[i * k + j]!;
-        for (let i = 0; i < n; i++) q[i * k + j]! -= dot * q[i * k + p]!;
-      }
-    }
-    let norm = 0;
-    for (let i = 0; i < n; i++) norm += q[i * k + j]! ** 2;
-    for (let i = 0; i < n; i++) q[i * k + j]! /= Math.sqrt(norm);
-  }
-  const values = new Float64Array(rows * cols);
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < cols; c++) values[r * cols + c] = gain * (tall ? q[r * k + c]! : q[c * k + r]!);
-  return fillFrom(t, values);
+  return write(t, () => {
+    const draw = empty([rows, cols], { dtype: t.dtype }).normal_(0, 1, { generator: o.generator ?? null });
+    const tall = rows >= cols;
+    const [q, r] = qr(tall ? draw : draw.t());
+    // The signs that make the decomposition unique, and the matrix uniformly distributed.
+    const unique = q.mul(r.diagonal().sign());
+    t.copy_((tall ? unique : unique.t()).reshape([...t.shape]));
+    return t.mul_(gain);
+  });
 }
 
 /** Normal numbers, `sparsity` of each column zero. */

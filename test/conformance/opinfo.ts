@@ -1,5 +1,5 @@
 // Runs PyTorch's own operator samples. See opinfo/README.md in the data directory for the format.
-//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled] [--verbose]
+//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled | --second-order] [--verbose]
 // A sample passes when its function form, its method and in-place forms (where PyTorch has them) and its gradients do.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import {
 import { compareFactors, compareLike, definedPart, through } from './factors.js';
 import { checkOwnError, collect, compareGradient } from './gradients.js';
 import { messageOf, readOptions, Report } from './runner.js';
+import { checkSecondOrder } from './second_order.js';
 import { Decoder, isTensor, isTensorValue, type Numbers, type TensorValue } from './values.js';
 
 interface Sample {
@@ -56,6 +57,7 @@ interface Index {
   readonly ops: readonly {
     readonly name: string;
     readonly file: string;
+    readonly tier: number;
     readonly samples: number;
     readonly errors: number;
   }[];
@@ -77,7 +79,7 @@ const present: string[] = [];
 const missing = new Set<string>();
 
 for (const entry of index.ops) {
-  if (options.only && !options.only.test(entry.name)) continue;
+  if (options.only ? !options.only.test(entry.name) : options.secondOrder && entry.tier > 1) continue;
   const manifest = JSON.parse(readFileSync(join(options.data, `${entry.file}.json`), 'utf8')) as Manifest;
   const call = resolve(manifest.call, manifest.op);
   if (!call) {
@@ -97,7 +99,13 @@ for (const entry of index.ops) {
     try {
       fb.manualSeed(0);
       if (sample.error) runError(call, sample, decoder);
-      else if (options.compiled) {
+      else if (options.secondOrder) {
+        const decoded = decode(sample, decoder);
+        if (!checkSecondOrder(call, decoded, decoded.tensors)) {
+          report.skip(id, 'no result that is differentiable twice');
+          continue;
+        }
+      } else if (options.compiled) {
         const eager = await runCompiled(manifest, call, sample, decoder);
         if (eager !== null) {
           report.skip(id, `runs eagerly: ${eager}`);
@@ -119,6 +127,8 @@ report.finish();
 function skipReason(s: Sample): string | null {
   if (s.unordered) return 'the order of the result is not defined';
   if (options.compiled && s.error) return 'error inputs run eagerly';
+  if (options.secondOrder && (!s.grads || s.random || s.mutated || s.dtype !== 'float64' || s.error))
+    return 'not a float64 sample with gradients';
   return null;
 }
 

@@ -18,6 +18,8 @@ export interface Options {
   readonly only: RegExp | null;
   readonly json: boolean;
   readonly compiled: boolean;
+  /** Second derivatives instead of values (opinfo, tier 1 unless --only names operators). */
+  readonly secondOrder: boolean;
   readonly verbose: boolean;
 }
 
@@ -30,6 +32,7 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
       only: { type: 'string' },
       json: { type: 'boolean', default: false },
       compiled: { type: 'boolean', default: false },
+      'second-order': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
     },
   });
@@ -42,6 +45,7 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
     only: values.only === undefined ? null : new RegExp(values.only),
     json: values.json,
     compiled: values.compiled,
+    secondOrder: values['second-order'],
     verbose: values.verbose,
   };
 }
@@ -58,7 +62,7 @@ export class Report {
     private readonly name: string,
     private readonly options: Options,
   ) {
-    this.known = readKnown(name + (options.compiled ? '-compiled' : ''));
+    this.known = readKnown(name + (options.compiled ? '-compiled' : options.secondOrder ? '-second-order' : ''));
   }
 
   pass(): void {

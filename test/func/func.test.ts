@@ -73,3 +73,20 @@ describe('vmap', () => {
     expect(() => func.vmap((a: number) => t(a))(1)).toThrow('at least one');
   });
 });
+
+describe('modules', () => {
+  test('an ensemble by vmap over functionalCall equals its members', () => {
+    const nets = [0, 1, 2].map(() => new fb.nn.Linear(3, 2));
+    const [params, buffers] = func.stackModuleState(nets);
+    expect(Object.keys(params)).toEqual(['weight', 'bias']);
+    expect(buffers).toEqual({});
+    const input = fb.randn(5, 3);
+    const run = func.vmap((weight: Tensor, bias: Tensor) => func.functionalCall(nets[0]!, { weight, bias }, [input]));
+    const out = run(params.weight!, params.bias!);
+    nets.forEach((net, i) => expect(out.select(0, i).allclose(net(input))).toBe(true));
+    out.sum().backward();
+    expect(params.weight!.grad!.shape).toEqual([3, 2, 3]);
+    expect(() => func.stackModuleState([])).toThrow('at least one model');
+    expect(() => func.stackModuleState([nets[0]!, new fb.nn.ReLU()])).toThrow('same class');
+  });
+});
