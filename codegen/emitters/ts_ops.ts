@@ -244,7 +244,7 @@ export function callable(
   const hasOptions = keyword.length > 0 || out;
   const given = optional.length || variadic ? 'o?.out' : 'options?.out';
   // Kernels written by hand want the very dtype; the others convert.
-  const exact = op.info.kind === 'extern';
+  const exact = op.info.kind === 'extern' || s.returns === 'tuple';
   if (variadic) {
     const list = required[0]!.name;
     if (required.length !== 1 || required[0]!.type !== 'Tensor[]')

@@ -120,6 +120,8 @@ export const batchNorm = composite({
       const rstd = t.rsqrt(t.add(t.reshape(h.widened(runningVar), shape), eps));
       return h.asDtypeOf(h.channelAffine(t.mul(t.sub(x, t.reshape(runningMean, shape)), rstd), weight, bias), input);
     }
+    // Only an empty one gets here: it has no channels.
+    if (input.ndim < 2) return t.clone(input);
     const dims = h.allButDims(input.ndim, 1);
     const mean = t.mean(x, dims, true);
     const c = t.sub(x, mean);

@@ -99,6 +99,9 @@ Tensor batchNorm(const Tensor& input, const Tensor& weight, const Tensor& bias, 
       Tensor rstd = ops::rsqrt(ops::add(ops::reshape(support::widened(runningVar), shape), Operand(Scalar(double(eps))), Scalar(1)));
       return support::asDtypeOf(support::channelAffine(ops::mul(ops::sub(x, ops::reshape(runningMean, shape), Scalar(1)), rstd), weight, bias), input);
     }
+    if (int64_t(Dims(input.sizes()).size()) < 2) {
+      return ops::clone(input);
+    }
     auto dims = support::allButDims(int64_t(Dims(input.sizes()).size()), 1);
     Tensor mean = ops::mean(x, dims, true, std::nullopt);
     Tensor c = ops::sub(x, mean, Scalar(1));

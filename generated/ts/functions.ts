@@ -1066,7 +1066,7 @@ export function ctcLoss(logProbs: TensorBase, targets: TensorBase, inputLengths:
  */
 export function cummax(self: TensorBase, dim: number, options?: { out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
   const result = native.ops.cummax(handleOf(self), dim);
-  return namedResults(['values', 'indices'], options?.out ? intoOuts('cummax', options?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  return namedResults(['values', 'indices'], options?.out ? intoOuts('cummax', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**
@@ -1076,7 +1076,7 @@ export function cummax(self: TensorBase, dim: number, options?: { out?: readonly
  */
 export function cummin(self: TensorBase, dim: number, options?: { out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
   const result = native.ops.cummin(handleOf(self), dim);
-  return namedResults(['values', 'indices'], options?.out ? intoOuts('cummin', options?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  return namedResults(['values', 'indices'], options?.out ? intoOuts('cummin', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 /**

@@ -78,7 +78,7 @@ export function histogram(self: TensorBase, ...args: unknown[]): unknown {
 function max_maxDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
   const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
   const result = native.ops.maxDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return namedResults(['values', 'indices'], o?.out ? intoOuts('maxDim', o?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('maxDim', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 function max_maxOther(self: TensorBase, other: TensorBase): Tensor {
@@ -158,7 +158,7 @@ export function median(self: TensorBase, ...args: unknown[]): unknown {
 function min_minDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
   const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
   const result = native.ops.minDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
-  return namedResults(['values', 'indices'], o?.out ? intoOuts('minDim', o?.out, result, false) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
+  return namedResults(['values', 'indices'], o?.out ? intoOuts('minDim', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
 
 function min_minOther(self: TensorBase, other: TensorBase): Tensor {

@@ -21,6 +21,7 @@ bool writeOut(const char* op, const Tensor& out, const Tensor& result, bool exac
              std::string(dtypeName(result.dtype())).c_str(), std::string(dtypeName(out.dtype())).c_str());
   FB_CHECK(canCast(result.dtype(), out.dtype()), Type, "result type %s can't be cast to the desired output type %s",
            scalarTypeName(result.dtype()), scalarTypeName(out.dtype()));
+  cpu::checkNoInternalOverlap(out);
   bool lost = false;
   if (!std::ranges::equal(out.sizes(), result.sizes())) {
     FB_CHECK(!trace::active(), Trace,
@@ -33,7 +34,6 @@ bool writeOut(const char* op, const Tensor& out, const Tensor& result, bool exac
     if (impl->offset != 0 || bytes > impl->storage->nbytes()) impl->storage = Storage::allocate(bytes, out.device());
     impl->setGeometry(shape, contiguousStrides(shape), 0);
   }
-  cpu::checkNoInternalOverlap(out);
   autograd::GradGuard off(false);
   ops::copy_(out, result);
   return lost;

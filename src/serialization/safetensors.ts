@@ -43,7 +43,7 @@ const WIDE: ReadonlyMap<string, number> = new Map([
   ['U64', 8],
 ]);
 const MAX_HEADER = 100_000_000;
-const MAX_DIMS = 64;
+const MAX_DIMS = 1024;
 
 /** Where a tensor lies: `format` is the file's own name of the dtype, `offset` counts from the start of the file. */
 export interface SafetensorsPlace {

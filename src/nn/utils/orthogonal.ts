@@ -1,6 +1,6 @@
 // Orthogonal matrices as a parametrization.
 import { cat, geqrf, zerosLike } from '../../../generated/ts/functions.js';
-import * as linalg from '../../linalg.js';
+import * as linalg from '../../../generated/ts/linalg.js';
 import { eye, randn } from '../../tensor/create.js';
 import { ShapeError, ValueError } from '../../tensor/errors.js';
 import type { Tensor } from '../../tensor/tensor.js';
