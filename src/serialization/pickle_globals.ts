@@ -219,7 +219,7 @@ export class Globals {
     for (const core of ['numpy.core', 'numpy._core']) {
       this.add(`${core}.multiarray.scalar`, (args) => {
         const [dtype, data] = args;
-        if (!(dtype instanceof NumpyDtype) || !(data instanceof Uint8Array)) return this.bad('numpy scalar');
+        if (!(dtype instanceof NumpyDtype) || !isElements(data)) return this.bad('numpy scalar');
         return new DeferredArray(dtype, [], false, data, this.fail);
       });
       this.add(
@@ -227,7 +227,7 @@ export class Globals {
         (args) => (args[0] === NDARRAY ? new ArraySlot(this.fail) : this.bad('numpy _reconstruct')),
         (object, state) => {
           const [, shape, dtype, fortran, data] = Array.isArray(state) ? (state as unknown[]) : [];
-          if (!Array.isArray(shape) || !(dtype instanceof NumpyDtype) || !(data instanceof Uint8Array))
+          if (!Array.isArray(shape) || !(dtype instanceof NumpyDtype) || !isElements(data))
             return this.fail('a numpy array of objects or in an unknown form is not supported');
           (object as ArraySlot).array = new DeferredArray(dtype, shape, fortran === true, data, this.fail);
         },
@@ -256,6 +256,11 @@ class NumpyDtype {
   constructor(readonly code: string) {}
 }
 
+/** Elements in bytes; Python 2 wrote them as a string, read as Latin-1 with one character for each byte. */
+type Elements = Uint8Array | string;
+const isElements = (x: unknown): x is Elements =>
+  x instanceof Uint8Array || (typeof x === 'string' && !/[^\u0000-\u00ff]/.test(x));
+
 /** NumPy's elements: a tensor, without dimensions for a scalar. */
 class DeferredArray extends Deferred {
   private readonly layout: ArrayLayout;
@@ -263,7 +268,7 @@ class DeferredArray extends Deferred {
     dtype: NumpyDtype,
     shape: readonly unknown[],
     fortran: boolean,
-    private readonly data: Uint8Array,
+    private readonly data: Elements,
     private readonly fail: Fail,
   ) {
     super();
@@ -271,10 +276,15 @@ class DeferredArray extends Deferred {
     const named: Fail = (reason) =>
       fail(`a numpy ${shape.length === 0 ? 'scalar' : 'array'} cannot be read: ${reason}`);
     this.layout = arrayLayout(order + dtype.code, shape, fortran, named);
-    if (this.layout.bytes !== data.byteLength) named(`it has ${data.byteLength} bytes instead of ${this.layout.bytes}`);
+    if (this.layout.bytes !== data.length) named(`it has ${data.length} bytes instead of ${this.layout.bytes}`);
   }
   override make(): unknown {
-    return tensorOfLayout(this.layout, (bytes) => bytes.set(this.data), this.fail);
+    const { data } = this;
+    const fill = (bytes: Uint8Array): void => {
+      if (typeof data !== 'string') bytes.set(data);
+      else Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).write(data, 'latin1');
+    };
+    return tensorOfLayout(this.layout, fill, this.fail);
   }
 }
 

@@ -2,6 +2,7 @@
 // knows the instructions that build plain values, and calls nothing but the names that `PickleHost` gives out. All lengths are
 // compared with the bytes that are there before anything is allocated; nesting costs no stack.
 // Source: Lib/pickletools.py of CPython describes every instruction.
+import { constants } from 'node:buffer';
 import { quote, type Fail } from './errors.js';
 import { pyFloat, PyDict, PyGlobal, PySet } from './pickle.js';
 
@@ -10,6 +11,11 @@ export interface PickleHost {
   find(module: string, name: string): unknown;
   /** The object of a persistent id. */
   persistent(id: unknown): unknown;
+  /**
+   * What the bytes of a Python 2 `str` are (default: 'utf-8'). 'latin-1' takes any bytes, one character each: so NumPy reads
+   * the elements of arrays that Python 2 wrote.
+   */
+  readonly python2Strings?: 'utf-8' | 'latin-1';
 }
 
 /** Digits of a decimal integer: converting takes time that grows with their square. */
@@ -84,12 +90,13 @@ class Machine {
       case 0x8c: // SHORT_BINUNICODE
         return this.push(this.text(this.u8()));
       case 0x58: // BINUNICODE
-      case 0x54: // BINSTRING
         return this.push(this.text(this.u32()));
+      case 0x54: // BINSTRING
+        return this.push(this.python2(this.u32()));
       case 0x8d: // BINUNICODE8
         return this.push(this.text(this.u64()));
       case 0x55: // SHORT_BINSTRING
-        return this.push(this.text(this.u8()));
+        return this.push(this.python2(this.u8()));
       case 0x56: // UNICODE
         return this.push(this.unescape(this.line(), false));
       case 0x53: // STRING
@@ -323,6 +330,12 @@ class Machine {
   private text(n: number): string {
     const at = this.take(n);
     return this.decode(this.bytes.subarray(at, at + n));
+  }
+  private python2(n: number): string {
+    if (this.host.python2Strings !== 'latin-1') return this.text(n);
+    const at = this.take(n);
+    if (n > constants.MAX_STRING_LENGTH) this.fail(`a string has ${n} bytes`);
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + at, n).toString('latin1');
   }
   private line(): string {
     const end = this.bytes.indexOf(0x0a, this.at);

@@ -9,6 +9,7 @@ import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { data, vision, type Tensor } from '../../src/index.js';
+import { FileError } from '../../src/tensor/errors.js';
 import { encode } from '../../src/vision/codec.js';
 import { baseUrl, downloadUrl, extractTar } from '../../src/vision/datasets/download.js';
 const { datasets: D, transforms: T, Image } = vision;
@@ -118,10 +119,51 @@ describe('downloads', () => {
     const fetching = (): unknown => new D.MNIST(join(root, 'fresh'), { download: true, mirror: `${address}mnist/` });
     expect(fetching).toThrow(/train-images-idx3-ubyte\.gz: the file is damaged/); // it is not the real one
     expect(() => new D.CIFAR10(join(root, 'fresh'), { download: true, mirror: `${address}none/` })).toThrow(
-      /cifar-10-binary\.tar\.gz: the server answered 404/,
+      /cifar-10-python\.tar\.gz: the server answered 404/,
     );
   });
 });
+
+/** Python 2's pickles, protocol 2: instructions as Latin-1 text and bytes. A `str` is a BINSTRING, whatever its bytes are. */
+const py2 = {
+  join: (...parts: (string | ArrayLike<number>)[]): Buffer =>
+    Buffer.concat(
+      parts.map((p) => (typeof p === 'string' ? Buffer.from(p, 'latin1') : Buffer.from(Uint8Array.from(p)))),
+    ),
+  pickle: (value: Buffer): Buffer => py2.join([0x80, 2], value, '.'),
+  int: (n: number): Buffer => py2.join('J', new Uint8Array(Int32Array.of(n).buffer)),
+  string: (s: string | Uint8Array): Buffer => {
+    const bytes = py2.join(s);
+    return bytes.length < 256
+      ? py2.join('U', [bytes.length], bytes)
+      : py2.join('T', new Uint8Array(Int32Array.of(bytes.length).buffer), bytes);
+  },
+  list: (items: Buffer[]): Buffer => py2.join(']', '(', ...items, 'e'),
+  ints: (v: number[]): Buffer => py2.list(v.map(py2.int)),
+  strings: (v: string[]): Buffer => py2.list(v.map(py2.string)),
+  dict: (entries: Record<string, Buffer>): Buffer =>
+    py2.join('}', '(', ...Object.entries(entries).flatMap(([k, v]) => [py2.string(k), v]), 'u'),
+  /** A uint8 array as numpy.ndarray.__reduce__ described it. */
+  array: ([n, m]: [number, number], bytes: Uint8Array): Buffer =>
+    py2.join(
+      'cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87Rq\x03(K\x01',
+      ...[py2.int(n), py2.int(m), [0x86]],
+      'cnumpy\ndtype\nq\x04U\x02u1K\x00K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89',
+      ...[py2.string(bytes), 'tb'],
+    ),
+};
+/** A batch of CIFAR's python version; picture i has planes of the values[i], + 1 and + 2. */
+const pickledBatch = (labels: string, of: number[], values: number[]): Buffer => {
+  const bytes = values.flatMap((v) => Array.from({ length: 3072 }, (_, i) => v + Math.floor(i / 1024)));
+  return py2.pickle(
+    py2.dict({
+      batch_label: py2.string('training batch 1 of 5'),
+      [labels]: py2.ints(of),
+      data: py2.array([of.length, 3072], Uint8Array.from(bytes)),
+      filenames: py2.strings(of.map((l) => `picture_${l}.png`)),
+    }),
+  );
+};
 
 describe('CIFAR', () => {
   const record = (labels: number[], value: number): number[] => [
@@ -155,6 +197,58 @@ describe('CIFAR', () => {
     expect(new D.CIFAR100(join(root, 'c100')).get(0)[1]).toBe(77);
     expect(() => new D.CIFAR100(join(root, 'c100'), { train: false })).toThrow(/no whole number of records of 3074/);
     expect(() => new D.CIFAR10(join(root, 'nowhere'))).toThrow(/unpack https.*or say download: true/);
+  });
+  test('python version: what Python 2 pickled; it is preferred, names come from the meta file', () => {
+    for (let k = 1; k <= 5; k++) {
+      put(`py10/cifar-10-batches-py/data_batch_${k}`, pickledBatch('labels', [k, 0], [10 * k, 250]));
+      put(`py10/cifar-10-batches-bin/data_batch_${k}.bin`, Uint8Array.from(record([7], 0)));
+    }
+    put('py10/cifar-10-batches-bin/test_batch.bin', Uint8Array.from(record([7], 0)));
+    put('py10/cifar-10-batches-py/test_batch', pickledBatch('labels', [9], [100]));
+    put(
+      'py10/cifar-10-batches-py/batches.meta',
+      py2.pickle(py2.dict({ label_names: py2.strings(['cat', 'caf\u00e9']) })),
+    );
+    const ds = new D.CIFAR10(join(root, 'py10'), { transform: new T.ToTensor() });
+    expect([ds.length, ds.data.shape, ds.classes]).toEqual([10, [10, 32, 32, 3], ['cat', 'caf\u00e9']]);
+    expect(ds.targets.tolist()).toEqual([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
+    expect(ds.data.index(4, 31, 31).tolist()).toEqual([30, 31, 32]);
+    expect(ds.data.index(5, 0, 0).tolist()).toEqual([250, 251, 252]); // bytes that are no UTF-8
+    expect(new D.CIFAR10(join(root, 'py10'), { train: false }).get(0)[1]).toBe(9);
+    // The folder itself may be the root; CIFAR100 takes the fine labels.
+    put('py100/train', pickledBatch('fine_labels', [99], [3]));
+    put('py100/test', pickledBatch('fine_labels', [0], [4]));
+    put('py100/meta', py2.pickle(py2.dict({ fine_label_names: py2.strings(['apple']) })));
+    const hundred = new D.CIFAR100(join(root, 'py100'));
+    expect([hundred.get(0)[1], hundred.classes]).toEqual([99, ['apple']]);
+  });
+  test('python version: hostile and damaged pickles are errors that name the file; nothing is called', () => {
+    const good = pickledBatch('labels', [1], [200]);
+    const refused = (bytes: Uint8Array, message: RegExp): void => {
+      put('hostile/test_batch', bytes);
+      expect(() => new D.CIFAR10(join(root, 'hostile'), { train: false })).toThrow(FileError);
+      expect(() => new D.CIFAR10(join(root, 'hostile'), { train: false })).toThrow(message);
+    };
+    for (let n = 0; n < good.length; n += n < 120 || n > good.length - 30 ? 1 : 500)
+      refused(good.subarray(0, n), /test_batch: its pickle cannot be read/);
+    const call = py2.join('cos\nsystem\n', py2.string('touch hacked'), [0x85], 'R');
+    refused(py2.pickle(call), /test_batch: it uses the name "os.system"/);
+    refused(py2.pickle(py2.join('cnumpy\nload\n')), /"numpy.load"/);
+    refused(py2.pickle(py2.ints([1])), /holds no dict/);
+    refused(py2.pickle(py2.dict({ labels: py2.ints([1]) })), /no entry 'data'/);
+    const data = py2.array([1, 3072], new Uint8Array(3072));
+    refused(py2.pickle(py2.dict({ data, fine_labels: py2.ints([1]) })), /no entry 'labels'/);
+    refused(py2.pickle(py2.dict({ data, labels: py2.ints([1, 2]) })), /labels are no list of 1/);
+    refused(
+      py2.pickle(py2.dict({ data, labels: py2.ints([10]) })),
+      /label 10 of picture 0 is no whole number below 10/,
+    );
+    refused(py2.pickle(py2.dict({ data, labels: py2.strings(['1']) })), /label 1 of picture 0 is no whole number/);
+    const short = py2.array([1, 3071], new Uint8Array(3071));
+    refused(py2.pickle(py2.dict({ data: short, labels: py2.ints([1]) })), /no uint8 array \[n, 3072\]/);
+    const lying = py2.array([50_000, 3072], new Uint8Array(3072));
+    refused(py2.pickle(py2.dict({ data: lying, labels: py2.ints([1]) })), /it has 3072 bytes instead of 153600000/);
+    expect(existsSync('hacked')).toBe(false);
   });
 });
 
