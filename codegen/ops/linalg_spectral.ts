@@ -43,7 +43,10 @@ export const svdBackward = composite({
   doc: 'Gradient of the reduced A = U diag(S) Vh from those of U, S and Vh; null stands for zero.',
   schema: 'svdBackward(gradU: Tensor?, gradS: Tensor?, gradVh: Tensor?, U: Tensor, S: Tensor, Vh: Tensor): Tensor',
   body: (gradU: A, gradS: A, gradVh: A, U: A, S: A, Vh: A) => {
-    if (gradU === null && gradVh === null) return t.matmul(t.mul(U, t.unsqueeze(gradS, -2)), Vh);
+    if (gradU === null && gradVh === null) {
+      if (gradS === null) return t.zerosLike(t.matmul(U, Vh));
+      return t.matmul(t.mul(U, t.unsqueeze(gradS, -2)), Vh);
+    }
     const k = S.shape[-1];
     const row = t.unsqueeze(S, -2);
     const column = t.unsqueeze(S, -1);

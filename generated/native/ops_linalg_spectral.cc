@@ -400,6 +400,9 @@ Tensor svdBackward(const Tensor& gradU, const Tensor& gradS, const Tensor& gradV
   }
   auto body = [&]() -> Tensor {
     if ((!gradU.defined() && !gradVh.defined())) {
+      if (!gradS.defined()) {
+        return ops::zerosLike(ops::matmul(U, Vh), std::nullopt);
+      }
       return ops::matmul(ops::mul(U, ops::unsqueeze(gradS, -2)), Vh);
     }
     int64_t k = support::at(Dims(S.sizes()), -1);

@@ -50,6 +50,12 @@ struct Shape {
   int64_t batch, p, r, m;
 };
 Shape shapeOf(const Tensor& x1, const Tensor& x2) {
+  const bool fit = x1.dim() >= 2 && x1.dim() == x2.dim() && x1.size(-1) == x2.size(-1) &&
+                   std::equal(x1.sizes().begin(), x1.sizes().end() - 2, x2.sizes().begin());
+  FB_CHECK(fit, Shape, "cdist: expected rows of one length in batches of one shape, but got %s and %s",
+           shapeString(x1.sizes()).c_str(), shapeString(x2.sizes()).c_str());
+  FB_CHECK(x1.dtype() == x2.dtype(), Type, "cdist: expected operands of one dtype, but got %s and %s",
+           scalarTypeName(x1.dtype()), scalarTypeName(x2.dtype()));
   const int64_t p = x1.size(-2), r = x2.size(-2), m = x1.size(-1);
   return {product(x1.sizes().first(x1.sizes().size() - 2)), p, r, m};
 }
@@ -78,6 +84,14 @@ Tensor cdistForward(const Tensor& x1, const Tensor& x2, double p) {
 Tensor cdistBackward(const Tensor& grad, const Tensor& x1, const Tensor& x2, double p, const Tensor& distances) {
   const Tensor a = contiguousOf(x1), b = contiguousOf(x2), g = contiguousOf(grad), d = contiguousOf(distances);
   const Shape s = shapeOf(a, b);
+  for (const Tensor& t : {g, d}) {
+    Dims sizes(a.sizes());
+    sizes[sizes.size() - 1] = s.r;
+    FB_CHECK(Dims(t.sizes()) == sizes && t.dtype() == a.dtype(), Shape,
+             "cdist_backward: expected a gradient and distances of shape %s and dtype %s, but got %s and %s",
+             shapeString(sizes).c_str(), scalarTypeName(a.dtype()), shapeString(t.sizes()).c_str(),
+             scalarTypeName(t.dtype()));
+  }
   Tensor out = emptyTensor(a.sizes(), a.dtype());
   dispatchFloat(a.dtype(), "cdist_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;

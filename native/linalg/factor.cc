@@ -168,6 +168,15 @@ std::tuple<Tensor, Tensor> geqrf(const Tensor& self) {
 }
 
 Tensor reflectorProduct(const Tensor& A, const Tensor& tau) {
+  checkMatrix(A, "linalg.householder_product");
+  FB_CHECK(A.size(-2) >= A.size(-1), Shape,
+           "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]");
+  FB_CHECK(tau.dim() == A.dim() - 1 && A.size(-1) >= tau.size(-1), Shape,
+           "torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]");
+  FB_CHECK(std::equal(tau.sizes().begin(), tau.sizes().end() - 1, A.sizes().begin()) && tau.dtype() == A.dtype(), Shape,
+           "torch.linalg.householder_product: tau %s of dtype %s does not fit the matrices %s of dtype %s",
+           shapeString(tau.sizes()).c_str(), scalarTypeName(tau.dtype()), shapeString(A.sizes()).c_str(),
+           scalarTypeName(A.dtype()));
   const Batch in(A);
   const Tensor t = contiguousOf(tau);
   const int64_t reflectors = t.size(-1);

@@ -1,4 +1,5 @@
 // Linear systems, inverses and determinants, all from one LU factorisation a matrix; triangular systems.
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -9,8 +10,23 @@ namespace flambeau::cpu {
 
 using namespace linalg;
 
+namespace {
+/// A X = B (or X A = B): square matrices, right sides that fit, one batch shape, one dtype.
+void checkSystem(const char* op, const Tensor& A, const Tensor& B, bool left) {
+  checkSquare(A, op);
+  const int64_t side = left ? -2 : -1;
+  FB_CHECK(B.dim() == A.dim() && B.size(side) == A.size(-1) &&
+               std::equal(A.sizes().begin(), A.sizes().end() - 2, B.sizes().begin()),
+           Shape, "%s: Incompatible shapes of A and B for the equation %s (%s and %s)", op, left ? "AX = B" : "XA = B",
+           shapeString(A.sizes()).c_str(), shapeString(B.sizes()).c_str());
+  FB_CHECK(A.dtype() == B.dtype(), Type, "%s: Expected A and B to have the same dtype, but got %s and %s", op,
+           scalarTypeName(A.dtype()), scalarTypeName(B.dtype()));
+}
+}  // namespace
+
 std::tuple<Tensor, Tensor> solveSystems(const Tensor& A, const Tensor& B, bool checkErrors) {
   const char* op = "linalg.solve";
+  checkSystem(op, A, B, true);
   const Batch in(A), rhs(B);
   Tensor X = rhs.make({rhs.m, rhs.n}), info = in.make({}, DType::Int32);
   dispatchReal(A.dtype(), op, [&](auto tag) {
@@ -169,6 +185,7 @@ Tensor detCofactors(const Tensor& A) {
 
 Tensor solveTriangular(const Tensor& A, const Tensor& B, bool upper, bool left, bool unitriangular) {
   const char* op = "linalg.solve_triangular";
+  checkSystem(op, A, B, left);
   const Batch in(A), rhs(B);
   Tensor X = rhs.make({rhs.m, rhs.n});
   copyInto(X, rhs.tensor);
