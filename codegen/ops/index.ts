@@ -136,6 +136,7 @@ export const segmentReduce = composite({
 export const take = composite({
   doc: 'Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.',
   schema: 'take(self: Tensor, index: Tensor): Tensor',
+  out: true,
   body: 'nn::take',
   onnx: { symbolic: 'region' },
 });

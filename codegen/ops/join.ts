@@ -26,6 +26,7 @@ export const cat = extern({
 export const stack = composite({
   doc: 'Tensors of one shape joined along a new dimension.',
   schema: 'stack(tensors: Tensor[], dim: int = 0): Tensor',
+  out: true,
   body: 'nn::stack',
   onnx: { symbolic: 'region' },
 });
@@ -117,12 +118,14 @@ export const dsplitIndices = composite({
 export const hstack = composite({
   doc: 'Tensors joined along the second dimension (1-d: the first).',
   schema: 'hstack(tensors: Tensor[]): Tensor',
+  out: true,
   body: 'nn::hstack',
   onnx: { symbolic: 'region' },
 });
 export const vstack = composite({
   doc: 'Tensors of at least two dimensions joined along the first.',
   schema: 'vstack(tensors: Tensor[]): Tensor',
+  out: true,
   aliases: ['rowStack'],
   body: 'nn::vstack',
   onnx: { symbolic: 'region' },
@@ -130,12 +133,14 @@ export const vstack = composite({
 export const dstack = composite({
   doc: 'Tensors of at least three dimensions joined along the third.',
   schema: 'dstack(tensors: Tensor[]): Tensor',
+  out: true,
   body: 'nn::dstack',
   onnx: { symbolic: 'region' },
 });
 export const columnStack = composite({
   doc: '1-d tensors as columns, others joined along the second dimension.',
   schema: 'columnStack(tensors: Tensor[]): Tensor',
+  out: true,
   body: 'nn::columnStack',
   onnx: { symbolic: 'region' },
 });

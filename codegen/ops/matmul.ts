@@ -135,6 +135,7 @@ export const addbmm = composite({
 export const inner = composite({
   doc: 'Sums of products over the last dimension of both, [..., k] and [---, k]: [..., ---]; a number scales.',
   schema: 'inner(self: Tensor, other: Tensor): Tensor',
+  out: true,
   body: (self: A, other: A) => {
     if (self.ndim === 0 || other.ndim === 0) return t.mul(self, other);
     if (self.shape[-1] !== other.shape[-1])
@@ -156,6 +157,7 @@ export const tensordotDims = composite({
 export const kron = composite({
   doc: 'Kronecker product: every element of self times the whole of other. Sizes multiply; missing leading dimensions are 1.',
   schema: 'kron(self: Tensor, other: Tensor): Tensor',
+  out: true,
   body: 'linalg::kron',
   onnx: { symbolic: 'region' },
 });

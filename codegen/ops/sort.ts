@@ -32,6 +32,7 @@ export const argsort = composite({
 export const msort = composite({
   doc: 'Elements in ascending order along the first dimension.',
   schema: 'msort(self: Tensor): Tensor',
+  out: true,
   body: (self: A) => t.sort(self, 0)[0],
   onnx: { none: 'not needed by the exported models' },
 });

@@ -130,6 +130,7 @@ export const nanmean = composite({
 export const aminmax = composite({
   doc: 'Smallest and largest element, of all or along `dim`; NaN wins.',
   schema: 'aminmax(self: Tensor, *, dim: int? = null, keepdim: bool = false): (min: Tensor, max: Tensor)',
+  out: true,
   body: (self: A, dim: A, keepdim: A) => {
     const dims = h.optionalDims(self, dim, 'aminmax');
     // A 0-d tensor with its dimension kept has one, as in PyTorch 1.13.
@@ -207,6 +208,7 @@ export const quantile = composite({
   doc: "The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.\ninterpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html",
   schema:
     "quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor",
+  out: true,
   body: (self: A, q: A, dim: A, keepdim: A, interpolation: A) =>
     h.quantile(self, q, dim, keepdim, interpolation, false),
   onnx: { none: 'not needed by the exported models' },
@@ -215,6 +217,7 @@ export const nanquantile = composite({
   doc: 'As `quantile`, of the elements that are not NaN.',
   schema:
     "nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor",
+  out: true,
   body: (self: A, q: A, dim: A, keepdim: A, interpolation: A) => h.quantile(self, q, dim, keepdim, interpolation, true),
   onnx: { none: 'not needed by the exported models' },
 });

@@ -8,7 +8,7 @@ export const page: Page = {
   intro: `Element by element; the result has the operand's shape. NaN, infinities and signed zeros behave as in PyTorch.`,
   example: `const x = fb.tensor([0, 1, 4]);
 x.sqrt(); // => tensor([0., 1., 2.])
-x.exp(); // => tensor([ 1.0000,  2.7183, 54.5982])
+x.sqrt().exp(); // => tensor([1.0000, 2.7183, 7.3891])
 fb.tensor([1, 2], { dtype: 'int64' }).sin().dtype; // => float32
 fb.tensor([2.5, 3.5]).round(); // => tensor([2., 4.])`,
 };

@@ -248,8 +248,9 @@ export function amin(self: TensorBase, dim?: number | readonly number[] | { dim?
  *
  * `aminmax(self: Tensor, *, dim: int? = null, keepdim: bool = false): (min: Tensor, max: Tensor)`
  */
-export function aminmax(self: TensorBase, options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor } {
-  return namedResults(['min', 'max'], native.ops.aminmax(handleOf(self), (options?.dim ?? null), (options?.keepdim ?? false))) as unknown as [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor };
+export function aminmax(self: TensorBase, options?: { dim?: number | null; keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor } {
+  const result = native.ops.aminmax(handleOf(self), (options?.dim ?? null), (options?.keepdim ?? false));
+  return namedResults(['min', 'max'], options?.out ? intoOuts('aminmax', options?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly min: Tensor; readonly max: Tensor };
 }
 
 /**
@@ -816,8 +817,8 @@ export function clone(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `columnStack(tensors: Tensor[]): Tensor`
  */
-export function columnStack(tensors: readonly TensorBase[]): Tensor {
-  return wrap(native.ops.columnStack(handlesOf(tensors)));
+export function columnStack(tensors: readonly TensorBase[], options?: { out?: TensorBase }): Tensor {
+  return deliver('columnStack', options?.out, native.ops.columnStack(handlesOf(tensors)), false);
 }
 
 /**
@@ -1266,8 +1267,8 @@ export function dsplit(self: TensorBase, sections: number | readonly number[]): 
  *
  * `dstack(tensors: Tensor[]): Tensor`
  */
-export function dstack(tensors: readonly TensorBase[]): Tensor {
-  return wrap(native.ops.dstack(handlesOf(tensors)));
+export function dstack(tensors: readonly TensorBase[], options?: { out?: TensorBase }): Tensor {
+  return deliver('dstack', options?.out, native.ops.dstack(handlesOf(tensors)), false);
 }
 
 /**
@@ -1710,8 +1711,8 @@ export function hsplit(self: TensorBase, sections: number | readonly number[]): 
  *
  * `hstack(tensors: Tensor[]): Tensor`
  */
-export function hstack(tensors: readonly TensorBase[]): Tensor {
-  return wrap(native.ops.hstack(handlesOf(tensors)));
+export function hstack(tensors: readonly TensorBase[], options?: { out?: TensorBase }): Tensor {
+  return deliver('hstack', options?.out, native.ops.hstack(handlesOf(tensors)), false);
 }
 
 /**
@@ -1800,8 +1801,8 @@ export function indexSelect(self: TensorBase, dim: number, index: TensorBase, op
  *
  * `inner(self: Tensor, other: Tensor): Tensor`
  */
-export function inner(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.inner(handleOf(self), handleOf(other)));
+export function inner(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('inner', options?.out, native.ops.inner(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -1903,8 +1904,8 @@ export function isreal(self: TensorBase): Tensor {
  *
  * `kron(self: Tensor, other: Tensor): Tensor`
  */
-export function kron(self: TensorBase, other: TensorBase): Tensor {
-  return wrap(native.ops.kron(handleOf(self), handleOf(other)));
+export function kron(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('kron', options?.out, native.ops.kron(handleOf(self), handleOf(other)), false);
 }
 
 /**
@@ -2420,8 +2421,8 @@ export function mseLoss(input: TensorBase, target: TensorBase, options?: { reduc
  *
  * `msort(self: Tensor): Tensor`
  */
-export function msort(self: TensorBase): Tensor {
-  return wrap(native.ops.msort(handleOf(self)));
+export function msort(self: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('msort', options?.out, native.ops.msort(handleOf(self)), false);
 }
 
 /**
@@ -2495,9 +2496,9 @@ export function nanmean(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
  */
-export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
-  return wrap(native.ops.nanquantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase } | undefined;
+  return deliver('nanquantile', o?.out, native.ops.nanquantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
 }
 
 /**
@@ -2794,9 +2795,9 @@ export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tens
  *
  * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
  */
-export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor {
-  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string } | undefined;
-  return wrap(native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')));
+export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase } | undefined;
+  return deliver('quantile', o?.out, native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
 }
 
 /**
@@ -3266,9 +3267,9 @@ export function squeeze(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `stack(tensors: Tensor[], dim: int = 0): Tensor`
  */
-export function stack(tensors: readonly TensorBase[], dim?: number | { dim?: number }): Tensor {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  return wrap(native.ops.stack(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+export function stack(tensors: readonly TensorBase[], dim?: number | { dim?: number; out?: TensorBase }, options?: { dim?: number; out?: TensorBase }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number; out?: TensorBase } | undefined;
+  return deliver('stack', o?.out, native.ops.stack(handlesOf(tensors), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)), false);
 }
 
 /**
@@ -3363,8 +3364,8 @@ export function t(self: TensorBase): Tensor {
  *
  * `take(self: Tensor, index: Tensor): Tensor`
  */
-export function take(self: TensorBase, index: TensorBase): Tensor {
-  return wrap(native.ops.take(handleOf(self), handleOf(index)));
+export function take(self: TensorBase, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  return deliver('take', options?.out, native.ops.take(handleOf(self), handleOf(index)), false);
 }
 
 /**
@@ -3680,8 +3681,8 @@ export function vsplit(self: TensorBase, sections: number | readonly number[]): 
  *
  * `vstack(tensors: Tensor[]): Tensor`
  */
-export function vstack(tensors: readonly TensorBase[]): Tensor {
-  return wrap(native.ops.vstack(handlesOf(tensors)));
+export function vstack(tensors: readonly TensorBase[], options?: { out?: TensorBase }): Tensor {
+  return deliver('vstack', options?.out, native.ops.vstack(handlesOf(tensors)), false);
 }
 
 /**
@@ -3689,8 +3690,8 @@ export function vstack(tensors: readonly TensorBase[]): Tensor {
  *
  * `vstack(tensors: Tensor[]): Tensor`
  */
-export function rowStack(tensors: readonly TensorBase[]): Tensor {
-  return wrap(native.ops.vstack(handlesOf(tensors)));
+export function rowStack(tensors: readonly TensorBase[], options?: { out?: TensorBase }): Tensor {
+  return deliver('vstack', options?.out, native.ops.vstack(handlesOf(tensors)), false);
 }
 
 /**

@@ -34,7 +34,7 @@ export function checkSecondOrder(call: Callable, given: CallArgs, tensors: Reado
       args: given.args.map((a) => replaced(a, xs)),
       kwargs: Object.fromEntries(Object.entries(given.kwargs).map(([k, v]) => [k, replaced(v, xs)])),
     });
-    return tensorsOf(result).filter((t) => t.requiresGrad);
+    return tensorsOf(result).filter((t) => t.requiresGrad && t.dtype === 'float64');
   };
   const leaves = inputs.map((t) => t.detach().requiresGrad_());
   if (fn(...leaves).length === 0) return false;
