@@ -1,5 +1,5 @@
-// Which instruction set the kernels of this process use. Kernel tables come in up to three builds, NAME_baseline, NAME_avx2
-// and NAME_avx512.
+// Which instruction set the kernels of this process use. Kernel tables come in up to three builds, NAME_baseline,
+// NAME_avx2 and NAME_avx512.
 #pragma once
 
 namespace flambeau::cpu {
@@ -21,7 +21,8 @@ const char* isaName(int isa);
 #define FLAMBEAU_HAS_avx512 0
 #endif
 
-/// FB_DECLARE_ISA(const Kernel, add) declares the builds of `add_<isa>`; FB_SELECT_ISA(add) is the one for this machine.
+/// FB_DECLARE_ISA(const Kernel, add) declares the builds of `add_<isa>`; FB_SELECT_ISA(add) is the one for this
+/// machine.
 #define FB_DECLARE_ISA(type, name) extern type name##_baseline, name##_avx2, name##_avx512
 #define FB_SELECT_ISA(name) (FB_SELECT_AVX512(name##_avx512) FB_SELECT_AVX2(name##_avx2) name##_baseline)
 #if FLAMBEAU_HAS_avx512

@@ -11,7 +11,14 @@ export type Arg =
   | { readonly kind: 'list'; readonly refs: readonly Ref[] }
   | { readonly kind: 'none' };
 
-const OPERAND_TYPES: ReadonlySet<ParamType> = new Set(['Tensor', 'Tensor?', 'Tensor[]', 'Tensor?[]', 'Operand', 'Operand?']);
+const OPERAND_TYPES: ReadonlySet<ParamType> = new Set([
+  'Tensor',
+  'Tensor?',
+  'Tensor[]',
+  'Tensor?[]',
+  'Operand',
+  'Operand?',
+]);
 
 export class Call {
   readonly args: ReadonlyMap<string, Arg>;

@@ -46,7 +46,14 @@ export interface View {
   readonly at: (idx: readonly Index[]) => LExpr;
 }
 
-const OPERANDS: ReadonlySet<Param['type']> = new Set(['Tensor', 'Tensor?', 'Tensor[]', 'Tensor?[]', 'Operand', 'Operand?']);
+const OPERANDS: ReadonlySet<Param['type']> = new Set([
+  'Tensor',
+  'Tensor?',
+  'Tensor[]',
+  'Tensor?[]',
+  'Operand',
+  'Operand?',
+]);
 
 /** Ops that the library computes with a relu on the way out. */
 const EPILOGUES: ReadonlySet<string> = new Set(['linear', 'convolution']);

@@ -23,13 +23,9 @@ function network(): { g: GraphMaker; y: Value } {
   const r = g.op('relu', [c], {}, [batch, 2, 4, 4]);
   const pool = { kernelSize: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceilMode: false };
   const pooling = g.region('maxPool2d', [r], pool);
-  const [p] = g.ops(
-    'maxPoolNd',
-    [r],
-    pool,
-    [[batch, 2, 2, 2], { dtype: 'int64', shape: [batch, 2, 2, 2] }],
-    { region: pooling },
-  );
+  const [p] = g.ops('maxPoolNd', [r], pool, [[batch, 2, 2, 2], { dtype: 'int64', shape: [batch, 2, 2, 2] }], {
+    region: pooling,
+  });
   g.endRegion(pooling, [p!]);
   const f = g.op('view', [p!], { size: [batch, 8] }, [batch, 8]);
   const l = g.op('linear', [f, g.capture('fc.weight', [3, 8]), g.capture('fc.bias', [3])], {}, [batch, 3], {

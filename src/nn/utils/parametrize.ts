@@ -5,7 +5,7 @@ import { isTensor } from '../../tensor/handle.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { ModuleDict, ModuleList } from '../container.js';
 import { fieldOf, isModule, ownBuffers, removeField, setField } from '../fields.js';
-import { Module } from '../module.js';
+import { type Module } from '../module.js';
 import { Buffer, Parameter } from '../parameter.js';
 
 /** A module whose forward gives the tensor; `rightInverse` gives what forward would need for a wanted tensor. */
@@ -255,7 +255,7 @@ export function removeParametrizations<M extends Module>(
   }
   dict.delete(tensorName);
   const prototype = Object.getPrototypeOf(module) as Record<string, unknown>;
-  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the accessor of this one tensor
+   
   delete prototype[tensorName];
   if (dict.length === 0) {
     removeField(module, 'parametrizations');
