@@ -255,7 +255,7 @@ export function removeParametrizations<M extends Module>(
   }
   dict.delete(tensorName);
   const prototype = Object.getPrototypeOf(module) as Record<string, unknown>;
-   
+
   delete prototype[tensorName];
   if (dict.length === 0) {
     removeField(module, 'parametrizations');
