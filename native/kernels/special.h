@@ -82,6 +82,8 @@ FB_SPECIAL fb_mantissa_scalar(double x) {
   return x - x == 0 ? __builtin_frexp(x, &e) : x;
 }
 FB_SPECIAL1(fb_exponent) FB_SPECIAL1(fb_mantissa)
+
+//@section gcd needs base mod
 FB_FN fb_i64 fb_gcd_scalar(fb_i64 a, fb_i64 b) {
   while (b) {
     fb_i64 r = fb_remainder(a, b);

@@ -117,6 +117,9 @@ function locate(g: Graph, name: string): { name: string; input: number; dim: num
 }
 
 function stepMeta(s: Step): StepMeta {
+  // JSON has no infinities: words, as in the trace format.
+  const number = (v: unknown): unknown =>
+    typeof v !== 'number' || Number.isFinite(v) ? v : Number.isNaN(v) ? 'nan' : v > 0 ? 'inf' : '-inf';
   const tensor = (t: StepTensor): TensorMeta => ({
     ...tensorMeta(t),
     ...(isContiguous(t.shape, t.strides) ? {} : { strides: t.strides.map(metaDim) }),
@@ -124,7 +127,8 @@ function stepMeta(s: Step): StepMeta {
   const input = (i: Step['inputs'][number]): StepInputMeta => {
     if (i === null) return null;
     if (Array.isArray(i)) return (i as readonly StepTensor[]).map(tensor);
-    return 'def' in i ? tensor(i) : (i as StepInputMeta);
+    if ('def' in i) return tensor(i);
+    return ('c' in i ? { ...i, c: number(i.c) } : i) as StepInputMeta;
   };
   return {
     op: s.op,
@@ -132,7 +136,7 @@ function stepMeta(s: Step): StepMeta {
     attrs: Object.fromEntries(
       Object.entries(s.attrs).map(([k, v]) => [
         k,
-        Array.isArray(v) ? v.map((x) => (typeof x === 'object' ? metaDim(x as Dim) : (x as number))) : v,
+        Array.isArray(v) ? v.map((x) => (typeof x === 'object' ? metaDim(x as Dim) : (x as number))) : number(v),
       ]),
     ),
     outputs: s.outputs.map((d) => tensorMeta(d)),
