@@ -1,6 +1,6 @@
 // Storage types and compute types of the loop compiler.
 import { type DType } from '../ir/graph.js';
-import { type ComputeType } from './typing.js';
+import { type ComputeType, isFloat } from './typing.js';
 
 interface TypeInfo {
   readonly compute: ComputeType;
@@ -24,3 +24,13 @@ export const TYPES: Readonly<Record<DType, TypeInfo>> = {
 };
 export const computeType = (d: DType): ComputeType => TYPES[d].compute;
 export const byteSize = (d: DType): number => TYPES[d].bytes;
+
+const BITS: Readonly<Partial<Record<DType, number>>> = { int8: 8, int16: 16, int32: 32, int64: 64 };
+/** A number as an element of `d` where arithmetic runs in `compute`: integers truncate it and wrap it to their width (-1 is 255 in uint8). */
+export function literalAs(v: number | boolean, d: DType, compute: ComputeType): number | boolean {
+  if (typeof v !== 'number' || isFloat(compute) || !Number.isFinite(v)) return v;
+  const whole = Math.trunc(v);
+  if (d === 'uint8') return Number(BigInt.asUintN(8, BigInt(whole)));
+  const bits = BITS[d] ?? 64;
+  return bits === 64 ? whole : Number(BigInt.asIntN(bits, BigInt(whole)));
+}

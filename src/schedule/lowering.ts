@@ -5,7 +5,7 @@ import { addDims, productOf, sameDim } from '../ir/dim.js';
 import { resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
 import { type Def, type How, type Lowered, type Reduce, type Step, type StepInput, type StepTensor } from './defs.js';
-import { computeType } from './dtype.js';
+import { computeType, literalAs } from './dtype.js';
 import { type LExpr, bound, lConst, lCvt, lIota, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
 import {
   type Index,
@@ -297,7 +297,8 @@ export class Lowering {
     const counted = n.inputs.filter((_, i) => !info.conditions.includes(params[i]?.name ?? ''));
     const common = resultType(counted);
     const out0 = n.outputs[0]!.type;
-    const ct = computeType(info.rule === 'bool' ? common : info.mutates ? common : out0.dtype);
+    const dtype = info.rule === 'bool' || info.mutates ? common : out0.dtype;
+    const ct = computeType(dtype);
     n.outputs.forEach((o, k) => {
       const shape = o.type.shape;
       const bind = this.bindings(n, info, shape);
@@ -313,11 +314,9 @@ export class Lowering {
             (name) => {
               const b = at(name);
               if (!b) return b;
-              // A number in an integer op is converted as an operand would be: truncated.
+              // Attributes are numbers of the compute type; operands are elements of the dtype, of its width.
               if ('literal' in b)
-                return typeof b.literal === 'number' && !isFloat(ct) && Number.isFinite(b.literal)
-                  ? { literal: Math.trunc(b.literal) }
-                  : b;
+                return { literal: literalAs(b.literal, params.some((p) => p.name === name) ? dtype : 'int64', ct) };
               return bound(lCvt(b.value, info.conditions.includes(name) ? 'b' : ct));
             },
             ct,
