@@ -2,7 +2,7 @@
 // closure; `compiled` cases run it through fb.compile and wait until the generated kernels are in use.
 import * as fb from '../src/index.js';
 import { nn, optim, type Tensor } from '../src/index.js';
-import { BasicBlock, LeNet } from './models.js';
+import { BasicBlock, Block, LeNet } from './models.js';
 const F = nn.functional;
 
 export type Mode = 'eager' | 'compiled';
@@ -21,15 +21,15 @@ export const CASES: Case[] = [];
 const add = (name: string, modes: readonly Mode[], make: Make): void => void CASES.push({ name, modes, make });
 
 /** Compiles when asked to, and waits for the kernels. */
-async function prepared<A extends Tensor[]>(
+async function prepared<A extends Tensor[], R>(
   mode: Mode,
-  f: (...args: A) => Tensor,
+  f: (...args: A) => R,
   args: A,
   grad = true,
-): Promise<(...args: A) => Tensor> {
+): Promise<(...args: A) => R> {
   if (mode === 'eager') return f;
   const compiled = fb.compile(f);
-  const call = (): Tensor => (grad ? compiled(...args) : fb.noGrad(() => compiled(...args)));
+  const call = (): R => (grad ? compiled(...args) : fb.noGrad(() => compiled(...args)));
   call();
   for (let tries = 0; !(await compiled.ready()); tries++) {
     if (tries === 10) throw new Error(`stays eager: ${compiled.explain().reasons.join('; ')}`);
@@ -143,6 +143,17 @@ add('resnet_block_step', BOTH, (mode) => {
   const x = fb.randn(8, 64, 28, 28);
   const opt = new optim.SGD(net.parameters(), { lr: 0.01, momentum: 0.9 });
   return trainer(mode, (a) => net(a).pow(2).mean(), opt, x, x);
+});
+add('transformer_block_step', BOTH, (mode) => {
+  const net = new Block(256, 4);
+  const x = fb.randn(8, 64, 256);
+  return trainer(mode, (a) => net(a).pow(2).mean(), new optim.AdamW(net.parameters()), x, x);
+});
+add('lstm_infer', BOTH, async (mode) => {
+  const net = new nn.LSTM(128, 256, { batchFirst: true });
+  const x = fb.randn(16, 32, 128);
+  const run = await prepared(mode, (a: Tensor) => net(a), [x], false);
+  return () => fb.noGrad(() => run(x));
 });
 add('adam_step_10m', BOTH, async (mode) => {
   const parameters = Array.from({ length: 10 }, () => fb.randn(1000, 1000, { requiresGrad: true }));

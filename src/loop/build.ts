@@ -16,6 +16,7 @@ import {
   hasDivision,
   ixAdd,
   ixAxis,
+  ixConst,
   ixDim,
   ixDiv,
   ixMapDyn,
@@ -65,7 +66,12 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
   const cols = vector && !inRows ? [...space.cols.filter((a) => a !== vector), vector] : [...space.cols];
   const stages: Stage[] = [];
   for (const s of draft.stages) {
-    if (s.rowStores.length > 0) stages.push({ k: 'row', stores: s.rowStores });
+    if (s.rowStores.length > 0)
+      stages.push({
+        k: 'row',
+        stores: s.rowStores,
+        prefetch: vector !== null ? ahead(s.rowStores, space, vector) : [],
+      });
     if (s.folds.length + s.colStores.length + s.keeps.length === 0) continue;
     const cost = [
       ...s.folds.map((f) => f.elem),
@@ -143,6 +149,26 @@ function nextRow(draft: Draft, space: Space, vector: Axis | null, size: Dim): Pr
     });
   }
   return out.size <= 3 ? [...out.values()] : [];
+}
+
+/** Distance of a prefetch within a contiguous walk, in bytes. */
+const AHEAD = 2048;
+/** Element-wise kernels over large tensors: what vectors further on will load. Their arithmetic fills the processor's window, so that
+ * too few loads are under way without it. */
+function ahead(stores: readonly Store[], space: Space, vector: Axis): Prefetch[] {
+  if (space.cols.length > 0) return [];
+  const out = new Map<string, Prefetch>();
+  for (const { value } of stores) {
+    walk(value, (x) => {
+      if (x.k !== 'load' || hasDivision(x.offset)) return;
+      const src = x.src as Def;
+      const c = coefficient(x.offset, vector);
+      const bytes = mulDims(productOf(src.shape), byteSize(src.dtype));
+      if (c === null || constantOf(c) !== 1 || typeof bytes !== 'number' || bytes < STREAM_BYTES) return;
+      out.set(`${src.id}|${x.offset.key}`, { src, offset: ixAdd(x.offset, ixConst(AHEAD / byteSize(src.dtype))) });
+    });
+  }
+  return out.size <= 6 ? [...out.values()] : [];
 }
 
 function titleOf(g: Group): string {

@@ -33,14 +33,14 @@ export interface Keep {
   readonly value: LExpr;
 }
 
-/** While a later pass computes on this row, the next row is fetched: hardware prefetchers stop at page ends. */
+/** Memory that is fetched while something else is computed: hardware prefetchers stop at page ends, and keep too little in flight. */
 export interface Prefetch {
   readonly src: Def;
   readonly offset: Index;
 }
 
 export type Stage =
-  | { readonly k: 'row'; readonly stores: readonly Store[] }
+  | { readonly k: 'row'; readonly stores: readonly Store[]; readonly prefetch: readonly Prefetch[] }
   | {
       readonly k: 'columns';
       readonly folds: readonly Fold[];

@@ -1,0 +1,46 @@
+// clang-format off
+// The part of the prelude for transposed reads, used by generated programs only. Like prelude.h it includes nothing and is cut into sections.
+#ifndef FLAMBEAU_TILES_H
+#define FLAMBEAU_TILES_H
+//@section tiles needs base
+#define FB_TILE_WIDTH 128
+#define FB_TILE_HEIGHT 64
+/// FB_W x FB_W elements of 4 bytes: to[q * FB_TILE_WIDTH + l] = from[l * step + q], by exchanges of ever larger blocks in registers.
+FB_FN void fb_transpose_block(float* to, const float* from, fb_i64 step) {
+  f32v r[FB_W];
+  for (int l = 0; l < FB_W; l++) r[l] = fb_load_f32(from + l * step);
+  const i32v lane = fb_iota_i32();
+  for (int k = 1; k < FB_W; k *= 2) {
+    const maskv odd = (lane & k) != 0;
+    const i32v low = odd ? lane - k + FB_W : lane, high = odd ? lane + FB_W : lane + k;
+    for (int i = 0; i < FB_W; i++) {
+      if (i & k) continue;
+      const f32v a = r[i], b = r[i | k];
+      r[i] = __builtin_shuffle(a, b, low), r[i | k] = __builtin_shuffle(a, b, high);
+    }
+  }
+  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * FB_TILE_WIDTH, r[q]);
+}
+/// tile[q][l] = from[l * step + q] for l < width, q < height. The block of the same rows that comes next is fetched meanwhile.
+template <class T>
+FB_FN void fb_transpose(T* tile, const T* from, fb_i64 step, fb_i64 width, fb_i64 height) {
+  if constexpr (sizeof(T) == 4) {
+    fb_i64 l = 0;
+    for (; l + FB_W <= width; l += FB_W) {
+      fb_i64 q = 0;
+      for (; q + FB_W <= height; q += FB_W) {
+        for (int k = 0; k < FB_W; k++) __builtin_prefetch(from + (l + k) * step + q + FB_TILE_HEIGHT);
+        fb_transpose_block((float*)(tile + q * FB_TILE_WIDTH + l), (const float*)(from + l * step + q), step);
+      }
+      for (int k = 0; k < FB_W; k++)
+        for (fb_i64 p = q; p < height; p++) tile[p * FB_TILE_WIDTH + l + k] = from[(l + k) * step + p];
+    }
+    for (; l < width; l++)
+      for (fb_i64 q = 0; q < height; q++) tile[q * FB_TILE_WIDTH + l] = from[l * step + q];
+    return;
+  }
+  for (fb_i64 l = 0; l < width; l++)
+    for (fb_i64 q = 0; q < height; q++) tile[q * FB_TILE_WIDTH + l] = from[l * step + q];
+}
+//@section end
+#endif
