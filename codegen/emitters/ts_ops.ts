@@ -198,6 +198,14 @@ export interface Callable {
   readonly docs: string[];
 }
 
+/** Binary functions, which take a number on either side: `f(self: Tensor, other: Operand)`. */
+const startsWithOperands = (s: Signature): boolean =>
+  s.params[0]?.name === 'self' &&
+  s.params[0].type === 'Tensor' &&
+  s.returns !== 'self' &&
+  s.params[1]?.type === 'Operand' &&
+  s.params[1].default === undefined;
+
 /** One method or function. `self`: the receiver's handle expression, with the parameter it stands for already removed. */
 export function callable(
   op: Op,
@@ -230,9 +238,14 @@ export function callable(
       parameters.push({ name: p.name, type: '(number | readonly number[])[]', isRestParameter: true });
       codes.set(p.name, `sizesOf(${p.name})`);
     } else {
-      const types = [p.type, ...forms.filter((f) => f.param === p.name).map((f) => f.type)].map((t) => TS_TYPE[t]);
+      const number = self === undefined && startsWithOperands(s) && p === s.params[0];
+      const kinds = [
+        number ? ('Operand' as const) : p.type,
+        ...forms.filter((f) => f.param === p.name).map((f) => f.type),
+      ];
+      const types = kinds.map((t) => TS_TYPE[t]);
       parameters.push({ name: p.name, type: [...new Set(types.join(' | ').split(' | '))].join(' | ') });
-      codes.set(p.name, toNative(p, p.name));
+      codes.set(p.name, number ? `firstOperandOf(${p.name}, ${s.params[1]!.name})` : toNative(p, p.name));
     }
   }
   const named = [...optional, ...keyword];
@@ -362,7 +375,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
+  "import { deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
   "import { callForm, type Form } from '../../src/tensor/overload.js';",
   "import { FORMS } from './overloads.js';",
   "import type { NumberArg } from './native-ops.js';",

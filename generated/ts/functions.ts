@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
+import { deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -135,8 +135,8 @@ export function adaptiveMaxPool3d(self: TensorBase, outputSize: number | readonl
  *
  * `add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('add', options?.out, native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function add(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('add', options?.out, native.ops.add(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -538,8 +538,8 @@ export function binomial(count: TensorBase, prob: TensorBase, options?: { genera
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(handleOf(self), operandOf(other)), false);
+export function bitwiseAnd(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -547,8 +547,8 @@ export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, opti
  *
  * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(handleOf(self), operandOf(other)), false);
+export function bitwiseLeftShift(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -565,8 +565,8 @@ export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Te
  *
  * `bitwiseOr(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(handleOf(self), operandOf(other)), false);
+export function bitwiseOr(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -574,8 +574,8 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, optio
  *
  * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(handleOf(self), operandOf(other)), false);
+export function bitwiseRightShift(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -583,8 +583,8 @@ export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberAr
  *
  * `bitwiseXor(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(handleOf(self), operandOf(other)), false);
+export function bitwiseXor(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -790,8 +790,8 @@ export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { m
  *
  * `clampMax(self: Tensor, max: Operand): Tensor`
  */
-export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('clampMax', options?.out, native.ops.clampMax(handleOf(self), operandOf(max)), false);
+export function clampMax(self: TensorBase | NumberArg, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('clampMax', options?.out, native.ops.clampMax(firstOperandOf(self, max), operandOf(max)), false);
 }
 
 /**
@@ -799,8 +799,8 @@ export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?
  *
  * `clampMin(self: Tensor, min: Operand): Tensor`
  */
-export function clampMin(self: TensorBase, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('clampMin', options?.out, native.ops.clampMin(handleOf(self), operandOf(min)), false);
+export function clampMin(self: TensorBase | NumberArg, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('clampMin', options?.out, native.ops.clampMin(firstOperandOf(self, min), operandOf(min)), false);
 }
 
 /**
@@ -967,8 +967,8 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
  *
  * `copysign(self: Tensor, other: Operand): Tensor`
  */
-export function copysign(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('copysign', options?.out, native.ops.copysign(handleOf(self), operandOf(other)), false);
+export function copysign(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('copysign', options?.out, native.ops.copysign(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1219,8 +1219,8 @@ export function dist(self: TensorBase, other: TensorBase, p?: number | { p?: num
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
+export function div(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  return deliver('div', options?.out, native.ops.div(firstOperandOf(self, other), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1228,8 +1228,8 @@ export function div(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
+export function divide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  return deliver('div', options?.out, native.ops.div(firstOperandOf(self, other), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1327,8 +1327,8 @@ export function emptyLike(self: TensorBase, options?: { dtype?: DType | null }):
  *
  * `eq(self: Tensor, other: Operand): Tensor`
  */
-export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('eq', options?.out, native.ops.eq(handleOf(self), operandOf(other)), false);
+export function eq(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('eq', options?.out, native.ops.eq(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1458,8 +1458,8 @@ export function flipud(self: TensorBase): Tensor {
  *
  * `floatPower(self: Tensor, exponent: Operand): Tensor`
  */
-export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('floatPower', options?.out, native.ops.floatPower(handleOf(self), operandOf(exponent)), false);
+export function floatPower(self: TensorBase | NumberArg, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('floatPower', options?.out, native.ops.floatPower(firstOperandOf(self, exponent), operandOf(exponent)), false);
 }
 
 /**
@@ -1476,8 +1476,8 @@ export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `floorDivide(self: Tensor, other: Operand): Tensor`
  */
-export function floorDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('floorDivide', options?.out, native.ops.floorDivide(handleOf(self), operandOf(other)), false);
+export function floorDivide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('floorDivide', options?.out, native.ops.floorDivide(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1503,8 +1503,8 @@ export function fmin(self: TensorBase, other: TensorBase, options?: { out?: Tens
  *
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
-export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('fmod', options?.out, native.ops.fmod(handleOf(self), operandOf(other)), false);
+export function fmod(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('fmod', options?.out, native.ops.fmod(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1557,8 +1557,8 @@ export function gcd(self: TensorBase, other: TensorBase, options?: { out?: Tenso
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
+export function ge(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ge', options?.out, native.ops.ge(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1566,8 +1566,8 @@ export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
+export function greaterEqual(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ge', options?.out, native.ops.ge(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1606,8 +1606,8 @@ export function groupNorm(input: TensorBase, numGroups: number, weight?: TensorB
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
+export function gt(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('gt', options?.out, native.ops.gt(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1615,8 +1615,8 @@ export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function greater(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
+export function greater(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('gt', options?.out, native.ops.gt(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1963,8 +1963,8 @@ export function ldexp(self: TensorBase, other: TensorBase, options?: { out?: Ten
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
+export function le(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('le', options?.out, native.ops.le(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -1972,8 +1972,8 @@ export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function lessEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
+export function lessEqual(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('le', options?.out, native.ops.le(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2167,8 +2167,8 @@ export function logsumexp(self: TensorBase, dim: number | readonly number[], kee
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
+export function lt(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lt', options?.out, native.ops.lt(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2176,8 +2176,8 @@ export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function less(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
+export function less(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lt', options?.out, native.ops.lt(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2430,8 +2430,8 @@ export function msort(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
+export function mul(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('mul', options?.out, native.ops.mul(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2439,8 +2439,8 @@ export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function multiply(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
+export function multiply(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('mul', options?.out, native.ops.mul(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2496,9 +2496,9 @@ export function nanmean(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
  */
-export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
+export function nanquantile(self: TensorBase | NumberArg, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase } | undefined;
-  return deliver('nanquantile', o?.out, native.ops.nanquantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
+  return deliver('nanquantile', o?.out, native.ops.nanquantile(firstOperandOf(self, q), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
 }
 
 /**
@@ -2555,8 +2555,8 @@ export function nativeLayerNorm(input: TensorBase, normalizedShape: number | rea
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
+export function ne(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ne', options?.out, native.ops.ne(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2564,8 +2564,8 @@ export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { 
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function notEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
+export function notEqual(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ne', options?.out, native.ops.ne(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2746,8 +2746,8 @@ export function positive(self: TensorBase): Tensor {
  *
  * `pow(self: Tensor, exponent: Operand): Tensor`
  */
-export function pow(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('pow', options?.out, native.ops.pow(handleOf(self), operandOf(exponent)), false);
+export function pow(self: TensorBase | NumberArg, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('pow', options?.out, native.ops.pow(firstOperandOf(self, exponent), operandOf(exponent)), false);
 }
 
 /**
@@ -2795,9 +2795,9 @@ export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tens
  *
  * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
  */
-export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
+export function quantile(self: TensorBase | NumberArg, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase } | undefined;
-  return deliver('quantile', o?.out, native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
+  return deliver('quantile', o?.out, native.ops.quantile(firstOperandOf(self, q), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
 }
 
 /**
@@ -2877,8 +2877,8 @@ export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
-export function remainder(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('remainder', options?.out, native.ops.remainder(handleOf(self), operandOf(other)), false);
+export function remainder(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('remainder', options?.out, native.ops.remainder(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -2984,8 +2984,8 @@ export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('rsub', options?.out, native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function rsub(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('rsub', options?.out, native.ops.rsub(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3297,8 +3297,8 @@ export function stdMean(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function sub(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('sub', options?.out, native.ops.sub(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3306,8 +3306,8 @@ export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function subtract(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('sub', options?.out, native.ops.sub(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3548,8 +3548,8 @@ export function triuIndices(row: number, col: number, offset?: number | { offset
  *
  * `trueDivide(self: Tensor, other: Operand): Tensor`
  */
-export function trueDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('trueDivide', options?.out, native.ops.trueDivide(handleOf(self), operandOf(other)), false);
+export function trueDivide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('trueDivide', options?.out, native.ops.trueDivide(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
@@ -3708,8 +3708,8 @@ export function where(condition: TensorBase, self: TensorBase | NumberArg, other
  *
  * `xlogy(self: Tensor, other: Operand): Tensor`
  */
-export function xlogy(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('xlogy', options?.out, native.ops.xlogy(handleOf(self), operandOf(other)), false);
+export function xlogy(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('xlogy', options?.out, native.ops.xlogy(firstOperandOf(self, other), operandOf(other)), false);
 }
 
 /**
