@@ -198,14 +198,6 @@ export interface Callable {
   readonly docs: string[];
 }
 
-/** Binary functions, which take a number on either side: `f(self: Tensor, other: Operand)`. */
-const startsWithOperands = (s: Signature): boolean =>
-  s.params[0]?.name === 'self' &&
-  s.params[0].type === 'Tensor' &&
-  s.returns !== 'self' &&
-  s.params[1]?.type === 'Operand' &&
-  s.params[1].default === undefined;
-
 /** One method or function. `self`: the receiver's handle expression, with the parameter it stands for already removed. */
 export function callable(
   op: Op,
@@ -238,14 +230,14 @@ export function callable(
       parameters.push({ name: p.name, type: '(number | readonly number[])[]', isRestParameter: true });
       codes.set(p.name, `sizesOf(${p.name})`);
     } else {
-      const number = self === undefined && startsWithOperands(s) && p === s.params[0];
+      const number = self === undefined && s === op.sig && op.record.numberFirst === true && p === s.params[0];
       const kinds = [
         number ? ('Operand' as const) : p.type,
         ...forms.filter((f) => f.param === p.name).map((f) => f.type),
       ];
       const types = kinds.map((t) => TS_TYPE[t]);
       parameters.push({ name: p.name, type: [...new Set(types.join(' | ').split(' | '))].join(' | ') });
-      codes.set(p.name, number ? `firstOperandOf(${p.name}, ${s.params[1]!.name})` : toNative(p, p.name));
+      codes.set(p.name, number ? `firstOperandOf('${s.name}', ${p.name}, ${s.params[1]!.name})` : toNative(p, p.name));
     }
   }
   const named = [...optional, ...keyword];

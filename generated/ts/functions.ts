@@ -136,7 +136,7 @@ export function adaptiveMaxPool3d(self: TensorBase, outputSize: number | readonl
  * `add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function add(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('add', options?.out, native.ops.add(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
+  return deliver('add', options?.out, native.ops.add(firstOperandOf('add', self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -539,7 +539,7 @@ export function binomial(count: TensorBase, prob: TensorBase, options?: { genera
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseAnd(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(firstOperandOf('bitwiseAnd', self, other), operandOf(other)), false);
 }
 
 /**
@@ -548,7 +548,7 @@ export function bitwiseAnd(self: TensorBase | NumberArg, other: TensorBase | Num
  * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseLeftShift(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(firstOperandOf('bitwiseLeftShift', self, other), operandOf(other)), false);
 }
 
 /**
@@ -566,7 +566,7 @@ export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Te
  * `bitwiseOr(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseOr(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(firstOperandOf('bitwiseOr', self, other), operandOf(other)), false);
 }
 
 /**
@@ -575,7 +575,7 @@ export function bitwiseOr(self: TensorBase | NumberArg, other: TensorBase | Numb
  * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseRightShift(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(firstOperandOf('bitwiseRightShift', self, other), operandOf(other)), false);
 }
 
 /**
@@ -584,7 +584,7 @@ export function bitwiseRightShift(self: TensorBase | NumberArg, other: TensorBas
  * `bitwiseXor(self: Tensor, other: Operand): Tensor`
  */
 export function bitwiseXor(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(firstOperandOf('bitwiseXor', self, other), operandOf(other)), false);
 }
 
 /**
@@ -790,8 +790,8 @@ export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { m
  *
  * `clampMax(self: Tensor, max: Operand): Tensor`
  */
-export function clampMax(self: TensorBase | NumberArg, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('clampMax', options?.out, native.ops.clampMax(firstOperandOf(self, max), operandOf(max)), false);
+export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('clampMax', options?.out, native.ops.clampMax(handleOf(self), operandOf(max)), false);
 }
 
 /**
@@ -799,8 +799,8 @@ export function clampMax(self: TensorBase | NumberArg, max: TensorBase | NumberA
  *
  * `clampMin(self: Tensor, min: Operand): Tensor`
  */
-export function clampMin(self: TensorBase | NumberArg, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('clampMin', options?.out, native.ops.clampMin(firstOperandOf(self, min), operandOf(min)), false);
+export function clampMin(self: TensorBase, min: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('clampMin', options?.out, native.ops.clampMin(handleOf(self), operandOf(min)), false);
 }
 
 /**
@@ -967,8 +967,8 @@ export function convolution(input: TensorBase, weight: TensorBase, bias: TensorB
  *
  * `copysign(self: Tensor, other: Operand): Tensor`
  */
-export function copysign(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('copysign', options?.out, native.ops.copysign(firstOperandOf(self, other), operandOf(other)), false);
+export function copysign(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('copysign', options?.out, native.ops.copysign(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1220,7 +1220,7 @@ export function dist(self: TensorBase, other: TensorBase, p?: number | { p?: num
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
 export function div(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  return deliver('div', options?.out, native.ops.div(firstOperandOf(self, other), operandOf(other), (options?.roundingMode ?? null)), false);
+  return deliver('div', options?.out, native.ops.div(firstOperandOf('div', self, other), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1229,7 +1229,7 @@ export function div(self: TensorBase | NumberArg, other: TensorBase | NumberArg,
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
 export function divide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  return deliver('div', options?.out, native.ops.div(firstOperandOf(self, other), operandOf(other), (options?.roundingMode ?? null)), false);
+  return deliver('div', options?.out, native.ops.div(firstOperandOf('div', self, other), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1327,8 +1327,8 @@ export function emptyLike(self: TensorBase, options?: { dtype?: DType | null }):
  *
  * `eq(self: Tensor, other: Operand): Tensor`
  */
-export function eq(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('eq', options?.out, native.ops.eq(firstOperandOf(self, other), operandOf(other)), false);
+export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('eq', options?.out, native.ops.eq(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1459,7 +1459,7 @@ export function flipud(self: TensorBase): Tensor {
  * `floatPower(self: Tensor, exponent: Operand): Tensor`
  */
 export function floatPower(self: TensorBase | NumberArg, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('floatPower', options?.out, native.ops.floatPower(firstOperandOf(self, exponent), operandOf(exponent)), false);
+  return deliver('floatPower', options?.out, native.ops.floatPower(firstOperandOf('floatPower', self, exponent), operandOf(exponent)), false);
 }
 
 /**
@@ -1477,7 +1477,7 @@ export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `floorDivide(self: Tensor, other: Operand): Tensor`
  */
 export function floorDivide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('floorDivide', options?.out, native.ops.floorDivide(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('floorDivide', options?.out, native.ops.floorDivide(firstOperandOf('floorDivide', self, other), operandOf(other)), false);
 }
 
 /**
@@ -1503,8 +1503,8 @@ export function fmin(self: TensorBase, other: TensorBase, options?: { out?: Tens
  *
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
-export function fmod(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('fmod', options?.out, native.ops.fmod(firstOperandOf(self, other), operandOf(other)), false);
+export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('fmod', options?.out, native.ops.fmod(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1557,8 +1557,8 @@ export function gcd(self: TensorBase, other: TensorBase, options?: { out?: Tenso
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function ge(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ge', options?.out, native.ops.ge(firstOperandOf(self, other), operandOf(other)), false);
+export function ge(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1566,8 +1566,8 @@ export function ge(self: TensorBase | NumberArg, other: TensorBase | NumberArg, 
  *
  * `ge(self: Tensor, other: Operand): Tensor`
  */
-export function greaterEqual(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ge', options?.out, native.ops.ge(firstOperandOf(self, other), operandOf(other)), false);
+export function greaterEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ge', options?.out, native.ops.ge(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1606,8 +1606,8 @@ export function groupNorm(input: TensorBase, numGroups: number, weight?: TensorB
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function gt(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('gt', options?.out, native.ops.gt(firstOperandOf(self, other), operandOf(other)), false);
+export function gt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1615,8 +1615,8 @@ export function gt(self: TensorBase | NumberArg, other: TensorBase | NumberArg, 
  *
  * `gt(self: Tensor, other: Operand): Tensor`
  */
-export function greater(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('gt', options?.out, native.ops.gt(firstOperandOf(self, other), operandOf(other)), false);
+export function greater(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('gt', options?.out, native.ops.gt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1963,8 +1963,8 @@ export function ldexp(self: TensorBase, other: TensorBase, options?: { out?: Ten
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function le(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('le', options?.out, native.ops.le(firstOperandOf(self, other), operandOf(other)), false);
+export function le(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -1972,8 +1972,8 @@ export function le(self: TensorBase | NumberArg, other: TensorBase | NumberArg, 
  *
  * `le(self: Tensor, other: Operand): Tensor`
  */
-export function lessEqual(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('le', options?.out, native.ops.le(firstOperandOf(self, other), operandOf(other)), false);
+export function lessEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('le', options?.out, native.ops.le(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2167,8 +2167,8 @@ export function logsumexp(self: TensorBase, dim: number | readonly number[], kee
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function lt(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('lt', options?.out, native.ops.lt(firstOperandOf(self, other), operandOf(other)), false);
+export function lt(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2176,8 +2176,8 @@ export function lt(self: TensorBase | NumberArg, other: TensorBase | NumberArg, 
  *
  * `lt(self: Tensor, other: Operand): Tensor`
  */
-export function less(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('lt', options?.out, native.ops.lt(firstOperandOf(self, other), operandOf(other)), false);
+export function less(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('lt', options?.out, native.ops.lt(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2431,7 +2431,7 @@ export function msort(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `mul(self: Tensor, other: Operand): Tensor`
  */
 export function mul(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('mul', options?.out, native.ops.mul(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('mul', options?.out, native.ops.mul(firstOperandOf('mul', self, other), operandOf(other)), false);
 }
 
 /**
@@ -2440,7 +2440,7 @@ export function mul(self: TensorBase | NumberArg, other: TensorBase | NumberArg,
  * `mul(self: Tensor, other: Operand): Tensor`
  */
 export function multiply(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('mul', options?.out, native.ops.mul(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('mul', options?.out, native.ops.mul(firstOperandOf('mul', self, other), operandOf(other)), false);
 }
 
 /**
@@ -2496,9 +2496,9 @@ export function nanmean(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
  */
-export function nanquantile(self: TensorBase | NumberArg, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
+export function nanquantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase } | undefined;
-  return deliver('nanquantile', o?.out, native.ops.nanquantile(firstOperandOf(self, q), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
+  return deliver('nanquantile', o?.out, native.ops.nanquantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
 }
 
 /**
@@ -2555,8 +2555,8 @@ export function nativeLayerNorm(input: TensorBase, normalizedShape: number | rea
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function ne(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ne', options?.out, native.ops.ne(firstOperandOf(self, other), operandOf(other)), false);
+export function ne(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2564,8 +2564,8 @@ export function ne(self: TensorBase | NumberArg, other: TensorBase | NumberArg, 
  *
  * `ne(self: Tensor, other: Operand): Tensor`
  */
-export function notEqual(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('ne', options?.out, native.ops.ne(firstOperandOf(self, other), operandOf(other)), false);
+export function notEqual(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('ne', options?.out, native.ops.ne(handleOf(self), operandOf(other)), false);
 }
 
 /**
@@ -2747,7 +2747,7 @@ export function positive(self: TensorBase): Tensor {
  * `pow(self: Tensor, exponent: Operand): Tensor`
  */
 export function pow(self: TensorBase | NumberArg, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('pow', options?.out, native.ops.pow(firstOperandOf(self, exponent), operandOf(exponent)), false);
+  return deliver('pow', options?.out, native.ops.pow(firstOperandOf('pow', self, exponent), operandOf(exponent)), false);
 }
 
 /**
@@ -2795,9 +2795,9 @@ export function qr(self: TensorBase, some?: boolean | { some?: boolean }): [Tens
  *
  * `quantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor`
  */
-export function quantile(self: TensorBase | NumberArg, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
+export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: number | null | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, keepdim?: boolean | { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase }): Tensor {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number | null; keepdim?: boolean; interpolation?: string; out?: TensorBase } | undefined;
-  return deliver('quantile', o?.out, native.ops.quantile(firstOperandOf(self, q), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
+  return deliver('quantile', o?.out, native.ops.quantile(handleOf(self), operandOf(q), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false), (o?.interpolation ?? 'linear')), false);
 }
 
 /**
@@ -2878,7 +2878,7 @@ export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
 export function remainder(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('remainder', options?.out, native.ops.remainder(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('remainder', options?.out, native.ops.remainder(firstOperandOf('remainder', self, other), operandOf(other)), false);
 }
 
 /**
@@ -2984,8 +2984,8 @@ export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `rsub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function rsub(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('rsub', options?.out, native.ops.rsub(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
+export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('rsub', options?.out, native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3298,7 +3298,7 @@ export function stdMean(self: TensorBase, dim?: number | readonly number[] | nul
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function sub(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('sub', options?.out, native.ops.sub(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
+  return deliver('sub', options?.out, native.ops.sub(firstOperandOf('sub', self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3307,7 +3307,7 @@ export function sub(self: TensorBase | NumberArg, other: TensorBase | NumberArg,
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
 export function subtract(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('sub', options?.out, native.ops.sub(firstOperandOf(self, other), operandOf(other), (options?.alpha ?? 1)), false);
+  return deliver('sub', options?.out, native.ops.sub(firstOperandOf('sub', self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3549,7 +3549,7 @@ export function triuIndices(row: number, col: number, offset?: number | { offset
  * `trueDivide(self: Tensor, other: Operand): Tensor`
  */
 export function trueDivide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('trueDivide', options?.out, native.ops.trueDivide(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('trueDivide', options?.out, native.ops.trueDivide(firstOperandOf('trueDivide', self, other), operandOf(other)), false);
 }
 
 /**
@@ -3709,7 +3709,7 @@ export function where(condition: TensorBase, self: TensorBase | NumberArg, other
  * `xlogy(self: Tensor, other: Operand): Tensor`
  */
 export function xlogy(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('xlogy', options?.out, native.ops.xlogy(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('xlogy', options?.out, native.ops.xlogy(firstOperandOf('xlogy', self, other), operandOf(other)), false);
 }
 
 /**

@@ -56,7 +56,7 @@ export function besselY1(self: TensorBase, options?: { out?: TensorBase }): Tens
  * `specialChebyshevPolynomialT(self: Tensor, n: Operand): Tensor`
  */
 export function chebyshevPolynomialT(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialT', options?.out, native.ops.specialChebyshevPolynomialT(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialChebyshevPolynomialT', options?.out, native.ops.specialChebyshevPolynomialT(firstOperandOf('specialChebyshevPolynomialT', self, n), operandOf(n)), false);
 }
 
 /**
@@ -65,7 +65,7 @@ export function chebyshevPolynomialT(self: TensorBase | NumberArg, n: TensorBase
  * `specialChebyshevPolynomialU(self: Tensor, n: Operand): Tensor`
  */
 export function chebyshevPolynomialU(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialU', options?.out, native.ops.specialChebyshevPolynomialU(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialChebyshevPolynomialU', options?.out, native.ops.specialChebyshevPolynomialU(firstOperandOf('specialChebyshevPolynomialU', self, n), operandOf(n)), false);
 }
 
 /**
@@ -74,7 +74,7 @@ export function chebyshevPolynomialU(self: TensorBase | NumberArg, n: TensorBase
  * `specialChebyshevPolynomialV(self: Tensor, n: Operand): Tensor`
  */
 export function chebyshevPolynomialV(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialV', options?.out, native.ops.specialChebyshevPolynomialV(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialChebyshevPolynomialV', options?.out, native.ops.specialChebyshevPolynomialV(firstOperandOf('specialChebyshevPolynomialV', self, n), operandOf(n)), false);
 }
 
 /**
@@ -83,7 +83,7 @@ export function chebyshevPolynomialV(self: TensorBase | NumberArg, n: TensorBase
  * `specialChebyshevPolynomialW(self: Tensor, n: Operand): Tensor`
  */
 export function chebyshevPolynomialW(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialW', options?.out, native.ops.specialChebyshevPolynomialW(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialChebyshevPolynomialW', options?.out, native.ops.specialChebyshevPolynomialW(firstOperandOf('specialChebyshevPolynomialW', self, n), operandOf(n)), false);
 }
 
 /**
@@ -110,7 +110,7 @@ export function erfcx(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  * `specialHermitePolynomialH(self: Tensor, n: Operand): Tensor`
  */
 export function hermitePolynomialH(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialHermitePolynomialH', options?.out, native.ops.specialHermitePolynomialH(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialHermitePolynomialH', options?.out, native.ops.specialHermitePolynomialH(firstOperandOf('specialHermitePolynomialH', self, n), operandOf(n)), false);
 }
 
 /**
@@ -119,7 +119,7 @@ export function hermitePolynomialH(self: TensorBase | NumberArg, n: TensorBase |
  * `specialHermitePolynomialHe(self: Tensor, n: Operand): Tensor`
  */
 export function hermitePolynomialHe(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialHermitePolynomialHe', options?.out, native.ops.specialHermitePolynomialHe(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialHermitePolynomialHe', options?.out, native.ops.specialHermitePolynomialHe(firstOperandOf('specialHermitePolynomialHe', self, n), operandOf(n)), false);
 }
 
 /**
@@ -164,7 +164,7 @@ export function i1e(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  * `specialLaguerrePolynomialL(self: Tensor, n: Operand): Tensor`
  */
 export function laguerrePolynomialL(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialLaguerrePolynomialL', options?.out, native.ops.specialLaguerrePolynomialL(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialLaguerrePolynomialL', options?.out, native.ops.specialLaguerrePolynomialL(firstOperandOf('specialLaguerrePolynomialL', self, n), operandOf(n)), false);
 }
 
 /**
@@ -173,7 +173,7 @@ export function laguerrePolynomialL(self: TensorBase | NumberArg, n: TensorBase 
  * `specialLegendrePolynomialP(self: Tensor, n: Operand): Tensor`
  */
 export function legendrePolynomialP(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialLegendrePolynomialP', options?.out, native.ops.specialLegendrePolynomialP(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialLegendrePolynomialP', options?.out, native.ops.specialLegendrePolynomialP(firstOperandOf('specialLegendrePolynomialP', self, n), operandOf(n)), false);
 }
 
 /**
@@ -245,7 +245,7 @@ export function scaledModifiedBesselK1(self: TensorBase, options?: { out?: Tenso
  * `specialShiftedChebyshevPolynomialT(self: Tensor, n: Operand): Tensor`
  */
 export function shiftedChebyshevPolynomialT(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialT', options?.out, native.ops.specialShiftedChebyshevPolynomialT(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialShiftedChebyshevPolynomialT', options?.out, native.ops.specialShiftedChebyshevPolynomialT(firstOperandOf('specialShiftedChebyshevPolynomialT', self, n), operandOf(n)), false);
 }
 
 /**
@@ -254,7 +254,7 @@ export function shiftedChebyshevPolynomialT(self: TensorBase | NumberArg, n: Ten
  * `specialShiftedChebyshevPolynomialU(self: Tensor, n: Operand): Tensor`
  */
 export function shiftedChebyshevPolynomialU(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialU', options?.out, native.ops.specialShiftedChebyshevPolynomialU(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialShiftedChebyshevPolynomialU', options?.out, native.ops.specialShiftedChebyshevPolynomialU(firstOperandOf('specialShiftedChebyshevPolynomialU', self, n), operandOf(n)), false);
 }
 
 /**
@@ -263,7 +263,7 @@ export function shiftedChebyshevPolynomialU(self: TensorBase | NumberArg, n: Ten
  * `specialShiftedChebyshevPolynomialV(self: Tensor, n: Operand): Tensor`
  */
 export function shiftedChebyshevPolynomialV(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialV', options?.out, native.ops.specialShiftedChebyshevPolynomialV(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialShiftedChebyshevPolynomialV', options?.out, native.ops.specialShiftedChebyshevPolynomialV(firstOperandOf('specialShiftedChebyshevPolynomialV', self, n), operandOf(n)), false);
 }
 
 /**
@@ -272,7 +272,7 @@ export function shiftedChebyshevPolynomialV(self: TensorBase | NumberArg, n: Ten
  * `specialShiftedChebyshevPolynomialW(self: Tensor, n: Operand): Tensor`
  */
 export function shiftedChebyshevPolynomialW(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialW', options?.out, native.ops.specialShiftedChebyshevPolynomialW(firstOperandOf(self, n), operandOf(n)), false);
+  return deliver('specialShiftedChebyshevPolynomialW', options?.out, native.ops.specialShiftedChebyshevPolynomialW(firstOperandOf('specialShiftedChebyshevPolynomialW', self, n), operandOf(n)), false);
 }
 
 /**
@@ -290,7 +290,7 @@ export function sphericalBesselJ0(self: TensorBase, options?: { out?: TensorBase
  * `specialXlog1py(self: Tensor, other: Operand): Tensor`
  */
 export function xlog1py(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialXlog1py', options?.out, native.ops.specialXlog1py(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('specialXlog1py', options?.out, native.ops.specialXlog1py(firstOperandOf('specialXlog1py', self, other), operandOf(other)), false);
 }
 
 /**
@@ -299,7 +299,7 @@ export function xlog1py(self: TensorBase | NumberArg, other: TensorBase | Number
  * `specialZeta(self: Tensor, other: Operand): Tensor`
  */
 export function zeta(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialZeta', options?.out, native.ops.specialZeta(firstOperandOf(self, other), operandOf(other)), false);
+  return deliver('specialZeta', options?.out, native.ops.specialZeta(firstOperandOf('specialZeta', self, other), operandOf(other)), false);
 }
 
 export { digamma, digamma as psi, erf, erfc, erfinv, exp2, expm1, i0, i0 as modifiedBesselI0, igamma as gammainc, igammac as gammaincc, lgamma as gammaln, log1p, logSoftmax, logit, logsumexp, mvlgamma as multigammaln, polygamma, round, sigmoid as expit, sinc, softmax, xlogy } from './functions.js';
