@@ -83,7 +83,7 @@ function native() {
   const build = join('build', 'sanitize');
   const generator = has('ninja') ? ['-G', 'Ninja'] : [];
   // Baseline kernels only: the other builds share their source.
-  const options = ['-DFLAMBEAU_SANITIZE=ON', '-DFLAMBEAU_TESTS=ON', '-DFLAMBEAU_ADDON=OFF', '-DFLAMBEAU_ISAS='];
+  const options = ['-DFLAMBEAU_SANITIZE=ON', '-DFLAMBEAU_TESTS=ON', '-DFLAMBEAU_ADDON=ON', '-DFLAMBEAU_ISAS='];
   if (!run('cmake', ['-S', 'native', '-B', build, ...generator, ...options])) return single(false);
   if (!run('cmake', ['--build', build])) return single(false);
   const file = join(root, out, 'ctest.xml');
@@ -95,9 +95,11 @@ function native() {
   return { passed: count('tests') - failed - count('skipped') - count('disabled'), failed: failed || (ok ? 0 : 1) };
 }
 
-/** Every op with random arguments, good and bad. `npm run fuzz:ops -- --addon FILE` does it with another build of the addon. */
+/** Every op with random arguments, good and bad, in the sanitizer build that `native` makes (alone: in the ordinary build). */
 function fuzz() {
-  const args = ['run', '-s', 'fuzz:ops', '--', '--runs', '25'];
+  const addon = join(root, 'build', 'sanitize', 'flambeau.node');
+  const args = ['run', '-s', 'fuzz:ops', '--', '--runs', '25', ...(existsSync(addon) ? ['--addon', addon] : [])];
+  if (!existsSync(addon)) console.log('no sanitizer build: the ordinary one is used');
   const done = spawnSync('npm', args, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -55,6 +55,8 @@ interface OpBase {
    * 'values' in place of an op: the same call with the numbers that the tensor holds.
    */
   readonly forms?: Readonly<Record<string, string>>;
+  /** The free function takes a number for its first tensor, where its second is one: xlogy(2, t). */
+  readonly numberFirst?: boolean;
   /** The free function takes its list of tensors as one array or as separate arguments: meshgrid(a, b, { indexing: 'ij' }). */
   readonly variadic?: boolean;
 }

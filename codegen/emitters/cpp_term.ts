@@ -68,7 +68,7 @@ export function emitTerm(): void {
     const op = name in OP_NAMES ? OP_NAMES[name] : name;
     return op === null || op === undefined
       ? undefined
-      : { fn: term(name), op, second: TENSOR_SECOND.has(op) ? 'support::asTensor(b)' : 'b' };
+      : { fn: term(name), op, second: TENSOR_SECOND.has(op) ? 'held(b)' : 'b' };
   };
   const list = (names: readonly string[]): object[] => names.map(entry).filter((e) => e !== undefined);
   writeGenerated('native/term.h', render('native/term.h', { unary: list(UNARY), binary: list(BINARY) }));

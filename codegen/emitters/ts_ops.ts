@@ -230,9 +230,14 @@ export function callable(
       parameters.push({ name: p.name, type: '(number | readonly number[])[]', isRestParameter: true });
       codes.set(p.name, `sizesOf(${p.name})`);
     } else {
-      const types = [p.type, ...forms.filter((f) => f.param === p.name).map((f) => f.type)].map((t) => TS_TYPE[t]);
+      const number = self === undefined && s === op.sig && op.record.numberFirst === true && p === s.params[0];
+      const kinds = [
+        number ? ('Operand' as const) : p.type,
+        ...forms.filter((f) => f.param === p.name).map((f) => f.type),
+      ];
+      const types = kinds.map((t) => TS_TYPE[t]);
       parameters.push({ name: p.name, type: [...new Set(types.join(' | ').split(' | '))].join(' | ') });
-      codes.set(p.name, toNative(p, p.name));
+      codes.set(p.name, number ? `firstOperandOf('${s.name}', ${p.name}, ${s.params[1]!.name})` : toNative(p, p.name));
     }
   }
   const named = [...optional, ...keyword];
@@ -362,7 +367,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
+  "import { deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
   "import { callForm, type Form } from '../../src/tensor/overload.js';",
   "import { FORMS } from './overloads.js';",
   "import type { NumberArg } from './native-ops.js';",

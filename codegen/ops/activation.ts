@@ -14,6 +14,14 @@ F.relu(x); // => tensor([0.0000, 0.0000, 0.0000, 1.5000])
 F.leakyRelu(x, 0.1); // => tensor([-0.2000, -0.0500,  0.0000,  1.5000])
 F.gelu(x); // => tensor([-0.0455, -0.1543,  0.0000,  1.3998])`,
 };
+// Derivatives are differentiated again over tensors, where both sides of a condition are computed: exp must not overflow on the
+// side that is not taken, or 0 * infinity makes the second derivative NaN.
+const nonpositive = (x: number): number => (x > 0 ? 0 : x);
+const logistic = (x: number): number => {
+  const z = s.exp(x > 0 ? -x : x);
+  return x > 0 ? 1 / (1 + z) : z / (1 + z);
+};
+
 export const sigmoid = pointwise({
   doc: 'Logistic sigmoid, 1 / (1 + e^-x), element by element.\nInteger tensors give the default float dtype.',
   schema: 'sigmoid(self: Tensor): Tensor',
@@ -52,7 +60,7 @@ export const silu = pointwise({
   forward: (self) => self / (1 + s.exp(-self)),
   backward: {
     self: (grad: number, self: number) => {
-      const y = 1 / (1 + s.exp(-self));
+      const y = logistic(self);
       return grad * (y * (1 + self * (1 - y)));
     },
   },
@@ -64,7 +72,7 @@ export const mish = pointwise({
   doc: 'x * tanh(softplus(x)).',
   schema: 'mish(self: Tensor): Tensor',
   dtype: 'float-only',
-  forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self))),
+  forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self > 20 ? 0 : self))),
   exports: ['mish', 'nn.functional.mish'],
   onnx: { symbolic: 'mish' },
   samples: range(-10, 10),
@@ -76,7 +84,7 @@ export const softplus = pointwise({
   forward: (self, beta, threshold) => (self * beta > threshold ? self : s.log1p(s.exp(self * beta)) / beta),
   backward: {
     self: (grad: number, self: number, beta: number, threshold: number) =>
-      self * beta > threshold ? grad : grad / (1 + s.exp(-(self * beta))),
+      self * beta > threshold ? grad : grad * logistic(self * beta),
   },
   exports: ['softplus', 'nn.functional.softplus'],
   onnx: { symbolic: 'softplus' },
@@ -103,7 +111,7 @@ export const logsigmoid = pointwise({
   schema: 'logsigmoid(self: Tensor): Tensor',
   dtype: 'float-only',
   forward: (self) => s.min(self, 0) - s.log1p(s.exp(-s.abs(self))),
-  backward: { self: (grad: number, self: number) => grad / (1 + s.exp(self)) },
+  backward: { self: (grad: number, self: number) => grad * logistic(-self) },
   method: false,
   exports: ['logsigmoid', 'nn.functional.logsigmoid', 'nn.functional.logSigmoid'],
   onnx: { symbolic: 'logsigmoid' },
@@ -114,7 +122,9 @@ export const elu = pointwise({
   schema: 'elu(self: Tensor, alpha: Scalar = 1): Tensor',
   dtype: 'float-only',
   forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self)),
-  backward: { self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * (alpha * s.exp(self))) },
+  backward: {
+    self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * (alpha * s.exp(nonpositive(self)))),
+  },
   method: false,
   exports: ['elu', 'nn.functional.elu'],
   onnx: { symbolic: 'elu' },
@@ -127,7 +137,7 @@ export const selu = pointwise({
   forward: (self) => (self > 0 ? 1.0507009873554805 * self : 1.7580993408473766 * s.expm1(self)),
   backward: {
     self: (grad: number, self: number) =>
-      self > 0 ? 1.0507009873554805 * grad : grad * (1.7580993408473766 * s.exp(self)),
+      self > 0 ? 1.0507009873554805 * grad : grad * (1.7580993408473766 * s.exp(nonpositive(self))),
   },
   exports: ['selu', 'nn.functional.selu'],
   onnx: { op: 'Selu', since: 6 },
@@ -240,7 +250,7 @@ export const celu = pointwise({
   dtype: 'float-only',
   forward: (self, alpha) => (self > 0 ? self : alpha * s.expm1(self / alpha)),
   backward: {
-    self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * s.exp(self / alpha)),
+    self: (grad: number, self: number, alpha: number) => (self > 0 ? grad : grad * s.exp(nonpositive(self) / alpha)),
   },
   method: false,
   exports: ['celu', 'nn.functional.celu'],

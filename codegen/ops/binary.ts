@@ -18,6 +18,7 @@ fb.tensor([1, 2]).add(fb.ones(3)); // => throws The size of tensor a (2) must ma
 export const add = pointwise({
   doc: 'self + alpha * other, broadcast.\nSource: https://pytorch.org/docs/stable/generated/torch.add.html',
   schema: 'add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
+  numberFirst: true,
   dtype: 'same',
   forward: (self, other, alpha) => self + alpha * other,
   backward: { self: (grad: number) => grad, other: (grad: number, alpha: number) => alpha * grad },
@@ -27,6 +28,7 @@ export const add = pointwise({
 export const sub = pointwise({
   doc: 'self - alpha * other, broadcast. Throws for bool tensors.',
   schema: 'sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor',
+  numberFirst: true,
   dtype: 'numeric-only',
   forward: (self, other, alpha) => self - alpha * other,
   backward: { self: (grad: number) => grad, other: (grad: number, alpha: number) => -alpha * grad },
@@ -47,6 +49,7 @@ export const rsub = pointwise({
 export const mul = pointwise({
   doc: 'self * other, broadcast.',
   schema: 'mul(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'same',
   forward: (self, other) => self * other,
   backward: { self: (grad: number, other: number) => grad * other, other: (grad: number, self: number) => grad * self },
@@ -57,6 +60,7 @@ export const mul = pointwise({
 export const trueDivide = pointwise({
   doc: 'self / other; integers give the default float dtype.',
   schema: 'trueDivide(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, other) => self / other,
   backward: {
@@ -100,6 +104,7 @@ export const floorDivideInt = pointwise({
 export const floorDivide = composite({
   doc: 'floor(self / other); integers stay integers. Throws "ZeroDivisionError" for an integer zero divisor.',
   schema: 'floorDivide(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   body: (self: unknown, other: unknown) =>
     h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, h.checkedDivisor(other)),
   inplace: true,
@@ -119,6 +124,7 @@ export const truncDivide = pointwise({
 export const div = composite({
   doc: "self / other; roundingMode: null (true division), 'floor' or 'trunc'.",
   schema: 'div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor',
+  numberFirst: true,
   body: (self: unknown, other: unknown, roundingMode: string | null) => {
     if (roundingMode === null) return t.trueDivide(self, other);
     if (roundingMode === 'floor') return t.floorDivide(self, other);
@@ -132,6 +138,7 @@ export const div = composite({
 export const pow = pointwise({
   doc: 'self to the power of exponent, broadcast.\nThrows for an integer base with a negative integer exponent.',
   schema: 'pow(self: Tensor, exponent: Operand): Tensor',
+  numberFirst: true,
   dtype: 'same',
   forward: (self, exponent) => s.pow(self, exponent),
   backward: {
@@ -163,6 +170,7 @@ export const powScalar = pointwise({
 export const remainder = pointwise({
   doc: "Remainder with the divisor's sign (Python's %).",
   schema: 'remainder(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'numeric-only',
   forward: (self, other) => s.mod(self, other),
   backward: {
@@ -290,6 +298,7 @@ export const logaddexp2 = pointwise({
 export const floatPower = composite({
   doc: 'self to the power of exponent, computed in float64.',
   schema: 'floatPower(self: Tensor, exponent: Operand): Tensor',
+  numberFirst: true,
   body: (self: unknown, exponent: unknown) => t.pow(t.toDtype(self, 'float64'), h.doubleValue(exponent)),
   inplace: true,
   onnx: { none: 'not needed by the exported models' },
@@ -342,6 +351,7 @@ export const lcm = pointwise({
 export const bitwiseLeftShift = pointwise({
   doc: "Bits moved left: self * 2^other, without the bits that leave the dtype. 0 where other is negative or not below the dtype's bits.",
   schema: 'bitwiseLeftShift(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'integral-only',
   forward: (self, other) => self << other,
   nondifferentiable: 'integers only',
@@ -351,6 +361,7 @@ export const bitwiseLeftShift = pointwise({
 export const bitwiseRightShift = pointwise({
   doc: 'Bits moved right, with the sign: floor(self / 2^other).',
   schema: 'bitwiseRightShift(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'integral-only',
   forward: (self, other) => self >> other,
   nondifferentiable: 'integers only',
@@ -360,6 +371,7 @@ export const bitwiseRightShift = pointwise({
 export const bitwiseAnd = pointwise({
   doc: 'Bitwise AND of integers, logical AND of bool. Throws for floats.',
   schema: 'bitwiseAnd(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'integral-only',
   forward: (self, other) => self & other,
   nondifferentiable: 'integers only',
@@ -369,6 +381,7 @@ export const bitwiseAnd = pointwise({
 export const bitwiseOr = pointwise({
   doc: 'Bitwise OR of integers, logical OR of bool. Throws for floats.',
   schema: 'bitwiseOr(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'integral-only',
   forward: (self, other) => self | other,
   nondifferentiable: 'integers only',
@@ -378,6 +391,7 @@ export const bitwiseOr = pointwise({
 export const bitwiseXor = pointwise({
   doc: 'Bitwise XOR of integers, logical XOR of bool. Throws for floats.',
   schema: 'bitwiseXor(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'integral-only',
   forward: (self, other) => self ^ other,
   nondifferentiable: 'integers only',

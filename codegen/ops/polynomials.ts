@@ -12,6 +12,7 @@ fb.special.legendrePolynomialP(fb.tensor([0.5]), fb.tensor([2])); // => tensor([
 export const specialChebyshevPolynomialT = pointwise({
   doc: 'The Chebyshev polynomial of the first kind of degree n at x; 0 for a negative degree.',
   schema: 'specialChebyshevPolynomialT(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevT(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -25,6 +26,7 @@ export const specialChebyshevPolynomialT = pointwise({
 export const specialChebyshevPolynomialU = pointwise({
   doc: 'The Chebyshev polynomial of the second kind of degree n at x; 0 for a negative degree.',
   schema: 'specialChebyshevPolynomialU(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevU(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -38,6 +40,7 @@ export const specialChebyshevPolynomialU = pointwise({
 export const specialChebyshevPolynomialV = pointwise({
   doc: 'The Chebyshev polynomial of the third kind of degree n at x; 0 for a negative degree.',
   schema: 'specialChebyshevPolynomialV(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevV(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -51,6 +54,7 @@ export const specialChebyshevPolynomialV = pointwise({
 export const specialChebyshevPolynomialW = pointwise({
   doc: 'The Chebyshev polynomial of the fourth kind of degree n at x; 0 for a negative degree.',
   schema: 'specialChebyshevPolynomialW(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevW(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -64,6 +68,7 @@ export const specialChebyshevPolynomialW = pointwise({
 export const specialHermitePolynomialH = pointwise({
   doc: "The physicists' Hermite polynomial of degree n at x; 0 for a negative degree.",
   schema: 'specialHermitePolynomialH(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.hermiteH(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -77,6 +82,7 @@ export const specialHermitePolynomialH = pointwise({
 export const specialHermitePolynomialHe = pointwise({
   doc: "The probabilists' Hermite polynomial of degree n at x; 0 for a negative degree.",
   schema: 'specialHermitePolynomialHe(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.hermiteHe(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -90,6 +96,7 @@ export const specialHermitePolynomialHe = pointwise({
 export const specialLaguerrePolynomialL = pointwise({
   doc: 'The Laguerre polynomial of degree n at x; 0 for a negative degree.',
   schema: 'specialLaguerrePolynomialL(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.laguerreL(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -103,6 +110,7 @@ export const specialLaguerrePolynomialL = pointwise({
 export const specialLegendrePolynomialP = pointwise({
   doc: 'The Legendre polynomial of degree n at x; 0 for a negative degree.',
   schema: 'specialLegendrePolynomialP(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.legendreP(self, n),
   nondifferentiable: 'PyTorch defines none',
@@ -116,6 +124,7 @@ export const specialLegendrePolynomialP = pointwise({
 export const specialShiftedChebyshevPolynomialT = pointwise({
   doc: 'The Chebyshev polynomial of the first kind of degree n at 2 x - 1; 0 for a negative degree.',
   schema: 'specialShiftedChebyshevPolynomialT(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevT(2 * self - 1, n),
   nondifferentiable: 'PyTorch defines none',
@@ -129,6 +138,7 @@ export const specialShiftedChebyshevPolynomialT = pointwise({
 export const specialShiftedChebyshevPolynomialU = pointwise({
   doc: 'The Chebyshev polynomial of the second kind of degree n at 2 x - 1; 0 for a negative degree.',
   schema: 'specialShiftedChebyshevPolynomialU(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevU(2 * self - 1, n),
   nondifferentiable: 'PyTorch defines none',
@@ -142,6 +152,7 @@ export const specialShiftedChebyshevPolynomialU = pointwise({
 export const specialShiftedChebyshevPolynomialV = pointwise({
   doc: 'The Chebyshev polynomial of the third kind of degree n at 2 x - 1; 0 for a negative degree.',
   schema: 'specialShiftedChebyshevPolynomialV(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevV(2 * self - 1, n),
   nondifferentiable: 'PyTorch defines none',
@@ -155,6 +166,7 @@ export const specialShiftedChebyshevPolynomialV = pointwise({
 export const specialShiftedChebyshevPolynomialW = pointwise({
   doc: 'The Chebyshev polynomial of the fourth kind of degree n at 2 x - 1; 0 for a negative degree.',
   schema: 'specialShiftedChebyshevPolynomialW(self: Tensor, n: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, n) => s.chebyshevW(2 * self - 1, n),
   nondifferentiable: 'PyTorch defines none',

@@ -187,6 +187,7 @@ export const i0 = pointwise({
 export const xlogy = pointwise({
   doc: 'self * log(other), 0 where self is 0; NaN where other is.',
   schema: 'xlogy(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, other) => (s.isnan(other) ? other : self === 0 ? 0 : self * s.log(other)),
   backward: {
@@ -264,6 +265,7 @@ export const specialErfcx = pointwise({
 export const specialXlog1py = pointwise({
   doc: 'self * log(1 + other), 0 where self is 0; NaN where other is.',
   schema: 'specialXlog1py(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, other) => (s.isnan(other) ? other : self === 0 ? 0 : self * s.log1p(other)),
   backward: {
@@ -280,6 +282,7 @@ export const specialXlog1py = pointwise({
 export const specialZeta = pointwise({
   doc: 'Hurwitz zeta function: the sum of (other + k)^-self, k = 0, 1, ...',
   schema: 'specialZeta(self: Tensor, other: Operand): Tensor',
+  numberFirst: true,
   dtype: 'int-to-float',
   forward: (self, other) => s.zeta(self, other),
   backward: {

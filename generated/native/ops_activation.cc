@@ -793,7 +793,7 @@ struct CeluBackward0 final : autograd::Node {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::exp(term::div(Operand(self), Operand(alpha))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::exp(term::div(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)), Operand(alpha))))));
     else g = below::celuBackward(grads[0], self, alpha);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -819,7 +819,7 @@ struct EluBackward0 final : autograd::Node {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::mul(Operand(alpha), term::exp(Operand(self))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::mul(Operand(alpha), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)))))));
     else g = below::eluBackward(grads[0], self, alpha);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1020,7 +1020,7 @@ struct LogsigmoidBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::div(Operand(grads[0]), term::add(Operand(Scalar(int64_t(1))), term::exp(Operand(self)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::gt(term::neg(Operand(self)), Operand(Scalar(int64_t(0)))), term::div(Operand(Scalar(int64_t(1))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(term::neg(Operand(self)), Operand(Scalar(int64_t(0)))), Operand(self), term::neg(Operand(self)))))), term::div(term::exp(term::select(term::gt(term::neg(Operand(self)), Operand(Scalar(int64_t(0)))), Operand(self), term::neg(Operand(self)))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(term::neg(Operand(self)), Operand(Scalar(int64_t(0)))), Operand(self), term::neg(Operand(self)))))))));
     else g = below::logsigmoidBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1044,7 +1044,7 @@ struct MishBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::add(term::tanh(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(self), term::log1p(term::exp(Operand(self))))), term::mul(term::mul(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(1))), term::mul(term::exp(Operand(self)), term::div(Operand(Scalar(int64_t(1))), term::add(term::exp(Operand(self)), Operand(Scalar(int64_t(1))))))), term::sub(Operand(Scalar(int64_t(1))), term::mul(term::tanh(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(self), term::log1p(term::exp(Operand(self))))), term::tanh(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(self), term::log1p(term::exp(Operand(self)))))))), Operand(self)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::add(term::tanh(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(self), term::log1p(term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(0))), Operand(self)))))), term::mul(term::mul(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(1))), term::mul(term::mul(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(0))), Operand(Scalar(int64_t(1)))), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(0))), Operand(self)))), term::div(Operand(Scalar(int64_t(1))), term::add(term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(0))), Operand(self))), Operand(Scalar(int64_t(1))))))), term::sub(Operand(Scalar(int64_t(1))), term::mul(term::tanh(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(self), term::log1p(term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(0))), Operand(self)))))), term::tanh(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(self), term::log1p(term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(20)))), Operand(Scalar(int64_t(0))), Operand(self))))))))), Operand(self)))));
     else g = below::mishBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1152,7 +1152,7 @@ struct SeluBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(Scalar(1.0507009873554805)), Operand(grads[0])), term::mul(Operand(grads[0]), term::mul(Operand(Scalar(1.7580993408473766)), term::exp(Operand(self))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(Scalar(1.0507009873554805)), Operand(grads[0])), term::mul(Operand(grads[0]), term::mul(Operand(Scalar(1.7580993408473766)), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)))))));
     else g = below::seluBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1201,7 +1201,7 @@ struct SiluBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::mul(term::div(Operand(Scalar(int64_t(1))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::neg(Operand(self))))), term::add(Operand(Scalar(int64_t(1))), term::mul(Operand(self), term::sub(Operand(Scalar(int64_t(1))), term::div(Operand(Scalar(int64_t(1))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::neg(Operand(self)))))))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::mul(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::div(Operand(Scalar(int64_t(1))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::neg(Operand(self)), Operand(self))))), term::div(term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::neg(Operand(self)), Operand(self))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::neg(Operand(self)), Operand(self)))))), term::add(Operand(Scalar(int64_t(1))), term::mul(Operand(self), term::sub(Operand(Scalar(int64_t(1))), term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::div(Operand(Scalar(int64_t(1))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::neg(Operand(self)), Operand(self))))), term::div(term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::neg(Operand(self)), Operand(self))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::neg(Operand(self)), Operand(self))))))))))));
     else g = below::siluBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1227,7 +1227,7 @@ struct SoftplusBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& beta = beta_;
       [[maybe_unused]] const auto& threshold = threshold_;
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(term::mul(Operand(self), Operand(beta)), Operand(threshold)), Operand(grads[0]), term::div(Operand(grads[0]), term::add(Operand(Scalar(int64_t(1))), term::exp(term::neg(term::mul(Operand(self), Operand(beta))))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(term::mul(Operand(self), Operand(beta)), Operand(threshold)), Operand(grads[0]), term::mul(Operand(grads[0]), term::select(term::gt(term::mul(Operand(self), Operand(beta)), Operand(Scalar(int64_t(0)))), term::div(Operand(Scalar(int64_t(1))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(term::mul(Operand(self), Operand(beta)), Operand(Scalar(int64_t(0)))), term::neg(term::mul(Operand(self), Operand(beta))), term::mul(Operand(self), Operand(beta)))))), term::div(term::exp(term::select(term::gt(term::mul(Operand(self), Operand(beta)), Operand(Scalar(int64_t(0)))), term::neg(term::mul(Operand(self), Operand(beta))), term::mul(Operand(self), Operand(beta)))), term::add(Operand(Scalar(int64_t(1))), term::exp(term::select(term::gt(term::mul(Operand(self), Operand(beta)), Operand(Scalar(int64_t(0)))), term::neg(term::mul(Operand(self), Operand(beta))), term::mul(Operand(self), Operand(beta))))))))));
     else g = below::softplusBackward(grads[0], self, beta, threshold);
       result[0] = support::finishGrad(g, selfMeta_);
     }

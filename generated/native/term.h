@@ -8,290 +8,162 @@
 
 namespace flambeau::term {
 
-inline Operand neg(const Operand& a) {
-  if (a.isTensor()) return ops::neg(a.tensor);
-  return ops::neg(scalarTensor(a.scalar));
+/// A tensor that holds the operand. Numbers of a formula are doubles: in the default dtype they would be rounded before they meet
+/// a float64 tensor. What a formula gives is brought to the input's dtype at its end.
+inline Tensor held(const Operand& o) {
+  if (o.isTensor()) return o.tensor;
+  return o.scalar.isFloat() ? scalarTensor(o.scalar, DType::Float64) : scalarTensor(o.scalar);
 }
-inline Operand abs(const Operand& a) {
-  if (a.isTensor()) return ops::abs(a.tensor);
-  return ops::abs(scalarTensor(a.scalar));
-}
-inline Operand sign(const Operand& a) {
-  if (a.isTensor()) return ops::sign(a.tensor);
-  return ops::sign(scalarTensor(a.scalar));
-}
-inline Operand floor(const Operand& a) {
-  if (a.isTensor()) return ops::floor(a.tensor);
-  return ops::floor(scalarTensor(a.scalar));
-}
-inline Operand ceil(const Operand& a) {
-  if (a.isTensor()) return ops::ceil(a.tensor);
-  return ops::ceil(scalarTensor(a.scalar));
-}
-inline Operand round(const Operand& a) {
-  if (a.isTensor()) return ops::round(a.tensor);
-  return ops::round(scalarTensor(a.scalar));
-}
-inline Operand trunc(const Operand& a) {
-  if (a.isTensor()) return ops::trunc(a.tensor);
-  return ops::trunc(scalarTensor(a.scalar));
-}
-inline Operand sqrt(const Operand& a) {
-  if (a.isTensor()) return ops::sqrt(a.tensor);
-  return ops::sqrt(scalarTensor(a.scalar));
-}
-inline Operand rsqrt(const Operand& a) {
-  if (a.isTensor()) return ops::rsqrt(a.tensor);
-  return ops::rsqrt(scalarTensor(a.scalar));
-}
-inline Operand exp(const Operand& a) {
-  if (a.isTensor()) return ops::exp(a.tensor);
-  return ops::exp(scalarTensor(a.scalar));
-}
-inline Operand exp2(const Operand& a) {
-  if (a.isTensor()) return ops::exp2(a.tensor);
-  return ops::exp2(scalarTensor(a.scalar));
-}
-inline Operand expm1(const Operand& a) {
-  if (a.isTensor()) return ops::expm1(a.tensor);
-  return ops::expm1(scalarTensor(a.scalar));
-}
-inline Operand log(const Operand& a) {
-  if (a.isTensor()) return ops::log(a.tensor);
-  return ops::log(scalarTensor(a.scalar));
-}
-inline Operand log2(const Operand& a) {
-  if (a.isTensor()) return ops::log2(a.tensor);
-  return ops::log2(scalarTensor(a.scalar));
-}
-inline Operand log10(const Operand& a) {
-  if (a.isTensor()) return ops::log10(a.tensor);
-  return ops::log10(scalarTensor(a.scalar));
-}
-inline Operand log1p(const Operand& a) {
-  if (a.isTensor()) return ops::log1p(a.tensor);
-  return ops::log1p(scalarTensor(a.scalar));
-}
-inline Operand sin(const Operand& a) {
-  if (a.isTensor()) return ops::sin(a.tensor);
-  return ops::sin(scalarTensor(a.scalar));
-}
-inline Operand cos(const Operand& a) {
-  if (a.isTensor()) return ops::cos(a.tensor);
-  return ops::cos(scalarTensor(a.scalar));
-}
-inline Operand tan(const Operand& a) {
-  if (a.isTensor()) return ops::tan(a.tensor);
-  return ops::tan(scalarTensor(a.scalar));
-}
-inline Operand asin(const Operand& a) {
-  if (a.isTensor()) return ops::asin(a.tensor);
-  return ops::asin(scalarTensor(a.scalar));
-}
-inline Operand acos(const Operand& a) {
-  if (a.isTensor()) return ops::acos(a.tensor);
-  return ops::acos(scalarTensor(a.scalar));
-}
-inline Operand atan(const Operand& a) {
-  if (a.isTensor()) return ops::atan(a.tensor);
-  return ops::atan(scalarTensor(a.scalar));
-}
-inline Operand sinh(const Operand& a) {
-  if (a.isTensor()) return ops::sinh(a.tensor);
-  return ops::sinh(scalarTensor(a.scalar));
-}
-inline Operand cosh(const Operand& a) {
-  if (a.isTensor()) return ops::cosh(a.tensor);
-  return ops::cosh(scalarTensor(a.scalar));
-}
-inline Operand tanh(const Operand& a) {
-  if (a.isTensor()) return ops::tanh(a.tensor);
-  return ops::tanh(scalarTensor(a.scalar));
-}
-inline Operand asinh(const Operand& a) {
-  if (a.isTensor()) return ops::asinh(a.tensor);
-  return ops::asinh(scalarTensor(a.scalar));
-}
-inline Operand acosh(const Operand& a) {
-  if (a.isTensor()) return ops::acosh(a.tensor);
-  return ops::acosh(scalarTensor(a.scalar));
-}
-inline Operand atanh(const Operand& a) {
-  if (a.isTensor()) return ops::atanh(a.tensor);
-  return ops::atanh(scalarTensor(a.scalar));
-}
-inline Operand erf(const Operand& a) {
-  if (a.isTensor()) return ops::erf(a.tensor);
-  return ops::erf(scalarTensor(a.scalar));
-}
-inline Operand erfc(const Operand& a) {
-  if (a.isTensor()) return ops::erfc(a.tensor);
-  return ops::erfc(scalarTensor(a.scalar));
-}
-inline Operand lgamma(const Operand& a) {
-  if (a.isTensor()) return ops::lgamma(a.tensor);
-  return ops::lgamma(scalarTensor(a.scalar));
-}
-inline Operand digamma(const Operand& a) {
-  if (a.isTensor()) return ops::digamma(a.tensor);
-  return ops::digamma(scalarTensor(a.scalar));
-}
-inline Operand erfinv(const Operand& a) {
-  if (a.isTensor()) return ops::erfinv(a.tensor);
-  return ops::erfinv(scalarTensor(a.scalar));
-}
-inline Operand erfcx(const Operand& a) {
-  if (a.isTensor()) return ops::specialErfcx(a.tensor);
-  return ops::specialErfcx(scalarTensor(a.scalar));
-}
-inline Operand ndtri(const Operand& a) {
-  if (a.isTensor()) return ops::specialNdtri(a.tensor);
-  return ops::specialNdtri(scalarTensor(a.scalar));
-}
-inline Operand logNdtr(const Operand& a) {
-  if (a.isTensor()) return ops::specialLogNdtr(a.tensor);
-  return ops::specialLogNdtr(scalarTensor(a.scalar));
-}
-inline Operand i0(const Operand& a) {
-  if (a.isTensor()) return ops::i0(a.tensor);
-  return ops::i0(scalarTensor(a.scalar));
-}
-inline Operand i0e(const Operand& a) {
-  if (a.isTensor()) return ops::specialI0e(a.tensor);
-  return ops::specialI0e(scalarTensor(a.scalar));
-}
-inline Operand i1(const Operand& a) {
-  if (a.isTensor()) return ops::specialI1(a.tensor);
-  return ops::specialI1(scalarTensor(a.scalar));
-}
-inline Operand i1e(const Operand& a) {
-  if (a.isTensor()) return ops::specialI1e(a.tensor);
-  return ops::specialI1e(scalarTensor(a.scalar));
-}
-inline Operand exponent(const Operand& a) {
-  if (a.isTensor()) return ops::frexpExponent(a.tensor);
-  return ops::frexpExponent(scalarTensor(a.scalar));
-}
-inline Operand not_(const Operand& a) {
-  if (a.isTensor()) return ops::logicalNot(a.tensor);
-  return ops::logicalNot(scalarTensor(a.scalar));
-}
-inline Operand bitnot(const Operand& a) {
-  if (a.isTensor()) return ops::bitwiseNot(a.tensor);
-  return ops::bitwiseNot(scalarTensor(a.scalar));
-}
-inline Operand isnan(const Operand& a) {
-  if (a.isTensor()) return ops::isnan(a.tensor);
-  return ops::isnan(scalarTensor(a.scalar));
-}
-inline Operand isfinite(const Operand& a) {
-  if (a.isTensor()) return ops::isfinite(a.tensor);
-  return ops::isfinite(scalarTensor(a.scalar));
-}
+inline Operand neg(const Operand& a) { return ops::neg(held(a)); }
+inline Operand abs(const Operand& a) { return ops::abs(held(a)); }
+inline Operand sign(const Operand& a) { return ops::sign(held(a)); }
+inline Operand floor(const Operand& a) { return ops::floor(held(a)); }
+inline Operand ceil(const Operand& a) { return ops::ceil(held(a)); }
+inline Operand round(const Operand& a) { return ops::round(held(a)); }
+inline Operand trunc(const Operand& a) { return ops::trunc(held(a)); }
+inline Operand sqrt(const Operand& a) { return ops::sqrt(held(a)); }
+inline Operand rsqrt(const Operand& a) { return ops::rsqrt(held(a)); }
+inline Operand exp(const Operand& a) { return ops::exp(held(a)); }
+inline Operand exp2(const Operand& a) { return ops::exp2(held(a)); }
+inline Operand expm1(const Operand& a) { return ops::expm1(held(a)); }
+inline Operand log(const Operand& a) { return ops::log(held(a)); }
+inline Operand log2(const Operand& a) { return ops::log2(held(a)); }
+inline Operand log10(const Operand& a) { return ops::log10(held(a)); }
+inline Operand log1p(const Operand& a) { return ops::log1p(held(a)); }
+inline Operand sin(const Operand& a) { return ops::sin(held(a)); }
+inline Operand cos(const Operand& a) { return ops::cos(held(a)); }
+inline Operand tan(const Operand& a) { return ops::tan(held(a)); }
+inline Operand asin(const Operand& a) { return ops::asin(held(a)); }
+inline Operand acos(const Operand& a) { return ops::acos(held(a)); }
+inline Operand atan(const Operand& a) { return ops::atan(held(a)); }
+inline Operand sinh(const Operand& a) { return ops::sinh(held(a)); }
+inline Operand cosh(const Operand& a) { return ops::cosh(held(a)); }
+inline Operand tanh(const Operand& a) { return ops::tanh(held(a)); }
+inline Operand asinh(const Operand& a) { return ops::asinh(held(a)); }
+inline Operand acosh(const Operand& a) { return ops::acosh(held(a)); }
+inline Operand atanh(const Operand& a) { return ops::atanh(held(a)); }
+inline Operand erf(const Operand& a) { return ops::erf(held(a)); }
+inline Operand erfc(const Operand& a) { return ops::erfc(held(a)); }
+inline Operand lgamma(const Operand& a) { return ops::lgamma(held(a)); }
+inline Operand digamma(const Operand& a) { return ops::digamma(held(a)); }
+inline Operand erfinv(const Operand& a) { return ops::erfinv(held(a)); }
+inline Operand erfcx(const Operand& a) { return ops::specialErfcx(held(a)); }
+inline Operand ndtri(const Operand& a) { return ops::specialNdtri(held(a)); }
+inline Operand logNdtr(const Operand& a) { return ops::specialLogNdtr(held(a)); }
+inline Operand i0(const Operand& a) { return ops::i0(held(a)); }
+inline Operand i0e(const Operand& a) { return ops::specialI0e(held(a)); }
+inline Operand i1(const Operand& a) { return ops::specialI1(held(a)); }
+inline Operand i1e(const Operand& a) { return ops::specialI1e(held(a)); }
+inline Operand exponent(const Operand& a) { return ops::frexpExponent(held(a)); }
+inline Operand not_(const Operand& a) { return ops::logicalNot(held(a)); }
+inline Operand bitnot(const Operand& a) { return ops::bitwiseNot(held(a)); }
+inline Operand isnan(const Operand& a) { return ops::isnan(held(a)); }
+inline Operand isfinite(const Operand& a) { return ops::isfinite(held(a)); }
 /// Order decides which declared op fits: tensor first where one operand is a number.
 inline Operand add(const Operand& a, const Operand& b) {
-  return ops::add(support::asTensor(a), b);
+  return ops::add(held(a), b);
 }
 inline Operand sub(const Operand& a, const Operand& b) {
-  return ops::sub(support::asTensor(a), b);
+  return ops::sub(held(a), b);
 }
 inline Operand mul(const Operand& a, const Operand& b) {
-  return ops::mul(support::asTensor(a), b);
+  return ops::mul(held(a), b);
 }
 inline Operand div(const Operand& a, const Operand& b) {
-  return ops::trueDivide(support::asTensor(a), b);
+  return ops::trueDivide(held(a), b);
 }
 inline Operand idiv(const Operand& a, const Operand& b) {
-  return ops::truncDivide(support::asTensor(a), b);
+  return ops::truncDivide(held(a), b);
 }
 inline Operand fmod(const Operand& a, const Operand& b) {
-  return ops::fmod(support::asTensor(a), b);
+  return ops::fmod(held(a), b);
 }
 inline Operand mod(const Operand& a, const Operand& b) {
-  return ops::remainder(support::asTensor(a), b);
+  return ops::remainder(held(a), b);
 }
 inline Operand pow(const Operand& a, const Operand& b) {
-  return ops::pow(support::asTensor(a), b);
+  return ops::pow(held(a), b);
 }
 inline Operand atan2(const Operand& a, const Operand& b) {
-  return ops::atan2(support::asTensor(a), support::asTensor(b));
+  return ops::atan2(held(a), held(b));
 }
 inline Operand max(const Operand& a, const Operand& b) {
-  return ops::clampMin(support::asTensor(a), b);
+  return ops::clampMin(held(a), b);
 }
 inline Operand min(const Operand& a, const Operand& b) {
-  return ops::clampMax(support::asTensor(a), b);
+  return ops::clampMax(held(a), b);
 }
 inline Operand lt(const Operand& a, const Operand& b) {
-  return ops::lt(support::asTensor(a), b);
+  return ops::lt(held(a), b);
 }
 inline Operand le(const Operand& a, const Operand& b) {
-  return ops::le(support::asTensor(a), b);
+  return ops::le(held(a), b);
 }
 inline Operand gt(const Operand& a, const Operand& b) {
-  return ops::gt(support::asTensor(a), b);
+  return ops::gt(held(a), b);
 }
 inline Operand ge(const Operand& a, const Operand& b) {
-  return ops::ge(support::asTensor(a), b);
+  return ops::ge(held(a), b);
 }
 inline Operand eq(const Operand& a, const Operand& b) {
-  return ops::eq(support::asTensor(a), b);
+  return ops::eq(held(a), b);
 }
 inline Operand ne(const Operand& a, const Operand& b) {
-  return ops::ne(support::asTensor(a), b);
+  return ops::ne(held(a), b);
 }
 inline Operand and_(const Operand& a, const Operand& b) {
-  return ops::logicalAnd(support::asTensor(a), support::asTensor(b));
+  return ops::logicalAnd(held(a), held(b));
 }
 inline Operand or_(const Operand& a, const Operand& b) {
-  return ops::logicalOr(support::asTensor(a), support::asTensor(b));
+  return ops::logicalOr(held(a), held(b));
 }
 inline Operand xor_(const Operand& a, const Operand& b) {
-  return ops::logicalXor(support::asTensor(a), support::asTensor(b));
+  return ops::logicalXor(held(a), held(b));
 }
 inline Operand bitand_(const Operand& a, const Operand& b) {
-  return ops::bitwiseAnd(support::asTensor(a), b);
+  return ops::bitwiseAnd(held(a), b);
 }
 inline Operand bitor_(const Operand& a, const Operand& b) {
-  return ops::bitwiseOr(support::asTensor(a), b);
+  return ops::bitwiseOr(held(a), b);
 }
 inline Operand bitxor(const Operand& a, const Operand& b) {
-  return ops::bitwiseXor(support::asTensor(a), b);
+  return ops::bitwiseXor(held(a), b);
 }
 inline Operand shl(const Operand& a, const Operand& b) {
-  return ops::bitwiseLeftShift(support::asTensor(a), b);
+  return ops::bitwiseLeftShift(held(a), b);
 }
 inline Operand shr(const Operand& a, const Operand& b) {
-  return ops::bitwiseRightShift(support::asTensor(a), b);
+  return ops::bitwiseRightShift(held(a), b);
 }
 inline Operand nextafter(const Operand& a, const Operand& b) {
-  return ops::nextafter(support::asTensor(a), support::asTensor(b));
+  return ops::nextafter(held(a), held(b));
 }
 inline Operand hypot(const Operand& a, const Operand& b) {
-  return ops::hypot(support::asTensor(a), support::asTensor(b));
+  return ops::hypot(held(a), held(b));
 }
 inline Operand copysign(const Operand& a, const Operand& b) {
-  return ops::copysign(support::asTensor(a), b);
+  return ops::copysign(held(a), b);
 }
 inline Operand gcd(const Operand& a, const Operand& b) {
-  return ops::gcd(support::asTensor(a), support::asTensor(b));
+  return ops::gcd(held(a), held(b));
 }
 inline Operand zeta(const Operand& a, const Operand& b) {
-  return ops::specialZeta(support::asTensor(a), b);
+  return ops::specialZeta(held(a), b);
 }
 inline Operand igamma(const Operand& a, const Operand& b) {
-  return ops::igamma(support::asTensor(a), support::asTensor(b));
+  return ops::igamma(held(a), held(b));
 }
 inline Operand igammac(const Operand& a, const Operand& b) {
-  return ops::igammac(support::asTensor(a), support::asTensor(b));
+  return ops::igammac(held(a), held(b));
 }
 /// The order is a whole number; one that a formula computed is a 0-d tensor.
 inline Operand polygamma(const Operand& n, const Operand& x) {
-  const Tensor order = support::asTensor(n);
-  return ops::polygamma(loadScalar(order.data(), order.dtype()).toInt(), support::asTensor(x));
+  const Tensor order = held(n);
+  return ops::polygamma(loadScalar(order.data(), order.dtype()).toInt(), held(x));
 }
 inline Operand select(const Operand& cond, const Operand& a, const Operand& b) {
-  return ops::where(ops::toDtype(support::asTensor(cond), DType::Bool), a, b);
+  const Tensor condition = ops::toDtype(held(cond), DType::Bool);
+  return a.isTensor() || b.isTensor() ? ops::where(condition, a, b) : ops::where(condition, Operand(held(a)), Operand(held(b)));
 }
 
 }  // namespace flambeau::term

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
+import { deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -135,8 +135,8 @@ export function adaptiveMaxPool3d(self: TensorBase, outputSize: number | readonl
  *
  * `add(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function add(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('add', options?.out, native.ops.add(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function add(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('add', options?.out, native.ops.add(firstOperandOf('add', self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -538,8 +538,8 @@ export function binomial(count: TensorBase, prob: TensorBase, options?: { genera
  *
  * `bitwiseAnd(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(handleOf(self), operandOf(other)), false);
+export function bitwiseAnd(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseAnd', options?.out, native.ops.bitwiseAnd(firstOperandOf('bitwiseAnd', self, other), operandOf(other)), false);
 }
 
 /**
@@ -547,8 +547,8 @@ export function bitwiseAnd(self: TensorBase, other: TensorBase | NumberArg, opti
  *
  * `bitwiseLeftShift(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseLeftShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(handleOf(self), operandOf(other)), false);
+export function bitwiseLeftShift(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseLeftShift', options?.out, native.ops.bitwiseLeftShift(firstOperandOf('bitwiseLeftShift', self, other), operandOf(other)), false);
 }
 
 /**
@@ -565,8 +565,8 @@ export function bitwiseNot(self: TensorBase, options?: { out?: TensorBase }): Te
  *
  * `bitwiseOr(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(handleOf(self), operandOf(other)), false);
+export function bitwiseOr(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseOr', options?.out, native.ops.bitwiseOr(firstOperandOf('bitwiseOr', self, other), operandOf(other)), false);
 }
 
 /**
@@ -574,8 +574,8 @@ export function bitwiseOr(self: TensorBase, other: TensorBase | NumberArg, optio
  *
  * `bitwiseRightShift(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(handleOf(self), operandOf(other)), false);
+export function bitwiseRightShift(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseRightShift', options?.out, native.ops.bitwiseRightShift(firstOperandOf('bitwiseRightShift', self, other), operandOf(other)), false);
 }
 
 /**
@@ -583,8 +583,8 @@ export function bitwiseRightShift(self: TensorBase, other: TensorBase | NumberAr
  *
  * `bitwiseXor(self: Tensor, other: Operand): Tensor`
  */
-export function bitwiseXor(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(handleOf(self), operandOf(other)), false);
+export function bitwiseXor(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('bitwiseXor', options?.out, native.ops.bitwiseXor(firstOperandOf('bitwiseXor', self, other), operandOf(other)), false);
 }
 
 /**
@@ -1219,8 +1219,8 @@ export function dist(self: TensorBase, other: TensorBase, p?: number | { p?: num
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function div(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
+export function div(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  return deliver('div', options?.out, native.ops.div(firstOperandOf('div', self, other), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1228,8 +1228,8 @@ export function div(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `div(self: Tensor, other: Operand, *, roundingMode: string? = null): Tensor`
  */
-export function divide(self: TensorBase, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
-  return deliver('div', options?.out, native.ops.div(handleOf(self), operandOf(other), (options?.roundingMode ?? null)), false);
+export function divide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { roundingMode?: string | null; out?: TensorBase }): Tensor {
+  return deliver('div', options?.out, native.ops.div(firstOperandOf('div', self, other), operandOf(other), (options?.roundingMode ?? null)), false);
 }
 
 /**
@@ -1458,8 +1458,8 @@ export function flipud(self: TensorBase): Tensor {
  *
  * `floatPower(self: Tensor, exponent: Operand): Tensor`
  */
-export function floatPower(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('floatPower', options?.out, native.ops.floatPower(handleOf(self), operandOf(exponent)), false);
+export function floatPower(self: TensorBase | NumberArg, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('floatPower', options?.out, native.ops.floatPower(firstOperandOf('floatPower', self, exponent), operandOf(exponent)), false);
 }
 
 /**
@@ -1476,8 +1476,8 @@ export function floor(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `floorDivide(self: Tensor, other: Operand): Tensor`
  */
-export function floorDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('floorDivide', options?.out, native.ops.floorDivide(handleOf(self), operandOf(other)), false);
+export function floorDivide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('floorDivide', options?.out, native.ops.floorDivide(firstOperandOf('floorDivide', self, other), operandOf(other)), false);
 }
 
 /**
@@ -2430,8 +2430,8 @@ export function msort(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
+export function mul(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('mul', options?.out, native.ops.mul(firstOperandOf('mul', self, other), operandOf(other)), false);
 }
 
 /**
@@ -2439,8 +2439,8 @@ export function mul(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `mul(self: Tensor, other: Operand): Tensor`
  */
-export function multiply(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('mul', options?.out, native.ops.mul(handleOf(self), operandOf(other)), false);
+export function multiply(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('mul', options?.out, native.ops.mul(firstOperandOf('mul', self, other), operandOf(other)), false);
 }
 
 /**
@@ -2746,8 +2746,8 @@ export function positive(self: TensorBase): Tensor {
  *
  * `pow(self: Tensor, exponent: Operand): Tensor`
  */
-export function pow(self: TensorBase, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('pow', options?.out, native.ops.pow(handleOf(self), operandOf(exponent)), false);
+export function pow(self: TensorBase | NumberArg, exponent: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('pow', options?.out, native.ops.pow(firstOperandOf('pow', self, exponent), operandOf(exponent)), false);
 }
 
 /**
@@ -2877,8 +2877,8 @@ export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
-export function remainder(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('remainder', options?.out, native.ops.remainder(handleOf(self), operandOf(other)), false);
+export function remainder(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('remainder', options?.out, native.ops.remainder(firstOperandOf('remainder', self, other), operandOf(other)), false);
 }
 
 /**
@@ -3297,8 +3297,8 @@ export function stdMean(self: TensorBase, dim?: number | readonly number[] | nul
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function sub(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('sub', options?.out, native.ops.sub(firstOperandOf('sub', self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3306,8 +3306,8 @@ export function sub(self: TensorBase, other: TensorBase | NumberArg, options?: {
  *
  * `sub(self: Tensor, other: Operand, *, alpha: Scalar = 1): Tensor`
  */
-export function subtract(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
-  return deliver('sub', options?.out, native.ops.sub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
+export function subtract(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
+  return deliver('sub', options?.out, native.ops.sub(firstOperandOf('sub', self, other), operandOf(other), (options?.alpha ?? 1)), false);
 }
 
 /**
@@ -3548,8 +3548,8 @@ export function triuIndices(row: number, col: number, offset?: number | { offset
  *
  * `trueDivide(self: Tensor, other: Operand): Tensor`
  */
-export function trueDivide(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('trueDivide', options?.out, native.ops.trueDivide(handleOf(self), operandOf(other)), false);
+export function trueDivide(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('trueDivide', options?.out, native.ops.trueDivide(firstOperandOf('trueDivide', self, other), operandOf(other)), false);
 }
 
 /**
@@ -3708,8 +3708,8 @@ export function where(condition: TensorBase, self: TensorBase | NumberArg, other
  *
  * `xlogy(self: Tensor, other: Operand): Tensor`
  */
-export function xlogy(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('xlogy', options?.out, native.ops.xlogy(handleOf(self), operandOf(other)), false);
+export function xlogy(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('xlogy', options?.out, native.ops.xlogy(firstOperandOf('xlogy', self, other), operandOf(other)), false);
 }
 
 /**

@@ -2,7 +2,7 @@
 /* eslint-disable */
 import { native } from '../../src/native.js';
 import { TensorBase, type Tensor } from '../../src/tensor/handle.js';
-import { deliver, handleOf, operandOf } from '../../src/tensor/args.js';
+import { deliver, firstOperandOf, handleOf, operandOf } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -55,8 +55,8 @@ export function besselY1(self: TensorBase, options?: { out?: TensorBase }): Tens
  *
  * `specialChebyshevPolynomialT(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialT', options?.out, native.ops.specialChebyshevPolynomialT(handleOf(self), operandOf(n)), false);
+export function chebyshevPolynomialT(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialChebyshevPolynomialT', options?.out, native.ops.specialChebyshevPolynomialT(firstOperandOf('specialChebyshevPolynomialT', self, n), operandOf(n)), false);
 }
 
 /**
@@ -64,8 +64,8 @@ export function chebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialChebyshevPolynomialU(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialU', options?.out, native.ops.specialChebyshevPolynomialU(handleOf(self), operandOf(n)), false);
+export function chebyshevPolynomialU(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialChebyshevPolynomialU', options?.out, native.ops.specialChebyshevPolynomialU(firstOperandOf('specialChebyshevPolynomialU', self, n), operandOf(n)), false);
 }
 
 /**
@@ -73,8 +73,8 @@ export function chebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialChebyshevPolynomialV(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialV', options?.out, native.ops.specialChebyshevPolynomialV(handleOf(self), operandOf(n)), false);
+export function chebyshevPolynomialV(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialChebyshevPolynomialV', options?.out, native.ops.specialChebyshevPolynomialV(firstOperandOf('specialChebyshevPolynomialV', self, n), operandOf(n)), false);
 }
 
 /**
@@ -82,8 +82,8 @@ export function chebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg
  *
  * `specialChebyshevPolynomialW(self: Tensor, n: Operand): Tensor`
  */
-export function chebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialChebyshevPolynomialW', options?.out, native.ops.specialChebyshevPolynomialW(handleOf(self), operandOf(n)), false);
+export function chebyshevPolynomialW(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialChebyshevPolynomialW', options?.out, native.ops.specialChebyshevPolynomialW(firstOperandOf('specialChebyshevPolynomialW', self, n), operandOf(n)), false);
 }
 
 /**
@@ -109,8 +109,8 @@ export function erfcx(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  *
  * `specialHermitePolynomialH(self: Tensor, n: Operand): Tensor`
  */
-export function hermitePolynomialH(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialHermitePolynomialH', options?.out, native.ops.specialHermitePolynomialH(handleOf(self), operandOf(n)), false);
+export function hermitePolynomialH(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialHermitePolynomialH', options?.out, native.ops.specialHermitePolynomialH(firstOperandOf('specialHermitePolynomialH', self, n), operandOf(n)), false);
 }
 
 /**
@@ -118,8 +118,8 @@ export function hermitePolynomialH(self: TensorBase, n: TensorBase | NumberArg, 
  *
  * `specialHermitePolynomialHe(self: Tensor, n: Operand): Tensor`
  */
-export function hermitePolynomialHe(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialHermitePolynomialHe', options?.out, native.ops.specialHermitePolynomialHe(handleOf(self), operandOf(n)), false);
+export function hermitePolynomialHe(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialHermitePolynomialHe', options?.out, native.ops.specialHermitePolynomialHe(firstOperandOf('specialHermitePolynomialHe', self, n), operandOf(n)), false);
 }
 
 /**
@@ -163,8 +163,8 @@ export function i1e(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  *
  * `specialLaguerrePolynomialL(self: Tensor, n: Operand): Tensor`
  */
-export function laguerrePolynomialL(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialLaguerrePolynomialL', options?.out, native.ops.specialLaguerrePolynomialL(handleOf(self), operandOf(n)), false);
+export function laguerrePolynomialL(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialLaguerrePolynomialL', options?.out, native.ops.specialLaguerrePolynomialL(firstOperandOf('specialLaguerrePolynomialL', self, n), operandOf(n)), false);
 }
 
 /**
@@ -172,8 +172,8 @@ export function laguerrePolynomialL(self: TensorBase, n: TensorBase | NumberArg,
  *
  * `specialLegendrePolynomialP(self: Tensor, n: Operand): Tensor`
  */
-export function legendrePolynomialP(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialLegendrePolynomialP', options?.out, native.ops.specialLegendrePolynomialP(handleOf(self), operandOf(n)), false);
+export function legendrePolynomialP(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialLegendrePolynomialP', options?.out, native.ops.specialLegendrePolynomialP(firstOperandOf('specialLegendrePolynomialP', self, n), operandOf(n)), false);
 }
 
 /**
@@ -244,8 +244,8 @@ export function scaledModifiedBesselK1(self: TensorBase, options?: { out?: Tenso
  *
  * `specialShiftedChebyshevPolynomialT(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialT(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialT', options?.out, native.ops.specialShiftedChebyshevPolynomialT(handleOf(self), operandOf(n)), false);
+export function shiftedChebyshevPolynomialT(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialShiftedChebyshevPolynomialT', options?.out, native.ops.specialShiftedChebyshevPolynomialT(firstOperandOf('specialShiftedChebyshevPolynomialT', self, n), operandOf(n)), false);
 }
 
 /**
@@ -253,8 +253,8 @@ export function shiftedChebyshevPolynomialT(self: TensorBase, n: TensorBase | Nu
  *
  * `specialShiftedChebyshevPolynomialU(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialU(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialU', options?.out, native.ops.specialShiftedChebyshevPolynomialU(handleOf(self), operandOf(n)), false);
+export function shiftedChebyshevPolynomialU(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialShiftedChebyshevPolynomialU', options?.out, native.ops.specialShiftedChebyshevPolynomialU(firstOperandOf('specialShiftedChebyshevPolynomialU', self, n), operandOf(n)), false);
 }
 
 /**
@@ -262,8 +262,8 @@ export function shiftedChebyshevPolynomialU(self: TensorBase, n: TensorBase | Nu
  *
  * `specialShiftedChebyshevPolynomialV(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialV(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialV', options?.out, native.ops.specialShiftedChebyshevPolynomialV(handleOf(self), operandOf(n)), false);
+export function shiftedChebyshevPolynomialV(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialShiftedChebyshevPolynomialV', options?.out, native.ops.specialShiftedChebyshevPolynomialV(firstOperandOf('specialShiftedChebyshevPolynomialV', self, n), operandOf(n)), false);
 }
 
 /**
@@ -271,8 +271,8 @@ export function shiftedChebyshevPolynomialV(self: TensorBase, n: TensorBase | Nu
  *
  * `specialShiftedChebyshevPolynomialW(self: Tensor, n: Operand): Tensor`
  */
-export function shiftedChebyshevPolynomialW(self: TensorBase, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialShiftedChebyshevPolynomialW', options?.out, native.ops.specialShiftedChebyshevPolynomialW(handleOf(self), operandOf(n)), false);
+export function shiftedChebyshevPolynomialW(self: TensorBase | NumberArg, n: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialShiftedChebyshevPolynomialW', options?.out, native.ops.specialShiftedChebyshevPolynomialW(firstOperandOf('specialShiftedChebyshevPolynomialW', self, n), operandOf(n)), false);
 }
 
 /**
@@ -289,8 +289,8 @@ export function sphericalBesselJ0(self: TensorBase, options?: { out?: TensorBase
  *
  * `specialXlog1py(self: Tensor, other: Operand): Tensor`
  */
-export function xlog1py(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialXlog1py', options?.out, native.ops.specialXlog1py(handleOf(self), operandOf(other)), false);
+export function xlog1py(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialXlog1py', options?.out, native.ops.specialXlog1py(firstOperandOf('specialXlog1py', self, other), operandOf(other)), false);
 }
 
 /**
@@ -298,8 +298,8 @@ export function xlog1py(self: TensorBase, other: TensorBase | NumberArg, options
  *
  * `specialZeta(self: Tensor, other: Operand): Tensor`
  */
-export function zeta(self: TensorBase, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
-  return deliver('specialZeta', options?.out, native.ops.specialZeta(handleOf(self), operandOf(other)), false);
+export function zeta(self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('specialZeta', options?.out, native.ops.specialZeta(firstOperandOf('specialZeta', self, other), operandOf(other)), false);
 }
 
 export { digamma, digamma as psi, erf, erfc, erfinv, exp2, expm1, i0, i0 as modifiedBesselI0, igamma as gammainc, igammac as gammaincc, lgamma as gammaln, log1p, logSoftmax, logit, logsumexp, mvlgamma as multigammaln, polygamma, round, sigmoid as expit, sinc, softmax, xlogy } from './functions.js';

@@ -76,12 +76,26 @@ void forEachRange(int64_t count, int64_t work, F&& f) {
   parallelFor(count, std::max<int64_t>(1, 20000 / std::max<int64_t>(1, work)), std::forward<F>(f));
 }
 
+/// Thrown out of a LAPACK routine that rejects an argument (xerbla.cc).
+struct IllegalArgument {
+  std::string routine;
+  int argument;
+};
+
 /// Calls f(Tag<T>{}) for float32 and float64; other dtypes throw in PyTorch's words.
 template <class F>
 void dispatchReal(DType t, const char* op, F&& f) {
   requireLapack(op);
-  if (t == DType::Float32) return f(cpu::Tag<float>{});
-  if (t == DType::Float64) return f(cpu::Tag<double>{});
+  try {
+    if (t == DType::Float32) return f(cpu::Tag<float>{});
+    if (t == DType::Float64) return f(cpu::Tag<double>{});
+  } catch (const IllegalArgument& e) {
+    // The sizes were checked before: what is left are scale factors that are not finite.
+    throw Error(ErrorKind::Linalg,
+                detail::formatMessage("%s: The algorithm failed to converge because the input matrix contained "
+                                      "non-finite values (argument %d of LAPACK's %s).",
+                                      op, e.argument, e.routine.c_str()));
+  }
   throw Error(ErrorKind::Type,
               isFloating(t)
                   ? detail::formatMessage("%s: Low precision dtypes not supported. Got %s", op, scalarTypeName(t))
@@ -100,13 +114,26 @@ inline void checkSquare(const Tensor& t, const char* op, const char* what = "A")
            static_cast<long long>(t.size(-2)), static_cast<long long>(t.size(-1)));
 }
 
+/// A X = B (or X A = B): square matrices, right sides that fit, one batch shape, one dtype.
+inline void checkSystem(const char* op, const Tensor& A, const Tensor& B, bool left) {
+  checkSquare(A, op);
+  const int64_t side = left ? -2 : -1;
+  FB_CHECK(B.dim() == A.dim() && B.size(side) == A.size(-1) &&
+               std::equal(A.sizes().begin(), A.sizes().end() - 2, B.sizes().begin()),
+           Shape, "%s: Incompatible shapes of A and B for the equation %s (%s and %s)", op, left ? "AX = B" : "XA = B",
+           shapeString(A.sizes()).c_str(), shapeString(B.sizes()).c_str());
+  FB_CHECK(A.dtype() == B.dtype(), Type, "%s: Expected A and B to have the same dtype, but got %s and %s", op,
+           scalarTypeName(A.dtype()), scalarTypeName(B.dtype()));
+}
+
 /// Throws LinAlgError for the first matrix whose info is positive: `message(info)` says why.
 template <class F>
 void checkInfo(const char* op, const Tensor& info, F&& message) {
   const int32_t* values = info.ptr<int32_t>();
   for (int64_t i = 0; i < info.numel(); ++i) {
     if (values[i] == 0) continue;
-    FB_CHECK(values[i] > 0, Internal, "%s: LAPACK rejected argument %d", op, -values[i]);
+    FB_CHECK(values[i] > 0, Linalg,
+             "%s: The algorithm failed to converge because the input matrix contained non-finite values.", op);
     const std::string where =
         info.dim() ? detail::formatMessage("(Batch element %lld): ", static_cast<long long>(i)) : "";
     throw Error(ErrorKind::Linalg, std::string(op) + ": " + where + message(static_cast<int>(values[i])));

@@ -117,12 +117,35 @@ std::tuple<Tensor, Tensor, Tensor> linalgLdlFactorEx(const Tensor& self, bool, b
   return {LD, pivots, info};
 }
 
+namespace {
+/// LAPACK swaps the rows that the pivots name, unchecked: -n to n without 0, and a 2x2 block has two negative ones.
+void checkPivots(const char* op, const Tensor& pivots, int64_t n) {
+  const int32_t* p = pivots.ptr<int32_t>();
+  for (int64_t i = 0; i < pivots.numel(); ++i) {
+    FB_CHECK(p[i] != 0 && p[i] >= -n && p[i] <= n, Index, "%s: Expected pivots between 1 and %lld, got %d", op,
+             static_cast<long long>(n), p[i]);
+    if (p[i] > 0) continue;
+    FB_CHECK(i % n + 1 < n && p[i + 1] < 0, Value, "%s: pivots %d has no partner in its 2x2 block", op, p[i]);
+    FB_CHECK(p[i + 1] >= -n, Index, "%s: Expected pivots between 1 and %lld, got %d", op, static_cast<long long>(n),
+             p[i + 1]);
+    ++i;
+  }
+}
+}  // namespace
+
 Tensor ldlSolveSystems(const Tensor& LD, const Tensor& pivots, const Tensor& B) {
   const char* op = "torch.linalg.ldl_solve";
   FB_CHECK(pivots.dtype() == DType::Int32, Type,
            "torch.linalg.ldl_solve: Expected pivots to be integers (int32). Got %s", scalarTypeName(pivots.dtype()));
+  checkSystem(op, LD, B, true);
+  FB_CHECK(
+      pivots.dim() == LD.dim() - 1 && std::equal(pivots.sizes().begin(), pivots.sizes().end(), LD.sizes().begin()),
+      Shape,
+      "torch.linalg.ldl_solve: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots %s for LD %s",
+      shapeString(pivots.sizes()).c_str(), shapeString(LD.sizes()).c_str());
   const Batch in(LD), rhs(B);
   const Tensor p = contiguousOf(pivots);
+  checkPivots(op, p, in.n);
   Tensor out = rhs.make({rhs.m, rhs.n});
   dispatchReal(LD.dtype(), op, [&](auto tag) {
     using T = typename decltype(tag)::type;

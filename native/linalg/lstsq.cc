@@ -63,6 +63,12 @@ void runDriver(Driver driver, Int m, Int n, Int cols, T rcond, Scratch<T>& a, Sc
 std::tuple<Tensor, Tensor, Tensor, Tensor> lstsqSystems(const Tensor& A, const Tensor& B, std::optional<double> rcond,
                                                         std::string_view driver) {
   const Driver by = driverOf(driver);
+  checkMatrix(A, "torch.linalg.lstsq", "input");
+  FB_CHECK(B.dim() == A.dim() && std::equal(A.sizes().begin(), A.sizes().end() - 1, B.sizes().begin()) &&
+               A.dtype() == B.dtype(),
+           Shape, "torch.linalg.lstsq: other %s of dtype %s does not fit input %s of dtype %s",
+           shapeString(B.sizes()).c_str(), scalarTypeName(B.dtype()), shapeString(A.sizes()).c_str(),
+           scalarTypeName(A.dtype()));
   const Batch in(A), rhs(B);
   const int64_t k = in.k();
   const bool ranks = by != Driver::Gels, values = by == Driver::Gelsd || by == Driver::Gelss;

@@ -10,20 +10,6 @@ namespace flambeau::cpu {
 
 using namespace linalg;
 
-namespace {
-/// A X = B (or X A = B): square matrices, right sides that fit, one batch shape, one dtype.
-void checkSystem(const char* op, const Tensor& A, const Tensor& B, bool left) {
-  checkSquare(A, op);
-  const int64_t side = left ? -2 : -1;
-  FB_CHECK(B.dim() == A.dim() && B.size(side) == A.size(-1) &&
-               std::equal(A.sizes().begin(), A.sizes().end() - 2, B.sizes().begin()),
-           Shape, "%s: Incompatible shapes of A and B for the equation %s (%s and %s)", op, left ? "AX = B" : "XA = B",
-           shapeString(A.sizes()).c_str(), shapeString(B.sizes()).c_str());
-  FB_CHECK(A.dtype() == B.dtype(), Type, "%s: Expected A and B to have the same dtype, but got %s and %s", op,
-           scalarTypeName(A.dtype()), scalarTypeName(B.dtype()));
-}
-}  // namespace
-
 std::tuple<Tensor, Tensor> solveSystems(const Tensor& A, const Tensor& B, bool checkErrors) {
   const char* op = "linalg.solve";
   checkSystem(op, A, B, true);

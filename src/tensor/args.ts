@@ -40,6 +40,28 @@ export function operandOf(x: TensorBase | NumberArg): Handle | NumberArg {
   if (typeof x === 'object' && x !== null && 'value' in x) return x;
   throw new DTypeError(`expected a Tensor or a number, got ${describe(x)}`);
 }
+/**
+ * The first operand of a binary function, which PyTorch lets be a number: `xlogy(2, t)`. It becomes a 0-d tensor of the dtype that
+ * the number has in promotion against `other`.
+ */
+export function firstOperandOf(op: string, x: TensorBase | NumberArg, other: TensorBase | NumberArg): Handle {
+  if (x instanceof TensorBase) return x._h;
+  if (!(other instanceof TensorBase))
+    throw new DTypeError(
+      `${op}() received an invalid combination of arguments - got (${describe(x)}, ${describe(other)}), but one of them must be a Tensor`,
+    );
+  const number = operandOf(x) as NumberArg;
+  const value = typeof number === 'object' ? number.value : number;
+  const kind = typeof value === 'number' && !Number.isInteger(value) ? 'float' : typeof value;
+  const against = (other as Tensor).dtype;
+  const keeps = kind === 'boolean' || isFloatingDtype(against) || (kind !== 'float' && against !== 'bool');
+  const dtype = keeps ? against : kind === 'float' ? null : 'int64';
+  return native.ops.full(
+    [],
+    typeof value === 'boolean' ? Number(value) : number,
+    optionalDtypeCode(dtype) ?? native.defaultDtype(),
+  );
+}
 export function optOperandOf(x: TensorBase | NumberArg | null | undefined): Handle | NumberArg | null {
   return x === null || x === undefined ? null : operandOf(x);
 }

@@ -173,3 +173,26 @@ describe('gradcheck', () => {
     expect(() => autograd.gradcheck((a: Tensor) => a, fb.ones(2, { requiresGrad: true }))).toThrow('must be float64');
   });
 });
+
+describe('second derivatives', () => {
+  const F = fb.nn.functional;
+  const at = (fn: (x: fb.Tensor) => fb.Tensor, value: number): [number, number] => {
+    const x = fb.tensor([value], { dtype: 'float64', requiresGrad: true });
+    const [g] = fb.autograd.grad(fn(x).sum(), [x], { createGraph: true });
+    const [h] = g!.requiresGrad ? fb.autograd.grad(g!.sum(), [x], { allowUnused: true }) : [null];
+    return [g!.item() as number, (h?.item() as number | undefined) ?? 0];
+  };
+  test.each(['elu', 'celu', 'selu', 'logsigmoid', 'mish', 'silu', 'softplus', 'sigmoid', 'gelu'] as const)(
+    '%s is finite where the side that is not taken overflows',
+    (name) => {
+      for (const x of [-1e4, -1000, 1000, 1e4])
+        expect(at(F[name] as (x: fb.Tensor) => fb.Tensor, x)[1], `at ${x}`).toBeCloseTo(0, 12);
+    },
+  );
+  test('numbers in formulas are doubles', () => {
+    expect(at(F.selu, 1)[0]).toBe(1.0507009873554805);
+    expect(at(F.logsigmoid, 0)).toEqual([0.5, -0.25]);
+    expect(at(F.silu, 0)).toEqual([0.5, 0.5]);
+    expect(at((x) => F.leakyRelu(x, 0.1), -1)[0]).toBe(0.1);
+  });
+});

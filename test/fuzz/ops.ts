@@ -53,7 +53,8 @@ function parent(): void {
     },
   );
   process.stdout.write(done.stdout);
-  const died = done.status !== 0 && !/\d+ failed$/.test(done.stdout.trim());
+  // Without the line of totals it died, whatever its exit code: Fortran's STOP ends a process with 0.
+  const died = !/\d+ passed, \d+ failed$/.test(done.stdout.trim());
   if (died) {
     process.stdout.write(
       `the process ended with ${done.signal ?? done.status} in: ${readFileSync(last, 'utf8').split('\0')[0]}\n`,
@@ -61,7 +62,7 @@ function parent(): void {
     process.stdout.write('0 passed, 1 failed\n');
   }
   rmSync(dir, { recursive: true, force: true });
-  process.exitCode = done.status === 0 ? 0 : 1;
+  process.exitCode = died || done.status !== 0 ? 1 : 0;
 }
 
 async function child(lastPath: string, only: RegExp, runs: number, seed: number): Promise<void> {

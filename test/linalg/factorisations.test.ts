@@ -184,3 +184,16 @@ test('a batch gives the same as its matrices one by one', () => {
     expect(S.select(0, i).equal(linalg.svdvals(A.select(0, i)))).toBe(true);
   }
 });
+
+test('what LAPACK itself rejects is an error too, not the end of the process', () => {
+  const endless = fb.full([3, 3], Infinity);
+  expect(() => linalg.lstsq(endless, fb.ones(3, 2), { driver: 'gelsd' })).toThrow(/linalg\.lstsq.*non-finite/);
+  expect(() => linalg.lstsq(endless, fb.ones(3, 2), { driver: 'gelss' })).toThrow(/linalg\.lstsq/);
+  const { LD } = linalg.ldlFactor(positive(3, 3));
+  for (const pivots of [
+    [1, 2, 9],
+    [0, 1, 2],
+    [1, 2, -3],
+  ])
+    expect(() => linalg.ldlSolve(LD, fb.tensor(pivots, { dtype: 'int32' }), matrix(3, 1))).toThrow(/pivots/);
+});

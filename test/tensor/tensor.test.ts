@@ -206,3 +206,22 @@ describe('copies along dimensions', () => {
     ).toEqual([1, 0]);
   });
 });
+
+describe('a number as the first operand', () => {
+  test('has the dtype that it has in promotion', () => {
+    expect(fb.pow(2, fb.tensor([1, 2, 3])).tolist()).toEqual([2, 4, 8]);
+    expect(fb.sub(1, fb.tensor([3, 4], { dtype: 'uint8' })).tolist()).toEqual([254, 253]);
+    expect(fb.mul(2, fb.tensor([true, false])).dtype).toBe('int64');
+    expect(fb.mul(0.5, fb.tensor([2], { dtype: 'int16' })).dtype).toBe('float32');
+    expect(fb.xlogy(0.1, fb.tensor([2], { dtype: 'float64' })).item()).toBe(0.1 * Math.log(2));
+    expect(fb.remainder(7, fb.tensor([4, -4], { dtype: 'int32' })).tolist()).toEqual([3, -1]);
+  });
+  test('has the derivative of the other operand, and is no operand of comparisons', () => {
+    const x = fb.tensor([1, 2], { requiresGrad: true });
+    fb.div(6, x).sum().backward();
+    expect(x.grad!.tolist()).toEqual([-6, -1.5]);
+    expect(() => fb.pow(2, 3)).toThrow(/pow\(\) received an invalid combination of arguments - got \(number, number\)/);
+    // @ts-expect-error PyTorch takes no number there
+    expect(() => fb.eq(2, x)).toThrow(/expected a Tensor, got number/);
+  });
+});

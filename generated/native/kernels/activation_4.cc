@@ -30,16 +30,16 @@ extern const cpu::PointwiseKernel hardsigmoidBackward[kNumDTypes] = {
     nullptr,
 };
 
-// logsigmoidBackward = (div grad (add 1 (exp self)))
+// logsigmoidBackward = (mul grad (select (gt (neg self) 0) (div 1 (add 1 (exp (select (gt (neg self) 0) self (neg self))))) (div (exp (select (gt (neg self) 0) self (neg self))) (add 1 (exp (select (gt (neg self) 0) self (neg self)))))))
 struct LogsigmoidBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_div(grad, fb_add(fb_splat_f32(1.0f), fb_exp(self)));
+    f32v r0 = fb_mul(grad, fb_select(fb_gt(fb_neg(self), fb_splat_f32(0.0f)), fb_div(fb_splat_f32(1.0f), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(fb_neg(self), fb_splat_f32(0.0f)), self, fb_neg(self))))), fb_div(fb_exp(fb_select(fb_gt(fb_neg(self), fb_splat_f32(0.0f)), self, fb_neg(self))), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(fb_neg(self), fb_splat_f32(0.0f)), self, fb_neg(self)))))));
     out0 = r0;
   }
 };
 struct LogsigmoidBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_div(grad, fb_add(fb_splat_f64(1.0), fb_exp(self)));
+    f64v r0 = fb_mul(grad, fb_select(fb_gt(fb_neg(self), fb_splat_f64(0.0)), fb_div(fb_splat_f64(1.0), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(fb_neg(self), fb_splat_f64(0.0)), self, fb_neg(self))))), fb_div(fb_exp(fb_select(fb_gt(fb_neg(self), fb_splat_f64(0.0)), self, fb_neg(self))), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(fb_neg(self), fb_splat_f64(0.0)), self, fb_neg(self)))))));
     out0 = r0;
   }
 };
@@ -56,16 +56,16 @@ extern const cpu::PointwiseKernel logsigmoidBackward[kNumDTypes] = {
     nullptr,
 };
 
-// mish = (mul self (tanh (select (gt self 20) self (log1p (exp self)))))
+// mish = (mul self (tanh (select (gt self 20) self (log1p (exp (select (gt self 20) 0 self))))))
 struct Mish_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(self, fb_tanh(fb_select(fb_gt(self, fb_splat_f32(20.0f)), self, fb_log1p(fb_exp(self)))));
+    f32v r0 = fb_mul(self, fb_tanh(fb_select(fb_gt(self, fb_splat_f32(20.0f)), self, fb_log1p(fb_exp(fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(0.0f), self))))));
     out0 = r0;
   }
 };
 struct Mish_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(self, fb_tanh(fb_select(fb_gt(self, fb_splat_f64(20.0)), self, fb_log1p(fb_exp(self)))));
+    f64v r0 = fb_mul(self, fb_tanh(fb_select(fb_gt(self, fb_splat_f64(20.0)), self, fb_log1p(fb_exp(fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(0.0), self))))));
     out0 = r0;
   }
 };
@@ -108,16 +108,16 @@ extern const cpu::PointwiseKernel relu6Backward[kNumDTypes] = {
     nullptr,
 };
 
-// siluBackward = (mul grad (mul (div 1 (add 1 (exp (neg self)))) (add 1 (mul self (sub 1 (div 1 (add 1 (exp (neg self)))))))))
+// siluBackward = (mul grad (mul (select (gt self 0) (div 1 (add 1 (exp (select (gt self 0) (neg self) self)))) (div (exp (select (gt self 0) (neg self) self)) (add 1 (exp (select (gt self 0) (neg self) self))))) (add 1 (mul self (sub 1 (select (gt self 0) (div 1 (add 1 (exp (select (gt self 0) (neg self) self)))) (div (exp (select (gt self 0) (neg self) self)) (add 1 (exp (select (gt self 0) (neg self) self))))))))))
 struct SiluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(grad, fb_mul(fb_div(fb_splat_f32(1.0f), fb_add(fb_splat_f32(1.0f), fb_exp(fb_neg(self)))), fb_add(fb_splat_f32(1.0f), fb_mul(self, fb_sub(fb_splat_f32(1.0f), fb_div(fb_splat_f32(1.0f), fb_add(fb_splat_f32(1.0f), fb_exp(fb_neg(self)))))))));
+    f32v r0 = fb_mul(grad, fb_mul(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_div(fb_splat_f32(1.0f), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_neg(self), self)))), fb_div(fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_neg(self), self)), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_neg(self), self))))), fb_add(fb_splat_f32(1.0f), fb_mul(self, fb_sub(fb_splat_f32(1.0f), fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_div(fb_splat_f32(1.0f), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_neg(self), self)))), fb_div(fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_neg(self), self)), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_neg(self), self))))))))));
     out0 = r0;
   }
 };
 struct SiluBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(grad, fb_mul(fb_div(fb_splat_f64(1.0), fb_add(fb_splat_f64(1.0), fb_exp(fb_neg(self)))), fb_add(fb_splat_f64(1.0), fb_mul(self, fb_sub(fb_splat_f64(1.0), fb_div(fb_splat_f64(1.0), fb_add(fb_splat_f64(1.0), fb_exp(fb_neg(self)))))))));
+    f64v r0 = fb_mul(grad, fb_mul(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_div(fb_splat_f64(1.0), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_neg(self), self)))), fb_div(fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_neg(self), self)), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_neg(self), self))))), fb_add(fb_splat_f64(1.0), fb_mul(self, fb_sub(fb_splat_f64(1.0), fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_div(fb_splat_f64(1.0), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_neg(self), self)))), fb_div(fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_neg(self), self)), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_neg(self), self))))))))));
     out0 = r0;
   }
 };

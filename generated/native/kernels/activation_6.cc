@@ -82,16 +82,16 @@ extern const cpu::PointwiseKernel preluValues[kNumDTypes] = {
     nullptr,
 };
 
-// seluBackward = (select (gt self 0) (mul 1.0507009873554805 grad) (mul grad (mul 1.7580993408473766 (exp self))))
+// seluBackward = (select (gt self 0) (mul 1.0507009873554805 grad) (mul grad (mul 1.7580993408473766 (exp (select (gt self 0) 0 self)))))
 struct SeluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_mul(fb_splat_f32(1.050701f), grad), fb_mul(grad, fb_mul(fb_splat_f32(1.7580993f), fb_exp(self))));
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_mul(fb_splat_f32(1.050701f), grad), fb_mul(grad, fb_mul(fb_splat_f32(1.7580993f), fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self)))));
     out0 = r0;
   }
 };
 struct SeluBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_mul(fb_splat_f64(1.0507009873554805), grad), fb_mul(grad, fb_mul(fb_splat_f64(1.7580993408473766), fb_exp(self))));
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_mul(fb_splat_f64(1.0507009873554805), grad), fb_mul(grad, fb_mul(fb_splat_f64(1.7580993408473766), fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self)))));
     out0 = r0;
   }
 };
@@ -108,16 +108,16 @@ extern const cpu::PointwiseKernel seluBackward[kNumDTypes] = {
     nullptr,
 };
 
-// softplusBackward = (select (gt (mul self beta) threshold) grad (div grad (add 1 (exp (neg (mul self beta))))))
+// softplusBackward = (select (gt (mul self beta) threshold) grad (mul grad (select (gt (mul self beta) 0) (div 1 (add 1 (exp (select (gt (mul self beta) 0) (neg (mul self beta)) (mul self beta))))) (div (exp (select (gt (mul self beta) 0) (neg (mul self beta)) (mul self beta))) (add 1 (exp (select (gt (mul self beta) 0) (neg (mul self beta)) (mul self beta))))))))
 struct SoftplusBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_gt(fb_mul(self, attr[0]), attr[1]), grad, fb_div(grad, fb_add(fb_splat_f32(1.0f), fb_exp(fb_neg(fb_mul(self, attr[0]))))));
+    f32v r0 = fb_select(fb_gt(fb_mul(self, attr[0]), attr[1]), grad, fb_mul(grad, fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f32(0.0f)), fb_div(fb_splat_f32(1.0f), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f32(0.0f)), fb_neg(fb_mul(self, attr[0])), fb_mul(self, attr[0]))))), fb_div(fb_exp(fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f32(0.0f)), fb_neg(fb_mul(self, attr[0])), fb_mul(self, attr[0]))), fb_add(fb_splat_f32(1.0f), fb_exp(fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f32(0.0f)), fb_neg(fb_mul(self, attr[0])), fb_mul(self, attr[0]))))))));
     out0 = r0;
   }
 };
 struct SoftplusBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_gt(fb_mul(self, attr[0]), attr[1]), grad, fb_div(grad, fb_add(fb_splat_f64(1.0), fb_exp(fb_neg(fb_mul(self, attr[0]))))));
+    f64v r0 = fb_select(fb_gt(fb_mul(self, attr[0]), attr[1]), grad, fb_mul(grad, fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f64(0.0)), fb_div(fb_splat_f64(1.0), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f64(0.0)), fb_neg(fb_mul(self, attr[0])), fb_mul(self, attr[0]))))), fb_div(fb_exp(fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f64(0.0)), fb_neg(fb_mul(self, attr[0])), fb_mul(self, attr[0]))), fb_add(fb_splat_f64(1.0), fb_exp(fb_select(fb_gt(fb_mul(self, attr[0]), fb_splat_f64(0.0)), fb_neg(fb_mul(self, attr[0])), fb_mul(self, attr[0]))))))));
     out0 = r0;
   }
 };
