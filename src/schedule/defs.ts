@@ -14,6 +14,13 @@ export interface Def extends Source {
   readonly node?: Node;
 }
 
+/** A graph value as something that can be read at any position. */
+export interface View {
+  readonly shape: readonly Dim[];
+  readonly dtype: DType;
+  readonly at: (idx: readonly Index[]) => LExpr;
+}
+
 export type How =
   | { readonly k: 'input'; readonly slot: number }
   | { readonly k: 'map'; readonly body: (idx: readonly Index[]) => LExpr; readonly into?: Into }

@@ -6,7 +6,8 @@ import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lRead, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
-import { type Lowering, type NodeRule, type View } from './lowering.js';
+import { type View } from './defs.js';
+import { type Lowering, type NodeRule } from './lowering.js';
 import { type Attrs, strided, wrapAxis } from './views.js';
 import { isFloat } from './typing.js';
 

@@ -4,9 +4,18 @@ import { type DType, type Dim, type Graph, type Input, type Node, type Value } f
 import { addDims, productOf, sameDim } from '../ir/dim.js';
 import { resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
-import { type Def, type How, type Lowered, type Reduce, type Step, type StepInput, type StepTensor } from './defs.js';
+import {
+  type Def,
+  type How,
+  type Lowered,
+  type Reduce,
+  type Step,
+  type StepInput,
+  type StepTensor,
+  type View,
+} from './defs.js';
 import { computeType, literalAs } from './dtype.js';
-import { type LExpr, bound, lConst, lCvt, lIota, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
+import { type LExpr, bound, lConst, lCvt, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
 import {
   type Index,
   ZERO,
@@ -14,37 +23,20 @@ import {
   coefficient,
   hasDivision,
   ixAxis,
-  ixDim,
   ixMul,
   ixSub,
   linearize,
   newAxis,
 } from './indexing.js';
-import {
-  broadcastIndex,
-  clean,
-  dimOf,
-  expandReduced,
-  isIdentity,
-  isSum,
-  pick,
-  sameShapeDims,
-  scalarOf,
-} from './lower_util.js';
+import { broadcastIndex, clean, dimOf, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
 import { inParts, type Folding } from './parts.js';
+import { fold, oneHot, variance } from './reductions.js';
 import { Attrs, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
 
 /** Lowers one node; true when it made the node's values, false to leave the node to the general rules. */
 export type NodeRule = (l: Lowering, n: Node, a: Attrs) => boolean;
 export type OpLookup = (op: string) => OpInfo | undefined;
-
-/** A graph value as something that can be read at any position. */
-export interface View {
-  readonly shape: readonly Dim[];
-  readonly dtype: DType;
-  readonly at: (idx: readonly Index[]) => LExpr;
-}
 
 const OPERANDS: ReadonlySet<Param['type']> = new Set([
   'Tensor',
@@ -122,6 +114,11 @@ export class Lowering {
         ),
       );
     }
+    const hit = oneHot(r);
+    if (hit !== null)
+      return shapes.map((s, k) =>
+        this.map(name, s.shape, s.dtype, (idx) => r.finish([hit(expandReduced(idx, s.shape, r))])[k]!, node),
+      );
     const parts = alone ? inParts(r) : null;
     if (parts) {
       const [part] = this.reduce(`${name}.part`, parts.first, [parts], node);
@@ -349,129 +346,14 @@ export class Lowering {
     const count = productOf(v.shape.filter((_, d) => reduced[d]));
     const results =
       n.op === 'var'
-        ? this.variance(n, a, v, reduced, count, ct, outs)
-        : this.fold(n, info, a, v, reduced, count, ct, outs);
+        ? variance(this, n, a, v, reduced, count, ct, outs)
+        : fold(this, n, info, a, v, reduced, count, ct, outs);
     n.outputs.forEach((o, k) => this.values.set(o, this.view(results[k]!)));
   }
 
-  private fold(
-    n: Node,
-    info: ReductionInfo,
-    a: Attrs,
-    v: View,
-    reduced: readonly boolean[],
-    count: Dim,
-    ct: ComputeType,
-    outs: readonly { shape: readonly Dim[]; dtype: DType }[],
-  ): Def[] {
-    const types = info.state.map((s): ComputeType => (s.type === 'i64' ? 'i64' : ct));
-    const combine = info.combine.map(scalarOf);
-    const join = info.join.map(scalarOf);
-    const finish = info.finish.map(scalarOf);
-    const names = info.state.map((s) => s.name);
-    return this.reduce(
-      n.outputs[0]!.name ?? n.op,
-      {
-        inShape: v.shape,
-        reduced,
-        elem: (idx) => lCvt(v.at(idx), ct),
-        states: info.state.map((s, k) => ({ name: s.name, init: s.init, type: types[k]! })),
-        combine: (state, x, index) =>
-          combine.map((e, k) =>
-            lCvt(
-              lScalar(
-                e,
-                (name) => (name === 'x' ? bound(x) : name === 'index' ? bound(index) : pick(names, state, name)),
-                ct,
-              ),
-              types[k]!,
-            ),
-          ),
-        join: (p, q) =>
-          join.map((e, k) =>
-            lCvt(
-              lScalar(
-                e,
-                (name) => (name.endsWith('_b') ? pick(names, q, name.slice(0, -2)) : pick(names, p, name)),
-                ct,
-              ),
-              types[k]!,
-            ),
-          ),
-        finish: (state) =>
-          finish.map((e, k) => {
-            const bind = (name: string): Binding<LExpr> | undefined => {
-              if (name === 'n')
-                return typeof count === 'number' ? { literal: count } : bound(lCvt(lIota(ixDim(count)), ct));
-              const own = pick(names, state, name);
-              const attr = a.get(name);
-              return own ?? (typeof attr === 'number' || typeof attr === 'boolean' ? { literal: attr } : undefined);
-            };
-            return lStoreAs(lScalar(e, bind, ct), outs[k]!.dtype);
-          }),
-        sum: isSum(info),
-        usesIndex: info.combine.some((t) => /\bindex\b/.test(t)),
-      },
-      outs,
-      n,
-      this.isAlone(n.inputs[0]!),
-    );
-  }
-  private isAlone(i: Input): boolean {
+  /** Nothing else walks the operand. */
+  isAlone(i: Input): boolean {
     return i.kind === 'value' && (this.graph.inputs.includes(i.value) || this.useCount(i.value) <= 1);
-  }
-
-  /** Two passes over the row (it is in cache by then): exact, and no division per element. */
-  private variance(
-    n: Node,
-    a: Attrs,
-    v: View,
-    reduced: readonly boolean[],
-    count: Dim,
-    ct: ComputeType,
-    outs: readonly { shape: readonly Dim[]; dtype: DType }[],
-  ): Def[] {
-    const total: LExpr = typeof count === 'number' ? lConst(count, ct) : lCvt(lIota(ixDim(count)), ct);
-    const storage: DType = ct === 'f64' ? 'float64' : 'float32';
-    const keep = v.shape.map((e, d) => (reduced[d] ? 1 : e));
-    const [mean] = this.sum(
-      `${n.op}.mean`,
-      v.shape,
-      reduced,
-      (idx) => lCvt(v.at(idx), ct),
-      ct,
-      (s) => lOp('div', [s, total], ct),
-      { shape: keep, dtype: storage },
-      n,
-    );
-    const correction = Number(a.get('correction') ?? 1);
-    const left =
-      typeof count === 'number'
-        ? lConst(Math.max(0, count - correction), ct)
-        : lOp('sub', [total, lConst(correction, ct)], ct);
-    return this.sum(
-      n.op,
-      v.shape,
-      reduced,
-      (idx) => {
-        const d = lOp(
-          'sub',
-          [
-            lCvt(v.at(idx), ct),
-            lRead(
-              mean!,
-              idx.map((i, k) => (reduced[k] ? ZERO : i)),
-            ),
-          ],
-          ct,
-        );
-        return lOp('mul', [d, d], ct);
-      },
-      ct,
-      (s) => lOp('div', [s, left], ct),
-      outs[0]!,
-      n,
-    );
   }
 
   sum(

@@ -1,0 +1,175 @@
+// Reductions of the op table as folds; the variance, and sums that need no loop.
+import { type DType, type Dim, type Input, type Node } from '../ir/graph.js';
+import { sameDim } from '../ir/dim.js';
+import { type ReductionInfo } from '../ir/opinfo.js';
+import { type Def, type View } from './defs.js';
+import { type LExpr, bound, lConst, lCvt, lIota, lOp, lRead, lScalar, lStoreAs } from './expr.js';
+import { type Index, ZERO, ixAxis, ixDim, newAxis } from './indexing.js';
+import { isSum, pick, scalarOf } from './lower_util.js';
+import { type Folding } from './parts.js';
+import { type Binding, type ComputeType } from './typing.js';
+import { type Attrs } from './views.js';
+
+interface Out {
+  readonly shape: readonly Dim[];
+  readonly dtype: DType;
+}
+/** What a lowering offers here. */
+export interface Reducer {
+  reduce(name: string, r: Folding, outs: readonly Out[], node?: Node, alone?: boolean): Def[];
+  sum(
+    name: string,
+    inShape: readonly Dim[],
+    reduced: readonly boolean[],
+    elem: (idx: readonly Index[]) => LExpr,
+    ct: ComputeType,
+    finish: (s: LExpr) => LExpr,
+    out: Out,
+    node?: Node,
+  ): Def[];
+  isAlone(i: Input): boolean;
+}
+
+export function fold(
+  l: Reducer,
+  n: Node,
+  info: ReductionInfo,
+  a: Attrs,
+  v: View,
+  reduced: readonly boolean[],
+  count: Dim,
+  ct: ComputeType,
+  outs: readonly Out[],
+): Def[] {
+  const types = info.state.map((s): ComputeType => (s.type === 'i64' ? 'i64' : ct));
+  const combine = info.combine.map(scalarOf);
+  const join = info.join.map(scalarOf);
+  const finish = info.finish.map(scalarOf);
+  const names = info.state.map((s) => s.name);
+  return l.reduce(
+    n.outputs[0]!.name ?? n.op,
+    {
+      inShape: v.shape,
+      reduced,
+      elem: (idx) => lCvt(v.at(idx), ct),
+      states: info.state.map((s, k) => ({ name: s.name, init: s.init, type: types[k]! })),
+      combine: (state, x, index) =>
+        combine.map((e, k) =>
+          lCvt(
+            lScalar(
+              e,
+              (name) => (name === 'x' ? bound(x) : name === 'index' ? bound(index) : pick(names, state, name)),
+              ct,
+            ),
+            types[k]!,
+          ),
+        ),
+      join: (p, q) =>
+        join.map((e, k) =>
+          lCvt(
+            lScalar(e, (name) => (name.endsWith('_b') ? pick(names, q, name.slice(0, -2)) : pick(names, p, name)), ct),
+            types[k]!,
+          ),
+        ),
+      finish: (state) =>
+        finish.map((e, k) => {
+          const bind = (name: string): Binding<LExpr> | undefined => {
+            if (name === 'n')
+              return typeof count === 'number' ? { literal: count } : bound(lCvt(lIota(ixDim(count)), ct));
+            const own = pick(names, state, name);
+            const attr = a.get(name);
+            return own ?? (typeof attr === 'number' || typeof attr === 'boolean' ? { literal: attr } : undefined);
+          };
+          return lStoreAs(lScalar(e, bind, ct), outs[k]!.dtype);
+        }),
+      sum: isSum(info),
+      usesIndex: info.combine.some((t) => /\bindex\b/.test(t)),
+    },
+    outs,
+    n,
+    l.isAlone(n.inputs[0]!),
+  );
+}
+
+/** Two passes over the row (it is in cache by then): exact, and no division per element. */
+export function variance(
+  l: Reducer,
+  n: Node,
+  a: Attrs,
+  v: View,
+  reduced: readonly boolean[],
+  count: Dim,
+  ct: ComputeType,
+  outs: readonly Out[],
+): Def[] {
+  const total: LExpr = typeof count === 'number' ? lConst(count, ct) : lCvt(lIota(ixDim(count)), ct);
+  const storage: DType = ct === 'f64' ? 'float64' : 'float32';
+  const keep = v.shape.map((e, d) => (reduced[d] ? 1 : e));
+  const [mean] = l.sum(
+    `${n.op}.mean`,
+    v.shape,
+    reduced,
+    (idx) => lCvt(v.at(idx), ct),
+    ct,
+    (s) => lOp('div', [s, total], ct),
+    { shape: keep, dtype: storage },
+    n,
+  );
+  const correction = Number(a.get('correction') ?? 1);
+  const left =
+    typeof count === 'number'
+      ? lConst(Math.max(0, count - correction), ct)
+      : lOp('sub', [total, lConst(correction, ct)], ct);
+  return l.sum(
+    n.op,
+    v.shape,
+    reduced,
+    (idx) => {
+      const d = lOp(
+        'sub',
+        [
+          lCvt(v.at(idx), ct),
+          lRead(
+            mean!,
+            idx.map((i, k) => (reduced[k] ? ZERO : i)),
+          ),
+        ],
+        ct,
+      );
+      return lOp('mul', [d, d], ct);
+    },
+    ct,
+    (s) => lOp('div', [s, left], ct),
+    outs[0]!,
+    n,
+  );
+}
+
+/**
+ * A sum whose elements are 0 except where the position equals a number that does not depend on it (the backward of a gather, of a class's
+ * loss): the element itself, no loop. Gives the sum at a position of the reduced tensor; null for any other reduction.
+ */
+export function oneHot(r: Folding): ((idx: readonly Index[]) => LExpr) | null {
+  const wide = r.inShape.flatMap((e, d) => (r.reduced[d] && !sameDim(e, 1) ? [d] : []));
+  if (!r.sum || wide.length !== 1) return null;
+  const dim = wide[0]!;
+  const axis = newAxis('hot', r.inShape[dim]!);
+  const match = (idx: readonly Index[]): LExpr | null => {
+    const e = r.elem(idx.map((i, d) => (d === dim ? ixAxis(axis) : i)));
+    if (e.k !== 'op' || e.op !== 'select') return null;
+    const [hit, value, zero] = e.args as [LExpr, LExpr, LExpr];
+    if (zero.k !== 'const' || Number(zero.value) !== 0 || value.axes.has(axis)) return null;
+    if (hit.k !== 'op' || hit.op !== 'eq') return null;
+    const [p, q] = hit.args as [LExpr, LExpr];
+    const [position, at] = p.k === 'iota' ? [p, q] : [q, p];
+    if (position.k !== 'iota' || position.index.key !== ixAxis(axis).key || at.axes.has(axis)) return null;
+    const inside = lOp(
+      'and',
+      [lOp('ge', [at, lConst(0, at.type)], 'b'), lOp('lt', [at, lCvt(lIota(ixDim(axis.extent)), at.type)], 'b')],
+      'b',
+    );
+    return lOp('select', [inside, value, zero], value.type);
+  };
+  const fresh = r.inShape.map((e, d) => (r.reduced[d] ? ZERO : ixAxis(newAxis(`d${d}`, e))));
+  return match(fresh) === null ? null : (idx) => match(idx)!;
+}
