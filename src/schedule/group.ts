@@ -1,11 +1,10 @@
 // Grouping: which maps and reductions share a kernel. A group has one iteration space: rows, and columns that its reductions fold; a
 // member works on the whole space or on rows only, and reads other members at its own position. Every refusal keeps its reason.
 import { type Dim } from '../ir/graph.js';
-import { printDim, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { sameDim, sameShape } from '../ir/dim.js';
 import { type Def, type Lowered, type Reduce, type Step, stepTensors } from './defs.js';
-import { type LExpr, walk } from './expr.js';
-import { type Axis, type Index, ixAxis, newAxis } from './indexing.js';
-import { exprCost } from './cost.js';
+import { type Axis, type Index, ixAxis } from './indexing.js';
+import { type Unit, Units, shapeText, sizeOf, squeeze } from './units.js';
 
 export type Item =
   | { readonly k: 'map'; readonly def: Def; row: boolean; level: number }
@@ -32,7 +31,7 @@ export interface Grouping {
   readonly refusals: readonly Refusal[];
   /** Maps that are computed wherever they are read. */
   readonly virtual: ReadonlySet<Def>;
-  readonly groupOf: ReadonlyMap<Def | Reduce, Group>;
+  readonly groupOf: ReadonlyMap<Unit, Group>;
   /** Defs that are read outside of their group, or required: they get memory. */
   readonly stored: ReadonlySet<Def>;
   /** Writes that cannot go straight into their tensor: copied at the end. */
@@ -42,19 +41,8 @@ export interface Grouping {
 /** Rows larger than this many elements fall out of the cache between two passes. */
 const ROW_LIMIT = 131072;
 const SINGLE_ROW_LIMIT = 32768;
-const CHEAP = 7;
-
-interface Read {
-  readonly src: Def;
-  readonly idx: readonly Index[];
-}
-
-const squeeze = (shape: readonly Dim[]): Dim[] => shape.filter((d) => !sameDim(d, 1));
-const shapeText = (s: readonly Dim[]): string => `[${s.map(printDim).join(', ')}]`;
-const sizeOf = (s: readonly Dim[]): number => {
-  const n = productOf(s);
-  return typeof n === 'number' ? n : 4096;
-};
+/** Spaces of this many elements are worth keeping free to fuse with each other. */
+const LARGE = 65536;
 
 /** Why a second pass over the columns of this space would go through memory again; null when it would not. */
 function longRow(shape: readonly Dim[], isCol: readonly boolean[]): string | null {
@@ -65,108 +53,58 @@ function longRow(shape: readonly Dim[], isCol: readonly boolean[]): string | nul
     : null;
 }
 
-class Grouper {
+class Grouper extends Units {
   readonly groups: Group[] = [];
-  readonly groupOf = new Map<Def | Reduce, Group>();
-  readonly virtual = new Set<Def>();
+  readonly groupOf = new Map<Unit, Group>();
   readonly refusals: Refusal[] = [];
-  private readonly readsMemo = new Map<Def | Reduce, { axes: Axis[]; reads: Read[]; cost: number }>();
-  private readonly consumers = new Map<Def, Set<Def | Reduce | Step>>();
-  private readonly itemOf = new Map<Def | Reduce, Item>();
+  private readonly itemOf = new Map<Unit, Item>();
   private nextGroup = 0;
-
-  constructor(readonly program: Lowered) {}
-
-  /** The expression of a def or reduction at fresh axes, one per dimension of its own space. */
-  private expression(d: Def | Reduce): { axes: Axis[]; e: LExpr | null } {
-    const shape = 'inShape' in d ? d.inShape : d.shape;
-    const axes = shape.map((e, k) => newAxis(`d${k}`, e));
-    const idx = axes.map(ixAxis);
-    if ('inShape' in d) return { axes, e: d.elem(idx) };
-    return { axes, e: d.how.k === 'map' ? d.how.body(idx) : null };
-  }
-
-  /** Reads of a def, virtual maps looked through. */
-  reads(d: Def | Reduce): { axes: Axis[]; reads: Read[]; cost: number } {
-    const old = this.readsMemo.get(d);
-    if (old) return old;
-    const { axes, e } = this.expression(d);
-    const reads = new Map<string, Read>();
-    let cost = 0;
-    const collect = (x: LExpr, seen: Set<LExpr>): void => {
-      cost += exprCost(x);
-      walk(x, (y) => {
-        if (y.k !== 'read') return;
-        const src = y.src as Def;
-        if (this.virtual.has(src) && src.how.k === 'map') {
-          const inner = src.how.body(y.idx);
-          if (!seen.has(inner)) {
-            seen.add(inner);
-            collect(inner, seen);
-          }
-        } else reads.set(String(y.id), { src, idx: y.idx });
-      });
-    };
-    if (e) collect(e, new Set());
-    // What the end of a reduction reads (nothing but its states, as things stand) belongs to its rows.
-    const r = { axes, reads: [...reads.values()], cost };
-    this.readsMemo.set(d, r);
-    return r;
-  }
+  /** Units and groups that need a result of a large one. */
+  private readonly afterLarge = new Set<Unit | Group>();
+  /** Small groups left apart until all large ones are placed: joined, they would tie the end of one large kernel to the start of another. */
+  private readonly apart: (readonly [Unit, Group])[] = [];
 
   run(): Grouping {
     const p = this.program;
     for (const d of p.defs) {
-      const unit = d.how.k === 'result' ? d.how.reduce : d;
-      const { e } = this.expression(unit);
-      if (e) walk(e, (x) => x.k === 'read' && this.consume(x.src as Def, unit));
-    }
-    for (const s of p.steps) for (const t of stepTensors(s)) this.consume(t.def, s);
-    for (const d of p.defs) {
       if (d.how.k === 'map') {
-        if (this.isVirtual(d)) {
-          this.virtual.add(d);
-          this.readsMemo.delete(d);
-        } else this.place(d);
+        if (!this.decideVirtual(d)) this.place(d);
       } else if (d.how.k === 'result' && d.how.index === 0) this.place(d.how.reduce);
+    }
+    for (const [u, g] of this.apart) {
+      const home = this.groupOf.get(u)!;
+      if (home !== g && this.groups.includes(g)) this.absorb(home, g, []);
     }
     return this.finish();
   }
-  private consume(d: Def, by: Def | Reduce | Step): void {
-    let s = this.consumers.get(d);
-    if (!s) this.consumers.set(d, (s = new Set()));
-    s.add(by);
-  }
+  // ---- placing one unit ----
 
-  private isVirtual(d: Def): boolean {
-    if (d.required || (d.how.k === 'map' && d.how.into)) return false;
-    const users = this.consumers.get(d);
-    if (!users) return true; // dead
-    const { reads, cost } = this.reads(d);
-    const wide = reads.filter((r) => sizeOf(r.src.shape) > 1).length;
-    if (cost > CHEAP || wide > 2) return false;
-    // A product reads each element many times: worth storing unless it is next to nothing.
-    for (const u of users) {
-      if (
-        'inShape' in u &&
-        sizeOf(u.inShape) >= 8 * Math.max(1, sizeOf(d.shape)) &&
-        squeeze(d.shape).length > 1 &&
-        cost > 2
-      )
-        return false;
-    }
+  private noteLarge(u: Unit): void {
+    const large = (d: Def): boolean => {
+      if (d.how.k === 'step') return stepTensors(d.how.step).some((t) => sizeOf(t.shape) >= LARGE);
+      if (d.how.k === 'parts') return d.how.parts.some(large);
+      const unit = d.how.k === 'result' ? d.how.reduce : d;
+      return d.how.k !== 'input' && (this.afterLarge.has(unit) || sizeOf(this.spaceOf(unit)) >= LARGE);
+    };
+    if (this.reads(u).reads.some((r) => large(r.src))) this.afterLarge.add(u);
+  }
+  /** True for two small ones of which only one waits for a large result. */
+  private keepApart(u: Unit, g: Group): boolean {
+    if (sizeOf(this.spaceOf(u)) >= LARGE || sizeOf(g.shape) >= LARGE) return false;
+    if (this.afterLarge.has(u) === this.afterLarge.has(g)) return false;
+    this.apart.push([u, g]);
     return true;
   }
 
-  // ---- placing one unit ----
-
-  private place(u: Def | Reduce): void {
+  private place(u: Unit): void {
     const own = this.reads(u);
+    this.noteLarge(u);
     const producers = new Set<Group>();
     for (const r of own.reads) for (const g of this.producerGroups(r.src)) producers.add(g);
     const tried: { g: Group; reason: string }[] = [];
     let home: Group | null = null;
     for (const g of [...producers].sort((a, b) => b.id - a.id)) {
+      if (this.keepApart(u, g)) continue;
       const reason = this.refuse(g, u);
       if (reason === null) {
         home = g;
@@ -179,7 +117,7 @@ class Grouper {
       const sources = new Set(own.reads.filter((r) => sizeOf(r.src.shape) > 1).map((r) => r.src));
       for (const g of [...this.groups].reverse()) {
         if (producers.has(g) || !this.sharesSource(g, sources) || !sameShape(this.spaceOf(u), g.shape)) continue;
-        if (this.refuse(g, u) === null) {
+        if (!this.keepApart(u, g) && this.refuse(g, u) === null) {
           home = g;
           break;
         }
@@ -194,7 +132,7 @@ class Grouper {
     }
     this.add(home, u);
     for (const g of [...producers].sort((a, b) => b.id - a.id))
-      if (g !== home && this.groups.includes(g)) this.absorb(home, g, tried);
+      if (g !== home && this.groups.includes(g) && !this.keepApart(u, g)) this.absorb(home, g, tried);
     for (const t of tried) {
       if (this.groups.includes(t.g) && t.g !== this.groupOf.get(u))
         this.refusals.push({ what: u.name, into: this.title(t.g), reason: t.reason });
@@ -207,12 +145,12 @@ class Grouper {
       .slice(0, 4)
       .join('+');
   }
-  private fullSpace(u: Def | Reduce): { shape: Dim[]; isCol: boolean[] } {
+  private fullSpace(u: Unit): { shape: Dim[]; isCol: boolean[] } {
     if (!('inShape' in u)) return { shape: squeeze(u.shape), isCol: squeeze(u.shape).map(() => false) };
     const keep = u.inShape.map((e, d) => ({ e, c: u.reduced[d]! })).filter((x) => !sameDim(x.e, 1));
     return { shape: keep.map((x) => x.e), isCol: keep.map((x) => x.c) };
   }
-  private spaceOf(u: Def | Reduce): Dim[] {
+  private spaceOf(u: Unit): Dim[] {
     return squeeze('inShape' in u ? u.inShape : u.shape);
   }
   private sharesSource(g: Group, sources: ReadonlySet<Def>): boolean {
@@ -226,7 +164,7 @@ class Grouper {
   }
 
   /** Adds a unit that has been found to fit. */
-  private add(g: Group, u: Def | Reduce): void {
+  private add(g: Group, u: Unit): void {
     if ('inShape' in u) {
       const space = this.fullSpace(u);
       if (!g.isCol.some((c) => c)) {
@@ -244,10 +182,11 @@ class Grouper {
       this.itemOf.set(u, item);
     }
     this.groupOf.set(u, g);
+    if (this.afterLarge.has(u)) this.afterLarge.add(g);
   }
 
   /** Number of reductions of the group that must be complete before the unit can be computed. */
-  private levelIn(g: Group, u: Def | Reduce): number {
+  private levelIn(g: Group, u: Unit): number {
     let level = 0;
     for (const r of this.reads(u).reads) {
       const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
@@ -259,7 +198,7 @@ class Grouper {
   }
 
   /** Null when the unit may join the group, else why not. */
-  private refuse(g: Group, u: Def | Reduce): string | null {
+  private refuse(g: Group, u: Unit): string | null {
     const space = this.fullSpace(u);
     const hasCols = g.isCol.some((c) => c);
     const rows = g.shape.filter((_, k) => !g.isCol[k]);
@@ -310,7 +249,7 @@ class Grouper {
   }
 
   /** True when the unit depends on the group through something else. */
-  private path(u: Def | Reduce, g: Group): boolean {
+  private path(u: Unit, g: Group): boolean {
     const seen = new Set<unknown>();
     const reach = (d: Def): boolean => {
       if (d.how.k === 'step') return this.stepReaches(d.how.step, g, seen);
@@ -424,6 +363,7 @@ class Grouper {
     }
     if (!home.isCol.some((c) => c)) home.isCol = other.isCol;
     this.groups.splice(this.groups.indexOf(other), 1);
+    if (this.afterLarge.has(other)) this.afterLarge.add(home);
     const order = new Map<unknown, number>();
     this.program.defs.forEach((d, k) => order.set(d.how.k === 'result' ? d.how.reduce : d, k));
     const all = [...home.items, ...other.items].sort(

@@ -43,7 +43,9 @@ const fillWith =
       typeof name === 'number'
         ? lConst(computeType(o.dtype) === 'b' ? name !== 0 : name, computeType(o.dtype))
         : scalar(a, name, o.dtype);
-    return define(l, n, () => v);
+    // A view of the number: what reads it sees a constant.
+    l.values.set(n.outputs[0]!, { ...o, at: () => v });
+    return true;
   };
 /** out = operand number `k`, broadcast and converted. */
 const copyOf =
@@ -190,6 +192,19 @@ const embedding: Rule = (l, n) => {
     weight.at([ixPosition(indices.at(idx.slice(0, -1)), weight.shape[0]!, what), idx[idx.length - 1]!]),
   );
 };
+/** position == at, in 32 bits where the positions allow: vectors of them are half as long. */
+function positionIs(position: Index, extent: Dim, at: LExpr): LExpr {
+  const wide = lCvt(at, 'i64');
+  if (typeof extent !== 'number' || extent >= 2 ** 31) return lOp('eq', [lIota(position), wide], 'b');
+  const inside = lOp(
+    'and',
+    [lOp('ge', [wide, lConst(0, 'i64')], 'b'), lOp('lt', [wide, lConst(extent, 'i64')], 'b')],
+    'b',
+  );
+  const narrow = lOp('select', [inside, lCvt(wide, 'i32'), lConst(-1, 'i32')], 'i32');
+  return lOp('eq', [lIota(position, 'i32'), narrow], 'b');
+}
+
 /** Backward of a gather of one element per row: the position is compared, nothing is scattered. Only where index has extent 1 along dim. */
 const scatter: Rule = (l, n, a) => {
   const self = tensor(l, n, 0)!;
@@ -209,7 +224,7 @@ const scatter: Rule = (l, n, a) => {
         ? lConst(ct === 'b' ? Boolean(binding.literal) : binding.literal, ct)
         : lCvt(binding.value, ct);
     const old = self.at(idx);
-    const hit = lOp('eq', [lIota(idx[dim]!), lCvt(index.at(row), 'i64')], 'b');
+    const hit = positionIs(idx[dim]!, self.shape[dim]!, index.at(row));
     const sum = (): LExpr => (old.k === 'const' && Number(old.value) === 0 ? value : lOp('add', [old, value], ct));
     return lOp('select', [hit, n.op === 'scatterAdd' ? sum() : value, old], ct);
   });

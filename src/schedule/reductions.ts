@@ -10,6 +10,7 @@ import { type Folding } from './parts.js';
 import { type Binding, type ComputeType } from './typing.js';
 import { type Attrs } from './views.js';
 
+type MapBody = Extract<Def['how'], { k: 'map' }>;
 interface Out {
   readonly shape: readonly Dim[];
   readonly dtype: DType;
@@ -145,6 +146,12 @@ export function variance(
   );
 }
 
+/** What a read of a map stands for. */
+function through(e: LExpr): LExpr {
+  while (e.k === 'read' && (e.src as Def).how.k === 'map') e = ((e.src as Def).how as MapBody).body(e.idx);
+  return e;
+}
+
 /**
  * A sum whose elements are 0 except where the position equals a number that does not depend on it (the backward of a gather, of a class's
  * loss): the element itself, no loop. Gives the sum at a position of the reduced tensor; null for any other reduction.
@@ -155,9 +162,10 @@ export function oneHot(r: Folding): ((idx: readonly Index[]) => LExpr) | null {
   const dim = wide[0]!;
   const axis = newAxis('hot', r.inShape[dim]!);
   const match = (idx: readonly Index[]): LExpr | null => {
-    const e = r.elem(idx.map((i, d) => (d === dim ? ixAxis(axis) : i)));
+    const e = through(r.elem(idx.map((i, d) => (d === dim ? ixAxis(axis) : i))));
     if (e.k !== 'op' || e.op !== 'select') return null;
-    const [hit, value, zero] = e.args as [LExpr, LExpr, LExpr];
+    const [hit, value, other] = e.args as [LExpr, LExpr, LExpr];
+    const zero = through(other);
     if (zero.k !== 'const' || Number(zero.value) !== 0 || value.axes.has(axis)) return null;
     if (hit.k !== 'op' || hit.op !== 'eq') return null;
     const [p, q] = hit.args as [LExpr, LExpr];
