@@ -8,7 +8,7 @@ import { CompilerMissing } from '../build/compiler.js';
 import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { isTensor, unwrap, type Handle, type Tensor } from '../tensor/handle.js';
-import { unify } from '../frontend/trace/unify.js';
+import { Undecided, unify } from '../frontend/trace/unify.js';
 import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
@@ -192,27 +192,31 @@ class Compiled {
     return null;
   }
 
-  /** With recordings at three different sizes, one graph for all of them. */
+  /** With recordings at two different sizes (three, where two leave a number open), one graph for all of them. */
   private joinFamily(s: Signature, v: Variant): void {
-    if (s.family === null || v.joint !== null) return;
+    if (s.family === null) return;
     let f = this.families.get(s.family);
     if (f === undefined) this.families.set(s.family, (f = { members: [], symbolic: null, reason: null }));
     if (f.symbolic !== null || f.reason !== null) return;
     // One recording per signature, the latest.
     const others = f.members.filter((m) => m !== v && !s.variants.includes(m));
     f.members.splice(0, f.members.length, ...others, v);
-    if (f.members.length < 3) return;
+    if (f.members.length < 2) return;
     try {
       const [first] = f.members;
       const mismatch = f.members.slice(1).find((m) => !m.sameSurroundings(first!));
       if (mismatch !== undefined) throw new NotCompilable('recordings at different sizes capture different tensors');
-      const graph = unify(f.members.map((m) => m.rawGraph()));
-      f.symbolic = new Variant(first!.recording, null, this.backend, this.name, graph);
+      const graph = unify(
+        f.members.map((m) => m.rawGraph()),
+        true,
+      );
+      f.symbolic = new Variant(first!.recording, first!.joint, this.backend, this.name, graph);
       f.symbolic.seen = f.members.length;
       const symbolic = f.symbolic;
       setImmediate(() => symbolic.start()).unref();
       this.note(`sizes vary: one program with the symbols ${graph.symbols.map((x) => x.name).join(', ')}`);
     } catch (e) {
+      if (e instanceof Undecided && f.members.length < 3) return;
       f.reason = (e as Error).message;
       this.note(`sizes vary, and each gets its own program: ${f.reason}`);
     }
@@ -237,14 +241,16 @@ class Compiled {
       return null;
     }
     if (this.signatures.size > 0) this.note(`new signature ${types.map((t) => t.text).join(', ')}`);
+    // What calls at other sizes have shown holds here as well.
+    const known = [...this.signatures.values()].find((x) => family !== null && x.family === family && x.differentiable);
     const made: Signature = {
       key,
       family,
       text: types.map((t) => t.text).join(', '),
       variants: [],
       reason: null,
-      differentiable: false,
-      captures: [],
+      differentiable: known !== undefined,
+      captures: known?.captures ?? [],
     };
     this.signatures.set(key, made);
     return made;
@@ -318,7 +324,7 @@ class Compiled {
     this.joinFamily(s, v);
     // Not at once: in a synchronous loop the next call shows first whether this recording lasts (the first training step may
     // differ from all others).
-    setImmediate(() => v.start()).unref();
+    if (s.family === null || this.families.get(s.family)?.symbolic == null) setImmediate(() => v.start()).unref();
   }
 
   /** Eager from now on for this signature (or altogether), with one notice; throws with `fullgraph`. */
@@ -338,7 +344,7 @@ class Compiled {
   async ready(): Promise<boolean> {
     const symbolic = [...this.families.values()].flatMap((f) => (f.symbolic === null ? [] : [f.symbolic]));
     const all = [...[...this.signatures.values()].flatMap((s) => s.variants), ...symbolic];
-    for (const v of all) v.start();
+    for (const v of all) if (symbolic.includes(v) || !this.servedBySymbolic(v)) v.start();
     await Promise.all(all.map((v) => v.wait()));
     for (const f of this.families.values()) {
       if (f.symbolic?.error == null) continue;
@@ -356,6 +362,11 @@ class Compiled {
       latest.variants.some((v) => v.runnable) ||
       (latest.family !== null && this.families.get(latest.family)?.symbolic?.runnable === true)
     );
+  }
+
+  /** True for a recording at one size of several that have a program together. */
+  private servedBySymbolic(v: Variant): boolean {
+    return [...this.families.values()].some((f) => f.symbolic !== null && f.members.includes(v));
   }
 
   explain(): Explanation {

@@ -132,7 +132,13 @@ export class Variant {
     const [a, b] = [this.recording, other.recording];
     return (
       a.captures.length === b.captures.length &&
-      a.captures.every((h, i) => sameTensor(h, b.captures[i]!) || sameContents(h, b.captures[i]!)) &&
+      a.captures.every(
+        (h, i) =>
+          sameTensor(h, b.captures[i]!) ||
+          (this.isPlaceholder(h) && other.isPlaceholder(b.captures[i]!)) ||
+          sameContents(h, b.captures[i]!),
+      ) &&
+      sameGradients(this.joint, other.joint) &&
       templateKey(a.template) === templateKey(b.template) &&
       a.thunks.length === b.thunks.length &&
       a.modules.length === b.modules.length &&
@@ -314,6 +320,19 @@ export class Variant {
   get info(): ProgramInfo[] {
     return this.each().map((p) => ({ ...p.info, times: { ...this.times, ...p.info.times } }));
   }
+}
+
+/** True when both differentiate the same results by the same leaves. */
+function sameGradients(a: Joint | null, b: Joint | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    String(a.roots) === String(b.roots) &&
+    String(a.reached) === String(b.reached) &&
+    a.leaves.length === b.leaves.length &&
+    a.leaves.every(
+      (l, i) => l.input === b.leaves[i]!.input && (l.input !== null || sameTensor(l.handle, b.leaves[i]!.handle)),
+    )
+  );
 }
 
 /** State-dict names of the captured tensors, from the modules that were called (the outermost first). */

@@ -1,7 +1,7 @@
 // Ops whose meaning is in their indices: fills, casts, concatenation, data-dependent loads, random numbers, small matrix products.
 // Each entry returns true when it made the node's values, false to leave the node to the general rules.
 import { type DType, type Dim, type Node } from '../ir/graph.js';
-import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { addDims, isSym, productOf, sameDim, sameShape } from '../ir/dim.js';
 import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lRead, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, linearize } from './indexing.js';
@@ -28,10 +28,11 @@ function define(l: Lowering, n: Node, body: (idx: readonly Index[]) => LExpr): t
 }
 /** An attribute that is a number or a live scalar, as an expression. */
 function scalar(a: Attrs, name: string, dtype: DType, fallback?: number): LExpr {
-  const v = a.get(name) ?? fallback;
+  const v: unknown = a.get(name) ?? fallback;
   const ct = computeType(dtype);
+  if (isSym(v)) return lCvt(lIota(ixDim(v)), ct);
   if (typeof v === 'number' || typeof v === 'boolean') return lConst(ct === 'b' ? Boolean(v) : v, ct);
-  if (v !== null && typeof v === 'object' && 'live' in v) return lCvt(lLive(v.live, 'f64'), ct);
+  if (v !== null && typeof v === 'object' && 'live' in v) return lCvt(lLive(Number(v.live), 'f64'), ct);
   throw new Error(`${a.node.op}: attribute '${name}' must be a number, got ${JSON.stringify(v)}`);
 }
 

@@ -499,7 +499,7 @@ test('a size that keeps changing becomes symbolic: one program for all of them',
   const w = randn([5, 4]);
   const fn = (x: Tensor): Tensor => x.matmul(w).relu().softmax(1).reshape([-1]).mul(2);
   const f = compile(fn);
-  for (const n of [3, 4, 7]) {
+  for (const n of [3, 4]) {
     f(randn([n, 5]));
     await f.ready();
   }

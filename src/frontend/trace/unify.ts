@@ -2,13 +2,18 @@
 // symbols; every other integer that differs must be the same polynomial of the symbols in all traces.
 import { mulDims, addDims, symbol, printDim } from '../../ir/dim.js';
 import type { Attr, Dim, Graph, Input, Node, Value } from '../../ir/graph.js';
+import { nextId } from '../../ir/build.js';
 import { verify, VerifyError } from '../../ir/verify.js';
+import { SizeNumbers } from './size_numbers.js';
 
 /** Traces that are not one graph at different sizes; the message names the node. */
 export class UnifyError extends Error {
   override readonly name = 'UnifyError';
   readonly code = 'ERR_FLAMBEAU_DYNAMIC';
 }
+
+/** Two traces that leave open what a number is; a third decides. */
+export class Undecided extends UnifyError {}
 
 interface Symbol {
   readonly name: string;
@@ -18,13 +23,14 @@ interface Symbol {
 
 /**
  * One graph for all sizes. Values keep the ids and names of the first trace, whose sizes are the symbols' hints.
- * @throws UnifyError when the sequence of ops differs, or a number changes that no polynomial of the sizes gives.
+ * @throws UnifyError when the sequence of ops differs, or a number changes that no polynomial of the sizes gives;
+ * with `careful`, Undecided when only a third trace can tell (an attribute that is no multiple of a size: n - 1, or half of n rounded down?).
  */
-export function unify(graphs: readonly Graph[]): Graph {
+export function unify(graphs: readonly Graph[], careful = false): Graph {
   const first = graphs[0];
   if (first === undefined || graphs.length < 2) throw new UnifyError('unify needs at least two traces');
   const symbols = findSymbols(graphs);
-  const solver = new Solver(symbols);
+  const solver = new Solver(symbols, careful && graphs.length < 3);
   const values = new Map<Value, Value>();
   const merge = (vs: readonly Value[], where: string): Value => {
     const v = vs[0]!;
@@ -89,17 +95,19 @@ export function unify(graphs: readonly Graph[]): Graph {
   checkSequence(graphs);
   const toFirst = graphs.map((g) => correspondence(g, first));
   const at = (v: Value): Value => values.get(v)!;
-  const nodes = first.nodes.map((n, k): Node => {
+  const numbers = careful ? new SizeNumbers((list) => solver.multiple(list), nextId(first)) : null;
+  const nodes = first.nodes.flatMap((n, k): Node[] => {
     const all = graphs.map((g) => g.nodes[k]!);
     const where = `node ${k} '${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`;
-    const merged = n.inputs.map((_, i) =>
-      mergeInput(
-        all.map((m) => m.inputs[i]!),
-        toFirst,
-        at,
-        `${where}, operand ${i}`,
-      ),
-    );
+    const made: Node[] = [];
+    const merged = n.inputs.map((_, i) => {
+      const inputs = all.map((m) => m.inputs[i]!);
+      const varied = variedNumber(inputs);
+      const size = varied === null ? null : (numbers?.operand(varied, n) ?? null);
+      if (size === null) return mergeInput(inputs, toFirst, at, `${where}, operand ${i}`);
+      made.push(...size.nodes);
+      return size.input;
+    });
     const attrs = Object.fromEntries(
       Object.keys(n.attrs).map((name) => [
         name,
@@ -116,7 +124,7 @@ export function unify(graphs: readonly Graph[]): Graph {
         `${where}, result ${o}`,
       ),
     );
-    return { ...n, inputs: merged, attrs, outputs };
+    return [...made, { ...n, inputs: merged, attrs, outputs }];
   });
   const unified: Graph = {
     inputs,
@@ -181,7 +189,10 @@ function findSymbols(graphs: readonly Graph[]): Symbol[] {
 class Solver {
   private readonly products: { readonly dim: Dim; readonly values: readonly number[] }[] = [];
 
-  constructor(symbols: readonly Symbol[]) {
+  constructor(
+    symbols: readonly Symbol[],
+    private readonly careful: boolean,
+  ) {
     const base = symbols.map((s) => ({ dim: symbol(s.name), values: s.values }));
     const times = (a: (typeof base)[number], b: (typeof base)[number]): (typeof base)[number] => ({
       dim: mulDims(a.dim, b.dim),
@@ -191,12 +202,21 @@ class Solver {
     this.products.push(...base, ...squares);
   }
 
-  dim(values: readonly number[], where: string): Dim {
-    if (values.every((v) => v === values[0])) return values[0]!;
+  /** A whole multiple of a product of sizes that has these values, or null. */
+  multiple(values: readonly number[]): Dim | null {
     for (const p of this.products) {
       const c = values[0]! / p.values[0]!;
       if (Number.isInteger(c) && values.every((v, i) => v === c * p.values[i]!)) return mulDims(c, p.dim);
     }
+    return null;
+  }
+
+  /** A number that shape rules check (`checked`) may be an offset of a multiple even where that is a guess. */
+  dim(values: readonly number[], where: string, checked = true): Dim {
+    if (values.every((v) => v === values[0])) return values[0]!;
+    const multiple = this.multiple(values);
+    if (multiple !== null) return multiple;
+    if (this.careful && !checked) throw new Undecided(`${where} is ${values.join(' and ')}: no multiple of a size`);
     for (const p of this.products) {
       const c = (values[1]! - values[0]!) / (p.values[1]! - p.values[0]!);
       const k = values[0]! - c * p.values[0]!;
@@ -235,6 +255,12 @@ function correspondence(g: Graph, first: Graph): Map<Value, Value> {
   g.captures.forEach((v, i) => to.set(v, first.captures[i]!));
   g.nodes.forEach((n, k) => n.outputs.forEach((v, o) => to.set(v, first.nodes[k]!.outputs[o]!)));
   return to;
+}
+
+/** The values of a constant operand that differ between the traces. */
+function variedNumber(inputs: readonly Input[]): number[] | null {
+  const values = inputs.flatMap((i) => (i.kind === 'const' && typeof i.value === 'number' ? [i.value] : []));
+  return values.length === inputs.length && values.some((v) => !Object.is(v, values[0])) ? values : null;
 }
 
 function mergeInput(
@@ -277,13 +303,14 @@ function mergeAttr(all: readonly Attr[], solver: Solver, where: string): Attr {
       solver.dim(
         all.map((o) => (o as readonly number[])[k]!),
         where,
+        false,
       ),
     ) as readonly Dim[];
   }
   if (typeof a === 'number' && all.every((o) => typeof o === 'number')) {
     if (all.every((o) => Object.is(o, a))) return a;
     // One extent ('length' of narrow, 'splitSize'): symbolic like a list's, see isSym in the printer and the rules.
-    return solver.dim(all as readonly number[], where) as Attr;
+    return solver.dim(all as readonly number[], where, false) as Attr;
   }
   if (all.some((o) => JSON.stringify(o) !== JSON.stringify(a)))
     throw new UnifyError(`${where}: is ${all.map((o) => JSON.stringify(o)).join(' and ')}`);
