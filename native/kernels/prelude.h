@@ -76,10 +76,11 @@ typedef fb_u8v fb_u8m __attribute__((aligned(1), may_alias));
 #define FB_HI 2, 3
 #endif
 
-FB_FN f32v fb_splat_f32(float x) { return f32v{} + x; }
+// Minus zero, not plus: 0 + -0 is 0.
+FB_FN f32v fb_splat_f32(float x) { return x - f32v{}; }
 FB_FN i32v fb_splat_i32(int x) { return i32v{} + x; }
 FB_FN maskv fb_splat_b(bool x) { return i32v{} - (int)x; }
-FB_FN f64v fb_splat_f64(double x) { return f64v{fb_f64h{} + x, fb_f64h{} + x}; }
+FB_FN f64v fb_splat_f64(double x) { return f64v{x - fb_f64h{}, x - fb_f64h{}}; }
 FB_FN i64v fb_splat_i64(fb_i64 x) { return i64v{fb_i64h{} + x, fb_i64h{} + x}; }
 FB_FN i32v fb_iota_i32() { return i32v{FB_LANES}; }
 

@@ -155,10 +155,7 @@ export abstract class KernelWalker {
       case 'live':
         return this.live(e.slot, e.type);
       case 'op':
-        return this.call(
-          e.op,
-          e.args.map((a) => this.value(a, scope)),
-        );
+        return this.operation(e, scope);
       case 'cvt':
         return `fb_cvt_${e.a.type}_${e.type}(${this.value(e.a, scope)})`;
       case 'wrap':
@@ -172,6 +169,13 @@ export abstract class KernelWalker {
       case 'read':
         throw new Error(`kernel ${this.k.name}: read of ${e.src.name} was not resolved`);
     }
+  }
+  /** An operation whose value goes into `scope`. */
+  protected operation(e: LExpr & { k: 'op' }, scope: Scope): string {
+    return this.call(
+      e.op,
+      e.args.map((a) => this.value(a, scope)),
+    );
   }
   protected call(op: string, args: readonly string[]): string {
     return `fb_${op}(${args.join(', ')})`;

@@ -1,9 +1,10 @@
-// A long reduction to one value in two steps: parts that threads share, then the parts' values joined.
-import { type DType } from '../ir/graph.js';
+// A long reduction in two steps, parts and then the parts' values joined: to one value, so that threads share it; over outer dimensions, so
+// that memory is walked in order and not column by column.
+import { type DType, type Dim } from '../ir/graph.js';
 import { productOf, sameDim } from '../ir/dim.js';
 import { type Def, type Reduce } from './defs.js';
 import { lRead, lStoreAs } from './expr.js';
-import { ixAdd, ixDim, ixMul } from './indexing.js';
+import { type Index, ixAdd, ixDim, ixMul } from './indexing.js';
 import { type ComputeType } from './typing.js';
 
 export type Folding = Omit<Reduce, 'id' | 'name' | 'results'>;
@@ -23,38 +24,68 @@ const STORAGE: Readonly<Record<ComputeType, DType>> = {
 export interface Parts {
   /** Reduces each part to its state; one result of `shape`. */
   readonly first: Folding;
-  readonly shape: readonly number[];
+  readonly shape: readonly Dim[];
   readonly dtype: DType;
   /** Joins the parts, which are read from `from`. */
   readonly second: (from: Def) => Folding;
 }
 
-/** The two steps, or null where one is as good: short or symbolic extents, results of several elements, positions. */
-export function inParts(r: Folding): Parts | null {
-  if (r.usesIndex || r.states.length !== 1 || r.inShape.some((e, d) => !r.reduced[d] && !sameDim(e, 1))) return null;
-  const n = productOf(r.inShape);
-  const at = r.inShape.findIndex((e) => !sameDim(e, 1));
-  const extent = r.inShape[at];
-  if (typeof n !== 'number' || n < LONG || typeof extent !== 'number') return null;
-  let parts = Math.min(PARTS, extent);
-  while (extent % parts !== 0) parts--;
+/** Kept elements from which on a walk down the columns would jump through memory. */
+const WIDE = 256;
+/** Steps down the columns that stay in the first-level cache. */
+const DEPTH = 64;
+
+/** How many parts, along which dimension; null where one step is as good: short or symbolic extents. */
+export function cut(
+  inShape: readonly Dim[],
+  reduced: readonly boolean[],
+): { readonly at: number; readonly parts: number; readonly inner: number } | null {
+  const n = productOf(inShape);
+  const wide = inShape.flatMap((e, d) => (sameDim(e, 1) ? [] : [d]));
+  const at = wide.find((d) => reduced[d]);
+  const extent = at === undefined ? null : inShape[at];
+  if (typeof n !== 'number' || n < LONG || at === undefined || typeof extent !== 'number') return null;
+  const kept = wide.filter((d) => !reduced[d]);
+  let parts: number;
+  if (kept.length === 0) parts = Math.min(PARTS, extent);
+  else {
+    const columns = productOf(kept.map((d) => inShape[d]!));
+    const outside = wide.findIndex((d) => !reduced[d]) === wide.length - kept.length;
+    if (typeof columns !== 'number' || columns < WIDE || !outside) return null;
+    parts = Math.min(extent, Math.floor(n / columns / DEPTH));
+  }
   if (parts < 4) return null;
-  const inner = extent / parts;
+  const wanted = parts;
+  while (extent % parts !== 0) parts--;
+  // An extent without such a divisor stays whole.
+  return parts < 4 || (kept.length > 0 && parts * 4 < wanted) ? null : { at, parts, inner: extent / parts };
+}
+/** Positions of a tensor whose dimension `at` is cut: part first, then the place in the part. */
+export const joined = (idx: readonly Index[], at: number, inner: number): Index[] =>
+  idx.slice(1).map((i, d) => (d === at ? ixAdd(ixMul(idx[0]!, ixDim(inner)), i) : i));
+
+/** The two steps, or null where one is as good; results of several elements and positions stay whole. */
+export function inParts(r: Folding): Parts | null {
+  if (r.usesIndex || r.states.length !== 1) return null;
+  const c = cut(r.inShape, r.reduced);
+  if (c === null) return null;
+  const { at, parts, inner } = c;
   const type = r.states[0]!.type;
+  const kept = r.inShape.map((e, d) => (r.reduced[d] ? 1 : e));
   return {
     first: {
       ...r,
       inShape: [parts, ...r.inShape.map((e, d) => (d === at ? inner : e))],
-      reduced: [false, ...r.inShape.map(() => true)],
-      elem: ([part, ...idx]) => r.elem(idx.map((i, d) => (d === at ? ixAdd(ixMul(part!, ixDim(inner)), i) : i))),
+      reduced: [false, ...r.reduced],
+      elem: (idx) => r.elem(joined(idx, at, inner)),
       finish: ([state]) => [lStoreAs(state!, STORAGE[type])],
     },
-    shape: [parts],
+    shape: [parts, ...kept],
     dtype: STORAGE[type],
     second: (from) => ({
       ...r,
-      inShape: [parts],
-      reduced: [true],
+      inShape: [parts, ...kept],
+      reduced: [true, ...kept.map(() => false)],
       elem: (idx) => lRead(from, idx),
       combine: (state, x) => r.join(state, [x]),
     }),

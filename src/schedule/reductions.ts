@@ -1,12 +1,12 @@
 // Reductions of the op table as folds; the variance, and sums that need no loop.
 import { type DType, type Dim, type Input, type Node } from '../ir/graph.js';
-import { sameDim } from '../ir/dim.js';
+import { productOf, sameDim } from '../ir/dim.js';
 import { type ReductionInfo } from '../ir/opinfo.js';
 import { type Def, type View } from './defs.js';
 import { type LExpr, bound, lConst, lCvt, lIota, lOp, lRead, lScalar, lStoreAs } from './expr.js';
 import { type Index, ZERO, ixAxis, ixDim, newAxis } from './indexing.js';
 import { isSum, pick, scalarOf } from './lower_util.js';
-import { type Folding } from './parts.js';
+import { type Folding, cut, joined } from './parts.js';
 import { type Binding, type ComputeType } from './typing.js';
 import { type Attrs } from './views.js';
 
@@ -92,6 +92,60 @@ export function fold(
   );
 }
 
+/** The variance of parts that are walked twice each, and of their means: over outer dimensions, where a whole column leaves the cache. */
+function varianceOfParts(
+  l: Reducer,
+  n: Node,
+  v: View,
+  reduced: readonly boolean[],
+  ct: ComputeType,
+  finish: (squares: LExpr) => LExpr,
+  out: Out,
+): Def[] | null {
+  const c = cut(v.shape, reduced);
+  if (c === null || reduced.every((x, d) => x || sameDim(v.shape[d]!, 1))) return null;
+  const { at, parts, inner } = c;
+  const storage: DType = ct === 'f64' ? 'float64' : 'float32';
+  const whole = (shape: readonly Dim[]): Dim[] => shape.map((e, d) => (reduced[d] ? 1 : e));
+  const shape = v.shape.map((e, d) => (d === at ? inner : e));
+  const count = productOf(shape.filter((_, d) => reduced[d]));
+  if (typeof count !== 'number') return null;
+  const kept = { shape: [parts, ...whole(shape)], dtype: storage };
+  const mask = [false, ...reduced];
+  const elem = (idx: readonly Index[]): LExpr => lCvt(v.at(joined(idx, at, inner)), ct);
+  const less = (a: LExpr, b: LExpr): LExpr => lOp('sub', [a, b], ct);
+  const square = (a: LExpr): LExpr => lOp('mul', [a, a], ct);
+  const fold = (idx: readonly Index[], m: readonly boolean[]): Index[] => idx.map((i, k) => (m[k] ? ZERO : i));
+  const over = (n: number) => (s: LExpr) => lOp('div', [s, lConst(n, ct)], ct);
+  const [mean] = l.sum(`${n.op}.part.mean`, [parts, ...shape], mask, elem, ct, over(count), kept, n);
+  const [squares] = l.sum(
+    `${n.op}.part`,
+    [parts, ...shape],
+    mask,
+    (idx) => square(less(elem(idx), lRead(mean!, fold(idx, mask)))),
+    ct,
+    (s) => s,
+    kept,
+    n,
+  );
+  const first = kept.shape.map((_, d) => d === 0);
+  const top = { shape: [1, ...kept.shape.slice(1)], dtype: storage };
+  const [all] = l.sum(`${n.op}.mean`, kept.shape, first, (idx) => lRead(mean!, idx), ct, over(parts), top, n);
+  return l.sum(
+    n.op,
+    kept.shape,
+    first,
+    (idx) => {
+      const away = square(less(lRead(mean!, idx), lRead(all!, fold(idx, first))));
+      return lOp('add', [lRead(squares!, idx), lOp('mul', [away, lConst(count, ct)], ct)], ct);
+    },
+    ct,
+    finish,
+    out,
+    n,
+  );
+}
+
 /** Two passes over the row (it is in cache by then): exact, and no division per element. */
 export function variance(
   l: Reducer,
@@ -104,6 +158,14 @@ export function variance(
   outs: readonly Out[],
 ): Def[] {
   const total: LExpr = typeof count === 'number' ? lConst(count, ct) : lCvt(lIota(ixDim(count)), ct);
+  const correction = Number(a.get('correction') ?? 1);
+  const left =
+    typeof count === 'number'
+      ? lConst(Math.max(0, count - correction), ct)
+      : lOp('sub', [total, lConst(correction, ct)], ct);
+  const finish = (s: LExpr): LExpr => lOp('div', [s, left], ct);
+  const cutUp = l.isAlone(n.inputs[0]!) ? varianceOfParts(l, n, v, reduced, ct, finish, outs[0]!) : null;
+  if (cutUp !== null) return cutUp;
   const storage: DType = ct === 'f64' ? 'float64' : 'float32';
   const keep = v.shape.map((e, d) => (reduced[d] ? 1 : e));
   const [mean] = l.sum(
@@ -116,11 +178,6 @@ export function variance(
     { shape: keep, dtype: storage },
     n,
   );
-  const correction = Number(a.get('correction') ?? 1);
-  const left =
-    typeof count === 'number'
-      ? lConst(Math.max(0, count - correction), ct)
-      : lOp('sub', [total, lConst(correction, ct)], ct);
   return l.sum(
     n.op,
     v.shape,
@@ -140,7 +197,7 @@ export function variance(
       return lOp('mul', [d, d], ct);
     },
     ct,
-    (s) => lOp('div', [s, left], ct),
+    finish,
     outs[0]!,
     n,
   );

@@ -18,7 +18,7 @@ const namesIn = (text: string): Set<string> => new Set(text.match(/\bfb_\w+/g) ?
 
 function load(): Section[] {
   if (sections) return sections;
-  const text = `${read('kernels/prelude.h')}\n${read('kernels/tiles.h')}\n${read('kernels/special.h')}`;
+  const text = `${read('kernels/prelude.h')}\n${read('kernels/programs.h')}\n${read('kernels/special.h')}`;
   const out: Section[] = [];
   const base = new Set<string>();
   for (const part of text.split(/^\/\/@section /m).slice(1)) {

@@ -20,7 +20,7 @@ import { type Scope, type Target } from '../walker.js';
 import { type Lines } from '../writer.js';
 import { CppValues } from './values.js';
 
-/** As in native/kernels/tiles.h: a tile is 32 KB of float32, and 128 rows of the source are open at a time. */
+/** As in native/kernels/programs.h: a tile is 32 KB of float32, and 128 rows of the source are open at a time. */
 export const TILE_WIDTH = 128;
 const TILE_HEIGHT = 64;
 

@@ -179,6 +179,26 @@ export abstract class CppValues extends KernelWalker {
     return perLane ? `${name}[${lane ?? 0}]` : name;
   }
 
+  private readonly divisors = new Map<Scope, Map<LExpr, string>>();
+  /** Divisions by a value of an outer loop multiply by its reciprocal and put the error right. */
+  protected override operation(e: LExpr & { k: 'op' }, scope: Scope): string {
+    const [a, b] = e.args as [LExpr, LExpr];
+    if (e.op !== 'div' || e.type !== 'f32' || (b.k === 'const' && Math.log2(Math.abs(Number(b.value))) % 1 === 0))
+      return super.operation(e, scope);
+    const home = this.home(b, scope);
+    if (home === scope || scope === this.root) return super.operation(e, scope);
+    let known = this.divisors.get(home);
+    if (!known) this.divisors.set(home, (known = new Map()));
+    const divisor = this.value(b, scope);
+    let ready = known.get(b);
+    if (ready === undefined) {
+      ready = this.id('q');
+      home.lines.push(`const f32v ${ready} = fb_div_prepare(${divisor});`);
+      known.set(b, ready);
+    }
+    return `fb_div_by(${this.value(a, scope)}, ${divisor}, ${ready})`;
+  }
+
   protected typeName(t: ComputeType): string {
     return VEC[t];
   }

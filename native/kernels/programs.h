@@ -1,7 +1,31 @@
 // clang-format off
-// The part of the prelude for transposed reads, used by generated programs only. Like prelude.h it includes nothing and is cut into sections.
-#ifndef FLAMBEAU_TILES_H
-#define FLAMBEAU_TILES_H
+// The part of the prelude that only generated programs use: division by a row's value, transposed reads. Like prelude.h it includes nothing and
+// is cut into sections.
+#ifndef FLAMBEAU_PROGRAMS_H
+#define FLAMBEAU_PROGRAMS_H
+//@section division needs base
+/// 1 / b for fb_div_by: NaN where the shortcut is not exact.
+FB_FN f32v fb_div_prepare(f32v b) {
+  const f32v a = fb_abs(b);
+  return a > 0x1p-90f && a < 0x1p90f ? 1.0f / b : fb_const(__builtin_nanf(""));
+}
+/// a / b with r = fb_div_prepare(b): a product, and its error put right; a fifth of a division's time. Infinities, NaNs and unusual
+/// divisors show in the error term and are divided.
+FB_FN f32v fb_div_by(f32v a, f32v b, f32v r) {
+#if defined(FB_AVX512) || defined(FB_AVX2)
+  const f32v q = a * r, error = fb_fma(-q, b, a);
+#if defined(FB_AVX512)
+  const int odd = __builtin_ia32_cmpps512_mask(error, error, 3, (unsigned short)-1, 4);
+#else
+  const int odd = __builtin_ia32_movmskps256((f32v)(error != error));
+#endif
+  if (__builtin_expect(odd != 0, 0)) return a / b;
+  return fb_copysign(fb_fma(error, r, q), q);
+#else
+  (void)r;
+  return a / b;
+#endif
+}
 //@section tiles needs base
 #define FB_TILE_WIDTH 128
 #define FB_TILE_HEIGHT 64

@@ -1,0 +1,90 @@
+// Reductions over outer dimensions in parts, transposed reads in tiles, divisions by a row's value: what generated programs do differently
+// from plain loops must give plain results, for awkward sizes and special values too.
+import { expect, test } from 'vitest';
+import * as fb from '../../src/index.js';
+import { type Tensor } from '../../src/index.js';
+
+async function warm(f: ReturnType<typeof fb.compile>, x: Tensor): Promise<Tensor> {
+  for (let i = 0; i < 3; i++) {
+    f(x);
+    await f.ready();
+  }
+  const out = f(x) as Tensor;
+  expect(f.explain().calls.compiled, String(f.explain())).toBeGreaterThan(0);
+  return out;
+}
+function close(a: Tensor, b: Tensor, tolerance: number): void {
+  expect(a.shape).toEqual(b.shape);
+  const scale = b.abs().max().item() + 1e-6;
+  expect(a.sub(b).abs().max().item() / scale).toBeLessThan(tolerance);
+}
+
+test.each([
+  [[2048, 512], [0]],
+  [
+    [3, 1000, 700],
+    [0, 1],
+  ],
+  [[1021, 1100], [0]],
+  [[64, 32, 1024], [0]],
+] as const)('sum, mean, amax and var of %j over %j', async (shape, dim) => {
+  fb.manualSeed(0);
+  const x = fb.randn([...shape]).add(100);
+  for (const fn of [
+    (t: Tensor) => t.sum([...dim]),
+    (t: Tensor) => t.mean([...dim], { keepdim: true }),
+    (t: Tensor) => t.amax([...dim]),
+    (t: Tensor) => t.var([...dim]),
+  ]) {
+    const want = fn(x.to('float64')).to('float32');
+    close(await warm(fb.compile(fn as never), x), want, 2e-5);
+  }
+});
+
+test.each([
+  [130, 70],
+  [257, 129],
+  [64, 128],
+  [17, 300],
+])('a transposed read of [%d, %d]', async (n, m) => {
+  const x = fb.randn([n, m]);
+  const fn = (t: Tensor): Tensor =>
+    t
+      .t()
+      .mul(2)
+      .add(t.reshape([m, n]))
+      .contiguous();
+  const got = await warm(fb.compile(fn as never), x);
+  expect(got.equal(fn(x))).toBe(true);
+});
+
+test('division by a row keeps infinities, NaN, zeros with their sign and the rounding of a division', async () => {
+  const inf = Infinity;
+  const rows: number[][] = [
+    [1, -2, 0, -0, 3e38, -1e-38, inf, NaN, 7, 0.1, 1e-30, -inf, 5, 9, 11, 13, 17],
+    ...[3, 0, inf, NaN, -7, 1e-40, 1e38, -0].map((d) => [
+      d,
+      1,
+      2,
+      5,
+      -0,
+      0,
+      1e38,
+      1e-38,
+      inf,
+      NaN,
+      -1,
+      3,
+      7,
+      9,
+      2,
+      4,
+      6,
+    ]),
+  ];
+  const x = fb.tensor(rows);
+  const fn = (t: Tensor): Tensor => t.div(t.narrow(1, 0, 1));
+  const got = (await warm(fb.compile(fn as never), x)).flatten().tolist() as number[];
+  const want = fn(x).flatten().tolist() as number[];
+  got.forEach((g, i) => expect(Object.is(g, want[i]) || Math.abs(g) < 1e-37, `${i}: ${g}, not ${want[i]}`).toBe(true));
+});
