@@ -1,10 +1,11 @@
 // Starts the processes of a benchmark: ours, PyTorch's, a busy neighbour, oneDNN alone; and describes the machine.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { cpus, release, totalmem } from 'node:os';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import type { Mode } from './cases.js';
+import { median } from './measure.js';
 
 export const here = fileURLToPath(new URL('.', import.meta.url));
 
@@ -15,6 +16,8 @@ export interface Result {
   readonly mode?: Mode;
   readonly rssMB?: number;
   readonly torch?: string;
+  /** Time of a warm copy of the bytes that the case must move. */
+  readonly copyUs?: number;
 }
 
 /** The settings that every process of ours runs with: waiting threads do not spin (see the README). */
@@ -78,6 +81,46 @@ export function runOneDnn(n: number, threads: number): number | null {
     env: { ...process.env, ...quiet, OMP_NUM_THREADS: String(threads) },
   });
   return Number(text.trim());
+}
+
+/** Median microseconds of onnxruntime on the LeNet of the benchmark, one image; null where it is not installed. */
+export function runOnnxRuntime(peers: string, threads: number): number | null {
+  const modules = join(here, '../node_modules');
+  const script = join(peers, 'onnxruntime_bench.mjs');
+  if (!existsSync(join(modules, 'onnxruntime-node')) || !existsSync(script)) return null;
+  const out = join(here, 'out');
+  mkdirSync(out, { recursive: true });
+  const model = join(out, 'lenet.onnx');
+  execFileSync(process.execPath, ['--import', 'tsx', join(here, 'export_child.ts'), model], { stdio: 'inherit' });
+  // Modules are found from the script's own folder.
+  const local = join(out, 'onnxruntime_bench.mjs');
+  copyFileSync(script, local);
+  const text = execFileSync(process.execPath, [local, model, String(threads), '1x1x28x28'], { encoding: 'utf8' });
+  return lastLine(text).us;
+}
+
+/** Milliseconds after tracing until the LeNet step is loaded: with an empty cache, and again with what that run left; medians. */
+export function buildTimes(rounds: number): { cold: number; cached: number } {
+  const cold: number[] = [];
+  const cached: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const cache = mkdtempSync(join(tmpdir(), 'flambeau-bench-'));
+    const run = (): number => {
+      const text = execFileSync(process.execPath, ['--import', 'tsx', join(here, 'build_child.ts')], {
+        encoding: 'utf8',
+        env: { ...process.env, ...quiet, FLAMBEAU_CACHE_DIR: cache },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      return (JSON.parse(text.trim().split('\n').at(-1)!) as { ms: number }).ms;
+    };
+    try {
+      cold.push(run());
+      cached.push(run());
+    } finally {
+      rmSync(cache, { recursive: true, force: true });
+    }
+  }
+  return { cold: median(cold), cached: median(cached) };
 }
 
 const output = (file: string, args: readonly string[]): string | null => {

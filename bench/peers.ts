@@ -6,22 +6,18 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CASES, type Mode } from './cases.js';
-import { busyNeighbour, here, runOneDnn, runOurs, runTorch, saveResults } from './children.js';
+import {
+  busyNeighbour,
+  buildTimes,
+  here,
+  runOneDnn,
+  runOnnxRuntime,
+  runOurs,
+  runTorch,
+  saveResults,
+} from './children.js';
+import { BUILD_GOALS, COPY_GOAL, GOALS, ONEDNN_GOAL, ORT_GOAL, SCALING } from './goals.js';
 import { median } from './measure.js';
-
-/** Largest allowed ratio of our time to PyTorch's eager time, one thread. */
-const GOALS: Readonly<Record<string, Partial<Record<Mode, number>>>> = {
-  add_8: { eager: 0.7 },
-  add_8_grad: { eager: 0.7 },
-  mlp_step_b32: { eager: 0.5, compiled: 0.1 },
-  lenet_step_b64: { eager: 0.8, compiled: 0.4 },
-  lenet_step_b1: { compiled: 0.15 },
-  chain_16m: { compiled: 0.15 },
-  gelu_16m: { compiled: 0.8 },
-  softmax_16m: { compiled: 0.75 },
-  layer_norm_16m: { compiled: 0.6 },
-};
-const ONEDNN_GOAL = 1.05;
 
 const { values } = parseArgs({
   options: {
@@ -49,6 +45,8 @@ interface Row {
   readonly ours: Partial<Record<Mode, number>>;
   /** Median over the rounds of the ratio within a round: noise that hits a whole round cancels. */
   readonly ratio: Partial<Record<Mode, number>>;
+  /** Median ratio of the compiled time to a copy of the bytes that the case must move. */
+  readonly copies?: number;
   readonly errors: Partial<Record<Mode, string>>;
 }
 const rows: Row[] = [];
@@ -61,10 +59,25 @@ for (const threads of values.threads.split(',').map(Number)) {
     for (const mode of c.modes) print(row, mode);
   }
 }
+const scaling = compareThreads();
 const onednn = values.threads.split(',').includes('1') && only.test('matmul_1024') ? compareOneDnn() : null;
+const ort = values.threads.split(',').includes('1') && only.test('lenet_infer_b1') ? compareOrt() : null;
+const builds = only.test('lenet_step_b64') ? compareBuilds() : null;
 const twoThreads = threadCheck(false);
 const busy = values.busy ? threadCheck(true) : null;
-const path = saveResults('peers', { goals: GOALS, rounds, minTime, rows, onednn, twoThreads, busy, misses });
+const path = saveResults('peers', {
+  goals: { torch: GOALS, copy: COPY_GOAL, ort: ORT_GOAL, builds: BUILD_GOALS, scaling: SCALING },
+  rounds,
+  minTime,
+  rows,
+  scaling,
+  onednn,
+  ort,
+  builds,
+  twoThreads,
+  busy,
+  misses,
+});
 process.stdout.write(
   `${misses.length === 0 ? 'all goals reached' : `missed: ${misses.join('; ')}`}\nwritten: ${path}\n`,
 );
@@ -73,6 +86,7 @@ function pair(name: string, modes: readonly Mode[], threads: number): Row {
   const torch: number[] = [];
   const ours: Record<Mode, number[]> = { eager: [], compiled: [] };
   const ratio: Record<Mode, number[]> = { eager: [], compiled: [] };
+  const copies: number[] = [];
   const errors: Partial<Record<Mode, string>> = {};
   for (let round = 0; round < rounds; round++) {
     const t = runTorch(peers, name, threads, minTime, values.jit).us;
@@ -80,7 +94,8 @@ function pair(name: string, modes: readonly Mode[], threads: number): Row {
     for (const mode of modes) {
       if (errors[mode]) continue;
       try {
-        const us = runOurs(name, mode, threads, minTime, false).us;
+        const { us, copyUs } = runOurs(name, mode, threads, minTime, false);
+        if (mode === 'compiled' && copyUs !== undefined) copies.push(us / copyUs);
         ours[mode].push(us);
         ratio[mode].push(us / t);
       } catch (error) {
@@ -94,19 +109,76 @@ function pair(name: string, modes: readonly Mode[], threads: number): Row {
         .filter(([, l]) => l.length > 0)
         .map(([k, l]) => [k, round3(median(l))]),
     );
-  return { case: name, threads, torch: median(torch), ours: middle(ours), ratio: middle(ratio), errors };
+  return {
+    case: name,
+    threads,
+    torch: median(torch),
+    ours: middle(ours),
+    ratio: middle(ratio),
+    ...(copies.length > 0 ? { copies: round3(median(copies)) } : {}),
+    errors,
+  };
 }
 
 function print(row: Row, mode: Mode): void {
-  const goal = row.threads === 1 ? GOALS[row.case]?.[mode] : undefined;
   const ratio = row.ratio[mode];
-  const verdict =
-    goal === undefined ? '' : ratio !== undefined && ratio <= goal ? `ok (<= ${goal})` : `MISSED (<= ${goal})`;
-  if (verdict.startsWith('MISSED')) misses.push(`${row.case} ${mode} ${ratio ?? 'failed'}`);
   const ours = row.ours[mode] === undefined ? 'failed' : row.ours[mode].toFixed(2);
+  const judged = [row.threads === 1 ? judge(`${row.case} ${mode}`, ratio, GOALS[row.case]?.[mode]) : ''];
+  if (mode === 'compiled' && row.copies !== undefined)
+    judged.push(
+      `copy ${row.copies.toFixed(2)} ${row.threads === 1 ? judge(`${row.case} against a copy`, row.copies, COPY_GOAL) : ''}`,
+    );
   process.stdout.write(
-    `${row.case.padEnd(24)} ${mode.padEnd(9)} ${row.threads} thr  ours ${ours.padStart(11)} us  torch ${row.torch.toFixed(2).padStart(11)} us  ratio ${(ratio ?? NaN).toFixed(3)}  ${verdict}${row.errors[mode] ?? ''}\n`,
+    `${row.case.padEnd(24)} ${mode.padEnd(9)} ${row.threads} thr  ours ${ours.padStart(11)} us  torch ${row.torch.toFixed(2).padStart(11)} us  ratio ${(ratio ?? NaN).toFixed(3)}  ${judged.join('  ')}${row.errors[mode] ?? ''}\n`,
   );
+}
+
+/** "ok" or "MISSED" with the goal; a miss is counted. */
+function judge(what: string, value: number | undefined, goal: number | undefined): string {
+  if (goal === undefined) return '';
+  if (value !== undefined && value <= goal) return `ok (<= ${round3(goal)})`;
+  misses.push(`${what} ${value ?? 'failed'}`);
+  return `MISSED (<= ${round3(goal)})`;
+}
+
+/** Where both were measured: compiled on two threads against one. */
+function compareThreads(): Record<string, number> {
+  const result: Record<string, number> = {};
+  for (const two of rows.filter((r) => r.threads === 2)) {
+    const one = rows.find((r) => r.case === two.case && r.threads === 1)?.ours.compiled;
+    const both = two.ours.compiled;
+    if (one === undefined || both === undefined) continue;
+    const ratio = (result[two.case] = round3(both / one));
+    const goal = one > SCALING.from ? 1 / SCALING.gain : 1;
+    process.stdout.write(
+      `${two.case.padEnd(24)} two threads / one ${ratio}  ${judge(`${two.case} two threads / one`, ratio, goal)}\n`,
+    );
+  }
+  return result;
+}
+
+function compareOrt(): { ort: number; ours: number; ratio: number } | null {
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const ort = runOnnxRuntime(peers, 1);
+    if (ort === null) return null;
+    theirs.push(ort);
+    ours.push(runOurs('lenet_infer_b1', 'compiled', 1, minTime, false).us);
+  }
+  const ratio = round3(median(ours.map((t, i) => t / theirs[i]!)));
+  process.stdout.write(
+    `lenet_infer_b1 compiled against onnxruntime: ${median(ours).toFixed(1)} us / ${median(theirs).toFixed(1)} us = ${ratio}  ${judge('lenet_infer_b1 against onnxruntime', ratio, ORT_GOAL)}\n`,
+  );
+  return { ort: median(theirs), ours: median(ours), ratio };
+}
+
+function compareBuilds(): Record<string, number> {
+  const { cold, cached } = buildTimes(rounds);
+  process.stdout.write(
+    `LeNet step after tracing: built in ${cold.toFixed(0)} ms ${judge('cold build, ms', cold, BUILD_GOALS.cold)}, from the cache in ${cached.toFixed(0)} ms ${judge('cached build, ms', cached, BUILD_GOALS.cached)}\n`,
+  );
+  return { cold, cached };
 }
 
 function compareOneDnn(): { direct: number; ours: number; ratio: number } | null {
