@@ -149,6 +149,7 @@ const STEPS = {
   second: () => conformance('opinfo', 'opinfo', '--second-order'),
   files: () => conformance('files', '.'),
   modules: () => conformance('modules'),
+  onnx: () => conformance('onnx'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);

@@ -205,6 +205,9 @@ export interface Native {
   traceEnd(outputs: readonly H[]): { readonly json: string; readonly captures: H[] };
   traceAbort(): void;
   traceActive(): boolean;
+  /** Stops recording; pass the result to traceResume. */
+  traceSuspend(): boolean;
+  traceResume(was: boolean): void;
   /** The slot of a number that is an input of the graph; pass it to ops as `{ value, slot }`. */
   liveScalar(value: number): number;
   pushScope(name: string): void;

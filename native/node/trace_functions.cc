@@ -1,4 +1,6 @@
 // Addon functions of the trace recorder.
+#include <utility>
+
 #include "flambeau/autograd.h"
 #include "flambeau/trace.h"
 
@@ -73,14 +75,28 @@ napi_value setSiteProvider(napi_env env, napi_callback_info info) {
   });
 }
 
+/// traceSuspend(): recording stops until traceResume(was); gives what is to be passed there. Ops in between leave no
+/// trace, and what they make is met like a constant from outside.
+napi_value traceSuspend(napi_env env, napi_callback_info) {
+  return guarded(env, [&] { return wrap(env, std::exchange(trace::detail::active, false)); });
+}
+napi_value traceResume(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"was"};
+  return invoke(env, info, "traceResume", names, [&](Args& a) -> napi_value {
+    trace::detail::active = a.boolean(0);
+    return nullptr;
+  });
+}
+
 }  // namespace
 
 void registerTraceFunctions(napi_env env, napi_value target) {
   const std::pair<const char*, napi_callback> all[] = {
-      {"traceBegin", begin},      {"traceEnd", end},
-      {"traceAbort", abortTrace}, {"traceActive", active},
-      {"liveScalar", liveScalar}, {"pushScope", pushScope},
-      {"popScope", popScope},     {"setSiteProvider", setSiteProvider}};
+      {"traceBegin", begin},          {"traceEnd", end},
+      {"traceAbort", abortTrace},     {"traceActive", active},
+      {"liveScalar", liveScalar},     {"pushScope", pushScope},
+      {"popScope", popScope},         {"setSiteProvider", setSiteProvider},
+      {"traceSuspend", traceSuspend}, {"traceResume", traceResume}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

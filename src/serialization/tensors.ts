@@ -17,7 +17,8 @@ export function tensorToBytes(tensor: Tensor): TensorBytes {
 
 /** A new tensor with memory of its own. */
 export function tensorFromBytes({ dtype, shape, data }: TensorBytes): Tensor {
-  return wrap(native.fromTypedArray(data.slice().buffer, shape, dtypeCode(dtype), false));
+  // Not data.slice(): that of a Buffer copies nothing.
+  return wrap(native.fromTypedArray(new Uint8Array(data).buffer, shape, dtypeCode(dtype), false));
 }
 
 /** A new tensor of this shape whose memory `fill` writes. */

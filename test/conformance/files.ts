@@ -45,12 +45,9 @@ for (const dir of folders) {
   for (const file of manifest.files) {
     const id = `${basename(dir)}/${file.file}`;
     if (options.only && !options.only.test(id)) continue;
-    if (file.kind === 'onnx') report.skip(id, 'models belong to the import of ONNX files, which is not here yet');
-    else {
-      // Checkpoints have no limits of their own: a large one may take its size a few times.
-      const memoryMB = file.maxMemoryMB ?? manifest.defaultMemoryMB ?? 300;
-      tasks.push({ id, dir, file, memoryMB, seconds: file.maxSeconds ?? manifest.defaultSeconds ?? 30 });
-    }
+    // Checkpoints have no limits of their own: a large one may take its size a few times.
+    const memoryMB = file.maxMemoryMB ?? manifest.defaultMemoryMB ?? 300;
+    tasks.push({ id, dir, file, memoryMB, seconds: file.maxSeconds ?? manifest.defaultSeconds ?? 30 });
   }
 }
 

@@ -10,6 +10,7 @@ export interface Schema {
   readonly pb: typeof pb;
   readonly create: typeof protobuf.create;
   readonly toBinary: typeof protobuf.toBinary;
+  readonly fromBinary: typeof protobuf.fromBinary;
 }
 
 let loaded: Schema | undefined;
@@ -18,8 +19,8 @@ let loaded: Schema | undefined;
 export function schema(): Schema {
   if (loaded === undefined) {
     const require = createRequire(import.meta.url);
-    const { create, toBinary } = require('@bufbuild/protobuf') as typeof protobuf;
-    loaded = { pb: require(join(packageRoot(), 'src/onnx/schema/onnx_pb.cjs')) as typeof pb, create, toBinary };
+    const { create, toBinary, fromBinary } = require('@bufbuild/protobuf') as typeof protobuf;
+    loaded = { pb: require(join(packageRoot(), 'src/onnx/schema/onnx_pb.cjs')) as typeof pb, create, toBinary, fromBinary };
   }
   return loaded;
 }

@@ -1,0 +1,109 @@
+// Runs ONNX's own backend tests through fb.onnx.load. See onnx/README.md in the data directory for the format.
+//   npm run -s conformance:onnx -- [--data DIR] [--only REGEX] [--compiled] [--json] [--verbose]
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fb from '../../src/index.js';
+import type { Tensor } from '../../src/index.js';
+import { tensorOf } from '../../src/onnx/import/tensors.js';
+import { schema } from '../../src/onnx/schema/load.js';
+import { messageOf, readOptions, Report } from './runner.js';
+
+interface Case {
+  readonly kind: string;
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly data_sets: number;
+  readonly rtol: number;
+  readonly atol: number;
+  readonly random?: boolean;
+}
+
+const options = readOptions('onnx');
+const report = new Report('onnx', options);
+const manifest = JSON.parse(readFileSync(join(options.data, 'manifest.json'), 'utf8')) as { tests: Case[] };
+const kinds: Record<string, { passed: number; all: number }> = {};
+
+for (const c of manifest.tests) {
+  const id = `${c.kind}/${c.name}`;
+  if (options.only && !options.only.test(id)) continue;
+  const kind = (kinds[c.kind] ??= { passed: 0, all: 0 });
+  kind.all++;
+  try {
+    await runCase(c);
+    report.pass();
+    kind.passed++;
+  } catch (error) {
+    report.fail(id, messageOf(error));
+    if (options.verbose) process.stderr.write(`${(error as Error).stack}\n`);
+  }
+}
+report.note('kinds', kinds);
+report.finish();
+
+async function runCase(c: Case): Promise<void> {
+  const folder = join(options.data, c.kind, c.name);
+  const model = fb.onnx.load(join(folder, 'model.onnx'));
+  model.eval();
+  for (let set = 0; set < c.data_sets; set++) {
+    const data = join(folder, `test_data_set_${set}`);
+    const inputs = read(data, 'input', c.inputs);
+    const expected = read(data, 'output', c.outputs);
+    const byName = inputs.every((i) => model.inputNames.includes(i.name));
+    const args: unknown[] = byName
+      ? model.inputNames.map((name) => inputs.find((i) => i.name === name)?.tensor)
+      : inputs.map((i) => i.tensor);
+    const run = (): (Tensor | Tensor[])[] => [fb.noGrad(() => model.forward(...args))];
+    compareAll(run()[0]!, expected, c, '');
+    if (options.compiled) {
+      const f = fb.compile((...xs: Tensor[]) => model.forward(...xs) as Tensor);
+      while (!(await f.ready())) fb.noGrad(() => f(...(args as Tensor[])));
+      const got = fb.noGrad(() => f(...(args as Tensor[])));
+      compareAll(got, expected, c, 'compiled ');
+    }
+  }
+}
+
+function read(folder: string, what: string, count: number): { name: string; tensor: Tensor; wide?: string }[] {
+  return Array.from({ length: count }, (_, i) => {
+    const file = join(folder, `${what}_${i}.pb`);
+    if (!existsSync(file)) throw new Error(`no ${what} ${i}`);
+    const proto = schema().fromBinary(schema().pb.TensorProtoSchema, readFileSync(file));
+    return { name: proto.name, ...tensorOf(proto, file, null) };
+  });
+}
+
+function compareAll(
+  got: Tensor | readonly Tensor[],
+  expected: readonly { tensor: Tensor }[],
+  c: Case,
+  where: string,
+): void {
+  const list = Array.isArray(got) ? (got as Tensor[]) : [got as Tensor];
+  if (list.length !== expected.length) throw new Error(`${where}${list.length} outputs, expected ${expected.length}`);
+  list.forEach((g, i) => compare(g, expected[i]!.tensor, c, `${where}output ${i}`));
+}
+
+/** As numpy.testing.assert_allclose: |got - expected| <= atol + rtol |expected|, NaN equals NaN. */
+function compare(got: Tensor, expected: Tensor, c: Case, where: string): void {
+  if (got.shape.join() !== expected.shape.join())
+    throw new Error(`${where}: shape [${got.shape}], expected [${expected.shape}]`);
+  if (got.dtype !== expected.dtype) throw new Error(`${where}: ${got.dtype}, expected ${expected.dtype}`);
+  if (c.random) return;
+  const a = got.detach().double().flatten().toTypedArray() as Float64Array;
+  const b = expected.double().flatten().toTypedArray() as Float64Array;
+  let bad = 0;
+  let first = -1;
+  for (let i = 0; i < b.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    const equal =
+      Object.is(x, y) || x === y || (Number.isFinite(y) && Math.abs(x - y) <= c.atol + c.rtol * Math.abs(y));
+    if (equal) continue;
+    bad++;
+    if (first < 0) first = i;
+  }
+  if (bad > 0)
+    throw new Error(
+      `${where}: ${bad} of ${b.length} elements differ; element ${first} is ${a[first]}, expected ${b[first]} (rtol ${c.rtol}, atol ${c.atol})`,
+    );
+}
