@@ -2,7 +2,7 @@
 import { startBuild, type Build } from '../build/build.js';
 import { log } from '../debug/log.js';
 import { printDim } from '../ir/dim.js';
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Value } from '../ir/graph.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
 import { emitCached, type Emitted } from './emit_cache.js';
@@ -19,7 +19,14 @@ import {
 interface Meta {
   inputs: { requiresGrad?: boolean }[];
   captures: { requiresGrad?: boolean }[];
-  gradReads?: { capture: number; is: number | null }[];
+  gradReads?: (Slot & { is: number | null })[];
+}
+
+type Slot = { input: number } | { capture: number };
+/** Where a leaf comes in. */
+function slotOf(graph: Graph, leaf: Value): Slot {
+  const input = graph.inputs.indexOf(leaf);
+  return input >= 0 ? { input } : { capture: graph.captures.indexOf(leaf) };
 }
 
 /** A tensor whose layout generated programs do not read. */
@@ -45,7 +52,7 @@ class CppProgram implements Prepared {
     private readonly context: ProgramContext,
   ) {
     const start = performance.now();
-    const written = new Set(graph.writes.map((w) => w.target));
+    const written = new Set([...graph.writes.map((w) => w.target), ...graph.gradWrites.map((w) => w.leaf)]);
     // Generated code reads contiguous memory: other layouts are copied before each run, which a written tensor cannot be.
     this.copied = graph.inputs.flatMap((v, i) => (v.strides === undefined ? [] : [i]));
     const odd = [...graph.inputs.filter((v) => written.has(v)), ...graph.captures].find((v) => v.strides !== undefined);
@@ -61,7 +68,7 @@ class CppProgram implements Prepared {
     // Freezing or unfreezing a parameter changes what a step does.
     meta.captures.forEach((m, i) => (m.requiresGrad = native.requiresGrad(context.captures[i]!)));
     meta.gradReads = (graph.gradReads ?? []).map((r) => ({
-      capture: graph.captures.indexOf(r.leaf),
+      ...slotOf(graph, r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),
     }));
     this.source = program.source;
