@@ -3,6 +3,7 @@ import { startBuild, type Build } from '../build/build.js';
 import { log } from '../debug/log.js';
 import { printDim } from '../ir/dim.js';
 import type { Graph, Value } from '../ir/graph.js';
+import { programBytes, type ProgramBytes } from './memory_report.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
 import { emitCached, type Emitted } from './emit_cache.js';
@@ -44,6 +45,7 @@ class CppProgram implements Prepared {
   private readonly emitted: Emitted;
   private readonly times: StageTimes = {};
   private cached = false;
+  private readonly bytes: ProgramBytes;
   /** Inputs that are made contiguous before each run. */
   private readonly copied: readonly number[];
 
@@ -71,6 +73,7 @@ class CppProgram implements Prepared {
       ...slotOf(graph, r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),
     }));
+    this.bytes = programBytes(program.meta, graph);
     this.source = program.source;
     this.metaJson = JSON.stringify(meta);
     this.emitted = program;
@@ -117,7 +120,15 @@ class CppProgram implements Prepared {
 
   get info(): ProgramInfo {
     const { kernels, steps, schedule } = this.emitted;
-    return { kernels, steps, schedule, source: this.source, cached: this.cached, times: { ...this.times } };
+    return {
+      kernels,
+      steps,
+      schedule,
+      source: this.source,
+      cached: this.cached,
+      times: { ...this.times },
+      bytes: this.bytes,
+    };
   }
 }
 
