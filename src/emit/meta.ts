@@ -33,7 +33,9 @@ export interface ProgramMeta {
   readonly captures: readonly InputMeta[];
   readonly outputs: readonly OutputMeta[];
   readonly writes: readonly TargetMeta[];
-  readonly gradWrites: readonly { readonly capture: number; readonly output: number | null }[];
+  readonly gradWrites: readonly (({ readonly input: number } | { readonly capture: number }) & {
+    readonly output: number | null;
+  })[];
   readonly results: number;
   readonly arena: MetaDim;
   readonly live: number;

@@ -95,7 +95,10 @@ function makeMeta(g: Graph, p: Lowered, arena: Dim): ProgramMeta {
     captures: g.captures.map(inputMeta),
     outputs: [...results, ...fresh],
     writes: p.writes.map((w) => target(w.slot)),
-    gradWrites: g.gradWrites.map((w, k) => ({ capture: g.captures.indexOf(w.leaf), output: p.gradOutputs[k]! })),
+    gradWrites: g.gradWrites.map((w, k) => {
+      const slot = [...g.inputs, ...g.captures].indexOf(w.leaf);
+      return { ...target(slot), output: p.gradOutputs[k]! };
+    }),
     results: p.results.length,
     arena: metaDim(arena),
     live: g.liveScalars.length,

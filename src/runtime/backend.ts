@@ -1,5 +1,6 @@
 // What makes a graph runnable. 'cpp' generates C++ and builds it (cpp_backend.ts); 'interpret' runs the graph op by op on the
 // prebuilt kernels, which is what remains without a compiler, and what tests compare with.
+import type { ProgramBytes } from './memory_report.js';
 import type { Graph } from '../ir/graph.js';
 import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
@@ -24,6 +25,8 @@ export interface ProgramInfo {
   readonly source: string;
   readonly cached: boolean;
   readonly times: StageTimes;
+  /** What a run holds in memory; null where ops run one by one. */
+  readonly bytes: ProgramBytes | null;
 }
 
 /** A program that is being made or can run. */
@@ -141,7 +144,7 @@ export const interpretBackend: Backend = {
       run: (inputs, scalars) =>
         guardFailure(graph, inputs, guards, context.captures, capturesRequireGrad) ??
         runInterpreted(graph, inputs, context.captures, scalars),
-      info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {} },
+      info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {}, bytes: null },
     };
   },
 };

@@ -13,6 +13,7 @@ import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
 import { Explanation, totalTimes, type GraphReport } from './explain.js';
+import { programPeak } from './memory_report.js';
 import { record, type Recorded, type Recording } from './recorder.js';
 import { flatten, type Flat } from './structure.js';
 import { NotCompilable, sameTensor, Variant, type Joint } from './variant.js';
@@ -414,6 +415,10 @@ function report(text: string, v: Variant): GraphReport {
     libraryCalls: parts.reduce((n, p) => n + p.steps, 0),
     guards,
     milliseconds: totalTimes(parts),
+    memory:
+      v.eagerBytes !== null && parts.length > 0 && parts.every((p) => p.bytes !== null)
+        ? { compiled: programPeak(parts.map((p) => p.bytes!)), eager: v.eagerBytes }
+        : null,
     cacheHit: parts.length > 0 && parts.every((p) => p.cached),
     runs: v.runs,
     schedule: parts.map((p) => p.schedule).join('\n'),

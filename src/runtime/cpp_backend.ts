@@ -2,7 +2,8 @@
 import { startBuild, type Build } from '../build/build.js';
 import { log } from '../debug/log.js';
 import { printDim } from '../ir/dim.js';
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Value } from '../ir/graph.js';
+import { programBytes, type ProgramBytes } from './memory_report.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
 import { emitCached, type Emitted } from './emit_cache.js';
@@ -19,7 +20,14 @@ import {
 interface Meta {
   inputs: { requiresGrad?: boolean }[];
   captures: { requiresGrad?: boolean }[];
-  gradReads?: { capture: number; is: number | null }[];
+  gradReads?: (Slot & { is: number | null })[];
+}
+
+type Slot = { input: number } | { capture: number };
+/** Where a leaf comes in. */
+function slotOf(graph: Graph, leaf: Value): Slot {
+  const input = graph.inputs.indexOf(leaf);
+  return input >= 0 ? { input } : { capture: graph.captures.indexOf(leaf) };
 }
 
 /** A tensor whose layout generated programs do not read. */
@@ -37,6 +45,7 @@ class CppProgram implements Prepared {
   private readonly emitted: Emitted;
   private readonly times: StageTimes = {};
   private cached = false;
+  private readonly bytes: ProgramBytes;
   /** Inputs that are made contiguous before each run. */
   private readonly copied: readonly number[];
 
@@ -45,7 +54,7 @@ class CppProgram implements Prepared {
     private readonly context: ProgramContext,
   ) {
     const start = performance.now();
-    const written = new Set(graph.writes.map((w) => w.target));
+    const written = new Set([...graph.writes.map((w) => w.target), ...graph.gradWrites.map((w) => w.leaf)]);
     // Generated code reads contiguous memory: other layouts are copied before each run, which a written tensor cannot be.
     this.copied = graph.inputs.flatMap((v, i) => (v.strides === undefined ? [] : [i]));
     const odd = [...graph.inputs.filter((v) => written.has(v)), ...graph.captures].find((v) => v.strides !== undefined);
@@ -61,9 +70,10 @@ class CppProgram implements Prepared {
     // Freezing or unfreezing a parameter changes what a step does.
     meta.captures.forEach((m, i) => (m.requiresGrad = native.requiresGrad(context.captures[i]!)));
     meta.gradReads = (graph.gradReads ?? []).map((r) => ({
-      capture: graph.captures.indexOf(r.leaf),
+      ...slotOf(graph, r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),
     }));
+    this.bytes = programBytes(program.meta, graph);
     this.source = program.source;
     this.metaJson = JSON.stringify(meta);
     this.emitted = program;
@@ -110,7 +120,15 @@ class CppProgram implements Prepared {
 
   get info(): ProgramInfo {
     const { kernels, steps, schedule } = this.emitted;
-    return { kernels, steps, schedule, source: this.source, cached: this.cached, times: { ...this.times } };
+    return {
+      kernels,
+      steps,
+      schedule,
+      source: this.source,
+      cached: this.cached,
+      times: { ...this.times },
+      bytes: this.bytes,
+    };
   }
 }
 

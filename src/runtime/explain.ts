@@ -11,6 +11,8 @@ export interface GraphReport {
   readonly guards: readonly string[];
   /** Milliseconds by stage: record, graph, passes, emit, build, load. */
   readonly milliseconds: Readonly<Record<string, number>>;
+  /** Bytes at the fullest moment beside arguments and captured tensors, at the recorded sizes; null where ops run one by one. */
+  readonly memory: { readonly compiled: number; readonly eager: number } | null;
   readonly cacheHit: boolean;
   readonly runs: number;
   readonly schedule: string;
@@ -44,6 +46,10 @@ export class Explanation {
       );
       const times = Object.entries(g.milliseconds).map(([k, v]) => `${k} ${v.toFixed(1)} ms`);
       if (times.length > 0) lines.push(`    times: ${times.join(', ')}`);
+      if (g.memory !== null)
+        lines.push(
+          `    memory: ${bytesText(g.memory.compiled)} at its fullest; eager code ${bytesText(g.memory.eager)}`,
+        );
       for (const guard of g.guards) lines.push(`    guard: ${guard}`);
       if (g.error !== undefined) lines.push(`    error: ${g.error}`);
       for (const line of g.schedule.split('\n')) if (line.trim() !== '') lines.push(`    ${line}`);
@@ -53,6 +59,9 @@ export class Explanation {
     return lines.join('\n');
   }
 }
+
+const bytesText = (n: number): string =>
+  n < 1e4 ? `${n} bytes` : n < 1e7 ? `${(n / 1e3).toFixed(0)} kB` : `${(n / 1e6).toFixed(0)} MB`;
 
 /** Sums of the stages of a program's parts. */
 export function totalTimes(parts: readonly ProgramInfo[]): Record<string, number> {

@@ -14,6 +14,7 @@ import type { Backend, Prepared, ProgramInfo, StageTimes } from './backend.js';
 import { compareTraces, describeChange } from './compare.js';
 import { evaluateNative } from './execute.js';
 import type { Recording } from './recorder.js';
+import { eagerPeak } from './memory_report.js';
 import { templateKey } from './structure.js';
 import { splitJoint } from './split.js';
 
@@ -51,6 +52,8 @@ export class Variant {
   /** Runs as a program so far. */
   runs = 0;
   graph: Graph | null = null;
+  /** Bytes that eager code holds at its fullest; null until the graph is made. */
+  eagerBytes: number | null = null;
   private parts: Parts | null = null;
   private readonly times: StageTimes = {};
   error: Error | null = null;
@@ -172,6 +175,7 @@ export class Variant {
     refuseLateGuards(raw);
     refuseAliases(raw, joint === null ? raw.outputs.length : joint.roots.length);
     log('graph', () => `${this.name}, as recorded:\n${printGraph(raw)}`);
+    this.eagerBytes = eagerPeak(raw);
     this.times.graph = performance.now() - at;
     at = performance.now();
     const graph = optimize(raw, { evaluate: evaluateNative });

@@ -430,6 +430,17 @@ class Grouper extends Units {
     return out;
   }
 
+  /** Members of a group that read a tensor, themselves or through maps that are computed in place. */
+  private touching(g: Group, target: Def): Set<Unit> {
+    const found = new Set<Unit>();
+    for (const i of g.items) {
+      const u = i.k === 'map' ? i.def : i.reduce;
+      if (this.reads(u).reads.some((r) => r.src === target || (r.src.how.k === 'map' && found.has(r.src))))
+        found.add(u);
+    }
+    return found;
+  }
+
   /** A tensor written in place is written after its last reader, or through a copy at the end. */
   private orderWrites(extra: Map<Group | Step, Set<Group | Step>>, deferred: Set<Def>): void {
     const reaches = (from: Group | Step, to: Group | Step, seen = new Set<Group | Step>()): boolean => {
@@ -448,31 +459,30 @@ class Grouper extends Units {
       }
       const readers: (Group | Step)[] = [];
       let clash = false;
-      const level =
-        this.itemOf.get(w.def.how.k === 'result' ? w.def.how.reduce : w.def)!.level +
-        (w.def.how.k === 'result' ? 1 : 0);
+      const own = this.itemOf.get(w.def.how.k === 'result' ? w.def.how.reduce : w.def)!;
+      const level = own.level + (w.def.how.k === 'result' ? 1 : 0);
+      let last = level;
       for (const g of this.groups) {
+        const touching = this.touching(g, target);
+        if (touching.size === 0) continue;
+        if (g !== writer) {
+          readers.push(g);
+          continue;
+        }
         for (const i of g.items) {
           const u = i.k === 'map' ? i.def : i.reduce;
+          if (!touching.has(u)) continue;
           const { axes, reads } = this.reads(u);
-          const own = reads.filter((r) => r.src === target);
-          if (own.length === 0) continue;
-          if (g !== writer) readers.push(g);
-          else if (
-            i.level > level ||
-            own.some(
-              (r) =>
-                !isAt(
-                  r.idx,
-                  target.shape,
-                  axes.filter((a) => !sameDim(a.extent, 1)),
-                ),
-            ) ||
-            i.row !== (this.itemOf.get(w.def)?.row ?? true)
-          )
-            clash = true;
+          const wide = axes.filter((x) => !sameDim(x.extent, 1));
+          last = Math.max(last, i.level);
+          clash ||=
+            i.row !== (this.itemOf.get(w.def)?.row ?? true) ||
+            reads.some((r) => r.src === target && !isAt(r.idx, target.shape, wide));
         }
       }
+      // A later pass over the row computes maps again from what they read: the write waits for the last of them.
+      if (last > level && w.def.how.k === 'map') own.level = last;
+      else clash ||= last > level;
       for (const s of this.program.steps) if (stepTensors(s).some((t) => t.def === target)) readers.push(s);
       if (clash || readers.some((r) => reaches(r, writer))) {
         deferred.add(w.def);

@@ -1,40 +1,19 @@
-// Ops whose meaning is in their indices: fills, casts, concatenation, data-dependent loads, random numbers, small matrix products.
+// Ops whose meaning is in their indices: fills, casts, concatenation, data-dependent loads, random numbers.
 // Each entry returns true when it made the node's values, false to leave the node to the general rules.
-import { type DType, type Dim, type Node } from '../ir/graph.js';
-import { addDims, isSym, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { type Dim, type Node } from '../ir/graph.js';
+import { addDims, mulDims, productOf, sameDim, sameShape } from '../ir/dim.js';
 import { computeType } from './dtype.js';
-import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lRead, lUniform } from './expr.js';
-import { type Index, ZERO, ixAdd, ixDim, linearize } from './indexing.js';
+import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lUniform } from './expr.js';
+import { type Index, ZERO, ixAdd, ixDim, ixMul, ixSub, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
+import { PRODUCTS } from './lower_products.js';
+import { define, out, scalar, tensor } from './rule_util.js';
 import { type View } from './defs.js';
 import { type Lowering, type NodeRule } from './lowering.js';
-import { type Attrs, strided, wrapAxis } from './views.js';
+import { strided, wrapAxis } from './views.js';
 import { isFloat } from './typing.js';
 
 type Rule = NodeRule;
-
-const out = (n: Node): { shape: readonly Dim[]; dtype: DType } => ({
-  shape: n.outputs[0]!.type.shape,
-  dtype: n.outputs[0]!.type.dtype,
-});
-const tensor = (l: Lowering, n: Node, k: number): View | null => {
-  const i = n.inputs[k];
-  return i?.kind === 'value' ? l.viewOf(i.value) : null;
-};
-function define(l: Lowering, n: Node, body: (idx: readonly Index[]) => LExpr): true {
-  const o = out(n);
-  l.values.set(n.outputs[0]!, l.view(l.map(n.outputs[0]!.name ?? n.op, o.shape, o.dtype, body, n)));
-  return true;
-}
-/** An attribute that is a number or a live scalar, as an expression. */
-function scalar(a: Attrs, name: string, dtype: DType, fallback?: number): LExpr {
-  const v: unknown = a.get(name) ?? fallback;
-  const ct = computeType(dtype);
-  if (isSym(v)) return lCvt(lIota(ixDim(v)), ct);
-  if (typeof v === 'number' || typeof v === 'boolean') return lConst(ct === 'b' ? Boolean(v) : v, ct);
-  if (v !== null && typeof v === 'object' && 'live' in v) return lCvt(lLive(Number(v.live), 'f64'), ct);
-  throw new Error(`${a.node.op}: attribute '${name}' must be a number, got ${JSON.stringify(v)}`);
-}
 
 const fillWith =
   (name: string | number): Rule =>
@@ -231,6 +210,63 @@ const scatter: Rule = (l, n, a) => {
   });
 };
 
+/** Positions counted from the end. */
+const flip: Rule = (l, n, a) => {
+  const v = tensor(l, n, 0)!;
+  const dims = a.ints('dims')!.map((d) => wrapAxis(d, v.shape.length));
+  return define(l, n, (idx) =>
+    v.at(idx.map((i, d) => (dims.includes(d) ? ixSub(ixSub(ixDim(v.shape[d]!), ixDim(1)), i) : i))),
+  );
+};
+
+/** Means of windows side by side, which is a reduction over a reshaped tensor. */
+function meanOfWindows(l: Lowering, n: Node, windows: readonly number[]): boolean {
+  const v = tensor(l, n, 0)!;
+  const o = out(n);
+  const lead = v.shape.length - windows.length;
+  const ct = computeType(v.dtype);
+  const count = windows.reduce((p, k) => p * k, 1);
+  if (!isFloat(ct) || !windows.every((k, d) => sameDim(v.shape[lead + d]!, mulDims(o.shape[lead + d]!, k))))
+    return false;
+  // [lead..., out, window, out, window, ...]
+  const inShape = [...v.shape.slice(0, lead), ...windows.flatMap((k, d) => [o.shape[lead + d]!, k])];
+  const reduced = inShape.map((_, d) => d >= lead && (d - lead) % 2 === 1);
+  const [mean] = l.sum(
+    n.op,
+    inShape,
+    reduced,
+    (idx) =>
+      lCvt(
+        v.at([
+          ...idx.slice(0, lead),
+          ...windows.map((k, d) => ixAdd(ixMul(idx[lead + 2 * d]!, ixDim(k)), idx[lead + 2 * d + 1]!)),
+        ]),
+        ct,
+      ),
+    ct,
+    (s) => lOp('div', [s, lConst(count, ct)], ct),
+    o,
+    n,
+  );
+  l.values.set(n.outputs[0]!, l.view(mean!));
+  return true;
+}
+const adaptiveAvgPool: Rule = (l, n, a) => {
+  const v = tensor(l, n, 0)!;
+  const size = a.ints('outputSize')!;
+  const lead = v.shape.length - size.length;
+  const windows = size.map((k, d) => Number(v.shape[lead + d]!) / k);
+  return windows.every((k) => Number.isInteger(k) && k > 0) && meanOfWindows(l, n, windows);
+};
+const avgPool: Rule = (l, n, a) => {
+  const [kernel, stride, padding] = [a.ints('kernelSize')!, a.ints('stride')!, a.ints('padding')!];
+  const plain =
+    padding.every((p) => p === 0) &&
+    (stride.length === 0 || kernel.every((k, d) => k === stride[d])) &&
+    (a.get('divisorOverride') ?? null) === null;
+  return plain && meanOfWindows(l, n, kernel);
+};
+
 // ---- random numbers: the program's Philox stream, one counter per element ----
 
 const uniformAt = (l: Lowering, shape: readonly Dim[]): ((idx: readonly Index[]) => LExpr) => {
@@ -282,153 +318,6 @@ const bernoulli: Rule = (l, n, a) => {
   });
 };
 
-// ---- small matrix products as loops ----
-
-/** sum over k of a[.., i, k] * b[.., k, j], when that is cheaper as a generated loop than as a library call. */
-function product(
-  l: Lowering,
-  n: Node,
-  a: View,
-  b: View,
-  rows: readonly Dim[],
-  cols: readonly Dim[],
-  depth: Dim,
-  at: (idx: readonly Index[]) => { a: readonly Index[]; b: readonly Index[] },
-  finish: (s: LExpr, idx: readonly Index[]) => LExpr,
-): boolean {
-  const o = out(n);
-  const total = productOf([...rows, ...cols, depth]);
-  if (
-    typeof total !== 'number' ||
-    total > l.smallMatmul ||
-    o.dtype !== 'float32' ||
-    a.dtype !== 'float32' ||
-    b.dtype !== 'float32'
-  )
-    return false;
-  const inShape = [...o.shape, depth];
-  const reduced = inShape.map((_, d) => d === inShape.length - 1);
-  const [s] = l.sum(
-    `${n.op}.product`,
-    inShape,
-    reduced,
-    (idx) => {
-      const p = at(idx);
-      return lOp('mul', [a.at(p.a), b.at(p.b)], 'f32');
-    },
-    'f32',
-    (x) => x,
-    o,
-    n,
-  );
-  return define(l, n, (idx) => finish(lRead(s!, idx), idx));
-}
-
-const last = (idx: readonly Index[]): Index => idx[idx.length - 1]!;
-
-const linear: Rule = (l, n) => {
-  const x = tensor(l, n, 0)!;
-  const w = tensor(l, n, 1)!;
-  const bias = tensor(l, n, 2);
-  if (w.shape.length !== 2) return false;
-  return product(
-    l,
-    n,
-    x,
-    w,
-    x.shape.slice(0, -1),
-    [w.shape[0]!],
-    w.shape[1]!,
-    (idx) => {
-      const k = last(idx);
-      const i = idx.slice(0, -2);
-      return { a: [...i, k], b: [idx[idx.length - 2]!, k] };
-    },
-    (s, idx) => (bias ? lOp('add', [s, bias.at(broadcastIndex(idx, bias.shape))], 'f32') : s),
-  );
-};
-const mm: Rule = (l, n) => {
-  const a = tensor(l, n, 0)!;
-  const b = tensor(l, n, 1)!;
-  if (a.shape.length !== 2 || b.shape.length !== 2) return false;
-  return product(
-    l,
-    n,
-    a,
-    b,
-    [a.shape[0]!],
-    [b.shape[1]!],
-    a.shape[1]!,
-    ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }),
-    (s) => s,
-  );
-};
-const bmm: Rule = (l, n) => {
-  const a = tensor(l, n, 0)!;
-  const b = tensor(l, n, 1)!;
-  if (a.shape.length !== 3 || b.shape.length !== 3) return false;
-  return product(
-    l,
-    n,
-    a,
-    b,
-    a.shape.slice(0, 2),
-    [b.shape[2]!],
-    a.shape[2]!,
-    ([g, i, j, k]) => ({ a: [g!, i!, k!], b: [g!, k!, j!] }),
-    (s) => s,
-  );
-};
-const dot: Rule = (l, n) => {
-  const a = tensor(l, n, 0)!;
-  const b = tensor(l, n, 1)!;
-  if (a.shape.length !== 1 || b.shape.length !== 1) return false;
-  return product(
-    l,
-    n,
-    a,
-    b,
-    [],
-    [],
-    a.shape[0]!,
-    ([k]) => ({ a: [k!], b: [k!] }),
-    (s) => s,
-  );
-};
-const addmm: Rule = (l, n, attrs) => {
-  const self = tensor(l, n, 0)!;
-  const a = tensor(l, n, 1)!;
-  const b = tensor(l, n, 2)!;
-  if (a.shape.length !== 2 || b.shape.length !== 2) return false;
-  const alpha = scalar(attrs, 'alpha', 'float32', 1);
-  const beta = scalar(attrs, 'beta', 'float32', 1);
-  const isOne = (e: LExpr): boolean => e.k === 'const' && Number(e.value) === 1;
-  const times = (x: LExpr, f: LExpr): LExpr => (isOne(f) ? x : lOp('mul', [x, f], 'f32'));
-  const noSelf = beta.k === 'const' && Number(beta.value) === 0;
-  return product(
-    l,
-    n,
-    a,
-    b,
-    [a.shape[0]!],
-    [b.shape[1]!],
-    a.shape[1]!,
-    ([i, j, k]) => ({ a: [i!, k!], b: [k!, j!] }),
-    (s, idx) => {
-      const p = times(s, alpha);
-      return noSelf ? p : lOp('add', [p, times(self.at(broadcastIndex(idx, self.shape)), beta)], 'f32');
-    },
-  );
-};
-const matmul: Rule = (l, n, a) => {
-  const rank = (k: number): number => tensor(l, n, k)?.shape.length ?? 0;
-  if (rank(0) === 2 && rank(1) === 2) return mm(l, n, a);
-  if (rank(0) === 1 && rank(1) === 1) return dot(l, n, a);
-  if (rank(0) === 3 && rank(1) === 3 && sameDim(tensor(l, n, 0)!.shape[0]!, tensor(l, n, 1)!.shape[0]!))
-    return bmm(l, n, a);
-  return false;
-};
-
 export const SPECIAL: Readonly<Record<string, Rule>> = {
   full: fillWith('fillValue'),
   fullLike: fillWith('fillValue'),
@@ -464,6 +353,9 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   cat,
   stack: cat,
   asStridedScatter,
+  flip,
+  avgPoolNd: avgPool,
+  adaptiveAvgPoolNd: adaptiveAvgPool,
   gather,
   indexSelect,
   embedding,
@@ -472,10 +364,5 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   uniform,
   normal,
   bernoulli,
-  linear,
-  mm,
-  bmm,
-  dot,
-  addmm,
-  matmul,
+  ...PRODUCTS,
 };

@@ -2,7 +2,7 @@
 // from plain loops must give plain results, for awkward sizes and special values too.
 import { expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
-import { type Tensor } from '../../src/index.js';
+import { nn, type Tensor } from '../../src/index.js';
 
 async function warm(f: ReturnType<typeof fb.compile>, x: Tensor): Promise<Tensor> {
   for (let i = 0; i < 3; i++) {
@@ -87,4 +87,26 @@ test('division by a row keeps infinities, NaN, zeros with their sign and the rou
   const got = (await warm(fb.compile(fn as never), x)).flatten().tolist() as number[];
   const want = fn(x).flatten().tolist() as number[];
   got.forEach((g, i) => expect(Object.is(g, want[i]) || Math.abs(g) < 1e-37, `${i}: ${g}, not ${want[i]}`).toBe(true));
+});
+
+test.each([
+  ['flip', (x: Tensor) => x.mul(2).flip([0, 3])],
+  ['average pooling', (x: Tensor) => nn.functional.avgPool2d(x.relu(), [2, 3]).add(1)],
+  ['adaptive pooling', (x: Tensor) => nn.functional.adaptiveAvgPool2d(x.relu(), [3, 1]).flatten(1)],
+  ['the mean of everything but channels', (x: Tensor) => nn.functional.adaptiveAvgPool2d(x, 1).sigmoid()],
+] as const)('%s is part of a kernel', async (_, fn) => {
+  const x = fb.randn([2, 3, 6, 9]);
+  const f = fb.compile(fn as never);
+  close(await warm(f, x), fn(x), 1e-6);
+  expect(f.explain().graphs.at(-1)).toMatchObject({ kernels: 1, libraryCalls: 0 });
+});
+
+test('explain compares the memory of a program with that of eager code', async () => {
+  const fn = (x: Tensor): Tensor => x.mul(2).add(1).sigmoid().mul(x).sum(1);
+  const f = fb.compile(fn as never);
+  await warm(f, fb.randn([256, 1024]));
+  const { memory } = f.explain().graphs.at(-1)!;
+  // Eager: two tensors of 1 MB at a time; compiled: the result only.
+  expect(memory).toEqual({ compiled: 1024, eager: 2 << 20 });
+  expect(String(f.explain())).toContain('memory: 1024 bytes at its fullest; eager code 2097 kB');
 });
