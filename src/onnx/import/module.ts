@@ -41,6 +41,7 @@ export class OnnxModule extends Module {
     this.opsets = model.opsets;
     this.#graphInputs = model.graph.inputs;
     this.#runner = new Runner(model, folder);
+    this.#runner.checkOperators();
     const settings = settingNames(model.graph);
     for (const t of model.graph.initializers) {
       const { tensor, wide } = tensorOf(t, model.file, folder);

@@ -153,14 +153,7 @@ export class Runner {
     scope: Scope,
     body: Body,
   ): (Value | null)[] {
-    const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
-    const opset = body.opsets.get(node.domain);
-    if (opset === undefined) throw this.error(node, `the model does not import the domain ${quote(node.domain)}`);
-    if (!entry || opset < entry.since)
-      throw this.error(
-        node,
-        `operator ${quote(node.op)} is not known in opset ${opset} of ${quote(node.domain || 'ai.onnx')}`,
-      );
+    const { entry, opset } = this.entryOf(node, body.opsets);
     this.checkCounts(entry, node, inputs.length);
     const context = new NodeContext(
       node,
@@ -185,6 +178,30 @@ export class Runner {
         ? error
         : this.error(node, error.message, error);
     }
+  }
+
+  private entryOf(node: GraphNode, opsets: ReadonlyMap<string, number>): { entry: Entry; opset: number } {
+    const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : undefined;
+    const opset = opsets.get(node.domain);
+    if (opset === undefined) throw this.error(node, `the model does not import the domain ${quote(node.domain)}`);
+    if (!entry || opset < entry.since)
+      throw this.error(
+        node,
+        `operator ${quote(node.op)} is not known in opset ${opset} of ${quote(node.domain || 'ai.onnx')}`,
+      );
+    return { entry, opset };
+  }
+
+  /** Every operator of the model is one that we have. @throws OnnxImportError */
+  checkOperators(): void {
+    const check = (nodes: readonly GraphNode[], opsets: ReadonlyMap<string, number>): void => {
+      for (const node of nodes) {
+        if (!this.model.functions.has(functionKey(node.domain, node.op))) this.entryOf(node, opsets);
+        for (const a of node.attributes.values()) if (a.kind === 'graph') check(a.value.nodes, opsets);
+      }
+    };
+    check(this.model.graph.nodes, this.model.opsets);
+    for (const f of this.model.functions.values()) check(f.nodes, f.opsets);
   }
 
   private values(
