@@ -57,6 +57,7 @@ export * as testing from './testing.js';
 export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';
 export type { Explanation } from './runtime/explain.js';
+export { kernel, type Kernel, type KernelOptions, type Scalar } from './kernel.js';
 export * as jit from './runtime/jit.js';
 export { live } from './runtime/live.js';
 export * as onnx from './onnx/index.js';

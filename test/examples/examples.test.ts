@@ -27,6 +27,12 @@ describe('examples', () => {
     expect(text).toContain('tensor([[0.5000, 0.2793],\n        [0.4031, 0.7347],\n        [0.0293, 0.7999]])');
     expect(text).toContain('tensor([1, 2])');
   });
+  test('kernel', () => {
+    const text = run('kernel.ts');
+    expect(text).toContain('tensor([-0.1824,  0.0000,  0.8176,  1.9051]');
+    expect(text).toContain('tensor([-0.0413,  0.5000,  1.0413,  1.0881])');
+    expect(text).toContain('one kernel: true');
+  });
   test('autograd', () => {
     const text = run('autograd.ts');
     expect(text.split('\n').slice(0, 6)).toEqual([
