@@ -72,7 +72,7 @@ Tensor luPermutation(const Tensor& pivots, int64_t rows, DType dtype) {
     for (int64_t i = 0; i < count; ++i) {
       for (int64_t r = 0; r < rows; ++r) order[static_cast<size_t>(r)] = r;
       for (int64_t r = 0; r < k; ++r) {
-        const int64_t with = p.ptr<int32_t>()[i * k + r] - 1;
+        const int64_t with = int64_t{p.ptr<int32_t>()[i * k + r]} - 1;
         FB_CHECK(with >= 0 && with < rows, Index,
                  "torch.lu_unpack: Expected LU_pivots to hold values between 1 and %lld, got %lld",
                  static_cast<long long>(rows), static_cast<long long>(with + 1));

@@ -57,7 +57,8 @@ async function runCase(c: Case): Promise<void> {
     compareAll(run()[0]!, expected, c, '');
     if (options.compiled) {
       const f = fb.compile((...xs: Tensor[]) => model.forward(...xs) as Tensor);
-      while (!(await f.ready())) fb.noGrad(() => f(...(args as Tensor[])));
+      // A model whose course depends on values stays eager.
+      for (let i = 0; i < 5 && !(await f.ready()); i++) fb.noGrad(() => f(...(args as Tensor[])));
       const got = fb.noGrad(() => f(...(args as Tensor[])));
       compareAll(got, expected, c, 'compiled ');
     }

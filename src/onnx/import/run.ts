@@ -1,7 +1,8 @@
 // Runs the nodes of a graph on our ops, one after the other. Values that follow from constants and shapes alone are computed
 // without being recorded, so a compiled or traced model holds only what depends on its inputs' numbers.
 import { noGrad } from '../../autograd/modes.js';
-import { isTensor, type Tensor } from '../../tensor/handle.js';
+import { native } from '../../native.js';
+import { isTensor, unwrap, type Tensor } from '../../tensor/handle.js';
 import { OnnxImportError, quote } from './errors.js';
 import { functionKey, type Attribute, type Graph, type GraphNode, type Model, type ModelFunction } from './model.js';
 import { NodeContext, unrecorded, type Entry, type Value } from './node.js';
@@ -30,11 +31,25 @@ interface Body {
   readonly attributes: ReadonlyMap<string, Attribute> | null;
 }
 
+interface Kept {
+  readonly inputs: readonly (Value | undefined)[];
+  readonly versions: readonly (number | undefined)[];
+  readonly results: (Value | null)[];
+}
+const versionOf = (v: Value | undefined): number | undefined => (v ? native.version(unwrap(v.tensor)) : undefined);
+/** The very same tensors, not written since. */
+const sameInputs = (kept: Kept, inputs: readonly (Value | undefined)[]): boolean =>
+  kept.inputs.length === inputs.length &&
+  inputs.every((v, i) => v?.tensor === kept.inputs[i]?.tensor && versionOf(v) === kept.versions[i]);
+
 export class Runner {
   /** Constants of subgraphs, made once. */
   private readonly constants = new WeakMap<Graph, ReadonlyMap<string, Value>>();
   /** After which node of a graph a value is needed no more. */
   private readonly lastUses = new WeakMap<readonly GraphNode[], ReadonlyMap<number, readonly string[]>>();
+
+  /** The last results of nodes whose inputs are known: weights that a model computes are made once, not in every call. */
+  private readonly kept = new WeakMap<GraphNode, Kept>();
 
   constructor(
     private readonly model: Model,
@@ -169,9 +184,14 @@ export class Runner {
       },
     );
     const known = entry.pure && inputs.every((v) => v === undefined || v.known);
+    const kept = known && body.attributes === null ? this.kept.get(node) : undefined;
+    if (kept && sameInputs(kept, inputs)) return kept.results;
     try {
       const results = known ? unrecorded(() => noGrad(() => entry.run(context))) : entry.run(context);
-      return this.values(entry, context, results, known);
+      const values = this.values(entry, context, results, known);
+      if (known && body.attributes === null)
+        this.kept.set(node, { inputs, versions: inputs.map(versionOf), results: values });
+      return values;
     } catch (error) {
       // What our ops say of their arguments, in the words of the model.
       throw error instanceof OnnxImportError || !(error instanceof Error)
