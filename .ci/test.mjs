@@ -150,6 +150,7 @@ const STEPS = {
   files: () => conformance('files', '.'),
   modules: () => conformance('modules'),
   onnx: () => conformance('onnx'),
+  kernelbench: () => conformance('kernelbench'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);

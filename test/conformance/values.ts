@@ -46,6 +46,12 @@ export class Decoder {
     return numbersOf(stored);
   }
 
+  /** The stored tensor of this name; null: there is none. */
+  find(name: string): Tensor | null {
+    const stored = this.file.get(name);
+    return stored ? make(numbersOf(stored), stored.shape, stored.dtype) : null;
+  }
+
   /** A new tensor with the value's shape, dtype, strides and requiresGrad. */
   tensor(value: TensorValue): Tensor {
     const numbers = this.numbers(value);
