@@ -48,8 +48,13 @@ TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
   FB_CHECK(self.dim() > 0, Value, "chunk expects at least a 1-dimensional tensor");
   FB_CHECK(chunks > 0, Value, "chunk expects `chunks` to be greater than 0, got: %lld", static_cast<long long>(chunks));
   const int64_t n = self.size(dim);
-  if (n == 0) return splitWithSizes(self, Dims(static_cast<size_t>(chunks), 0), dim);
-  return split(self, (n + chunks - 1) / chunks, dim);
+  if (n == 0) {
+    // As many empty pieces as asked for, within reason.
+    FB_CHECK(chunks <= 1 << 24, Value, "chunk: %lld empty pieces of shape %s are too many",
+             static_cast<long long>(chunks), shapeString(self.sizes()).c_str());
+    return splitWithSizes(self, Dims(static_cast<size_t>(chunks), 0), dim);
+  }
+  return split(self, n / chunks + (n % chunks != 0), dim);
 }
 
 TensorList unbind(const Tensor& self, int64_t dim) {
