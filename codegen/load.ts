@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import path from 'node:path';
 import { gradientOf, simplify } from '../src/ir/derive.js';
 import { lowerScalarFunction, type HelperSource } from '../src/frontend/script/scalar.js';
-import { freeArgs, printExpr, type Expr } from '../src/ir/scalar.js';
+import { freeArgs, parseExpr, printExpr, type Expr } from '../src/ir/scalar.js';
 import type { OpInfo, Param, PointwiseInfo, ReductionInfo, ScanInfo } from '../src/ir/opinfo.js';
 import type { OpRecord, Page, PointwiseRecord, ReductionRecord, ScanRecord } from './model.js';
 import { isOperandLike, isTensorType, pascal } from './emitters/cpp_types.js';
@@ -123,7 +123,11 @@ function buildPointwise(
 ): Op[] {
   const fn = lowerScalarFunction(body(['forward'])!, helper);
   const names = new Set(sig.params.map((p) => p.name));
-  for (const p of fn.params) if (!names.has(p)) throw new Error(`body parameter '${p}' is not in the schema`);
+  for (const p of fn.params) {
+    if (!names.has(p)) throw new Error(`body parameter '${p}' is not in the schema`);
+    // The text of an expression would be read back as the constant.
+    if (parseExpr(p).kind !== 'arg') throw new Error(`body parameter '${p}' is the name of a constant`);
+  }
   const conditions = record.conditions ?? [];
   const info: PointwiseInfo = {
     kind: 'pointwise',

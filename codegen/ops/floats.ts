@@ -68,10 +68,10 @@ export const signbit = pointwise({
 });
 export const replaceNonFinite = pointwise({
   doc: 'Other numbers instead of NaN and the infinities. See `nanToNum`.',
-  schema: 'replaceNonFinite(self: Tensor, nan: float, posinf: float, neginf: float): Tensor',
+  schema: 'replaceNonFinite(self: Tensor, notNumber: float, posinf: float, neginf: float): Tensor',
   dtype: 'float-only',
-  forward: (self, nan, posinf, neginf) =>
-    s.isnan(self) ? nan : self === Infinity ? posinf : self === -Infinity ? neginf : self,
+  forward: (self, notNumber, posinf, neginf) =>
+    s.isnan(self) ? notNumber : self === Infinity ? posinf : self === -Infinity ? neginf : self,
   backward: { self: (grad: number, self: number) => (s.isfinite(self) ? grad : 0) },
   node: 'NanToNumBackward0',
   method: false,

@@ -270,8 +270,8 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("nextafterNarrow", [](const BoxedArgs& a) -> TensorList { return {ops::nextafterNarrow(a.tensor(0), a.tensor(1), a.floating("scale"), a.floating("least"), a.floating("largest"))}; });
     t->emplace("nextafterWide", [](const BoxedArgs& a) -> TensorList { return {ops::nextafterWide(a.tensor(0), a.tensor(1))}; });
     t->emplace("real", [](const BoxedArgs& a) -> TensorList { return {ops::real(a.tensor(0))}; });
-    t->emplace("replaceNonFinite", [](const BoxedArgs& a) -> TensorList { return {ops::replaceNonFinite(a.tensor(0), a.floating("nan"), a.floating("posinf"), a.floating("neginf"))}; });
-    t->emplace("replaceNonFinite_", [](const BoxedArgs& a) -> TensorList { return {ops::replaceNonFinite_(a.tensor(0), a.floating("nan"), a.floating("posinf"), a.floating("neginf"))}; });
+    t->emplace("replaceNonFinite", [](const BoxedArgs& a) -> TensorList { return {ops::replaceNonFinite(a.tensor(0), a.floating("notNumber"), a.floating("posinf"), a.floating("neginf"))}; });
+    t->emplace("replaceNonFinite_", [](const BoxedArgs& a) -> TensorList { return {ops::replaceNonFinite_(a.tensor(0), a.floating("notNumber"), a.floating("posinf"), a.floating("neginf"))}; });
     t->emplace("replaceNonFiniteBackward", [](const BoxedArgs& a) -> TensorList { return {below::replaceNonFiniteBackward(a.tensor(0), a.tensor(1))}; });
     t->emplace("signbit", [](const BoxedArgs& a) -> TensorList { return {ops::signbit(a.tensor(0))}; });
     t->emplace("argwhere", [](const BoxedArgs& a) -> TensorList { return {ops::argwhere(a.tensor(0))}; });

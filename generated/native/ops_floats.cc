@@ -180,13 +180,13 @@ Tensor nextafterWide(const Tensor& self, const Tensor& other) {
   call.finish();
   return result;
 }
-Tensor replaceNonFinite(const Tensor& self, double nan, double posinf, double neginf) {
+Tensor replaceNonFinite(const Tensor& self, double notNumber, double posinf, double neginf) {
   const Operand inputs[] = {self};
-  const double attrs[] = {static_cast<double>(nan), static_cast<double>(posinf), static_cast<double>(neginf)};
+  const double attrs[] = {static_cast<double>(notNumber), static_cast<double>(posinf), static_cast<double>(neginf)};
   if (!trace::active()) return cpu::pointwise(kernels::replaceNonFinite, inputs, attrs);
   trace::Call call("replaceNonFinite");
   call.input(self);
-  call.attr(support::attr("nan", nan));
+  call.attr(support::attr("notNumber", notNumber));
   call.attr(support::attr("posinf", posinf));
   call.attr(support::attr("neginf", neginf));
   Tensor result = cpu::pointwise(kernels::replaceNonFinite, inputs, attrs);
@@ -194,9 +194,9 @@ Tensor replaceNonFinite(const Tensor& self, double nan, double posinf, double ne
   call.finish();
   return result;
 }
-const Tensor& replaceNonFinite_(const Tensor& self, double nan, double posinf, double neginf) {
+const Tensor& replaceNonFinite_(const Tensor& self, double notNumber, double posinf, double neginf) {
   const Operand inputs[] = {self};
-  const double attrs[] = {static_cast<double>(nan), static_cast<double>(posinf), static_cast<double>(neginf)};
+  const double attrs[] = {static_cast<double>(notNumber), static_cast<double>(posinf), static_cast<double>(neginf)};
   const Tensor outs[] = {self};
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::replaceNonFinite, inputs, attrs, outs, false);
@@ -204,7 +204,7 @@ const Tensor& replaceNonFinite_(const Tensor& self, double nan, double posinf, d
   }
   trace::Call call("replaceNonFinite");
   call.input(self);
-  call.attr(support::attr("nan", nan));
+  call.attr(support::attr("notNumber", notNumber));
   call.attr(support::attr("posinf", posinf));
   call.attr(support::attr("neginf", neginf));
   cpu::pointwiseInto(kernels::replaceNonFinite, inputs, attrs, outs, false);
@@ -562,32 +562,32 @@ Tensor real(const Tensor& self) {
   if (trace::active()) region.output(out);
   return out;
 }
-Tensor replaceNonFinite(const Tensor& self, double nan, double posinf, double neginf) {
+Tensor replaceNonFinite(const Tensor& self, double notNumber, double posinf, double neginf) {
   if (!(autograd::anyRequiresGrad(self))) {
-    return below::replaceNonFinite(self, nan, posinf, neginf);
+    return below::replaceNonFinite(self, notNumber, posinf, neginf);
   }
   auto node = makeRef<ReplaceNonFiniteBackward0>();
   node->edges.push_back(support::edgeOf(self));
   node->selfMeta_ = support::TensorMeta(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
-  auto out = below::replaceNonFinite(self, nan, posinf, neginf);
+  auto out = below::replaceNonFinite(self, notNumber, posinf, neginf);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
 }
-const Tensor& replaceNonFinite_(const Tensor& self, double nan, double posinf, double neginf) {
+const Tensor& replaceNonFinite_(const Tensor& self, double notNumber, double posinf, double neginf) {
   autograd::checkInplace(self, "replaceNonFinite_");
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ReplaceNonFiniteBackward0>();
     node->edges.push_back(support::edgeOf(self));
     node->selfMeta_ = support::TensorMeta(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
-    below::replaceNonFinite_(self, nan, posinf, neginf);
+    below::replaceNonFinite_(self, notNumber, posinf, neginf);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
     return self;
   }
-  return below::replaceNonFinite_(self, nan, posinf, neginf);
+  return below::replaceNonFinite_(self, notNumber, posinf, neginf);
 }
 Tensor signbit(const Tensor& self) {
   return below::signbit(self);

@@ -211,8 +211,8 @@ export interface NativeOps {
   nextafterNarrow(self: H, other: H, scale: number, least: number, largest: number): H;
   nextafterWide(self: H, other: H): H;
   real(self: H): H;
-  replaceNonFinite(self: H, nan: number, posinf: number, neginf: number): H;
-  replaceNonFinite_(self: H, nan: number, posinf: number, neginf: number): void;
+  replaceNonFinite(self: H, notNumber: number, posinf: number, neginf: number): H;
+  replaceNonFinite_(self: H, notNumber: number, posinf: number, neginf: number): void;
   signbit(self: H): H;
   argwhere(self: H): H;
   asStridedScatter(self: H, src: H, size: readonly number[], stride: readonly number[], storageOffset?: number | null): H;

@@ -223,9 +223,16 @@ function mustThrow(run: () => unknown, what: string): void {
   throw new Error(what);
 }
 
-function compareOutput(manifest: Manifest, output: unknown, s: Sample, decoder: Decoder, rules: Rules): void {
+function compareOutput(
+  manifest: Manifest,
+  output: unknown,
+  s: Sample,
+  decoder: Decoder,
+  rules: Rules,
+  what = 'output',
+): void {
   if (manifest.nonUnique) return compareFactors(manifest.nonUnique, output, s.output, decoder, rules);
-  if (!s.ties) return compareValue(output, s.output, decoder, rules);
+  if (!s.ties) return compareValue(output, s.output, decoder, rules, what);
   const wants = isTensorValue(s.output) ? [s.output] : ((s.output as { tuple?: TensorValue[] }).tuple ?? []);
   const gots = Array.isArray(output) ? (output as Tensor[]) : [output as Tensor];
   const source = s.input as TensorValue;
@@ -235,7 +242,7 @@ function compareOutput(manifest: Manifest, output: unknown, s: Sample, decoder: 
     if (want.dtype === 'int64' && (i > 0 || wants.length === 1)) {
       return compareTiedIndices(gots[i]!, want, source, dim, s.kwargs.keepdim === true, decoder);
     }
-    compareTensor(gots[i]!, want, decoder, rules, `output[${i}]`);
+    compareTensor(gots[i]!, want, decoder, rules, `${what}[${i}]`);
   });
 }
 
@@ -308,7 +315,6 @@ async function runCompiled(manifest: Manifest, call: Callable, s: Sample, decode
   }
   const rules = rulesOf(s, decoder);
   const output = f(...list);
-  if (manifest.nonUnique) compareFactors(manifest.nonUnique, output, s.output, decoder, rules);
-  else compareValue(output, s.output, decoder, rules, 'compiled output');
+  compareOutput(manifest, output, s, decoder, rules, 'compiled output');
   return null;
 }

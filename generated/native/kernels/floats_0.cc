@@ -158,7 +158,7 @@ extern const cpu::PointwiseKernel nextafterWide[kNumDTypes] = {
     nullptr,
 };
 
-// replaceNonFinite = (select (isnan self) nan (select (eq self inf) posinf (select (eq self -inf) neginf self)))
+// replaceNonFinite = (select (isnan self) notNumber (select (eq self inf) posinf (select (eq self -inf) neginf self)))
 struct ReplaceNonFinite_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
     f32v r0 = fb_select(fb_isnan(self), attr[0], fb_select(fb_eq(self, fb_splat_f32(__builtin_inff())), attr[1], fb_select(fb_eq(self, fb_splat_f32(-__builtin_inff())), attr[2], self)));

@@ -183,14 +183,14 @@ napi_value real(napi_env env, napi_callback_info info) {
 }
 napi_value replaceNonFinite(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "nan", "posinf", "neginf" };
+    static const char* const names[] = { "self", "notNumber", "posinf", "neginf" };
     Args args(env, info, "replaceNonFinite", 4, names);
     return wrap(env, ops::replaceNonFinite(args.tensor(0), args.floating(1), args.floating(2), args.floating(3)));
   });
 }
 napi_value replaceNonFinite_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "self", "nan", "posinf", "neginf" };
+    static const char* const names[] = { "self", "notNumber", "posinf", "neginf" };
     Args args(env, info, "replaceNonFinite_", 4, names);
     ops::replaceNonFinite_(args.tensor(0), args.floating(1), args.floating(2), args.floating(3));
     return nullptr;

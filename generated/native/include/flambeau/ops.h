@@ -382,8 +382,8 @@ FB_API Tensor nextafterWide(const Tensor& self, const Tensor& other);
 /// The real part: the tensor itself.
 FB_API Tensor real(const Tensor& self);
 /// Other numbers instead of NaN and the infinities. See `nanToNum`.
-FB_API Tensor replaceNonFinite(const Tensor& self, double nan, double posinf, double neginf);
-FB_API const Tensor& replaceNonFinite_(const Tensor& self, double nan, double posinf, double neginf);
+FB_API Tensor replaceNonFinite(const Tensor& self, double notNumber, double posinf, double neginf);
+FB_API const Tensor& replaceNonFinite_(const Tensor& self, double notNumber, double posinf, double neginf);
 /// Whether the sign bit is set: below zero, and -0. Gives bool.
 FB_API Tensor signbit(const Tensor& self);
 /// Indices of elements that are not zero, [count, ndim], int64.
