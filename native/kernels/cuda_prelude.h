@@ -21,13 +21,8 @@ typedef long long fb_m_i64;
 typedef unsigned char fb_m_u8;
 typedef unsigned char fb_m_b8;
 
-/* Arguments of every kernel; pointers are device pointers. */
+/* What every kernel gets beside its own pointers, sizes and numbers; `error` is a device pointer. */
 struct fb_cuda_args {
-  void* const* inputs;
-  void* const* outputs;
-  char* arena;
-  const double* scalars;
-  const fb_int* dims;
   unsigned long long seed, offset;
   int* error;
 };
@@ -185,6 +180,10 @@ FB_D double fb_digamma(double x) {
   return r + log(x) - 0.5 / x - z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132)))));
 }
 FB_D float fb_digamma(float x) { return (float)fb_digamma((double)x); }
+
+// ---- the partner's value, k lanes away in the warp ----
+template <class T> FB_D T fb_shuffle(T a, int k) { return __shfl_xor_sync(0xffffffffu, a, k); }
+FB_D bool fb_shuffle(bool a, int k) { return __shfl_xor_sync(0xffffffffu, (int)a, k) != 0; }
 
 // ---- Philox4x32-10, as in prelude.h ----
 FB_D float fb_uniform(fb_int index, unsigned long long seed) {

@@ -7,7 +7,7 @@ import { resetExpressions } from '../schedule/expr.js';
 import { group } from '../schedule/group.js';
 import { type OpLookup, lower } from '../schedule/lower.js';
 import { isContiguous } from '../schedule/views.js';
-import { KEEP_LIMIT, buildKernel } from '../loop/build.js';
+import { KEEP_LIMITS, buildKernel } from '../loop/build.js';
 import { type Event, planMemory, touches } from './memory.js';
 import {
   type InputMeta,
@@ -50,7 +50,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
       'items' in g
         ? {
             k: 'kernel',
-            kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, keepLimit: KEEP_LIMIT[options.target] }),
+            kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, ...KEEP_LIMITS[options.target] }),
           }
         : { k: 'step', step: g },
     );

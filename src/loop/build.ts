@@ -30,13 +30,17 @@ import { type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Stor
 /** Lanes that cost estimates assume; generated source adapts to FB_W. */
 const LANES = 16;
 export interface BuildOptions {
-  /** Values of a row are kept between passes up to this many elements. */
+  /** Values of a row are kept between passes up to this many elements; less where every thread has a row of its own. */
   readonly keepLimit: number;
+  readonly keepLimitAcross: number;
   /** True for a tensor that another kernel or a library step reads. */
   readonly readLater: (d: Def) => boolean;
 }
-/** 64 KB of float32 on the stack of a CPU thread; a third of a block's shared memory on a GPU. */
-export const KEEP_LIMIT = { cpp: 16384, cuda: 4096 } as const;
+/** 64 KB of float32 on the stack of a CPU thread; 16 registers of a GPU thread when a block shares a row, 64 when a row is its own. */
+export const KEEP_LIMITS = {
+  cpp: { keepLimit: 16384, keepLimitAcross: 16384 },
+  cuda: { keepLimit: 4096, keepLimitAcross: 64 },
+} as const;
 
 /** Stores of tensors from this size on bypass the cache, unless another kernel reads them. */
 const STREAM_BYTES = 8 << 20;
@@ -62,6 +66,8 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
   const perElement = exprs.reduce((sum, e) => sum + exprCost(e), 1);
   const size = productOf([...space.rows, ...space.cols].map((a) => a.extent));
   const inRows = vector !== null && space.rows.includes(vector);
+  if (inRows && options.keepLimitAcross < options.keepLimit && draft.stages.some((s) => s.keeps.length > 0))
+    return buildKernel(g, grouping, name, { ...options, keepLimit: options.keepLimitAcross });
   const extent = vector === null ? 1 : typeof vector.extent === 'number' ? vector.extent : 1024;
   const cols = vector && !inRows ? [...space.cols.filter((a) => a !== vector), vector] : [...space.cols];
   const stages: Stage[] = [];

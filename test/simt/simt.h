@@ -1,5 +1,5 @@
 // Runs CUDA kernels on the CPU, to check results on machines without a GPU. The threads of a block are fibers that run
-// one after the other and switch at __syncthreads(), so that a missing barrier shows up as a wrong result,
+// one after the other and switch at barriers and shuffles, so that a missing barrier shows up as a wrong result,
 // deterministically. Test code only.
 #pragma once
 #include <ucontext.h>
@@ -14,6 +14,7 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline
+#define __launch_bounds__(THREADS)
 #define __shared__ static
 
 struct fb_simt_dim {
@@ -24,25 +25,48 @@ inline fb_simt_dim threadIdx, blockIdx, blockDim, gridDim;
 namespace fb_simt {
 
 constexpr size_t kStack = 64 * 1024;
+constexpr unsigned kWarp = 32;
 struct Fiber {
   ucontext_t context;
   std::vector<char> stack;
   bool done = false;
 };
+/// Threads that wait for each other: everybody has arrived when `arrived` is a multiple of the members.
+struct Barrier {
+  unsigned long arrived = 0;
+  unsigned members = 0;
+};
 inline ucontext_t scheduler;
 inline std::vector<Fiber> fibers;
 inline unsigned current;
+inline bool progress;
 inline const std::function<void()>* body;
+inline Barrier whole;
+inline std::vector<Barrier> warps;
+/// What the lanes of each warp show each other; two slots, so that the next exchange does not disturb the last.
+inline std::vector<unsigned long long> lanes[2];
 
 inline void entry() {
   (*body)();
   fibers[current].done = true;
+  progress = true;
   swapcontext(&fibers[current].context, &scheduler);
 }
+inline void yield() { swapcontext(&fibers[current].context, &scheduler); }
+inline unsigned long wait(Barrier& b) {
+  unsigned long turn = b.arrived++ / b.members;
+  progress = true;
+  while (b.arrived / b.members == turn) yield();
+  progress = true;
+  return turn;
+}
 
-/// One block: every thread runs up to the barrier, then every thread goes on.
+/// One block: threads take turns, each up to its next barrier. Threads that wait for one that has left never go on.
 inline void block(unsigned threads) {
   if (fibers.size() < threads) fibers.resize(threads);
+  whole = {0, threads};
+  warps.assign((threads + kWarp - 1) / kWarp, {0, kWarp});
+  for (auto& l : lanes) l.assign(threads, 0);
   for (unsigned t = 0; t < threads; t++) {
     Fiber& f = fibers[t];
     f.stack.resize(kStack);
@@ -53,26 +77,21 @@ inline void block(unsigned threads) {
     f.context.uc_link = nullptr;
     makecontext(&f.context, entry, 0);
   }
+  static unsigned round = 0;
   for (bool more = true; more;) {
-    more = false;
-    unsigned done = 0;
+    more = progress = false;
+    // Odd rounds run backwards: results must not depend on the order of threads.
+    round++;
     for (unsigned t = 0; t < threads; t++) {
-      // Odd rounds run backwards: results must not depend on the order of threads.
-      static unsigned round = 0;
-      if (t == 0) round++;
       unsigned k = round % 2 ? threads - 1 - t : t;
-      if (!fibers[k].done) {
-        current = k;
-        threadIdx.x = k;
-        swapcontext(&scheduler, &fibers[k].context);
-      }
-      if (fibers[k].done)
-        done++;
-      else
-        more = true;
+      if (fibers[k].done) continue;
+      current = k;
+      threadIdx.x = k;
+      swapcontext(&scheduler, &fibers[k].context);
+      more |= !fibers[k].done;
     }
-    if (done != 0 && done != threads) {
-      std::fprintf(stderr, "simt: %u of %u threads left while others wait at a barrier\n", done, threads);
+    if (more && !progress) {
+      std::fprintf(stderr, "simt: threads wait at a barrier that others never reach\n");
       std::abort();
     }
   }
@@ -90,7 +109,19 @@ inline void launch(const std::function<void()>& kernel, unsigned grid, unsigned 
 
 }  // namespace fb_simt
 
-inline void __syncthreads() { swapcontext(&fb_simt::fibers[fb_simt::current].context, &fb_simt::scheduler); }
+inline void __syncthreads() { fb_simt::wait(fb_simt::whole); }
+inline void __syncwarp() { fb_simt::wait(fb_simt::warps[threadIdx.x / fb_simt::kWarp]); }
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+  static_assert(sizeof(T) <= sizeof(unsigned long long));
+  unsigned me = threadIdx.x, warp = me / fb_simt::kWarp;
+  unsigned slot = fb_simt::warps[warp].arrived / fb_simt::kWarp % 2;
+  std::memcpy(&fb_simt::lanes[slot][me], &value, sizeof(T));
+  fb_simt::wait(fb_simt::warps[warp]);
+  T other;
+  std::memcpy(&other, &fb_simt::lanes[slot][me ^ (unsigned)mask], sizeof(T));
+  return other;
+}
 template <class T>
 T atomicAdd(T* p, T v) {
   T old = *p;
@@ -98,7 +129,7 @@ T atomicAdd(T* p, T v) {
   return old;
 }
 
-#define FB_BLOCK 32
-#define FB_LAUNCH(KERNEL, GRID, ARGS) \
-  fb_simt::launch([&] { KERNEL(ARGS); }, (unsigned)((GRID) > 3 ? 3 : (GRID)), FB_BLOCK)
+#define FB_BLOCK 64  // two warps
+#define FB_LAUNCH(KERNEL, GRID, ...) \
+  fb_simt::launch([&] { KERNEL(__VA_ARGS__); }, (unsigned)((GRID) > 3 ? 3 : (GRID)), FB_BLOCK)
 #define FB_COPY(TO, FROM, BYTES) std::memcpy(TO, FROM, (size_t)(BYTES))

@@ -2,20 +2,11 @@
 // tiles, so that every cache line is fetched once and whole.
 import { type Def } from '../../schedule/defs.js';
 import { TYPES } from '../../schedule/dtype.js';
-import { type LExpr, walk } from '../../schedule/expr.js';
-import {
-  type Axis,
-  axesOf,
-  coefficient,
-  constantOf,
-  hasDivision,
-  ixAdd,
-  ixConst,
-  ixMul,
-  printIndex,
-} from '../../schedule/indexing.js';
+import { type LExpr } from '../../schedule/expr.js';
+import { type Axis, coefficient, ixAdd, ixConst, ixMul, printIndex } from '../../schedule/indexing.js';
 import { type Dim } from '../../ir/graph.js';
 import { type Kernel } from '../../loop/kernel.js';
+import { type Load, transposedLoads } from '../transposed.js';
 import { type Scope, type Target } from '../walker.js';
 import { type Lines } from '../writer.js';
 import { CppValues } from './values.js';
@@ -24,9 +15,6 @@ import { CppValues } from './values.js';
 export const TILE_WIDTH = 128;
 const TILE_HEIGHT = 64;
 
-const long = (a: Axis): boolean => typeof a.extent !== 'number' || a.extent >= 16;
-
-type Load = LExpr & { k: 'load' };
 export type VectorBody = (lines: Lines, shifts: readonly number[], lanes: string) => void;
 
 export abstract class CppTiled extends CppValues {
@@ -52,23 +40,12 @@ export abstract class CppTiled extends CppValues {
     body: VectorBody,
   ): void;
 
-  /** Only in kernels without folds, where loops may be exchanged. */
   private findTiles(): void {
-    const { vector: v, rows, cols } = this.k;
-    if (!v || cols.length > 0) return;
-    const b = rows.filter((a) => a !== v).pop();
-    if (!b || !long(b) || !long(v)) return;
-    const loads = new Set<Load>();
-    for (const s of this.k.stages)
-      for (const x of s.stores) walk(x.value, (e) => void (e.k === 'load' && !hasDivision(e.offset) && loads.add(e)));
-    for (const e of loads) {
-      const [along, next] = [coefficient(e.offset, v), coefficient(e.offset, b)];
-      if (along === null || next === null) continue;
-      const [p, q] = [constantOf(along), constantOf(next)];
-      if (p !== 1 && q === 1 && axesOf(e.offset).has(v)) this.tiles.set(e, { load: e, name: `tile${this.tiles.size}` });
-      else if (p === 1 && q !== null && q >= TILE_WIDTH) this.beside.push(e);
-    }
-    if (this.tiles.size > 0) this.across = b;
+    const found = transposedLoads(this.k, TILE_WIDTH);
+    if (!found) return;
+    found.tiles.forEach((load, n) => this.tiles.set(load, { load, name: `tile${n}` }));
+    this.beside.push(...found.beside);
+    this.across = found.across;
   }
 
   protected tileLoad(e: Load, scope: Scope): string | null {

@@ -1,33 +1,53 @@
-// Loop IR → CUDA. The same structure as the C++ printer with other leaves: without a fold along the vector axis one thread computes one
-// row element (grid-stride); with one, a block takes a row, threads stride over the columns, and states are joined in shared memory.
-import { mulDims, productOf } from '../../ir/dim.js';
+// Loop IR → CUDA. The same structure as the C++ printer with other leaves, and one of four ways to give threads their work:
+//   elements  no folds: a thread takes a few elements, a block apart from each other, so that several loads are under way
+//   tiles     no folds, transposed loads: a block takes a 32 × 32 tile through shared memory
+//   lanes     folds along contiguous memory: a warp or a block takes a row, its threads walk the columns
+//   threads   folds across rows that lie side by side: a thread takes a row, or a slice of it that is joined in shared memory
+import { productOf } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
 import { type Def } from '../../schedule/defs.js';
 import { TYPES } from '../../schedule/dtype.js';
-import { type LExpr, type Position } from '../../schedule/expr.js';
-import { type Axis, type DynamicPosition, type Index, type IndexNames, printIndex } from '../../schedule/indexing.js';
+import { exprCost } from '../../schedule/cost.js';
+import { type LExpr, walk } from '../../schedule/expr.js';
+import { type Axis, printIndex } from '../../schedule/indexing.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
-import { type Fold, type Stage, type Store } from '../../loop/kernel.js';
-import { KernelWalker, type Scope } from '../walker.js';
+import { type Fold, type Kernel, type Stage } from '../../loop/kernel.js';
+import { type Load, type Transposed, transposedLoads } from '../transposed.js';
+import { type Scope, type Target } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
-import { literal } from '../cpp/scalar.js';
+import { CudaValues, SCALAR } from './values.js';
 
-const SCALAR: Readonly<Record<ComputeType, string>> = {
-  f32: 'float',
-  f64: 'double',
-  i32: 'int',
-  i64: 'fb_int',
-  b: 'bool',
-};
+type Mapping = 'elements' | 'tiles' | 'lanes' | 'threads';
 
-export class CudaKernel extends KernelWalker {
+/** Edge of a tile: a warp reads one row of it. */
+const TILE = 32;
+/** Elements of a thread in `elements`. */
+const COPIES = 4;
+/** Rows up to this length are a warp's, longer ones a block's. */
+const WARP_ROW = 1024;
+/** Elements of a row that a thread may keep in registers, over all kept values. */
+const REGISTERS = 64;
+/** Rows from which on every thread has one of its own. */
+const MANY_ROWS = 1 << 16;
+
+export class CudaKernel extends CudaValues {
   private readonly shared: Lines = [];
+  private readonly mapping: Mapping;
+  private readonly transposed: Transposed | null;
+  /** Loads that a later pass over the row repeats, and whether they have been read: they stay in registers. */
+  private readonly repeated = new Map<LExpr, { readonly name: string; read: boolean }>();
+  private readonly fresh: { read: boolean }[] = [];
 
-  /** A block per row, threads along the columns. */
-  private get byBlock(): boolean {
-    const v = this.k.vector;
-    return v !== null && this.k.cols.includes(v);
+  constructor(k: Kernel, target: Target) {
+    super(k, target);
+    const v = k.vector;
+    this.transposed = transposedLoads(k, TILE);
+    if (v !== null && k.cols.includes(v)) this.mapping = 'lanes';
+    else if (k.cols.length > 0) this.mapping = 'threads';
+    else this.mapping = this.transposed ? 'tiles' : 'elements';
+    if (this.mapping === 'lanes') this.findRepeated();
   }
+
   private get rowCount(): Dim {
     return productOf(this.k.rows.map((a) => a.extent));
   }
@@ -35,189 +55,389 @@ export class CudaKernel extends KernelWalker {
     return productOf(this.k.cols.map((a) => a.extent));
   }
 
+  // ---- how threads share the work ----
+
+  /** `lanes`: threads of one row, as text that the preprocessor can evaluate. */
+  private get width(): string {
+    const n = this.colCount;
+    return typeof n === 'number' && n <= WARP_ROW ? '32' : 'FB_BLOCK';
+  }
+  /** `lanes`: a thread's elements of a row, when they fit into registers. */
+  private get perThread(): string | null {
+    const n = this.colCount;
+    return typeof n === 'number' && n <= WARP_ROW * 4 ? `((${n} + ${this.width} - 1) / ${this.width})` : null;
+  }
+  /** `threads`: the block's warps take slices of the outermost column loop. */
+  private get sliced(): boolean {
+    const [n, outer] = [this.rowCount, this.k.cols[0]!.extent];
+    return typeof n === 'number' && n < MANY_ROWS && (typeof outer !== 'number' || outer >= 16);
+  }
+  /** Copies of the body: loads of all of them come before the first store. */
+  private get copies(): number {
+    const cost = this.values().reduce((sum, e) => sum + exprCost(e), 0);
+    return cost < 200 && this.k.stages.every((s) => s.stores.length <= 4) ? COPIES : 1;
+  }
+
   /** Blocks to launch. */
   grid(): string {
     const n = this.dim(this.rowCount);
-    return this.byBlock ? `fb_blocks(${n})` : `fb_blocks((${n} + FB_BLOCK - 1) / FB_BLOCK)`;
+    const blocks = (per: string): string => `fb_blocks((${n} + ${per} - 1) / (${per}))`;
+    switch (this.mapping) {
+      case 'elements':
+        return blocks(`FB_BLOCK * ${this.copies}`);
+      case 'tiles':
+        return `fb_blocks(${this.tileCount()})`;
+      case 'lanes':
+        return blocks(`FB_BLOCK / ${this.width}`);
+      case 'threads':
+        return blocks(this.sliced ? '32' : 'FB_BLOCK');
+    }
   }
 
   print(): string {
-    const { k } = this;
     const body: Lines = [];
-    const row = this.child(this.root, new Set(k.rows), body);
-    this.split(body, 'row', k.rows);
-    for (const s of k.stages) {
-      if (s.k === 'row') this.rowStores(s.stores, row);
-      else this.columns(s, row);
+    switch (this.mapping) {
+      case 'elements':
+        this.elements(body);
+        break;
+      case 'tiles':
+        this.tiles(body);
+        break;
+      case 'lanes':
+        this.lanes(body);
+        break;
+      case 'threads':
+        this.threads(body);
     }
-    const first = this.byBlock ? 'blockIdx.x' : '(fb_int)blockIdx.x * blockDim.x + threadIdx.x';
-    const step = this.byBlock ? 'gridDim.x' : '(fb_int)gridDim.x * blockDim.x';
     return renderLines([
-      `// ${comment(k.title)}`,
-      `extern "C" __global__ void ${k.name}(fb_cuda_args args) {`,
-      [
-        'const fb_cuda_args* const A = &args;',
-        ...this.target.symbols,
-        ...this.head,
-        ...this.shared,
-        ...this.root.lines,
-        `for (fb_int row = ${first}; row < ${this.dim(this.rowCount)}; row += ${step}) {`,
-        body,
-        '}',
-        '(void)A;',
-      ],
+      `// ${comment(this.k.title)}`,
+      `extern "C" __global__ void __launch_bounds__(FB_BLOCK) ${this.k.name}(${this.declarations()}) {`,
+      [...this.head, ...this.shared, ...this.root.lines, ...body, '(void)args;'],
       '}',
     ]);
   }
 
-  /** Position in a product of axes → one variable per axis. */
-  private split(lines: Lines, from: string, axes: readonly Axis[]): void {
-    let rest = from;
-    for (let i = axes.length - 1; i >= 0; i--) {
-      const a = axes[i]!;
-      lines.push(
-        i === 0 ? `const fb_int ${a.name} = ${rest};` : `const fb_int ${a.name} = ${rest} % ${this.dim(a.extent)};`,
-      );
-      rest = `(${rest}) / ${this.dim(a.extent)}`;
-    }
+  // ---- elements ----
+
+  private elements(lines: Lines): void {
+    const [n, t, copies] = [this.dim(this.rowCount), this.position, this.copies];
+    const body = (from: readonly string[]): Lines => {
+      const out: Lines = [];
+      const scopes = from.map((text, u) => {
+        const scope = this.child(this.root, new Set(this.k.rows), out, u);
+        this.split(out, text, this.k.rows, scope);
+        return scope;
+      });
+      for (const s of this.k.stages) out.push(...this.stores(s.stores, scopes));
+      return out;
+    };
+    const step = `gridDim.x * (FB_BLOCK * ${copies})`;
+    const first = `blockIdx.x * (${t})(FB_BLOCK * ${copies}) + threadIdx.x`;
+    const inner: Lines =
+      copies === 1
+        ? body(['first'])
+        : [
+            `if (first + FB_BLOCK * ${copies - 1} < ${n}) {`,
+            body(Array.from({ length: copies }, (_, u) => (u === 0 ? 'first' : `(first + FB_BLOCK * ${u})`))),
+            `} else {`,
+            [`for (${t} row = first; row < ${n}; row += FB_BLOCK) {`, body(['row']), '}'],
+            '}',
+          ];
+    lines.push(`for (${t} first = ${first}; first < ${n}; first += ${step}) {`, inner, '}');
   }
 
-  private columns(s: Stage & { k: 'columns' }, row: Scope): void {
+  // ---- tiles ----
+
+  private tileAxes(): { across: Axis; along: Axis; others: Axis[] } {
+    const [across, along] = [this.transposed!.across, this.k.vector!];
+    return { across, along, others: this.k.rows.filter((a) => a !== across && a !== along) };
+  }
+  private tileCount(): string {
+    const { across, along, others } = this.tileAxes();
+    const tiles = (a: Axis): string => `((${this.dim(a.extent)} + ${TILE - 1}) / ${TILE})`;
+    return `(fb_int)${[tiles(across), tiles(along), ...others.map((a) => this.dim(a.extent))].join(' * ')}`;
+  }
+
+  private tiles(lines: Lines): void {
+    const { across, along, others } = this.tileAxes();
+    const t = this.position;
+    const [rows, cols] = [this.dim(across.extent), this.dim(along.extent)];
+    const tiles = (n: string): string => `((${n} + ${TILE - 1}) / ${TILE})`;
+    const block = this.child(this.root, new Set(others), []);
+    block.lines.push(
+      `const ${t} left = tile % ${tiles(cols)} * ${TILE}, top = tile / ${tiles(cols)} % ${tiles(rows)} * ${TILE};`,
+    );
+    if (others.length > 0) this.split(block.lines, `(tile / (${tiles(cols)} * ${tiles(rows)}))`, others, block);
+    // Reading: lanes run along `across`, where the loads are contiguous.
+    const read = this.child(block, new Set([across, along]), []);
+    read.lines.push(`const ${t} ${across.name} = top + k % ${TILE}, ${along.name} = left + k / ${TILE};`);
+    const fetch: Lines = [];
+    this.transposed!.tiles.forEach((e, n) => {
+      const type = SCALAR[e.type];
+      this.shared.push(`__shared__ ${type} tile${n}[${TILE}][${TILE + 1}];`);
+      fetch.push(`tile${n}[k / ${TILE}][k % ${TILE}] = ${super.load(e, read)};`);
+    });
+    read.lines.push(`if (${across.name} < ${rows} && ${along.name} < ${cols}) {`, fetch, '}');
+    const write = this.child(block, new Set([across, along]), []);
+    const inside: Lines = [];
+    const scope = this.child(write, new Set([across, along]), inside);
+    for (const s of this.k.stages) inside.push(...this.stores(s.stores, [scope]));
+    write.lines.push(
+      `const ${t} ${along.name} = left + k % ${TILE}, ${across.name} = top + k / ${TILE};`,
+      `if (${across.name} < ${rows} && ${along.name} < ${cols}) {`,
+      inside,
+      '}',
+    );
+    const every = (text: Lines): Lines => [
+      '#pragma unroll',
+      `for (int k = threadIdx.x; k < ${TILE * TILE}; k += FB_BLOCK) {`,
+      text,
+      '}',
+    ];
+    block.lines.push(...every(read.lines), '__syncthreads();', ...every(write.lines), '__syncthreads();');
+    lines.push(
+      `const ${t} tiles = ${this.tileCount()};`,
+      `for (${t} tile = blockIdx.x; tile < tiles; tile += gridDim.x) {`,
+      block.lines,
+      '}',
+    );
+  }
+
+  // ---- lanes ----
+
+  /** Loads in more than one pass over a row whose elements fit into registers. */
+  private findRepeated(): void {
+    const n = this.colCount;
+    if (this.perThread === null || typeof n !== 'number') return;
+    const cols = new Set(this.k.cols);
+    const passes = new Map<Load, number>();
+    for (const s of this.k.stages) {
+      if (s.k !== 'columns') continue;
+      const here = new Set<Load>();
+      for (const e of [...s.folds.map((f) => f.elem), ...s.keeps.map((x) => x.value), ...s.stores.map((x) => x.value)])
+        walk(e, (x) => void (x.k === 'load' && [...x.axes].some((a) => cols.has(a)) && here.add(x)));
+      for (const e of here) passes.set(e, (passes.get(e) ?? 0) + 1);
+    }
+    const keeps = this.k.stages.reduce((sum, s) => sum + (s.k === 'columns' ? s.keeps.length : 0), 0);
+    const each = Math.ceil(n / (this.width === '32' ? 32 : 256));
+    for (const [e, count] of passes)
+      if (count > 1 && (keeps + this.repeated.size + 1) * each <= REGISTERS)
+        this.repeated.set(e, { name: `row${this.repeated.size}`, read: false });
+    for (const [e, { name }] of this.repeated) this.head.push(`${SCALAR[e.type]} ${name}[${this.perThread}];`);
+  }
+
+  private lanes(lines: Lines): void {
+    const [t, width] = [this.position, this.width];
+    const body: Lines = [];
+    const row = this.child(this.root, new Set(this.k.rows), body);
+    this.split(body, 'row', this.k.rows, row);
+    const single = width === '32';
+    for (const s of this.k.stages) {
+      if (s.k === 'row') {
+        const text = this.stores(s.stores, [row]);
+        // All threads have read what the first one is about to overwrite.
+        body.push(single ? '__syncwarp();' : '__syncthreads();', 'if (lane == 0) {', text, '}');
+      } else this.laneColumns(s, row);
+    }
+    if (!single) body.push('__syncthreads();');
+    lines.push(
+      `const int lane = threadIdx.x % ${width};`,
+      `for (${t} row = blockIdx.x * (${t})(FB_BLOCK / ${width}) + threadIdx.x / ${width}; row < ${this.dim(this.rowCount)}; row += gridDim.x * (FB_BLOCK / ${width})) {`,
+      body,
+      '}',
+    );
+  }
+
+  private laneColumns(s: Stage & { k: 'columns' }, row: Scope): void {
+    this.declareStates(s.folds, row.lines, '');
+    const [n, width, t, per] = [this.dim(this.colCount), this.width, this.position, this.perThread];
+    const inside: Lines = [];
+    const scope = this.child(row, new Set(this.k.cols), inside);
+    this.split(inside, 'col', this.k.cols, scope);
+    this.columnBody(s, scope, '');
+    if (per !== null)
+      row.lines.push(
+        '#pragma unroll',
+        `for (int q = 0; q < ${per}; q++) {`,
+        [`const ${t} col = q * ${width} + lane;`, `if (${n} % ${width} == 0 || col < ${n}) {`, inside, '}'],
+        '}',
+      );
+    else row.lines.push('#pragma unroll 4', `for (${t} col = lane; col < ${n}; col += ${width}) {`, inside, '}');
+    for (const f of s.folds) {
+      this.joinLanes(row.lines, f);
+      for (const st of f.states) row.vars.set(st.name, st.name);
+    }
+    for (const x of this.fresh.splice(0)) x.read = true;
+  }
+
+  /** Joins a row's threads: through shuffles in a warp, then through shared memory; every thread gets the result. */
+  private joinLanes(lines: Lines, f: Fold): void {
+    const own = new Map(f.states.map((st) => [st.name, st.name]));
+    const other = new Map(f.states.map((st) => [st.name, `${st.name}_o`]));
+    const step: Lines = f.states.map((st) => `const ${SCALAR[st.type]} ${st.name}_o = fb_shuffle(${st.name}, k);`);
+    this.assignJoin(step, f, own, other);
+    lines.push('for (int k = 16; k > 0; k /= 2) {', step, '}');
+    if (this.width === '32') return;
+    const join: Lines = [];
+    this.assignJoin(join, f, own, new Map(f.states.map((st) => [st.name, `${st.name}_s[w]`])));
+    for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[FB_BLOCK / 32];`);
+    lines.push(
+      'if (lane % 32 == 0) {',
+      f.states.map((st) => `${st.name}_s[lane / 32] = ${st.name};`),
+      '}',
+      '__syncthreads();',
+      ...f.states.map((st) => `${st.name} = ${st.name}_s[0];`),
+      'for (int w = 1; w < FB_BLOCK / 32; w++) {',
+      join,
+      '}',
+    );
+  }
+
+  // ---- threads ----
+
+  private threads(lines: Lines): void {
     const { k } = this;
-    for (const f of s.folds)
-      for (const st of f.states) row.lines.push(`${SCALAR[st.type]} ${st.name} = ${literal2(st.init, st.type)};`);
-    const ls: Lines = [];
-    const scope = this.child(row, new Set(k.cols), ls);
-    if (this.byBlock) this.split(ls, 'col', k.cols);
-    for (const f of s.folds) {
-      const own = new Map(f.states.map((st) => [st.name, st.name]));
-      const e = f.elem;
-      const fused = f.reduce.sum && isFloat(e.type) && e.k === 'op' && e.op === 'mul';
-      const values = fused
-        ? [`fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${f.states[0]!.name})`]
-        : this.combined(f, own, scope);
-      this.assign(ls, f, own, values);
+    const [n, t, sliced] = [this.dim(this.rowCount), this.position, this.sliced];
+    const body: Lines = [];
+    const row = this.child(this.root, new Set(k.rows), body);
+    this.split(body, 'row', k.rows, row);
+    for (const s of k.stages) {
+      if (s.k === 'columns') this.threadColumns(s, row);
+      else if (!sliced) body.push(...this.stores(s.stores, [row]));
+      else {
+        const text = this.stores(s.stores, [row]);
+        body.push('__syncthreads();', 'if (on && slice == 0) {', text, '}');
+      }
     }
-    for (const x of s.keeps) ls.push(`${this.keptPlace(x.name, x.type)} = ${this.value(x.value, scope)};`);
-    const values = s.stores.map((x) => this.value(x.value, scope));
-    s.stores.forEach((x, i) => ls.push(this.put(x, values[i]!, scope)));
-    if (this.byBlock)
-      row.lines.push(`for (fb_int col = threadIdx.x; col < ${this.dim(this.colCount)}; col += blockDim.x) {`, ls, '}');
-    else {
-      let text = ls;
-      for (const a of [...k.cols].reverse())
-        text = [`for (fb_int ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
-      row.lines.push(...text);
-    }
+    if (sliced)
+      lines.push(
+        'const int slice = threadIdx.x / 32;',
+        // Every thread reaches the barriers: those beyond the end repeat the last row and store nothing.
+        `for (${t} base = blockIdx.x * (${t})32; base < ${n}; base += gridDim.x * 32) {`,
+        [
+          `const bool on = base + threadIdx.x % 32 < ${n};`,
+          `const ${t} row = on ? base + threadIdx.x % 32 : ${n} - 1;`,
+          ...body,
+          '__syncthreads();',
+        ],
+        '}',
+      );
+    else
+      lines.push(
+        `for (${t} row = blockIdx.x * (${t})FB_BLOCK + threadIdx.x; row < ${n}; row += gridDim.x * FB_BLOCK) {`,
+        body,
+        '}',
+      );
+  }
+
+  private threadColumns(s: Stage & { k: 'columns' }, row: Scope): void {
+    const { k, sliced } = this;
+    const t = this.position;
+    const outer = k.cols[0]!;
+    const extent = this.dim(outer.extent);
+    const block = s.folds.length > 0 ? k.block : 0;
+    const suffix = block > 0 ? 'b' : '';
+    this.declareStates(s.folds, row.lines, '');
+    const part = this.child(row, new Set(), []);
+    const inside: Lines = [];
+    const scope = this.child(part, new Set(k.cols), inside);
+    this.columnBody(s, scope, suffix, sliced);
+    let text = inside;
+    for (const a of k.cols.slice(1).reverse())
+      text = [`for (${t} ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
+    const [from, by] = sliced ? ['slice', 'FB_BLOCK / 32'] : ['0', '1'];
+    if (block > 0) {
+      // Sums restart an accumulator after some steps: keeps float32 sums accurate.
+      this.declareStates(s.folds, part.lines, suffix);
+      part.lines.push(
+        `const ${t} stop = start + ${block} < ${extent} ? start + ${block} : ${extent};`,
+        `for (${t} ${outer.name} = start; ${outer.name} < stop; ${outer.name}++) {`,
+        text,
+        '}',
+      );
+      for (const f of s.folds) {
+        const names = (x: string): Map<string, string> => new Map(f.states.map((st) => [st.name, st.name + x]));
+        this.assignJoin(part.lines, f, names(''), names(suffix));
+      }
+      row.lines.push(
+        `for (${t} start = ${block} * (${from}); start < ${extent}; start += ${block} * (${by})) {`,
+        part.lines,
+        '}',
+      );
+    } else
+      row.lines.push(
+        ...part.lines,
+        '#pragma unroll 4',
+        `for (${t} ${outer.name} = ${from}; ${outer.name} < ${extent}; ${outer.name} += ${by}) {`,
+        text,
+        '}',
+      );
     for (const f of s.folds) {
-      if (this.byBlock) this.joinBlock(row.lines, f);
+      if (sliced) this.joinSlices(row.lines, f);
       for (const st of f.states) row.vars.set(st.name, st.name);
     }
   }
 
-  /** Joins the states of the block's threads; every thread gets the result. */
-  private joinBlock(lines: Lines, f: Fold): void {
-    const mine = new Map<string, string>();
-    const other = new Map<string, string>();
-    for (const st of f.states) {
-      this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[FB_BLOCK];`);
-      lines.push(`${st.name}_s[threadIdx.x] = ${st.name};`);
-      mine.set(st.name, `${st.name}_s[threadIdx.x]`);
-      other.set(st.name, `${st.name}_s[threadIdx.x + half]`);
-    }
-    const step: Lines = [];
-    this.assignJoin(step, f, mine, other);
+  /** Joins the slices of a row; every thread gets the result. */
+  private joinSlices(lines: Lines, f: Fold): void {
+    const own = new Map(f.states.map((st) => [st.name, st.name]));
+    const join: Lines = [];
+    this.assignJoin(join, f, own, new Map(f.states.map((st) => [st.name, `${st.name}_s[w][threadIdx.x % 32]`])));
+    for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[FB_BLOCK / 32][32];`);
     lines.push(
+      ...f.states.map((st) => `${st.name}_s[slice][threadIdx.x % 32] = ${st.name};`),
       '__syncthreads();',
-      'for (int half = FB_BLOCK / 2; half > 0; half /= 2) {',
-      ['if ((int)threadIdx.x < half) {', step, '}', '__syncthreads();'],
+      ...f.states.map((st) => `${st.name} = ${st.name}_s[0][threadIdx.x % 32];`),
+      'for (int w = 1; w < FB_BLOCK / 32; w++) {',
+      join,
       '}',
     );
-    for (const st of f.states) lines.push(`${st.name} = ${st.name}_s[0];`);
-    lines.push('__syncthreads();');
   }
 
-  private keptPlace(name: string, t: ComputeType): string {
+  // ---- folds and columns ----
+
+  private declareStates(folds: readonly Fold[], lines: Lines, suffix: string): void {
+    for (const f of folds)
+      for (const st of f.states)
+        lines.push(`${SCALAR[st.type]} ${st.name}${suffix} = ${this.literal(st.init, st.type)};`);
+  }
+
+  private columnBody(s: Stage & { k: 'columns' }, scope: Scope, suffix: string, guarded = false): void {
+    const ls = scope.lines;
+    for (const f of s.folds) {
+      const own = new Map(f.states.map((st) => [st.name, st.name + suffix]));
+      const e = f.elem;
+      const fused = f.reduce.sum && isFloat(e.type) && e.k === 'op' && e.op === 'mul';
+      const values = fused
+        ? [`fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${own.get(f.states[0]!.name)!})`]
+        : this.combined(f, own, scope);
+      this.assign(ls, f, own, values);
+    }
+    for (const x of s.keeps) ls.push(`${this.kept(x.name, x.type)} = ${this.value(x.value, scope)};`);
+    const stores = this.stores(s.stores, [scope]);
+    if (guarded && stores.length > 0) ls.push('if (on) {', stores, '}');
+    else ls.push(...stores);
+  }
+
+  /** A thread keeps the values of its own columns: in registers where it has few. */
+  protected kept(name: string, t: ComputeType): string {
     const text = `${name}_row`;
+    const lanes = this.mapping === 'lanes';
     if (!this.root.vars.has(text)) {
       this.root.vars.set(text, text);
-      this.shared.push(`${this.byBlock ? '__shared__ ' : ''}${SCALAR[t]} ${text}[${this.dim(this.colCount)}];`);
+      this.head.push(`${SCALAR[t]} ${text}[${lanes ? this.perThread! : this.dim(this.colCount)}];`);
     }
-    if (this.byBlock) return `${text}[col]`;
-    let step: Dim = 1;
-    const parts: string[] = [];
-    for (const a of [...this.k.cols].reverse()) {
-      parts.unshift(step === 1 ? a.name : `${a.name} * ${this.dim(step)}`);
-      step = mulDims(step, a.extent);
-    }
-    return `${text}[${parts.join(' + ')}]`;
+    if (lanes) return `${text}[q]`;
+    return `${text}[${this.k.cols.map((a, k) => [a.name, ...this.k.cols.slice(k + 1).map((b) => this.dim(b.extent))].join(' * ')).join(' + ')}]`;
   }
 
-  private rowStores(list: readonly Store[], row: Scope): void {
-    const values = list.map((s) => this.value(s.value, row));
-    const ls: Lines = list.map((s, i) => this.put(s, values[i]!, row));
-    // All threads have read what the first one is about to overwrite.
-    if (this.byBlock) row.lines.push('__syncthreads();', 'if (threadIdx.x == 0) {', ls, '}');
-    else row.lines.push(...ls);
+  protected override load(e: Load, scope: Scope): string {
+    const tile = this.transposed?.tiles.indexOf(e) ?? -1;
+    if (tile >= 0) return `tile${tile}[k % ${TILE}][k / ${TILE}]`;
+    const kept = this.repeated.get(e);
+    if (kept === undefined) return super.load(e, scope);
+    if (kept.read) return `${kept.name}[q]`;
+    this.fresh.push(kept);
+    return `(${kept.name}[q] = ${super.load(e, scope)})`;
   }
-  private put(s: Store, value: string, scope: Scope): string {
-    return `fb_put_${TYPES[s.def.dtype].tag}(${this.pointer(s.def)}, ${printIndex(s.offset, this.names(scope))}, ${value});`;
-  }
-
-  // ---- leaves ----
-
-  protected typeName(t: ComputeType): string {
-    return SCALAR[t];
-  }
-  protected literal(value: number | boolean, t: ComputeType): string {
-    return literal2(value, t);
-  }
-  protected live(slot: number, t: ComputeType): string {
-    return `(${SCALAR[t]})A->scalars[${slot}]`;
-  }
-  protected load(e: LExpr & { k: 'load' }, scope: Scope): string {
-    const d = e.src as Def;
-    return `fb_get_${TYPES[d.dtype].tag}(${this.pointer(d)}, ${printIndex(e.offset, this.names(scope))})`;
-  }
-  protected iota(i: Index, t: ComputeType, scope: Scope): string {
-    return `(${SCALAR[t]})(${printIndex(i, this.names(scope))})`;
-  }
-  protected uniform(i: Index, scope: Scope): string {
-    return `fb_uniform((fb_int)A->offset + ${printIndex(i, this.names(scope))}, A->seed)`;
-  }
-  protected kept(name: string, t: ComputeType): string {
-    return this.keptPlace(name, t);
-  }
-  protected names(scope: Scope): IndexNames {
-    return {
-      axis: (a) => a.name,
-      symbol: (s) => this.target.symbol(s),
-      dyn: (e, extent) => this.position(e, extent, scope),
-    };
-  }
-  private position(d: DynamicPosition, extent: Dim, scope: Scope): string {
-    const p = d as Position;
-    const home = this.home(p.expr, scope);
-    let name = home.positions.get(p.id);
-    if (!name) {
-      const value = this.value(p.expr, scope);
-      name = this.id('d');
-      home.lines.push(
-        `const fb_int ${name} = fb_at(${value}, ${this.dim(extent)}, ${this.target.errorCode(p.what)}, A->error);`,
-      );
-      home.positions.set(p.id, name);
-    }
-    return name;
-  }
-}
-
-/** Literals of device code: no compiler builtins for infinities. A cast keeps template arguments of one type. */
-function literal2(value: number | boolean, t: ComputeType): string {
-  if (t === 'f32' || t === 'f64') {
-    const v = Number(value);
-    const cast = t === 'f64' ? '(double)' : '';
-    if (Number.isNaN(v)) return `${cast}fb_nan()`;
-    if (!Number.isFinite(t === 'f32' ? Math.fround(v) : v)) return `${v < 0 ? '-' : ''}${cast}fb_inf()`;
-  }
-  return t === 'i64' ? `(fb_int)${literal(value, t)}` : literal(value, t);
 }
