@@ -6,6 +6,7 @@ import { type Def, type Lowered, type Step, type StepTensor, stepTensors } from 
 import { resetExpressions } from '../schedule/expr.js';
 import { group } from '../schedule/group.js';
 import { type OpLookup, lower } from '../schedule/lower.js';
+import { CUTS } from '../schedule/parts.js';
 import { isContiguous } from '../schedule/views.js';
 import { KEEP_LIMITS, buildKernel } from '../loop/build.js';
 import { type Event, planMemory, touches } from './memory.js';
@@ -40,7 +41,7 @@ export interface Program {
 
 export function emitProgram(graph: Graph, options: EmitOptions): Program {
   resetExpressions();
-  const program = lower(graph, options.ops ?? opInfo, options.smallMatmul ?? 32768);
+  const program = lower(graph, options.ops ?? opInfo, options.smallMatmul ?? 32768, CUTS[options.target]);
   const grouping = group(program);
   // What each kernel loads is known once it is built; large results that nobody loads bypass the cache in the second round.
   const loaded = new Set<Def>(program.steps.flatMap((s) => stepTensors(s).map((t) => t.def)));

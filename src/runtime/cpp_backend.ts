@@ -1,5 +1,5 @@
-// The C++ backend: graph → source → shared object (cached) → loaded program.
-import { startBuild, type Build } from '../build/build.js';
+// Programs that are built into a shared object: graph → source → object (cached) → loaded program. The C++ backend is one of them.
+import { startBuild, type BuildState } from '../build/build.js';
 import { log } from '../debug/log.js';
 import { printDim } from '../ir/dim.js';
 import type { Graph, Value } from '../ir/graph.js';
@@ -36,12 +36,25 @@ export class LayoutError extends Error {
   readonly code = 'ERR_FLAMBEAU_COMPILE';
 }
 
-class CppProgram implements Prepared {
+/** A build that is under way. */
+export interface Making {
+  poll(): BuildState;
+  /** Keeps the process alive until the build ends. */
+  ref(): void;
+  readonly done: Promise<unknown>;
+}
+/** How a graph becomes source, and source a shared object with the ABI of native/include/flambeau/runtime.h. */
+export interface Toolchain {
+  emit(graph: Graph): Emitted;
+  build(source: string): Making;
+}
+
+class BuiltProgram implements Prepared {
   private handle: GraphHandle | null = null;
   error: Error | null = null;
   readonly source: string;
   readonly metaJson: string;
-  private readonly build: Build;
+  private readonly build: Making;
   private readonly emitted: Emitted;
   private readonly times: StageTimes = {};
   private cached = false;
@@ -52,6 +65,7 @@ class CppProgram implements Prepared {
   constructor(
     graph: Graph,
     private readonly context: ProgramContext,
+    toolchain: Toolchain,
   ) {
     const start = performance.now();
     const written = new Set([...graph.writes.map((w) => w.target), ...graph.gradWrites.map((w) => w.leaf)]);
@@ -62,7 +76,7 @@ class CppProgram implements Prepared {
       throw new LayoutError(
         `a captured or written tensor (${odd.type.dtype}[${odd.type.shape.map(printDim).join(', ')}]) is not contiguous`,
       );
-    const program = emitCached(graph);
+    const program = toolchain.emit(graph);
     const meta = structuredClone(program.meta) as unknown as Meta;
     meta.inputs.forEach(
       (m, i) => (m.requiresGrad = !this.copied.includes(i) && (context.inputsRequireGrad[i] ?? false)),
@@ -80,7 +94,7 @@ class CppProgram implements Prepared {
     this.times.emit = performance.now() - start;
     log('schedule', () => program.schedule);
     log('kernels', () => this.source);
-    this.build = startBuild(this.source);
+    this.build = toolchain.build(this.source);
   }
 
   poll(): 'running' | 'done' | 'failed' {
@@ -132,5 +146,9 @@ class CppProgram implements Prepared {
   }
 }
 
-export const cppBackend: Backend = { name: 'cpp', prepare: (graph, context) => new CppProgram(graph, context) };
+export const toolchainBackend = (name: string, toolchain: Toolchain): Backend => ({
+  name,
+  prepare: (graph, context) => new BuiltProgram(graph, context, toolchain),
+});
+export const cppBackend = toolchainBackend('cpp', { emit: emitCached, build: (source) => startBuild(source) });
 registerBackend(cppBackend);

@@ -2,11 +2,12 @@
 import { type Graph } from '../ir/graph.js';
 import { type Lowered } from './defs.js';
 import { SPECIAL } from './lower_ops.js';
+import { type Cuts } from './parts.js';
 import { Lowering, type OpLookup } from './lowering.js';
 
 export type { OpLookup } from './lowering.js';
 
-/** Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. */
-export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number): Lowered {
-  return new Lowering(graph, lookup, smallMatmul, SPECIAL).run();
+/** Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. */
+export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number, cuts: Cuts): Lowered {
+  return new Lowering(graph, lookup, smallMatmul, cuts, SPECIAL).run();
 }

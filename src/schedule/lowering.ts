@@ -29,7 +29,7 @@ import {
   newAxis,
 } from './indexing.js';
 import { broadcastIndex, clean, dimOf, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
-import { inParts, type Folding } from './parts.js';
+import { type Cuts, inParts, type Folding } from './parts.js';
 import { fold, oneHot, variance } from './reductions.js';
 import { Attrs, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
@@ -68,6 +68,7 @@ export class Lowering {
     readonly lookup: OpLookup,
     /** Matrix products up to M*N*K become loops. */
     readonly smallMatmul: number,
+    readonly cuts: Cuts,
     /** Ops with a rule of their own. */
     private readonly rules: Readonly<Record<string, NodeRule>>,
   ) {}
@@ -119,7 +120,7 @@ export class Lowering {
       return shapes.map((s, k) =>
         this.map(name, s.shape, s.dtype, (idx) => r.finish([hit(expandReduced(idx, s.shape, r))])[k]!, node),
       );
-    const parts = alone ? inParts(r) : null;
+    const parts = alone ? inParts(r, this.cuts) : null;
     if (parts) {
       const [part] = this.reduce(`${name}.part`, parts.first, [parts], node);
       return this.reduce(name, parts.second(part!), shapes, node);

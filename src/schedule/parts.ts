@@ -9,10 +9,21 @@ import { type ComputeType } from './typing.js';
 
 export type Folding = Omit<Reduce, 'id' | 'name' | 'results'>;
 
-/** Elements from which on a second kernel is worth its start. */
-const LONG = 1 << 20;
-/** Parts at most: several for each thread, so that none waits long for another. */
-const PARTS = 64;
+/** When a reduction is cut, and into how many parts. */
+export interface Cuts {
+  /** Elements from which on a second kernel is worth its start. */
+  readonly long: number;
+  /** Parts of a reduction to one value at most: several for each thread, so that none waits long for another. */
+  readonly parts: number;
+  /** Kept elements from which on a walk down the columns would jump through memory. */
+  readonly wide: number;
+  /** Steps down the columns of one part: they stay in the first-level cache of a CPU, and give a GPU enough threads. */
+  readonly depth: number;
+}
+export const CUTS: Readonly<Record<'cpp' | 'cuda', Cuts>> = {
+  cpp: { long: 1 << 20, parts: 64, wide: 256, depth: 64 },
+  cuda: { long: 1 << 17, parts: 1024, wide: 256, depth: 64 },
+};
 const STORAGE: Readonly<Record<ComputeType, DType>> = {
   f32: 'float32',
   f64: 'float64',
@@ -30,29 +41,25 @@ export interface Parts {
   readonly second: (from: Def) => Folding;
 }
 
-/** Kept elements from which on a walk down the columns would jump through memory. */
-const WIDE = 256;
-/** Steps down the columns that stay in the first-level cache. */
-const DEPTH = 64;
-
 /** How many parts, along which dimension; null where one step is as good: short or symbolic extents. */
 export function cut(
   inShape: readonly Dim[],
   reduced: readonly boolean[],
+  cuts: Cuts,
 ): { readonly at: number; readonly parts: number; readonly inner: number } | null {
   const n = productOf(inShape);
   const wide = inShape.flatMap((e, d) => (sameDim(e, 1) ? [] : [d]));
   const at = wide.find((d) => reduced[d]);
   const extent = at === undefined ? null : inShape[at];
-  if (typeof n !== 'number' || n < LONG || at === undefined || typeof extent !== 'number') return null;
+  if (typeof n !== 'number' || n < cuts.long || at === undefined || typeof extent !== 'number') return null;
   const kept = wide.filter((d) => !reduced[d]);
   let parts: number;
-  if (kept.length === 0) parts = Math.min(PARTS, extent);
+  if (kept.length === 0) parts = Math.min(cuts.parts, extent);
   else {
     const columns = productOf(kept.map((d) => inShape[d]!));
     const outside = wide.findIndex((d) => !reduced[d]) === wide.length - kept.length;
-    if (typeof columns !== 'number' || columns < WIDE || !outside) return null;
-    parts = Math.min(extent, Math.floor(n / columns / DEPTH));
+    if (typeof columns !== 'number' || columns < cuts.wide || !outside) return null;
+    parts = Math.min(extent, Math.floor(n / columns / cuts.depth));
   }
   if (parts < 4) return null;
   const wanted = parts;
@@ -65,9 +72,9 @@ export const joined = (idx: readonly Index[], at: number, inner: number): Index[
   idx.slice(1).map((i, d) => (d === at ? ixAdd(ixMul(idx[0]!, ixDim(inner)), i) : i));
 
 /** The two steps, or null where one is as good; results of several elements and positions stay whole. */
-export function inParts(r: Folding): Parts | null {
+export function inParts(r: Folding, cuts: Cuts): Parts | null {
   if (r.usesIndex || r.states.length !== 1) return null;
-  const c = cut(r.inShape, r.reduced);
+  const c = cut(r.inShape, r.reduced, cuts);
   if (c === null) return null;
   const { at, parts, inner } = c;
   const type = r.states[0]!.type;

@@ -6,7 +6,7 @@ import { type Def, type View } from './defs.js';
 import { type LExpr, bound, lConst, lCvt, lIota, lOp, lRead, lScalar, lStoreAs } from './expr.js';
 import { type Index, ZERO, ixAxis, ixDim, newAxis } from './indexing.js';
 import { isSum, pick, scalarOf } from './lower_util.js';
-import { type Folding, cut, joined } from './parts.js';
+import { type Cuts, type Folding, cut, joined } from './parts.js';
 import { type Binding, type ComputeType } from './typing.js';
 import { type Attrs } from './views.js';
 
@@ -17,6 +17,7 @@ interface Out {
 }
 /** What a lowering offers here. */
 export interface Reducer {
+  readonly cuts: Cuts;
   reduce(name: string, r: Folding, outs: readonly Out[], node?: Node, alone?: boolean): Def[];
   sum(
     name: string,
@@ -102,7 +103,7 @@ function varianceOfParts(
   finish: (squares: LExpr) => LExpr,
   out: Out,
 ): Def[] | null {
-  const c = cut(v.shape, reduced);
+  const c = cut(v.shape, reduced, l.cuts);
   if (c === null || reduced.every((x, d) => x || sameDim(v.shape[d]!, 1))) return null;
   const { at, parts, inner } = c;
   const storage: DType = ct === 'f64' ? 'float64' : 'float32';
