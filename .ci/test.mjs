@@ -56,7 +56,7 @@ function format() {
     console.log('clang-format is not installed: C++ formatting not checked');
     return single(ok);
   }
-  const sources = ['native', 'test/native', 'test/simt'].flatMap((dir) =>
+  const sources = ['native', 'test/native', 'test/cuda'].flatMap((dir) =>
     existsSync(dir)
       ? listing(dir)
           .filter((f) => /\.(cc|h)$/.test(f))

@@ -1,12 +1,13 @@
 // Builds KernelBench's cases as ordinary modules, eager and compiled, and compares them with reference data. Format:
 // kernelbench/SPEC.md in the data directory.
-//   npm run -s conformance:kernelbench -- [--data DIR] [--only REGEX] [--json] [--verbose]
+//   npm run -s conformance:kernelbench -- [--data DIR] [--only REGEX] [--json] [--verbose] [--backend simt]
 // A case passes when outputs, gradients and (with batch norm) a step in training mode agree, in eager code and compiled.
 import { join } from 'node:path';
 import * as fb from '../../src/index.js';
 import type { Tensor } from '../../src/index.js';
 import { difference, generate, readCases, type Case } from './kernelbench/data.js';
 import { CaseModule } from './kernelbench/module.js';
+import '../cuda/simt.js';
 import { messageOf, readOptions, Report } from './runner.js';
 import { Decoder } from './values.js';
 
@@ -26,7 +27,7 @@ type Prepare = <R>(
 
 const eager: Prepare = (f) => Promise.resolve(f);
 const compiled: Prepare = async (f, inputs, grad) => {
-  const made = fb.compile(f);
+  const made = fb.compile(f, options.backend === undefined ? {} : { backend: options.backend });
   const call = (): unknown => (grad ? made(...inputs) : fb.noGrad(() => made(...inputs)));
   call();
   for (let tries = 0; !(await made.ready()); tries++) {
@@ -51,10 +52,12 @@ class Check {
   ) {}
 
   async run(): Promise<string | null> {
-    for (const [form, prepare] of [
+    const forms = [
       ['eager', eager],
       ['compiled', compiled],
-    ] as const) {
+    ] as const;
+    // Eager results are the same whatever the backend.
+    for (const [form, prepare] of options.backend === undefined ? forms : forms.slice(1)) {
       for (const part of [this.outputs, this.gradients, this.training]) {
         try {
           await part.call(this, form, prepare);

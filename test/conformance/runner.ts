@@ -21,6 +21,8 @@ export interface Options {
   /** Second derivatives instead of values (opinfo, tier 1 unless --only names operators). */
   readonly secondOrder: boolean;
   readonly verbose: boolean;
+  /** Of fb.compile (kernelbench). */
+  readonly backend: string | undefined;
 }
 
 /** Reads the command line. `name` is the runner's: its default data are `<shared>/conformance/<name>`. */
@@ -34,6 +36,7 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
       compiled: { type: 'boolean', default: false },
       'second-order': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
+      backend: { type: 'string' },
     },
   });
   const shared =
@@ -47,6 +50,7 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
     compiled: values.compiled,
     secondOrder: values['second-order'],
     verbose: values.verbose,
+    backend: values.backend,
   };
 }
 

@@ -8,6 +8,7 @@ import { type DType, type Graph } from '../../../src/ir/graph.js';
 import { evalDim, parseDim } from '../../../src/ir/dim.js';
 import { type EmitOptions, type Program, emitProgram } from '../../../src/emit/program.js';
 import { type MetaDim } from '../../../src/emit/meta.js';
+import { SIMT_FLAGS, simtSource } from '../../cuda/simt.js';
 
 export const work = mkdtempSync(join(tmpdir(), 'flambeau-emit-'));
 let serial = 0;
@@ -127,30 +128,8 @@ export function compileProgram(p: Program, flags: readonly string[] = FLAGS): st
   return `${base}.so`;
 }
 
-/** A CUDA program, run on the CPU through test/simt. */
-export function compileSimt(p: Program): string {
-  const base = join(work, `c${serial++}`);
-  writeFileSync(`${base}.cu`, p.source);
-  const run = fileURLToPath(new URL('../../simt/run.cc', import.meta.url));
-  execFileSync(
-    'g++',
-    [
-      '-O1',
-      '-g',
-      '-std=c++20',
-      '-ffp-contract=off',
-      '-fPIC',
-      '-shared',
-      '-w',
-      `-DPROGRAM="${base}.cu"`,
-      '-o',
-      `${base}.so`,
-      run,
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  );
-  return `${base}.so`;
-}
+/** A CUDA program, run on the CPU through the SIMT shim. */
+export const compileSimt = (p: Program): string => compileProgram({ ...p, source: simtSource(p.source) }, SIMT_FLAGS);
 
 /** Runs a compiled program on tensor values (inputs, then captures). */
 export function runProgram(

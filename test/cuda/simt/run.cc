@@ -1,16 +1,8 @@
-// Wraps a generated CUDA program (-DPROGRAM='"file.cu"') as a graph program of the CPU runtime's ABI.
-#include "simt.h"
-#define fb_graph_run fb_cuda_graph_run
-#include PROGRAM
-#undef fb_graph_run
-using fb_cuda_int = fb_int;
-#define fb_int fb_runtime_int
-#include "../../native/include/flambeau/runtime.h"
-#undef fb_int
+// Behind a generated CUDA program: makes it a graph program of the CPU runtime's ABI (test/cuda/simt.ts puts the pieces together).
 
 namespace {
 const fb_run_args* running;
-int library(void* graph, int k, void* const* buffers, const fb_cuda_int* dims, void*) {
+int library(void* graph, int k, void* const* buffers, const fb_int* dims, void*) {
   return running->runtime->call(graph, k, buffers, dims);
 }
 }  // namespace
