@@ -14,6 +14,7 @@ import { contiguousStrides } from '../../src/ir/dim.js';
 import { native } from '../../src/native.js';
 import { registerBackend, type Prepared, type ProgramContext } from '../../src/runtime/backend.js';
 import { interpretNative } from '../../src/runtime/execute.js';
+import { sameTensor } from '../../src/runtime/variant.js';
 import { byteSize } from '../../src/schedule/dtype.js';
 import { dtypeName } from '../../src/tensor/dtype.js';
 import type { Handle } from '../../src/tensor/handle.js';
@@ -104,14 +105,20 @@ function product(s: StepMeta): string | null {
   const other = [...new Array<number>(Math.max(0, batch.length - (bs.length - 2))).fill(1), ...bs.slice(0, -2)];
   const otherStrides = [...new Array<number>(other.length - (bs.length - 2)).fill(0), ...bt.slice(0, -2)];
   if (batch.some((n, i) => n !== other[i] && other[i] !== 1)) return null;
+  // Neighbouring batch dimensions that both operands walk as one.
+  const batches = batch.map((n, i) => [n, at[i]!, other[i] === 1 ? 0 : otherStrides[i]!] as const);
+  for (let i = batches.length - 2; i >= 0; i--) {
+    const [p, q] = [batches[i]!, batches[i + 1]!];
+    if (p[1] === q[0] * q[1] && p[2] === q[0] * q[2]) batches.splice(i, 2, [p[0] * q[0], q[1], q[2]]);
+  }
   const [m, k] = as.slice(-2) as [number, number];
   const n = bs[bs.length - 1]!;
   const relu = s.epilogue?.some((e) => e.op === 'relu') ? 1 : 0;
   if (s.epilogue?.some((e) => e.op !== 'relu')) return null;
   return [
     'product',
-    ...[m, n, k, ...at.slice(-2), ...bt.slice(-2), bias ? 1 : 0, relu, batch.length],
-    ...batch.flatMap((e, i) => [e, at[i]!, other[i] === 1 ? 0 : otherStrides[i]!]),
+    ...[m, n, k, ...at.slice(-2), ...bt.slice(-2), bias ? 1 : 0, relu, batches.length],
+    ...batches.flat(),
   ].join(' ');
 }
 
@@ -163,8 +170,11 @@ function write(
   }
   const tensors = [...inputs, ...context.captures];
   const lines: string[] = [`name ${name}`];
+  const first = (h: Handle): number => tensors.findIndex((x) => sameTensor(x, h));
   tensors.forEach((h, i) =>
-    lines.push(`tensor ${dtypeOf(h)} ${native.numel(h) * byteSize(dtypeOf(h) as never)} ${describe(h, i + 1)}`),
+    lines.push(
+      `tensor ${dtypeOf(h)} ${native.numel(h) * byteSize(dtypeOf(h) as never)} ${first(h) < i ? `same ${first(h)}` : describe(h, i + 1)}`,
+    ),
   );
   const want = interpretNative(graph, inputs.map(copyOf), context.captures.map(copyOf), scalars);
   const sizeOf = (t: TensorMeta): number => t.shape.reduce((n: number, d) => n * Number(d), 1) * byteSize(t.dtype);

@@ -139,6 +139,13 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
       std::string dtype, mode;
       size_t bytes;
       in >> dtype >> bytes >> mode;
+      if (mode == "same") {
+        size_t slot;
+        in >> slot;
+        inputs.push_back(inputs.at(slot));
+        input_bytes.push_back(bytes);
+        continue;
+      }
       std::vector<char> data(bytes);
       const size_t n = bytes / bytes_of(dtype);
       if (mode == "literal") {

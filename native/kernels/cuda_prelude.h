@@ -8,6 +8,7 @@
 #define FB_D __device__ __forceinline__
 #ifndef FB_BLOCK
 #define FB_BLOCK 256  // threads of a block
+#define FB_WIDE 1024  // the same where a block has one long row
 #endif
 typedef long long fb_int;
 typedef float fb_m_f32;

@@ -25,6 +25,12 @@ const TILE = 32;
 const COPIES = 4;
 /** Rows up to this length are a warp's, longer ones a block's. */
 const WARP_ROW = 1024;
+/** Longest row of a block whose elements fit into registers. */
+const BLOCK_ROW = 4 * WARP_ROW;
+/** Up to so many rows, blocks of ordinary size would leave the processors half empty. */
+const FEW_ROWS = 1024;
+/** Longest column that a thread reads into registers at once. */
+const COLUMN = 32;
 /** Elements of a row that a thread may keep in registers, over all kept values. */
 const REGISTERS = 64;
 /** Rows from which on every thread has one of its own. */
@@ -45,7 +51,7 @@ export class CudaKernel extends CudaValues {
     if (v !== null && k.cols.includes(v)) this.mapping = 'lanes';
     else if (k.cols.length > 0) this.mapping = 'threads';
     else this.mapping = this.transposed ? 'tiles' : 'elements';
-    if (this.mapping === 'lanes') this.findRepeated();
+    if (this.mapping === 'lanes' || this.column !== null) this.findRepeated();
   }
 
   private get rowCount(): Dim {
@@ -57,15 +63,33 @@ export class CudaKernel extends CudaValues {
 
   // ---- how threads share the work ----
 
-  /** `lanes`: threads of one row, as text that the preprocessor can evaluate. */
+  /** `lanes`: threads of one row, as text that the preprocessor can evaluate. Few long rows get large blocks. */
   private get width(): string {
-    const n = this.colCount;
-    return typeof n === 'number' && n <= WARP_ROW ? '32' : 'FB_BLOCK';
+    const [rows, n] = [this.rowCount, this.colCount];
+    if (typeof n === 'number' && n <= WARP_ROW) return '32';
+    return typeof rows === 'number' && rows <= FEW_ROWS && (typeof n !== 'number' || n > BLOCK_ROW)
+      ? 'FB_WIDE'
+      : 'FB_BLOCK';
+  }
+  /** Threads of a block. */
+  get block(): string {
+    return this.mapping === 'lanes' && this.width === 'FB_WIDE' ? 'FB_WIDE' : 'FB_BLOCK';
   }
   /** `lanes`: a thread's elements of a row, when they fit into registers. */
   private get perThread(): string | null {
     const n = this.colCount;
-    return typeof n === 'number' && n <= WARP_ROW * 4 ? `((${n} + ${this.width} - 1) / ${this.width})` : null;
+    return typeof n === 'number' && n <= BLOCK_ROW ? `((${n} + ${this.width} - 1) / ${this.width})` : null;
+  }
+  /** `threads`: elements of a row that its thread reads at once, when they are one short loop. */
+  private get column(): number | null {
+    const n = this.colCount;
+    return this.mapping === 'threads' &&
+      !this.sliced &&
+      this.k.cols.length === 1 &&
+      typeof n === 'number' &&
+      n <= COLUMN
+      ? n
+      : null;
   }
   /** `threads`: the block's warps take slices of the outermost column loop. */
   private get sliced(): boolean {
@@ -88,7 +112,7 @@ export class CudaKernel extends CudaValues {
       case 'tiles':
         return `fb_blocks(${this.tileCount()})`;
       case 'lanes':
-        return blocks(`FB_BLOCK / ${this.width}`);
+        return blocks(`${this.block} / ${this.width}`);
       case 'threads':
         return blocks(this.sliced ? '32' : 'FB_BLOCK');
     }
@@ -111,7 +135,7 @@ export class CudaKernel extends CudaValues {
     }
     return renderLines([
       `// ${comment(this.k.title)}`,
-      `extern "C" __global__ void __launch_bounds__(FB_BLOCK) ${this.k.name}(${this.declarations()}) {`,
+      `extern "C" __global__ void __launch_bounds__(${this.block}) ${this.k.name}(${this.declarations()}) {`,
       [...this.head, ...this.shared, ...this.root.lines, ...body, '(void)args;'],
       '}',
     ]);
@@ -208,7 +232,7 @@ export class CudaKernel extends CudaValues {
   /** Loads in more than one pass over a row whose elements fit into registers. */
   private findRepeated(): void {
     const n = this.colCount;
-    if (this.perThread === null || typeof n !== 'number') return;
+    if (typeof n !== 'number' || (this.mapping === 'lanes' && this.perThread === null)) return;
     const cols = new Set(this.k.cols);
     const passes = new Map<Load, number>();
     for (const s of this.k.stages) {
@@ -219,11 +243,12 @@ export class CudaKernel extends CudaValues {
       for (const e of here) passes.set(e, (passes.get(e) ?? 0) + 1);
     }
     const keeps = this.k.stages.reduce((sum, s) => sum + (s.k === 'columns' ? s.keeps.length : 0), 0);
-    const each = Math.ceil(n / (this.width === '32' ? 32 : 256));
+    const each = this.column ?? Math.ceil(n / (this.width === '32' ? 32 : 256));
     for (const [e, count] of passes)
       if (count > 1 && (keeps + this.repeated.size + 1) * each <= REGISTERS)
         this.repeated.set(e, { name: `row${this.repeated.size}`, read: false });
-    for (const [e, { name }] of this.repeated) this.head.push(`${SCALAR[e.type]} ${name}[${this.perThread}];`);
+    for (const [e, { name }] of this.repeated)
+      this.head.push(`${SCALAR[e.type]} ${name}[${this.column ?? this.perThread}];`);
   }
 
   private lanes(lines: Lines): void {
@@ -242,7 +267,7 @@ export class CudaKernel extends CudaValues {
     if (!single) body.push('__syncthreads();');
     lines.push(
       `const int lane = threadIdx.x % ${width};`,
-      `for (${t} row = blockIdx.x * (${t})(FB_BLOCK / ${width}) + threadIdx.x / ${width}; row < ${this.dim(this.rowCount)}; row += gridDim.x * (FB_BLOCK / ${width})) {`,
+      `for (${t} row = blockIdx.x * (${t})(${this.block} / ${width}) + threadIdx.x / ${width}; row < ${this.dim(this.rowCount)}; row += gridDim.x * (${this.block} / ${width})) {`,
       body,
       '}',
     );
@@ -280,14 +305,14 @@ export class CudaKernel extends CudaValues {
     if (this.width === '32') return;
     const join: Lines = [];
     this.assignJoin(join, f, own, new Map(f.states.map((st) => [st.name, `${st.name}_s[w]`])));
-    for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[FB_BLOCK / 32];`);
+    for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[${this.width} / 32];`);
     lines.push(
       'if (lane % 32 == 0) {',
       f.states.map((st) => `${st.name}_s[lane / 32] = ${st.name};`),
       '}',
       '__syncthreads();',
       ...f.states.map((st) => `${st.name} = ${st.name}_s[0];`),
-      'for (int w = 1; w < FB_BLOCK / 32; w++) {',
+      `for (int w = 1; w < ${this.width} / 32; w++) {`,
       join,
       '}',
     );
@@ -367,11 +392,12 @@ export class CudaKernel extends CudaValues {
     } else
       row.lines.push(
         ...part.lines,
-        '#pragma unroll 4',
+        this.column === null ? '#pragma unroll 4' : '#pragma unroll',
         `for (${t} ${outer.name} = ${from}; ${outer.name} < ${extent}; ${outer.name} += ${by}) {`,
         text,
         '}',
       );
+    for (const x of this.fresh.splice(0)) x.read = true;
     for (const f of s.folds) {
       if (sliced) this.joinSlices(row.lines, f);
       for (const st of f.states) row.vars.set(st.name, st.name);
@@ -436,8 +462,9 @@ export class CudaKernel extends CudaValues {
     if (tile >= 0) return `tile${tile}[k % ${TILE}][k / ${TILE}]`;
     const kept = this.repeated.get(e);
     if (kept === undefined) return super.load(e, scope);
-    if (kept.read) return `${kept.name}[q]`;
+    const at = this.column === null ? 'q' : this.k.cols[0]!.name;
+    if (kept.read) return `${kept.name}[${at}]`;
     this.fresh.push(kept);
-    return `(${kept.name}[q] = ${super.load(e, scope)})`;
+    return `(${kept.name}[${at}] = ${super.load(e, scope)})`;
   }
 }

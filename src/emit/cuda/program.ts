@@ -24,7 +24,7 @@ function prelude(): string {
 const HOST = `
 #if !defined(__CUDACC_RTC__)
 #ifndef FB_LAUNCH
-#define FB_LAUNCH(KERNEL, GRID, ...) KERNEL<<<(unsigned)(GRID), FB_BLOCK, 0, (cudaStream_t)A->stream>>>(__VA_ARGS__)
+#define FB_LAUNCH(KERNEL, GRID, BLOCK, ...) KERNEL<<<(unsigned)(GRID), BLOCK, 0, (cudaStream_t)A->stream>>>(__VA_ARGS__)
 #define FB_COPY(TO, FROM, BYTES) cudaMemcpyAsync(TO, FROM, BYTES, cudaMemcpyDeviceToDevice, (cudaStream_t)A->stream)
 #endif
 /* One run: arrays lie on the host, the tensors they point at and the arena on the device. */
@@ -73,7 +73,7 @@ export function printCudaProgram(
     if (e.k === 'kernel') {
       const printer = new CudaKernel(e.kernel, target);
       kernels.push(printer.print());
-      run.push(`FB_LAUNCH(${e.kernel.name}, ${printer.grid()}, ${printer.launchArguments()});`);
+      run.push(`FB_LAUNCH(${e.kernel.name}, ${printer.grid()}, ${printer.block}, ${printer.launchArguments()});`);
       continue;
     }
     const s = e.step;

@@ -130,6 +130,7 @@ T atomicAdd(T* p, T v) {
 }
 
 #define FB_BLOCK 64  // two warps
-#define FB_LAUNCH(KERNEL, GRID, ...) \
-  fb_simt::launch([&] { KERNEL(__VA_ARGS__); }, (unsigned)((GRID) > 3 ? 3 : (GRID)), FB_BLOCK)
+#define FB_WIDE 128
+#define FB_LAUNCH(KERNEL, GRID, BLOCK, ...) \
+  fb_simt::launch([&] { KERNEL(__VA_ARGS__); }, (unsigned)((GRID) > 3 ? 3 : (GRID)), BLOCK)
 #define FB_COPY(TO, FROM, BYTES) std::memcpy(TO, FROM, (size_t)(BYTES))
