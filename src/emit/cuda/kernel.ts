@@ -5,11 +5,9 @@
 //   threads   folds across rows that lie side by side: a thread takes a row, or a slice of it that is joined in shared memory
 import { productOf } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
-import { type Def } from '../../schedule/defs.js';
-import { TYPES } from '../../schedule/dtype.js';
 import { exprCost } from '../../schedule/cost.js';
 import { type LExpr, walk } from '../../schedule/expr.js';
-import { type Axis, printIndex } from '../../schedule/indexing.js';
+import { type Axis } from '../../schedule/indexing.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
 import { type Fold, type Kernel, type Stage } from '../../loop/kernel.js';
 import { type Load, type Transposed, transposedLoads } from '../transposed.js';
