@@ -13,7 +13,7 @@ import {
 } from './encode.js';
 import type { NodeProtoSchema, ValueInfoProtoSchema } from './schema/onnx_pb.cjs';
 import { encodeNumbers, OnnxExportError } from './types.js';
-import { firstOpset, IR_VERSION, NODE_METADATA_IR, OPSETS, widerType } from './versions.js';
+import { COMPARES, firstOpset, IR_VERSION, NODE_METADATA_IR, OPSETS, widerType } from './versions.js';
 
 /** A named ONNX value with its type. */
 export interface Ref {
@@ -39,6 +39,8 @@ export class OnnxBuilder {
   constructor(
     readonly opset: number,
     private readonly symbolNames: ReadonlyMap<string, string>,
+    /** The model is one of training. */
+    readonly training = false,
   ) {
     if (!Object.hasOwn(IR_VERSION, opset)) {
       throw new OnnxExportError(`opset version ${opset} is not supported; supported: ${OPSETS.join(', ')}`);
@@ -112,12 +114,13 @@ export class OnnxBuilder {
     attrs: Record<string, AttrValue> = {},
   ): Ref[] {
     const since = firstOpset(type);
-    if (since > this.opset) throw new OnnxExportError(`operator ${type} comes with opset ${since}, this is ${this.opset}`);
+    if (since > this.opset)
+      throw new OnnxExportError(`operator ${type} comes with opset ${since}, this is ${this.opset}`);
     const dtype = inputs[0]?.type.dtype;
     const wider = dtype === undefined ? null : widerType(type, dtype, this.opset);
     if (wider === null) return this.node(type, inputs, results, attrs);
     const cast = inputs.map((r) => (r !== null && r.type.dtype === dtype ? this.cast(r, wider) : r));
-    const raw = results.map((t) => (t.dtype === dtype ? { ...t, dtype: wider } : t));
+    const raw = results.map((t) => (t.dtype === dtype && !COMPARES.has(type) ? { ...t, dtype: wider } : t));
     return this.node(type, cast, raw, attrs).map((r, i) => this.cast(r, results[i]!.dtype));
   }
 
@@ -157,7 +160,11 @@ export class OnnxBuilder {
    * The body of If, Loop or Scan as an attribute: `build` adds its nodes and returns its results. The body may use values of the
    * graph around it; constants are kept there.
    */
-  subgraph(name: string, inputs: readonly { name: string; type: TensorType }[], build: (inputs: Ref[]) => readonly Ref[]): {
+  subgraph(
+    name: string,
+    inputs: readonly { name: string; type: TensorType }[],
+    build: (inputs: Ref[]) => readonly Ref[],
+  ): {
     readonly graph: GraphInit;
   } {
     const outside = this.nodes;
@@ -172,7 +179,8 @@ export class OnnxBuilder {
         made.add(own.name);
         return own;
       });
-      const info = (r: Ref): MessageInitShape<typeof ValueInfoProtoSchema> => valueInfo(r.name, r.type, this.symbolNames);
+      const info = (r: Ref): MessageInitShape<typeof ValueInfoProtoSchema> =>
+        valueInfo(r.name, r.type, this.symbolNames);
       return { graph: { name, node: this.nodes, input: refs.map(info), output: results.map(info) } };
     } finally {
       this.nodes = outside;
@@ -226,10 +234,7 @@ const bodies = (node: NodeInit): GraphInit[] =>
 function reads(node: NodeInit): string[] {
   return [
     ...(node.input as string[]),
-    ...bodies(node).flatMap((g) => [
-      ...(g.node as NodeInit[]).flatMap(reads),
-      ...(g.output ?? []).map((o) => o.name!),
-    ]),
+    ...bodies(node).flatMap((g) => [...(g.node as NodeInit[]).flatMap(reads), ...(g.output ?? []).map((o) => o.name!)]),
   ];
 }
 

@@ -31,8 +31,10 @@ export function exportModel(
     throw new OnnxExportError('the example inputs must be an array of tensors');
   }
   const training = options.training === true;
-  if (training && options.verify) throw new OnnxExportError('verify compares numbers; in training mode they are random');
-  if (options.externalData && path === null) throw new OnnxExportError('externalData needs a path: it is a second file');
+  if (training && options.verify)
+    throw new OnnxExportError('verify compares numbers; in training mode they are random');
+  if (options.externalData && path === null)
+    throw new OnnxExportError('externalData needs a path: it is a second file');
   const checked = checkOptions(
     options,
     inputs.map((t) => t.shape.length),

@@ -3,6 +3,7 @@
 import type { Graph, Input, Node, Region, TensorType, Value } from '../ir/graph.js';
 import type { OpInfo } from '../ir/opinfo.js';
 import { OnnxBuilder, type Ref } from './builder.js';
+import { markDataDependent } from './data_dependent.js';
 import { MESSAGE_LIMIT, weightsFile, type AttrValue, type EncodedModel } from './encode.js';
 import { Call, type Arg, type Symbolic } from './call.js';
 import { computeType, lowerPointwise } from './scalar.js';
@@ -36,9 +37,11 @@ export function lowerGraph(graph: Graph, options: LowerOptions): EncodedModel {
 class GraphLowering {
   private readonly b: OnnxBuilder;
   private readonly values = new Map<number, Ref>();
+  private readonly shapes: Shapes;
   private readonly symbolics: ReadonlyMap<string, Symbolic>;
   private readonly whole = new Set<number>(); // regions exported as one operator
   private readonly opened = new Set<number>(); // regions that must be exported by their parts
+  private readonly views = new Set<string>(); // names of views
   private readonly fixed = new Set<string>(); // names of inputs, initializers and outputs: not free to change
 
   constructor(
@@ -46,11 +49,13 @@ class GraphLowering {
     private readonly options: LowerOptions,
   ) {
     this.checkPure();
-    this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map());
+    markDataDependent(graph, options.ops);
+    this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map(), options.training);
     this.reserveNames();
     const sources = this.addInputs();
     graph.captures.forEach((value, i) => this.addCapture(value, i));
-    this.symbolics = allSymbolics(new Shapes(this.b, sources));
+    this.shapes = new Shapes(this.b, sources);
+    this.symbolics = allSymbolics(this.shapes);
   }
 
   run(): EncodedModel {
@@ -118,6 +123,7 @@ class GraphLowering {
       }
       const input = this.b.input(this.options.inputNames[i]!, value.type);
       this.values.set(value.id, input);
+      if (value.strides) this.views.add(input.name);
       value.type.shape.forEach((d, axis) => {
         if (typeof d === 'number' || d.terms.length !== 1) return;
         const { coef, symbols } = d.terms[0]!;
@@ -129,6 +135,7 @@ class GraphLowering {
 
   private addCapture(value: Value, i: number): void {
     const { name, bytes } = this.options.captures[i]!;
+    if (value.strides) this.views.add(name);
     this.values.set(value.id, this.b.initializer(name, value.type, bytes));
   }
 
@@ -165,7 +172,10 @@ class GraphLowering {
     this.b.site = call.site;
     const refs = this.located(call, () => this.lower(call, must));
     if (!refs) return false;
-    call.outputs.forEach((value, i) => this.values.set(value.id, refs[i]!));
+    call.outputs.forEach((value, i) => {
+      this.values.set(value.id, refs[i]!);
+      if (call.info.kind === 'view') this.views.add(refs[i]!.name);
+    });
     return true;
   }
 
@@ -186,7 +196,7 @@ class GraphLowering {
     const symbolic = this.symbolics.get(call.op) ?? named;
     const refs = symbolic?.(this.b, call) ?? this.direct(call);
     if (refs) return refs;
-    if (info.kind === 'pointwise' && !info.mutates) return lowerPointwise(this.b, call, info);
+    if (info.kind === 'pointwise' && !info.mutates) return lowerPointwise(this.b, call, info, this.shapes);
     if (!must) return null;
     const reason = onnx && 'none' in onnx ? onnx.none : `it has no ONNX form at opset ${this.b.opset}`;
     return call.fail(`cannot be exported: ${reason}`);
@@ -246,6 +256,7 @@ class GraphLowering {
       outputs,
       scope,
       site,
+      this.views,
     );
   }
 
@@ -291,7 +302,8 @@ class GraphLowering {
     const made = new Set(this.graph.nodes.filter(inside).flatMap((n) => n.outputs.map((v) => v.id)));
     for (const v of region.outputs) made.delete(v.id);
     const uses = this.graph.nodes.filter((n) => !inside(n)).flatMap((n) => n.inputs.flatMap(valuesOf));
-    return [...uses, ...this.graph.outputs].some((v) => made.has(v.id));
+    const ends = [...this.graph.outputs, ...this.graph.writes.map((w) => w.value)];
+    return [...uses, ...ends].some((v) => made.has(v.id));
   }
 }
 

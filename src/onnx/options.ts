@@ -97,12 +97,7 @@ export function outputAxes(
   });
 }
 
-function axesOf(
-  name: string,
-  spec: AxesSpec,
-  index: number,
-  rank: number,
-): DynamicAxis[] {
+function axesOf(name: string, spec: AxesSpec, index: number, rank: number): DynamicAxis[] {
   const pairs: [number, string][] = Array.isArray(spec)
     ? (spec as readonly number[]).map((axis) => [axis, `${name}_dynamic_axes_${axis}`])
     : Object.entries(spec).map(([axis, label]) => [Number(axis), label as string]);

@@ -149,7 +149,8 @@ function compare(got: RuntimeResult, want: Tensor): { absolute: number; relative
     const [a, b] = [g, Number(w)];
     if (Object.is(a, b) || a === b) return;
     const distance = Math.abs(a - b);
-    if (!(distance <= atol + rtol * Math.abs(b)) || !Number.isFinite(b)) fail(`, element ${i} is ${text}, expected ${w}`);
+    if (!(distance <= atol + rtol * Math.abs(b)) || !Number.isFinite(b))
+      fail(`, element ${i} is ${text}, expected ${w}`);
     error.absolute = Math.max(error.absolute, distance);
     error.relative = Math.max(error.relative, distance / Math.max(1, Math.abs(b)));
   });

@@ -49,6 +49,17 @@ const SINCE: Readonly<Record<string, number>> = {
   Trilu: 14,
 };
 
+/** Operators that give bool whatever they take. */
+export const COMPARES: ReadonlySet<string> = new Set([
+  'Equal',
+  'Greater',
+  'GreaterOrEqual',
+  'IsInf',
+  'IsNaN',
+  'Less',
+  'LessOrEqual',
+]);
+
 /** The first opset with an operator, 13 or later. */
 export const firstOpset = (operator: string): number => SINCE[operator] ?? 13;
 
@@ -96,6 +107,7 @@ const TYPES: Readonly<Record<string, Types>> = {
   GreaterOrEqual: { types: [...HALF_UP, ...INTEGERS], from: [{ opset: 16, types: ['bfloat16'] }] },
   HardSigmoid: floatsSince(22),
   HardSwish: floatsSince(22),
+  IsNaN: floats,
   IsInf: { types: SINGLE, from: [{ opset: 20, types: ['float16', 'bfloat16'] }] },
   LayerNormalization: floats,
   LeakyRelu: floatsSince(16),
@@ -155,6 +167,8 @@ export function widerType(operator: string, dtype: DType, opset: number): DType 
     known.types.includes(d) || (known.from ?? []).some((f) => f.opset <= opset && f.types.includes(d));
   if (taken(dtype)) return null;
   if (dtype === 'float16' || dtype === 'bfloat16') return taken('float32') ? 'float32' : null;
+  // Integer images, and functions that are of no use for integers: exact up to 2^53.
+  if (!FLOATS.includes(dtype) && !taken('int64') && taken('float64')) return 'float64';
   const integer = (['int32', 'int64'] as const).find(taken);
   if (FLOATS.includes(dtype)) return null;
   return integer ?? null;

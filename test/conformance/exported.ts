@@ -40,7 +40,8 @@ type OrtType = keyof typeof ARRAYS;
 export type Runner = 'onnxruntime' | 'importer';
 
 /** onnxruntime has no kernel for the dtype, or does not take the type at all; the model itself is valid. */
-const NO_KERNEL = /NOT_IMPLEMENTED|Could not find an implementation|not a registered function\/op|Unsupported data type/;
+const NO_KERNEL =
+  /NOT_IMPLEMENTED|Could not find an implementation|not a registered function\/op|Unsupported data type/;
 
 export async function runInOnnxruntime(
   bytes: Uint8Array,
@@ -128,10 +129,9 @@ const RTOL: Readonly<Record<string, readonly [number, number]>> = {
 function difference(got: Tensor, want: Tensor, factor: number): string | null {
   if (String(got.shape) !== String(want.shape)) return `shape [${got.shape}], expected [${want.shape}]`;
   if (got.dtype !== want.dtype) return `${got.dtype}, expected ${want.dtype}`;
-  const [a, b] = [got, want].map((t) => (t.dtype === "int64" ? t : t.double()).detach().flatten().toTypedArray()) as unknown as [
-    ArrayLike<number | bigint>,
-    ArrayLike<number | bigint>,
-  ];
+  const [a, b] = [got, want].map((t) =>
+    (t.dtype === 'int64' ? t : t.double()).detach().flatten().toTypedArray(),
+  ) as unknown as [ArrayLike<number | bigint>, ArrayLike<number | bigint>];
   const tol = RTOL[want.dtype];
   let largest = 0;
   for (let i = 0; i < b.length; i++) {
