@@ -88,7 +88,6 @@ describe('graphHtml', () => {
     expect(html).toContain(`default-src 'none'`);
   });
   test('the script is JavaScript', () => {
-     
     expect(() => new Function(graphScript)).not.toThrow();
   });
   test('wrong drawings are refused', () => {
