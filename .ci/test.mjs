@@ -146,11 +146,16 @@ const STEPS = {
   fuzz,
   programs: () => conformance('programs'),
   opinfo: () => conformance('opinfo'),
+  // Every operator recorded, lowered through the passes and run op by op: the compiler's front half.
+  recorded: () => conformance('opinfo', 'opinfo', '--compiled', '--backend', 'interpret'),
   second: () => conformance('opinfo', 'opinfo', '--second-order'),
   files: () => conformance('files', '.'),
   modules: () => conformance('modules'),
   onnx: () => conformance('onnx'),
   kernelbench: () => conformance('kernelbench'),
+  // CUDA programs on the CPU, through the SIMT shim.
+  cuda: () => conformance('cuda', 'kernelbench'),
+  simt: () => conformance('kernelbench', 'kernelbench', '--backend', 'simt'),
 };
 
 const wanted = values.only?.split(',') ?? Object.keys(STEPS);

@@ -3,7 +3,7 @@
 import { type Def } from '../schedule/defs.js';
 import { type Dim } from '../ir/graph.js';
 import { TYPES } from '../schedule/dtype.js';
-import { type LExpr, lConst, lVar } from '../schedule/expr.js';
+import { type LExpr, lConst, lVar, operandsOf } from '../schedule/expr.js';
 import { type Axis, type Index, type IndexNames, ixDim, printIndex } from '../schedule/indexing.js';
 import { type ComputeType } from '../schedule/typing.js';
 import { type Fold, type Kernel } from '../loop/kernel.js';
@@ -98,17 +98,11 @@ export abstract class KernelWalker {
     return p;
   }
 
+  /** True when a value depends on a variable of the kernel, in a position that it reads too. */
   private hasVar(e: LExpr): boolean {
     let r = this.hasVarMemo.get(e);
     if (r === undefined) {
-      r =
-        e.k === 'var'
-          ? true
-          : e.k === 'op'
-            ? e.args.some((a) => this.hasVar(a))
-            : e.k === 'cvt' || e.k === 'wrap'
-              ? this.hasVar(e.a)
-              : false;
+      r = e.k === 'var' || operandsOf(e).some((x) => this.hasVar(x));
       this.hasVarMemo.set(e, r);
     }
     return r;

@@ -56,9 +56,6 @@ export function opInfo(op: string): OpInfo | undefined {
   return Object.hasOwn(RECORDED, op) ? RECORDED[op] : undefined;
 }
 
-/** True when only the in-place variant is declared: the recorded op gives the new values of the parameters it writes. */
-export const onlyInPlace = (op: string): boolean => !Object.hasOwn(OPS, op) && Object.hasOwn(OPS, `${op}_`);
-
 const TENSORISH: ReadonlySet<ParamType> = new Set<ParamType>([
   'Tensor',
   'Tensor?',

@@ -1,24 +1,27 @@
 // Ops by name on native tensors: what the interpreter calls, and how constants are folded with the library's own arithmetic.
 import { interpret, type ConcreteAttr, type Execute, type GraphResults, type OperandOf } from '../ir/interpret.js';
-import type { DType, Graph } from '../ir/graph.js';
-import { isOperand, mutatedParams, onlyInPlace, opInfo } from '../ir/table.js';
+import type { DType, Graph, Node } from '../ir/graph.js';
+import { isOperand, mutatedParams, opInfo } from '../ir/table.js';
 import { native } from '../native.js';
 import type { EvaluateScalar } from '../passes/fold.js';
-import { dtypeCode } from '../tensor/dtype.js';
+import { dtypeCode, dtypeName } from '../tensor/dtype.js';
 import type { Handle } from '../tensor/handle.js';
 
 type NativeOp = (...args: unknown[]) => Handle | readonly Handle[] | undefined;
 
 /** Runs one op of a graph on the prebuilt kernels. Recorded in-place ops run on copies: graph values do not change. */
-export const executeNative: Execute<Handle> = (op, inputs, attrs) => {
+export const executeNative: Execute<Handle> = (op, inputs, attrs, node) => {
   const info = opInfo(op);
   if (info === undefined) throw new Error(`the graph uses the op '${op}', which this version does not have`);
-  const mutated = mutatedParams(info) ?? (onlyInPlace(op) ? [info.params[0]!.name] : null);
+  // Derivative kernels have no function of their own in the addon; some ops exist in place only.
+  const table = native.ops as unknown as Record<string, NativeOp>;
+  const inPlace = !Object.hasOwn(BY_HAND, op) && table[op] === undefined && table[`${op}_`] !== undefined;
+  const mutated = mutatedParams(info) ?? (inPlace ? [info.params[0]!.name] : null);
   const targets: Handle[] = [];
   let operand = 0;
   const args = info.params.map((p): unknown => {
     if (isOperand(p)) {
-      const x = inputs[operand++] ?? null;
+      const x = asDeclared(inputs, operand++, node);
       if (mutated === null || !mutated.includes(p.name)) return x;
       const copy = clone(x as Handle);
       targets[mutated.indexOf(p.name)] = copy;
@@ -32,10 +35,7 @@ export const executeNative: Execute<Handle> = (op, inputs, attrs) => {
   // elements of the row-major value.
   if (op === 'view') return [native.ops.reshape(inputs[0] as Handle, attrs['size'] as number[])];
   if (op === 'asStrided' || op === 'asStridedScatter') args[0] = rowMajor(inputs[0] as Handle);
-  // Derivative kernels have no function of their own in the addon.
-  const table = native.ops as unknown as Record<string, NativeOp>;
-  const name = onlyInPlace(op) ? `${op}_` : op;
-  const direct = table[name];
+  const direct = Object.hasOwn(BY_HAND, op) ? undefined : table[inPlace ? `${op}_` : op];
   if (direct === undefined) return boxed(op, inputs, attrs, targets);
   const result = direct(...args);
   if (mutated !== null) return targets;
@@ -47,6 +47,20 @@ function rowMajor(h: Handle): Handle {
   return native.isContiguous(h) && native.offset(h) === 0 ? h : native.ops.clone(native.ops.contiguous(h));
 }
 const clone = (h: Handle): Handle => native.ops.clone(h);
+
+/** Recorded names that stand for something else than the op of the addon's table. */
+const BY_HAND = { copy: true, fill: true, zero: true, asStridedScatter: true } as const;
+
+/** An operand; a whole number that was recorded as a float among integer tensors becomes a tensor, since JavaScript cannot tell 2 from 2.0. */
+function asDeclared(inputs: readonly OperandOf<Handle>[], at: number, node: Node | undefined): OperandOf<Handle> {
+  const x = inputs[at] ?? null;
+  const declared = node?.inputs[at];
+  const float = declared?.kind === 'live' || (declared?.kind === 'const' && declared.float);
+  if (typeof x !== 'number' || !float || !Number.isInteger(x)) return x;
+  const whole = inputs.every((o) => typeof o !== 'object' || o === null || Array.isArray(o) || !isFloat(o as Handle));
+  return whole ? scalarTensor(x, 'float32', 0) : x;
+}
+const isFloat = (h: Handle): boolean => dtypeName(native.dtype(h)).includes('float');
 
 function boxed(
   op: string,

@@ -188,23 +188,37 @@ export function lSubstitute(e: LExpr, by: ReadonlyMap<Axis, Index>): LExpr {
   });
 }
 
+/** The expressions that an expression is made of; positions inside indices included. */
+export function operandsOf(e: LExpr): readonly LExpr[] {
+  switch (e.k) {
+    case 'op':
+      return e.args;
+    case 'cvt':
+    case 'wrap':
+      return [e.a];
+    case 'read':
+      return e.idx.flatMap(positionsIn);
+    case 'load':
+      return positionsIn(e.offset);
+    case 'iota':
+    case 'uniform':
+      return positionsIn(e.index);
+    default:
+      return [];
+  }
+}
+const positionsIn = (i: Index): LExpr[] =>
+  i.terms.flatMap((t) =>
+    t.atoms.flatMap((a) =>
+      a.k === 'dyn' ? [(a.expr as Position).expr] : a.k === 'div' || a.k === 'mod' ? positionsIn(a.a) : [],
+    ),
+  );
+
 /** All nodes of an expression, children first, each once; positions inside indices included. */
 export function walk(e: LExpr, visit: (e: LExpr) => void, seen: Set<LExpr> = new Set()): void {
   if (seen.has(e)) return;
   seen.add(e);
-  const inIndex = (i: Index): void => {
-    for (const t of i.terms) {
-      for (const a of t.atoms) {
-        if (a.k === 'dyn') walk((a.expr as Position).expr, visit, seen);
-        else if (a.k === 'div' || a.k === 'mod') inIndex(a.a);
-      }
-    }
-  };
-  if (e.k === 'op') for (const a of e.args) walk(a, visit, seen);
-  else if (e.k === 'cvt' || e.k === 'wrap') walk(e.a, visit, seen);
-  else if (e.k === 'read') e.idx.forEach(inIndex);
-  else if (e.k === 'load') inIndex(e.offset);
-  else if (e.k === 'iota' || e.k === 'uniform') inIndex(e.index);
+  for (const x of operandsOf(e)) walk(x, visit, seen);
   visit(e);
 }
 

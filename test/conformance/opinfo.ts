@@ -1,5 +1,5 @@
 // Runs PyTorch's own operator samples. See opinfo/README.md in the data directory for the format.
-//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled | --second-order] [--verbose]
+//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled [--backend NAME] | --second-order] [--verbose]
 // A sample passes when its function form, its method and in-place forms (where PyTorch has them) and its gradients do.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -306,6 +306,7 @@ async function runCompiled(manifest: Manifest, call: Callable, s: Sample, decode
         args: decoded.args.map((a) => rebuild(a, tensors)),
         kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
       }) as Tensor,
+    options.backend === undefined ? {} : { backend: options.backend },
   );
   // A second recording confirms the first; then the program serves.
   f(...list);

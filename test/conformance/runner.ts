@@ -21,7 +21,7 @@ export interface Options {
   /** Second derivatives instead of values (opinfo, tier 1 unless --only names operators). */
   readonly secondOrder: boolean;
   readonly verbose: boolean;
-  /** Of fb.compile (kernelbench). */
+  /** Of fb.compile: 'interpret', or one that a runner registers. */
   readonly backend: string | undefined;
 }
 

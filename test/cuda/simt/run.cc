@@ -1,4 +1,5 @@
-// Behind a generated CUDA program: makes it a graph program of the CPU runtime's ABI (test/cuda/simt.ts puts the pieces together).
+// Behind a generated CUDA program: makes it a graph program of the CPU runtime's ABI (test/cuda/simt.ts puts the pieces
+// together).
 
 namespace {
 const fb_run_args* running;
