@@ -2,10 +2,13 @@
 // operand is read through the window (implicit GEMM) where a group has several channels, one thread an element
 // elsewhere.
 #pragma once
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <istream>
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+#define FLAMBEAU_LAUNCH(KERNEL, GRID, THREADS, STREAM, ...) KERNEL<<<GRID, THREADS, 0, STREAM>>>(__VA_ARGS__)
+#endif  // else the SIMT shim of the tests
 
 namespace flambeau::cuda {
 
@@ -203,13 +206,14 @@ inline int run_window(const Window& w, void* const* buffers, void* workspace, si
   if (biggest >= 1LL << 31) return 95;
   const long long results = (long long)w.n * w.yc * volume(w.out);
   if (w.kind == kMaxPool) {
-    max_pool<<<blocks_for(results, 256), 256, 0, stream>>>(w, at(0), at(1), static_cast<long long*>(buffers[2]));
+    FLAMBEAU_LAUNCH(max_pool, blocks_for(results, 256), 256, stream, w, at(0), at(1),
+                    static_cast<long long*>(buffers[2]));
     return 0;
   }
   if (w.kind == kMaxPoolBackward) {
     cudaMemsetAsync(at(2), 0, (size_t)w.n * w.yc * volume(w.in) * sizeof(float), stream);
-    max_pool_backward<<<blocks_for(results, 256), 256, 0, stream>>>(w, at(0), static_cast<const long long*>(buffers[1]),
-                                                                    at(2));
+    FLAMBEAU_LAUNCH(max_pool_backward, blocks_for(results, 256), 256, stream, w, at(0),
+                    static_cast<const long long*>(buffers[1]), at(2));
     return 0;
   }
   const float* bias = w.bias ? at(2) : nullptr;
@@ -217,14 +221,14 @@ inline int run_window(const Window& w, void* const* buffers, void* workspace, si
   const Sizes s = sizes_of(w);
   // Few channels would leave most of a tile empty.
   if (w.kind != kWeightGradient && s.m < 8) {
-    direct<<<blocks_for(results, 128), 128, 0, stream>>>(w, at(0), at(1), bias, y);
+    FLAMBEAU_LAUNCH(direct, blocks_for(results, 128), 128, stream, w, at(0), at(1), bias, y);
     return 0;
   }
   const dim3 grid((unsigned)((s.n + kTile - 1) / kTile), (unsigned)((s.m + kTile - 1) / kTile), (unsigned)w.groups);
   if (w.kind == kConvolution)
-    implicit_gemm<kConvolution><<<grid, kThreads, 0, stream>>>(w, at(0), at(1), bias, y, 1);
+    FLAMBEAU_LAUNCH(implicit_gemm<kConvolution>, grid, kThreads, stream, w, at(0), at(1), bias, y, 1);
   else if (w.kind == kTransposed)
-    implicit_gemm<kTransposed><<<grid, kThreads, 0, stream>>>(w, at(0), at(1), bias, y, 1);
+    FLAMBEAU_LAUNCH(implicit_gemm<kTransposed>, grid, kThreads, stream, w, at(0), at(1), bias, y, 1);
   else {
     // Weights are small and K is long: parts of it fill the processors, and are added in one order.
     const long long count = (long long)w.yc * s.n, tiles = (long long)grid.x * grid.y * grid.z;
@@ -232,8 +236,9 @@ inline int run_window(const Window& w, void* const* buffers, void* workspace, si
         std::min(528 / tiles, (long long)(workspace_bytes / (count * sizeof(float)))), 1, std::max(1, s.k / 256));
     float* to = parts > 1 ? static_cast<float*>(workspace) : y;
     const dim3 split_grid(grid.x, grid.y, (unsigned)(w.groups * parts));
-    implicit_gemm<kWeightGradient><<<split_grid, kThreads, 0, stream>>>(w, at(0), at(1), nullptr, to, (int)parts);
-    if (parts > 1) add_parts<<<blocks_for(count, 256), 256, 0, stream>>>(to, y, (int)count, (int)parts);
+    FLAMBEAU_LAUNCH(implicit_gemm<kWeightGradient>, split_grid, kThreads, stream, w, at(0), at(1), nullptr, to,
+                    (int)parts);
+    if (parts > 1) FLAMBEAU_LAUNCH(add_parts, blocks_for(count, 256), 256, stream, to, y, (int)count, (int)parts);
   }
   return 0;
 }
