@@ -201,6 +201,21 @@ FB_D double fb_digamma(double x) {
 }
 FB_D float fb_digamma(float x) { return (float)fb_digamma((double)x); }
 
+// ---- what special.h is written in ----
+typedef fb_int fb_i64;
+FB_D fb_int fb_remainder(fb_int a, fb_int b) { return fb_rest(a, b); }
+FB_D double fb_digamma_scalar(double x) { return fb_digamma(x); }
+FB_D bool fb_isinf(double a) { return fabs(a) == (double)fb_inf(); }
+#define FB_LANES1(NAME, F, D)                \
+  FB_D float NAME(float a) { return F(a); }  \
+  FB_D double NAME(double a) { return D(a); }
+#define FB_LANES2(NAME, F, D)                            \
+  FB_D float NAME(float a, float b) { return F(a, b); }  \
+  FB_D double NAME(double a, double b) { return D(a, b); }
+#define FB_LANES2_INT(NAME, F)                              \
+  FB_D int NAME(int a, int b) { return (int)F(a, b); }      \
+  FB_D fb_int NAME(fb_int a, fb_int b) { return F(a, b); }
+
 // ---- the partner's value, k lanes away in the warp ----
 template <class T> FB_D T fb_shuffle(T a, int k) { return __shfl_xor_sync(0xffffffffu, a, k); }
 FB_D bool fb_shuffle(bool a, int k) { return __shfl_xor_sync(0xffffffffu, (int)a, k) != 0; }
