@@ -69,7 +69,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'kernel.ts': ['runtime', 'frontend/script', 'ir', 'autograd', 'tensor', 'native.ts', 'generated'],
   legacy: ['nn', 'autograd', 'tensor', 'generated'],
-  viz: ['vision', 'nn', 'autograd', 'tensor'],
+  viz: ['vision', 'nn', 'autograd', 'tensor', 'ir'],
   tensorboard: ['runtime', 'serialization', 'nn', 'ir', 'tensor'],
   cli: ['deploy', 'runtime', 'build', 'debug', 'native.ts'],
 };
