@@ -3,14 +3,14 @@
 // Tensors are described, not stored: both sides compute the same pseudo-random contents. Expected results are a few thousand elements of
 // every output, computed op by op on the CPU.
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as fb from '../../src/index.js';
 import { emitProgram, type Program } from '../../src/emit/program.js';
-import type { StepMeta, TensorMeta } from '../../src/emit/meta.js';
+import { libraryStep } from '../../src/emit/cuda/library.js';
+import type { TensorMeta } from '../../src/emit/meta.js';
 import type { Graph, Value } from '../../src/ir/graph.js';
-import { contiguousStrides } from '../../src/ir/dim.js';
 import { native } from '../../src/native.js';
 import { registerBackend, type Prepared, type ProgramContext } from '../../src/runtime/backend.js';
 import { interpretNative } from '../../src/runtime/execute.js';
@@ -29,6 +29,7 @@ const out = values.out ?? 'build/gpu';
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
+const LIBRARY = ['library.cuh', 'product.cuh', 'window.cuh'];
 /** Elements of each output that are compared. */
 const SAMPLES = 4096;
 /** Tensors up to this size are written as they are. */
@@ -77,79 +78,6 @@ function describe(h: Handle, seed: number): string {
   return `${dtype === 'float32' ? 'uniform' : 'integers'} ${lo} ${hi}`;
 }
 
-/** A product's operands as M, N, K, batches and strides; null for any other library step. */
-function product(s: StepMeta): string | null {
-  if (!['matmul', 'mm', 'bmm', 'linear'].includes(s.op)) return null;
-  const [a, b, bias] = s.inputs as readonly (TensorMeta | null)[];
-  if (!a || !b || (bias && s.op !== 'linear')) return null;
-  const shape = (t: TensorMeta): number[] => t.shape.map(Number);
-  const strides = (t: TensorMeta): number[] => t.strides?.map(Number) ?? contiguousStrides(shape(t)).map(Number);
-  const weight = s.op === 'linear';
-  let [as, at] = [shape(a), strides(a)];
-  let [bs, bt] = [shape(b), strides(b)];
-  if (weight)
-    [bs, bt] = [
-      [bs[1]!, bs[0]!],
-      [bt[1]!, bt[0]!],
-    ];
-  if (as.length < 2 || bs.length < 2) return null;
-  // One matrix of many rows instead of a batch, where the second operand is one matrix.
-  while (as.length > 2 && bs.length === 2 && at[as.length - 3] === as[as.length - 2]! * at[as.length - 2]!) {
-    const n = as.length;
-    [as, at] = [
-      [...as.slice(0, n - 3), as[n - 3]! * as[n - 2]!, as[n - 1]!],
-      [...at.slice(0, n - 3), at[n - 2]!, at[n - 1]!],
-    ];
-  }
-  const batch = as.slice(0, -2);
-  const other = [...new Array<number>(Math.max(0, batch.length - (bs.length - 2))).fill(1), ...bs.slice(0, -2)];
-  const otherStrides = [...new Array<number>(other.length - (bs.length - 2)).fill(0), ...bt.slice(0, -2)];
-  if (batch.some((n, i) => n !== other[i] && other[i] !== 1)) return null;
-  // Neighbouring batch dimensions that both operands walk as one.
-  const batches = batch.map((n, i) => [n, at[i]!, other[i] === 1 ? 0 : otherStrides[i]!] as const);
-  for (let i = batches.length - 2; i >= 0; i--) {
-    const [p, q] = [batches[i]!, batches[i + 1]!];
-    if (p[1] === q[0] * q[1] && p[2] === q[0] * q[2]) batches.splice(i, 2, [p[0] * q[0], q[1], q[2]]);
-  }
-  const [m, k] = as.slice(-2) as [number, number];
-  const n = bs[bs.length - 1]!;
-  const relu = s.epilogue?.some((e) => e.op === 'relu') ? 1 : 0;
-  if (s.epilogue?.some((e) => e.op !== 'relu')) return null;
-  return [
-    'product',
-    ...[m, n, k, ...at.slice(-2), ...bt.slice(-2), bias ? 1 : 0, relu, batches.length],
-    ...batches.flat(),
-  ].join(' ');
-}
-
-/** Convolutions, their gradients and pooling as windows over three dimensions; null for any other step. */
-function window(s: StepMeta): string | null {
-  const kinds = { convolution: 0, convolutionBackwardInput: 1, convolutionBackwardWeight: 2, maxPoolNd: 3 } as const;
-  if (!Object.hasOwn(kinds, s.op)) return null;
-  let kind: number = kinds[s.op as keyof typeof kinds];
-  const [a, b, bias] = (s.inputs as readonly (TensorMeta | null)[]).map((t) => t?.shape.map(Number) ?? null);
-  const y = s.outputs[0]!.shape.map(Number);
-  if (!a || (s.inputs as readonly (TensorMeta | null)[]).some((t) => t?.strides)) return null;
-  if (s.attrs['transposed'] === true) {
-    if (kind !== 0) return null;
-    kind = 1;
-  }
-  const three = (list: readonly number[], fill: number): number[] => [
-    ...new Array<number>(3 - list.length).fill(fill),
-    ...list,
-  ];
-  const attr = (name: string, fill: number): number[] => three(s.attrs[name] as number[], fill);
-  const [x, result, kernel] =
-    kind === 2 ? [b!, a, y.slice(2)] : [a, y, kind === 3 ? (s.attrs['kernelSize'] as number[]) : b!.slice(2)];
-  return [
-    'window',
-    ...[kind, bias ? 1 : 0, s.epilogue?.some((e) => e.op === 'relu') ? 1 : 0],
-    ...[x[0]!, Number(s.attrs['groups'] ?? 1), x[1]!, result[1]!],
-    ...[...three(x.slice(2), 1), ...three(result.slice(2), 1), ...three(kernel, 1)],
-    ...[...attr('stride', 1), ...attr('padding', 0), ...attr('dilation', 1)],
-  ].join(' ');
-}
-
 let count = 0;
 const skipped: string[] = [];
 
@@ -162,7 +90,7 @@ function write(
   scalars: readonly number[],
 ): void {
   const { meta } = program;
-  const steps = meta.steps.map((s) => product(s) ?? window(s));
+  const steps = meta.steps.map(libraryStep);
   const missing = steps.findIndex((s) => s === null);
   if (missing >= 0) {
     skipped.push(`${name}: '${meta.steps[missing]!.op}' is a library call that the driver does not have`);
@@ -226,6 +154,7 @@ registerBackend({
       wait: () => Promise.resolve(),
       error: null,
       info: { kernels: 0, steps: 0, schedule: '', source: program.source, cached: false, times: {}, bytes: null },
+      runAsync: () => Promise.reject(new Error('the bundle is written by synchronous calls')),
       run(inputs, scalars) {
         if (!written) write(name, graph, program, context, inputs, scalars);
         written = true;
@@ -270,7 +199,7 @@ async function makeAll(): Promise<void> {
   }
 }
 await makeAll();
-for (const file of ['driver.cu', 'library.cuh', 'torch_gpu.py', 'run.sh', 'join.py'])
-  copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(out, file));
+for (const file of ['driver.cu', 'torch_gpu.py', 'run.sh', 'join.py', ...LIBRARY.map((f) => `../../native/cuda/${f}`)])
+  copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(out, basename(file)));
 writeFileSync(join(out, 'skipped.txt'), skipped.map((s) => `${s}\n`).join(''));
 console.log(`${count} programs in ${out}, ${skipped.length} left out (skipped.txt)`);

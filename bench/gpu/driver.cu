@@ -1,5 +1,5 @@
-// Runs the programs of a bundle (bundle.ts) on a GPU: one shared object per case, tensors made on the host from their descriptions,
-// results compared with the expected ones, times from CUDA events. Prints one JSON line per case.
+// Runs the programs of a bundle (bundle.ts) on a GPU: one shared object per case, tensors made on the host from their
+// descriptions, results compared with the expected ones, times from CUDA events. Prints one JSON line per case.
 //   driver DIR [CASE...]        a case is a folder with case.txt, expected.bin and program.so
 #include "library.cuh"
 
@@ -17,11 +17,15 @@
 #include <string>
 #include <vector>
 
-#define CHECK(CALL)                                                                                     \
-  do {                                                                                                  \
-    cudaError_t status = (CALL);                                                                        \
-    if (status != cudaSuccess) throw std::string(#CALL) + ": " + cudaGetErrorString(status);            \
+#define CHECK(CALL)                                                                          \
+  do {                                                                                       \
+    cudaError_t status = (CALL);                                                             \
+    if (status != cudaSuccess) throw std::string(#CALL) + ": " + cudaGetErrorString(status); \
   } while (0)
+
+using flambeau::cuda::Library;
+using flambeau::cuda::Product;
+using flambeau::cuda::Window;
 
 typedef long long fb_int;
 struct fb_cuda_args {
@@ -55,8 +59,9 @@ struct Expect {
 };
 
 static size_t bytes_of(const std::string& dtype) {
-  static const std::map<std::string, size_t> sizes = {{"float32", 4}, {"float64", 8}, {"float16", 2}, {"bfloat16", 2}, {"int8", 1},
-                                                      {"uint8", 1},   {"bool", 1},    {"int16", 2},   {"int32", 4},    {"int64", 8}};
+  static const std::map<std::string, size_t> sizes = {{"float32", 4}, {"float64", 8}, {"float16", 2}, {"bfloat16", 2},
+                                                      {"int8", 1},    {"uint8", 1},   {"bool", 1},    {"int16", 2},
+                                                      {"int32", 4},   {"int64", 8}};
   return sizes.at(dtype);
 }
 template <class T>
@@ -65,14 +70,22 @@ static void put(std::vector<char>& to, size_t i, double v) {
   std::memcpy(&to[i * sizeof(T)], &x, sizeof(T));
 }
 static void put(std::vector<char>& to, const std::string& dtype, size_t i, double v) {
-  if (dtype == "float32") put<float>(to, i, v);
-  else if (dtype == "float64") put<double>(to, i, v);
-  else if (dtype == "int64") put<int64_t>(to, i, v);
-  else if (dtype == "int32") put<int32_t>(to, i, v);
-  else if (dtype == "int16") put<int16_t>(to, i, v);
-  else if (dtype == "int8") put<int8_t>(to, i, v);
-  else if (dtype == "uint8" || dtype == "bool") put<uint8_t>(to, i, v);
-  else throw "tensors of " + dtype + " are not made here";
+  if (dtype == "float32")
+    put<float>(to, i, v);
+  else if (dtype == "float64")
+    put<double>(to, i, v);
+  else if (dtype == "int64")
+    put<int64_t>(to, i, v);
+  else if (dtype == "int32")
+    put<int32_t>(to, i, v);
+  else if (dtype == "int16")
+    put<int16_t>(to, i, v);
+  else if (dtype == "int8")
+    put<int8_t>(to, i, v);
+  else if (dtype == "uint8" || dtype == "bool")
+    put<uint8_t>(to, i, v);
+  else
+    throw "tensors of " + dtype + " are not made here";
 }
 static double take(const char* from, const std::string& dtype) {
   auto as = [&](auto x) {
@@ -111,7 +124,10 @@ static double median_us(cudaStream_t stream, F run) {
   return all[all.size() / 2];
 }
 
-static void run_case(const std::string& folder, cublasHandle_t blas) {
+/// Scratch of library steps.
+constexpr size_t kWorkspace = 32 << 20;
+
+static void run_case(const std::string& folder, cublasLtHandle_t lt, void* workspace) {
   std::ifstream text(folder + "/case.txt");
   std::string line, name;
   std::vector<char*> inputs;
@@ -119,7 +135,7 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
   std::vector<void*> outputs;
   std::vector<size_t> output_bytes;
   std::vector<void*> owned;
-  Library library{blas, {}};
+  Library library{lt, workspace, kWorkspace, {}};
   std::vector<Expect> expects;
   std::vector<double> scalars;
   size_t arena = 0, touched = 0;
@@ -134,7 +150,8 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
     std::istringstream in(line);
     std::string key;
     in >> key;
-    if (key == "name") in >> name;
+    if (key == "name")
+      in >> name;
     else if (key == "tensor") {
       std::string dtype, mode;
       size_t bytes;
@@ -150,7 +167,12 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
       const size_t n = bytes / bytes_of(dtype);
       if (mode == "literal") {
         std::string word;
-        for (size_t i = 0; i < n; i++) in >> word, put(data, dtype, i, std::strtod(word == "Infinity" ? "inf" : word == "-Infinity" ? "-inf" : word.c_str(), nullptr));
+        for (size_t i = 0; i < n; i++)
+          in >> word, put(data, dtype, i,
+                          std::strtod(word == "Infinity"    ? "inf"
+                                      : word == "-Infinity" ? "-inf"
+                                                            : word.c_str(),
+                                      nullptr));
       } else {
         double lo, hi;
         in >> lo >> hi;
@@ -177,7 +199,8 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
       outputs.push_back(inputs.at(slot));
       output_bytes.push_back(input_bytes.at(slot));
       touched += input_bytes.at(slot);
-    } else if (key == "arena") in >> arena;
+    } else if (key == "arena")
+      in >> arena;
     else if (key == "scalars") {
       double v;
       while (in >> v) scalars.push_back(v);
@@ -207,8 +230,15 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
     int* error = static_cast<int*>(device(sizeof(int)));
     CHECK(cudaMemset(error, 0, sizeof(int)));
     scalars.push_back(0);
-    fb_cuda_run args{(void* const*)inputs.data(), outputs.data(), static_cast<char*>(device(arena)), scalars.data(), nullptr,
-                     {42, 7, error}, stream, Library::call, &library};
+    fb_cuda_run args{(void* const*)inputs.data(),
+                     outputs.data(),
+                     static_cast<char*>(device(arena)),
+                     scalars.data(),
+                     nullptr,
+                     {42, 7, error},
+                     stream,
+                     Library::call,
+                     &library};
     if (int code = run(&args)) throw "the program returned " + std::to_string(code);
     CHECK(cudaGetLastError());
     CHECK(cudaStreamSynchronize(stream));
@@ -249,17 +279,17 @@ static void run_case(const std::string& folder, cublasHandle_t blas) {
   }
   for (void* p : owned) cudaFree(p);
   if (so) dlclose(so);
-  std::printf("{\"case\":\"%s\",\"error\":%s%g%s,\"us\":%.3f,\"graph_us\":%.3f,\"bytes\":%zu,\"problem\":\"%s\"}\n", name.c_str(),
-              std::isfinite(worst) ? "" : "\"", worst, std::isfinite(worst) ? "" : "\"", direct, replay, touched, problem.c_str());
+  std::printf("{\"case\":\"%s\",\"error\":%s%g%s,\"us\":%.3f,\"graph_us\":%.3f,\"bytes\":%zu,\"problem\":\"%s\"}\n",
+              name.c_str(), std::isfinite(worst) ? "" : "\"", worst, std::isfinite(worst) ? "" : "\"", direct, replay,
+              touched, problem.c_str());
   std::fflush(stdout);
 }
 
 int main(int argc, char** argv) {
-  cublasHandle_t blas;
-  if (cublasCreate(&blas) != CUBLAS_STATUS_SUCCESS) return std::fprintf(stderr, "cuBLAS does not start\n"), 1;
+  cublasLtHandle_t lt;
+  if (cublasLtCreate(&lt) != CUBLAS_STATUS_SUCCESS) return std::fprintf(stderr, "cuBLAS does not start\n"), 1;
   void* workspace = nullptr;
-  if (cudaMalloc(&workspace, 32 << 20) != cudaSuccess) return 1;
-  cublasSetWorkspace(blas, workspace, 32 << 20);
+  if (cudaMalloc(&workspace, kWorkspace) != cudaSuccess) return 1;
   try {
     // What the card moves at best: a plain copy of 64 MB, read and written.
     void *from, *to;
@@ -277,7 +307,7 @@ int main(int argc, char** argv) {
   }
   for (int i = 1; i < argc; i++) {
     try {
-      run_case(argv[i], blas);
+      run_case(argv[i], lt, workspace);
     } catch (const std::string& s) {
       std::fprintf(stderr, "%s: %s\n", argv[i], s.c_str());
     } catch (const std::exception& e) {

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # On the GPU machine: builds every program of the bundle, runs it, runs PyTorch's side, writes one JSON file.
-#   bash run.sh RESULT.json [torch.txt]       with a torch.txt of an earlier run, PyTorch is not run again
+#   bash run.sh RESULT.json [torch.txt]       with a torch.txt of an earlier run, PyTorch runs only the cases that it lacks
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")"
 result=$1
 arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
-nvcc -O2 -std=c++17 -arch="sm_$arch" -o driver driver.cu -lcublas -ldl || exit 1
+nvcc -O2 -std=c++17 -arch="sm_$arch" -o driver driver.cu -lcublasLt -ldl || exit 1
 start=$(date +%s)
 find cases -name program.cu | xargs -P "$(nproc)" -I{} sh -c \
   'nvcc -O3 -std=c++17 -fmad=false -diag-suppress 177 -arch=sm_'"$arch"' -shared -Xcompiler -fPIC -o "$(dirname {})/program.so" {} || echo "not built: {}"'
 echo "built $(find cases -name program.so | wc -l) programs in $(($(date +%s) - start)) s"
 ./driver cases/* > ours.txt
 echo "ours: $(($(date +%s) - start)) s"
-if [ $# -ge 2 ]; then cp "$2" torch.txt; else timeout 280 python3 torch_gpu.py > torch.txt 2> torch.err; tail -3 torch.err; fi
+timeout "${TORCH_SECONDS:-200}" python3 torch_gpu.py "${@:2}" > torch.txt 2> torch.err || tail -3 torch.err
 echo "torch: $(($(date +%s) - start)) s"
 python3 join.py ours.txt torch.txt "$result"

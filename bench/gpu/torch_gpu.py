@@ -1,6 +1,7 @@
 """PyTorch's side on the same GPU: eager and torch.compile, times from CUDA events. One JSON line per case.
 
 The cases are those of bench/cases.ts, by the same names and shapes.
+  python3 torch_gpu.py [EARLIER]     cases that EARLIER (such lines) holds already are printed from there and not run again
 """
 import json, math, statistics, sys
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -42,6 +43,12 @@ for tag, n in (("1m", 1024), ("16m", 4096)):
     fn(f"var_dim0_{tag}", lambda x: x.var(0), s)
 fn("linear_gelu", lambda x, w, b: F.gelu(F.linear(x, w, b)), (512, 768), (3072, 768), (3072,))
 fn("bmm_32x128", lambda a, b: torch.bmm(a, b), (32, 128, 128), (32, 128, 128))
+fn("conv3x3_64", lambda x, w: F.relu(F.conv2d(x, w, padding=1)), (8, 64, 56, 56), (64, 64, 3, 3))
+fn("conv1x1_256", lambda x, w: F.relu(F.conv2d(x, w)), (4, 256, 28, 28), (64, 256, 1, 1))
+fn("depthwise3x3", lambda x, w: F.conv2d(x, w, padding=1, groups=128), (4, 128, 56, 56), (128, 1, 3, 3))
+fn("max_pool2d", lambda x: F.max_pool2d(x, 2), (16, 64, 56, 56))
+fn("matmul_1024", lambda a, b: a @ b, (1024, 1024), (1024, 1024))
+fn("matmul_2048", lambda a, b: a @ b, (2048, 2048), (2048, 2048))
 fn("attention_b4h8t256", lambda q, k, v: (q @ k.transpose(-2, -1) * 64**-0.5).softmax(-1) @ v, *[(4, 8, 256, 64)] * 3)
 
 
@@ -58,6 +65,28 @@ class Block(nn.Module):
         a = a.masked_fill(torch.ones(t, t, dtype=torch.bool).triu(1), float("-inf")).softmax(-1) @ v
         x = x + s.proj(a.transpose(1, 2).reshape(b, t, d))
         return x + s.down(F.gelu(s.up(s.n2(x)), approximate="tanh"))
+
+
+class BasicBlock(nn.Module):
+    def __init__(s, c):
+        super().__init__()
+        s.c1, s.c2 = nn.Conv2d(c, c, 3, padding=1, bias=False), nn.Conv2d(c, c, 3, padding=1, bias=False)
+        s.b1, s.b2 = nn.BatchNorm2d(c), nn.BatchNorm2d(c)
+
+    def forward(s, x):
+        return F.relu(s.b2(s.c2(F.relu(s.b1(s.c1(x))))) + x)
+
+
+class LeNet(nn.Module):
+    def __init__(s):
+        super().__init__()
+        s.conv1, s.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        s.fc1, s.fc2, s.fc3 = nn.Linear(256, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(s, x):
+        x = F.max_pool2d(F.relu(s.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(s.conv2(x)), 2).flatten(1)
+        return s.fc3(F.relu(s.fc2(F.relu(s.fc1(x)))))
 
 
 def trainer(compiled, net, loss, opt):
@@ -77,6 +106,31 @@ def trainer(compiled, net, loss, opt):
 def _(compiled):
     net, x = Block(256, 4), torch.randn(8, 64, 256)
     return trainer(compiled, net, lambda: net(x).pow(2).mean(), torch.optim.AdamW(net.parameters(), fused=True))
+
+
+@case("resnet_block_step")
+def _(compiled):
+    net, x = BasicBlock(64), torch.randn(8, 64, 28, 28)
+    opt = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    return trainer(compiled, net, lambda: net(x).pow(2).mean(), opt)
+
+
+@case("lenet_step_b64")
+def _(compiled):
+    net, x, y = LeNet(), torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))
+    return trainer(compiled, net, lambda: F.cross_entropy(net(x), y), torch.optim.Adam(net.parameters(), fused=True))
+
+
+@case("lenet_infer_b1")
+def _(compiled):
+    net, x = LeNet().eval(), torch.randn(1, 1, 28, 28)
+    f = torch.compile(net) if compiled else net
+
+    def run():
+        with torch.no_grad():
+            return f(x)
+
+    return run
 
 
 @case("mlp_step_b32")
@@ -150,7 +204,15 @@ def graph_us(run):
 
 
 print(json.dumps({"torch": torch.__version__, "device": torch.cuda.get_device_name()}), flush=True)
+earlier = {}
+if len(sys.argv) > 1:
+    with open(sys.argv[1]) as f:
+        earlier = {r["case"]: r for r in map(json.loads, filter(str.strip, f)) if "case" in r}
+for row in earlier.values():
+    print(json.dumps(row), flush=True)
 for name, make in cases.items():
+    if name in earlier:
+        continue
     row = {"case": name}
     for mode in ("eager", "compile"):
         try:

@@ -354,8 +354,7 @@ export const rrelu = composite({
   body: (self: A, lower: A, upper: A, training: A) => {
     if (lower > upper) throw new Error('Lower bound should be less than or equal to the upper bound');
     if (!training) return t.leakyRelu(self, (lower + upper) / 2);
-    const slope = t.add(t.mul(t.randLike(self), upper - lower), lower);
-    return t.where(t.le(self, 0), t.mul(self, slope), self);
+    return t.mul(self, t.rreluNoise(self, lower, upper));
   },
   method: false,
   inplace: true,

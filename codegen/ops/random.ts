@@ -40,11 +40,23 @@ export const bernoulli_ = extern({
   method: false,
   onnx: { none: 'random' },
 });
-export const bernoulli = extern({
+// Not called bernoulli: recordings leave the underscore of bernoulli_ out.
+export const bernoulliOf = extern({
   doc: 'Ones with the probability that each element of self gives. self: probabilities.',
-  schema: 'bernoulli(self: Tensor, *, generator: Generator? = null): Tensor',
+  schema: 'bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor',
+  overloadOf: 'bernoulli',
+  node: 'BernoulliBackward0',
   random: true,
   backward: { self: (grad: A) => t.zerosLike(grad) },
+  onnx: { none: 'random' },
+});
+export const rreluNoise = extern({
+  doc: 'Slopes of `rrelu` while training: a number of [lower, upper) for each element of self that is not above zero, drawn in order; 1 else.',
+  schema: 'rreluNoise(self: Tensor, lower: float, upper: float, *, generator: Generator? = null): Tensor',
+  random: true,
+  nondifferentiable: 'random',
+  method: false,
+  function: false,
   onnx: { none: 'random' },
 });
 export const exponential_ = extern({

@@ -287,7 +287,7 @@ Tensor avgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan ke
 std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan outputSize, const Tensor& randomSamples);
 std::tuple<Tensor, Tensor> maxPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan padding, IntSpan dilation, bool ceilMode);
 Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices, IntSpan inputSize, int64_t spatial);
-Tensor bernoulli(const Tensor& self, Generator* generator);
+Tensor bernoulliOf(const Tensor& self, Generator* generator);
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator);
 Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator);
 const Tensor& cauchy_(const Tensor& self, double median, double sigma, Generator* generator);
@@ -299,6 +299,7 @@ const Tensor& normal_(const Tensor& self, double mean, double std, Generator* ge
 Tensor poisson(const Tensor& self, Generator* generator);
 const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator);
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator);
+Tensor rreluNoise(const Tensor& self, double lower, double upper, Generator* generator);
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator);
 Tensor flip(const Tensor& self, IntSpan dims);
 Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize);

@@ -542,7 +542,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("maxPoolNd", [](const BoxedArgs& a) -> TensorList { auto r = ops::maxPoolNd(a.tensor(0), a.ints("kernelSize"), a.ints("stride"), a.ints("padding"), a.ints("dilation"), a.boolean("ceilMode")); return {std::get<0>(r), std::get<1>(r)}; });
     t->emplace("maxPoolNdBackward", [](const BoxedArgs& a) -> TensorList { return {ops::maxPoolNdBackward(a.tensor(0), a.tensor(1), a.ints("inputSize"), a.integer("spatial"))}; });
     t->emplace("maxUnpool", [](const BoxedArgs& a) -> TensorList { return {ops::maxUnpool(a.tensor(0), a.tensor(1), a.ints("outputSize"))}; });
-    t->emplace("bernoulli", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulli(a.tensor(0), nullptr)}; });
+    t->emplace("bernoulliOf", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulliOf(a.tensor(0), nullptr)}; });
     t->emplace("bernoulli_", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulli_(a.tensor(0), a.find("p") ? a.floating("p") : 0.5, nullptr)}; });
     t->emplace("binomial", [](const BoxedArgs& a) -> TensorList { return {ops::binomial(a.tensor(0), a.tensor(1), nullptr)}; });
     t->emplace("cauchy_", [](const BoxedArgs& a) -> TensorList { return {ops::cauchy_(a.tensor(0), a.find("median") ? a.floating("median") : 0.0, a.find("sigma") ? a.floating("sigma") : 1.0, nullptr)}; });
@@ -554,6 +554,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("poisson", [](const BoxedArgs& a) -> TensorList { return {ops::poisson(a.tensor(0), nullptr)}; });
     t->emplace("randint_", [](const BoxedArgs& a) -> TensorList { return {ops::randint_(a.tensor(0), a.integer("low"), a.integer("high"), nullptr)}; });
     t->emplace("randperm", [](const BoxedArgs& a) -> TensorList { return {ops::randperm(a.integer("n"), a.find("dtype") ? std::optional<DType>(a.dtype("dtype")) : std::nullopt, nullptr)}; });
+    t->emplace("rreluNoise", [](const BoxedArgs& a) -> TensorList { return {ops::rreluNoise(a.tensor(0), a.floating("lower"), a.floating("upper"), nullptr)}; });
     t->emplace("uniform_", [](const BoxedArgs& a) -> TensorList { return {ops::uniform_(a.tensor(0), a.find("from") ? a.floating("from") : 0.0, a.find("to") ? a.floating("to") : 1.0, nullptr)}; });
     t->emplace("diag", [](const BoxedArgs& a) -> TensorList { return {ops::diag(a.tensor(0), a.find("diagonal") ? a.integer("diagonal") : 0)}; });
     t->emplace("diagEmbed", [](const BoxedArgs& a) -> TensorList { return {ops::diagEmbed(a.tensor(0), a.find("offset") ? a.integer("offset") : 0, a.find("dim1") ? a.integer("dim1") : -2, a.find("dim2") ? a.integer("dim2") : -1)}; });

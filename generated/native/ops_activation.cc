@@ -1724,8 +1724,7 @@ Tensor rrelu(const Tensor& self, double lower, double upper, bool training) {
     if (!training) {
       return ops::leakyRelu(self, Scalar(double((double(((lower + upper))) / double(2)))));
     }
-    Tensor slope = ops::add(ops::mul(ops::randLike(self, std::nullopt), Operand(Scalar(double((upper - lower))))), Operand(Scalar(double(lower))), Scalar(1));
-    return ops::where(ops::le(self, Operand(Scalar(int64_t(0)))), ops::mul(self, slope), self);
+    return ops::mul(self, ops::rreluNoise(self, lower, upper, nullptr));
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -12,18 +12,18 @@
 
 namespace flambeau {
 namespace below {
-Tensor bernoulli(const Tensor& self, Generator* generator) {
-  if (!trace::active()) return cpu::bernoulli(self, generator);
-  trace::Call call("bernoulli");
+Tensor bernoulliOf(const Tensor& self, Generator* generator) {
+  if (!trace::active()) return cpu::bernoulliOf(self, generator);
+  trace::Call call("bernoulliOf");
   call.input(self);
-  auto out = cpu::bernoulli(self, generator);
+  auto out = cpu::bernoulliOf(self, generator);
   call.output(out);
   call.finish();
   return out;
 }
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
   if (!trace::active()) return cpu::bernoulli_(self, p, generator);
-  trace::Call call("bernoulli_");
+  trace::Call call("bernoulli");
   call.input(self);
   call.attr(support::attr("p", p));
   cpu::bernoulli_(self, p, generator);
@@ -135,6 +135,17 @@ Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
   call.finish();
   return out;
 }
+Tensor rreluNoise(const Tensor& self, double lower, double upper, Generator* generator) {
+  if (!trace::active()) return cpu::rreluNoise(self, lower, upper, generator);
+  trace::Call call("rreluNoise");
+  call.input(self);
+  call.attr(support::attr("lower", lower));
+  call.attr(support::attr("upper", upper));
+  auto out = cpu::rreluNoise(self, lower, upper, generator);
+  call.output(out);
+  call.finish();
+  return out;
+}
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator) {
   if (!trace::active()) return cpu::uniform_(self, from, to, generator);
   trace::Call call("uniform");
@@ -149,8 +160,8 @@ const Tensor& uniform_(const Tensor& self, double from, double to, Generator* ge
 }  // namespace below
 
 namespace {
-struct BernoulliBackward0 final : autograd::Node {
-  BernoulliBackward0() : Node(1) {}
+struct BernoulliOfBackward0 final : autograd::Node {
+  BernoulliOfBackward0() : Node(1) {}
   std::string name() const override { return "BernoulliBackward0"; }
   TensorList apply(TensorList grads) override {
     TensorList result(edges.size());
@@ -228,14 +239,14 @@ struct PoissonBackward0 final : autograd::Node {
 }  // namespace
 
 namespace ops {
-Tensor bernoulli(const Tensor& self, Generator* generator) {
+Tensor bernoulliOf(const Tensor& self, Generator* generator) {
   if (!(autograd::anyRequiresGrad(self))) {
-    return below::bernoulli(self, generator);
+    return below::bernoulliOf(self, generator);
   }
-  auto node = makeRef<BernoulliBackward0>();
+  auto node = makeRef<BernoulliOfBackward0>();
   node->edges.push_back(support::edgeOf(self));
   node->selfMeta_ = support::TensorMeta(self);
-  auto out = below::bernoulli(self, generator);
+  auto out = below::bernoulliOf(self, generator);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;
@@ -299,6 +310,9 @@ const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator*
 }
 Tensor randperm(int64_t n, std::optional<DType> dtype, Generator* generator) {
   return below::randperm(n, dtype, generator);
+}
+Tensor rreluNoise(const Tensor& self, double lower, double upper, Generator* generator) {
+  return below::rreluNoise(self, lower, upper, generator);
 }
 const Tensor& uniform_(const Tensor& self, double from, double to, Generator* generator) {
   autograd::checkInplace(self, "uniform_");

@@ -486,10 +486,10 @@ export function batchNorm(input: TensorBase, weight: TensorBase | null, bias: Te
 /**
  * Ones with the probability that each element of self gives. self: probabilities.
  *
- * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
+ * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
  */
-export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
-  return deliver('bernoulli', options?.out, native.ops.bernoulli(handleOf(self), generatorOf((options?.generator ?? null))), true);
+export function bernoulliOf(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('bernoulliOf', options?.out, native.ops.bernoulliOf(handleOf(self), generatorOf((options?.generator ?? null))), true);
 }
 
 /**
@@ -3722,4 +3722,4 @@ export function zerosLike(self: TensorBase, options?: { dtype?: DType | null }):
 }
 
 export { var_ as var };
-export { gradient, histogram, max, median, min, nanmedian, norm } from './overloads.js';
+export { bernoulli, gradient, histogram, max, median, min, nanmedian, norm } from './overloads.js';

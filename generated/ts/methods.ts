@@ -608,10 +608,10 @@ export abstract class TensorMethods extends TensorBase {
   /**
    * Ones with the probability that each element of self gives. self: probabilities.
    *
-   * `bernoulli(self: Tensor, *, generator: Generator? = null): Tensor`
+   * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
    */
-  bernoulli(options?: { generator?: GeneratorArg | null }): Tensor {
-    return wrap(native.ops.bernoulli(this._h, generatorOf((options?.generator ?? null))));
+  bernoulliOf(options?: { generator?: GeneratorArg | null }): Tensor {
+    return wrap(native.ops.bernoulliOf(this._h, generatorOf((options?.generator ?? null))));
   }
 
   /**
@@ -4179,6 +4179,16 @@ export abstract class TensorMethods extends TensorBase {
   zero_(): this {
     native.ops.zero_(this._h);
     return this;
+  }
+
+  /**
+   * Ones with the probability that each element of self gives. self: probabilities.
+   *
+   * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
+   */
+  bernoulli(options?: { generator?: GeneratorArg | null }): Tensor;
+  bernoulli(...args: unknown[]): unknown {
+    return callForm('bernoulli', FORMS.bernoulli!, this, args);
   }
 
   /**

@@ -480,7 +480,7 @@ export interface NativeOps {
   maxPoolNd(self: H, kernelSize: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], ceilMode: boolean): H[];
   maxPoolNdBackward(gradOutput: H, indices: H, inputSize: readonly number[], spatial: number): H;
   maxUnpool(self: H, indices: H, outputSize: readonly number[]): H;
-  bernoulli(self: H, generator?: H | null): H;
+  bernoulliOf(self: H, generator?: H | null): H;
   bernoulli_(self: H, p: number, generator?: H | null): void;
   binomial(count: H, prob: H, generator?: H | null): H;
   cauchy_(self: H, median: number, sigma: number, generator?: H | null): void;
@@ -492,6 +492,7 @@ export interface NativeOps {
   poisson(self: H, generator?: H | null): H;
   randint_(self: H, low: number, high: number, generator?: H | null): void;
   randperm(n: number, dtype?: number | null, generator?: H | null): H;
+  rreluNoise(self: H, lower: number, upper: number, generator?: H | null): H;
   uniform_(self: H, from: number, to: number, generator?: H | null): void;
   diag(self: H, diagonal: number): H;
   diagEmbed(self: H, offset: number, dim1: number, dim2: number): H;

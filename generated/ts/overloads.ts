@@ -3,8 +3,22 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { handleOf, handlesOf, intoOuts, intsOf, namedResults, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll } from '../../src/tensor/args.js';
+import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import { callForm, type Form } from '../../src/tensor/overload.js';
+
+function bernoulli_bernoulliOf(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
+  return deliver('bernoulliOf', options?.out, native.ops.bernoulliOf(handleOf(self), generatorOf((options?.generator ?? null))), true);
+}
+
+/**
+ * Ones with the probability that each element of self gives. self: probabilities.
+ *
+ * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
+ */
+export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor;
+export function bernoulli(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('bernoulli', FORMS.bernoulli!, self, args);
+}
 
 function gradient_gradientAt(self: TensorBase, spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[] {
   return wrapAll(native.ops.gradientAt(handleOf(self), handlesOf(spacing), optIntsOf((options?.dim ?? null)), (options?.edgeOrder ?? 1)));
@@ -269,6 +283,9 @@ export function norm(self: TensorBase, ...args: unknown[]): unknown {
 
 /** Forms by function name, in the order in which they are tried. */
 export const FORMS: Readonly<Record<string, readonly Form[]>> = {
+  bernoulli: [
+    { call: bernoulli_bernoulliOf, params: [['generator', 'Generator?', 'keyword']] },
+  ],
   gradient: [
     { call: gradient_gradientAt, params: [['spacing', 'Tensor[]', 'required'], ['dim', 'int[]?', 'keyword'], ['edgeOrder', 'int', 'keyword']] },
     { call: gradient_gradient, params: [['spacing', 'float[]', 'keyword'], ['dim', 'int[]?', 'keyword'], ['edgeOrder', 'int', 'keyword']] },

@@ -43,6 +43,8 @@ bool takesOneDnn(const ConvSpec& s) {
 Ref<ConvPlan> planConv(const ConvSpec& spec) {
   static PlanCache<Key, ConvPlan, KeyHash> cache;
   return cache.find({spec, numThreads()}, [&]() -> Ref<ConvPlan> {
+    if (oneDnnEnabled() && spec.work() >= (int64_t{1} << 17))
+      if (Ref<ConvPlan> plan = planPointwiseConv(spec)) return plan;
     if (takesOneDnn(spec))
       if (Ref<ConvPlan> plan = planOneDnnConv(spec)) return plan;
     return planOwnConv(spec);

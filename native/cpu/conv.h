@@ -34,6 +34,8 @@ class ConvPlan : public RefCounted {
 /// Builds or finds the plan under the present thread count.
 Ref<ConvPlan> planConv(const ConvSpec& spec);
 Ref<ConvPlan> planOwnConv(const ConvSpec& spec);
+/// Null unless the kernel has one element and every image is read as it lies.
+Ref<ConvPlan> planPointwiseConv(const ConvSpec& spec);
 /// Null when oneDNN is absent or does not take the spec.
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec);
 

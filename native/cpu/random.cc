@@ -118,7 +118,7 @@ const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
 }
 
 /// One draw per probability in `self`; the result has its shape and dtype.
-Tensor bernoulli(const Tensor& self, Generator* generator) {
+Tensor bernoulliOf(const Tensor& self, Generator* generator) {
   Tensor out = emptyTensor(self.sizes(), self.dtype(), self.device());
   const Tensor p = contiguousOf(self);
   Generator& g = pick(generator);
@@ -133,6 +133,23 @@ Tensor bernoulli(const Tensor& self, Generator* generator) {
       FB_CHECK(pi >= 0 && pi <= 1, Value, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
       o[i] = static_cast<T>(static_cast<Compute<T>>(unit<U>(g) < pi ? 1 : 0));
     }
+  });
+  return out;
+}
+
+Tensor rreluNoise(const Tensor& self, double lower, double upper, Generator* generator) {
+  FB_CHECK(lower <= upper, Value, "Lower bound should be less than or equal to the upper bound");
+  Tensor out = emptyTensor(self.sizes(), self.dtype(), self.device());
+  const Tensor x = contiguousOf(self);
+  Generator& g = pick(generator);
+  std::lock_guard<std::mutex> lock(g.mutex);
+  dispatchFloat(self.dtype(), "rrelu_with_noise_out_cpu", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* in = x.ptr<T>();
+    T* o = out.ptr<T>();
+    for (int64_t i = 0; i < x.numel(); ++i)
+      o[i] = static_cast<T>(
+          static_cast<Compute<T>>(static_cast<double>(in[i]) <= 0 ? lower + (upper - lower) * g.uniform53() : 1.0));
   });
   return out;
 }

@@ -74,6 +74,25 @@ FB_D fb_int fb_at(fb_int i, fb_int n, int code, int* error) {
   return 0;
 }
 
+// ---- neighbours: one access of up to sixteen bytes, or a few of them ----
+template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) fb_pack { T v[N]; };
+template <int N, class T> FB_D fb_pack<T, N> fb_load_pack(const T* p, fb_int i) { return *reinterpret_cast<const fb_pack<T, N>*>(p + i); }
+template <int N, class T> FB_D void fb_store_pack(T* p, fb_int i, const fb_pack<T, N>& v) { *reinterpret_cast<fb_pack<T, N>*>(p + i) = v; }
+
+// ---- tiles of a square of n × n: 8 × 8 of them at a time, each such block followed by its mirror image ----
+__host__ __device__ inline fb_int fb_mirror_tiles(fb_int n) { return (n + 7) / 8 * ((n + 7) / 8) * 64; }
+FB_D bool fb_mirror_tile(fb_int tile, fb_int n, fb_int* i, fb_int* j) {
+  fb_int blocks = (n + 7) / 8, b = tile / 64, row = b, col = b;
+  if (b >= blocks) {
+    // Behind the diagonal: pairs (k, k + s), (k + s, k) for s = 1, 2, ... around the circle.
+    fb_int pair = (b - blocks) / 2, s = pair / blocks + 1, k = pair % blocks, other = (k + s) % blocks;
+    bool mirror = (b - blocks) % 2 != 0;
+    row = mirror ? other : k, col = mirror ? k : other;
+  }
+  *i = row * 8 + tile % 64 / 8, *j = col * 8 + tile % 8;
+  return *i < n && *j < n;
+}
+
 // ---- conversions and wraps ----
 #define FB_CVT(FROM, T, TO, U) FB_D U fb_cvt_##FROM##_##TO(T v) { return (U)v; }
 FB_CVT(f32, float, f64, double) FB_CVT(f32, float, i32, int) FB_CVT(f32, float, i64, fb_int)
@@ -181,6 +200,21 @@ FB_D double fb_digamma(double x) {
   return r + log(x) - 0.5 / x - z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132)))));
 }
 FB_D float fb_digamma(float x) { return (float)fb_digamma((double)x); }
+
+// ---- what special.h is written in ----
+typedef fb_int fb_i64;
+FB_D fb_int fb_remainder(fb_int a, fb_int b) { return fb_rest(a, b); }
+FB_D double fb_digamma_scalar(double x) { return fb_digamma(x); }
+FB_D bool fb_isinf(double a) { return fabs(a) == (double)fb_inf(); }
+#define FB_LANES1(NAME, F, D)                \
+  FB_D float NAME(float a) { return F(a); }  \
+  FB_D double NAME(double a) { return D(a); }
+#define FB_LANES2(NAME, F, D)                            \
+  FB_D float NAME(float a, float b) { return F(a, b); }  \
+  FB_D double NAME(double a, double b) { return D(a, b); }
+#define FB_LANES2_INT(NAME, F)                              \
+  FB_D int NAME(int a, int b) { return (int)F(a, b); }      \
+  FB_D fb_int NAME(fb_int a, fb_int b) { return F(a, b); }
 
 // ---- the partner's value, k lanes away in the warp ----
 template <class T> FB_D T fb_shuffle(T a, int k) { return __shfl_xor_sync(0xffffffffu, a, k); }

@@ -281,7 +281,7 @@ FB_SPECIAL fb_zeta_scalar(double s, double q) {
 // psi^(1) with the reflection formula in the element's own precision, as PyTorch evaluates it: at a pole the sine's rounding decides.
 FB_SPECIAL fb_trigamma(double x, double reflected) { return x < 0.5 ? reflected - fb_zeta_scalar(2, 1 - x) : fb_zeta_scalar(2, x); }
 FB_SPECIAL fb_polygamma_general(double n, double x) {
-  double sign = __builtin_fmod(n, 2) == 1 ? 1 : -1;
+  double sign = __builtin_fmod(n, 2.0) == 1 ? 1 : -1;
   return sign * __builtin_tgamma(n + 1) * fb_zeta_scalar(n + 1, x);
 }
 FB_SPECIAL fb_polygamma_scalar(double n, double x) {
@@ -351,7 +351,7 @@ FB_SPECIAL fb_chebyshev(double x, double p1, double n) {
 #define FB_DEGREE(n)                              \
   if ((n = fb_degree(n)) < 0) return 0;           \
   if (n > 1048576) return __builtin_nan("");
-FB_SPECIAL fb_alternating(double n) { return __builtin_fmod(n, 2) == 0 ? 1 : -1; }
+FB_SPECIAL fb_alternating(double n) { return __builtin_fmod(n, 2.0) == 0 ? 1 : -1; }
 FB_SPECIAL fb_chebyshevT_scalar(double x, double n) {
   FB_DEGREE(n)
   if (__builtin_fabs(x) == 1) return x > 0 ? 1 : fb_alternating(n);

@@ -63,7 +63,7 @@ GraphProgram::~GraphProgram() {
   if (library_) dlclose(library_);
 }
 
-Ref<GraphProgram> GraphProgram::load(const std::string& soPath, const std::string& metaJson, TensorList captures) {
+Ref<GraphProgram> GraphProgram::prepare(const std::string& metaJson, TensorList captures) {
   Ref<GraphProgram> g(new GraphProgram());
   g->meta_ = runtime::ProgramMeta::parse(metaJson);
   const auto& meta = g->meta_;
@@ -87,6 +87,26 @@ Ref<GraphProgram> GraphProgram::load(const std::string& soPath, const std::strin
     FB_CHECK(!t.symbolic(), File, "graph metadata: a captured tensor has a symbolic shape");
     expect(t);
   }
+  return g;
+}
+
+void GraphProgram::finish(const std::string& name, int (*abi)()) {
+  FB_CHECK(abi && entry_, Compile, "graph program: '%s' is no graph program", name.c_str());
+  FB_CHECK(abi() == FB_RUNTIME_ABI, Compile, "graph program: '%s' was built for ABI %d, this runtime speaks %d",
+           name.c_str(), abi(), FB_RUNTIME_ABI);
+  for (const auto& s : meta_.steps) steps_.push_back(std::make_unique<runtime::LibraryStep>(s));
+}
+
+Ref<GraphProgram> GraphProgram::link(int (*abi)(), int (*run)(const fb_run_args*), const std::string& metaJson,
+                                     TensorList captures) {
+  Ref<GraphProgram> g = prepare(metaJson, std::move(captures));
+  g->entry_ = run;
+  g->finish("linked program", abi);
+  return g;
+}
+
+Ref<GraphProgram> GraphProgram::load(const std::string& soPath, const std::string& metaJson, TensorList captures) {
+  Ref<GraphProgram> g = prepare(metaJson, std::move(captures));
   FB_CHECK(!soPath.empty(), Compile, "graph program: no shared object was given");
   g->library_ = dlopen(soPath.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!g->library_) {
@@ -95,16 +115,74 @@ Ref<GraphProgram> GraphProgram::load(const std::string& soPath, const std::strin
   }
   const auto abi = reinterpret_cast<int (*)()>(dlsym(g->library_, "fb_graph_abi"));
   g->entry_ = reinterpret_cast<int (*)(const fb_run_args*)>(dlsym(g->library_, "fb_graph_run"));
-  FB_CHECK(abi && g->entry_, Compile, "graph program: '%s' is no graph program", soPath.c_str());
-  FB_CHECK(abi() == FB_RUNTIME_ABI, Compile, "graph program: '%s' was built for ABI %d, this runtime speaks %d",
-           soPath.c_str(), abi(), FB_RUNTIME_ABI);
-  for (const auto& s : meta.steps) g->steps_.push_back(std::make_unique<runtime::LibraryStep>(s));
+  g->finish(soPath, abi);
   return g;
 }
 
 const Tensor& GraphProgram::slot(TensorSpan inputs, runtime::Slot s) const {
   const size_t i = static_cast<size_t>(s.index);
   return i < meta_.inputs.size() ? inputs[i] : captures_[i - meta_.inputs.size()];
+}
+
+bool GraphProgram::geometryHolds(const Tensor& t, size_t slot, const long long* dims, std::string& failure) const {
+  const size_t ni = meta_.inputs.size();
+  const bool input = slot < ni;
+  const char* what = input ? "input" : "capture";
+  const size_t at = input ? slot : slot - ni;
+  const auto fail = [&](const std::string& expected, const std::string& got) {
+    failure = describe(what, at, expected, got);
+    return false;
+  };
+  const Guarded& e = expected_[slot];
+  if (!t.defined()) return fail("a tensor", "none");
+  if (t.dtype() != e.dtype) return fail("dtype " + std::string(dtypeName(e.dtype)), std::string(dtypeName(t.dtype())));
+  if (t.device().type != DeviceType::CPU) return fail("device cpu", t.device().str());
+  const TensorImpl* impl = t.impl();
+  // A dimension of extent one has no stride that matters.
+  const auto stepsDiffer = [&](const Dims& sizes, const Dims& steps) {
+    for (size_t d = 0; d < sizes.size(); ++d)
+      if (sizes[d] > 1 && impl->strides[d] != steps[d]) return true;
+    return false;
+  };
+  if (e.symbolic) {
+    const auto& m = meta_.inputs[at];
+    const Dims sizes = m.sizes(dims);
+    if (!(impl->sizes == sizes)) return fail("shape " + shapeString(sizes), shapeString(impl->sizes));
+    const Dims steps = m.stepsOf(dims, sizes);
+    if (stepsDiffer(sizes, steps)) return fail("strides " + shapeString(steps), shapeString(impl->strides));
+    return true;
+  }
+  if (!(impl->sizes == e.sizes)) return fail("shape " + shapeString(e.sizes), shapeString(impl->sizes));
+  if (!(impl->strides == e.strides) && stepsDiffer(e.sizes, e.strides))
+    return fail("strides " + shapeString(e.strides), shapeString(impl->strides));
+  return true;
+}
+
+bool GraphProgram::capturesFit(std::string& why) const {
+  for (size_t i = 0; i < captures_.size(); ++i)
+    if (!geometryHolds(captures_[i], meta_.inputs.size() + i, nullptr, why)) return false;
+  return true;
+}
+
+bool GraphProgram::accepts(TensorSpan inputs, std::string& why) const {
+  std::vector<long long> dims;
+  return guard(inputs, dims, why);
+}
+
+std::vector<std::pair<DType, Dims>> GraphProgram::resultTypes(TensorSpan inputs) const {
+  std::vector<long long> dims;
+  for (const auto& s : meta_.symbols)
+    dims.push_back(inputs[static_cast<size_t>(s.input)].sizes()[static_cast<size_t>(s.dim)]);
+  std::vector<std::pair<DType, Dims>> out;
+  for (size_t i = 0; i < meta_.results; ++i) {
+    const auto& o = meta_.outputs[i];
+    if (o.alias) {
+      const Tensor& t = slot(inputs, *o.alias);
+      out.emplace_back(t.dtype(), t.impl()->sizes);
+    } else
+      out.emplace_back(o.tensor.dtype, o.tensor.sizes(dims.data()));
+  }
+  return out;
 }
 
 bool GraphProgram::guard(TensorSpan inputs, std::vector<long long>& dims, std::string& failure) const {
@@ -124,39 +202,20 @@ bool GraphProgram::guard(TensorSpan inputs, std::vector<long long>& dims, std::s
     if (!t.defined() || s.dim >= t.dim())
       return fail("input " + std::to_string(s.input) + ": expected at least " + std::to_string(s.dim + 1) +
                   " dimensions");
-    dims.push_back(t.sizes()[static_cast<size_t>(s.dim)]);
+    const int64_t n = t.sizes()[static_cast<size_t>(s.dim)];
+    // The recordings behind a symbol had neither: sizes 0 and 1 broadcast.
+    if (n < 2) return fail("input " + std::to_string(s.input) + ": a size that varies is " + std::to_string(n));
+    dims.push_back(n);
   }
   for (size_t i = 0; i < expected_.size(); ++i) {
     const bool input = i < ni;
-    const Tensor& t = input ? inputs[i] : captures_[i - ni];
-    const char* what = input ? "input" : "capture";
     const size_t at = input ? i : i - ni;
-    const Guarded& e = expected_[i];
-    if (!t.defined()) return fail(describe(what, at, "a tensor", "none"));
-    if (t.dtype() != e.dtype)
-      return fail(describe(what, at, "dtype " + std::string(dtypeName(e.dtype)), std::string(dtypeName(t.dtype()))));
-    if (t.device().type != DeviceType::CPU) return fail(describe(what, at, "device cpu", t.device().str()));
-    const TensorImpl* impl = t.impl();
-    if (e.symbolic) {
-      const auto& m = meta.inputs[at];
-      const Dims sizes = m.sizes(dims.data());
-      if (!(impl->sizes == sizes))
-        return fail(describe(what, at, "shape " + shapeString(sizes), shapeString(impl->sizes)));
-      const Dims steps = m.stepsOf(dims.data(), sizes);
-      for (size_t d = 0; d < sizes.size(); ++d)
-        if (sizes[d] > 1 && impl->strides[d] != steps[d])
-          return fail(describe(what, at, "strides " + shapeString(steps), shapeString(impl->strides)));
-    } else {
-      if (!(impl->sizes == e.sizes))
-        return fail(describe(what, at, "shape " + shapeString(e.sizes), shapeString(impl->sizes)));
-      if (!(impl->strides == e.strides))
-        for (size_t d = 0; d < e.sizes.size(); ++d)  // a dimension of extent one has no stride that matters
-          if (e.sizes[d] > 1 && impl->strides[d] != e.strides[d])
-            return fail(describe(what, at, "strides " + shapeString(e.strides), shapeString(impl->strides)));
-    }
+    const Tensor& t = input ? inputs[i] : captures_[at];
+    if (!geometryHolds(t, i, dims.data(), failure)) return false;
     const auto& wanted = input ? meta.inputs[at].requiresGrad : meta.captures[at].requiresGrad;
     if (wanted && *wanted != t.requiresGrad())
-      return fail(describe(what, at, *wanted ? "requiresGrad" : "no requiresGrad", *wanted ? "none" : "one"));
+      return fail(describe(input ? "input" : "capture", at, *wanted ? "requiresGrad" : "no requiresGrad",
+                           *wanted ? "none" : "one"));
   }
   for (const auto& r : meta.gradReads) {
     const Tensor grad = slot(inputs, r.leaf).grad();

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flambeau/runtime.h"
@@ -18,12 +19,25 @@ class GraphProgram : public RefCounted {
   /// damaged metadata, Error(Value) for captures that do not fit.
   static Ref<GraphProgram> load(const std::string& soPath, const std::string& metaJson, TensorList captures);
 
+  /// The same for a program that is part of this process: `abi` and `run` are its entry points.
+  static Ref<GraphProgram> link(int (*abi)(), int (*run)(const fb_run_args*), const std::string& metaJson,
+                                TensorList captures);
+
+  /// True when the guards hold for these inputs; `why` says what does not.
+  bool accepts(TensorSpan inputs, std::string& why) const;
+  /// True when the captured tensors have the geometry that the program was compiled for.
+  bool capturesFit(std::string& why) const;
+  /// Dtype and shape of each result for inputs that the program accepts.
+  std::vector<std::pair<DType, Dims>> resultTypes(TensorSpan inputs) const;
+
   /// Runs it. False: a guard failed, nothing was run, and `guardFailure` says which. Inputs, scalars (the live ones)
   /// and results are in the order of the metadata. Errors of kernels are thrown; tensors written before an error stay
   /// written.
   bool run(TensorSpan inputs, std::span<const double> scalars, TensorList& results, std::string& guardFailure);
 
   const TensorList& captures() const { return captures_; }
+  /// True when a run changes tensors from outside, or their gradients.
+  bool writes() const { return !meta_.writes.empty() || !meta_.gradWrites.empty(); }
 
  private:
   // What a run needs besides its tensors; kept for the next run.
@@ -43,6 +57,9 @@ class GraphProgram : public RefCounted {
   friend struct GraphCall;
 
   GraphProgram() = default;
+  static Ref<GraphProgram> prepare(const std::string& metaJson, TensorList captures);
+  void finish(const std::string& name, int (*abi)());
+  bool geometryHolds(const Tensor& t, size_t slot, const long long* dims, std::string& failure) const;
   ~GraphProgram() override;
   bool guard(TensorSpan inputs, std::vector<long long>& dims, std::string& failure) const;
   std::unique_ptr<RunState> takeState();

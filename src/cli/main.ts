@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npx flambeau COMMAND`. Lists only the commands that exist.
-import { parseArgs } from 'node:util';
+import { build } from './build.js';
 import { cacheClear } from './cache.js';
 import { info } from './info.js';
 
@@ -12,26 +12,24 @@ interface Command {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   info: { usage: 'info', help: 'version, instruction set, libraries, threads, compiler, cache', run: info },
+  build: {
+    usage: 'build MODEL.fbg --out DIR [--name N] [--embed] [--march A] [--no-build]',
+    help: 'C++ sources, a C library and a Node addon that need nothing else',
+    run: build,
+  },
   cache: { usage: 'cache clear', help: 'remove the built kernels of fb.compile', run: cacheClear },
 };
 
 function usage(): string {
-  const lines = Object.values(COMMANDS).map((c) => `  flambeau ${c.usage.padEnd(14)} ${c.help}`);
+  const lines = Object.values(COMMANDS).map((c) => `  flambeau ${c.usage}\n      ${c.help}`);
   return `usage:\n${lines.join('\n')}\n`;
 }
 
 function main(argv: readonly string[]): void {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    options: {
-      help: { type: 'boolean', short: 'h', default: false },
-      version: { type: 'boolean', short: 'v', default: false },
-    },
-    allowPositionals: true,
-  });
-  const [name, ...rest] = positionals;
-  if (values.version) return COMMANDS['info']!.run(['--version']);
-  if (name === undefined || values.help) {
+  // Options behind the command's name are the command's own.
+  const [name, ...rest] = argv;
+  if (name === '--version' || name === '-v') return COMMANDS['info']!.run(['--version']);
+  if (name === undefined || name === '--help' || name === '-h' || rest.includes('--help')) {
     process.stdout.write(usage());
     return;
   }

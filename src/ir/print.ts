@@ -108,6 +108,12 @@ function regionLine(names: Names, r: Region, index: number): string {
 /** One node as it stands in the text of its graph. */
 export const printNode = (n: Node, g?: Graph): string => nodeLine(new Names(g ?? { ...emptyGraph(), nodes: [n] }), n);
 
+/** Prints nodes of one graph; for many nodes, where printNode would look at the whole graph each time. */
+export function nodePrinter(g: Graph): (n: Node) => string {
+  const names = new Names(g);
+  return (n) => nodeLine(names, n);
+}
+
 /** The textual form of a graph. */
 export function printGraph(g: Graph): string {
   const names = new Names(g);

@@ -280,6 +280,8 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
   uniform: self,
   normal: self,
   bernoulli: self,
+  bernoulliOf: self,
+  rreluNoise: self,
   randint: self,
   randperm: (a) => one('int64', [a.dim('n')]),
   multinomial: (a) => one('int64', [...a.tensor('self').shape.slice(0, -1), a.int('numSamples')]),

@@ -3,7 +3,6 @@ import { fromTrace } from '../frontend/trace/from_trace.js';
 import { log } from '../debug/log.js';
 import type { Graph, Node, Value } from '../ir/graph.js';
 import { inputValues, producers } from '../ir/build.js';
-import { printDim } from '../ir/dim.js';
 import { printGraph } from '../ir/print.js';
 import { opInfo } from '../ir/table.js';
 import { native } from '../native.js';
@@ -85,17 +84,6 @@ export class Variant {
     const { inputs, writes } = recording.trace;
     this.sharingMatters =
       recording.inputsShare || (inputs.length > 1 && (writes ?? []).some((w) => inputs.includes(w.target)));
-    this.symbolAt = (symbolic?.symbols ?? []).map((sym) => {
-      const input = symbolic!.inputs.findIndex((v) => v.type.shape.some((d) => printDim(d) === sym.name));
-      return [input, symbolic!.inputs[input]!.type.shape.findIndex((d) => printDim(d) === sym.name)] as const;
-    });
-  }
-
-  /** Where the symbols' values are read: input and dimension. */
-  private readonly symbolAt: readonly (readonly [input: number, dim: number])[];
-  /** Sizes 0 and 1 broadcast: the recordings behind a symbolic graph had neither. */
-  private symbolsHold(inputs: readonly Handle[]): boolean {
-    return this.symbolAt.every(([input, dim]) => native.shape(inputs[input]!)[dim]! >= 2);
   }
 
   /** The recording as a graph, before any pass. */
@@ -271,7 +259,6 @@ export class Variant {
     inputs: readonly Handle[],
     tensors: readonly Tensor[],
   ): { readonly failed: string } | { readonly value: unknown } {
-    if (this.symbolAt.length > 0 && !this.symbolsHold(inputs)) return { failed: 'a symbolic size is 0 or 1' };
     const { thunks, template } = this.recording;
     const scalars = thunks.length === 0 ? NO_SCALARS : thunks.map((t) => t());
     const outputs = this.parts!.forward.run(inputs, scalars);
@@ -283,6 +270,21 @@ export class Variant {
     const count = this.joint === null ? outputs.length : this.joint.roots.length;
     for (let i = 0; i < count; i++) made.push(wrap(outputs[i]!));
     return { value: fill(template, made, tensors) };
+  }
+
+  /** `run` off the event loop: for variants without a backward of their own. */
+  async runAsync(
+    inputs: readonly Handle[],
+    tensors: readonly Tensor[],
+  ): Promise<{ readonly failed: string } | { readonly value: unknown }> {
+    const { thunks, template } = this.recording;
+    const outputs = await this.parts!.forward.runAsync(
+      inputs,
+      thunks.length === 0 ? NO_SCALARS : thunks.map((t) => t()),
+    );
+    if (typeof outputs === 'string') return { failed: outputs };
+    this.runs++;
+    return { value: fill(template, outputs.map(wrap), tensors) };
   }
 
   /** Gives the results a gradFn that runs the backward program. */

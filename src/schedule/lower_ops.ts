@@ -308,13 +308,25 @@ const bernoulli: Rule = (l, n, a) => {
   const u = uniformAt(l, o.shape);
   const p = a.get('p');
   const ct = computeType(o.dtype);
-  const i = n.inputs[1];
-  const prob = i?.kind === 'value' ? l.viewOf(i.value) : null;
+  return define(l, n, (idx) =>
+    lCvt(lOp('lt', [u(idx), scalar(a, 'p', 'float32', typeof p === 'number' ? p : 0.5)], 'b'), ct),
+  );
+};
+const bernoulliOf: Rule = (l, n) => {
+  const [o, p] = [out(n), tensor(l, n, 0)];
+  if (p === null) return false;
+  const u = uniformAt(l, o.shape);
+  return define(l, n, (idx) => lCvt(lOp('lt', [u(idx), lCvt(p.at(idx), 'f32')], 'b'), computeType(o.dtype)));
+};
+const rreluNoise: Rule = (l, n, a) => {
+  const [o, x] = [out(n), tensor(l, n, 0)];
+  const ct = computeType(o.dtype);
+  if (x === null || !isFloat(ct)) return false;
+  const [lo, hi] = [Number(a.get('lower')), Number(a.get('upper'))];
+  const u = uniformAt(l, o.shape);
   return define(l, n, (idx) => {
-    const limit = prob
-      ? lCvt(prob.at(broadcastIndex(idx, prob.shape)), 'f32')
-      : scalar(a, 'p', 'float32', typeof p === 'number' ? p : 0.5);
-    return lCvt(lOp('lt', [u(idx), limit], 'b'), ct);
+    const slope = lOp('add', [lOp('mul', [lCvt(u(idx), ct), lConst(hi - lo, ct)], ct), lConst(lo, ct)], ct);
+    return lOp('select', [lOp('le', [lCvt(x.at(idx), ct), lConst(0, ct)], 'b'), slope, lConst(1, ct)], ct);
   });
 };
 
@@ -364,5 +376,7 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   uniform,
   normal,
   bernoulli,
+  bernoulliOf,
+  rreluNoise,
   ...PRODUCTS,
 };

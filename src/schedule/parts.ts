@@ -22,7 +22,7 @@ export interface Cuts {
 }
 export const CUTS: Readonly<Record<'cpp' | 'cuda', Cuts>> = {
   cpp: { long: 1 << 20, parts: 64, wide: 256, depth: 64 },
-  cuda: { long: 1 << 17, parts: 1024, wide: 256, depth: 16 },
+  cuda: { long: 1 << 17, parts: 1024, wide: 256, depth: 32 },
 };
 const STORAGE: Readonly<Record<ComputeType, DType>> = {
   f32: 'float32',

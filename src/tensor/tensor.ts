@@ -420,7 +420,7 @@ export class Tensor extends TensorGeometry {
   /** Ones with probability p (a number, or a tensor of one probability per element), zeros else. */
   bernoulli_(p: number | Tensor = 0.5, options: { generator?: Generator | null } = {}): this {
     const g = options.generator?._g ?? null;
-    if (p instanceof TensorBase) native.ops.copy_(this._h, native.ops.bernoulli(p.expand(this.shape)._h, g));
+    if (p instanceof TensorBase) native.ops.copy_(this._h, native.ops.bernoulliOf(p.expand(this.shape)._h, g));
     else native.ops.bernoulli_(this._h, p, g);
     return this;
   }

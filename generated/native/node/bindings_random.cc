@@ -8,11 +8,11 @@
 namespace flambeau::node {
 namespace {
 
-napi_value bernoulli(napi_env env, napi_callback_info info) {
+napi_value bernoulliOf(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "generator" };
-    Args args(env, info, "bernoulli", 2, names);
-    return wrap(env, ops::bernoulli(args.tensor(0), args.optGenerator(1)));
+    Args args(env, info, "bernoulliOf", 2, names);
+    return wrap(env, ops::bernoulliOf(args.tensor(0), args.optGenerator(1)));
   });
 }
 napi_value bernoulli_(napi_env env, napi_callback_info info) {
@@ -99,6 +99,13 @@ napi_value randperm(napi_env env, napi_callback_info info) {
     return wrap(env, ops::randperm(args.integer(0), args.optDtype(1), args.optGenerator(2)));
   });
 }
+napi_value rreluNoise(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "lower", "upper", "generator" };
+    Args args(env, info, "rreluNoise", 4, names);
+    return wrap(env, ops::rreluNoise(args.tensor(0), args.floating(1), args.floating(2), args.optGenerator(3)));
+  });
+}
 napi_value uniform_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "from", "to", "generator" };
@@ -111,7 +118,7 @@ napi_value uniform_(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerOps_random(napi_env env, napi_value target) {
-  defineFunction(env, target, "bernoulli", bernoulli);
+  defineFunction(env, target, "bernoulliOf", bernoulliOf);
   defineFunction(env, target, "bernoulli_", bernoulli_);
   defineFunction(env, target, "binomial", binomial);
   defineFunction(env, target, "cauchy_", cauchy_);
@@ -123,6 +130,7 @@ void registerOps_random(napi_env env, napi_value target) {
   defineFunction(env, target, "poisson", poisson);
   defineFunction(env, target, "randint_", randint_);
   defineFunction(env, target, "randperm", randperm);
+  defineFunction(env, target, "rreluNoise", rreluNoise);
   defineFunction(env, target, "uniform_", uniform_);
 }
 

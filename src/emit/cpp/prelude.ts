@@ -8,6 +8,8 @@ interface Section {
   readonly needs: readonly string[];
   readonly text: string;
   readonly names: ReadonlySet<string>;
+  /** Of special.h, which device code has too. */
+  readonly special: boolean;
 }
 
 let sections: Section[] | null = null;
@@ -18,10 +20,15 @@ const namesIn = (text: string): Set<string> => new Set(text.match(/\bfb_\w+/g) ?
 
 function load(): Section[] {
   if (sections) return sections;
-  const text = `${read('kernels/prelude.h')}\n${read('kernels/programs.h')}\n${read('kernels/special.h')}`;
   const out: Section[] = [];
   const base = new Set<string>();
-  for (const part of text.split(/^\/\/@section /m).slice(1)) {
+  const parts = ['prelude.h', 'programs.h', 'special.h'].flatMap((file) =>
+    read(`kernels/${file}`)
+      .split(/^\/\/@section /m)
+      .slice(1)
+      .map((part) => ({ part, special: file === 'special.h' })),
+  );
+  for (const { part, special } of parts) {
     const head = /^(\w+)(?: needs ([\w ]+))?\n/.exec(part)!;
     if (head[1] === 'end') continue;
     const body = part
@@ -35,6 +42,7 @@ function load(): Section[] {
       needs: head[2]?.split(' ') ?? [],
       text: body,
       names: new Set([...names].filter((n) => head[1] === 'base' || !base.has(n))),
+      special,
     });
   }
   return (sections = out);
@@ -48,8 +56,15 @@ export function usesSpecial(source: string): boolean {
 }
 
 /** Prelude text for source that uses these names. */
-export function preludeFor(source: string): string {
-  const all = load();
+export const preludeFor = (source: string): string => sectionsFor(source, load());
+/** The same of special.h alone. */
+export const specialFor = (source: string): string =>
+  sectionsFor(
+    source,
+    load().filter((s) => s.special),
+  );
+
+function sectionsFor(source: string, all: readonly Section[]): string {
   const used = namesIn(source);
   const wanted = new Set<string>(['base']);
   const want = (name: string): void => {

@@ -1,43 +1,36 @@
-// Loop IR → CUDA. The same structure as the C++ printer with other leaves, and one of four ways to give threads their work:
-//   elements  no folds: a thread takes a few elements, a block apart from each other, so that several loads are under way
-//   tiles     no folds, transposed loads: a block takes a 32 × 32 tile through shared memory
+// Loop IR → CUDA. The same structure as the C++ printer with other leaves, and one of three ways to give threads their work:
+//   elements  no folds (elements.ts)
 //   lanes     folds along contiguous memory: a warp or a block takes a row, its threads walk the columns
 //   threads   folds across rows that lie side by side: a thread takes a row, or a slice of it that is joined in shared memory
 import { productOf } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
-import { exprCost } from '../../schedule/cost.js';
 import { type LExpr, walk } from '../../schedule/expr.js';
-import { type Axis } from '../../schedule/indexing.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
 import { type Fold, type Kernel, type Stage } from '../../loop/kernel.js';
-import { type Load, type Transposed, transposedLoads } from '../transposed.js';
+import { type Load } from '../transposed.js';
 import { type Scope, type Target } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
-import { CudaValues, SCALAR } from './values.js';
+import { CudaElements } from './elements.js';
+import { SCALAR } from './values.js';
 
-type Mapping = 'elements' | 'tiles' | 'lanes' | 'threads';
+type Mapping = 'elements' | 'lanes' | 'threads';
 
-/** Edge of a tile: a warp reads one row of it. */
-const TILE = 32;
-/** Elements of a thread in `elements`. */
-const COPIES = 4;
-/** Rows up to this length are a warp's, longer ones a block's. */
-const WARP_ROW = 1024;
-/** Longest row of a block whose elements fit into registers. */
-const BLOCK_ROW = 4 * WARP_ROW;
+/** Threads of a block, as cuda_prelude.h defines them. */
+const BLOCK = 256;
+const WIDE = 1024;
+/** Elements of one row or column that a thread reads into registers. */
+const COLUMN = 32;
+/** The same over all values that it keeps, and in large blocks, whose threads have 64 registers each. */
+const REGISTERS = 64;
+const REGISTERS_WIDE = 40;
 /** Up to so many rows, blocks of ordinary size would leave the processors half empty. */
 const FEW_ROWS = 1024;
-/** Longest column that a thread reads into registers at once. */
-const COLUMN = 32;
-/** Elements of a row that a thread may keep in registers, over all kept values. */
-const REGISTERS = 64;
+const LONG_ROW = 4096;
 /** Rows from which on every thread has one of its own. */
 const MANY_ROWS = 1 << 16;
 
-export class CudaKernel extends CudaValues {
-  private readonly shared: Lines = [];
+export class CudaKernel extends CudaElements {
   private readonly mapping: Mapping;
-  private readonly transposed: Transposed | null;
   /** Loads that a later pass over the row repeats, and whether they have been read: they stay in registers. */
   private readonly repeated = new Map<LExpr, { readonly name: string; read: boolean }>();
   private readonly fresh: { read: boolean }[] = [];
@@ -45,74 +38,76 @@ export class CudaKernel extends CudaValues {
   constructor(k: Kernel, target: Target) {
     super(k, target);
     const v = k.vector;
-    this.transposed = transposedLoads(k, TILE);
     if (v !== null && k.cols.includes(v)) this.mapping = 'lanes';
     else if (k.cols.length > 0) this.mapping = 'threads';
-    else this.mapping = this.transposed ? 'tiles' : 'elements';
+    else this.mapping = 'elements';
     if (this.mapping === 'lanes' || this.column !== null) this.findRepeated();
   }
 
-  private get rowCount(): Dim {
-    return productOf(this.k.rows.map((a) => a.extent));
-  }
   private get colCount(): Dim {
     return productOf(this.k.cols.map((a) => a.extent));
   }
 
   // ---- how threads share the work ----
 
-  /** `lanes`: threads of one row, as text that the preprocessor can evaluate. Few long rows get large blocks. */
-  private get width(): string {
+  /**
+   * `lanes`: threads of one row: a warp, a block, or a large block for long rows: few of them would leave processors empty, and
+   * those that do not fit into the registers of a block may fit into its.
+   */
+  private get rowThreads(): number {
     const [rows, n] = [this.rowCount, this.colCount];
-    if (typeof n === 'number' && n <= WARP_ROW) return '32';
-    return typeof rows === 'number' && rows <= FEW_ROWS && (typeof n !== 'number' || n > BLOCK_ROW)
-      ? 'FB_WIDE'
-      : 'FB_BLOCK';
+    const few = typeof rows === 'number' && rows <= FEW_ROWS;
+    if (typeof n !== 'number') return few ? WIDE : BLOCK;
+    if (n <= COLUMN * 32) return 32;
+    if (few && n > LONG_ROW) return WIDE;
+    return n > COLUMN * BLOCK && n <= COLUMN * WIDE ? WIDE : BLOCK;
+  }
+  /** The same as text for the preprocessor: the SIMT shim has smaller blocks. */
+  private get width(): string {
+    return { 32: '32', [BLOCK]: 'FB_BLOCK', [WIDE]: 'FB_WIDE' }[this.rowThreads]!;
   }
   /** Threads of a block. */
   get block(): string {
-    return this.mapping === 'lanes' && this.width === 'FB_WIDE' ? 'FB_WIDE' : 'FB_BLOCK';
+    return (this.mapping === 'lanes' && this.rowThreads === WIDE) ||
+      (this.mapping === 'threads' && this.sliced === WIDE)
+      ? 'FB_WIDE'
+      : 'FB_BLOCK';
   }
   /** `lanes`: a thread's elements of a row, when they fit into registers. */
   private get perThread(): string | null {
     const n = this.colCount;
-    return typeof n === 'number' && n <= BLOCK_ROW ? `((${n} + ${this.width} - 1) / ${this.width})` : null;
+    return typeof n === 'number' && n <= COLUMN * this.rowThreads
+      ? `((${n} + ${this.width} - 1) / ${this.width})`
+      : null;
   }
   /** `threads`: elements of a row that its thread reads at once, when they are one short loop. */
   private get column(): number | null {
     const n = this.colCount;
     return this.mapping === 'threads' &&
-      !this.sliced &&
+      this.sliced === null &&
       this.k.cols.length === 1 &&
       typeof n === 'number' &&
       n <= COLUMN
       ? n
       : null;
   }
-  /** `threads`: the block's warps take slices of the outermost column loop. */
-  private get sliced(): boolean {
+  /** `threads`: threads of a block whose warps take slices of the outermost column loop; null where a thread has a row of its own. */
+  private get sliced(): number | null {
     const [n, outer] = [this.rowCount, this.k.cols[0]!.extent];
-    return typeof n === 'number' && n < MANY_ROWS && (typeof outer !== 'number' || outer >= 16);
+    if (typeof n !== 'number' || n >= MANY_ROWS || (typeof outer === 'number' && outer < 16)) return null;
+    return n <= MANY_ROWS / 8 && (typeof outer !== 'number' || outer >= 64) ? WIDE : BLOCK;
   }
-  /** Copies of the body: loads of all of them come before the first store. */
-  private get copies(): number {
-    const cost = this.values().reduce((sum, e) => sum + exprCost(e), 0);
-    return cost < 200 && this.k.stages.every((s) => s.stores.length <= 4) ? COPIES : 1;
-  }
-
   /** Blocks to launch. */
   grid(): string {
     const n = this.dim(this.rowCount);
     const blocks = (per: string): string => `fb_blocks((${n} + ${per} - 1) / (${per}))`;
     switch (this.mapping) {
       case 'elements':
-        return blocks(`FB_BLOCK * ${this.copies}`);
-      case 'tiles':
-        return `fb_blocks(${this.tileCount()})`;
+        return this.elementGrid();
       case 'lanes':
         return blocks(`${this.block} / ${this.width}`);
       case 'threads':
-        return blocks(this.sliced ? '32' : 'FB_BLOCK');
+        return blocks(this.sliced === null ? 'FB_BLOCK' : '32');
     }
   }
 
@@ -120,10 +115,7 @@ export class CudaKernel extends CudaValues {
     const body: Lines = [];
     switch (this.mapping) {
       case 'elements':
-        this.elements(body);
-        break;
-      case 'tiles':
-        this.tiles(body);
+        this.elementKernel(body);
         break;
       case 'lanes':
         this.lanes(body);
@@ -137,92 +129,6 @@ export class CudaKernel extends CudaValues {
       [...this.head, ...this.shared, ...this.root.lines, ...body, '(void)args;'],
       '}',
     ]);
-  }
-
-  // ---- elements ----
-
-  private elements(lines: Lines): void {
-    const [n, t, copies] = [this.dim(this.rowCount), this.position, this.copies];
-    const body = (from: readonly string[]): Lines => {
-      const out: Lines = [];
-      const scopes = from.map((text, u) => {
-        const scope = this.child(this.root, new Set(this.k.rows), out, u);
-        this.split(out, text, this.k.rows, scope);
-        return scope;
-      });
-      for (const s of this.k.stages) out.push(...this.stores(s.stores, scopes));
-      return out;
-    };
-    const step = `gridDim.x * (FB_BLOCK * ${copies})`;
-    const first = `blockIdx.x * (${t})(FB_BLOCK * ${copies}) + threadIdx.x`;
-    const inner: Lines =
-      copies === 1
-        ? body(['first'])
-        : [
-            `if (first + FB_BLOCK * ${copies - 1} < ${n}) {`,
-            body(Array.from({ length: copies }, (_, u) => (u === 0 ? 'first' : `(first + FB_BLOCK * ${u})`))),
-            `} else {`,
-            [`for (${t} row = first; row < ${n}; row += FB_BLOCK) {`, body(['row']), '}'],
-            '}',
-          ];
-    lines.push(`for (${t} first = ${first}; first < ${n}; first += ${step}) {`, inner, '}');
-  }
-
-  // ---- tiles ----
-
-  private tileAxes(): { across: Axis; along: Axis; others: Axis[] } {
-    const [across, along] = [this.transposed!.across, this.k.vector!];
-    return { across, along, others: this.k.rows.filter((a) => a !== across && a !== along) };
-  }
-  private tileCount(): string {
-    const { across, along, others } = this.tileAxes();
-    const tiles = (a: Axis): string => `((${this.dim(a.extent)} + ${TILE - 1}) / ${TILE})`;
-    return `(fb_int)${[tiles(across), tiles(along), ...others.map((a) => this.dim(a.extent))].join(' * ')}`;
-  }
-
-  private tiles(lines: Lines): void {
-    const { across, along, others } = this.tileAxes();
-    const t = this.position;
-    const [rows, cols] = [this.dim(across.extent), this.dim(along.extent)];
-    const tiles = (n: string): string => `((${n} + ${TILE - 1}) / ${TILE})`;
-    const block = this.child(this.root, new Set(others), []);
-    block.lines.push(
-      `const ${t} left = tile % ${tiles(cols)} * ${TILE}, top = tile / ${tiles(cols)} % ${tiles(rows)} * ${TILE};`,
-    );
-    if (others.length > 0) this.split(block.lines, `(tile / (${tiles(cols)} * ${tiles(rows)}))`, others, block);
-    // Reading: lanes run along `across`, where the loads are contiguous.
-    const read = this.child(block, new Set([across, along]), []);
-    read.lines.push(`const ${t} ${across.name} = top + k % ${TILE}, ${along.name} = left + k / ${TILE};`);
-    const fetch: Lines = [];
-    this.transposed!.tiles.forEach((e, n) => {
-      const type = SCALAR[e.type];
-      this.shared.push(`__shared__ ${type} tile${n}[${TILE}][${TILE + 1}];`);
-      fetch.push(`tile${n}[k / ${TILE}][k % ${TILE}] = ${super.load(e, read)};`);
-    });
-    read.lines.push(`if (${across.name} < ${rows} && ${along.name} < ${cols}) {`, fetch, '}');
-    const write = this.child(block, new Set([across, along]), []);
-    const inside: Lines = [];
-    const scope = this.child(write, new Set([across, along]), inside);
-    for (const s of this.k.stages) inside.push(...this.stores(s.stores, [scope]));
-    write.lines.push(
-      `const ${t} ${along.name} = left + k % ${TILE}, ${across.name} = top + k / ${TILE};`,
-      `if (${across.name} < ${rows} && ${along.name} < ${cols}) {`,
-      inside,
-      '}',
-    );
-    const every = (text: Lines): Lines => [
-      '#pragma unroll',
-      `for (int k = threadIdx.x; k < ${TILE * TILE}; k += FB_BLOCK) {`,
-      text,
-      '}',
-    ];
-    block.lines.push(...every(read.lines), '__syncthreads();', ...every(write.lines), '__syncthreads();');
-    lines.push(
-      `const ${t} tiles = ${this.tileCount()};`,
-      `for (${t} tile = blockIdx.x; tile < tiles; tile += gridDim.x) {`,
-      block.lines,
-      '}',
-    );
   }
 
   // ---- lanes ----
@@ -241,9 +147,10 @@ export class CudaKernel extends CudaValues {
       for (const e of here) passes.set(e, (passes.get(e) ?? 0) + 1);
     }
     const keeps = this.k.stages.reduce((sum, s) => sum + (s.k === 'columns' ? s.keeps.length : 0), 0);
-    const each = this.column ?? Math.ceil(n / (this.width === '32' ? 32 : 256));
+    const each = this.column ?? Math.ceil(n / this.rowThreads);
+    const limit = this.block === 'FB_WIDE' ? REGISTERS_WIDE : REGISTERS;
     for (const [e, count] of passes)
-      if (count > 1 && (keeps + this.repeated.size + 1) * each <= REGISTERS)
+      if (count > 1 && (keeps + this.repeated.size + 1) * each <= limit)
         this.repeated.set(e, { name: `row${this.repeated.size}`, read: false });
     for (const [e, { name }] of this.repeated)
       this.head.push(`${SCALAR[e.type]} ${name}[${this.column ?? this.perThread}];`);
@@ -254,7 +161,7 @@ export class CudaKernel extends CudaValues {
     const body: Lines = [];
     const row = this.child(this.root, new Set(this.k.rows), body);
     this.split(body, 'row', this.k.rows, row);
-    const single = width === '32';
+    const single = this.rowThreads === 32;
     for (const s of this.k.stages) {
       if (s.k === 'row') {
         const text = this.stores(s.stores, [row]);
@@ -300,7 +207,7 @@ export class CudaKernel extends CudaValues {
     const step: Lines = f.states.map((st) => `const ${SCALAR[st.type]} ${st.name}_o = fb_shuffle(${st.name}, k);`);
     this.assignJoin(step, f, own, other);
     lines.push('for (int k = 16; k > 0; k /= 2) {', step, '}');
-    if (this.width === '32') return;
+    if (this.rowThreads === 32) return;
     const join: Lines = [];
     this.assignJoin(join, f, own, new Map(f.states.map((st) => [st.name, `${st.name}_s[w]`])));
     for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[${this.width} / 32];`);
@@ -326,13 +233,13 @@ export class CudaKernel extends CudaValues {
     this.split(body, 'row', k.rows, row);
     for (const s of k.stages) {
       if (s.k === 'columns') this.threadColumns(s, row);
-      else if (!sliced) body.push(...this.stores(s.stores, [row]));
+      else if (sliced === null) body.push(...this.stores(s.stores, [row]));
       else {
         const text = this.stores(s.stores, [row]);
         body.push('__syncthreads();', 'if (on && slice == 0) {', text, '}');
       }
     }
-    if (sliced)
+    if (sliced !== null)
       lines.push(
         'const int slice = threadIdx.x / 32;',
         // Every thread reaches the barriers: those beyond the end repeat the last row and store nothing.
@@ -364,11 +271,11 @@ export class CudaKernel extends CudaValues {
     const part = this.child(row, new Set(), []);
     const inside: Lines = [];
     const scope = this.child(part, new Set(k.cols), inside);
-    this.columnBody(s, scope, suffix, sliced);
+    this.columnBody(s, scope, suffix, sliced !== null);
     let text = inside;
     for (const a of k.cols.slice(1).reverse())
       text = [`for (${t} ${a.name} = 0; ${a.name} < ${this.dim(a.extent)}; ${a.name}++) {`, text, '}'];
-    const [from, by] = sliced ? ['slice', 'FB_BLOCK / 32'] : ['0', '1'];
+    const [from, by] = sliced === null ? ['0', '1'] : ['slice', `${this.block} / 32`];
     if (block > 0) {
       // Sums restart an accumulator after some steps: keeps float32 sums accurate.
       this.declareStates(s.folds, part.lines, suffix);
@@ -397,7 +304,7 @@ export class CudaKernel extends CudaValues {
       );
     for (const x of this.fresh.splice(0)) x.read = true;
     for (const f of s.folds) {
-      if (sliced) this.joinSlices(row.lines, f);
+      if (sliced !== null) this.joinSlices(row.lines, f);
       for (const st of f.states) row.vars.set(st.name, st.name);
     }
   }
@@ -407,12 +314,12 @@ export class CudaKernel extends CudaValues {
     const own = new Map(f.states.map((st) => [st.name, st.name]));
     const join: Lines = [];
     this.assignJoin(join, f, own, new Map(f.states.map((st) => [st.name, `${st.name}_s[w][threadIdx.x % 32]`])));
-    for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[FB_BLOCK / 32][32];`);
+    for (const st of f.states) this.shared.push(`__shared__ ${SCALAR[st.type]} ${st.name}_s[${this.block} / 32][32];`);
     lines.push(
       ...f.states.map((st) => `${st.name}_s[slice][threadIdx.x % 32] = ${st.name};`),
       '__syncthreads();',
       ...f.states.map((st) => `${st.name} = ${st.name}_s[0][threadIdx.x % 32];`),
-      'for (int w = 1; w < FB_BLOCK / 32; w++) {',
+      `for (int w = 1; w < ${this.block} / 32; w++) {`,
       join,
       '}',
     );
@@ -456,8 +363,6 @@ export class CudaKernel extends CudaValues {
   }
 
   protected override load(e: Load, scope: Scope): string {
-    const tile = this.transposed?.tiles.indexOf(e) ?? -1;
-    if (tile >= 0) return `tile${tile}[k % ${TILE}][k / ${TILE}]`;
     const kept = this.repeated.get(e);
     if (kept === undefined) return super.load(e, scope);
     const at = this.column === null ? 'q' : this.k.cols[0]!.name;

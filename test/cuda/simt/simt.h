@@ -12,6 +12,7 @@
 #include <vector>
 
 #define __global__
+#define __host__
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(THREADS)
@@ -19,6 +20,10 @@
 
 struct fb_simt_dim {
   unsigned x = 0, y = 0, z = 0;
+};
+struct dim3 {
+  unsigned x, y, z;
+  dim3(unsigned a, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
 };
 inline fb_simt_dim threadIdx, blockIdx, blockDim, gridDim;
 
@@ -97,14 +102,13 @@ inline void block(unsigned threads) {
   }
 }
 
-inline void launch(const std::function<void()>& kernel, unsigned grid, unsigned threads) {
+inline void launch(const std::function<void()>& kernel, dim3 grid, unsigned threads) {
   body = &kernel;
-  gridDim.x = grid;
+  gridDim = {grid.x, grid.y, grid.z};
   blockDim.x = threads;
-  for (unsigned b = 0; b < grid; b++) {
-    blockIdx.x = b;
-    block(threads);
-  }
+  for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
+    for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
+      for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) block(threads);
 }
 
 }  // namespace fb_simt

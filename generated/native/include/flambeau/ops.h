@@ -901,7 +901,7 @@ FB_API Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices,
 /// Zeros with each element of self written where its index says: undoes max pooling over the dimensions of outputSize (all but the last two or more may be given, too).
 FB_API Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outputSize);
 /// Ones with the probability that each element of self gives. self: probabilities.
-FB_API Tensor bernoulli(const Tensor& self, Generator* generator = nullptr);
+FB_API Tensor bernoulliOf(const Tensor& self, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
 /// The number of successes in count trials of probability prob, broadcast. Gradients are zero.
@@ -924,6 +924,8 @@ FB_API Tensor poisson(const Tensor& self, Generator* generator = nullptr);
 FB_API const Tensor& randint_(const Tensor& self, int64_t low, int64_t high, Generator* generator = nullptr);
 /// The integers 0 to n - 1 in random order.
 FB_API Tensor randperm(int64_t n, std::optional<DType> dtype = std::nullopt, Generator* generator = nullptr);
+/// Slopes of `rrelu` while training: a number of [lower, upper) for each element of self that is not above zero, drawn in order; 1 else.
+FB_API Tensor rreluNoise(const Tensor& self, double lower, double upper, Generator* generator = nullptr);
 /// Fills self with uniform numbers of [from, to).
 FB_API const Tensor& uniform_(const Tensor& self, double from = 0.0, double to = 1.0, Generator* generator = nullptr);
 /// A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector (a copy).
