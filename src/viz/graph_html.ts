@@ -156,7 +156,9 @@ for (const root of document.querySelectorAll('.fb-graph')) {
   const fit = () => {
     const { clientWidth: w, clientHeight: h } = svg, gw = +svg.dataset.width, gh = +svg.dataset.height;
     scale = Math.min(1.5, Math.max(0.3, Math.min(w / gw, h / gh)));
-    x = (w - gw * scale) / 2; y = Math.max(0, (h - gh * scale) / 2);
+    // A graph too large for one view is shown from its first node on.
+    const first = gw * scale > w && nodes[0] ? nodes[0].transform.baseVal.getItem(0).matrix.e : gw / 2;
+    x = w / 2 - first * scale; y = Math.max(0, (h - gh * scale) / 2);
     show();
   };
   const describe = (title, rows) => {

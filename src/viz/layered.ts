@@ -63,7 +63,7 @@ export function layered(boxes: readonly Box[], edges: readonly (readonly [number
   };
 }
 
-/** Longest path from a source; a source stands right above the first box that uses it. */
+/** Longest path from a source; then whatever is used stands right above its first use, so that weights are beside the ops they serve. */
 function rankBoxes(count: number, edges: readonly (readonly [number, number])[]): number[] {
   const down: number[][] = Array.from({ length: count }, () => []);
   const waiting = new Array<number>(count).fill(0);
@@ -72,31 +72,29 @@ function rankBoxes(count: number, edges: readonly (readonly [number, number])[])
     down[a]!.push(b);
     waiting[b]!++;
   }
-  const sources = waiting.map((n) => n === 0);
   const ranks = new Array<number>(count).fill(0);
-  const done = new Array<boolean>(count).fill(false);
   const ready = [...waiting.keys()].filter((i) => waiting[i] === 0);
-  let next = 0;
-  for (let finished = 0; finished < count; finished++) {
+  const done = new Map<number, number>();
+  for (let next = 0; done.size < count;) {
     // In a cycle nothing is ready: the first open box goes on, and what leads back to it does not count.
     while (ready.length === 0) {
-      if (!done[next]) ready.push(next);
+      if (!done.has(next)) ready.push(next);
       next++;
     }
     const i = ready.pop()!;
-    done[i] = true;
+    done.set(i, done.size);
     for (const j of down[i]!) {
-      if (done[j]) continue;
+      if (done.has(j)) continue;
       ranks[j] = Math.max(ranks[j]!, ranks[i]! + 1);
       if (--waiting[j]! === 0) ready.push(j);
     }
   }
-  for (let i = 0; i < count; i++)
-    if (sources[i] && down[i]!.length > 0) {
-      const first = down[i]!.reduce((m, j) => Math.min(m, ranks[j]!), Infinity);
-      ranks[i] = Math.max(0, first - 1);
-    }
-  return ranks;
+  for (const [i, turn] of [...done].reverse()) {
+    const first = down[i]!.reduce((m, j) => (done.get(j)! > turn ? Math.min(m, ranks[j]!) : m), Infinity);
+    if (first !== Infinity) ranks[i] = first - 1;
+  }
+  const top = ranks.reduce((m, r) => Math.min(m, r), Infinity);
+  return ranks.map((r) => r - top);
 }
 
 /** Gives long edges a place in each rank between. @returns the places that each edge passes, its ends included */
