@@ -219,6 +219,8 @@ export interface Native {
   loadGraph(path: string | null, meta: string, captures: readonly H[]): GraphHandle;
   /** The results, or the description of the guard that failed (nothing was run then). */
   runGraph(graph: GraphHandle, inputs: readonly H[], scalars: readonly number[]): H[] | string;
+  /** A promise of what `runGraph` gives, from a worker thread. Rejects for graphs that write to tensors from outside. */
+  runGraphAsync(graph: GraphHandle, inputs: readonly H[], scalars: readonly number[]): Promise<H[] | string>;
   /** Runs a process off the event loop; does not keep Node alive unless keepBuildsAlive is on, and ends with it. */
   buildAsync(argv: readonly string[], cwd?: string | null): Promise<BuildResult>;
   keepBuildsAlive(on: boolean): void;

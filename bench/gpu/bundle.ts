@@ -154,6 +154,7 @@ registerBackend({
       wait: () => Promise.resolve(),
       error: null,
       info: { kernels: 0, steps: 0, schedule: '', source: program.source, cached: false, times: {}, bytes: null },
+      runAsync: () => Promise.reject(new Error('the bundle is written by synchronous calls')),
       run(inputs, scalars) {
         if (!written) write(name, graph, program, context, inputs, scalars);
         written = true;

@@ -1,4 +1,8 @@
 // Addon functions that load and run compiled graph programs.
+#include <memory>
+#include <optional>
+
+#include "flambeau/autograd.h"
 #include "node/functions.h"
 #include "runtime/graph.h"
 
@@ -31,11 +35,90 @@ napi_value runGraph(napi_env env, napi_callback_info info) {
   });
 }
 
+/// A run on one of Node's worker threads. Inputs are kept alive; one that was written meanwhile is an error.
+struct AsyncRun {
+  Ref<GraphProgram> graph;
+  TensorList inputs, results;
+  std::vector<double> scalars;
+  std::vector<uint32_t> versions;
+  bool grad = false;
+  std::string failure;
+  std::optional<Error> error;
+  napi_async_work work = nullptr;
+  napi_deferred deferred = nullptr;
+
+  void run() {
+    const autograd::GradGuard mode(grad);
+    try {
+      if (!graph->run(inputs, scalars, results, failure)) return;
+      for (size_t i = 0; i < inputs.size(); ++i)
+        FB_CHECK(inputs[i].impl()->storage->version() == versions[i], Value,
+                 "runAsync: input %zu was written while the graph ran", i);
+    } catch (const Error& e) {
+      error = e;
+    } catch (const std::exception& e) {
+      error = Error(ErrorKind::Internal, e.what());
+    }
+  }
+  /// On the event loop: settles the promise.
+  void settle(napi_env env) {
+    if (!error) {
+      try {
+        const napi_value value = failure.empty() ? wrap(env, results) : wrap(env, std::string_view(failure));
+        check(env, napi_resolve_deferred(env, deferred, value));
+        return;
+      } catch (const Error& e) {
+        error = e;
+      }
+    }
+    napi_value code, message, reason;
+    check(env, napi_create_string_utf8(env, errorCode(error->kind()), NAPI_AUTO_LENGTH, &code));
+    check(env, napi_create_string_utf8(env, error->what(), NAPI_AUTO_LENGTH, &message));
+    check(env, napi_create_error(env, code, message, &reason));
+    check(env, napi_reject_deferred(env, deferred, reason));
+  }
+};
+
+/// runGraphAsync(graph, inputs, scalars): a promise of what runGraph gives. The program must not write to captured
+/// tensors.
+napi_value runGraphAsync(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"graph", "inputs", "scalars"};
+  return invoke(env, info, "runGraphAsync", names, [&](Args& a) {
+    auto run = std::make_unique<AsyncRun>();
+    run->graph = Ref<GraphProgram>(static_cast<GraphProgram*>(a.handle(0, HandleKind::Graph)->other.get()));
+    FB_CHECK(!run->graph->writes(), Value, "runAsync: the graph changes tensors from outside; call it synchronously");
+    const TensorSpan inputs = a.tensors(1);
+    run->inputs.assign(inputs.begin(), inputs.end());
+    for (const Tensor& t : inputs) run->versions.push_back(t.impl()->storage->version());
+    const auto scalars = a.floats(2);
+    run->scalars.assign(scalars.begin(), scalars.end());
+    run->grad = autograd::gradEnabled();
+    napi_value promise, name;
+    check(env, napi_create_promise(env, &run->deferred, &promise));
+    check(env, napi_create_string_utf8(env, "flambeau.runAsync", NAPI_AUTO_LENGTH, &name));
+    check(env, napi_create_async_work(
+                   env, nullptr, name, [](napi_env, void* data) { static_cast<AsyncRun*>(data)->run(); },
+                   [](napi_env e, napi_status, void* data) {
+                     const std::unique_ptr<AsyncRun> done(static_cast<AsyncRun*>(data));
+                     napi_delete_async_work(e, done->work);
+                     guarded(e, [&]() -> napi_value {
+                       done->settle(e);
+                       return nullptr;
+                     });
+                   },
+                   run.get(), &run->work));
+    check(env, napi_queue_async_work(env, run->work));
+    run.release();
+    return promise;
+  });
+}
+
 }  // namespace
 
 void registerGraphFunctions(napi_env env, napi_value target) {
   defineFunction(env, target, "loadGraph", loadGraph);
   defineFunction(env, target, "runGraph", runGraph);
+  defineFunction(env, target, "runGraphAsync", runGraphAsync);
 }
 
 }  // namespace flambeau::node

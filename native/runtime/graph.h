@@ -36,6 +36,8 @@ class GraphProgram : public RefCounted {
   bool run(TensorSpan inputs, std::span<const double> scalars, TensorList& results, std::string& guardFailure);
 
   const TensorList& captures() const { return captures_; }
+  /// True when a run changes tensors from outside, or their gradients.
+  bool writes() const { return !meta_.writes.empty() || !meta_.gradWrites.empty(); }
 
  private:
   // What a run needs besides its tensors; kept for the next run.

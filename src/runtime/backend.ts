@@ -38,6 +38,8 @@ export interface Prepared {
   readonly error: Error | null;
   /** The graph's outputs; a text when a guard failed (then nothing was run). */
   run(inputs: readonly Handle[], scalars: readonly number[]): readonly Handle[] | string;
+  /** The same off the event loop where the backend can; rejects when the graph writes to tensors from outside. */
+  runAsync(inputs: readonly Handle[], scalars: readonly number[]): Promise<readonly Handle[] | string>;
   readonly info: ProgramInfo;
 }
 
@@ -137,13 +139,15 @@ export const interpretBackend: Backend = {
       requiresGrad: context.inputsRequireGrad[i]!,
     }));
     const capturesRequireGrad = context.captures.map((h) => native.requiresGrad(h));
+    const run: Prepared['run'] = (inputs, scalars) =>
+      guardFailure(graph, inputs, guards, context.captures, capturesRequireGrad) ??
+      runInterpreted(graph, inputs, context.captures, scalars);
     return {
       poll: () => 'done',
       wait: () => Promise.resolve(),
       error: null,
-      run: (inputs, scalars) =>
-        guardFailure(graph, inputs, guards, context.captures, capturesRequireGrad) ??
-        runInterpreted(graph, inputs, context.captures, scalars),
+      run,
+      runAsync: (inputs, scalars) => Promise.resolve().then(() => run(inputs, scalars)),
       info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {}, bytes: null },
     };
   },

@@ -39,6 +39,12 @@ export interface CompiledFunction<A extends readonly unknown[], R> {
   ready(): Promise<boolean>;
   /** What was compiled, how long it took, and why something was not. Prints as text. */
   explain(): Explanation;
+  /**
+   * The call off the event loop: the program runs on one of Node's worker threads, several calls at once. Until a program serves, and
+   * for results that require grad, it is an ordinary call. Arguments must not be written before the promise settles.
+   * @throws (rejects) ERR_FLAMBEAU_VALUE for a function that changes tensors from outside (a training step) or whose argument was written
+   */
+  runAsync(...args: A): Promise<R>;
 }
 
 const MAX_VARIANTS = 8;
@@ -113,6 +119,23 @@ class Compiled {
     return this.callSlowly(args);
   }
 
+  async callAsync(args: unknown[]): Promise<unknown> {
+    if (this.disabled !== null || native.traceActive()) return this.call(args);
+    const { flat, types, mode, family } = this.describeCall(args);
+    const symbolic = family === null ? null : (this.families.get(family)?.symbolic ?? null);
+    const own = this.signatures.get(signatureKey(mode, types))?.variants ?? [];
+    for (const v of symbolic === null ? own : [symbolic, ...own]) {
+      if (!v.runnable || !v.modulesHold || v.joint !== null) continue;
+      const r = await v.runAsync(flat.tensors.map(unwrap), flat.tensors);
+      if ('value' in r) {
+        this.calls.compiled++;
+        return r.value;
+      }
+      log('guards', () => `${this.name}: ${r.failed}`);
+    }
+    return this.call(args);
+  }
+
   /** Handles of the arguments when they have the structure of the hot variant's, else null. */
   private hotInputs(args: unknown[]): Handle[] | null {
     if (args.length !== this.hotCount) {
@@ -134,13 +157,7 @@ class Compiled {
   private callSlowly(args: unknown[]): unknown {
     // A compiled function called inside another one's recording becomes part of it.
     if (this.disabled !== null || native.traceActive()) return this.eager(args);
-    const flat = flatten(args);
-    const types = flat.tensors.map(describe);
-    const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}|${overlaps(flat.tensors)}`;
-    const family =
-      this.options.dynamic === false || types.some((t) => t.family === null)
-        ? null
-        : `${mode}|${types.map((t) => t.family).join('|')}`;
+    const { flat, types, mode, family } = this.describeCall(args);
     const served = this.tryFamily(family, flat, args.length);
     if (served !== null) return served.value;
     const signature = this.signatureOf(mode, family, types, flat.key);
@@ -164,6 +181,23 @@ class Compiled {
       v.failures.push(r.failed);
     }
     return this.recordCall(args, flat, signature);
+  }
+
+  /** What selects the program of a call. */
+  private describeCall(args: unknown[]): {
+    readonly flat: Flat;
+    readonly types: readonly Described[];
+    readonly mode: string;
+    readonly family: string | null;
+  } {
+    const flat = flatten(args);
+    const types = flat.tensors.map(describe);
+    const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}|${overlaps(flat.tensors)}`;
+    const family =
+      this.options.dynamic === false || types.some((t) => t.family === null)
+        ? null
+        : `${mode}|${types.map((t) => t.family).join('|')}`;
+    return { flat, types, mode, family };
   }
 
   private eager(args: unknown[]): unknown {
@@ -229,7 +263,7 @@ class Compiled {
     types: readonly Described[],
     structure: string,
   ): Signature | null {
-    const key = `${mode}|${types.map((t) => t.key).join('|')}`;
+    const key = signatureKey(mode, types);
     const have = this.signatures.get(key);
     if (have !== undefined) return have;
     if (this.signatures.size >= MAX_SIGNATURES) {
@@ -492,6 +526,9 @@ class JointRecorder {
   }
 }
 
+const signatureKey = (mode: string, types: readonly Described[]): string =>
+  `${mode}|${types.map((t) => t.key).join('|')}`;
+
 /** A tensor that the running trace has not made: it is captured, and becomes an input of the backward program. */
 function ones(shape: readonly number[], dtype: number): Handle {
   const n = shape.reduce((p, d) => p * d, 1);
@@ -526,5 +563,9 @@ export function compile<A extends readonly unknown[], R>(
     (ctor !== 'Function' && ctor !== undefined ? ctor : 'compiled function');
   const c = new Compiled(fn as unknown as (...args: unknown[]) => unknown, name, options);
   const f = (...args: A): R => c.call(args as unknown as unknown[]) as R;
-  return Object.assign(f, { ready: () => c.ready(), explain: () => c.explain() });
+  return Object.assign(f, {
+    ready: () => c.ready(),
+    explain: () => c.explain(),
+    runAsync: (...args: A) => c.callAsync(args as unknown as unknown[]) as Promise<R>,
+  });
 }

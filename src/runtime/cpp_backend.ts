@@ -126,10 +126,16 @@ class BuiltProgram implements Prepared {
   }
 
   run(inputs: readonly Handle[], scalars: readonly number[]): readonly Handle[] | string {
-    if (this.copied.length === 0) return native.runGraph(this.handle!, inputs, scalars);
+    return native.runGraph(this.handle!, this.dense(inputs), scalars);
+  }
+  runAsync(inputs: readonly Handle[], scalars: readonly number[]): Promise<readonly Handle[] | string> {
+    return native.runGraphAsync(this.handle!, this.dense(inputs), scalars);
+  }
+  private dense(inputs: readonly Handle[]): readonly Handle[] {
+    if (this.copied.length === 0) return inputs;
     const dense = [...inputs];
     for (const i of this.copied) dense[i] = native.ops.contiguous(native.ops.detach(dense[i]!));
-    return native.runGraph(this.handle!, dense, scalars);
+    return dense;
   }
 
   get info(): ProgramInfo {

@@ -96,6 +96,14 @@ export class TracedModule {
     await Promise.all([...this.state.shapes.values()].map((x) => x.prepared?.wait()));
     return s.prepared?.poll() === 'done';
   }
+  /**
+   * Runs the graph off the event loop, on one of Node's worker threads; several calls may be under way. Waits for the program of these
+   * shapes first; without a compiler the graph runs op by op on the event loop. Inputs must not be written before the promise settles.
+   * @throws (rejects) as a call does; ERR_FLAMBEAU_VALUE when an input was written meanwhile
+   */
+  runAsync(...inputs: Tensor[]): Promise<Tensor> {
+    return callAsync(this.state, inputs) as Promise<Tensor>;
+  }
   /** Writes graph and weights to one file (docs/fbg-format.md). */
   save(path: string): void {
     const { name, graph, weights, result } = this.state;
@@ -133,7 +141,8 @@ interface State {
   compiled: boolean;
 }
 
-function call(s: State, args: unknown[]): unknown {
+/** The arguments as the graph takes them: checked, detached, contiguous, with the program for their shapes. */
+function argumentsOf(s: State, args: readonly unknown[]): { readonly spec: Specialised; readonly dense: Handle[] } {
   const { tensors } = flatten(args);
   if (args.some((a) => !isTensor(a)) || tensors.length !== s.graph.inputs.length) {
     throw new ValueError(
@@ -154,25 +163,58 @@ function call(s: State, args: unknown[]): unknown {
     s,
     inputs.map((h) => native.shape(h)),
   );
-  // Weights are fixed layouts; arguments come as they are.
-  const dense = inputs.map((h) => native.ops.contiguous(native.ops.detach(h)));
-  const captures = s.weights.map((w) => w.handle);
   start(s, spec);
-  let outputs: readonly Handle[] | string | null = null;
+  // Weights are fixed layouts; arguments come as they are.
+  return { spec, dense: inputs.map((h) => native.ops.contiguous(native.ops.detach(h))) };
+}
+
+/** The program, when it is built; notes one that failed. */
+function builtProgram(s: State, spec: Specialised): Prepared | null {
   if (spec.prepared?.poll() === 'failed') {
     fallBack(s, spec.prepared.error!);
     spec.prepared = null;
   }
+  return spec.prepared?.poll() === 'done' ? spec.prepared : null;
+}
+
+function call(s: State, args: unknown[]): unknown {
+  const { spec, dense } = argumentsOf(s, args);
+  const program = builtProgram(s, spec);
   const before = native.gradEnabled();
   native.setGradEnabled(false);
   try {
-    if (spec.prepared?.poll() === 'done') outputs = spec.prepared.run(dense, spec.graph.liveScalars);
-    if (typeof outputs === 'string') log('guards', () => `${s.name}: ${outputs as string}`);
-    if (outputs === null || typeof outputs === 'string') outputs = runInterpreted(spec.graph, dense, captures);
+    return finish(s, spec, dense, program?.run(dense, spec.graph.liveScalars) ?? null);
   } finally {
     native.setGradEnabled(before);
   }
-  return fill(s.result, outputs.map(wrap));
+}
+
+async function callAsync(s: State, args: unknown[]): Promise<unknown> {
+  const { spec, dense } = argumentsOf(s, args);
+  await spec.prepared?.wait();
+  const program = builtProgram(s, spec);
+  // The grad mode of the start is the run's.
+  const running = noGrad(() => (program === null ? null : { result: program.runAsync(dense, spec.graph.liveScalars) }));
+  return finish(s, spec, dense, running === null ? null : await running.result);
+}
+
+/** A program's results, or those of the graph run op by op where there are none. */
+function finish(
+  s: State,
+  spec: Specialised,
+  dense: readonly Handle[],
+  outputs: readonly Handle[] | string | null,
+): unknown {
+  if (typeof outputs === 'string') log('guards', () => `${s.name}: ${outputs}`);
+  const results =
+    outputs === null || typeof outputs === 'string'
+      ? runInterpreted(
+          spec.graph,
+          dense,
+          s.weights.map((w) => w.handle),
+        )
+      : outputs;
+  return fill(s.result, results.map(wrap));
 }
 
 /** Starts the build of a program, once per set of shapes. */

@@ -272,6 +272,21 @@ export class Variant {
     return { value: fill(template, made, tensors) };
   }
 
+  /** `run` off the event loop: for variants without a backward of their own. */
+  async runAsync(
+    inputs: readonly Handle[],
+    tensors: readonly Tensor[],
+  ): Promise<{ readonly failed: string } | { readonly value: unknown }> {
+    const { thunks, template } = this.recording;
+    const outputs = await this.parts!.forward.runAsync(
+      inputs,
+      thunks.length === 0 ? NO_SCALARS : thunks.map((t) => t()),
+    );
+    if (typeof outputs === 'string') return { failed: outputs };
+    this.runs++;
+    return { value: fill(template, outputs.map(wrap), tensors) };
+  }
+
   /** Gives the results a gradFn that runs the backward program. */
   private attachBackward(inputs: readonly Handle[], outputs: readonly Handle[], scalars: readonly number[]): void {
     const joint = this.joint!;

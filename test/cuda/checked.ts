@@ -50,6 +50,7 @@ export function checkedBackend(name: string, inner: Backend, tolerances: Toleran
         get info() {
           return made.info;
         },
+        runAsync: () => Promise.reject(new Error('checked programs run synchronously')),
         run(inputs, scalars) {
           const copy = (h: Handle): Handle => native.ops.clone(native.ops.contiguous(native.ops.detach(h)));
           const want = interpretNative(graph, inputs.map(copy), context.captures.map(copy), scalars);

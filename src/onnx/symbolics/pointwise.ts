@@ -48,7 +48,13 @@ const floatUnary =
     return [b.op(type, [operand(b, call, 'self', out.dtype)], out, Object.fromEntries(list))];
   };
 
+/** Integers are whole already. */
+const rounding: Symbolic = (_, call) => (isFloatType(call.type().dtype) ? null : [call.tensor('self')]);
+
 export const pointwise: Readonly<Record<string, Symbolic>> = {
+  ceil: rounding,
+  floor: rounding,
+  roundWhole: rounding,
   add: scaled('Add'),
   sub: scaled('Sub'),
   // A bound that is a tensor: by the parts.

@@ -1,12 +1,15 @@
 // Reductions, and what orders or accumulates along an axis.
+import { productOf } from '../../ir/dim.js';
 import type { Dim, TensorType } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
+import type { Shapes } from '../shapes.js';
 
 /** The reduced axes: `dim` as a number, a list (empty: all), or null (all). */
 function axesOf(call: Call, rank: number, name = 'dim'): number[] {
   const all = [...new Array<number>(rank).keys()];
-  if (!call.has(name)) return all;
+  // A scalar has no axis, though PyTorch takes 0 and -1 for it.
+  if (!call.has(name) || rank === 0) return all;
   const value = call.attr(name);
   const list = typeof value === 'number' ? [value] : call.ints(name);
   return list.length === 0 ? all : list.map((d) => axisOf(d, rank));
@@ -42,12 +45,15 @@ const logical =
 
 function argIndex(b: OnnxBuilder, call: Call, type: 'ArgMax' | 'ArgMin', out: TensorType): Ref {
   const x = call.tensor('self');
+  if (x.type.shape.length === 0) return b.scalar(0, out.dtype);
   if (call.has('dim')) {
     const axis = axisOf(call.number('dim'), Math.max(1, x.type.shape.length));
     return b.op(type, [x], out, { axis, keepdims: call.bool('keepdim') ? 1 : 0 });
   }
-  const flat = b.op('Reshape', [x, b.int64s([-1])], { dtype: x.type.dtype, shape: [{ terms: [] }] });
-  return b.op(type, [flat], out, { axis: 0, keepdims: 0 });
+  const flat = b.op('Reshape', [x, b.int64s([-1])], { dtype: x.type.dtype, shape: [productOf(x.type.shape)] });
+  const kept = call.takes('keepdim') && call.bool('keepdim');
+  const found = b.op(type, [flat], { dtype: 'int64', shape: [] }, { axis: 0, keepdims: 0 });
+  return kept ? b.op('Reshape', [found, b.int64s(out.shape.map(() => 1))], out) : found;
 }
 
 const extreme =
@@ -87,19 +93,21 @@ const cumsum: Symbolic = (b, call) => {
 
 function topk(b: OnnxBuilder, call: Call, k: Ref, largest: boolean, sorted: boolean): Ref[] {
   const x = call.tensor('self');
+  if (x.type.shape.length === 0) return [x, b.scalar(0, 'int64')];
   const axis = axisOf(call.number('dim'), x.type.shape.length);
   const attrs = { axis, largest: largest ? 1 : 0, sorted: sorted ? 1 : 0 };
   return b.multi('TopK', [x, k], [call.type(0), call.type(1)], attrs);
 }
 
-const sort: Symbolic = (b, call) => {
-  const shape = call.tensor('self').type.shape;
-  const size = shape[axisOf(call.number('dim'), shape.length)];
-  if (typeof size !== 'number') return call.fail('the sorted axis must have a fixed size');
-  return topk(b, call, b.int64s([size]), call.bool('descending'), true);
-};
+const sort =
+  (shapes: Shapes): Symbolic =>
+  (b, call) => {
+    const shape = call.tensor('self').type.shape;
+    const size = shape.length === 0 ? 1 : shape[axisOf(call.number('dim'), shape.length)]!;
+    return topk(b, call, shapes.vector([size]), call.bool('descending'), true);
+  };
 
-export const reductions: Readonly<Record<string, Symbolic>> = {
+export const reductions = (shapes: Shapes): Readonly<Record<string, Symbolic>> => ({
   sum: simple('ReduceSum'),
   mean: simple('ReduceMean'),
   prod: simple('ReduceProd'),
@@ -114,6 +122,6 @@ export const reductions: Readonly<Record<string, Symbolic>> = {
   minDim: extreme('ReduceMin', 'ArgMin'),
   var: variance,
   cumsum,
-  sort,
+  sort: sort(shapes),
   topk: (b, call) => topk(b, call, b.int64s([call.number('k')]), call.bool('largest'), call.bool('sorted')),
-};
+});
