@@ -1,6 +1,8 @@
 // Builds KernelBench's cases as ordinary modules, eager and compiled, and compares them with reference data. Format:
 // kernelbench/SPEC.md in the data directory.
 //   npm run -s conformance:kernelbench -- [--data DIR] [--only REGEX] [--json] [--verbose] [--backend simt | --onnx [--opset N]]
+// With the backend simt the CUDA programs run on the CPU (test/cuda), and nvcc compiles them for two architectures.
+// With --onnx the outputs of the exported modules in onnxruntime are compared.
 // A case passes when outputs, gradients and (with batch norm) a step in training mode agree, in eager code and compiled.
 import { join } from 'node:path';
 import * as fb from '../../src/index.js';
@@ -8,7 +10,8 @@ import type { Tensor } from '../../src/index.js';
 import { exportModel } from '../../src/onnx/export.js';
 import { difference, generate, readCases, type Case } from './kernelbench/data.js';
 import { CaseModule } from './kernelbench/module.js';
-import '../cuda/simt.js';
+import { DeviceBuilds, haveNvcc } from '../cuda/nvcc.js';
+import { emitted } from '../cuda/simt.js';
 import { checkModel } from './exported.js';
 import { messageOf, readOptions, Report } from './runner.js';
 import { Decoder } from './values.js';
@@ -175,5 +178,12 @@ const work = async (): Promise<void> => {
     else report.fail(`${c.id} ${c.name}`, problem);
   }
 };
+const builds = new DeviceBuilds();
+if (options.backend === 'simt') {
+  if (!haveNvcc) report.note('nvcc', 'not installed: programs were not compiled for a GPU');
+  emitted.listener = (source) => builds.add(`program ${builds.kernels}`, source);
+}
 await Promise.all(Array.from({ length: 4 }, work));
+for (const problem of await builds.finish()) report.fail('device code', problem);
+if (options.backend === 'simt') report.note('deviceKernels', builds.kernels);
 report.finish();

@@ -1,7 +1,7 @@
 // Reductions, and what orders or accumulates along an axis.
 import { productOf } from '../../ir/dim.js';
 import { isFloatType } from '../../ir/dtype.js';
-import type { Dim, TensorType } from '../../ir/graph.js';
+import type { TensorType } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
