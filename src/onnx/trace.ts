@@ -10,6 +10,7 @@ import { record } from '../runtime/recorder.js';
 import { tensorToBytes } from '../serialization/tensors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { fillNames, type DynamicAxis, type ExportOptions } from './options.js';
+import { RecurrentWatch } from './recurrent.js';
 import { OnnxExportError } from './types.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a function of any tensors
@@ -48,11 +49,11 @@ export function recordModel(
   axes: readonly DynamicAxis[],
   options: ExportOptions,
 ): Recording {
-  if (axes.length === 0) return trace(model, inputs, options);
+  if (axes.length === 0) return withLayers(trace(model, inputs, options));
   const traces = [0, 1, 2].map((round) => trace(model, resized(inputs, axes, round), options));
   try {
     const graphs = traces.map((t) => t.graph);
-    return { ...traces[0]!, graph: unify(graphs, true), varying: varyingRegions(graphs) };
+    return withLayers({ ...traces[0]!, graph: unify(graphs, true), varying: varyingRegions(graphs) });
   } catch (error) {
     if (!(error instanceof UnifyError)) throw error;
     const names = [...new Set(axes.map((a) => `'${a.label}'`))].join(', ');
@@ -69,13 +70,25 @@ function varyingRegions(graphs: readonly Graph[]): Set<number> {
   return new Set(all.filter((k) => graphs.some((g) => constants(g, k) !== constants(graphs[0]!, k))));
 }
 
-function trace(model: AnyFunction, inputs: readonly Tensor[], options: ExportOptions): Recording {
+const withLayers = ({ layers, ...r }: Recording & { layers: RecurrentWatch }): Recording => ({
+  ...r,
+  ...layers.insert(r.graph, r.captures),
+});
+
+function trace(
+  model: AnyFunction,
+  inputs: readonly Tensor[],
+  options: ExportOptions,
+): Recording & { layers: RecurrentWatch } {
+  const layers = new RecurrentWatch();
   let result: ReturnType<typeof flatten> | undefined;
   const call = (): readonly Tensor[] => (result = flatten(model(...inputs))).tensors;
-  const { recording } = record(call, inputs, { tolerant: false, copyAliases: true });
+  const epilogue = (): Handle[] => layers.operands();
+  const { recording } = layers.run(() => record(call, inputs, { tolerant: false, copyAliases: true, epilogue }));
   if ('interrupted' in recording) throw new OnnxExportError(`the model could not be traced: ${recording.interrupted}`);
   const { tensors, names } = result!;
   return {
+    layers,
     graph: fromTrace(recording.trace),
     captures: recording.captures,
     outputNames: fillNames(options.outputNames ?? names, tensors.length, 'output'),

@@ -6,6 +6,7 @@ import { indexing } from './indexing.js';
 import { nn } from './nn.js';
 import { pointwise } from './pointwise.js';
 import { pools } from './pool.js';
+import { recurrentLayer } from './recurrent.js';
 import { reductions } from './reduce.js';
 import { shapeSymbolics } from './shape.js';
 
@@ -16,6 +17,7 @@ export function allSymbolics(shapes: Shapes): ReadonlyMap<string, Symbolic> {
       ...nn,
       ...images,
       ...pools,
+      recurrentLayer,
       ...reductions(shapes),
       ...shapeSymbolics(shapes),
       ...indexing(shapes),

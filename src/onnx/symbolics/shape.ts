@@ -70,6 +70,7 @@ const cat: Symbolic = (b, call) => {
     .list('tensors')
     .filter((r) => !(r.type.shape.length === 1 && r.type.shape[0] === 0 && out.shape.length > 1));
   const axis = axisOf(call.number('dim'), out.shape.length);
+  if (parts.length === 1) return [b.cast(parts[0]!, out.dtype)];
   return [
     b.op(
       'Concat',
@@ -91,7 +92,9 @@ const trilu =
       return call.fail('a triangle needs fixed sizes before opset 14');
     const inside = (i: number, j: number): boolean => (upper === 1 ? j - i >= diagonal : j - i <= diagonal);
     const mask = Array.from({ length: n * m }, (_, k) => inside(Math.floor(k / m), k % m));
-    return [b.op('Where', [b.constant(mask, 'bool', [n, m]), x, b.scalar(0, x.type.dtype)], call.type())];
+    const kept = b.constant(mask, 'bool', [n, m]);
+    if (x.type.dtype === 'bool') return [b.op('And', [x, kept], call.type())];
+    return [b.op('Where', [kept, x, b.scalar(0, x.type.dtype)], call.type())];
   };
 
 /** Symbolics that need run-time shapes. */
