@@ -26,6 +26,27 @@ inline Tensor operator>(const Tensor& a, const Operand& b) { return ops::gt(a, b
 inline Tensor operator>=(const Tensor& a, const Operand& b) { return ops::ge(a, b); }
 std::ostream& operator<<(std::ostream& out, const Tensor& t);
 
+// ---- making tensors (the ops of ops.h with PyTorch's arguments) ----
+using OptionalDType = std::optional<DType>;
+inline Tensor empty(IntList size, OptionalDType dtype = {}) { return ops::empty(size, dtype); }
+inline Tensor zeros(IntList size, OptionalDType dtype = {}) { return ops::zeros(size, dtype); }
+inline Tensor ones(IntList size, OptionalDType dtype = {}) { return ops::ones(size, dtype); }
+inline Tensor full(IntList size, Scalar value, OptionalDType dtype = {}) { return ops::full(size, value, dtype); }
+inline Tensor eye(int64_t n, OptionalDType dtype = {}) { return ops::eye(n, std::nullopt, dtype); }
+inline Tensor arange(Scalar end) { return ops::arange(0, end, 1); }
+inline Tensor arange(Scalar start, Scalar end, Scalar step = 1) { return ops::arange(start, end, step); }
+inline Tensor linspace(Scalar start, Scalar end, int64_t steps) { return ops::linspace(start, end, steps); }
+/// Uniform in [0, 1).
+inline Tensor rand(IntList size, OptionalDType dtype = {}) { return ops::uniform_(ops::empty(size, dtype)); }
+/// Standard normal.
+inline Tensor randn(IntList size, OptionalDType dtype = {}) { return ops::normal_(ops::empty(size, dtype)); }
+/// Integers in [low, high), int64.
+inline Tensor randint(int64_t low, int64_t high, IntList size) {
+  return ops::randint_(ops::empty(size, DType::Int64), low, high);
+}
+/// 0 to n - 1 in random order, int64.
+inline Tensor randperm(int64_t n) { return ops::randperm(n); }
+
 /// A tensor of the given numbers: tensor({1., 2.}), tensor(std::vector<int64_t>{3, 4}). Doubles give float32, as
 /// literals of PyTorch do.
 Tensor tensor(std::initializer_list<double> values);
