@@ -72,6 +72,7 @@ function lower(
     outputNames,
     symbolNames: symbolNames(graph, outputNames, options, checked),
     opset: checked.opset,
+    ...(recording.varying ? { opened: recording.varying } : {}),
     training: options.training === true,
     graphName,
     producerVersion: packageVersion(),

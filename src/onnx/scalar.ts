@@ -220,6 +220,14 @@ class ScalarLowering {
         const floor = this.node('Floor', [this.node('Div', [a, b], c).ref], c).ref;
         return this.node('Sub', [a, this.node('Mul', [b, floor], c).ref], c);
       }
+      case 'shl':
+        return this.node('Mul', [a, this.node('Pow', [b_.scalar(2, c), b], c).ref], c);
+      case 'shr': {
+        // Towards minus infinity, as the shift of a signed number goes.
+        const power = this.node('Pow', [b_.scalar(2, c), b], c).ref;
+        const whole = this.node('Sub', [a, this.node('Mod', [a, power], c).ref], c).ref;
+        return this.node('Div', [whole, power], c);
+      }
       case 'copysign': {
         // Also of -0, whose reciprocal is -inf.
         const zero = b_.scalar(0, c);

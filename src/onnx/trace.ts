@@ -19,17 +19,25 @@ export interface Recording {
   readonly graph: Graph;
   readonly captures: readonly Handle[];
   readonly outputNames: readonly string[];
+  /** Composites whose arguments hold numbers that follow a size: only their parts know of it. */
+  readonly varying?: ReadonlySet<number>;
 }
 
-/** Runs `body` with the module and its submodules in eval (or training) mode and without gradients; the modes come back. */
+/**
+ * Runs `body` with the module and its submodules in eval (or training) mode and without gradients. The modes come back, and what
+ * running in training mode did to buffers is undone.
+ */
 export function inMode<T>(model: AnyFunction, training: boolean, body: () => T): T {
   const modules = model instanceof Module ? [...model.modules()] : [];
   const before = modules.map((m) => m.training);
+  const buffers = training && model instanceof Module ? [...model.namedBuffers()].map(([, t]) => t) : [];
+  const kept = noGrad(() => buffers.map((t) => t.clone()));
   try {
     for (const m of modules) m.training = training;
     return noGrad(body);
   } finally {
     modules.forEach((m, i) => (m.training = before[i]!));
+    noGrad(() => buffers.forEach((t, i) => t.copy_(kept[i]!)));
   }
 }
 
@@ -43,7 +51,8 @@ export function recordModel(
   if (axes.length === 0) return trace(model, inputs, options);
   const traces = [0, 1, 2].map((round) => trace(model, resized(inputs, axes, round), options));
   try {
-    return { ...traces[0]!, graph: unify(traces.map((t) => t.graph)) };
+    const graphs = traces.map((t) => t.graph);
+    return { ...traces[0]!, graph: unify(graphs, true), varying: varyingRegions(graphs) };
   } catch (error) {
     if (!(error instanceof UnifyError)) throw error;
     const names = [...new Set(axes.map((a) => `'${a.label}'`))].join(', ');
@@ -51,6 +60,13 @@ export function recordModel(
       `the model does not keep its dynamic axes (${names}): it does something else at another size. ${error.message}`,
     );
   }
+}
+
+function varyingRegions(graphs: readonly Graph[]): Set<number> {
+  const constants = (g: Graph, k: number): string =>
+    JSON.stringify(g.regions[k]?.inputs.map((i) => (i.kind === 'const' ? String(i.value) : i.kind)));
+  const all = graphs[0]!.regions.map((_, k) => k);
+  return new Set(all.filter((k) => graphs.some((g) => constants(g, k) !== constants(graphs[0]!, k))));
 }
 
 function trace(model: AnyFunction, inputs: readonly Tensor[], options: ExportOptions): Recording {
@@ -90,7 +106,8 @@ export function resized(inputs: readonly Tensor[], axes: readonly DynamicAxis[],
         const k = labels.indexOf(label);
         const first = axes.find((a) => a.label === label)!;
         const base = Math.max(2, inputs[first.index]!.shape[first.axis]!);
-        return resize(t, axis, base + k + round * (k + 1 + round));
+        // Even and odd ones, at growing distances.
+        return resize(t, axis, base + k + round * (k + 1) + (round * (round - 1)) / 2);
       }, input),
   );
 }

@@ -309,6 +309,23 @@ const diagonal =
     return [b.op('Gather', [flat, index], call.type(), { axis: rest.length })];
   };
 
+/** Overlapping windows: gathered, their elements moved to the end. */
+const unfold: Symbolic = (b, call) => {
+  const x = call.tensor('self');
+  const rank = x.type.shape.length;
+  const out = call.type();
+  if (rank === 0) return [vector(b, x)];
+  const axis = axisOf(call.number('dimension'), rank);
+  const count = out.shape[axis]!;
+  const [size, step] = [call.number('size'), call.number('step')];
+  if (typeof count !== 'number') return call.fail('the unfolded dimension must have a fixed size');
+  const at = Array.from({ length: count }, (_, i) => Array.from({ length: size }, (_, j) => i * step + j)).flat();
+  const shape = [...x.type.shape.slice(0, axis), count, size, ...x.type.shape.slice(axis + 1)];
+  const wide = b.op('Gather', [x, b.constant(at, 'int64', [count, size])], { dtype: x.type.dtype, shape }, { axis });
+  const perm = shape.map((_, d) => d).filter((d) => d !== axis + 1);
+  return [permuted(b, wide, [...perm, axis + 1])];
+};
+
 const maskedSelect =
   (shapes: Shapes): Symbolic =>
   (b, call) => {
@@ -334,6 +351,7 @@ export function indexing(shapes: Shapes): Readonly<Record<string, Symbolic>> {
     asStrided,
     asStridedScatter,
     diagonal: diagonal(shapes),
+    unfold,
     maskedSelect: maskedSelect(shapes),
     nonzero: (b, call) => {
       // ONNX gives one column per element, PyTorch one row.

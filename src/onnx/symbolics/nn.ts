@@ -175,13 +175,6 @@ const depthToSpace: Symbolic = (b, call) => {
   return [b.op('DepthToSpace', [x], call.type(), { blocksize: call.number('upscaleFactor'), mode: 'CRD' })];
 };
 
-const einsum: Symbolic = (b, call) => {
-  const equation = call.string('equation');
-  // Dots stand for any dimensions in both; onnxruntime takes no upper-case letters.
-  if (/[A-Z]/.test(equation)) return null;
-  return [b.op('Einsum', [...call.list('operands')], call.type(), { equation: equation.replaceAll(' ', '') })];
-};
-
 const softmax =
   (type: 'Softmax' | 'LogSoftmax'): Symbolic =>
   (b, call) => {
@@ -209,7 +202,6 @@ export const nn: Readonly<Record<string, Symbolic>> = {
   prelu,
   dropout,
   pixelShuffle: depthToSpace,
-  einsumList: einsum,
   softmax: softmax('Softmax'),
   logSoftmax: softmax('LogSoftmax'),
   embedding: (b, call) => [b.op('Gather', [call.tensor('weight'), call.tensor('indices')], call.type(), { axis: 0 })],
