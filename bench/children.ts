@@ -21,7 +21,7 @@ export interface Result {
 }
 
 /** The settings that every process of ours runs with: waiting threads do not spin (see the README). */
-const quiet = { OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '0' };
+export const quiet = { OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '0' };
 
 function lastLine(text: string): Result {
   return JSON.parse(text.trim().split('\n').at(-1)!) as Result;

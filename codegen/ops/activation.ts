@@ -40,7 +40,7 @@ export const relu = pointwise({
   forward: (self) => s.max(self, 0),
   backward: { self: (grad: number, out: number) => (out > 0 ? grad : 0) },
   exports: ['relu', 'nn.functional.relu'],
-  onnx: { op: 'Relu', since: 14 },
+  onnx: { op: 'Relu', since: 13 },
   samples: range(-5, 5),
 });
 export const relu6 = pointwise({

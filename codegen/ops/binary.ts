@@ -53,7 +53,7 @@ export const mul = pointwise({
   dtype: 'same',
   forward: (self, other) => self * other,
   backward: { self: (grad: number, other: number) => grad * other, other: (grad: number, self: number) => grad * self },
-  onnx: { op: 'Mul', since: 14 },
+  onnx: { op: 'Mul', since: 13 },
   aliases: ['multiply'],
   samples: range(-10, 10),
 });
@@ -67,7 +67,7 @@ export const trueDivide = pointwise({
     self: (grad: number, other: number) => grad / other,
     other: (grad: number, self: number, other: number) => -grad * (self / other / other),
   },
-  onnx: { op: 'Div', since: 14 },
+  onnx: { op: 'Div', since: 13 },
   samples: range(0.5, 10),
 });
 export const floorDivideFloat = pointwise({
@@ -147,7 +147,7 @@ export const pow = pointwise({
     exponent: (grad: number, self: number, exponent: number, out: number) =>
       self === 0 && exponent >= 0 ? 0 : grad * (out * s.log(self)),
   },
-  onnx: { op: 'Pow', since: 15 },
+  onnx: { op: 'Pow', since: 13 },
   samples: range(0.1, 3),
 });
 export const powScalar = pointwise({
@@ -164,7 +164,7 @@ export const powScalar = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { op: 'Pow', since: 15 },
+  onnx: { op: 'Pow', since: 13 },
   samples: range(0.1, 3),
 });
 export const remainder = pointwise({

@@ -54,7 +54,7 @@ export const le = pointwise({
   inplace: true,
   aliases: ['lessEqual'],
   nondifferentiable: 'boolean result',
-  onnx: { op: 'LessOrEqual', since: 16 },
+  onnx: { op: 'LessOrEqual', since: 13 },
   samples: range(-3, 3),
 });
 export const gt = pointwise({
@@ -76,7 +76,7 @@ export const ge = pointwise({
   inplace: true,
   aliases: ['greaterEqual'],
   nondifferentiable: 'boolean result',
-  onnx: { op: 'GreaterOrEqual', since: 16 },
+  onnx: { op: 'GreaterOrEqual', since: 13 },
   samples: range(-3, 3),
 });
 export const logicalAnd = pointwise({

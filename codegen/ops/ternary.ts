@@ -23,7 +23,7 @@ export const where = pointwise({
   },
   method: false,
   inplace: false,
-  onnx: { op: 'Where', since: 16 },
+  onnx: { op: 'Where', since: 13 },
   samples: range(-3, 3),
 });
 export const maskedFillValue = pointwise({

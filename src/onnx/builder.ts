@@ -1,15 +1,19 @@
-// Builds one ONNX model: names, initializers, constants, nodes; encodes it with the official schema.
+// Builds one ONNX model: names, initializers, constants, nodes with their place in the source, subgraphs.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Dim, DType, TensorType } from '../ir/graph.js';
-import { schema } from './schema/load.js';
-import type {
-  AttributeProtoSchema,
-  NodeProtoSchema,
-  TensorProtoSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
-} from './schema/onnx_pb.cjs';
-import { dimText, encodeNumbers, onnxType, OnnxExportError } from './types.js';
+import type { DType, TensorType } from '../ir/graph.js';
+import {
+  attributeOf,
+  encodeModel,
+  valueInfo,
+  type AttrValue,
+  type EncodedModel,
+  type GraphInit,
+  type Initializer,
+  type ModelInfo,
+} from './encode.js';
+import type { NodeProtoSchema, ValueInfoProtoSchema } from './schema/onnx_pb.cjs';
+import { encodeNumbers, OnnxExportError } from './types.js';
+import { COMPARES, firstOpset, IR_VERSION, NODE_METADATA_IR, OPSETS, widerType } from './versions.js';
 
 /** A named ONNX value with its type. */
 export interface Ref {
@@ -17,31 +21,35 @@ export interface Ref {
   readonly type: TensorType;
 }
 
-/** int, float, string, ints or floats; a `{ float }` wrapper keeps whole numbers floats. */
-export type AttrValue = number | string | readonly number[] | { readonly float: number } | { readonly dtype: DType };
-
-/** ONNX operator set → version of the file format it came with. */
-const IR_VERSION: Readonly<Record<number, number>> = { 17: 8, 18: 8, 19: 9, 20: 9 };
-export const OPSETS = Object.keys(IR_VERSION).map(Number);
+type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 
 export class OnnxBuilder {
-  private readonly nodes: MessageInitShape<typeof NodeProtoSchema>[] = [];
-  private readonly initializers: MessageInitShape<typeof TensorProtoSchema>[] = [];
+  private nodes: NodeInit[] = [];
+  private readonly initializers: Initializer[] = [];
   private readonly valueNames = new Set<string>();
   private readonly nodeNames = new Set<string>();
   private readonly constants = new Map<string, Ref>();
   private readonly inputs: MessageInitShape<typeof ValueInfoProtoSchema>[] = [];
   private readonly outputs: MessageInitShape<typeof ValueInfoProtoSchema>[] = [];
-  /** Module path of the nodes that are added now ('features.0'). */
+  private readonly types = new Map<string, TensorType>();
+  /** Module path of the nodes that are added now ('features.0'), and where the program calls them ('lenet.ts:12:3'). */
   scope = '';
+  site: string | undefined;
 
   constructor(
     readonly opset: number,
     private readonly symbolNames: ReadonlyMap<string, string>,
+    /** The model is one of training. */
+    readonly training = false,
   ) {
-    if (!(opset in IR_VERSION)) {
+    if (!Object.hasOwn(IR_VERSION, opset)) {
       throw new OnnxExportError(`opset version ${opset} is not supported; supported: ${OPSETS.join(', ')}`);
     }
+  }
+
+  /** Whether the operator set has an operator. */
+  has(operator: string): boolean {
+    return firstOpset(operator) <= this.opset;
   }
 
   /** Reserves a name that must not be changed: a graph input or output, an initializer. */
@@ -57,18 +65,17 @@ export class OnnxBuilder {
   }
 
   input(name: string, type: TensorType): Ref {
-    this.inputs.push(this.valueInfo(name, type));
+    this.inputs.push(valueInfo(name, type, this.symbolNames));
     return { name, type };
   }
 
   output(name: string, type: TensorType): void {
-    this.outputs.push(this.valueInfo(name, type));
+    this.outputs.push(valueInfo(name, type, this.symbolNames));
   }
 
-  /** A tensor stored in the model under its own name. */
-  initializer(name: string, type: TensorType, bytes: Uint8Array): Ref {
-    const dims = type.shape.map((d) => BigInt(d as number));
-    this.initializers.push({ name, dims, dataType: onnxType(type.dtype), rawData: bytes });
+  /** A tensor stored in the model under its own name. Its bytes are asked for when the model is written. */
+  initializer(name: string, type: TensorType, bytes: () => Uint8Array): Ref {
+    this.initializers.push({ name, type, bytes });
     return { name, type };
   }
 
@@ -77,7 +84,7 @@ export class OnnxBuilder {
     const key = `${dtype}[${shape.join(',')}]${values.map((v) => (Object.is(v, -0) ? '-0' : String(v))).join(',')}`;
     let ref = this.constants.get(key);
     if (!ref) {
-      ref = this.initializer(this.fresh('/constant'), { dtype, shape }, encodeNumbers(values, dtype));
+      ref = this.initializer(this.fresh('/constant'), { dtype, shape }, () => encodeNumbers(values, dtype));
       this.constants.set(key, ref);
     }
     return ref;
@@ -96,12 +103,32 @@ export class OnnxBuilder {
     return this.multi(type, inputs, [result], attrs)[0]!;
   }
 
-  /** Adds a node with several results. */
+  /**
+   * Adds a node with several results. Operands of a dtype that the operator does not take at this opset are computed in a wider
+   * one. @throws OnnxExportError where the opset has no such operator.
+   */
   multi(
     type: string,
     inputs: readonly (Ref | null)[],
     results: readonly TensorType[],
     attrs: Record<string, AttrValue> = {},
+  ): Ref[] {
+    const since = firstOpset(type);
+    if (since > this.opset)
+      throw new OnnxExportError(`operator ${type} comes with opset ${since}, this is ${this.opset}`);
+    const dtype = inputs[0]?.type.dtype;
+    const wider = dtype === undefined ? null : widerType(type, dtype, this.opset);
+    if (wider === null) return this.node(type, inputs, results, attrs);
+    const cast = inputs.map((r) => (r !== null && r.type.dtype === dtype ? this.cast(r, wider) : r));
+    const raw = results.map((t) => (t.dtype === dtype && !COMPARES.has(type) ? { ...t, dtype: wider } : t));
+    return this.node(type, cast, raw, attrs).map((r, i) => this.cast(r, results[i]!.dtype));
+  }
+
+  private node(
+    type: string,
+    inputs: readonly (Ref | null)[],
+    results: readonly TensorType[],
+    attrs: Record<string, AttrValue>,
   ): Ref[] {
     const path = this.scope === '' ? '' : `/${this.scope.replaceAll('.', '/')}`;
     const name = unique(`${path}/${type}`, this.nodeNames);
@@ -109,8 +136,19 @@ export class OnnxBuilder {
     const names = inputs.map((r) => r?.name ?? '');
     while (names.length > 0 && names[names.length - 1] === '') names.pop();
     const attribute = Object.entries(attrs).map(([key, value]) => attributeOf(key, value));
-    this.nodes.push({ name, opType: type, input: names, output: outputs, attribute });
+    this.nodes.push({ name, opType: type, input: names, output: outputs, attribute, ...this.origin() });
+    outputs.forEach((output, i) => this.types.set(output, results[i]!));
     return outputs.map((output, i) => ({ name: output, type: results[i]! }));
+  }
+
+  /** Where in the source the nodes come from, for people (doc_string) and for tools (metadata_props). */
+  private origin(): Pick<NodeInit, 'docString' | 'metadataProps'> {
+    const module = this.scope === '' ? [] : [{ key: 'module', value: this.scope }];
+    const source = this.site === undefined ? [] : [{ key: 'source', value: this.site }];
+    const props = [...module, ...source];
+    if (props.length === 0) return {};
+    const docString = props.map((p) => `${p.key} ${p.value}`).join(', ');
+    return IR_VERSION[this.opset]! >= NODE_METADATA_IR ? { docString, metadataProps: props } : { docString };
   }
 
   cast(ref: Ref, dtype: DType): Ref {
@@ -118,59 +156,94 @@ export class OnnxBuilder {
     return this.op('Cast', [ref], { dtype, shape: ref.type.shape }, { to: { dtype } });
   }
 
+  /**
+   * The body of If, Loop or Scan as an attribute: `build` adds its nodes and returns its results. The body may use values of the
+   * graph around it; constants are kept there.
+   */
+  subgraph(
+    name: string,
+    inputs: readonly { name: string; type: TensorType }[],
+    build: (inputs: Ref[]) => readonly Ref[],
+  ): {
+    readonly graph: GraphInit;
+  } {
+    const outside = this.nodes;
+    this.nodes = [];
+    try {
+      const refs = inputs.map(({ name: base, type }) => ({ name: this.fresh(base), type }));
+      const made = new Set<string>();
+      const results = build(refs).map((r) => {
+        // A body gives every result under a name of its own, made inside.
+        const inside = this.nodes.some((n) => (n.output as string[]).includes(r.name)) && !made.has(r.name);
+        const own = inside ? r : this.op('Identity', [r], r.type);
+        made.add(own.name);
+        return own;
+      });
+      const info = (r: Ref): MessageInitShape<typeof ValueInfoProtoSchema> =>
+        valueInfo(r.name, r.type, this.symbolNames);
+      return { graph: { name, node: this.nodes, input: refs.map(info), output: results.map(info) } };
+    } finally {
+      this.nodes = outside;
+    }
+  }
+
   /** Gives a result its final name: renames the node's output, or adds an Identity where the name is not free to change. */
   name(ref: Ref, name: string, mayRename: boolean): void {
     const maker = mayRename ? this.nodes.find((n) => (n.output as string[]).includes(ref.name)) : undefined;
     if (maker) {
-      for (const node of this.nodes) {
-        node.input = (node.input as string[]).map((n) => (n === ref.name ? name : n));
-        node.output = (node.output as string[]).map((n) => (n === ref.name ? name : n));
-      }
+      rename(this.nodes, ref.name, name);
+      this.types.set(name, ref.type);
       return;
     }
     this.scope = '';
-    const copy = this.op('Identity', [ref], ref.type);
-    this.name(copy, name, true);
+    this.site = undefined;
+    this.name(this.op('Identity', [ref], ref.type), name, true);
   }
 
   /** The encoded model. Nodes and initializers that lead to no output are left out. */
-  encode(graphName: string, producer: { readonly name: string; readonly version: string }): Uint8Array {
+  encode(info: ModelInfo): EncodedModel {
     const used = new Set(this.outputs.map((o) => o.name!));
-    const live: typeof this.nodes = [];
+    const live: NodeInit[] = [];
     for (const node of [...this.nodes].reverse()) {
       if (!(node.output as string[]).some((o) => used.has(o))) continue;
-      for (const i of node.input as string[]) used.add(i);
-      live.unshift(node);
+      for (const name of reads(node)) used.add(name);
+      live.push(node);
     }
-    const { pb, create, toBinary } = schema();
-    const model = create(pb.ModelProtoSchema, {
-      irVersion: BigInt(IR_VERSION[this.opset]!),
-      producerName: producer.name,
-      producerVersion: producer.version,
-      opsetImport: [{ domain: '', version: BigInt(this.opset) }],
-      graph: {
-        name: graphName,
-        node: live,
-        initializer: this.initializers.filter((t) => used.has(t.name!)),
-        input: this.inputs,
-        output: this.outputs,
+    live.reverse();
+    const ends = new Set(this.outputs.map((o) => o.name!));
+    const inner = live.flatMap((n) => n.output as string[]).filter((n) => !ends.has(n) && used.has(n));
+    return encodeModel(
+      {
+        irVersion: IR_VERSION[this.opset]!,
+        opset: this.opset,
+        nodes: live,
+        initializers: this.initializers.filter((t) => used.has(t.name)),
+        inputs: this.inputs,
+        outputs: this.outputs,
+        valueInfo: inner.map((n) => valueInfo(n, this.types.get(n)!, this.symbolNames)),
       },
-    });
-    return toBinary(pb.ModelProtoSchema, model);
+      info,
+    );
   }
+}
 
-  private valueInfo(name: string, type: TensorType): MessageInitShape<typeof ValueInfoProtoSchema> {
-    const dim = type.shape.map((d) => this.dimension(d));
-    const value: MessageInitShape<typeof TypeProtoSchema>['value'] = {
-      case: 'tensorType',
-      value: { elemType: onnxType(type.dtype), shape: { dim } },
-    };
-    return { name, type: { value } };
-  }
+const bodies = (node: NodeInit): GraphInit[] =>
+  (node.attribute ?? []).flatMap((a) => ('g' in a && a.g ? [a.g as GraphInit] : []));
 
-  private dimension(d: Dim): { value: { case: 'dimValue'; value: bigint } | { case: 'dimParam'; value: string } } {
-    if (typeof d === 'number') return { value: { case: 'dimValue', value: BigInt(d) } };
-    return { value: { case: 'dimParam', value: dimText(d, this.symbolNames) } };
+/** All names that a node reads, those of its bodies included. */
+function reads(node: NodeInit): string[] {
+  return [
+    ...(node.input as string[]),
+    ...bodies(node).flatMap((g) => [...(g.node as NodeInit[]).flatMap(reads), ...(g.output ?? []).map((o) => o.name!)]),
+  ];
+}
+
+function rename(nodes: readonly NodeInit[], from: string, to: string): void {
+  const change = (names: readonly string[]): string[] => names.map((n) => (n === from ? to : n));
+  for (const node of nodes) {
+    node.input = change(node.input as string[]);
+    node.output = change(node.output as string[]);
+    for (const g of bodies(node)) rename(g.node as NodeInit[], from, to);
   }
 }
 
@@ -179,16 +252,4 @@ function unique(base: string, taken: Set<string>): string {
   for (let i = 1; taken.has(name); i++) name = `${base}_${i}`;
   taken.add(name);
   return name;
-}
-
-function attributeOf(name: string, value: AttrValue): MessageInitShape<typeof AttributeProtoSchema> {
-  const A = schema().pb.AttributeProto_AttributeType;
-  if (typeof value === 'string') return { name, type: A.STRING, s: new TextEncoder().encode(value) };
-  if (typeof value === 'number') {
-    if (!Number.isInteger(value)) throw new OnnxExportError(`attribute ${name} must be an integer, got ${value}`);
-    return { name, type: A.INT, i: BigInt(value) };
-  }
-  if ('float' in value) return { name, type: A.FLOAT, f: value.float };
-  if ('dtype' in value) return { name, type: A.INT, i: BigInt(onnxType(value.dtype)) };
-  return { name, type: A.INTS, ints: value.map((v) => BigInt(v)) };
 }

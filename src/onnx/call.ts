@@ -1,4 +1,5 @@
 // One op call as a symbolic sees it: operands and attributes by the names of the op's declaration.
+import { isSym } from '../ir/dim.js';
 import type { Attr, Dim, DType, TensorType, Value } from '../ir/graph.js';
 import type { OpInfo, ParamType } from '../ir/opinfo.js';
 import type { OnnxBuilder, Ref } from './builder.js';
@@ -30,6 +31,8 @@ export class Call {
     readonly outputs: readonly Value[],
     readonly scope: string | undefined,
     readonly site: string | undefined,
+    /** Operands that are views of other tensors. */
+    private readonly views: ReadonlySet<string> = new Set(),
   ) {
     const names = info.params.filter((p) => OPERAND_TYPES.has(p.type)).map((p) => p.name);
     this.args = new Map(names.map((name, i) => [name, args[i] ?? { kind: 'none' }]));
@@ -58,6 +61,16 @@ export class Call {
     return arg.kind === 'list' ? arg.refs : this.fail(`operand '${name}' must be a list of tensors`);
   }
 
+  /** Whether the operand is a view, whose memory may lie in another order than its elements. */
+  isView(name: string): boolean {
+    const arg = this.arg(name);
+    return arg.kind === 'tensor' && this.views.has(arg.ref.name);
+  }
+  /** Whether the op has a parameter of that name. */
+  takes(name: string): boolean {
+    return this.info.params.some((p) => p.name === name);
+  }
+
   /** An attribute, or the declaration's default when the recorder left it out. */
   attr(name: string): Attr {
     if (Object.hasOwn(this.attrs, name)) return this.attrs[name]!;
@@ -76,6 +89,11 @@ export class Call {
     return typeof value === 'number' || typeof value === 'boolean'
       ? Number(value)
       : this.fail(`'${name}' must be a number`);
+  }
+  /** A number that may be a size. */
+  dim(name: string): Dim {
+    const value = this.attr(name);
+    return isSym(value) ? value : this.number(name);
   }
   bool(name: string): boolean {
     return this.number(name) !== 0;
@@ -115,6 +133,10 @@ export class Call {
     throw new OnnxExportError(`op '${this.op}': ${reason}`, this);
   }
 }
+
+/** The sizes of an operand. Fails where one is dynamic. */
+export const fixedSizes = (call: Call, { type }: Ref): number[] =>
+  type.shape.map((d) => (typeof d === 'number' ? d : call.fail('its sizes must be fixed')));
 
 /** An axis counted from the front. */
 export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);

@@ -2,12 +2,14 @@
 // for them, else by their parts; every op goes by its symbolic, its mapping in the op table, or its scalar expression.
 import type { Graph, Input, Node, Region, TensorType, Value } from '../ir/graph.js';
 import type { OpInfo } from '../ir/opinfo.js';
-import { OnnxBuilder, type AttrValue, type Ref } from './builder.js';
+import { OnnxBuilder, type Ref } from './builder.js';
+import { markDataDependent } from './data_dependent.js';
+import { MESSAGE_LIMIT, weightsFile, type AttrValue, type EncodedModel } from './encode.js';
 import { Call, type Arg, type Symbolic } from './call.js';
 import { computeType, lowerPointwise } from './scalar.js';
 import { Shapes, type SymbolSources } from './shapes.js';
 import { allSymbolics } from './symbolics/index.js';
-import { OnnxExportError } from './types.js';
+import { byteLength, OnnxExportError } from './types.js';
 
 export interface LowerOptions {
   readonly ops: Readonly<Record<string, OpInfo>>;
@@ -20,53 +22,84 @@ export interface LowerOptions {
   readonly opset: number;
   readonly graphName: string;
   readonly producerVersion: string;
+  /** The graph is one of training: changed buffers become outputs. */
+  readonly training?: boolean;
+  /** Where the model will lie; names the file of external weights. */
+  readonly path?: string;
+  readonly externalData?: boolean;
+  /** Regions that must be exported by their parts. */
+  readonly opened?: ReadonlySet<number>;
 }
 
 /** Encodes `graph` as an ONNX model. Throws OnnxExportError for what has no ONNX form. */
-export function lowerGraph(graph: Graph, options: LowerOptions): Uint8Array {
+export function lowerGraph(graph: Graph, options: LowerOptions): EncodedModel {
   return new GraphLowering(graph, options).run();
 }
 
 class GraphLowering {
   private readonly b: OnnxBuilder;
   private readonly values = new Map<number, Ref>();
+  private readonly shapes: Shapes;
   private readonly symbolics: ReadonlyMap<string, Symbolic>;
   private readonly whole = new Set<number>(); // regions exported as one operator
-  private readonly opened = new Set<number>(); // regions that must be exported by their parts
+  private readonly opened: Set<number>; // regions that must be exported by their parts
+  private readonly views = new Set<string>(); // names of views
   private readonly fixed = new Set<string>(); // names of inputs, initializers and outputs: not free to change
 
   constructor(
     private readonly graph: Graph,
     private readonly options: LowerOptions,
   ) {
+    this.opened = new Set(options.opened);
     this.checkPure();
-    this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map());
+    markDataDependent(graph, options.ops);
+    this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map(), options.training);
     this.reserveNames();
     const sources = this.addInputs();
     graph.captures.forEach((value, i) => this.addCapture(value, i));
-    this.symbolics = allSymbolics(new Shapes(this.b, sources));
+    this.shapes = new Shapes(this.b, sources);
+    this.symbolics = allSymbolics(this.shapes);
   }
 
-  run(): Uint8Array {
+  run(): EncodedModel {
     for (const node of this.graph.nodes) this.node(node);
-    this.graph.outputs.forEach((value, i) => {
-      const name = this.options.outputNames[i]!;
-      const ref = this.value(value);
-      this.b.name(ref, name, !this.fixed.has(ref.name));
-      if (!this.fixed.has(ref.name)) this.values.set(value.id, { name, type: ref.type });
-      this.fixed.add(name);
-      this.b.output(name, value.type);
+    this.graph.outputs.forEach((value, i) => this.output(value, this.options.outputNames[i]!));
+    for (const { target, value } of this.graph.writes) this.output(value, `${this.nameOf(target)}.updated`);
+    const { graphName, producerVersion, path } = this.options;
+    return this.b.encode({
+      graphName,
+      graphDoc: `${graphName}${this.options.training ? ' in training mode' : ''}`,
+      producer: { name: 'flambeau', version: producerVersion },
+      ...(path !== undefined && this.isExternal() ? { external: weightsFile(path) } : {}),
     });
-    return this.b.encode(this.options.graphName, { name: 'flambeau', version: this.options.producerVersion });
+  }
+
+  private output(value: Value, name: string): void {
+    const ref = this.value(value);
+    this.b.name(ref, name, !this.fixed.has(ref.name));
+    if (!this.fixed.has(ref.name)) this.values.set(value.id, { name, type: ref.type });
+    this.fixed.add(name);
+    this.b.output(name, ref.type);
+  }
+
+  private isExternal(): boolean {
+    const size = this.graph.captures.reduce((n, v) => n + byteLength(v.type), 0);
+    return this.options.externalData ?? size > MESSAGE_LIMIT;
+  }
+
+  private nameOf(target: Value): string {
+    return this.options.captures[this.graph.captures.indexOf(target)]!.name;
   }
 
   /** ONNX graphs are functions: nothing that the program changed may be lost. */
   private checkPure(): void {
     for (const { target } of this.graph.writes) {
       const at = this.graph.captures.indexOf(target);
-      const name = at >= 0 ? this.options.captures[at]!.name : 'an input';
+      if (at >= 0 && this.options.training) continue;
+      const input = this.graph.inputs.indexOf(target);
+      const name = at >= 0 ? `'${this.nameOf(target)}'` : `input '${this.options.inputNames[input]}'`;
       throw new OnnxExportError(
-        `the program writes '${name}' in place, which an ONNX model cannot; export in eval mode`,
+        `the program writes ${name} in place, which an ONNX model cannot${at >= 0 ? '; export in eval mode' : '; write a clone'}`,
       );
     }
     if (this.graph.gradWrites.length > 0) {
@@ -79,6 +112,7 @@ class GraphLowering {
     inputNames.forEach((n, i) => this.b.reserve(n, `input ${i}`));
     outputNames.forEach((n, i) => this.b.reserve(n, `output ${i}`));
     captures.forEach((c) => this.b.reserve(c.name, 'a parameter'));
+    for (const { target } of this.graph.writes) this.b.reserve(`${this.nameOf(target)}.updated`, 'a changed buffer');
     for (const name of [...inputNames, ...captures.map((c) => c.name)]) this.fixed.add(name);
   }
 
@@ -92,6 +126,7 @@ class GraphLowering {
       }
       const input = this.b.input(this.options.inputNames[i]!, value.type);
       this.values.set(value.id, input);
+      if (value.strides) this.views.add(input.name);
       value.type.shape.forEach((d, axis) => {
         if (typeof d === 'number' || d.terms.length !== 1) return;
         const { coef, symbols } = d.terms[0]!;
@@ -103,7 +138,8 @@ class GraphLowering {
 
   private addCapture(value: Value, i: number): void {
     const { name, bytes } = this.options.captures[i]!;
-    this.values.set(value.id, this.b.initializer(name, value.type, bytes()));
+    if (value.strides) this.views.add(name);
+    this.values.set(value.id, this.b.initializer(name, value.type, bytes));
   }
 
   private node(node: Node): void {
@@ -123,18 +159,37 @@ class GraphLowering {
     const info = this.options.ops[region.op];
     if (!info || this.escapes(index, region)) return false;
     if (!region.inputs.every((i) => this.available(i))) return false;
-    const call = this.callOf(region.op, region.inputs, region.attrs, region.outputs, region.scope, undefined);
+    const call = this.callOf(region.op, region.inputs, region.attrs, region.outputs, region.scope, this.siteOf(index));
     if (!this.emit(call, false)) return false;
     this.whole.add(index);
     return true;
   }
 
+  /** Where the program calls a composite: its nodes say. */
+  private siteOf(index: number): string | undefined {
+    return this.graph.nodes.find((n) => n.site !== undefined && this.regionsOf(n).includes(index))?.site;
+  }
+
   private emit(call: Call, must: boolean): boolean {
     this.b.scope = call.scope ?? '';
-    const refs = this.lower(call, must);
+    this.b.site = call.site;
+    const refs = this.located(call, () => this.lower(call, must));
     if (!refs) return false;
-    call.outputs.forEach((value, i) => this.values.set(value.id, refs[i]!));
+    call.outputs.forEach((value, i) => {
+      this.values.set(value.id, refs[i]!);
+      if (call.info.kind === 'view') this.views.add(refs[i]!.name);
+    });
     return true;
+  }
+
+  /** Errors of the builder (an operator that the opset lacks) name the op and its place, too. */
+  private located<T>(call: Call, act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof OnnxExportError) || error.located) throw error;
+      return call.fail(error.reason);
+    }
   }
 
   private lower(call: Call, must: boolean): readonly Ref[] | null {
@@ -144,7 +199,7 @@ class GraphLowering {
     const symbolic = this.symbolics.get(call.op) ?? named;
     const refs = symbolic?.(this.b, call) ?? this.direct(call);
     if (refs) return refs;
-    if (info.kind === 'pointwise' && !info.mutates) return lowerPointwise(this.b, call, info);
+    if (info.kind === 'pointwise' && !info.mutates) return lowerPointwise(this.b, call, info, this.shapes);
     if (!must) return null;
     const reason = onnx && 'none' in onnx ? onnx.none : `it has no ONNX form at opset ${this.b.opset}`;
     return call.fail(`cannot be exported: ${reason}`);
@@ -168,6 +223,8 @@ class GraphLowering {
     if (!call.allDefaults(mapped)) return null;
     const compute = info.kind === 'pointwise' ? computeType(call, info) : null;
     if (compute === 'bool' && !['And', 'Or', 'Xor', 'Not', 'Equal'].includes(info.onnx.op)) return null;
+    // ONNX shifts unsigned integers only.
+    if (info.onnx.op === 'BitShift' && compute !== 'uint8') return null;
     const inputs: (Ref | null)[] = [];
     for (const [name, arg] of call.args) {
       if (arg.kind === 'none') inputs.push(null);
@@ -204,6 +261,7 @@ class GraphLowering {
       outputs,
       scope,
       site,
+      this.views,
     );
   }
 
@@ -249,7 +307,8 @@ class GraphLowering {
     const made = new Set(this.graph.nodes.filter(inside).flatMap((n) => n.outputs.map((v) => v.id)));
     for (const v of region.outputs) made.delete(v.id);
     const uses = this.graph.nodes.filter((n) => !inside(n)).flatMap((n) => n.inputs.flatMap(valuesOf));
-    return [...uses, ...this.graph.outputs].some((v) => made.has(v.id));
+    const ends = [...this.graph.outputs, ...this.graph.writes.map((w) => w.value)];
+    return [...uses, ...ends].some((v) => made.has(v.id));
   }
 }
 

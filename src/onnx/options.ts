@@ -1,6 +1,10 @@
 // The options of onnx.export, checked: names, dynamic axes, opset.
-import { OPSETS } from './builder.js';
 import { OnnxExportError } from './types.js';
+import { OPSETS } from './versions.js';
+import type { VerifyReport } from './verify.js';
+
+/** Axes by number with their names, or numbers alone: their names are made up. */
+export type AxesSpec = Readonly<Record<number, string>> | readonly number[];
 
 export interface ExportOptions {
   /** Names of the inputs, in order. Default: 'input', or 'input_0', 'input_1', ... */
@@ -11,11 +15,23 @@ export interface ExportOptions {
    * Axes whose size may change, by input (or output) name: `{ image: { 0: 'batch' } }`, or `{ image: [0] }` with made-up names.
    * Axes of one name always have one size.
    */
-  readonly dynamicAxes?: Readonly<Record<string, Readonly<Record<number, string>> | readonly number[]>>;
-  /** Operator set, 17 to 20. Default: 17. */
+  readonly dynamicAxes?: Readonly<Record<string, AxesSpec>>;
+  /** The same by the inputs' names, or one entry per input in order (null: fixed). Give one of the two. */
+  readonly dynamicShapes?: Readonly<Record<string, AxesSpec>> | readonly (AxesSpec | null)[];
+  /** Operator set, 13 to 23. Default: 17. */
   readonly opsetVersion?: number;
-  /** Run the model in onnxruntime-node (if installed) and compare it with the original; throws when they differ. */
-  readonly verify?: boolean;
+  /**
+   * Export the module as it trains: Dropout draws, BatchNormalization uses the batch. Buffers that a call changes (running
+   * statistics) become outputs NAME.updated. Default: false, the module in eval mode.
+   */
+  readonly training?: boolean;
+  /** Weights in one file `PATH.data` beside the model. Default: where they exceed what a model holds, 2 GiB. */
+  readonly externalData?: boolean;
+  /**
+   * Run the written model in onnxruntime-node at the example's sizes and, with dynamic axes, at others; throws when the results
+   * differ. Reports the largest error on stderr, or to a function.
+   */
+  readonly verify?: boolean | ((report: VerifyReport) => void);
 }
 
 /** One dynamic axis of an input or output. */
@@ -42,12 +58,24 @@ export function checkOptions(options: ExportOptions, ranks: readonly number[]): 
   }
   const inputAxes: DynamicAxis[] = [];
   const others: string[] = [];
-  for (const [name, spec] of Object.entries(options.dynamicAxes ?? {})) {
+  for (const [name, spec] of Object.entries(axesByName(options, inputNames))) {
     const index = inputNames.indexOf(name);
     if (index < 0) others.push(name);
     else inputAxes.push(...axesOf(name, spec, index, ranks[index]!));
   }
   return { inputNames, opset, inputAxes, others };
+}
+
+/** `dynamicAxes` or `dynamicShapes`, by name. */
+function axesByName(options: ExportOptions, inputNames: readonly string[]): Readonly<Record<string, AxesSpec>> {
+  const { dynamicAxes, dynamicShapes } = options;
+  if (dynamicShapes === undefined) return dynamicAxes ?? {};
+  if (dynamicAxes !== undefined) throw new OnnxExportError('give dynamicAxes or dynamicShapes, not both');
+  if (!Array.isArray(dynamicShapes)) return dynamicShapes as Readonly<Record<string, AxesSpec>>;
+  const list = dynamicShapes as readonly (AxesSpec | null)[];
+  if (list.length !== inputNames.length)
+    throw new OnnxExportError(`dynamicShapes has ${list.length} entries for ${inputNames.length} inputs`);
+  return Object.fromEntries(list.flatMap((spec, i) => (spec === null ? [] : [[inputNames[i]!, spec]])));
 }
 
 /** The dynamic axes that are given for outputs, once their names and ranks are known. */
@@ -65,16 +93,11 @@ export function outputAxes(
         `dynamicAxes names '${name}', which is neither an input (${inputNames.join(', ')}) nor an output (${outputNames.join(', ')})`,
       );
     }
-    return axesOf(name, options.dynamicAxes![name]!, index, ranks[index]!);
+    return axesOf(name, axesByName(options, inputNames)[name]!, index, ranks[index]!);
   });
 }
 
-function axesOf(
-  name: string,
-  spec: NonNullable<ExportOptions['dynamicAxes']>[string],
-  index: number,
-  rank: number,
-): DynamicAxis[] {
+function axesOf(name: string, spec: AxesSpec, index: number, rank: number): DynamicAxis[] {
   const pairs: [number, string][] = Array.isArray(spec)
     ? (spec as readonly number[]).map((axis) => [axis, `${name}_dynamic_axes_${axis}`])
     : Object.entries(spec).map(([axis, label]) => [Number(axis), label as string]);

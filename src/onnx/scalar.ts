@@ -1,11 +1,13 @@
 // Any pointwise op as ONNX nodes, from the scalar expression of its declaration. This is the way for ops without an ONNX
 // operator of their own; so no pointwise op needs a mapping written by hand.
+import { sameShape } from '../ir/dim.js';
 import { isFloatType, resultType } from '../ir/dtype.js';
-import type { DType, Input, TensorType } from '../ir/graph.js';
+import type { Dim, DType, Input, TensorType } from '../ir/graph.js';
 import type { PointwiseInfo } from '../ir/opinfo.js';
 import { parseExpr, type BinaryOp, type Expr, type UnaryOp } from '../ir/scalar.js';
 import type { OnnxBuilder, Ref } from './builder.js';
 import type { Arg, Call } from './call.js';
+import type { Shapes } from './shapes.js';
 
 /** A part of the expression: a number still to be folded, or a value. */
 type Part = { readonly number: number | boolean } | { readonly ref: Ref };
@@ -80,15 +82,15 @@ function inputOf(arg: Arg): Input {
 }
 
 /** Lowers a pointwise call through its scalar expressions. */
-export function lowerPointwise(b: OnnxBuilder, call: Call, info: PointwiseInfo): Ref[] {
+export function lowerPointwise(b: OnnxBuilder, call: Call, info: PointwiseInfo, shapes: Shapes): Ref[] {
   const compute = computeType(call, info);
   return info.forward.map((text, i) => {
     const part = new ScalarLowering(b, call, info, compute).lower(parseExpr(text));
     const type = call.type(i);
     const ref = 'ref' in part ? part.ref : b.scalar(part.number, type.dtype);
-    const cast = b.cast(ref, type.dtype);
     // An expression that is a constant, or one operand alone, still has the op's broadcast shape.
-    return { name: cast.name, type };
+    const cast = b.cast(ref, type.dtype);
+    return sameShape(cast.type.shape, type.shape) ? cast : b.op('Expand', [cast, shapes.vector(type.shape)], type);
   });
 }
 
@@ -140,6 +142,12 @@ class ScalarLowering {
     const c = this.compute;
     const direct = DIRECT[op];
     if (op === 'not') return this.node('Not', [this.asBool(part)], 'bool');
+    // Integers are whole and finite.
+    if (!isFloatType(c)) {
+      if (op === 'floor' || op === 'ceil' || op === 'round' || op === 'trunc') return part;
+      if (op === 'isnan') return { number: false };
+      if (op === 'isfinite') return { number: true };
+    }
     const x = this.ref(part);
     if (direct) return this.node(direct, [x], c);
     const constant = (v: number): Ref => b.scalar(v, c);
@@ -165,6 +173,10 @@ class ScalarLowering {
         return this.node('Div', [node('Log', x), constant(Math.LN10)], c);
       case 'erfc':
         return this.node('Sub', [constant(1), node('Erf', x)], c);
+      case 'bitnot':
+        if (c === 'bool') return this.node('Not', [x], 'bool');
+        // In two's complement; of unsigned bytes the distance to 255.
+        return this.node('Sub', [constant(c === 'uint8' ? 255 : -1), x], c);
       case 'isnan':
         return this.node('IsNaN', [x], 'bool');
       case 'isfinite': {
@@ -192,6 +204,7 @@ class ScalarLowering {
       const eq = this.node('Equal', bools ? [this.asBool(x), this.asBool(y)] : [this.ref(x), this.ref(y)], 'bool');
       return op === 'eq' ? eq : this.node('Not', [eq.ref], 'bool');
     }
+    const b_ = this.b;
     const [a, b] = [this.ref(x), this.ref(y)];
     const compare = COMPARE[op];
     if (compare) return this.node(compare, [a, b], 'bool');
@@ -207,6 +220,41 @@ class ScalarLowering {
         const floor = this.node('Floor', [this.node('Div', [a, b], c).ref], c).ref;
         return this.node('Sub', [a, this.node('Mul', [b, floor], c).ref], c);
       }
+      case 'shl':
+        return this.node('Mul', [a, this.node('Pow', [b_.scalar(2, c), b], c).ref], c);
+      case 'shr': {
+        // Towards minus infinity, as the shift of a signed number goes.
+        const power = this.node('Pow', [b_.scalar(2, c), b], c).ref;
+        const whole = this.node('Sub', [a, this.node('Mod', [a, power], c).ref], c).ref;
+        return this.node('Div', [whole, power], c);
+      }
+      case 'copysign': {
+        // Also of -0, whose reciprocal is -inf.
+        const zero = b_.scalar(0, c);
+        const one = b_.scalar(1, c);
+        const below = this.node('Less', [b, zero], 'bool').ref;
+        const minusZero = this.node(
+          'And',
+          [
+            this.node('Equal', [b, zero], 'bool').ref,
+            this.node('Less', [this.node('Div', [one, b], c).ref, zero], 'bool').ref,
+          ],
+          'bool',
+        ).ref;
+        const size = this.node('Abs', [a], c).ref;
+        const negative = this.node('Or', [below, minusZero], 'bool').ref;
+        return this.node('Where', [negative, this.node('Neg', [size], c).ref, size], c);
+      }
+      case 'atan2': {
+        const [zero, pi] = [b_.scalar(0, c), b_.scalar(Math.PI, c)];
+        return this.atan2(a, b, zero, pi);
+      }
+      case 'bitand':
+      case 'bitor':
+      case 'bitxor': {
+        if (c === 'bool') return this.node({ bitand: 'And', bitor: 'Or', bitxor: 'Xor' }[op], [a, b], 'bool');
+        return this.node({ bitand: 'BitwiseAnd', bitor: 'BitwiseOr', bitxor: 'BitwiseXor' }[op], [a, b], c);
+      }
       case 'hypot': {
         const sum = this.node('Add', [this.node('Mul', [a, a], c).ref, this.node('Mul', [b, b], c).ref], c);
         return this.node('Sqrt', [sum.ref], c);
@@ -216,11 +264,20 @@ class ScalarLowering {
     }
   }
 
+  /** The angle of (b, a), every quadrant and the axes; zero and infinite together are not told apart. */
+  private atan2(y: Ref, x: Ref, zero: Ref, pi: Ref): { readonly ref: Ref } {
+    const c = this.compute;
+    const node = (type: string, inputs: Ref[], dtype: DType = c): Ref => this.node(type, inputs, dtype).ref;
+    const angle = node('Atan', [node('Div', [y, x])]);
+    const up = node('GreaterOrEqual', [y, zero], 'bool');
+    const turned = node('Where', [up, node('Add', [angle, pi]), node('Sub', [angle, pi])]);
+    const left = node('Less', [x, zero], 'bool');
+    const both = node('And', [node('Equal', [x, zero], 'bool'), node('Equal', [y, zero], 'bool')], 'bool');
+    return this.node('Where', [both, zero, node('Where', [left, turned, angle])], c);
+  }
+
   private node(type: string, inputs: Ref[], dtype: DType, attrs: Record<string, number> = {}): { readonly ref: Ref } {
-    const tensor: TensorType = {
-      dtype,
-      shape: inputs.some((i) => i.type.shape.length > 0) ? this.call.type().shape : [],
-    };
+    const tensor: TensorType = { dtype, shape: broadcastShape(inputs.map((i) => i.type.shape)) };
     return { ref: this.b.op(type, inputs, tensor, attrs) };
   }
 
@@ -232,4 +289,13 @@ class ScalarLowering {
   private asBool(part: Part): Ref {
     return 'number' in part ? this.b.scalar(part.number, 'bool') : this.b.cast(part.ref, 'bool');
   }
+}
+
+/** The broadcast of shapes that are known to fit. */
+function broadcastShape(list: readonly (readonly Dim[])[]): Dim[] {
+  const rank = Math.max(0, ...list.map((s) => s.length));
+  return Array.from({ length: rank }, (_, i) => {
+    const dims = list.flatMap((s) => (i - rank + s.length >= 0 ? [s[i - rank + s.length]!] : []));
+    return dims.find((d) => d !== 1) ?? 1;
+  });
 }

@@ -1,5 +1,5 @@
 // Shapes at run time: symbolic dimensions become int64 values computed from the model's inputs.
-import { sameDim } from '../ir/dim.js';
+import { addDims, mulDims, productOf, sameDim } from '../ir/dim.js';
 import type { Dim, SymDim } from '../ir/graph.js';
 import type { OnnxBuilder, Ref } from './builder.js';
 import { OnnxExportError } from './types.js';
@@ -42,15 +42,39 @@ export class Shapes {
   reshape(x: Ref, shape: readonly Dim[]): Ref {
     const type = { dtype: x.type.dtype, shape };
     const dynamic = shape.filter((d) => typeof d !== 'number').length;
+    if (shape.includes(0) || x.type.shape.includes(0)) return this.emptyReshape(x, shape);
     if (dynamic === 0) return this.b.op('Reshape', [x, this.b.int64s(shape as readonly number[])], type);
     const target = shape.map((d, i) => {
       if (typeof d === 'number') return d;
       return i < x.type.shape.length && sameDim(d, x.type.shape[i]!) ? 0 : -1;
     });
-    // A literal 0 would read "copy", and -1 cannot be inferred beside it.
-    const simple = target.filter((t) => t === -1).length <= 1 && !shape.includes(0);
+    const simple = target.filter((t) => t === -1).length <= 1;
     return this.b.op('Reshape', [x, simple ? this.b.int64s(target) : this.vector(shape)], type);
   }
+
+  /** A literal 0 would read "copy" without allowzero, which opset 14 has. */
+  private emptyReshape(x: Ref, shape: readonly Dim[]): Ref {
+    const type = { dtype: x.type.dtype, shape };
+    if (this.b.opset >= 14) return this.b.op('Reshape', [x, this.vector(shape)], type, { allowzero: 1 });
+    const copies = shape.every((d, i) => d !== 0 || x.type.shape[i] === 0);
+    if (!copies) throw new OnnxExportError('reshaping an empty tensor needs opset 14');
+    return this.b.op('Reshape', [x, this.vector(shape)], type);
+  }
+
+  /** All elements in one dimension. */
+  flatten(x: Ref): Ref {
+    return this.reshape(x, [productOf(x.type.shape)]);
+  }
+
+  /** A size as an int64 scalar. */
+  scalar(d: Dim): Ref {
+    if (typeof d === 'number') return this.b.scalar(d, 'int64');
+    return this.b.op('Squeeze', [this.extent(d), this.b.int64s([0])], { dtype: 'int64', shape: [] });
+  }
+
+  readonly plus = (d: Dim, n: number): Dim => addDims(d, n);
+  /** d * factor + offset. */
+  readonly line = (d: Dim, factor: number, offset: number): Dim => addDims(mulDims(d, factor), offset);
 
   private extent(dim: SymDim): Ref {
     const scalar = { dtype: 'int64', shape: [1] } as const;
@@ -68,16 +92,16 @@ export class Shapes {
     if (known) return known;
     const source = this.sources.get(name);
     if (!source) throw new OnnxExportError(`the dynamic extent '${name}' is the size of no input`);
-    const ref = this.b.op(
-      'Shape',
-      [source.input],
-      { dtype: 'int64', shape: [1] },
-      {
-        start: source.axis,
-        end: source.axis + 1,
-      },
-    );
+    const ref = this.read(source.input, source.axis);
     this.extents.set(name, ref);
     return ref;
+  }
+
+  /** One size of an input, [1]. */
+  private read(input: Ref, axis: number): Ref {
+    const one = { dtype: 'int64', shape: [1] } as const;
+    if (this.b.opset >= 15) return this.b.op('Shape', [input], one, { start: axis, end: axis + 1 });
+    const all = this.b.op('Shape', [input], { dtype: 'int64', shape: [input.type.shape.length] });
+    return this.b.op('Gather', [all, this.b.int64s([axis])], one, { axis: 0 });
   }
 }

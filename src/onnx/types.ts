@@ -1,16 +1,21 @@
 // Dtypes, dimensions and errors as the exporter needs them.
 import { canonical, printDim } from '../ir/dim.js';
-import type { Dim, DType } from '../ir/graph.js';
+import type { Dim, DType, TensorType } from '../ir/graph.js';
 import { FlambeauError } from '../tensor/errors.js';
 import type { TensorProto_DataType } from './schema/onnx_pb.cjs';
 import { schema } from './schema/load.js';
 
 /** Something that has no ONNX form. Names the op, and the module path and source line where they are known. */
 export class OnnxExportError extends FlambeauError {
+  /** The message without the place. */
+  readonly reason: string;
+  readonly located: boolean;
   constructor(message: string, where?: { readonly scope?: string | undefined; readonly site?: string | undefined }) {
     const module = where?.scope ? ` in module '${where.scope}'` : '';
     const site = where?.site ? ` at ${where.site}` : '';
     super('ERR_FLAMBEAU_ONNX', `onnx.export: ${message}${module}${site}`);
+    this.reason = message;
+    this.located = where !== undefined;
   }
 }
 
@@ -29,6 +34,10 @@ const ELEMENT: Record<DType, { readonly onnx: keyof typeof TensorProto_DataType;
 
 export const onnxType = (dtype: DType): TensorProto_DataType => schema().pb.TensorProto_DataType[ELEMENT[dtype].onnx];
 export const isDType = (s: unknown): s is DType => typeof s === 'string' && Object.hasOwn(ELEMENT, s);
+
+/** Bytes of a tensor of fixed sizes. */
+export const byteLength = ({ dtype, shape }: TensorType): number =>
+  shape.reduce<number>((n, d) => n * (d as number), ELEMENT[dtype].bytes);
 
 /** Little-endian bytes of numbers in a dtype. Sixteen-bit floats are rounded to nearest, ties to even. */
 export function encodeNumbers(values: readonly (number | boolean)[], dtype: DType): Uint8Array {

@@ -1,5 +1,5 @@
 // Runs PyTorch's own operator samples. See opinfo/README.md in the data directory for the format.
-//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled [--backend NAME] | --second-order] [--verbose]
+//   npm run -s conformance:opinfo -- [--data DIR] [--only REGEX] [--json] [--compiled [--backend NAME] | --second-order | --onnx [--opset N]] [--verbose]
 // A sample passes when its function form, its method and in-place forms (where PyTorch has them) and its gradients do.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import {
   type Rules,
   type Tolerance,
 } from './compare.js';
+import { checkExport, type Runner } from './exported.js';
 import { compareFactors, compareLike, definedPart, through } from './factors.js';
 import { checkOwnError, collect, compareGradient } from './gradients.js';
 import { messageOf, readOptions, Report } from './runner.js';
@@ -75,12 +76,13 @@ const options = readOptions('opinfo');
 const report = new Report('opinfo', options);
 const index = JSON.parse(readFileSync(join(options.data, 'index.json'), 'utf8')) as Index;
 const messages = { compared: 0, matching: 0 };
+const exported: Record<Runner, number> = { onnxruntime: 0, importer: 0 };
 const present: string[] = [];
 /** Forms of the operator at hand that the library does not have. */
 const missing = new Set<string>();
 
 for (const entry of index.ops) {
-  if (options.only ? !options.only.test(entry.name) : options.secondOrder && entry.tier > 1) continue;
+  if (options.only ? !options.only.test(entry.name) : (options.secondOrder || options.onnx) && entry.tier > 1) continue;
   const manifest = JSON.parse(readFileSync(join(options.data, `${entry.file}.json`), 'utf8')) as Manifest;
   const call = resolve(manifest.call, manifest.op);
   if (!call) {
@@ -100,7 +102,14 @@ for (const entry of index.ops) {
     try {
       fb.manualSeed(0);
       if (sample.error) runError(call, sample, decoder);
-      else if (options.secondOrder) {
+      else if (options.onnx) {
+        const runner = await runExported(call, sample, decoder);
+        if (runner === null) {
+          report.skip(id, 'gives no tensors');
+          continue;
+        }
+        exported[runner]++;
+      } else if (options.secondOrder) {
         const decoded = decode(sample, decoder);
         if (!checkSecondOrder(call, decoded, decoded.tensors)) {
           report.skip(id, 'no result that is differentiable twice');
@@ -123,11 +132,15 @@ for (const entry of index.ops) {
 }
 report.note('operators', { present: present.length, all: index.ops.length });
 report.note('errorMessages', messages);
+if (options.onnx) report.note('exported', exported);
 report.finish();
 
 function skipReason(s: Sample): string | null {
   if (s.unordered) return 'the order of the result is not defined';
   if (options.compiled && s.error) return 'error inputs run eagerly';
+  if (options.onnx && s.error) return 'inputs that must fail are not exported';
+  if (options.onnx && s.mutated) return 'changes its inputs, which a model cannot';
+  if (options.onnx && (s.random || s.platformDefined)) return 'the result is random or not defined';
   if (options.secondOrder && (!s.grads || s.random || s.mutated || s.dtype !== 'float64' || s.error))
     return 'not a float64 sample with gradients';
   // Differences say nothing beside poles and at numbers of 1e100.
@@ -290,22 +303,37 @@ function pythonRegex(text: string): string {
     .replaceAll('(?P<', '(?<');
 }
 
-/** The same call through compile(). Returns why it stays eager, or null. */
-async function runCompiled(manifest: Manifest, call: Callable, s: Sample, decoder: Decoder): Promise<string | null> {
-  const decoded = decode(s, decoder);
+/** The call as a function of its tensors. */
+function asFunction(call: Callable, decoded: Decoded): { f: (...tensors: Tensor[]) => unknown; list: Tensor[] } {
   const paths = [...decoded.tensors.keys()];
   const list = paths.map((p) => decoded.tensors.get(p)!.detach());
   const rebuild = (value: unknown, tensors: readonly Tensor[]): unknown => {
     if (isTensor(value)) return tensors[paths.findIndex((p) => decoded.tensors.get(p) === value)];
     return Array.isArray(value) ? value.map((v) => rebuild(v, tensors)) : value;
   };
+  const f = (...tensors: Tensor[]): unknown =>
+    call({
+      input: rebuild(decoded.input, tensors),
+      args: decoded.args.map((a) => rebuild(a, tensors)),
+      kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
+    });
+  return { f, list };
+}
+
+/** The call as an ONNX model. Returns what ran it, or null where there is nothing to run. */
+async function runExported(call: Callable, s: Sample, decoder: Decoder): Promise<Runner | null> {
+  const { f, list } = asFunction(call, decode(s, decoder));
+  const result = fb.noGrad(() => f(...list));
+  const items = Array.isArray(result) ? (result as unknown[]) : [result];
+  if (items.length === 0 || !items.every(isTensor)) return null;
+  return checkExport(f, list, { opsetVersion: options.opset });
+}
+
+/** The same call through compile(). Returns why it stays eager, or null. */
+async function runCompiled(manifest: Manifest, call: Callable, s: Sample, decoder: Decoder): Promise<string | null> {
+  const { f: plain, list } = asFunction(call, decode(s, decoder));
   const f = fb.compile(
-    (...tensors: Tensor[]) =>
-      call({
-        input: rebuild(decoded.input, tensors),
-        args: decoded.args.map((a) => rebuild(a, tensors)),
-        kwargs: Object.fromEntries(Object.entries(decoded.kwargs).map(([k, v]) => [k, rebuild(v, tensors)])),
-      }) as Tensor,
+    (...tensors: Tensor[]) => plain(...tensors) as Tensor,
     options.backend === undefined ? {} : { backend: options.backend },
   );
   // A second recording confirms the first; then the program serves.

@@ -20,6 +20,9 @@ export interface Options {
   readonly compiled: boolean;
   /** Second derivatives instead of values (opinfo, tier 1 unless --only names operators). */
   readonly secondOrder: boolean;
+  /** As an ONNX model of this opset, run in onnxruntime (opinfo: tier 1 unless --only names operators). */
+  readonly onnx: boolean;
+  readonly opset: number;
   readonly verbose: boolean;
   /** Of fb.compile: 'interpret', or one that a runner registers. */
   readonly backend: string | undefined;
@@ -35,6 +38,8 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
       json: { type: 'boolean', default: false },
       compiled: { type: 'boolean', default: false },
       'second-order': { type: 'boolean', default: false },
+      onnx: { type: 'boolean', default: false },
+      opset: { type: 'string', default: '17' },
       verbose: { type: 'boolean', default: false },
       backend: { type: 'string' },
     },
@@ -49,6 +54,8 @@ export function readOptions(name: string, argv = process.argv.slice(2)): Options
     json: values.json,
     compiled: values.compiled,
     secondOrder: values['second-order'],
+    onnx: values.onnx,
+    opset: Number(values.opset),
     verbose: values.verbose,
     backend: values.backend,
   };
@@ -67,7 +74,7 @@ export class Report {
     private readonly options: Options,
   ) {
     // Compiled results have the known failures of eager ones: they are compared with the same data.
-    this.known = readKnown(name + (options.secondOrder ? '-second-order' : ''));
+    this.known = readKnown(name + (options.secondOrder ? '-second-order' : options.onnx ? '-export' : ''));
   }
 
   pass(): void {

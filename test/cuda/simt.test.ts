@@ -1,7 +1,7 @@
 // CUDA programs behind fb.compile, on the CPU through the SIMT shim: special functions, every dtype, users' own kernels; compared with the
 // graph's meaning on the prebuilt kernels (test/cuda/checked.ts). And the window kernels of the GPU library.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { emitProgram } from '../../src/emit/program.js';
 import type { Graph } from '../../src/ir/graph.js';
 import { registerBackend } from '../../src/runtime/backend.js';
 import { checked, checkedBackend } from './checked.js';
+import { compileForDevice, haveNvcc } from './nvcc.js';
 import { simtBackend } from './simt.js';
 
 const graphs: Graph[] = [];
@@ -44,16 +45,6 @@ async function run(f: (...xs: Tensor[]) => Tensor[], ...xs: Tensor[]): Promise<{
   expect(checked.runs).toBeGreaterThan(before);
   return { results, source: emitProgram(graphs[graphs.length - 1]!, { target: 'cuda' }).source };
 }
-const nvcc = spawnSync('nvcc', ['--version']).status === 0;
-function compile(source: string): void {
-  const file = join(work, 'program.cu');
-  writeFileSync(file, source);
-  const codes = [80, 90].flatMap((arch) => ['-gencode', `arch=compute_${arch},code=sm_${arch}`]);
-  execFileSync('nvcc', [...codes, '-fmad=false', '-fatbin', '-diag-suppress', '177', '-o', `${file}.bin`, file], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-}
-
 const { special } = fb;
 const unit = fb.linspace(-0.95, 0.95, 57, { dtype: 'float64' });
 const wide = fb.linspace(-12, 30, 85, { dtype: 'float64' });
@@ -108,7 +99,7 @@ describe('special functions in device code', () => {
       async () => {
         const { source } = await run(f, unit);
         expect(source).not.toMatch(/__builtin_|__attribute__/);
-        if (nvcc) compile(source);
+        if (haveNvcc) await compileForDevice(source);
         else console.log('nvcc is not installed: not compiled for a GPU');
       },
       60_000,

@@ -25,9 +25,13 @@ export function simtSource(program: string): string {
   ].join('\n');
 }
 
+/** Sees every program that the backend builds. */
+export const emitted: { listener: ((source: string) => void) | null } = { listener: null };
+
 export const simtBackend = toolchainBackend('simt', {
   emit: (graph) => {
     const { source, meta, schedule } = emitProgram(graph, { target: 'cuda' });
+    emitted.listener?.(source);
     return {
       source,
       meta,

@@ -1,13 +1,11 @@
 // The CUDA printer over the same loop IR: sources go through nvcc, and their kernels run on the CPU through the SIMT shim, where they
 // must agree with the float64 reference just as the C++ target does.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../src/ir/build.js';
 import { type Graph, type Value } from '../../src/ir/graph.js';
 import { emitProgram } from '../../src/emit/program.js';
-import { compileAndRun, compileSimt, runProgram, work } from './support/harness.js';
+import { compileForDevice, haveNvcc } from '../cuda/nvcc.js';
+import { compileAndRun, compileSimt, runProgram } from './support/harness.js';
 import { difference, reference } from './support/reference.js';
 import { crossEntropy, layerNormOf, mlpStep, softmaxOf, wave } from './support/graphs.js';
 
@@ -119,20 +117,11 @@ describe('CUDA programs through the SIMT shim', () => {
   });
 });
 
-const nvcc = spawnSync('nvcc', ['--version']).status === 0;
 describe('CUDA programs under nvcc', () => {
-  it.skipIf(!nvcc)(
+  it.skipIf(!haveNvcc)(
     'compile to device code (skipped without nvcc)',
-    () => {
-      for (const [k, c] of cases.entries()) {
-        if (k === 0 || k === 3 || k === 6) {
-          const file = join(work, `n${k}.cu`);
-          writeFileSync(file, emitProgram(c.graph, { target: 'cuda' }).source);
-          execFileSync('nvcc', ['-arch=sm_80', '-fmad=false', '-cubin', '-o', `${file}bin`, file], {
-            stdio: ['ignore', 'inherit', 'inherit'],
-          });
-        }
-      }
+    async () => {
+      await Promise.all(cases.map((c) => compileForDevice(emitProgram(c.graph, { target: 'cuda' }).source)));
     },
     180_000,
   );

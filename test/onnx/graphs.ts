@@ -105,7 +105,7 @@ export class GraphMaker {
       graphName: 'test',
       producerVersion: '0',
       ...options,
-    });
+    }).bytes;
   }
 }
 

@@ -269,11 +269,11 @@ describe('what cannot be exported is refused by name', () => {
   test('ops without an ONNX form: op, module, line', () => {
     failing(
       (g, x) =>
-        g.op('asStrided', [x], { size: [3], stride: [1], storageOffset: null }, [3], {
+        g.op('linalgSvdvals', [x], {}, [3], {
           scope: 'block.0',
           site: 'net.ts:7:3',
         }),
-      /^onnx\.export: op 'asStrided': cannot be exported: .* in module 'block\.0' at net\.ts:7:3$/,
+      /^onnx\.export: op 'linalgSvdvals': cannot be exported: .* in module 'block\.0' at net\.ts:7:3$/,
     );
   });
   test('numbers that vary, writes, unknown ops, opsets, name clashes', () => {
@@ -287,7 +287,7 @@ describe('what cannot be exported is refused by name', () => {
       return x;
     }, "writes 'bn.runningMean' in place");
     failing((g, x) => g.op('frobnicate', [x], {}, [batch, 3]), "unknown op 'frobnicate'");
-    failing((_, x) => x, 'opset version 9 is not supported; supported: 17, 18, 19, 20', { opset: 9 });
+    failing((_, x) => x, 'opset version 9 is not supported; supported: 13, 14', { opset: 9 });
     failing(
       (g, x) => g.op('add', [x, g.capture('x0', [3])], { alpha: 1 }, [batch, 3]),
       "the name 'x0' of a parameter is already taken",

@@ -2,10 +2,9 @@
 import { isFloatType } from '../../ir/dtype.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import type { Call, Symbolic } from '../call.js';
-import { dimText } from '../types.js';
 
 /** `x` with a batch dimension in front where it has none; `undo` takes it away again. */
-function batched(
+export function batched(
   b: OnnxBuilder,
   call: Call,
   x: Ref,
@@ -57,24 +56,20 @@ const maxPoolNd: Symbolic = (b, call) => {
 };
 
 const avgPoolNd: Symbolic = (b, call) => {
-  if (call.has('divisorOverride')) call.fail('divisorOverride has no ONNX form');
   const spatial = call.dims('kernelSize').length;
   const { x, undo, outShape } = batched(b, call, call.tensor('self'), spatial);
-  const attrs = { ...poolAttrs(call, spatial), count_include_pad: call.bool('countIncludePad') ? 1 : 0 };
-  return [undo(b.op('AveragePool', [x], { dtype: x.type.dtype, shape: outShape }, attrs))];
-};
-
-const adaptiveAvgPoolNd: Symbolic = (b, call) => {
-  const { x, undo, outShape } = batched(b, call, call.tensor('self'), call.dims('outputSize').length);
   const type = { dtype: x.type.dtype, shape: outShape };
-  const target = outShape.slice(2);
-  if (target.every((d) => d === 1)) return [undo(b.op('GlobalAveragePool', [x], type))];
-  const kernel = target.map((out, i) => {
-    const size = x.type.shape[i + 2]!;
-    if (typeof size === 'number' && typeof out === 'number' && size % out === 0) return size / out;
-    return call.fail(`an output of ${dimText(out)} from ${dimText(size)} has no ONNX form: the sizes must divide`);
-  });
-  return [undo(b.op('AveragePool', [x], type, { kernel_shape: kernel, strides: kernel }))];
+  const divisor = call.has('divisorOverride') ? call.number('divisorOverride') : null;
+  const attrs = {
+    ...poolAttrs(call, spatial),
+    count_include_pad: divisor !== null || call.bool('countIncludePad') ? 1 : 0,
+  };
+  if (divisor !== null && attrs.ceil_mode) return call.fail('divisorOverride with ceilMode has no ONNX form');
+  if (divisor !== null && !isFloatType(type.dtype)) return call.fail('divisorOverride of integers has no ONNX form');
+  const mean = b.op('AveragePool', [x], type, attrs);
+  if (divisor === null) return [undo(mean)];
+  const count = attrs.kernel_shape.reduce((p, q) => p * q, 1);
+  return [undo(b.op('Mul', [mean, b.scalar(count / divisor, type.dtype)], type))];
 };
 
 const constantPadNd: Symbolic = (b, call) => {
@@ -89,7 +84,7 @@ const constantPadNd: Symbolic = (b, call) => {
 const resample: Symbolic = (b, call) => {
   const x = call.tensor('input');
   const mode = call.attr('mode') as string;
-  if (call.bool('antialias')) call.fail('antialias comes with opset 18');
+  if (call.bool('antialias') && b.opset < 18) call.fail('antialias comes with opset 18');
   if (!isFloatType(x.type.dtype)) call.fail('only floating-point images have an ONNX form');
   const scales = (call.attr('scales') as readonly number[] | null) ?? [];
   const attrs = {
@@ -101,6 +96,7 @@ const resample: Symbolic = (b, call) => {
         : 'half_pixel',
     nearest_mode: mode === 'nearest' ? 'floor' : 'round_prefer_ceil',
     cubic_coeff_a: { float: -0.75 },
+    ...(call.bool('antialias') ? { antialias: 1 } : {}),
   };
   if (scales.length > 0 && scales.every((s) => s > 0)) {
     const factors = b.constant([1, 1, ...scales], 'float32', [scales.length + 2]);
@@ -113,8 +109,11 @@ const resample: Symbolic = (b, call) => {
 const gridSample: Symbolic = (b, call) => {
   const x = call.tensor('input');
   if (x.type.shape.length !== 4) return null;
+  // Opset 20 renamed the modes.
+  const mode = call.string('mode');
+  const names: Readonly<Record<string, string>> = b.opset >= 20 ? { bilinear: 'linear', bicubic: 'cubic' } : {};
   const attrs = {
-    mode: call.attr('mode') as string,
+    mode: names[mode] ?? mode,
     padding_mode: call.attr('paddingMode') as string,
     align_corners: call.has('alignCorners') && call.bool('alignCorners') ? 1 : 0,
   };
@@ -127,7 +126,6 @@ export const images: Readonly<Record<string, Symbolic>> = {
   maxPool3d: maxPool(3),
   maxPoolNd,
   avgPoolNd,
-  adaptiveAvgPoolNd,
   constantPadNd,
   resample,
   gridSample,

@@ -2,11 +2,23 @@
 import type { Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
 import { images } from './images.js';
+import { indexing } from './indexing.js';
 import { nn } from './nn.js';
 import { pointwise } from './pointwise.js';
+import { pools } from './pool.js';
 import { reductions } from './reduce.js';
 import { shapeSymbolics } from './shape.js';
 
 export function allSymbolics(shapes: Shapes): ReadonlyMap<string, Symbolic> {
-  return new Map(Object.entries({ ...pointwise, ...nn, ...images, ...reductions, ...shapeSymbolics(shapes) }));
+  return new Map(
+    Object.entries({
+      ...pointwise,
+      ...nn,
+      ...images,
+      ...pools,
+      ...reductions(shapes),
+      ...shapeSymbolics(shapes),
+      ...indexing(shapes),
+    }),
+  );
 }

@@ -43,12 +43,18 @@ const floatUnary =
   (type: string, attrs: (call: Call) => Record<string, number> = () => ({})): Symbolic =>
   (b, call) => {
     const out = call.type();
-    if (!isFloatType(out.dtype)) return null;
+    if (!isFloatType(out.dtype) || !b.has(type)) return null;
     const list = Object.entries(attrs(call)).map(([k, v]) => [k, { float: v }] as const);
     return [b.op(type, [operand(b, call, 'self', out.dtype)], out, Object.fromEntries(list))];
   };
 
+/** Integers are whole already. */
+const rounding: Symbolic = (_, call) => (isFloatType(call.type().dtype) ? null : [call.tensor('self')]);
+
 export const pointwise: Readonly<Record<string, Symbolic>> = {
+  ceil: rounding,
+  floor: rounding,
+  roundWhole: rounding,
   add: scaled('Add'),
   sub: scaled('Sub'),
   // A bound that is a tensor: by the parts.
@@ -75,11 +81,11 @@ export const pointwise: Readonly<Record<string, Symbolic>> = {
   softplus: (b, call) =>
     call.number('beta') === 1 && call.number('threshold') >= 20 ? floatUnary('Softplus')(b, call) : null,
   gelu: (b, call) => {
-    if (b.opset < 20) return null;
+    if (!b.has('Gelu')) return null;
     const approximate = call.op === 'gelu' ? call.string('approximate') : call.op === 'geluTanh' ? 'tanh' : 'none';
     return [b.op('Gelu', [call.tensor('self')], call.type(), { approximate })];
   },
-  mish: (b, call) => (b.opset < 18 ? null : floatUnary('Mish')(b, call)),
+  mish: floatUnary('Mish'),
   square: (b, call) => {
     const out = call.type();
     const x = operand(b, call, 'self', out.dtype);

@@ -1,9 +1,10 @@
 // Views, joining and splitting, indexing, creation. Shapes stay symbolic: see ../shapes.ts.
 import { sameDim } from '../../ir/dim.js';
+import { isFloatType } from '../../ir/dtype.js';
+import type { Dim } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
-import { operand } from './pointwise.js';
 
 const END = Number.MAX_SAFE_INTEGER;
 const same: Symbolic = (_, call) => [call.tensor('self')];
@@ -79,35 +80,19 @@ const cat: Symbolic = (b, call) => {
   ];
 };
 
-const index: Symbolic = (b, call) => {
-  const refs = call.list('indices');
-  const used = refs.map((r, axis) => ({ r, axis })).filter(({ r }) => r.name !== '');
-  if (used.length !== 1) return call.fail('several index tensors at once have no ONNX form yet');
-  const { r, axis } = used[0]!;
-  if (r.type.dtype === 'bool' || r.type.dtype === 'uint8')
-    return call.fail('the shape of a result of mask indexing depends on the data');
-  return [b.op('Gather', [call.tensor('self'), r], call.type(), { axis })];
-};
-
-const scatter =
-  (add: boolean): Symbolic =>
-  (b, call) => {
-    const x = call.tensor('self');
-    const indices = call.tensor('index');
-    let src = operand(b, call, 'src', x.type.dtype);
-    if (src.type.shape.length === 0 && indices.type.shape.length > 0) {
-      const shape = b.op('Shape', [indices], { dtype: 'int64', shape: [indices.type.shape.length] });
-      src = b.op('Expand', [src, shape], { dtype: x.type.dtype, shape: indices.type.shape });
-    }
-    const axis = axisOf(call.number('dim'), x.type.shape.length);
-    return [b.op('ScatterElements', [x, indices, src], call.type(), { axis, ...(add ? { reduction: 'add' } : {}) })];
-  };
-
 const trilu =
   (upper: number): Symbolic =>
-  (b, call) => [
-    b.op('Trilu', [call.tensor('self'), b.scalar(call.number('diagonal'), 'int64')], call.type(), { upper }),
-  ];
+  (b, call) => {
+    const x = call.tensor('self');
+    const diagonal = call.number('diagonal');
+    if (b.has('Trilu')) return [b.op('Trilu', [x, b.scalar(diagonal, 'int64')], call.type(), { upper })];
+    const [n, m] = x.type.shape.slice(-2);
+    if (typeof n !== 'number' || typeof m !== 'number')
+      return call.fail('a triangle needs fixed sizes before opset 14');
+    const inside = (i: number, j: number): boolean => (upper === 1 ? j - i >= diagonal : j - i <= diagonal);
+    const mask = Array.from({ length: n * m }, (_, k) => inside(Math.floor(k / m), k % m));
+    return [b.op('Where', [b.constant(mask, 'bool', [n, m]), x, b.scalar(0, x.type.dtype)], call.type())];
+  };
 
 /** Symbolics that need run-time shapes. */
 export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic>> {
@@ -119,10 +104,14 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
     return b.op('Expand', [x, shapes.vector(target)], out);
   };
   const filled =
-    (value: (call: Call) => number): Symbolic =>
-    (b, call) => [
-      b.op('Expand', [b.scalar(value(call), call.type().dtype), shapes.vector(call.type().shape)], call.type()),
-    ];
+    (value: (call: Call) => Dim): Symbolic =>
+    (b, call) => {
+      const { dtype, shape } = call.type();
+      const x = value(call);
+      // A number that is a size: the count of a mean over a dynamic axis.
+      const scalar = typeof x === 'number' ? b.scalar(x, dtype) : b.cast(shapes.scalar(x), dtype);
+      return [shape.length === 0 ? scalar : b.op('Expand', [scalar, shapes.vector(shape)], call.type())];
+    };
   return {
     view: reshape,
     reshape,
@@ -133,12 +122,12 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
         rank >= 2 && axisOf(call.number('startDim'), rank) === 1 && axisOf(call.number('endDim'), rank) === rank - 1;
       return whole && rank > 2 ? [b.op('Flatten', [x], call.type(), { axis: 1 })] : reshape(b, call);
     },
-    permute: (b, call) =>
-      transpose(
-        b,
-        call,
-        call.ints('dims').map((d) => axisOf(d, call.type().shape.length)),
-      ),
+    permute: (b, call) => {
+      // movedim names its dimensions otherwise; its parts are known.
+      if (!call.takes('dims')) return null;
+      const perm = call.ints('dims').map((d) => axisOf(d, call.type().shape.length));
+      return perm.length === 0 ? same(b, call) : transpose(b, call, perm);
+    },
     transpose: swap,
     t: (b, call) => (call.type().shape.length < 2 ? same(b, call) : transpose(b, call, [1, 0])),
     unsqueeze: (b, call) => {
@@ -160,20 +149,6 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
       const start = call.has('start') ? call.number('start') : 0;
       return slice(b, x, call, axis, start, call.has('end') ? call.number('end') : END, call.number('step'));
     },
-    narrow: (b, call) => {
-      const x = call.tensor('self');
-      const axis = axisOf(call.number('dim'), x.type.shape.length);
-      const start = call.number('start');
-      const from = start < 0 ? start + (x.type.shape[axis] as number) : start;
-      return slice(b, x, call, axis, from, from + call.number('length'), 1);
-    },
-    flip: (b, call) => {
-      const x = call.tensor('self');
-      const axes = call.ints('dims').map((d) => axisOf(d, x.type.shape.length));
-      if (axes.length === 0) return [x];
-      const lists = [axes.map(() => -1), axes.map(() => -END), axes, axes.map(() => -1)].map((l) => b.int64s(l));
-      return [b.op('Slice', [x, ...lists], call.type())];
-    },
     detach: same,
     alias: same,
     clone: same,
@@ -182,39 +157,36 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
     chunk: split,
     unbind,
     cat,
-    index,
-    indexSelect: (b, call) => {
-      const x = call.tensor('self');
-      const axis = axisOf(call.number('dim'), x.type.shape.length);
-      return [b.op('Gather', [x, call.tensor('index')], call.type(), { axis })];
-    },
-    gather: (b, call) => {
-      const x = call.tensor('self');
-      const axis = axisOf(call.number('dim'), x.type.shape.length);
-      return [b.op('GatherElements', [x, call.tensor('index')], call.type(), { axis })];
-    },
-    scatter: scatter(false),
-    scatterAdd: scatter(true),
-    nonzero: (b, call) => {
-      // ONNX gives one column per element, PyTorch one row.
-      const x = call.tensor('self');
-      const columns = b.op('NonZero', [x], { dtype: 'int64', shape: [...call.type().shape].reverse() });
-      return [b.op('Transpose', [columns], call.type(), { perm: [1, 0] })];
-    },
     tril: trilu(0),
     triu: trilu(1),
     // Memory without defined values: zeros are as good as any.
     empty: filled(() => 0),
-    full: filled((call) => call.number('fillValue')),
-    fullLike: filled((call) => call.number('fillValue')),
+    full: filled((call) => call.dim('fillValue')),
+    fullLike: filled((call) => call.dim('fillValue')),
     zerosLike: filled(() => 0),
     onesLike: filled(() => 1),
-    fill: filled((call) => call.number('value')),
+    fill: filled((call) => call.dim('value')),
     zero: filled(() => 0),
     arange: (b, call) => {
-      const dtype = call.type().dtype;
-      const bounds = ['start', 'end', 'step'].map((n) => b.scalar(call.number(n), dtype));
-      return [b.op('Range', bounds, call.type())];
+      const out = call.type();
+      const [start, step] = [call.number('start'), call.number('step')];
+      const count = out.shape[0]!;
+      if (Number.isInteger(start) && Number.isInteger(step)) {
+        const end =
+          typeof count === 'number'
+            ? b.scalar(start + count * step, 'int64')
+            : shapes.scalar(shapes.line(count, step, start));
+        const type = { dtype: 'int64', shape: out.shape } as const;
+        return [b.cast(b.op('Range', [b.scalar(start, 'int64'), end, b.scalar(step, 'int64')], type), out.dtype)];
+      }
+      if (typeof count !== 'number') return call.fail('a range of fractions must have a fixed length');
+      return [
+        b.constant(
+          Array.from({ length: count }, (_, i) => start + i * step),
+          out.dtype,
+          [count],
+        ),
+      ];
     },
     eye: (b, call) => {
       const [n, m] = call
@@ -227,11 +199,12 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
       const steps = call.number('steps');
       const [start, end] = [call.number('start'), call.number('end')];
       if (steps < 2) return [b.constant(steps === 1 ? [start] : [], call.type().dtype, [steps])];
-      // From both ends towards the middle, as PyTorch computes it.
-      const value = (i: number): number =>
-        i < steps / 2
-          ? start + (i * (end - start)) / (steps - 1)
-          : end - ((steps - 1 - i) * (end - start)) / (steps - 1);
+      const { dtype } = call.type();
+      const integer = !isFloatType(dtype);
+      // PyTorch's steps of integers are float32; it goes from both ends towards the middle.
+      const step = integer ? Math.fround((end - start) / (steps - 1)) : (end - start) / (steps - 1);
+      const at = (i: number): number => (i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step);
+      const value = (i: number): number => (integer ? Math.trunc(Math.fround(at(i))) : at(i));
       return [b.constant([...new Array<number>(steps).keys()].map(value), call.type().dtype, [steps])];
     },
   };
