@@ -21,6 +21,7 @@ import { FileError, ShapeError, ValueError } from '../tensor/errors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { findBackend, runInterpreted, type Prepared } from './backend.js';
 import './cpp_backend.js';
+import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
 import { record } from './recorder.js';
@@ -78,7 +79,7 @@ export class TracedModule {
   /** The generated C++ of the graph. */
   get code(): string {
     return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
-      target: 'cpp',
+      ...emitOptions(),
       name: this.state.name,
     }).source;
   }
