@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as fb from '../../src/index.js';
 import { emitProgram, type Program } from '../../src/emit/program.js';
+import { printHosted } from '../../src/emit/cuda/host.js';
 import { libraryStep } from '../../src/emit/cuda/library.js';
 import type { TensorMeta } from '../../src/emit/meta.js';
 import type { Graph, Value } from '../../src/ir/graph.js';
@@ -140,6 +141,8 @@ function write(
   writeFileSync(join(folder, 'case.txt'), `${lines.join('\n')}\n`);
   writeFileSync(join(folder, 'expected.bin'), Buffer.from(Float64Array.from(expected).buffer));
   writeFileSync(join(folder, 'program.cu'), program.source);
+  // The small cases also as the backend 'cuda' builds them: they take tensors of the host.
+  if (name.endsWith(':small') && !name.startsWith('L')) writeFileSync(join(folder, 'hosted.cu'), printHosted(program));
 }
 
 let current = '';

@@ -24,8 +24,6 @@
   } while (0)
 
 using flambeau::cuda::Library;
-using flambeau::cuda::Product;
-using flambeau::cuda::Window;
 
 typedef long long fb_int;
 struct fb_cuda_args {
@@ -51,6 +49,19 @@ static double noise(uint32_t index, uint32_t seed) {
   h = (h ^ (h >> 12)) * 0x297a2d39u;
   return (double)((h ^ (h >> 15)) >> 8) / 16777216.0;
 }
+
+// Of flambeau/runtime.h, for programs that take tensors of the host.
+struct fb_runtime;
+struct fb_run_args {
+  const fb_runtime* runtime;
+  void* graph;
+  void* const* inputs;
+  void* const* outputs;
+  char* arena;
+  const double* scalars;
+  const fb_int* dims;
+  unsigned long long seed, offset;
+};
 
 struct Expect {
   size_t slot;
@@ -124,18 +135,40 @@ static double median_us(cudaStream_t stream, F run) {
   return all[all.size() / 2];
 }
 
-/// Scratch of library steps.
-constexpr size_t kWorkspace = 32 << 20;
+/// Largest difference of the results from the expected ones, relative to the largest element of each.
+template <class Get>
+static double distance(const std::string& folder, const std::vector<Expect>& expects, Get get) {
+  std::ifstream want(folder + "/expected.bin", std::ios::binary);
+  double worst = 0;
+  for (const Expect& e : expects) {
+    std::vector<double> expected(e.count);
+    want.read(reinterpret_cast<char*>(expected.data()), (std::streamsize)(e.count * 8));
+    const std::vector<char> got = get(e.slot);
+    double scale = 0, off = 0;
+    const size_t size = bytes_of(e.dtype);
+    for (size_t i = 0; i < e.count; i++) {
+      const double a = take(&got[i * e.step * size], e.dtype), b = expected[i];
+      if (std::isfinite(b)) scale = std::max(scale, std::fabs(b));
+      if (a == b || (a != a && b != b)) continue;
+      off = std::isfinite(a) && std::isfinite(b) ? std::max(off, std::fabs(a - b)) : INFINITY;
+    }
+    worst = std::max(worst, off == 0 ? 0 : off / std::max(scale, 1e-30));
+  }
+  return worst;
+}
 
 static void run_case(const std::string& folder, cublasLtHandle_t lt, void* workspace) {
   std::ifstream text(folder + "/case.txt");
   std::string line, name;
   std::vector<char*> inputs;
+  // The same tensors on the host, for hosted.so.
+  std::vector<std::vector<char>> host;
+  std::vector<void*> host_inputs, host_outputs;
   std::vector<size_t> input_bytes;
   std::vector<void*> outputs;
   std::vector<size_t> output_bytes;
   std::vector<void*> owned;
-  Library library{lt, workspace, kWorkspace, {}};
+  Library library{lt, workspace, flambeau::cuda::kLibraryWorkspace, {}};
   std::vector<Expect> expects;
   std::vector<double> scalars;
   size_t arena = 0, touched = 0;
@@ -160,6 +193,7 @@ static void run_case(const std::string& folder, cublasLtHandle_t lt, void* works
         size_t slot;
         in >> slot;
         inputs.push_back(inputs.at(slot));
+        host_inputs.push_back(host_inputs.at(slot));
         input_bytes.push_back(bytes);
         continue;
       }
@@ -185,18 +219,23 @@ static void run_case(const std::string& folder, cublasLtHandle_t lt, void* works
       char* p = static_cast<char*>(device(bytes));
       CHECK(cudaMemcpy(p, data.data(), bytes, cudaMemcpyHostToDevice));
       inputs.push_back(p);
+      host.push_back(std::move(data));
+      host_inputs.push_back(host.back().data());
       input_bytes.push_back(bytes);
       touched += bytes;
     } else if (key == "output") {
       size_t bytes;
       in >> bytes;
       outputs.push_back(device(bytes));
+      host.emplace_back(bytes);
+      host_outputs.push_back(host.back().data());
       output_bytes.push_back(bytes);
       touched += bytes;
     } else if (key == "write") {
       size_t slot;
       in >> slot;
       outputs.push_back(inputs.at(slot));
+      host_outputs.push_back(host_inputs.at(slot));
       output_bytes.push_back(input_bytes.at(slot));
       touched += input_bytes.at(slot);
     } else if (key == "arena")
@@ -204,14 +243,8 @@ static void run_case(const std::string& folder, cublasLtHandle_t lt, void* works
     else if (key == "scalars") {
       double v;
       while (in >> v) scalars.push_back(v);
-    } else if (key == "product") {
-      Product p{};
-      in >> p;
-      library.steps.push_back(p);
-    } else if (key == "window") {
-      Window w{};
-      in >> w;
-      library.steps.push_back(w);
+    } else if (key == "product" || key == "window") {
+      library.steps.push_back(flambeau::cuda::parse_step(line));
     } else if (key == "expect") {
       Expect e;
       in >> e.slot >> e.dtype >> e.count >> e.step;
@@ -220,6 +253,7 @@ static void run_case(const std::string& folder, cublasLtHandle_t lt, void* works
   }
   std::string problem;
   double worst = 0, direct = 0, replay = 0;
+  bool hosted_too = false;
   void* so = nullptr;
   try {
     so = dlopen((folder + "/program.so").c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -245,21 +279,23 @@ static void run_case(const std::string& folder, cublasLtHandle_t lt, void* works
     int code = 0;
     CHECK(cudaMemcpy(&code, error, sizeof(int), cudaMemcpyDeviceToHost));
     if (code) throw "a kernel reported error " + std::to_string(code);
-    std::ifstream want(folder + "/expected.bin", std::ios::binary);
-    for (const Expect& e : expects) {
-      std::vector<double> expected(e.count);
-      want.read(reinterpret_cast<char*>(expected.data()), (std::streamsize)(e.count * 8));
-      std::vector<char> got(output_bytes.at(e.slot));
-      CHECK(cudaMemcpy(got.data(), outputs.at(e.slot), got.size(), cudaMemcpyDeviceToHost));
-      double scale = 0, off = 0;
-      const size_t size = bytes_of(e.dtype);
-      for (size_t i = 0; i < e.count; i++) {
-        const double a = take(&got[i * e.step * size], e.dtype), b = expected[i];
-        if (std::isfinite(b)) scale = std::max(scale, std::fabs(b));
-        if (a == b || (a != a && b != b)) continue;
-        off = std::isfinite(a) && std::isfinite(b) ? std::max(off, std::fabs(a - b)) : INFINITY;
-      }
-      worst = std::max(worst, off == 0 ? 0 : off / std::max(scale, 1e-30));
+    worst = distance(folder, expects, [&](size_t slot) {
+      std::vector<char> got(output_bytes.at(slot));
+      CHECK(cudaMemcpy(got.data(), outputs.at(slot), got.size(), cudaMemcpyDeviceToHost));
+      return got;
+    });
+    if (std::ifstream(folder + "/hosted.so").good()) {
+      void* hosted = dlopen((folder + "/hosted.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+      if (!hosted) throw std::string(dlerror());
+      auto entry = reinterpret_cast<int (*)(const fb_run_args*)>(dlsym(hosted, "fb_graph_run"));
+      fb_run_args a{nullptr, nullptr, host_inputs.data(), host_outputs.data(), nullptr, scalars.data(), nullptr, 42, 7};
+      if (int code = entry(&a)) throw "the hosted program returned " + std::to_string(code);
+      const double off = distance(folder, expects, [&](size_t slot) {
+        const char* p = static_cast<const char*>(host_outputs.at(slot));
+        return std::vector<char>(p, p + output_bytes.at(slot));
+      });
+      worst = std::max(worst, off);
+      hosted_too = true;
     }
     direct = median_us(stream, [&] { run(&args); });
     cudaGraph_t captured;
@@ -279,9 +315,9 @@ static void run_case(const std::string& folder, cublasLtHandle_t lt, void* works
   }
   for (void* p : owned) cudaFree(p);
   if (so) dlclose(so);
-  std::printf("{\"case\":\"%s\",\"error\":%s%g%s,\"us\":%.3f,\"graph_us\":%.3f,\"bytes\":%zu,\"problem\":\"%s\"}\n",
+  std::printf("{\"case\":\"%s\",\"error\":%s%g%s,\"us\":%.3f,\"graph_us\":%.3f,\"bytes\":%zu,\"hosted\":%s,\"problem\":\"%s\"}\n",
               name.c_str(), std::isfinite(worst) ? "" : "\"", worst, std::isfinite(worst) ? "" : "\"", direct, replay,
-              touched, problem.c_str());
+              touched, hosted_too ? "true" : "false", problem.c_str());
   std::fflush(stdout);
 }
 
@@ -289,7 +325,7 @@ int main(int argc, char** argv) {
   cublasLtHandle_t lt;
   if (cublasLtCreate(&lt) != CUBLAS_STATUS_SUCCESS) return std::fprintf(stderr, "cuBLAS does not start\n"), 1;
   void* workspace = nullptr;
-  if (cudaMalloc(&workspace, kWorkspace) != cudaSuccess) return 1;
+  if (cudaMalloc(&workspace, flambeau::cuda::kLibraryWorkspace) != cudaSuccess) return 1;
   try {
     // What the card moves at best: a plain copy of 64 MB, read and written.
     void *from, *to;

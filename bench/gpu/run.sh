@@ -7,9 +7,9 @@ result=$1
 arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
 nvcc -O2 -std=c++17 -arch="sm_$arch" -o driver driver.cu -lcublasLt -ldl || exit 1
 start=$(date +%s)
-find cases -name program.cu | xargs -P "$(nproc)" -I{} sh -c \
-  'nvcc -O3 -std=c++17 -fmad=false -diag-suppress 177 -arch=sm_'"$arch"' -shared -Xcompiler -fPIC -o "$(dirname {})/program.so" {} || echo "not built: {}"'
-echo "built $(find cases -name program.so | wc -l) programs in $(($(date +%s) - start)) s"
+find cases -name '*.cu' | xargs -P "$(nproc)" -I{} sh -c \
+  'nvcc -O3 -std=c++17 -fmad=false -diag-suppress 177 -arch=sm_'"$arch"' -shared -Xcompiler -fPIC -o "$(echo {} | sed s/cu$/so/)" {} -lcublasLt || echo "not built: {}"'
+echo "built $(find cases -name '*.so' | wc -l) programs in $(($(date +%s) - start)) s"
 ./driver cases/* > ours.txt
 echo "ours: $(($(date +%s) - start)) s"
 timeout "${TORCH_SECONDS:-200}" python3 torch_gpu.py "${@:2}" > torch.txt 2> torch.err || tail -3 torch.err

@@ -197,7 +197,7 @@ export const threshold = pointwise({
   backward: { self: (grad: number, self: number, threshold: number) => (self <= threshold ? 0 : grad) },
   method: false,
   exports: ['threshold', 'nn.functional.threshold'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const geluErf = pointwise({
@@ -280,7 +280,7 @@ export const softshrinkValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const hardshrink = pointwise({
@@ -293,7 +293,7 @@ export const hardshrink = pointwise({
   },
   inplace: false,
   exports: ['hardshrink', 'nn.functional.hardshrink'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const tanhshrink = composite({
@@ -337,7 +337,7 @@ export const preluValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'exported by its scalar expression' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const prelu = composite({

@@ -1,5 +1,7 @@
 // Library steps of a program on the GPU: what a CUDA program calls through fb_cuda_run::call.
 #pragma once
+#include <sstream>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -23,6 +25,41 @@ struct Library {
       return run_product(l->lt, *p, buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
     return run_window(std::get<Window>(s), buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
   }
+};
+
+/// Scratch of library steps.
+constexpr size_t kLibraryWorkspace = 32 << 20;
+
+/// One line of words (src/emit/cuda/library.ts).
+inline std::variant<Product, Window> parse_step(const std::string& line) {
+  std::istringstream in(line);
+  std::string kind;
+  in >> kind;
+  if (kind == "product") {
+    Product p{};
+    in >> p;
+    return p;
+  }
+  Window w{};
+  in >> w;
+  return w;
+}
+
+/// The library of one program that makes its own handle and scratch; they live as long as the process.
+class OwnLibrary {
+ public:
+  explicit OwnLibrary(std::initializer_list<const char*> steps) {
+    library_.workspace_bytes = kLibraryWorkspace;
+    works_ = cublasLtCreate(&library_.lt) == CUBLAS_STATUS_SUCCESS &&
+             cudaMalloc(&library_.workspace, kLibraryWorkspace) == cudaSuccess;
+    for (const char* s : steps) library_.steps.push_back(parse_step(s));
+  }
+  bool works() const { return works_; }
+  Library* get() { return &library_; }
+
+ private:
+  Library library_{};
+  bool works_ = false;
 };
 
 }  // namespace flambeau::cuda

@@ -41,6 +41,31 @@ type RNNRest = Rest<
 >;
 type Sequence = Tensor | PackedSequence;
 
+/** One layer over padded sequences, both directions: what an exporter takes as one operator. */
+export interface RecurrentLayer {
+  readonly mode: CellKind;
+  /** [T, B, in] */
+  readonly input: Tensor;
+  /** Initial states [directions, B, hidden] of the cell (h, or h and c); null: zeros. */
+  readonly initial: readonly Tensor[] | null;
+  /** Per direction, in PyTorch's order. */
+  readonly weights: readonly (readonly Tensor[])[];
+  readonly hiddenSize: number;
+}
+/** [T, B, directions * hidden], and the final states [directions, B, hidden]. */
+export interface LayerResult {
+  readonly output: Tensor;
+  readonly finals: readonly Tensor[];
+}
+type LayerObserver = (layer: RecurrentLayer, run: () => LayerResult) => LayerResult;
+let observer: LayerObserver | null = null;
+/** Lets `fn` run the layers; gives back the previous observer. Internal. */
+export function observeLayers(fn: LayerObserver | null): LayerObserver | null {
+  const before = observer;
+  observer = fn;
+  return before;
+}
+
 const shapeText = (shape: readonly number[], brackets: string): string =>
   `${brackets[0]}${shape.join(', ')}${brackets[1]}`;
 
@@ -137,7 +162,7 @@ export abstract class RNNBase extends Module {
     const sizes = packed ? packed.sizes() : null;
     const batch = sizes ? sizes[0]! : x.shape[1]!;
     const initial = this.initialStates(states, batch, batched, x.dtype, packed);
-    let { output, finals } = this.runLayers(x, sizes, initial);
+    let { output, finals } = this.runLayers(x, sizes, initial, states !== null);
     if (packed) {
       const back = packed.unsortedIndices;
       if (back !== null) finals = finals.map((s) => s.indexSelect(1, back));
@@ -188,29 +213,57 @@ export abstract class RNNBase extends Module {
     x: Tensor,
     sizes: readonly number[] | null,
     initial: readonly Tensor[],
+    given: boolean,
   ): { output: Tensor; finals: Tensor[] } {
     const directions = this.bidirectional ? 2 : 1;
     const finals: Tensor[][] = initial.map(() => []);
     let output = x;
     for (let layer = 0; layer < this.numLayers; layer++) {
-      const outputs: Tensor[] = [];
-      for (let d = 0; d < directions; d++) {
-        const at = layer * directions + d;
-        const weights = this.layout[at]!.map((name) => fieldOf(this, name) as Tensor);
-        const [out, last] = this.runDirection(
-          output,
-          sizes,
-          weights,
-          initial.map((s) => s.select(0, at)),
-          d === 1,
-        );
-        outputs.push(out);
-        last.forEach((s, i) => finals[i]!.push(s));
-      }
-      output = directions === 1 ? outputs[0]! : cat(outputs, -1);
+      const states = initial.map((s) => s.narrow(0, layer * directions, directions));
+      const input = output;
+      const weights = this.layout
+        .slice(layer * directions, (layer + 1) * directions)
+        .map((names) => names.map((name) => fieldOf(this, name) as Tensor));
+      const run = (): LayerResult => this.runLayer(input, sizes, weights, states);
+      const whole = sizes === null && this.projSize === 0 && observer !== null;
+      const result = whole
+        ? observer!(
+            { mode: this.mode, input, initial: given ? states : null, weights, hiddenSize: this.hiddenSize },
+            run,
+          )
+        : run();
+      result.finals.forEach((s, i) => finals[i]!.push(s));
+      output = result.output;
       if (this.dropout > 0 && layer < this.numLayers - 1) output = F.dropout(output, this.dropout, this.training);
     }
-    return { output, finals: finals.map((list) => stack(list, 0)) };
+    return { output, finals: finals.map((list) => cat(list, 0)) };
+  }
+
+  private runLayer(
+    x: Tensor,
+    sizes: readonly number[] | null,
+    weights: readonly (readonly Tensor[])[],
+    states: readonly Tensor[],
+  ): LayerResult {
+    const runs = weights.map((w, d) =>
+      this.runDirection(
+        x,
+        sizes,
+        w,
+        states.map((s) => s.select(0, d)),
+        d === 1,
+      ),
+    );
+    const outputs = runs.map(([out]) => out);
+    return {
+      output: outputs.length === 1 ? outputs[0]! : cat(outputs, -1),
+      finals: states.map((_, i) =>
+        stack(
+          runs.map(([, last]) => last[i]!),
+          0,
+        ),
+      ),
+    };
   }
 
   private runDirection(

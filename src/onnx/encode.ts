@@ -15,13 +15,14 @@ import { byteLength, dimText, onnxType, OnnxExportError } from './types.js';
 
 export type GraphInit = MessageInitShape<typeof GraphProtoSchema>;
 
-/** int, string, ints; `{ float }` and `{ floats }` keep whole numbers floats; a dtype; the body of If or Loop. */
+/** int, string, ints, strings; `{ float }` and `{ floats }` keep whole numbers floats; a dtype; the body of If or Loop. */
 export type AttrValue =
   | number
   | string
   | readonly number[]
   | { readonly float: number }
   | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
   | { readonly dtype: DType }
   | { readonly graph: GraphInit };
 
@@ -146,6 +147,10 @@ export function attributeOf(name: string, value: AttrValue): MessageInitShape<ty
   }
   if ('float' in value) return { name, type: A.FLOAT, f: value.float };
   if ('floats' in value) return { name, type: A.FLOATS, floats: [...value.floats] };
+  if ('strings' in value) {
+    const strings = value.strings.map((v) => new TextEncoder().encode(v));
+    return { name, type: A.STRINGS, strings };
+  }
   if ('dtype' in value) return { name, type: A.INT, i: BigInt(onnxType(value.dtype)) };
   if ('graph' in value) return { name, type: A.GRAPH, g: value.graph };
   return { name, type: A.INTS, ints: value.map((v) => BigInt(v)) };

@@ -9,6 +9,7 @@ import type { EncodedModel } from './encode.js';
 import { writeModel } from './files.js';
 import { lowerGraph } from './lower.js';
 import { checkOptions, outputAxes, type CheckedOptions, type ExportOptions } from './options.js';
+import { RECURRENT, RECURRENT_OP } from './recurrent.js';
 import { flatten, inMode, nameCaptures, recordModel, resized, type AnyFunction, type Recording } from './trace.js';
 import { dimText, OnnxExportError } from './types.js';
 import { reportVerified, type Case } from './verify.js';
@@ -66,12 +67,13 @@ function lower(
   const { graph, outputNames } = recording;
   const graphName = model instanceof Module ? model.constructor.name : model.name || 'main';
   return lowerGraph(graph, {
-    ops: OPS,
+    ops: { ...OPS, [RECURRENT]: RECURRENT_OP },
     captures: nameCaptures(recording.captures, model, [...checked.inputNames, ...outputNames]),
     inputNames: checked.inputNames,
     outputNames,
     symbolNames: symbolNames(graph, outputNames, options, checked),
     opset: checked.opset,
+    ...(recording.varying ? { opened: recording.varying } : {}),
     training: options.training === true,
     graphName,
     producerVersion: packageVersion(),

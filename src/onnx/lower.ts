@@ -10,6 +10,7 @@ import { computeType, lowerPointwise } from './scalar.js';
 import { Shapes, type SymbolSources } from './shapes.js';
 import { allSymbolics } from './symbolics/index.js';
 import { byteLength, OnnxExportError } from './types.js';
+import { takesType } from './versions.js';
 
 export interface LowerOptions {
   readonly ops: Readonly<Record<string, OpInfo>>;
@@ -27,6 +28,8 @@ export interface LowerOptions {
   /** Where the model will lie; names the file of external weights. */
   readonly path?: string;
   readonly externalData?: boolean;
+  /** Regions that must be exported by their parts. */
+  readonly opened?: ReadonlySet<number>;
 }
 
 /** Encodes `graph` as an ONNX model. Throws OnnxExportError for what has no ONNX form. */
@@ -40,7 +43,7 @@ class GraphLowering {
   private readonly shapes: Shapes;
   private readonly symbolics: ReadonlyMap<string, Symbolic>;
   private readonly whole = new Set<number>(); // regions exported as one operator
-  private readonly opened = new Set<number>(); // regions that must be exported by their parts
+  private readonly opened: Set<number>; // regions that must be exported by their parts
   private readonly views = new Set<string>(); // names of views
   private readonly fixed = new Set<string>(); // names of inputs, initializers and outputs: not free to change
 
@@ -48,6 +51,7 @@ class GraphLowering {
     private readonly graph: Graph,
     private readonly options: LowerOptions,
   ) {
+    this.opened = new Set(options.opened);
     this.checkPure();
     markDataDependent(graph, options.ops);
     this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map(), options.training);
@@ -220,6 +224,9 @@ class GraphLowering {
     if (!call.allDefaults(mapped)) return null;
     const compute = info.kind === 'pointwise' ? computeType(call, info) : null;
     if (compute === 'bool' && !['And', 'Or', 'Xor', 'Not', 'Equal'].includes(info.onnx.op)) return null;
+    if (compute !== null && !takesType(info.onnx.op, compute, this.b.opset)) return null;
+    // ONNX shifts unsigned integers only.
+    if (info.onnx.op === 'BitShift' && compute !== 'uint8') return null;
     const inputs: (Ref | null)[] = [];
     for (const [name, arg] of call.args) {
       if (arg.kind === 'none') inputs.push(null);

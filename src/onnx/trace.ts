@@ -10,6 +10,7 @@ import { record } from '../runtime/recorder.js';
 import { tensorToBytes } from '../serialization/tensors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { fillNames, type DynamicAxis, type ExportOptions } from './options.js';
+import { RecurrentWatch } from './recurrent.js';
 import { OnnxExportError } from './types.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a function of any tensors
@@ -19,17 +20,25 @@ export interface Recording {
   readonly graph: Graph;
   readonly captures: readonly Handle[];
   readonly outputNames: readonly string[];
+  /** Composites whose arguments hold numbers that follow a size: only their parts know of it. */
+  readonly varying?: ReadonlySet<number>;
 }
 
-/** Runs `body` with the module and its submodules in eval (or training) mode and without gradients; the modes come back. */
+/**
+ * Runs `body` with the module and its submodules in eval (or training) mode and without gradients. The modes come back, and what
+ * running in training mode did to buffers is undone.
+ */
 export function inMode<T>(model: AnyFunction, training: boolean, body: () => T): T {
   const modules = model instanceof Module ? [...model.modules()] : [];
   const before = modules.map((m) => m.training);
+  const buffers = training && model instanceof Module ? [...model.namedBuffers()].map(([, t]) => t) : [];
+  const kept = noGrad(() => buffers.map((t) => t.clone()));
   try {
     for (const m of modules) m.training = training;
     return noGrad(body);
   } finally {
     modules.forEach((m, i) => (m.training = before[i]!));
+    noGrad(() => buffers.forEach((t, i) => t.copy_(kept[i]!)));
   }
 }
 
@@ -40,10 +49,11 @@ export function recordModel(
   axes: readonly DynamicAxis[],
   options: ExportOptions,
 ): Recording {
-  if (axes.length === 0) return trace(model, inputs, options);
+  if (axes.length === 0) return withLayers(trace(model, inputs, options));
   const traces = [0, 1, 2].map((round) => trace(model, resized(inputs, axes, round), options));
   try {
-    return { ...traces[0]!, graph: unify(traces.map((t) => t.graph)) };
+    const graphs = traces.map((t) => t.graph);
+    return withLayers({ ...traces[0]!, graph: unify(graphs, true), varying: varyingRegions(graphs) });
   } catch (error) {
     if (!(error instanceof UnifyError)) throw error;
     const names = [...new Set(axes.map((a) => `'${a.label}'`))].join(', ');
@@ -53,13 +63,32 @@ export function recordModel(
   }
 }
 
-function trace(model: AnyFunction, inputs: readonly Tensor[], options: ExportOptions): Recording {
+function varyingRegions(graphs: readonly Graph[]): Set<number> {
+  const constants = (g: Graph, k: number): string =>
+    JSON.stringify(g.regions[k]?.inputs.map((i) => (i.kind === 'const' ? String(i.value) : i.kind)));
+  const all = graphs[0]!.regions.map((_, k) => k);
+  return new Set(all.filter((k) => graphs.some((g) => constants(g, k) !== constants(graphs[0]!, k))));
+}
+
+const withLayers = ({ layers, ...r }: Recording & { layers: RecurrentWatch }): Recording => ({
+  ...r,
+  ...layers.insert(r.graph, r.captures),
+});
+
+function trace(
+  model: AnyFunction,
+  inputs: readonly Tensor[],
+  options: ExportOptions,
+): Recording & { layers: RecurrentWatch } {
+  const layers = new RecurrentWatch();
   let result: ReturnType<typeof flatten> | undefined;
   const call = (): readonly Tensor[] => (result = flatten(model(...inputs))).tensors;
-  const { recording } = record(call, inputs, { tolerant: false, copyAliases: true });
+  const epilogue = (): Handle[] => layers.operands();
+  const { recording } = layers.run(() => record(call, inputs, { tolerant: false, copyAliases: true, epilogue }));
   if ('interrupted' in recording) throw new OnnxExportError(`the model could not be traced: ${recording.interrupted}`);
   const { tensors, names } = result!;
   return {
+    layers,
     graph: fromTrace(recording.trace),
     captures: recording.captures,
     outputNames: fillNames(options.outputNames ?? names, tensors.length, 'output'),
@@ -90,7 +119,8 @@ export function resized(inputs: readonly Tensor[], axes: readonly DynamicAxis[],
         const k = labels.indexOf(label);
         const first = axes.find((a) => a.label === label)!;
         const base = Math.max(2, inputs[first.index]!.shape[first.axis]!);
-        return resize(t, axis, base + k + round * (k + 1 + round));
+        // Even and odd ones, at growing distances.
+        return resize(t, axis, base + k + round * (k + 1) + (round * (round - 1)) / 2);
       }, input),
   );
 }

@@ -12,6 +12,7 @@ import { Undecided, unify } from '../frontend/trace/unify.js';
 import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
+import './cuda_backend.js';
 import { Explanation, totalTimes, type GraphReport } from './explain.js';
 import { programPeak } from './memory_report.js';
 import { record, type Recorded, type Recording } from './recorder.js';

@@ -21,6 +21,7 @@ import { FileError, ShapeError, ValueError } from '../tensor/errors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { findBackend, runInterpreted, type Prepared } from './backend.js';
 import './cpp_backend.js';
+import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';

@@ -1,15 +1,18 @@
 // Builds KernelBench's cases as ordinary modules, eager and compiled, and compares them with reference data. Format:
 // kernelbench/SPEC.md in the data directory.
-//   npm run -s conformance:kernelbench -- [--data DIR] [--only REGEX] [--json] [--verbose] [--backend simt]
+//   npm run -s conformance:kernelbench -- [--data DIR] [--only REGEX] [--json] [--verbose] [--backend simt | --onnx [--opset N]]
 // With the backend simt the CUDA programs run on the CPU (test/cuda), and nvcc compiles them for two architectures.
+// With --onnx the outputs of the exported modules in onnxruntime are compared.
 // A case passes when outputs, gradients and (with batch norm) a step in training mode agree, in eager code and compiled.
 import { join } from 'node:path';
 import * as fb from '../../src/index.js';
 import type { Tensor } from '../../src/index.js';
+import { exportModel } from '../../src/onnx/export.js';
 import { difference, generate, readCases, type Case } from './kernelbench/data.js';
 import { CaseModule } from './kernelbench/module.js';
 import { DeviceBuilds, haveNvcc } from '../cuda/nvcc.js';
 import { emitted } from '../cuda/simt.js';
+import { checkModel } from './exported.js';
 import { messageOf, readOptions, Report } from './runner.js';
 import { Decoder } from './values.js';
 
@@ -54,6 +57,7 @@ class Check {
   ) {}
 
   async run(): Promise<string | null> {
+    if (options.onnx) return this.exported();
     const forms = [
       ['eager', eager],
       ['compiled', compiled],
@@ -96,6 +100,20 @@ class Check {
     const results = asList(fb.noGrad(() => call(...inputs)));
     results.forEach((y, i) => this.compare(`${form} output ${i}`, y, this.reference(`output.${i}`)));
     this.c.sizes.tiny.expect?.forEach((e, i) => this.sampled(`${form} output ${i}`, results[i]!, e));
+  }
+
+  /** The module as an ONNX model in onnxruntime, against the reference. */
+  private async exported(): Promise<string | null> {
+    const { module, inputs } = this.build();
+    const want = this.c.sizes.tiny.outputs.map((_, i) => this.reference(`output.${i}`));
+    const inputNames = inputs.map((_, i) => `input_${i}`);
+    const outputNames = want.map((_, i) => `output_${i}`);
+    const bytes = exportModel(module as Call, inputs, null, { inputNames, outputNames, opsetVersion: options.opset });
+    const expected = asList(fb.noGrad(() => (module as Call)(...inputs)));
+    expected.forEach((y, i) => this.compare(`eager output ${i}`, y, want[i] ?? null));
+    // Against eager results element by element, where those agree with the reference.
+    await checkModel(bytes, inputNames, inputs, outputNames, expected, 10);
+    return this.problems.length === 0 ? null : this.problems.join('; ');
   }
 
   /** What cases.json itself says of an output: sampled elements. */

@@ -1,11 +1,14 @@
 // Runs ONNX's own backend tests through fb.onnx.load. See onnx/README.md in the data directory for the format.
-//   npm run -s conformance:onnx -- [--data DIR] [--only REGEX] [--compiled] [--json] [--verbose]
+//   npm run -s conformance:onnx -- [--data DIR] [--only REGEX] [--compiled | --onnx [--opset N]] [--json] [--verbose]
+// With --onnx every model is imported, exported again and run in onnxruntime.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fb from '../../src/index.js';
 import type { Tensor } from '../../src/index.js';
+import { exportModel } from '../../src/onnx/export.js';
 import { tensorOf } from '../../src/onnx/import/tensors.js';
 import { schema } from '../../src/onnx/schema/load.js';
+import { checkModel, type Runner } from './exported.js';
 import { messageOf, readOptions, Report } from './runner.js';
 
 interface Case {
@@ -22,6 +25,7 @@ interface Case {
 const options = readOptions('onnx');
 const report = new Report('onnx', options);
 const manifest = JSON.parse(readFileSync(join(options.data, 'manifest.json'), 'utf8')) as { tests: Case[] };
+const runners: Record<Runner, number> = { onnxruntime: 0, importer: 0 };
 const kinds: Record<string, { passed: number; all: number }> = {};
 
 for (const c of manifest.tests) {
@@ -39,6 +43,7 @@ for (const c of manifest.tests) {
   }
 }
 report.note('kinds', kinds);
+if (options.onnx) report.note('exported', runners);
 report.finish();
 
 async function runCase(c: Case): Promise<void> {
@@ -53,6 +58,10 @@ async function runCase(c: Case): Promise<void> {
     const args: unknown[] = byName
       ? model.inputNames.map((name) => inputs.find((i) => i.name === name)?.tensor)
       : inputs.map((i) => i.tensor);
+    if (options.onnx) {
+      await reexport(model, args as Tensor[], expected, c);
+      continue;
+    }
     const run = (): (Tensor | Tensor[])[] => [fb.noGrad(() => model.forward(...args))];
     compareAll(run()[0]!, expected, c, '');
     if (options.compiled) {
@@ -63,6 +72,20 @@ async function runCase(c: Case): Promise<void> {
       compareAll(got, expected, c, 'compiled ');
     }
   }
+}
+
+/** File, module, file: the second model gives what the first one must. */
+async function reexport(
+  model: fb.onnx.OnnxModule,
+  args: readonly Tensor[],
+  expected: readonly { tensor: Tensor }[],
+  c: Case,
+): Promise<void> {
+  const { inputNames, outputNames } = model;
+  const bytes = exportModel(model, args, null, { inputNames, outputNames, opsetVersion: options.opset });
+  if (c.random) return;
+  const want = expected.map((e) => e.tensor);
+  runners[await checkModel(bytes, inputNames, args, outputNames, want, 10)]++;
 }
 
 function read(folder: string, what: string, count: number): { name: string; tensor: Tensor; wide?: string }[] {

@@ -3,12 +3,16 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "flambeau/dtype.h"
 #include "flambeau/error.h"
 #include "flambeau/intrusive.h"
+#include "flambeau/lists.h"
 #include "flambeau/scalar.h"
 #include "flambeau/small_vector.h"
 
@@ -80,6 +84,12 @@ class TensorImpl : public RefCounted {
   void destroy() override;
 };
 
+class Generator;
+struct Operand;
+class Tensor;
+using TensorList = std::vector<Tensor>;
+using TensorSpan = std::span<const Tensor>;
+
 /// Reference-counted handle; copying it shares the tensor. A default-made Tensor is undefined (no tensor).
 class Tensor {
  public:
@@ -121,13 +131,25 @@ class Tensor {
   void setGrad(const Tensor& g) const;
   Ref<autograd::Node> gradFn() const;
 
+  // ---- the public API beside the ops (native/frontend/tensor.cc) ----
+  /// The only element. Throws Error(Value) when there are more, or none.
+  template <class T>
+  T item() const;
+  /// Gradients of a scalar (or, given `gradient`, of any result) into the leaves' grad().
+  void backward(const Tensor& gradient = Tensor(), bool retain_graph = false, bool create_graph = false) const;
+  bool requires_grad() const { return requiresGrad(); }
+  const Tensor& set_requires_grad(bool value) const { return setRequiresGrad(value); }
+  bool is_leaf() const { return isLeaf(); }
+  bool is_contiguous() const { return isContiguous(); }
+  Tensor to(DType dtype) const;
+  /// As PyTorch prints it.
+  std::string str() const;
+#include "flambeau/tensor_methods.h"
+
  private:
   bool requiresGradSlow() const;
   Ref<TensorImpl> impl_;
 };
-
-using TensorList = std::vector<Tensor>;
-using TensorSpan = std::span<const Tensor>;
 
 /// A tensor or a host number: the second operand of `add`, the exponent of `pow`, ...
 struct Operand {

@@ -185,8 +185,10 @@ function findSymbols(graphs: readonly Graph[]): Symbol[] {
   return [...found.values()];
 }
 
-/** Finds the polynomial that gives a number in every trace: constants, multiples of products, then offsets of them. */
+/** Finds the polynomial that gives a number in every trace: constants, multiples of products, then offsets of them, sums of two sizes. */
 class Solver {
+  /** Two sizes side by side, as cat makes them. */
+  private readonly sums: { readonly dim: Dim; readonly values: readonly number[] }[] = [];
   private readonly products: { readonly dim: Dim; readonly values: readonly number[] }[] = [];
 
   constructor(
@@ -200,6 +202,9 @@ class Solver {
     });
     const squares = base.flatMap((a, i) => base.slice(i).map((b) => times(a, b)));
     this.products.push(...base, ...squares);
+    for (const [i, a] of base.entries())
+      for (const b of base.slice(i + 1))
+        this.sums.push({ dim: addDims(a.dim, b.dim), values: a.values.map((x, k) => x + b.values[k]!) });
   }
 
   /** A whole multiple of a product of sizes that has these values, or null. */
@@ -223,6 +228,7 @@ class Solver {
       if (Number.isInteger(c) && values.every((v, i) => v === c * p.values[i]! + k))
         return addDims(mulDims(c, p.dim), k);
     }
+    for (const sum of this.sums) if (values.every((v, i) => v === sum.values[i]!)) return sum.dim;
     throw new UnifyError(
       `${where} is ${values.join(' and ')} for ${this.products[0] ? printDim(this.products[0].dim) : ''} = ${this.products[0]?.values.join(' and ')}: no polynomial of the sizes`,
     );

@@ -126,8 +126,8 @@ const instanceNorm: Symbolic = (b, call) => {
 const localResponseNorm: Symbolic = (b, call) => {
   const x = call.tensor('input');
   const size = call.number('size');
-  // ONNX's window of an even size lies one channel further.
-  if (x.type.shape.length < 3 || size % 2 === 0 || !isFloatType(x.type.dtype)) return null;
+  // ONNX's window of an even size lies one channel further; onnxruntime takes images only.
+  if (x.type.shape.length !== 4 || size % 2 === 0 || !isFloatType(x.type.dtype)) return null;
   const [alpha, beta, bias] = ['alpha', 'beta', 'k'].map((n) => ({ float: call.number(n) })) as [
     { float: number },
     { float: number },
@@ -175,13 +175,6 @@ const depthToSpace: Symbolic = (b, call) => {
   return [b.op('DepthToSpace', [x], call.type(), { blocksize: call.number('upscaleFactor'), mode: 'CRD' })];
 };
 
-const einsum: Symbolic = (b, call) => {
-  const equation = call.string('equation');
-  // Dots stand for any dimensions in both; onnxruntime takes no upper-case letters.
-  if (/[A-Z]/.test(equation)) return null;
-  return [b.op('Einsum', [...call.list('operands')], call.type(), { equation: equation.replaceAll(' ', '') })];
-};
-
 const softmax =
   (type: 'Softmax' | 'LogSoftmax'): Symbolic =>
   (b, call) => {
@@ -209,7 +202,6 @@ export const nn: Readonly<Record<string, Symbolic>> = {
   prelu,
   dropout,
   pixelShuffle: depthToSpace,
-  einsumList: einsum,
   softmax: softmax('Softmax'),
   logSoftmax: softmax('LogSoftmax'),
   embedding: (b, call) => [b.op('Gather', [call.tensor('weight'), call.tensor('indices')], call.type(), { axis: 0 })],

@@ -43,7 +43,7 @@ const floatUnary =
   (type: string, attrs: (call: Call) => Record<string, number> = () => ({})): Symbolic =>
   (b, call) => {
     const out = call.type();
-    if (!isFloatType(out.dtype)) return null;
+    if (!isFloatType(out.dtype) || !b.has(type)) return null;
     const list = Object.entries(attrs(call)).map(([k, v]) => [k, { float: v }] as const);
     return [b.op(type, [operand(b, call, 'self', out.dtype)], out, Object.fromEntries(list))];
   };
@@ -81,11 +81,11 @@ export const pointwise: Readonly<Record<string, Symbolic>> = {
   softplus: (b, call) =>
     call.number('beta') === 1 && call.number('threshold') >= 20 ? floatUnary('Softplus')(b, call) : null,
   gelu: (b, call) => {
-    if (b.opset < 20) return null;
+    if (!b.has('Gelu')) return null;
     const approximate = call.op === 'gelu' ? call.string('approximate') : call.op === 'geluTanh' ? 'tanh' : 'none';
     return [b.op('Gelu', [call.tensor('self')], call.type(), { approximate })];
   },
-  mish: (b, call) => (b.opset < 18 ? null : floatUnary('Mish')(b, call)),
+  mish: floatUnary('Mish'),
   square: (b, call) => {
     const out = call.type();
     const x = operand(b, call, 'self', out.dtype);

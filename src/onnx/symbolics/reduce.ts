@@ -1,6 +1,7 @@
 // Reductions, and what orders or accumulates along an axis.
 import { productOf } from '../../ir/dim.js';
-import type { Dim, TensorType } from '../../ir/graph.js';
+import { isFloatType } from '../../ir/dtype.js';
+import type { TensorType } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
@@ -15,13 +16,31 @@ function axesOf(call: Call, rank: number, name = 'dim'): number[] {
   return list.length === 0 ? all : list.map((d) => axisOf(d, rank));
 }
 
-/** ReduceSum takes its axes as an input since opset 13, the others since 18. */
-function reduce(b: OnnxBuilder, type: string, x: Ref, axes: readonly number[], keepdim: boolean, out: TensorType): Ref {
+/** A reduction of `x` over axes. ReduceSum takes them as an input since opset 13, the others since 18. */
+export function reduce(
+  b: OnnxBuilder,
+  type: string,
+  x: Ref,
+  axes: readonly number[],
+  keepdim: boolean,
+  out: TensorType,
+): Ref {
   if (axes.length === 0) return x; // a scalar: nothing to reduce
+  if (!keepdim && x.type.shape.includes(0)) {
+    // onnxruntime keeps the axes of an empty tensor whatever it is told.
+    const kept = { dtype: out.dtype, shape: x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)) };
+    return b.op('Squeeze', [reduce(b, type, x, axes, true, kept), b.int64s(axes)], out);
+  }
   const keepdims = keepdim ? 1 : 0;
   if (type === 'ReduceSum' || b.opset >= 18) return b.op(type, [x, b.int64s(axes)], out, { keepdims });
   return b.op(type, [x], out, { axes, keepdims });
 }
+
+/** A reduction over the last axis, which goes. */
+export const reduceLast = (b: OnnxBuilder, type: string, x: Ref): Ref => {
+  const out = { dtype: x.type.dtype, shape: x.type.shape.slice(0, -1) };
+  return reduce(b, type, x, [x.type.shape.length - 1], false, out);
+};
 
 const simple =
   (type: string): Symbolic =>
@@ -29,6 +48,18 @@ const simple =
     const out = call.type();
     const x = b.cast(call.tensor('self'), out.dtype);
     return [reduce(b, type, x, axesOf(call, x.type.shape.length), call.bool('keepdim'), out)];
+  };
+
+/** A reduction over exactly the image's dimensions, kept, is what images' operators call global pooling. */
+const pooled =
+  (type: string, global: string): Symbolic =>
+  (b, call) => {
+    const x = call.tensor('self');
+    const axes = axesOf(call, x.type.shape.length);
+    const image = axes.length >= 1 && axes.every((a, i) => a === i + 2) && axes.length === x.type.shape.length - 2;
+    if (!image || !call.bool('keepdim') || !isFloatType(x.type.dtype) || x.type.dtype !== call.type().dtype)
+      return simple(type)(b, call);
+    return [b.op(global, [x], call.type())];
   };
 
 /** any, all: ONNX reduces no booleans. */
@@ -65,29 +96,27 @@ const extreme =
     return [values, argIndex(b, call, index, call.type(1))];
   };
 
-/** How many elements `axes` hold, as a number; dynamic axes have none. */
-function count(call: Call, shape: readonly Dim[], axes: readonly number[]): number {
-  return axes.reduce((n, axis) => {
-    const size = shape[axis];
-    return typeof size === 'number' ? n * size : call.fail('the reduced axes must have fixed sizes');
-  }, 1);
-}
-
-const variance: Symbolic = (b, call) => {
-  const x = call.tensor('self');
-  const shape = x.type.shape;
-  const axes = axesOf(call, shape.length);
-  const n = count(call, shape, axes) - call.number('correction');
-  const kept = { dtype: x.type.dtype, shape: shape.map((d, i) => (axes.includes(i) ? 1 : d)) };
-  const centred = b.op('Sub', [x, reduce(b, 'ReduceMean', x, axes, true, kept)], x.type);
-  const squares = b.op('Mul', [centred, centred], x.type);
-  const sum = reduce(b, 'ReduceSum', squares, axes, call.bool('keepdim'), call.type());
-  return [b.op('Div', [sum, b.scalar(Math.max(0, n), x.type.dtype)], call.type())];
-};
+const variance =
+  (shapes: Shapes): Symbolic =>
+  (b, call) => {
+    const x = call.tensor('self');
+    const shape = x.type.shape;
+    const axes = axesOf(call, shape.length);
+    const n = shapes.plus(productOf(axes.map((a) => shape[a]!)), -call.number('correction'));
+    // Elements less the correction; of a dynamic axis at run time.
+    const divisor =
+      typeof n === 'number' ? b.scalar(Math.max(0, n), x.type.dtype) : b.cast(shapes.scalar(n), x.type.dtype);
+    const kept = { dtype: x.type.dtype, shape: shape.map((d, i) => (axes.includes(i) ? 1 : d)) };
+    const centred = b.op('Sub', [x, reduce(b, 'ReduceMean', x, axes, true, kept)], x.type);
+    const squares = b.op('Mul', [centred, centred], x.type);
+    const sum = reduce(b, 'ReduceSum', squares, axes, call.bool('keepdim'), call.type());
+    return [b.op('Div', [sum, divisor], call.type())];
+  };
 
 const cumsum: Symbolic = (b, call) => {
   const out = call.type();
   const x = b.cast(call.tensor('self'), out.dtype);
+  if (out.shape.length === 0) return [x];
   return [b.op('CumSum', [x, b.scalar(axisOf(call.number('dim'), out.shape.length), 'int64')], out)];
 };
 
@@ -109,9 +138,9 @@ const sort =
 
 export const reductions = (shapes: Shapes): Readonly<Record<string, Symbolic>> => ({
   sum: simple('ReduceSum'),
-  mean: simple('ReduceMean'),
+  mean: pooled('ReduceMean', 'GlobalAveragePool'),
   prod: simple('ReduceProd'),
-  amax: simple('ReduceMax'),
+  amax: pooled('ReduceMax', 'GlobalMaxPool'),
   amin: simple('ReduceMin'),
   logsumexp: simple('ReduceLogSumExp'),
   any: logical('ReduceMax'),
@@ -120,7 +149,7 @@ export const reductions = (shapes: Shapes): Readonly<Record<string, Symbolic>> =
   argmin: (b, call) => [argIndex(b, call, 'ArgMin', call.type())],
   maxDim: extreme('ReduceMax', 'ArgMax'),
   minDim: extreme('ReduceMin', 'ArgMin'),
-  var: variance,
+  var: variance(shapes),
   cumsum,
   sort: sort(shapes),
   topk: (b, call) => topk(b, call, b.int64s([call.number('k')]), call.bool('largest'), call.bool('sorted')),

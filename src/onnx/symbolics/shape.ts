@@ -70,6 +70,7 @@ const cat: Symbolic = (b, call) => {
     .list('tensors')
     .filter((r) => !(r.type.shape.length === 1 && r.type.shape[0] === 0 && out.shape.length > 1));
   const axis = axisOf(call.number('dim'), out.shape.length);
+  if (parts.length === 1) return [b.cast(parts[0]!, out.dtype)];
   return [
     b.op(
       'Concat',
@@ -91,7 +92,20 @@ const trilu =
       return call.fail('a triangle needs fixed sizes before opset 14');
     const inside = (i: number, j: number): boolean => (upper === 1 ? j - i >= diagonal : j - i <= diagonal);
     const mask = Array.from({ length: n * m }, (_, k) => inside(Math.floor(k / m), k % m));
-    return [b.op('Where', [b.constant(mask, 'bool', [n, m]), x, b.scalar(0, x.type.dtype)], call.type())];
+    const kept = b.constant(mask, 'bool', [n, m]);
+    if (x.type.dtype === 'bool') return [b.op('And', [x, kept], call.type())];
+    return [b.op('Where', [kept, x, b.scalar(0, x.type.dtype)], call.type())];
+  };
+
+/** Row and column numbers of a triangle: constants, as its sizes are. */
+const triangle =
+  (inside: (i: number, j: number, offset: number) => boolean): Symbolic =>
+  (b, call) => {
+    const [rows, columns, offset] = ['row', 'col', 'offset'].map((n) => call.number(n)) as [number, number, number];
+    const all = Array.from({ length: rows * columns }, (_, k) => [Math.floor(k / columns), k % columns] as const);
+    const chosen = all.filter(([i, j]) => inside(i, j, offset));
+    const values = [...chosen.map(([i]) => i), ...chosen.map(([, j]) => j)];
+    return [b.constant(values, call.type().dtype, [2, chosen.length])];
   };
 
 /** Symbolics that need run-time shapes. */
@@ -188,6 +202,8 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
         ),
       ];
     },
+    trilIndices: triangle((i, j, offset) => j - i <= offset),
+    triuIndices: triangle((i, j, offset) => j - i >= offset),
     eye: (b, call) => {
       const [n, m] = call
         .type()

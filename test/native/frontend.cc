@@ -1,0 +1,132 @@
+// The public C++ API: methods, operators, autograd, modules, optimizers, loaders, files.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "check.h"
+#include "flambeau/flambeau.h"
+
+using namespace flambeau;
+namespace F = flambeau::nn::functional;
+
+namespace {
+
+bool near(const Tensor& a, const Tensor& b, double atol = 1e-6) { return (a - b).abs().max().item<double>() <= atol; }
+
+TEST(tensors) {
+  const Tensor x = tensor({1, 2, 3, 4}).view({2, 2});
+  CHECK(x.sum().item<float>() == 10);
+  CHECK(near(x.sum(0), tensor({4, 6})) && near(x.mean({0, 1}), tensor({2.5}).squeeze()));
+  CHECK(near(2.0 * x - x, x) && near(1.0 / x, x.pow(-1)) && near(10 - x, -(x - 10)));
+  CHECK((x > 2).sum().item<int64_t>() == 2 && (x == x).all().item<bool>());
+  CHECK(near(x.t().contiguous().view(-1), tensor({1, 3, 2, 4})));
+  CHECK(near(x.log_softmax(1).exp().sum(1), tensor({1, 1})));
+  CHECK(x.to(DType::Int64).dtype() == DType::Int64 && tensor(std::vector<int64_t>{3}).item<int64_t>() == 3);
+  CHECK(tensor({1, 2.5}).str() == "tensor([1.0000, 2.5000])" &&
+        tensor(std::vector<int64_t>{1, 2}).str() == "tensor([1, 2])");
+  const float raw[] = {5, 6};
+  CHECK(near(from_blob(raw, {2, 1}), tensor({5, 6}).view({2, 1})));
+  CHECK_THROWS(x.item<float>(), "cannot be converted to Scalar");
+  CHECK_THROWS(x.view({3}), "invalid for input of size");
+  CHECK_THROWS(x.matmul(tensor({1, 2, 3})), "");
+}
+
+TEST(gradients) {
+  const Tensor x = tensor({1, 2, 3}).set_requires_grad(true);
+  (x * x).sum().backward();
+  CHECK(near(x.grad(), tensor({2, 4, 6})));
+  // A second derivative.
+  const Tensor g = autograd::grad({x.pow(3).sum()}, {x}, {}, true, true)[0];
+  CHECK(near(autograd::grad({g.sum()}, {x})[0], tensor({6, 12, 18}), 1e-5));
+  const NoGradGuard guard;
+  CHECK(!(x * 2).requires_grad());
+}
+
+struct NetImpl : nn::Module {
+  nn::Linear hidden = register_module("hidden", nn::Linear(1, 20));
+  nn::BatchNorm1d norm = register_module("norm", nn::BatchNorm1d(20));
+  nn::Linear out = register_module("out", nn::Linear(20, 1));
+  Tensor forward(const Tensor& x) const { return out(F::relu(norm(hidden(x)))); }
+};
+FLAMBEAU_MODULE(Net);
+
+TEST(modules) {
+  manual_seed(1);
+  Net net;
+  CHECK(net->parameters().size() == 6 && net->named_parameters()[0].first == "hidden.weight");
+  CHECK(net->state_dict().size() == 9 && net->state_dict().contains("norm.running_mean"));
+  const Tensor x = linspace(-1, 1, 200).unsqueeze(1), y = x.pow(2);
+  std::vector<std::unique_ptr<optim::Optimizer>> all;
+  for (int k = 0; k < 4; ++k) {
+    manual_seed(1);
+    Net each;
+    std::unique_ptr<optim::Optimizer> o;
+    if (k == 0)
+      o = std::make_unique<optim::SGD>(each->parameters(), optim::SGDOptions(0.05).momentum(0.9).nesterov(true));
+    if (k == 1) o = std::make_unique<optim::Adam>(each->parameters(), optim::AdamOptions(0.01));
+    if (k == 2) o = std::make_unique<optim::AdamW>(each->parameters());
+    if (k == 3) o = std::make_unique<optim::RMSprop>(each->parameters());
+    double first = 0, last = 0;
+    for (int step = 0; step < 60; ++step) {
+      const Tensor loss = F::mse_loss(each(x), y);
+      o->zero_grad();
+      loss.backward();
+      o->step();
+      (step == 0 ? first : last) = loss.item<double>();
+    }
+    CHECK(last < first);
+  }
+  net->eval();
+  CHECK(!net->norm->is_training() && near(net(x), net(x)));
+  nn::Sequential list(nn::Linear(4, 8), nn::GELU(), nn::Dropout(0.5), nn::Linear(8, 2));
+  list->eval();
+  CHECK(list->size() == 4 && list(ones({3, 4})).size(1) == 2 && list->state_dict().contains("3.bias"));
+  CHECK(nn::Conv2d(nn::Conv2dOptions(3, 6, 3).stride(2).padding(1).groups(3))(ones({1, 3, 8, 8})).size(2) == 4);
+  CHECK(nn::ConvTranspose2d(nn::Conv2dOptions(3, 2, 2).stride(2))(ones({1, 3, 4, 4})).size(3) == 8);
+  CHECK(nn::MaxPool2d(2)(ones({1, 1, 6, 6})).size(3) == 3 &&
+        nn::AvgPool2d(nn::Extents<2>{2, 3})(ones({1, 1, 6, 6})).size(3) == 2);
+  CHECK(near(nn::LayerNorm(IntList{4})(ones({2, 4})), zeros({2, 4}), 1e-4) &&
+        nn::Embedding(5, 3)(tensor(std::vector<int64_t>{0, 4})).size(1) == 3);
+  CHECK_THROWS(net->register_parameter("hidden", x), "already taken");
+  CHECK_THROWS(net->register_buffer("a.b", x), "must not contain a dot");
+  CHECK_THROWS(nn::Linear(nullptr)(x), "empty ModuleHolder");
+  CHECK_THROWS(net->norm(ones({2, 20, 3, 3})), "got 4D input");
+  CHECK_THROWS(optim::SGD({}, 0.1), "empty parameter list");
+}
+
+TEST(files) {
+  const auto path = (std::filesystem::temp_directory_path() / "flambeau_frontend_test.safetensors").string();
+  manual_seed(2);
+  Net a, b;
+  save(a, path);
+  CHECK(!near(a->hidden->weight, b->hidden->weight));
+  load(b, path);
+  CHECK(near(a->hidden->weight, b->hidden->weight, 0));
+  CHECK_THROWS(nn::Linear(1, 2)->load_state_dict(load(path)), "Missing key: 'weight'");
+  for (const char* text : {"", "12345678", "\x02\0\0\0\0\0\0\0{}x", "\xff\xff\xff\xff\xff\xff\xff\xff"}) {
+    std::ofstream(path, std::ios::binary) << text;
+    CHECK_THROWS(load(path), "");
+  }
+  std::filesystem::remove(path);
+  CHECK_THROWS(load(path), "cannot read");
+  CHECK_THROWS(save(a, "/nonexistent/x"), "cannot write");
+}
+
+TEST(loaders) {
+  manual_seed(4);
+  auto set = std::make_shared<data::TensorDataset>(arange(10).to(DType::Float32).unsqueeze(1), arange(10));
+  const data::DataLoader loader(set, {.batch_size = 4, .shuffle = true});
+  int64_t sum = 0, batches = 0;
+  for (const auto& [x, y] : loader) {
+    sum += y.sum().item<int64_t>(), ++batches;
+    CHECK(near(x.view(-1), y.to(DType::Float32)));
+  }
+  CHECK(sum == 45 && batches == 3 && loader.size() == 3);
+  CHECK(data::DataLoader(set, {.batch_size = 4, .drop_last = true}).size() == 2);
+  CHECK_THROWS(data::DataLoader(set, {.batch_size = 0}), "batch_size");
+}
+
+}  // namespace
+
+TEST_MAIN()
