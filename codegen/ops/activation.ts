@@ -209,7 +209,7 @@ export const threshold = pointwise({
   backward: { self: (grad: number, self: number, threshold: number) => (self <= threshold ? 0 : grad) },
   method: false,
   exports: ['threshold', 'nn.functional.threshold'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const geluErf = pointwise({
@@ -292,7 +292,7 @@ export const softshrinkValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const hardshrink = pointwise({
@@ -305,7 +305,7 @@ export const hardshrink = pointwise({
   },
   inplace: false,
   exports: ['hardshrink', 'nn.functional.hardshrink'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const tanhshrink = composite({
@@ -349,7 +349,7 @@ export const preluValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'exported by its scalar expression' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const prelu = composite({

@@ -1,6 +1,6 @@
 // The C++ frontend beside the TypeScript one: an installed library, a program built against it, the same network, the same losses.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -81,6 +81,108 @@ test('LeNet on the digits: the losses of the TypeScript program, and its weights
   expect(Object.keys(state).sort()).toEqual(Object.keys(net.stateDict()).sort());
   for (const [name, t] of Object.entries(net.stateDict()))
     expect(state[name]!.allclose(t, { atol: 1e-4 }), name).toBe(true);
+});
+
+const graphProgram = join(folder, 'project', 'build', 'graph');
+/** Runs a saved graph in C++. */
+function inCpp(model: string, ...inputs: Tensor[]): Tensor[] {
+  const [from, to] = [join(folder, 'in.safetensors'), join(folder, 'out.safetensors')];
+  fb.save(Object.fromEntries(inputs.map((t, i) => [String(i), t])), from);
+  execFileSync(graphProgram, [model, from, to], { stdio: 'pipe' });
+  const out = fb.load(to) as Record<string, Tensor>;
+  return Object.keys(out).map((_, i) => out[String(i)]!);
+}
+const MODELS: Readonly<
+  Record<string, readonly [net: () => nn.Module & ((x: Tensor) => Tensor), example: () => Tensor]>
+> = {
+  LeNet: [() => new LeNet(), () => fb.rand(2, 1, 28, 28)],
+  'convolutions and norms': [
+    () =>
+      new nn.Sequential(
+        new nn.Conv2d(3, 8, 3, { padding: 1 }),
+        new nn.BatchNorm2d(8),
+        new nn.GELU(),
+        new nn.ConvTranspose2d(8, 4, 2, { stride: 2 }),
+        new nn.AvgPool2d(2),
+        new nn.Flatten(),
+        new nn.LayerNorm(4 * 8 * 8),
+        new nn.Dropout(0.5),
+        new nn.Softmax({ dim: 1 }),
+      ),
+    () => fb.randn(3, 3, 8, 8),
+  ],
+  transformer: [
+    () => new nn.TransformerEncoderLayer(16, 4, { dimFeedforward: 32, batchFirst: true }),
+    () => fb.randn(2, 5, 16),
+  ],
+};
+test.each(Object.keys(MODELS))('a saved graph: %s', (name) => {
+  const [make, example] = MODELS[name]!;
+  fb.manualSeed(9);
+  const net = make().eval();
+  const file = join(folder, 'model.fbg');
+  const x = example();
+  const traced = fb.jit.trace(net, [x]);
+  traced.save(file);
+  expect(
+    inCpp(file, x)[0]!.allclose(
+      fb.noGrad(() => net(x)),
+      { atol: 1e-5 },
+    ),
+  ).toBe(true);
+  // Another batch, where the file has a graph for other sizes: as in jit.load.
+  const more = fb.cat([x, x, x.mul(0.5)]);
+  const loaded = fb.jit.load(file);
+  let want: Tensor | null = null;
+  try {
+    want = loaded(more);
+  } catch (e) {
+    expect((e as { code: string }).code).toBe('ERR_FLAMBEAU_SHAPE');
+  }
+  if (want === null) expect(() => inCpp(file, more)).toThrow(/does not take inputs of shape/);
+  else expect(inCpp(file, more)[0]!.allclose(want, { atol: 1e-5 })).toBe(true);
+});
+test('several inputs and results, numbers, views, integers', () => {
+  const f = (a: Tensor, b: Tensor): Tensor[] => [
+    a.t().reshape(-1).mul(2.5).sub(1),
+    b
+      .pow(2)
+      .add(a.sum([0]))
+      .clampMin(0.5),
+    fb.where(a.gt(0), a, fb.fullLike(a, -Infinity)).softmax(-1),
+    a.argmax(1).add(3),
+    a.index(null, fb.tensor([2, 0], { dtype: 'int64' })),
+  ];
+  const [a, b] = [fb.randn(4, 3), fb.randn(3)];
+  const file = join(folder, 'functions.fbg');
+  fb.jit.trace(f as never, [a, b]).save(file);
+  const got = inCpp(file, a, b);
+  f(a, b).forEach((want, i) => {
+    expect([got[i]!.dtype, got[i]!.shape]).toEqual([want.dtype, want.shape]);
+    expect(got[i]!.to('float64').allclose(want.to('float64'), { atol: 1e-5, equalNan: true })).toBe(true);
+  });
+});
+test('damaged graph files and wrong inputs are errors', () => {
+  const file = join(folder, 'model.fbg');
+  fb.jit.trace(new nn.Linear(3, 2), [fb.rand(2, 3)]).save(file);
+  const good = readFileSync(file);
+  expect(() => inCpp(file, fb.rand(2, 4))).toThrow(/does not take inputs of shape/);
+  expect(() => inCpp(file, fb.zeros(2, 3, { dtype: 'float64' }))).toThrow(/was traced as float32/);
+  expect(() => inCpp(file, fb.rand(2, 3), fb.rand(1))).toThrow(/takes 1 tensors/);
+  const text = good.toString('latin1');
+  for (const bad of [
+    text.slice(0, 10),
+    text.slice(0, 60),
+    text.replace('FBGRAPH', 'XXXXXXX'),
+    text.replace('return', 'retarn'),
+    text.replace('linear(', 'nonsense('),
+    text.replaceAll('3]', '9]'),
+    text.replace(/linear\(%./, 'linear(%?'),
+  ]) {
+    expect(bad).not.toBe(text);
+    writeFileSync(file, Buffer.from(bad, 'latin1'));
+    expect(() => inCpp(file, fb.rand(2, 3)), bad.slice(0, 40)).toThrow(/Command failed/);
+  }
 });
 
 test('an error of the library is a message and an exit code', () => {

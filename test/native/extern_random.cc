@@ -174,7 +174,7 @@ TEST(streams) {
       [&] { return cpu::uniform_(make({6}), -2, 3, &g); },
       [&] { return cpu::normal_(make({18}), 1, 0.5, &g); },
       [&] { return cpu::bernoulli_(make({9}), 0.3, &g); },
-      [&] { return cpu::bernoulli(cpu::full(Dims{9}, Scalar(0.3), DType::Float32), &g); },
+      [&] { return cpu::bernoulliOf(cpu::full(Dims{9}, Scalar(0.3), DType::Float32), &g); },
       [&] { return cpu::exponential_(make({5}), 2, &g); },
       [&] {
         return cpu::multinomial(filled({3}, {.1f, .2f, .7f}), 5, true, &g);

@@ -4,6 +4,7 @@
 #include "flambeau/autograd.h"
 #include "flambeau/data.h"
 #include "flambeau/functions.h"
+#include "flambeau/jit.h"
 #include "flambeau/nn/module.h"
 #include "flambeau/nn/modules.h"
 #include "flambeau/operators.h"
