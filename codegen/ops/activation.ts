@@ -68,11 +68,23 @@ export const silu = pointwise({
   onnx: { symbolic: 'silu' },
   samples: range(-10, 10),
 });
+// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2): one exp and one division, exact at both ends. Above 20 it is 1.
+const mishGate = (x: number): number => {
+  const e = s.exp(x > 20 ? 0 : x);
+  const n = e * (e + 2);
+  return x > 20 ? 1 : n / (n + 2);
+};
+const mishGateSlope = (x: number): number => {
+  const e = s.exp(x > 20 ? 0 : x);
+  const d = e * (e + 2) + 2;
+  return x > 20 ? 0 : (4 * e * (e + 1)) / (d * d);
+};
 export const mish = pointwise({
   doc: 'x * tanh(softplus(x)).',
   schema: 'mish(self: Tensor): Tensor',
   dtype: 'float-only',
-  forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self > 20 ? 0 : self))),
+  forward: (self) => self * mishGate(self),
+  backward: { self: (grad: number, self: number) => grad * (mishGate(self) + self * mishGateSlope(self)) },
   exports: ['mish', 'nn.functional.mish'],
   onnx: { symbolic: 'mish' },
   samples: range(-10, 10),
@@ -197,7 +209,7 @@ export const threshold = pointwise({
   backward: { self: (grad: number, self: number, threshold: number) => (self <= threshold ? 0 : grad) },
   method: false,
   exports: ['threshold', 'nn.functional.threshold'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const geluErf = pointwise({
@@ -280,7 +292,7 @@ export const softshrinkValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const hardshrink = pointwise({
@@ -293,7 +305,7 @@ export const hardshrink = pointwise({
   },
   inplace: false,
   exports: ['hardshrink', 'nn.functional.hardshrink'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const tanhshrink = composite({
@@ -337,7 +349,7 @@ export const preluValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'exported by its scalar expression' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const prelu = composite({

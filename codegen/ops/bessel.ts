@@ -122,7 +122,7 @@ export const specialSphericalBesselJ0 = pointwise({
   method: false,
   inplace: false,
   exports: ['special.sphericalBesselJ0'],
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-20, 21),
 });
 

@@ -86,7 +86,7 @@ export const floorDivideFloat = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(1, 20),
 });
 export const floorDivideInt = pointwise({
@@ -98,7 +98,7 @@ export const floorDivideInt = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(1, 20),
 });
 export const floorDivide = composite({
@@ -108,7 +108,7 @@ export const floorDivide = composite({
   body: (self: unknown, other: unknown) =>
     h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, h.checkedDivisor(other)),
   inplace: true,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const truncDivide = pointwise({
   doc: 'trunc(self / other); integers stay integers.',
@@ -118,7 +118,7 @@ export const truncDivide = pointwise({
   nondifferentiable: 'piecewise constant',
   method: false,
   function: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(1, 20),
 });
 export const div = composite({
@@ -197,7 +197,7 @@ export const atan2 = pointwise({
   schema: 'atan2(self: Tensor, other: Tensor): Tensor',
   dtype: 'int-to-float',
   forward: (self, other) => s.atan2(self, other),
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   aliases: ['arctan2'],
   samples: range(-3, 3),
 });
@@ -237,7 +237,7 @@ export const fmax = pointwise({
     other: (grad: number, self: number, other: number) => (self >= other || s.isnan(other) ? 0 : grad),
   },
   inplace: false,
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-5, 5),
 });
 export const fmin = pointwise({
@@ -250,7 +250,7 @@ export const fmin = pointwise({
     other: (grad: number, self: number, other: number) => (self <= other || s.isnan(other) ? 0 : grad),
   },
   inplace: false,
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-5, 5),
 });
 export const hypot = pointwise({
@@ -262,7 +262,7 @@ export const hypot = pointwise({
     self: (grad: number, self: number, out: number) => grad * (self / out),
     other: (grad: number, other: number, out: number) => grad * (other / out),
   },
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.5, 5),
 });
 export const logaddexp = pointwise({
@@ -276,7 +276,7 @@ export const logaddexp = pointwise({
     other: (grad: number, self: number, other: number) => grad / (1 + s.exp(self - other)),
   },
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-5, 5),
 });
 export const logaddexp2 = pointwise({
@@ -292,7 +292,7 @@ export const logaddexp2 = pointwise({
     other: (grad: number, self: number, other: number) => grad / (1 + s.exp2(self - other)),
   },
   inplace: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-5, 5),
 });
 export const floatPower = composite({
@@ -301,7 +301,7 @@ export const floatPower = composite({
   numberFirst: true,
   body: (self: unknown, exponent: unknown) => t.pow(t.toDtype(self, 'float64'), h.doubleValue(exponent)),
   inplace: true,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const heavisideValues = pointwise({
   doc: '0 below zero, 1 above, values at zero. See `heaviside`.',
@@ -312,7 +312,7 @@ export const heavisideValues = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const heaviside = composite({
@@ -325,7 +325,7 @@ export const heaviside = composite({
   },
   inplace: true,
   nondifferentiable: 'PyTorch defines none',
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'region' },
 });
 export const gcd = pointwise({
   doc: 'Greatest common divisor of integers, never negative.',

@@ -120,7 +120,7 @@ export const isCloseFloat = pointwise({
   nondifferentiable: 'boolean result',
   method: false,
   function: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const isclose = composite({
@@ -142,5 +142,5 @@ export const isin = extern({
   doc: 'Whether each element is one of testElements. Gives bool of the shape of elements.\nassumeUnique: both hold no value twice (a hint); invert: the opposite.',
   schema: 'isin(elements: Operand, testElements: Operand, *, assumeUnique: bool = false, invert: bool = false): Tensor',
   nondifferentiable: 'boolean result',
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'isin' },
 });

@@ -206,7 +206,7 @@ export const im2col = extern({
   },
   method: false,
   exports: ['nn.functional.unfold'],
-  onnx: { none: 'Im2Col is no ONNX operator' },
+  onnx: { symbolic: 'im2col' },
 });
 export const col2im = extern({
   doc: 'Sums columns [n, c * kernel, windows] into images [n, c, ...outputSize]: the adjoint of `im2col`. In nn.functional: `fold`.\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.fold.html',
@@ -218,5 +218,5 @@ export const col2im = extern({
   },
   method: false,
   exports: ['nn.functional.fold'],
-  onnx: { none: 'Col2Im comes with opset 18; files are written for 17' },
+  onnx: { symbolic: 'col2im' },
 });

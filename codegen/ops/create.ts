@@ -59,14 +59,14 @@ export const trilIndices = extern({
   schema: 'trilIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor',
   nondifferentiable: made,
   method: false,
-  onnx: { none: 'no operator; the indices are constants of the exporting program' },
+  onnx: { symbolic: 'trilIndices' },
 });
 export const triuIndices = extern({
   doc: 'Rows and columns of the upper triangle of a row x col matrix, [2, count], row by row; int64 unless a dtype is given.',
   schema: 'triuIndices(row: int, col: int, offset: int = 0, *, dtype: dtype? = null): Tensor',
   nondifferentiable: made,
   method: false,
-  onnx: { none: 'no operator; the indices are constants of the exporting program' },
+  onnx: { symbolic: 'triuIndices' },
 });
 export const zeros = composite({
   doc: 'Tensor filled with zeros.',

@@ -42,7 +42,7 @@ export const cdistForward = extern({
   node: 'CdistBackward0',
   method: false,
   function: false,
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'cdistForward' },
 });
 export const cdistBackward = extern({
   doc: 'Gradient of `cdistForward` with respect to its first operand; 0 where two vectors are equal.',
@@ -57,7 +57,7 @@ export const cdist = composite({
   schema: 'cdist(x1: Tensor, x2: Tensor, p: float = 2, computeMode: string? = null): Tensor',
   body: (x1: A, x2: A, p: A, computeMode: A) => h.cdist(x1, x2, p, computeMode),
   method: false,
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'region' },
 });
 export const pdist = composite({
   doc: 'p-norm distances of all pairs of rows i < j of a matrix [N, M]: [N (N - 1) / 2].\nSource: https://pytorch.org/docs/stable/generated/torch.nn.functional.pdist.html',
@@ -65,5 +65,5 @@ export const pdist = composite({
   body: (self: A, p: A) => h.pdist(self, p),
   method: false,
   exports: ['pdist', 'nn.functional.pdist'],
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'region' },
 });

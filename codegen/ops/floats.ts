@@ -27,7 +27,7 @@ export const isfinite = pointwise({
   dtype: 'bool',
   forward: (self) => s.isfinite(self),
   nondifferentiable: 'boolean result',
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-1, 1),
 });
 export const isinf = pointwise({
@@ -63,7 +63,7 @@ export const signbit = pointwise({
   dtype: 'bool',
   forward: (self) => s.copysign(1, self) < 0,
   nondifferentiable: 'boolean result',
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-1, 1),
 });
 export const replaceNonFinite = pointwise({
@@ -76,7 +76,7 @@ export const replaceNonFinite = pointwise({
   node: 'NanToNumBackward0',
   method: false,
   function: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-2, 2),
 });
 export const nanToNum = composite({
@@ -98,7 +98,7 @@ export const copysign = pointwise({
     self: (grad: number, self: number, out: number) => (self === 0 ? 0 : grad * (out / self)),
     other: () => 0,
   },
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const nextafterWide = pointwise({
@@ -215,7 +215,7 @@ export const angle = pointwise({
   forward: (self) => (s.isnan(self) ? self : self < 0 ? 3.141592653589793 : 0),
   backward: { self: () => 0 },
   inplace: false,
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const isreal = composite({

@@ -86,7 +86,7 @@ export const scatterReduce = extern({
     },
   },
   inplace: true,
-  onnx: { none: 'ScatterElements of opset 18 has the reductions, but not includeSelf = false and no mean' },
+  onnx: { symbolic: 'scatterReduce' },
 });
 export const indexSelect = extern({
   doc: 'Slices of a dimension by a 1-d int index.',
@@ -173,7 +173,7 @@ export const index = extern({
   backward: { self: (grad: A, self: A, indices: A) => t.indexPut(h.zerosLike(grad, self.shape), indices, grad, true) },
   method: false,
   function: false,
-  onnx: { none: 'needs GatherND: a later issue' },
+  onnx: { symbolic: 'index' },
 });
 export const indexPut = extern({
   doc: 'A copy of self with values written (or added) at the indices. JavaScript: Tensor.indexPut_.',
@@ -185,14 +185,14 @@ export const indexPut = extern({
   method: false,
   function: false,
   inplace: true,
-  onnx: { none: 'needs ScatterND: a later issue' },
+  onnx: { symbolic: 'indexPut' },
 });
 export const maskedSelect = extern({
   doc: 'Elements where mask is true, as a 1-d tensor.',
   schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',
   dataDependent: true,
   backward: { self: (grad: A, self: A, mask: A) => h.maskedSelectBackward(grad, self.shape, mask) },
-  onnx: { none: 'data-dependent shape' },
+  onnx: { symbolic: 'maskedSelect' },
 });
 export const nonzero = extern({
   doc: 'Indices of elements that are not zero, [count, ndim], int64. JavaScript: with { asTuple: true } one 1-d tensor per dimension.',
@@ -230,5 +230,5 @@ export const asStridedScatter = extern({
     self: (grad: A, size: A, stride: A, storageOffset: A) => h.asStridedZero(grad, size, stride, storageOffset),
     src: (grad: A, size: A, stride: A, storageOffset: A) => h.asStridedOf(grad, size, stride, storageOffset),
   },
-  onnx: { none: 'strides do not exist in ONNX' },
+  onnx: { symbolic: 'asStridedScatter' },
 });

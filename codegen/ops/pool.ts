@@ -103,7 +103,7 @@ export const adaptiveMaxPoolNd = extern({
   },
   method: false,
   function: false,
-  onnx: { none: 'ONNX has no adaptive pooling' },
+  onnx: { symbolic: 'adaptiveMaxPoolNd' },
 });
 export const fractionalMaxPoolNd = extern({
   doc: 'Max pooling over windows that start at random places; randomSamples [n, c, dimensions] of [0, 1) say where.\nSource: https://arxiv.org/abs/1412.6071',

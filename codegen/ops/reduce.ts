@@ -223,7 +223,7 @@ export const nansum = reduction({
     self: (grad: A, self: A, dim: A, keepdim: A) =>
       t.mul(h.expandReduced(grad, self.shape, dim, keepdim), t.logicalNot(t.isnan(self))),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'nansum' },
   samples: range(-3, 3),
 });
 export const var_ = reduction({

@@ -56,7 +56,7 @@ export const cumprod = scan({
   combine: (acc, x) => acc * x,
   backward: { self: (grad: A, self: A, dim: A, out: A) => h.cumprodBackward(grad, self, dim, out) },
   inplace: true,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'cumprod' },
   samples: range(0.5, 2),
 });
 export const cummax = scan({
@@ -71,7 +71,7 @@ export const cummax = scan({
   backward: {
     self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'cummax' },
   samples: range(-3, 3),
 });
 export const cummin = scan({
@@ -86,7 +86,7 @@ export const cummin = scan({
   backward: {
     self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'cummin' },
   samples: range(-3, 3),
 });
 export const logcumsumexp = scan({
@@ -96,7 +96,7 @@ export const logcumsumexp = scan({
   init: -Infinity,
   combine: (acc, x) => logaddexp(acc, x),
   backward: { self: (grad: A, self: A, dim: A, out: A) => h.logcumsumexpBackward(grad, self, dim, out) },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'logcumsumexp' },
   samples: range(-3, 3),
 });
 export const reverseLogcumsumexp = scan({

@@ -21,20 +21,20 @@ export const sort = extern({
   schema:
     'sort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): (values: Tensor, indices: Tensor)',
   backward: { self: (grad: A, self: A, dim: A, indices: A) => h.selectBackward(grad, self.shape, dim, true, indices) },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'sort' },
 });
 export const argsort = composite({
   doc: 'Where the elements in order along a dimension were: the indices of `sort`.',
   schema: 'argsort(self: Tensor, dim: int = -1, descending: bool = false, stable: bool = false): Tensor',
   body: (self: A, dim: A, descending: A, stable: A) => t.sort(self, dim, descending, stable)[1],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const msort = composite({
   doc: 'Elements in ascending order along the first dimension.',
   schema: 'msort(self: Tensor): Tensor',
   out: true,
   body: (self: A) => t.sort(self, 0)[0],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const topk = extern({
   doc: 'The k largest (or smallest) elements along a dimension, and where they were.',
@@ -77,7 +77,7 @@ export const searchsorted = extern({
     'searchsorted(sortedSequence: Tensor, self: Operand, *, outInt32: bool = false, right: bool = false, side: string? = null, sorter: Tensor? = null): Tensor',
   nondifferentiable: 'integer result',
   method: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'searchsorted' },
 });
 export const bucketize = composite({
   doc: 'The bucket of every element among 1-d sorted boundaries: `searchsorted` with the arguments in the other order.',
@@ -88,5 +88,5 @@ export const bucketize = composite({
     return t.searchsorted(boundaries, self, { outInt32, right });
   },
   method: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });

@@ -122,7 +122,7 @@ export const logitOf = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'exported by its scalar expression' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.05, 0.95),
 });
 
@@ -142,7 +142,7 @@ export const logitClamped = pointwise({
   method: false,
   function: false,
   inplace: false,
-  onnx: { none: 'exported by its scalar expression' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.05, 0.95),
 });
 
@@ -170,7 +170,7 @@ export const sinc = pointwise({
     },
   },
   exports: ['sinc', 'special.sinc'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3.1, 3.2),
 });
 
@@ -195,7 +195,7 @@ export const xlogy = pointwise({
     other: (grad: number, self: number, other: number) => grad * (self / other),
   },
   exports: ['xlogy', 'special.xlogy'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.1, 5),
 });
 
@@ -210,7 +210,7 @@ export const specialEntr = pointwise({
   method: false,
   inplace: false,
   exports: ['special.entr'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.1, 5),
 });
 
@@ -222,7 +222,7 @@ export const specialNdtr = pointwise({
   method: false,
   inplace: false,
   exports: ['special.ndtr'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-4, 4),
 });
 
@@ -275,7 +275,7 @@ export const specialXlog1py = pointwise({
   method: false,
   inplace: false,
   exports: ['special.xlog1py'],
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.1, 5),
 });
 

@@ -64,7 +64,7 @@ export const norm = composite({
   backward: {
     self: (grad: A, self: A, p: A, dim: A, keepdim: A, out: A) => h.normBackward(grad, self, p, dim, keepdim, out),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const normNamed = composite({
   doc: "Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.",
@@ -81,13 +81,13 @@ export const normNamed = composite({
   method: false,
   function: false,
   overloadOf: 'norm',
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const dist = composite({
   doc: 'p-norm of the difference of two tensors.',
   schema: 'dist(self: Tensor, other: Tensor, p: float = 2): Tensor',
   body: (self: A, other: A, p: A) => t.norm(t.sub(self, other), p),
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const renorm = composite({
   doc: 'Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.',
@@ -101,7 +101,7 @@ export const renorm = composite({
     return h.asDtypeOf(t.mul(h.widened(self), factor), self);
   },
   inplace: true,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const trace = composite({
   doc: 'Sum of the diagonal of a matrix. Integers give int64.',
@@ -125,7 +125,7 @@ export const nanmean = composite({
     const x = h.asFloat(self, dtype, 'nanmean');
     return t.div(t.nansum(x, dim, keepdim), t.sum(t.logicalNot(t.isnan(x)), dim, keepdim));
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const aminmax = composite({
   doc: 'Smallest and largest element, of all or along `dim`; NaN wins.',
@@ -149,7 +149,7 @@ export const kthvalue = extern({
     self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>
       h.selectBackward(grad, self.shape, dim, keepdim, indices),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'kthvalue' },
 });
 export const medianDim = extern({
   doc: 'The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).',
@@ -161,7 +161,7 @@ export const medianDim = extern({
   method: false,
   function: false,
   overloadOf: 'median',
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'medianDim' },
 });
 export const median = composite({
   doc: 'The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.',
@@ -171,7 +171,7 @@ export const median = composite({
     return t.medianDim(t.reshape(self, [-1]), 0)[0];
   },
   backward: { self: (grad: A, self: A, out: A) => h.evenlyShared(grad, self, out) },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const nanmedianDim = extern({
   doc: 'The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).',
@@ -183,7 +183,7 @@ export const nanmedianDim = extern({
   method: false,
   function: false,
   overloadOf: 'nanmedian',
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { none: 'no operator' },
 });
 export const nanmedian = composite({
   doc: 'The lower median of all elements that are not NaN. With `dim`: along it, and where.',
@@ -193,7 +193,7 @@ export const nanmedian = composite({
     return t.nanmedianDim(t.reshape(self, [-1]), 0)[0];
   },
   backward: { self: (grad: A, self: A, out: A) => h.evenlyShared(grad, self, out) },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const mode = extern({
   doc: 'The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.',
@@ -202,7 +202,7 @@ export const mode = extern({
     self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>
       h.selectBackward(grad, self.shape, dim, keepdim, indices),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { none: 'no operator' },
 });
 export const quantile = composite({
   doc: "The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.\ninterpolation: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'. Source: https://pytorch.org/docs/stable/generated/torch.quantile.html",
@@ -211,7 +211,7 @@ export const quantile = composite({
   out: true,
   body: (self: A, q: A, dim: A, keepdim: A, interpolation: A) =>
     h.quantile(self, q, dim, keepdim, interpolation, false),
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const nanquantile = composite({
   doc: 'As `quantile`, of the elements that are not NaN.',
@@ -219,7 +219,7 @@ export const nanquantile = composite({
     "nanquantile(self: Tensor, q: Operand, dim: int? = null, keepdim: bool = false, *, interpolation: string = 'linear'): Tensor",
   out: true,
   body: (self: A, q: A, dim: A, keepdim: A, interpolation: A) => h.quantile(self, q, dim, keepdim, interpolation, true),
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 
 // ---- covariance ----
@@ -228,7 +228,7 @@ export const cov = composite({
   doc: 'Covariance matrix of variables (rows) over observations (columns). fweights: int counts of observations, aweights: float weights.\nSource: https://pytorch.org/docs/stable/generated/torch.cov.html',
   schema: 'cov(self: Tensor, *, correction: int = 1, fweights: Tensor? = null, aweights: Tensor? = null): Tensor',
   body: (self: A, correction: A, fweights: A, aweights: A) => h.cov(self, correction, fweights, aweights),
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const corrcoef = composite({
   doc: 'Correlation coefficients of variables (rows): the covariance matrix over the products of standard deviations, within [-1, 1].',
@@ -244,7 +244,7 @@ export const corrcoef = composite({
     const scaled = t.div(t.div(c, t.unsqueeze(deviation, 1)), t.unsqueeze(deviation, 0));
     return t.clamp(scaled, -1, 1);
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 
 // ---- counting ----
@@ -260,7 +260,7 @@ export const histc = extern({
   doc: 'Counts of elements in `bins` equal bins from min to max (both zero: of the data); elements outside are left out.',
   schema: 'histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0): Tensor',
   nondifferentiable: 'counts',
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { none: 'no operator' },
 });
 export const histogram = composite({
   doc: "Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.\ndensity: divided by the total and the bin widths.",
@@ -270,7 +270,7 @@ export const histogram = composite({
     const edges = t.equalEdges(t.reshape(self, [-1]), bins, range);
     return [t.histogramCounts(t.reshape(self, [-1, 1]), [edges], { weight, density }), edges];
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { none: 'no operator' },
 });
 export const histogramEdges = composite({
   doc: 'histogram with given edges.',
@@ -283,7 +283,7 @@ export const histogramEdges = composite({
   method: false,
   function: false,
   overloadOf: 'histogram',
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { none: 'no operator' },
 });
 export const histogramCounts = composite({
   doc: 'Counts of points (rows of [n, d]) in the boxes between d lists of edges; the last edge belongs to the last bin. JavaScript: histogram, histogramdd.',
@@ -291,7 +291,7 @@ export const histogramCounts = composite({
   body: 'nn::histogramCounts',
   method: false,
   function: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { none: 'no operator' },
 });
 export const equalEdges = composite({
   doc: 'The edges of `bins` equal bins over range [min, max]; empty: from the smallest to the largest element. JavaScript: histogram, histogramdd.',
@@ -299,7 +299,7 @@ export const equalEdges = composite({
   body: 'nn::equalEdges',
   method: false,
   function: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 
 // ---- integrals ----
@@ -314,7 +314,7 @@ export const trapezoid = composite({
   },
   aliases: ['trapz'],
   method: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });
 export const cumulativeTrapezoid = composite({
   doc: 'Running integral of y along `dim` by the trapezoidal rule, at points `x` or `dx` apart: one element less.',
@@ -325,5 +325,5 @@ export const cumulativeTrapezoid = composite({
     return t.mul(t.cumsum(sums, dim), dx / 2);
   },
   method: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'region' },
 });

@@ -60,7 +60,7 @@ export const lerp = pointwise({
     end: (grad: number, weight: number) => grad * weight,
     weight: (grad: number, self: number, end: number) => grad * (end - self),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const addcmul = pointwise({
@@ -73,7 +73,7 @@ export const addcmul = pointwise({
     tensor1: (grad: number, tensor2: number, value: number) => grad * (tensor2 * value),
     tensor2: (grad: number, tensor1: number, value: number) => grad * (tensor1 * value),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-3, 3),
 });
 export const addcdiv = pointwise({
@@ -87,7 +87,7 @@ export const addcdiv = pointwise({
     tensor2: (grad: number, tensor1: number, tensor2: number, value: number) =>
       -grad * ((value * tensor1) / (tensor2 * tensor2)),
   },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.5, 3),
 });
 export const clampMin = pointwise({

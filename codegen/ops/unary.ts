@@ -76,7 +76,7 @@ export const roundScaled = pointwise({
   node: 'RoundBackward0',
   method: false,
   function: false,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(0.5, 10),
 });
 export const round = composite({
@@ -106,7 +106,7 @@ export const frac = pointwise({
   dtype: 'float-only',
   forward: (self) => self - s.trunc(self),
   backward: { self: (grad) => grad },
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-10, 10),
 });
 export const sqrt = pointwise({
@@ -315,7 +315,7 @@ export const deg2rad = pointwise({
   schema: 'deg2rad(self: Tensor): Tensor',
   dtype: 'int-to-float',
   forward: (self) => self * 0.017453292519943295,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-360, 360),
 });
 export const rad2deg = pointwise({
@@ -323,7 +323,7 @@ export const rad2deg = pointwise({
   schema: 'rad2deg(self: Tensor): Tensor',
   dtype: 'int-to-float',
   forward: (self) => self * 57.29577951308232,
-  onnx: { none: 'not needed by the exported models' },
+  onnx: { symbolic: 'scalar' },
   samples: range(-6, 6),
 });
 export const positive = composite({

@@ -104,7 +104,7 @@ export const diagonal = view({
   backward: {
     self: (grad: A, self: A, offset: A, dim1: A, dim2: A) => h.diagonalBackward(grad, self.shape, offset, dim1, dim2),
   },
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'diagonal' },
 });
 export const asStrided = view({
   doc: 'Any sizes and strides over the storage. Throws when they reach outside of it.',
@@ -115,7 +115,7 @@ export const asStrided = view({
     self: (grad: A, self: A, size: A, stride: A, storageOffset: A) =>
       h.asStridedBackward(grad, self, size, stride, storageOffset),
   },
-  onnx: { none: 'strides do not exist in ONNX' },
+  onnx: { symbolic: 'asStrided' },
 });
 export const unfold = view({
   doc: 'Windows of `size` elements, `step` apart, along a dimension; the window is the last dimension.',
@@ -125,7 +125,7 @@ export const unfold = view({
     self: (grad: A, self: A, dimension: A, size: A, step: A) =>
       h.unfoldBackward(grad, self.shape, dimension, size, step),
   },
-  onnx: { none: 'no operator' },
+  onnx: { symbolic: 'unfold' },
 });
 export const detach = view({
   doc: 'The same tensor outside of the autograd graph.',

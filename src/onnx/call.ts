@@ -61,6 +61,12 @@ export class Call {
     return arg.kind === 'list' ? arg.refs : this.fail(`operand '${name}' must be a list of tensors`);
   }
 
+  /** The same call with another tensor in an operand's place. */
+  withTensor(name: string, ref: Ref): Call {
+    const args = [...this.args].map(([n, arg]): Arg => (n === name ? { kind: 'tensor', ref } : arg));
+    return new Call(this.info, args, this.attrs, this.outputs, this.scope, this.site, this.views);
+  }
+
   /** Whether the operand is a view, whose memory may lie in another order than its elements. */
   isView(name: string): boolean {
     const arg = this.arg(name);

@@ -10,6 +10,7 @@ import { computeType, lowerPointwise } from './scalar.js';
 import { Shapes, type SymbolSources } from './shapes.js';
 import { allSymbolics } from './symbolics/index.js';
 import { byteLength, OnnxExportError } from './types.js';
+import { takesType } from './versions.js';
 
 export interface LowerOptions {
   readonly ops: Readonly<Record<string, OpInfo>>;
@@ -223,6 +224,7 @@ class GraphLowering {
     if (!call.allDefaults(mapped)) return null;
     const compute = info.kind === 'pointwise' ? computeType(call, info) : null;
     if (compute === 'bool' && !['And', 'Or', 'Xor', 'Not', 'Equal'].includes(info.onnx.op)) return null;
+    if (compute !== null && !takesType(info.onnx.op, compute, this.b.opset)) return null;
     // ONNX shifts unsigned integers only.
     if (info.onnx.op === 'BitShift' && compute !== 'uint8') return null;
     const inputs: (Ref | null)[] = [];

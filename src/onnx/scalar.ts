@@ -201,6 +201,11 @@ class ScalarLowering {
       return this.node(COMPARE[op]!, [this.asBool(x), this.asBool(y)], 'bool');
     const bools = [x, y].some((p) => 'ref' in p && p.ref.type.dtype === 'bool');
     if (op === 'eq' || op === 'ne') {
+      // No truth value is 2 or infinite.
+      const other = [x, y].find(
+        (p) => 'number' in p && p.number !== 0 && p.number !== 1 && typeof p.number !== 'boolean',
+      );
+      if (bools && other) return { number: op === 'ne' };
       const eq = this.node('Equal', bools ? [this.asBool(x), this.asBool(y)] : [this.ref(x), this.ref(y)], 'bool');
       return op === 'eq' ? eq : this.node('Not', [eq.ref], 'bool');
     }
@@ -233,6 +238,8 @@ class ScalarLowering {
         const zero = b_.scalar(0, c);
         const one = b_.scalar(1, c);
         const below = this.node('Less', [b, zero], 'bool').ref;
+        const abs = this.node('Abs', [a], c).ref;
+        if (!isFloatType(c)) return this.node('Where', [below, this.node('Neg', [abs], c).ref, abs], c);
         const minusZero = this.node(
           'And',
           [
@@ -241,9 +248,8 @@ class ScalarLowering {
           ],
           'bool',
         ).ref;
-        const size = this.node('Abs', [a], c).ref;
         const negative = this.node('Or', [below, minusZero], 'bool').ref;
-        return this.node('Where', [negative, this.node('Neg', [size], c).ref, size], c);
+        return this.node('Where', [negative, this.node('Neg', [abs], c).ref, abs], c);
       }
       case 'atan2': {
         const [zero, pi] = [b_.scalar(0, c), b_.scalar(Math.PI, c)];

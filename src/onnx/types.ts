@@ -57,7 +57,8 @@ export function encodeNumbers(values: readonly (number | boolean)[], dtype: DTyp
       case 'bfloat16':
         return view.setUint16(at, bfloat16Bits(x), true);
       case 'int64':
-        return view.setBigInt64(at, BigInt(Math.trunc(x)), true);
+        // The largest int64 is no number of JavaScript; 2^63 stands for it.
+        return view.setBigInt64(at, x >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(Math.trunc(x)), true);
       case 'int32':
         return view.setInt32(at, x, true);
       case 'int16':

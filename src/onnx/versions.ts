@@ -156,6 +156,13 @@ const TYPES: Readonly<Record<string, Types>> = {
   ),
 };
 
+/** Whether an operator takes a dtype, perhaps in a wider one. */
+export function takesType(operator: string, dtype: DType, opset: number): boolean {
+  const known = Object.hasOwn(TYPES, operator) ? TYPES[operator]! : null;
+  if (known === null || widerType(operator, dtype, opset) !== null) return true;
+  return known.types.includes(dtype) || (known.from ?? []).some((f) => f.opset <= opset && f.types.includes(dtype));
+}
+
 /**
  * The dtype to compute an operator in where it does not take `dtype`: wider, so that a cast back gives the same result.
  * Null: the operator takes it as it is.

@@ -1,5 +1,7 @@
 // Pooling, padding and sampling of images.
+import { addDims } from '../../ir/dim.js';
 import { isFloatType } from '../../ir/dtype.js';
+import type { Dim } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import type { Call, Symbolic } from '../call.js';
 
@@ -85,7 +87,15 @@ const resample: Symbolic = (b, call) => {
   const x = call.tensor('input');
   const mode = call.attr('mode') as string;
   if (call.bool('antialias') && b.opset < 18) call.fail('antialias comes with opset 18');
-  if (!isFloatType(x.type.dtype)) call.fail('only floating-point images have an ONNX form');
+  if (!isFloatType(x.type.dtype)) {
+    // Whole numbers stay what they are where nothing is averaged.
+    if (!mode.startsWith('nearest') || x.type.dtype === 'int64' || x.type.dtype === 'int32')
+      return call.fail('only floating-point images have an ONNX form');
+    const float = b.cast(x, 'float32');
+    const [resized] = resample(b, call.withTensor('input', float))!;
+    return [b.cast(resized!, x.type.dtype)];
+  }
+  const type = { dtype: x.type.dtype, shape: call.type().shape };
   const scales = (call.attr('scales') as readonly number[] | null) ?? [];
   const attrs = {
     mode: mode.startsWith('nearest') ? 'nearest' : mode,
@@ -100,10 +110,10 @@ const resample: Symbolic = (b, call) => {
   };
   if (scales.length > 0 && scales.every((s) => s > 0)) {
     const factors = b.constant([1, 1, ...scales], 'float32', [scales.length + 2]);
-    return [b.op('Resize', [x, null, factors], call.type(), attrs)];
+    return [b.op('Resize', [x, null, factors], type, attrs)];
   }
   const sizes = call.type().shape.map((d) => (typeof d === 'number' ? d : call.fail('needs fixed sizes')));
-  return [b.op('Resize', [x, null, null, b.int64s(sizes)], call.type(), attrs)];
+  return [b.op('Resize', [x, null, null, b.int64s(sizes)], type, attrs)];
 };
 
 const gridSample: Symbolic = (b, call) => {
@@ -120,6 +130,60 @@ const gridSample: Symbolic = (b, call) => {
   return [b.op('GridSample', [x, call.tensor('grid')], call.type(), attrs)];
 };
 
+/** Places of every element of every window of one dimension, [window, element]. */
+function windowPlaces(call: Call, size: Dim, d: number): { at: number[]; kernel: number; count: number } {
+  if (typeof size !== 'number') return call.fail('the image needs fixed sizes');
+  const [kernel, dilation, stride] = ['kernelSize', 'dilation', 'stride'].map((n) => call.intsOf(n, 2)[d]!) as [
+    number,
+    number,
+    number,
+  ];
+  const count = Math.floor((size - dilation * (kernel - 1) - 1) / stride) + 1;
+  const at = Array.from({ length: kernel }, (_, k) =>
+    Array.from({ length: count }, (_, i) => i * stride + k * dilation),
+  );
+  return { at: at.flat(), kernel, count };
+}
+
+/** Windows as columns: [n, c, h, w] padded, rows and columns gathered, [n, c kh kw, oh ow]. */
+const im2col: Symbolic = (b, call) => {
+  const { x, undo } = batched(b, call, call.tensor('input'), 2);
+  const [n, c, h, w] = x.type.shape as [Dim, Dim, Dim, Dim];
+  const [ph, pw] = call.intsOf('padding', 2) as [number, number];
+  const { dtype } = x.type;
+  const [rows, cols] = [addDims(h, 2 * ph), addDims(w, 2 * pw)];
+  const pads = b.int64s([0, 0, ph, pw, 0, 0, ph, pw]);
+  const padded = ph + pw === 0 ? x : b.op('Pad', [x, pads, b.scalar(0, dtype)], { dtype, shape: [n, c, rows, cols] });
+  const [dy, dx] = [windowPlaces(call, rows, 0), windowPlaces(call, cols, 1)];
+  const tall = { dtype, shape: [n, c, dy.kernel, dy.count, cols] };
+  const a = b.op('Gather', [padded, b.constant(dy.at, 'int64', [dy.kernel, dy.count])], tall, { axis: 2 });
+  const full = { dtype, shape: [n, c, dy.kernel, dy.count, dx.kernel, dx.count] };
+  const all = b.op('Gather', [a, b.constant(dx.at, 'int64', [dx.kernel, dx.count])], full, { axis: 4 });
+  const moved = { dtype, shape: [n, c, dy.kernel, dx.kernel, dy.count, dx.count] };
+  const ordered = b.op('Transpose', [all], moved, { perm: [0, 1, 2, 4, 3, 5] });
+  if (typeof c !== 'number') return call.fail('the channels must be fixed');
+  const columns = [c * dy.kernel * dx.kernel, dy.count * dx.count];
+  return [undo(b.op('Reshape', [ordered, b.int64s([0, ...columns])], { dtype, shape: [n, ...columns] }))];
+};
+
+/** Undoes im2col, adding where windows overlap. */
+const col2im: Symbolic = (b, call) => {
+  const x = call.tensor('input');
+  const out = call.type();
+  const single = x.type.shape.length === 2;
+  const wide = single ? b.op('Unsqueeze', [x, b.int64s([0])], { dtype: x.type.dtype, shape: [1, ...x.type.shape] }) : x;
+  const padding = call.intsOf('padding', 2);
+  const attrs = {
+    dilations: call.intsOf('dilation', 2),
+    strides: call.intsOf('stride', 2),
+    pads: [...padding, ...padding],
+  };
+  const type = { dtype: out.dtype, shape: single ? [1, ...out.shape] : out.shape };
+  const sizes = [b.int64s(call.intsOf('outputSize', 2)), b.int64s(call.intsOf('kernelSize', 2))];
+  const image = b.op('Col2Im', [wide, ...sizes], type, attrs);
+  return [single ? b.op('Squeeze', [image, b.int64s([0])], out) : image];
+};
+
 export const images: Readonly<Record<string, Symbolic>> = {
   maxPool1d: maxPool(1),
   maxPool2d: maxPool(2),
@@ -128,5 +192,7 @@ export const images: Readonly<Record<string, Symbolic>> = {
   avgPoolNd,
   constantPadNd,
   resample,
+  im2col,
+  col2im,
   gridSample,
 };

@@ -8,19 +8,23 @@ import { pointwise } from './pointwise.js';
 import { pools } from './pool.js';
 import { recurrentLayer } from './recurrent.js';
 import { reductions } from './reduce.js';
+import { scans } from './scan.js';
+import { search } from './search.js';
 import { shapeSymbolics } from './shape.js';
 
 export function allSymbolics(shapes: Shapes): ReadonlyMap<string, Symbolic> {
-  return new Map(
-    Object.entries({
-      ...pointwise,
-      ...nn,
-      ...images,
-      ...pools,
-      recurrentLayer,
-      ...reductions(shapes),
-      ...shapeSymbolics(shapes),
-      ...indexing(shapes),
-    }),
-  );
+  const reduced = reductions(shapes);
+  const all = {
+    ...pointwise,
+    ...nn,
+    ...images,
+    ...pools,
+    ...scans,
+    ...reduced,
+    ...search(shapes, reduced.sum!),
+    ...shapeSymbolics(shapes),
+    ...indexing(shapes),
+    recurrentLayer,
+  };
+  return new Map(Object.entries(all));
 }

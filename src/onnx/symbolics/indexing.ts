@@ -1,5 +1,6 @@
 // Reading and writing at index tensors, masks and strides.
-import type { Dim } from '../../ir/graph.js';
+import { isFloatType } from '../../ir/dtype.js';
+import type { Dim, DType } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, fixedSizes, type Call, type Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
@@ -96,6 +97,13 @@ const REDUCTIONS: Readonly<Record<string, { readonly onnx: string; readonly star
   amin: { onnx: 'min', start: Infinity },
 };
 
+/** The largest or smallest integer of a dtype; 2^63 stands for the largest int64. */
+function integerLimit(dtype: DType, largest: boolean): number {
+  const bits = { int8: 7, uint8: 8, int16: 15, int32: 31, int64: 63 }[dtype as 'int8'];
+  if (largest) return bits === 63 ? 2 ** 63 : 2 ** bits - 1;
+  return dtype === 'uint8' ? 0 : -(2 ** bits);
+}
+
 const scatterReduce = (shapes: Shapes): Symbolic =>
   needing((b, call) => {
     const { onnx, start } = REDUCTIONS[call.string('reduce')]!;
@@ -104,18 +112,18 @@ const scatterReduce = (shapes: Shapes): Symbolic =>
     const filled = (value: number): Ref =>
       b.op('Expand', [b.scalar(value, out.dtype), shapes.vector(s.src.type.shape)], s.src.type);
     const included = call.bool('includeSelf');
-    if (!included && !Number.isFinite(start) && !['float32', 'float64', 'float16', 'bfloat16'].includes(out.dtype))
-      call.fail('without self, the largest or smallest of integers has no ONNX form');
+    const first = Number.isFinite(start) || isFloatType(out.dtype) ? start : integerLimit(out.dtype, start > 0);
     // Without self: what an element starts from is put there first.
-    const base = included ? s.x : scatterElements(b, { ...s, src: filled(start) }, 'none');
+    const base = included ? s.x : scatterElements(b, { ...s, src: filled(first) }, 'none');
     const reduced = scatterElements(b, { ...s, x: base }, onnx);
     if (call.string('reduce') !== 'mean') return [likeResult(b, call, reduced)];
     const ones = b.op('Expand', [b.scalar(1, out.dtype), shapes.vector(s.x.type.shape)], s.x.type);
     const from = included ? ones : scatterElements(b, { ...s, x: ones, src: filled(0) }, 'none');
     const counts = scatterElements(b, { ...s, x: from, src: filled(1) }, 'add');
+    if (isFloatType(out.dtype)) return [likeResult(b, call, b.op('Div', [reduced, counts], s.x.type))];
     // Integers are divided with floor, as PyTorch does.
-    if (!out.dtype.startsWith('float') && out.dtype !== 'bfloat16') call.fail('the mean of integers has no ONNX form');
-    return [likeResult(b, call, b.op('Div', [reduced, counts], s.x.type))];
+    const whole = b.op('Sub', [reduced, b.op('Mod', [reduced, counts], s.x.type)], s.x.type);
+    return [likeResult(b, call, b.op('Div', [whole, counts], s.x.type))];
   });
 
 /** The index tensors by dimension, those that are given. */

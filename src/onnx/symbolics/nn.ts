@@ -126,8 +126,8 @@ const instanceNorm: Symbolic = (b, call) => {
 const localResponseNorm: Symbolic = (b, call) => {
   const x = call.tensor('input');
   const size = call.number('size');
-  // ONNX's window of an even size lies one channel further.
-  if (x.type.shape.length < 3 || size % 2 === 0 || !isFloatType(x.type.dtype)) return null;
+  // ONNX's window of an even size lies one channel further; onnxruntime takes images only.
+  if (x.type.shape.length !== 4 || size % 2 === 0 || !isFloatType(x.type.dtype)) return null;
   const [alpha, beta, bias] = ['alpha', 'beta', 'k'].map((n) => ({ float: call.number(n) })) as [
     { float: number },
     { float: number },

@@ -3,6 +3,7 @@ import type { Dim } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import type { Call, Symbolic } from '../call.js';
 import { batched } from './images.js';
+import { reduceLast } from './reduce.js';
 
 /** Where the windows of one dimension begin, and how long they are. */
 function windows(size: number, out: number): { starts: number[]; lengths: number[] } {
@@ -99,7 +100,7 @@ const adaptiveAvgPoolNd: Symbolic = (b, call) => {
   const width = widths.reduce((p, q) => p * q, 1);
   const mask = b.constant(real, 'bool', [...plan.target, width]);
   const kept = b.op('Where', [mask, x, b.scalar(0, x.type.dtype)], x.type);
-  const sum = b.op('ReduceSum', [kept, b.int64s([-1])], type, { keepdims: 0 });
+  const sum = reduceLast(b, 'ReduceSum', kept);
   return [plan.undo(b.op('Div', [sum, b.constant(counts, type.dtype, plan.target)], type))];
 };
 
@@ -113,9 +114,7 @@ const adaptiveMaxPoolNd: Symbolic = (b, call) => {
   const kernel = divides(plan) ? kernelOf(plan) : null;
   const values = kernel
     ? b.op('MaxPool', [plan.x], type, { kernel_shape: kernel, strides: kernel })
-    : b.opset >= 18
-      ? b.op('ReduceMax', [x, b.int64s([-1])], type, { keepdims: 0 })
-      : b.op('ReduceMax', [x], type, { axes: [-1], keepdims: 0 });
+    : reduceLast(b, 'ReduceMax', x);
   const int64 = (shape: readonly Dim[]) => ({ dtype: 'int64', shape }) as const;
   const first = b.op('ArgMax', [x], int64([...plan.outShape, 1]), { axis: -1, keepdims: 1 });
   const table = b.op(

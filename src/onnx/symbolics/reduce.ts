@@ -16,13 +16,31 @@ function axesOf(call: Call, rank: number, name = 'dim'): number[] {
   return list.length === 0 ? all : list.map((d) => axisOf(d, rank));
 }
 
-/** ReduceSum takes its axes as an input since opset 13, the others since 18. */
-function reduce(b: OnnxBuilder, type: string, x: Ref, axes: readonly number[], keepdim: boolean, out: TensorType): Ref {
+/** A reduction of `x` over axes. ReduceSum takes them as an input since opset 13, the others since 18. */
+export function reduce(
+  b: OnnxBuilder,
+  type: string,
+  x: Ref,
+  axes: readonly number[],
+  keepdim: boolean,
+  out: TensorType,
+): Ref {
   if (axes.length === 0) return x; // a scalar: nothing to reduce
+  if (!keepdim && x.type.shape.includes(0)) {
+    // onnxruntime keeps the axes of an empty tensor whatever it is told.
+    const kept = { dtype: out.dtype, shape: x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)) };
+    return b.op('Squeeze', [reduce(b, type, x, axes, true, kept), b.int64s(axes)], out);
+  }
   const keepdims = keepdim ? 1 : 0;
   if (type === 'ReduceSum' || b.opset >= 18) return b.op(type, [x, b.int64s(axes)], out, { keepdims });
   return b.op(type, [x], out, { axes, keepdims });
 }
+
+/** A reduction over the last axis, which goes. */
+export const reduceLast = (b: OnnxBuilder, type: string, x: Ref): Ref => {
+  const out = { dtype: x.type.dtype, shape: x.type.shape.slice(0, -1) };
+  return reduce(b, type, x, [x.type.shape.length - 1], false, out);
+};
 
 const simple =
   (type: string): Symbolic =>
@@ -98,6 +116,7 @@ const variance =
 const cumsum: Symbolic = (b, call) => {
   const out = call.type();
   const x = b.cast(call.tensor('self'), out.dtype);
+  if (out.shape.length === 0) return [x];
   return [b.op('CumSum', [x, b.scalar(axisOf(call.number('dim'), out.shape.length), 'int64')], out)];
 };
 

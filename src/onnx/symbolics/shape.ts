@@ -97,6 +97,17 @@ const trilu =
     return [b.op('Where', [kept, x, b.scalar(0, x.type.dtype)], call.type())];
   };
 
+/** Row and column numbers of a triangle: constants, as its sizes are. */
+const triangle =
+  (inside: (i: number, j: number, offset: number) => boolean): Symbolic =>
+  (b, call) => {
+    const [rows, columns, offset] = ['row', 'col', 'offset'].map((n) => call.number(n)) as [number, number, number];
+    const all = Array.from({ length: rows * columns }, (_, k) => [Math.floor(k / columns), k % columns] as const);
+    const chosen = all.filter(([i, j]) => inside(i, j, offset));
+    const values = [...chosen.map(([i]) => i), ...chosen.map(([, j]) => j)];
+    return [b.constant(values, call.type().dtype, [2, chosen.length])];
+  };
+
 /** Symbolics that need run-time shapes. */
 export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic>> {
   const reshape: Symbolic = (_, call) => [shapes.reshape(call.tensor('self'), call.type().shape)];
@@ -191,6 +202,8 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
         ),
       ];
     },
+    trilIndices: triangle((i, j, offset) => j - i <= offset),
+    triuIndices: triangle((i, j, offset) => j - i >= offset),
     eye: (b, call) => {
       const [n, m] = call
         .type()
