@@ -50,7 +50,7 @@ export type SortKey = 'cpuTimeTotal' | 'selfCpuTimeTotal' | 'cpuTime' | 'count' 
 
 /** The averages of a profile: an array of rows that prints as a table. */
 export class EventList extends Array<EventAverage> {
-  static from(rows: readonly EventAverage[]): EventList {
+  static ofRows(rows: readonly EventAverage[]): EventList {
     const list = new EventList();
     list.push(...rows);
     return list;
@@ -109,7 +109,7 @@ export function average(events: readonly ProfilerEvent[], byShape: boolean): Eve
   }
   const sum = (list: readonly ProfilerEvent[], f: (e: ProfilerEvent) => number): number =>
     list.reduce((n, e) => n + f(e), 0);
-  return EventList.from(
+  return EventList.ofRows(
     [...groups.values()].map((list) => {
       const total = sum(list, (e) => e.end - e.start);
       return {
