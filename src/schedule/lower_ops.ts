@@ -7,6 +7,7 @@ import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, ixMul, ixSub, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
+import { LIBRARY } from './lower_library.js';
 import { PRODUCTS } from './lower_products.js';
 import { define, out, scalar, tensor } from './rule_util.js';
 import { type View } from './defs.js';
@@ -401,5 +402,6 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   bernoulli,
   bernoulliOf,
   rreluNoise,
+  ...LIBRARY,
   ...PRODUCTS,
 };
