@@ -47,3 +47,17 @@ export const SCALING = { from: 1000, gain: 1.7 } as const;
 export const ORT_GOAL = 1;
 /** Milliseconds after tracing until the LeNet step runs compiled: nothing cached, and everything. */
 export const BUILD_GOALS = { cold: 600, cached: 50 } as const;
+/** bench:kernelbench: smallest geometric means of min(PyTorch eager, torch.jit) / ours, and the least of a level 2 case. */
+export const KERNELBENCH_GOALS: { readonly means: Readonly<Record<string, number>>; readonly least: number } = {
+  means: {
+    'level 1': 1.7,
+    'level 2': 1.6,
+    'level 3': 1.5,
+    gemm: 1.15,
+    conv2d: 1.5,
+    conv3d: 1.7,
+    convtranspose2d: 1.8,
+    convtranspose3d: 4,
+  },
+  least: 0.9,
+};

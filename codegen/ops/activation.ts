@@ -68,11 +68,23 @@ export const silu = pointwise({
   onnx: { symbolic: 'silu' },
   samples: range(-10, 10),
 });
+// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2): one exp and one division, exact at both ends. Above 20 it is 1.
+const mishGate = (x: number): number => {
+  const e = s.exp(x > 20 ? 0 : x);
+  const n = e * (e + 2);
+  return x > 20 ? 1 : n / (n + 2);
+};
+const mishGateSlope = (x: number): number => {
+  const e = s.exp(x > 20 ? 0 : x);
+  const d = e * (e + 2) + 2;
+  return x > 20 ? 0 : (4 * e * (e + 1)) / (d * d);
+};
 export const mish = pointwise({
   doc: 'x * tanh(softplus(x)).',
   schema: 'mish(self: Tensor): Tensor',
   dtype: 'float-only',
-  forward: (self) => self * s.tanh(self > 20 ? self : s.log1p(s.exp(self > 20 ? 0 : self))),
+  forward: (self) => self * mishGate(self),
+  backward: { self: (grad: number, self: number) => grad * (mishGate(self) + self * mishGateSlope(self)) },
   exports: ['mish', 'nn.functional.mish'],
   onnx: { symbolic: 'mish' },
   samples: range(-10, 10),

@@ -17,7 +17,7 @@ struct KeyHash {
   size_t operator()(const Key& k) const {
     const ConvSpec& s = k.spec;
     uint64_t h = static_cast<uint64_t>(s.kind) | (static_cast<uint64_t>(s.dtype) << 8) | (uint64_t{s.bias} << 16) |
-                 (uint64_t{s.relu} << 17);
+                 (uint64_t{s.relu} << 17) | (uint64_t{s.blockedIn} << 18) | (uint64_t{s.blockedOut} << 19);
     for (int64_t v : {s.batch, s.channels, s.outChannels, s.groups, k.threads})
       h = mixHash(h, static_cast<uint64_t>(v));
     for (const auto* a : {&s.in, &s.kernel, &s.out, &s.stride, &s.pad, &s.dilation})
@@ -43,6 +43,11 @@ bool takesOneDnn(const ConvSpec& s) {
 Ref<ConvPlan> planConv(const ConvSpec& spec) {
   static PlanCache<Key, ConvPlan, KeyHash> cache;
   return cache.find({spec, numThreads()}, [&]() -> Ref<ConvPlan> {
+    if (spec.blockedIn || spec.blockedOut) {
+      if (oneDnnEnabled())
+        if (Ref<ConvPlan> plan = planOneDnnConv(spec)) return plan;
+      return planUnblockedConv(spec);
+    }
     if (oneDnnEnabled() && spec.work() >= (int64_t{1} << 17))
       if (Ref<ConvPlan> plan = planPointwiseConv(spec)) return plan;
     if (takesOneDnn(spec))

@@ -13,6 +13,8 @@ struct ConvSpec {
   Kind kind = Kind::Forward;
   DType dtype = DType::Float32;     // float32, float64, int32 or int64
   bool bias = false, relu = false;  // Forward only
+  // Forward, two spatial dimensions, float32: the images lie in blocks of 16 channels, (N, C/16, H, W, 16).
+  bool blockedIn = false, blockedOut = false;
   int64_t batch = 0, channels = 0, outChannels = 0, groups = 1;
   std::array<int64_t, 3> in{1, 1, 1}, kernel{1, 1, 1}, out{1, 1, 1}, stride{1, 1, 1}, pad{0, 0, 0}, dilation{1, 1, 1};
   bool operator==(const ConvSpec&) const = default;
@@ -38,5 +40,7 @@ Ref<ConvPlan> planOwnConv(const ConvSpec& spec);
 Ref<ConvPlan> planPointwiseConv(const ConvSpec& spec);
 /// Null when oneDNN is absent or does not take the spec.
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec);
+/// Blocks for plans that know none: converted on the way in and out.
+Ref<ConvPlan> planUnblockedConv(const ConvSpec& spec);
 
 }  // namespace flambeau::cpu

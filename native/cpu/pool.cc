@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <tuple>
+#include <type_traits>
 
 #include "cpu/extern_common.h"
 #include "cpu/pool_kernels.h"
@@ -64,29 +65,83 @@ Pool2x2 pool2x2(int64_t planes, int64_t inPixels, int64_t width, int64_t outH, i
   return s;
 }
 
+// The columns whose windows are of one size and evenly spaced, most often all but those at the borders.
+struct EvenColumns {
+  size_t begin = 0, end = 0;
+  int64_t stride = 1;
+};
+EvenColumns evenColumns(const std::vector<AxisWindow>& columns) {
+  const auto length = [&](size_t i) { return columns[i].end - columns[i].begin; };
+  EvenColumns best;
+  for (size_t i = 0; i + 1 < columns.size();) {
+    const int64_t stride = columns[i + 1].begin - columns[i].begin;
+    size_t j = i + 1;
+    while (j < columns.size() && length(j) == length(i) && columns[j].begin - columns[j - 1].begin == stride) ++j;
+    if (stride > 0 && j - i > best.end - best.begin && j - i > 1) best = {i, j, stride};
+    i = j - i > 1 ? j - 1 : i + 1;
+  }
+  return best;
+}
+
 template <class T>
-void maxPlane(const Windows& w, const T* x, T* y, int64_t* index) {
+void maxColumns(const Windows& w, const AxisWindow& d, const AxisWindow& h, size_t from, size_t to, const T* x, T* y,
+                int64_t* index) {
   using C = Compute<T>;
-  for (const AxisWindow& d : w.axis[0])
-    for (const AxisWindow& h : w.axis[1])
-      for (const AxisWindow& c : w.axis[2]) {
-        C best = std::numeric_limits<C>::has_infinity ? -std::numeric_limits<C>::infinity()
-                                                      : std::numeric_limits<C>::lowest();
-        int64_t at = (d.begin * w.in[1] + h.begin) * w.in[2] + c.begin;
-        for (int64_t i = d.begin; i < d.end; i += w.step[0])
-          for (int64_t j = h.begin; j < h.end; j += w.step[1]) {
-            const int64_t row = (i * w.in[1] + j) * w.in[2];
-            for (int64_t k = c.begin; k < c.end; k += w.step[2]) {
-              const C v = static_cast<C>(x[row + k]);
-              if (v > best || v != v) {
-                best = v;
-                at = row + k;
-              }
-            }
+  for (size_t column = from; column < to; ++column) {
+    const AxisWindow& c = w.axis[2][column];
+    C best =
+        std::numeric_limits<C>::has_infinity ? -std::numeric_limits<C>::infinity() : std::numeric_limits<C>::lowest();
+    int64_t at = (d.begin * w.in[1] + h.begin) * w.in[2] + c.begin;
+    for (int64_t i = d.begin; i < d.end; i += w.step[0])
+      for (int64_t j = h.begin; j < h.end; j += w.step[1]) {
+        const int64_t row = (i * w.in[1] + j) * w.in[2];
+        for (int64_t k = c.begin; k < c.end; k += w.step[2]) {
+          const C v = static_cast<C>(x[row + k]);
+          if (v > best || v != v) {
+            best = v;
+            at = row + k;
           }
-        *y++ = static_cast<T>(best);
-        *index++ = at;
+        }
       }
+    *y++ = static_cast<T>(best);
+    *index++ = at;
+  }
+}
+
+// Planes of float32: rows of evenly spaced windows go through the vector kernel.
+void maxPlaneFloat(const Windows& w, const EvenColumns& even, const float* x, float* y, int64_t* index) {
+  static thread_local std::vector<int32_t> taps;
+  const size_t columns = w.axis[2].size();
+  for (const AxisWindow& d : w.axis[0])
+    for (const AxisWindow& h : w.axis[1]) {
+      const AxisWindow& c = w.axis[2][even.begin];
+      taps.clear();
+      for (int64_t i = d.begin; i < d.end; i += w.step[0])
+        for (int64_t j = h.begin; j < h.end; j += w.step[1])
+          for (int64_t k = c.begin; k < c.end; k += w.step[2])
+            taps.push_back(static_cast<int32_t>(((i - d.begin) * w.in[1] + (j - h.begin)) * w.in[2] + (k - c.begin)));
+      const MaxRow row{static_cast<int64_t>(even.end - even.begin), even.stride,
+                       static_cast<int32_t>((d.begin * w.in[1] + h.begin) * w.in[2] + c.begin), taps.data(),
+                       static_cast<int64_t>(taps.size())};
+      maxColumns(w, d, h, 0, even.begin, x, y, index);
+      poolKernels().maxRow(row, x, y + even.begin, index + even.begin);
+      maxColumns(w, d, h, even.end, columns, x, y + even.end, index + even.end);
+      y += columns;
+      index += columns;
+    }
+}
+
+template <class T>
+void maxPlane(const Windows& w, const EvenColumns& even, const T* x, T* y, int64_t* index) {
+  if constexpr (std::is_same_v<T, float>)
+    if (even.end > even.begin && volume(w.in) < (int64_t{1} << 31)) return maxPlaneFloat(w, even, x, y, index);
+  const size_t columns = w.axis[2].size();
+  for (const AxisWindow& d : w.axis[0])
+    for (const AxisWindow& h : w.axis[1]) {
+      maxColumns(w, d, h, 0, columns, x, y, index);
+      y += columns;
+      index += columns;
+    }
 }
 
 int64_t windowWork(const Windows& w) {
@@ -161,11 +216,12 @@ Windows windowsOf(const PoolSpec& s) {
 
 void maxPlanes(const Windows& w, DType dtype, const char* op, const void* x, void* y, int64_t* indices) {
   const int64_t in = volume(w.in), out = volume(w.out), grain = std::max<int64_t>(1, kGrain / windowWork(w));
+  const EvenColumns even = evenColumns(w.axis[2]);
   const auto body = [&](auto tag) {
     using T = typename decltype(tag)::type;
     parallelFor(w.planes, grain, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p)
-        maxPlane(w, static_cast<const T*>(x) + p * in, static_cast<T*>(y) + p * out, indices + p * out);
+        maxPlane(w, even, static_cast<const T*>(x) + p * in, static_cast<T*>(y) + p * out, indices + p * out);
     });
   };
   if (isFloating(dtype) || dtype == DType::Bool)

@@ -14,9 +14,19 @@ struct Pool2x2 {
   const int32_t* windows;
 };
 
+/// A row of `count` windows that lie whole in the plane, `stride` elements apart.
+struct MaxRow {
+  int64_t count, stride;
+  int32_t first;        // position of the first window's first element in the plane
+  const int32_t* taps;  // where a window's elements lie, counted from its first
+  int64_t tapCount;
+};
+
 struct PoolKernels {
   /// `index` gets flat positions in the plane.
   void (*max)(const Pool2x2& s, const float* x, float* y, int64_t* index);
+  /// `index` gets flat positions in the plane `x`.
+  void (*maxRow)(const MaxRow& r, const float* x, float* y, int64_t* index);
   /// dx of the same pooling, for planes that the windows cover (width = 2 outW, height = 2 outH). False when some index
   /// lies outside its window: then nothing can be said about dx. Needs the tables.
   bool (*maxBackward)(const Pool2x2& s, const float* dy, const int64_t* index, float* dx);

@@ -5,6 +5,7 @@
 #include "node/functions.h"
 #include "node/objects.h"
 
+#include "cpu/gemm.h"
 #ifdef FLAMBEAU_WITH_ONEDNN
 #include <dnnl_version.h>
 #endif
@@ -172,13 +173,13 @@ napi_value info(napi_env env, napi_callback_info) {
     napi_value o;
     check(env, napi_create_object(env, &o));
     check(env, napi_set_named_property(env, o, "isa", wrap(env, std::string_view(cpu::isaName(cpu::activeIsa())))));
+    napi_value version = jsNull(env);  // also where it is switched off
 #ifdef FLAMBEAU_WITH_ONEDNN
-    const std::string version = std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." +
-                                std::to_string(DNNL_VERSION_PATCH);
-    check(env, napi_set_named_property(env, o, "oneDNN", wrap(env, std::string_view(version))));
-#else
-    check(env, napi_set_named_property(env, o, "oneDNN", jsNull(env)));
+    const std::string text = std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." +
+                             std::to_string(DNNL_VERSION_PATCH);
+    if (cpu::oneDnnEnabled()) version = wrap(env, std::string_view(text));
 #endif
+    check(env, napi_set_named_property(env, o, "oneDNN", version));
     check(env, napi_set_named_property(env, o, "threads", wrap(env, numThreads())));
     return o;
   });

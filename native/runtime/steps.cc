@@ -133,6 +133,13 @@ class ConvStep : public PreparedStep {
   int out_;
 };
 
+// Sizes of the image behind blocks of 16 channels: (N, C/16, H, W, 16) beside a weight of four dimensions.
+bool unblock(Dims& sizes, size_t weightRank) {
+  if (weightRank != 4 || sizes.size() != 5 || sizes[4] != 16) return false;
+  sizes = Dims{sizes[0], sizes[1] * 16, sizes[2], sizes[3]};
+  return true;
+}
+
 std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedStep& s) {
   if (s.outputs.size() != 1 || !s.outputs[0].contiguous || s.outputs[0].numel == 0) return nullptr;
   const DType dtype = s.outputs[0].dtype;
@@ -143,9 +150,16 @@ std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedSt
                             ints(s, "dilation"),      flag(s, "transposed", false),
                             ints(s, "outputPadding"), integer(s, "groups", 1)};
   cpu::ConvCall call;
+  Dims result = s.outputs[0].sizes;
   if (meta.op == "convolution") {
-    if (a->sizes.size() != b->sizes.size()) return nullptr;
-    call = cpu::convolutionCall(a->sizes, b->sizes, g, dtype);
+    Dims image = a->sizes;
+    const bool blocked = dtype == DType::Float32 && !g.transposed;
+    const bool blockedIn = blocked && unblock(image, b->sizes.size());
+    const bool blockedOut = blocked && unblock(result, b->sizes.size());
+    if (image.size() != b->sizes.size()) return nullptr;
+    call = cpu::convolutionCall(image, b->sizes, g, dtype);
+    call.spec.blockedIn = blockedIn;
+    call.spec.blockedOut = blockedOut;
     const bool bias = s.operands.size() > 2 && !s.operands[2].empty();
     if (bias) {
       const StepTensor* add = operand(s, 2, dtype);
@@ -162,7 +176,7 @@ std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedSt
     call = input ? cpu::convolutionInputCall(a->sizes, b->sizes, target, g, dtype)
                  : cpu::convolutionWeightCall(a->sizes, b->sizes, target, g, dtype);
   }
-  if (!(call.result == s.outputs[0].sizes)) return nullptr;
+  if (!(call.result == result)) return nullptr;
   return std::make_shared<ConvStep>(call, meta.buffersIn);
 }
 

@@ -30,6 +30,8 @@ export interface EmitOptions {
   readonly name?: string;
   /** Matrix products up to M*N*K become loops. Default 32768. */
   readonly smallMatmul?: number;
+  /** Keep images in blocks of 16 channels between convolutions: for machines whose library computes in such blocks. */
+  readonly blocks?: boolean;
   /** Where op declarations come from; the generated table by default. */
   readonly ops?: OpLookup;
 }
@@ -41,7 +43,13 @@ export interface Program {
 
 export function emitProgram(graph: Graph, options: EmitOptions): Program {
   resetExpressions();
-  const program = lower(graph, options.ops ?? opInfo, options.smallMatmul ?? 32768, CUTS[options.target]);
+  const program = lower(
+    graph,
+    options.ops ?? opInfo,
+    options.smallMatmul ?? 32768,
+    CUTS[options.target],
+    options.blocks ?? false,
+  );
   const grouping = group(program);
   // What each kernel loads is known once it is built; large results that nobody loads bypass the cache in the second round.
   const loaded = new Set<Def>(program.steps.flatMap((s) => stepTensors(s).map((t) => t.def)));

@@ -9,6 +9,7 @@ import { emitProgram } from '../emit/program.js';
 import type { ProgramMeta } from '../emit/meta.js';
 import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
+import { native } from '../native.js';
 import { packageRoot } from '../package_root.js';
 
 export interface Emitted {
@@ -59,12 +60,21 @@ const essence = (g: Graph): string =>
     liveScalars: g.liveScalars.map(() => 0),
   });
 
+/** How programs for this machine are emitted: oneDNN computes in blocks of 16 channels where registers hold 16 numbers. */
+export function emitOptions(): { readonly target: 'cpp'; readonly blocks: boolean } {
+  const { isa, oneDNN } = native.info();
+  return { target: 'cpp', blocks: isa === 'avx512' && oneDNN !== null };
+}
+
 /** `emitProgram` for C++, from the cache where it was emitted before. */
 export function emitCached(graph: Graph): Emitted {
   const emitter = emitterIdentity();
   if (emitter === null) return emit(graph);
   const cache = openCache();
-  const key = sha256(`flambeau-emitted-1\0${emitter}\0${essence(graph)}`).slice(0, 40);
+  const key = sha256(`flambeau-emitted-1\0${emitter}\0${JSON.stringify(emitOptions())}\0${essence(graph)}`).slice(
+    0,
+    40,
+  );
   const have = cache.lookup(key, FILE);
   if (have !== null) {
     try {
@@ -87,6 +97,6 @@ export function emitCached(graph: Graph): Emitted {
 }
 
 function emit(graph: Graph): Emitted {
-  const { source, meta, schedule } = emitProgram(graph, { target: 'cpp' });
+  const { source, meta, schedule } = emitProgram(graph, emitOptions());
   return { source, meta, schedule: String(schedule), kernels: schedule.kernels.length, steps: schedule.steps.length };
 }

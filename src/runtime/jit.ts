@@ -22,6 +22,7 @@ import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/hand
 import { findBackend, runInterpreted, type Prepared } from './backend.js';
 import './cpp_backend.js';
 import './cuda_backend.js';
+import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
 import { record } from './recorder.js';
@@ -79,7 +80,7 @@ export class TracedModule {
   /** The generated C++ of the graph. */
   get code(): string {
     return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
-      target: 'cpp',
+      ...emitOptions(),
       name: this.state.name,
     }).source;
   }

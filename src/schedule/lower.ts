@@ -7,7 +7,10 @@ import { Lowering, type OpLookup } from './lowering.js';
 
 export type { OpLookup } from './lowering.js';
 
-/** Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. */
-export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number, cuts: Cuts): Lowered {
-  return new Lowering(graph, lookup, smallMatmul, cuts, SPECIAL).run();
+/**
+ * Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. `blocks`: images
+ * stay in blocks of channels between convolutions.
+ */
+export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number, cuts: Cuts, blocks = false): Lowered {
+  return new Lowering(graph, lookup, smallMatmul, cuts, SPECIAL, blocks).run();
 }

@@ -2,10 +2,12 @@
 // Each entry returns true when it made the node's values, false to leave the node to the general rules.
 import { type Dim, type Node } from '../ir/graph.js';
 import { addDims, mulDims, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { BLOCK, blockedShape, blocksOf, imageOf, innerPool } from './blocked.js';
 import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, ixMul, ixSub, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
+import { LIBRARY } from './lower_library.js';
 import { PRODUCTS } from './lower_products.js';
 import { define, out, scalar, tensor } from './rule_util.js';
 import { type View } from './defs.js';
@@ -73,26 +75,30 @@ const cat: Rule = (l, n, a) => {
     .map((v) => l.viewOf(v))
     .filter((v) => stack || !(v.shape.length === 1 && v.shape[0] === 0 && o.shape.length !== 1));
   const dim = wrapAxis(a.int('dim'), o.shape.length);
-  const target = l.def(n.op, o.shape, o.dtype, { k: 'parts', parts: [] }, n);
+  const blocked = l.isBlocked(n.outputs[0]!);
+  const target = l.def(n.op, blocked ? blockedShape(o.shape) : o.shape, o.dtype, { k: 'parts', parts: [] }, n);
   target.required = true;
   let first: Dim = 0;
   views.forEach((v, k) => {
     const from = first;
     const ct = computeType(o.dtype);
+    // Blocks are joined as they lie: their second dimension counts blocks of channels.
+    const read = blocked ? blocksOf(v) : v;
+    const begin = blocked ? (from as number) / BLOCK : from;
     const part = l.def(
       `${n.op}${k}`,
-      v.shape,
+      read.shape,
       o.dtype,
       {
         k: 'map',
-        body: (idx) => lCvt(v.at(idx), ct),
+        body: (idx) => lCvt(read.at(idx), ct),
         into: {
           target,
           at: (idx) => {
             const place = stack
               ? [...idx.slice(0, dim), ixDim(from), ...idx.slice(dim)]
-              : idx.map((i, d) => (d === dim ? ixAdd(i, ixDim(from)) : i));
-            return linearize(place, o.shape);
+              : idx.map((i, d) => (d === dim ? ixAdd(i, ixDim(begin)) : i));
+            return linearize(place, target.shape);
           },
         },
       },
@@ -102,8 +108,25 @@ const cat: Rule = (l, n, a) => {
     if (target.how.k === 'parts') target.how.parts.push(part);
     first = addDims(first, stack ? 1 : v.shape[dim]!);
   });
-  l.values.set(n.outputs[0]!, l.view(target));
+  l.values.set(n.outputs[0]!, blocked ? imageOf(l.view(target), o.shape) : l.view(target));
   return true;
+};
+
+/** The largest of a few elements, a register of channels at a time. Elsewhere the library's rows are faster. */
+const maxPool: Rule = (l, n) => {
+  const windows = innerPool(n, l.lookup(n.op), (v) => l.useCount(v) > 0);
+  const v = tensor(l, n, 0);
+  if (!windows || !v || !l.isBlocked(n.outputs[0]!)) return false;
+  const { kernel, stride, dilation } = windows;
+  const ct = computeType(v.dtype);
+  const at = (i: Index, d: 0 | 1, tap: number): Index => ixAdd(ixMul(i, ixDim(stride[d])), ixDim(tap * dilation[d]));
+  return define(l, n, ([batch, channel, row, column]) => {
+    const taps: LExpr[] = [];
+    for (let i = 0; i < kernel[0]; i++)
+      for (let j = 0; j < kernel[1]; j++)
+        taps.push(lCvt(v.at([batch!, channel!, at(row!, 0, i), at(column!, 1, j)]), ct));
+    return taps.reduce((a, b) => lOp('max', [a, b], ct));
+  });
 };
 
 /** A copy of the base, then the source over it. */
@@ -367,6 +390,7 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   asStridedScatter,
   flip,
   avgPoolNd: avgPool,
+  maxPoolNd: maxPool,
   adaptiveAvgPoolNd: adaptiveAvgPool,
   gather,
   indexSelect,
@@ -378,5 +402,6 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   bernoulli,
   bernoulliOf,
   rreluNoise,
+  ...LIBRARY,
   ...PRODUCTS,
 };

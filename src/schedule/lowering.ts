@@ -1,6 +1,7 @@
 // Op graph → defs (maps, reductions, library steps). Driven by the op table: a pointwise or reduction op needs no code here; the few ops
 // that are index arithmetic or data-dependent loads are in lower_ops.ts; everything else becomes a library step.
 import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
+import { inputValues } from '../ir/build.js';
 import { addDims, productOf, sameDim } from '../ir/dim.js';
 import { resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
@@ -14,6 +15,7 @@ import {
   type StepTensor,
   type View,
 } from './defs.js';
+import { blockedShape, blockedValues, blocksOf, imageIndex, imageOf } from './blocked.js';
 import { computeType, literalAs } from './dtype.js';
 import { type LExpr, bound, lConst, lCvt, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
 import {
@@ -31,7 +33,7 @@ import {
 import { broadcastIndex, clean, dimOf, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
 import { type Cuts, inParts, type Folding } from './parts.js';
 import { fold, oneHot, variance } from './reductions.js';
-import { Attrs, viewMap, wrapAxis } from './views.js';
+import { Attrs, isContiguous, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
 
 /** Lowers one node; true when it made the node's values, false to leave the node to the general rules. */
@@ -60,6 +62,8 @@ export class Lowering {
   private readonly uses = new Map<Value, Node[]>();
   private readonly roots = new Set<Value>();
   private readonly fusedAway = new Map<Node, View>();
+  /** Images that are kept in blocks of channels (blocked.ts). */
+  private blocked: ReadonlySet<Value> = new Set();
   private nextId = 0;
   private nextReduce = 0;
 
@@ -71,6 +75,8 @@ export class Lowering {
     readonly cuts: Cuts,
     /** Ops with a rule of their own. */
     private readonly rules: Readonly<Record<string, NodeRule>>,
+    /** Keep images in blocks of channels between convolutions. */
+    private readonly blocks: boolean,
   ) {}
 
   // ---- building defs ----
@@ -134,6 +140,15 @@ export class Lowering {
   view(d: Def): View {
     return { shape: d.shape, dtype: d.dtype, at: (idx) => lRead(d, idx) };
   }
+  isBlocked(v: Value): boolean {
+    return this.blocked.has(v);
+  }
+  /** The map that computes a value of the graph, in the order in which the value is kept. */
+  mapOf(v: Value, name: string, body: (idx: readonly Index[]) => LExpr, node: Node): View {
+    const { shape, dtype } = v.type;
+    if (!this.blocked.has(v)) return this.view(this.map(name, shape, dtype, body, node));
+    return imageOf(this.view(this.map(name, blockedShape(shape), dtype, (idx) => body(imageIndex(idx)), node)), shape);
+  }
 
   // ---- operands ----
 
@@ -188,6 +203,13 @@ export class Lowering {
     const copy = this.map('copy', v.shape, v.dtype, v.at);
     return this.stepTensor(this.require(copy));
   }
+  /** The same without gaps, which the library wants beside blocks. */
+  private denseTensor(v: View): StepTensor {
+    const t = this.stepTensor(v);
+    return isContiguous(t.shape, t.strides)
+      ? t
+      : this.stepTensor(this.require(this.map('copy', v.shape, v.dtype, v.at)));
+  }
   require(d: Def): View {
     d.required = true;
     return this.view(d);
@@ -224,6 +246,7 @@ export class Lowering {
     }
     for (const v of [...g.outputs, ...g.writes.map((w) => w.value), ...g.gradWrites.flatMap((w) => w.value ?? [])])
       this.roots.add(v);
+    if (this.blocks) this.blocked = blockedValues(g, this.lookup, (v) => this.useCount(v) > 0);
     [...g.inputs, ...g.captures].forEach((v, slot) => {
       if (this.values.has(v)) return;
       this.values.set(
@@ -298,13 +321,11 @@ export class Lowering {
     const dtype = info.rule === 'bool' || info.mutates ? common : out0.dtype;
     const ct = computeType(dtype);
     n.outputs.forEach((o, k) => {
-      const shape = o.type.shape;
-      const bind = this.bindings(n, info, shape);
+      const bind = this.bindings(n, info, o.type.shape);
       const expr = scalarOf(info.forward[k]!);
-      const d = this.map(
+      const view = this.mapOf(
+        o,
         o.name ?? n.op,
-        shape,
-        o.type.dtype,
         (idx) => {
           const at = bind(idx);
           return lScalar(
@@ -322,7 +343,7 @@ export class Lowering {
         },
         n,
       );
-      this.values.set(o, this.view(d));
+      this.values.set(o, view);
     });
   }
 
@@ -387,19 +408,29 @@ export class Lowering {
 
   /** A call of the runtime by op name, with relu fused where the library can. */
   library(n: Node, info: OpInfo | undefined, reason: string): void {
+    const touched = [...n.inputs.flatMap(inputValues), ...n.outputs];
+    const blocks = n.op === 'convolution' && touched.some((v) => this.blocked.has(v));
     const inputs = n.inputs.map((i): StepInput => {
       if (i.kind === 'none') return null;
       if (i.kind === 'const') return { c: i.value };
       if (i.kind === 'live') return { live: i.slot };
       if (i.kind === 'list') return i.values.map((v) => this.stepTensor(this.viewOf(v)));
-      return this.stepTensor(this.viewOf(i.value));
+      // Only convolutions take blocks.
+      const v = this.viewOf(i.value);
+      return blocks ? this.denseTensor(this.blocked.has(i.value) ? blocksOf(v) : v) : this.stepTensor(v);
     });
     void info;
     const relu = EPILOGUES.has(n.op) && n.outputs.length === 1 ? this.soleRelu(n.outputs[0]!) : null;
-    const outs = n.outputs.map((o) => ({ shape: o.type.shape, dtype: o.type.dtype }));
+    const outs = n.outputs.map((o) => ({
+      shape: this.blocked.has(o) ? blockedShape(o.type.shape) : o.type.shape,
+      dtype: o.type.dtype,
+    }));
     const results = this.step(n, n.op, inputs, n.attrs, outs, reason, relu ? [{ op: 'relu' }] : []);
-    n.outputs.forEach((o, k) => this.values.set(o, this.view(results[k]!)));
-    if (relu) this.fusedAway.set(relu, this.view(results[0]!));
+    n.outputs.forEach((o, k) => {
+      const view = this.view(results[k]!);
+      this.values.set(o, this.blocked.has(o) ? imageOf(view, o.type.shape) : view);
+    });
+    if (relu) this.fusedAway.set(relu, this.viewOf(n.outputs[0]!));
   }
   private soleRelu(v: Value): Node | null {
     const uses = this.uses.get(v);

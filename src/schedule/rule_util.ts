@@ -17,8 +17,8 @@ export const tensor = (l: Lowering, n: Node, k: number): View | null => {
   return i?.kind === 'value' ? l.viewOf(i.value) : null;
 };
 export function define(l: Lowering, n: Node, body: (idx: readonly Index[]) => LExpr): true {
-  const o = out(n);
-  l.values.set(n.outputs[0]!, l.view(l.map(n.outputs[0]!.name ?? n.op, o.shape, o.dtype, body, n)));
+  const v = n.outputs[0]!;
+  l.values.set(v, l.mapOf(v, v.name ?? n.op, body, n));
   return true;
 }
 /** An attribute that is a number or a live scalar, as an expression. */

@@ -30,6 +30,22 @@ const close = (a: Tensor, b: Tensor): void => {
 };
 
 describe.each(['interpret', 'cpp'])('backend %s', (backend) => {
+  test.each([
+    ['2d', F.convTranspose2d, [2, 3, 5, 6], [3, 4, 3, 2]],
+    ['3d', F.convTranspose3d, [2, 3, 4, 5, 6], [3, 4, 2, 3, 2]],
+    ['without a batch', F.convTranspose2d, [3, 5, 6], [3, 4, 3, 2]],
+  ] as const)('a transposed convolution and its bias, %s', async (_name, conv, input, weight) => {
+    const fn = (x: Tensor, w: Tensor, b: Tensor): Tensor =>
+      noGrad(() =>
+        (conv as typeof F.convTranspose2d)(x, w, { bias: b, stride: 2, padding: 1, outputPadding: 1 }).tanh(),
+      );
+    const f = compile(fn, { backend });
+    const [x, w, b] = [randn(input), randn(weight), randn([4])];
+    await warm(f, x, w, b);
+    const y = randn(input);
+    close(f(y, w, b), fn(y, w, b));
+    expect(f.explain().calls.compiled).toBe(1);
+  });
   test('a chain of ops', async () => {
     const fn = (a: Tensor, b: Tensor): Tensor => a.mul(b).add(1).relu().sum([1]).exp();
     const f = compile(fn, { backend });

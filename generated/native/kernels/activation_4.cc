@@ -56,16 +56,16 @@ extern const cpu::PointwiseKernel logsigmoidBackward[kNumDTypes] = {
     nullptr,
 };
 
-// mish = (mul self (tanh (select (gt self 20) self (log1p (exp (select (gt self 20) 0 self))))))
+// mish = (mul self (select (gt self 20) 1 (div (mul (exp (select (gt self 20) 0 self)) (add (exp (select (gt self 20) 0 self)) 2)) (add (mul (exp (select (gt self 20) 0 self)) (add (exp (select (gt self 20) 0 self)) 2)) 2))))
 struct Mish_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(self, fb_tanh(fb_select(fb_gt(self, fb_splat_f32(20.0f)), self, fb_log1p(fb_exp(fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(0.0f), self))))));
+    f32v r0 = fb_mul(self, fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(1.0f), fb_div(fb_mul(fb_exp(fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(0.0f), self)), fb_add(fb_exp(fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(0.0f), self)), fb_splat_f32(2.0f))), fb_add(fb_mul(fb_exp(fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(0.0f), self)), fb_add(fb_exp(fb_select(fb_gt(self, fb_splat_f32(20.0f)), fb_splat_f32(0.0f), self)), fb_splat_f32(2.0f))), fb_splat_f32(2.0f)))));
     out0 = r0;
   }
 };
 struct Mish_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(self, fb_tanh(fb_select(fb_gt(self, fb_splat_f64(20.0)), self, fb_log1p(fb_exp(fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(0.0), self))))));
+    f64v r0 = fb_mul(self, fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(1.0), fb_div(fb_mul(fb_exp(fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(0.0), self)), fb_add(fb_exp(fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(0.0), self)), fb_splat_f64(2.0))), fb_add(fb_mul(fb_exp(fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(0.0), self)), fb_add(fb_exp(fb_select(fb_gt(self, fb_splat_f64(20.0)), fb_splat_f64(0.0), self)), fb_splat_f64(2.0))), fb_splat_f64(2.0)))));
     out0 = r0;
   }
 };

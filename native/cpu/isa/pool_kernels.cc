@@ -177,6 +177,54 @@ void max(const Pool2x2& s, const float* x, float* y, int64_t* index) {
   }
 }
 
+// `kStride` 0: any.
+template <int kStride>
+FB_INLINE V strided(const float* x, int64_t stride, bool more) {
+  if constexpr (kStride == 1) return load(x);
+  // Reads one element further than the last window: only where another window follows.
+  if (kStride == 2 && more) return evens(load(x), load(x + kLanes));
+  V v;
+  for (int i = 0; i < kLanes; ++i) v[i] = x[i * stride];
+  return v;
+}
+template <int kStride>
+void maxRowOf(const MaxRow& r, const float* x, float* y, int64_t* index) {
+  const float lowest = -__builtin_inff();
+  const int32_t step = static_cast<int32_t>(r.stride);
+  I lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = i * step;
+  int64_t c = 0;
+  for (; c + kLanes <= r.count; c += kLanes) {
+    const int32_t base = r.first + static_cast<int32_t>(c) * step;
+    const I start = lane + base;
+    V best = splat(lowest);
+    I at = start;
+    for (int64_t t = 0; t < r.tapCount; ++t)
+      take(best, at, strided<kStride>(x + base + r.taps[t], r.stride, c + kLanes < r.count), start + r.taps[t]);
+    store(y + c, best);
+    storeIndex(index + c, at, kLanes);
+  }
+  for (; c < r.count; ++c) {
+    const int32_t base = r.first + static_cast<int32_t>(c) * step;
+    float best = lowest;
+    int32_t at = base;
+    for (int64_t t = 0; t < r.tapCount; ++t) {
+      const float v = x[base + r.taps[t]];
+      if (v > best || v != v) best = v, at = base + r.taps[t];
+    }
+    y[c] = best;
+    index[c] = at;
+  }
+}
+void maxRow(const MaxRow& r, const float* x, float* y, int64_t* index) {
+  if (r.stride == 1)
+    maxRowOf<1>(r, x, y, index);
+  else if (r.stride == 2)
+    maxRowOf<2>(r, x, y, index);
+  else
+    maxRowOf<0>(r, x, y, index);
+}
+
 bool maxBackward(const Pool2x2& s, const float* dy, const int64_t* index, float* dx) {
   const int64_t windows = s.outH * s.outW, groups = windows / 4;
   const int32_t w = static_cast<int32_t>(s.width);
@@ -212,6 +260,6 @@ bool maxBackward(const Pool2x2& s, const float* dy, const int64_t* index, float*
 }  // namespace
 
 extern const PoolKernels FB_ISA_NAME(poolKernels);
-const PoolKernels FB_ISA_NAME(poolKernels) = {max, maxBackward};
+const PoolKernels FB_ISA_NAME(poolKernels) = {max, maxRow, maxBackward};
 
 }  // namespace flambeau::cpu

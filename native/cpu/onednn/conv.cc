@@ -37,9 +37,10 @@ struct Port {
 class OneDnnConv : public ConvPlan {
  public:
   explicit OneDnnConv(const ConvSpec& s) : s_(s) {
-    // oneDNN wants 3 to 5 dimensions: leave out the leading spatial ones of extent one.
+    // oneDNN wants 3 to 5 dimensions: leave out the leading spatial ones of extent one. Blocks have two.
+    const int most = s.blockedIn || s.blockedOut ? 1 : 2;
     int first = 0;
-    while (first < 2 && s.in[first] == 1 && s.kernel[first] == 1 && s.out[first] == 1 && s.pad[first] == 0) ++first;
+    while (first < most && s.in[first] == 1 && s.kernel[first] == 1 && s.out[first] == 1 && s.pad[first] == 0) ++first;
     memory::dims x{s.batch, s.channels}, y{s.batch, s.outChannels}, stride, dilation, pad, padRight, w;
     if (s.groups > 1) w.push_back(s.groups);
     w.push_back(s.outChannels / s.groups);
@@ -83,9 +84,12 @@ class OneDnnConv : public ConvPlan {
     const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b,
                             const memory::dims& db, int ib, const memory::desc& o, const memory::dims& dout, int io,
                             const memory::desc& scratch) {
-      first_.prepare(plain(da), a, true, threads);
+      const auto given = [&](const memory::dims& d, bool blocked) {
+        return blocked ? memory::desc(d, memory::data_type::f32, Tag::nChw16c) : plain(d);
+      };
+      first_.prepare(given(da, s.blockedIn), a, true, threads);
       second_.prepare(plain(db), b, true, threads);
-      out_.prepare(plain(dout), o, false, threads);
+      out_.prepare(given(dout, s.blockedOut), o, false, threads);
       conv_->arg(ia, a);
       conv_->arg(ib, b);
       conv_->arg(io, o);
