@@ -31,7 +31,12 @@ class PointwiseConv : public ConvPlan {
         for (int64_t r = begin; r < end; ++r) std::fill_n(y + r * s_.pixels(), s_.pixels(), each[r % s_.outChannels]);
       });
     }
-    first_->run(b, a, nullptr, out);
+    if (s_.groups == 1)
+      first_->run(b, a, nullptr, out);
+    else  // one product a group, image by image
+      for (int64_t n = 0; n < s_.batch; ++n)
+        first_->run(b, static_cast<const float*>(a) + n * s_.channels * s_.pixels(), nullptr,
+                    y + n * s_.outChannels * s_.pixels());
     if (s_.relu)
       parallelFor(rows * s_.pixels(), 1 << 17,
                   [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
@@ -49,7 +54,10 @@ Ref<ConvPlan> planPointwiseConv(const ConvSpec& s) {
   const auto all = [](const std::array<int64_t, 3>& list, int64_t value) {
     return std::all_of(list.begin(), list.end(), [&](int64_t v) { return v == value; });
   };
-  if (s.dtype != DType::Float32 || s.groups != 1 || !all(s.kernel, 1) || !all(s.stride, 1) || !all(s.pad, 0)) return {};
+  if (s.dtype != DType::Float32 || !all(s.kernel, 1) || !all(s.stride, 1) || !all(s.pad, 0)) return {};
+  const int64_t in = s.channels / s.groups, outs = s.outChannels / s.groups;
+  // oneDNN's convolutions know groups of whole blocks of 16 channels.
+  if (s.groups != 1 && (s.kind != ConvSpec::Kind::Forward || in < 8 || outs < 8)) return {};
   const int64_t pixels = s.pixels();
   GemmSpec g;
   g.n = pixels;
@@ -61,6 +69,14 @@ Ref<ConvPlan> planPointwiseConv(const ConvSpec& s) {
     GemmSpec more = g;
     more.accumulate = true;
     return makeRef<PointwiseConv>(s, planGemm(g), planGemm(more));
+  }
+  if (s.groups != 1) {
+    g.batch = s.groups;
+    g.m = outs, g.k = in;
+    g.aRow = in, g.aBatch = outs * in;
+    g.bRow = pixels, g.bBatch = in * pixels, g.cBatch = outs * pixels;
+    g.accumulate = s.bias;
+    return makeRef<PointwiseConv>(s, planGemm(g), Ref<GemmPlan>());
   }
   const bool forward = s.kind == ConvSpec::Kind::Forward;
   g.batch = s.batch;

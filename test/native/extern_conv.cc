@@ -60,9 +60,10 @@ void checkSpec(const ConvSpec& s, Random& rng) {
                b = small(s.kind == ConvSpec::Kind::BackwardWeight ? nx : nw, s.dtype, rng);
   const Tensor bias = s.bias ? small(s.outChannels, s.dtype, rng) : Tensor();
   const std::vector<double> want = naive(s, a, b, bias);
-  for (int way = 0; way < 3; ++way) {
+  for (int way = 0; way < 4; ++way) {
     const Ref<cpu::ConvPlan> plan = way == 0                    ? cpu::planConv(s)
                                     : way == 1                  ? cpu::planOwnConv(s)
+                                    : way == 2                  ? cpu::planPointwiseConv(s)
                                     : s.dtype == DType::Float32 ? cpu::planOneDnnConv(s)
                                                                 : Ref<cpu::ConvPlan>();
     if (!plan) continue;
@@ -111,6 +112,68 @@ TEST(random) {
     s.bias = s.kind == ConvSpec::Kind::Forward && rng.below(2);
     s.relu = s.kind == ConvSpec::Kind::Forward && isFloating(s.dtype) && rng.below(2);
     checkSpec(s, rng);
+  }
+}
+
+TEST(pointwiseGroups) {
+  Random rng;
+  for (int64_t batch : {1, 3})
+    for (int64_t groups : {1, 2, 4})
+      for (int64_t width : {1, 7, 16}) {
+        ConvSpec s;
+        s.batch = batch;
+        s.groups = groups;
+        s.channels = groups * (8 + rng.below(20));
+        s.outChannels = groups * (8 + rng.below(20));
+        s.in = s.out = {1, 5, width};
+        s.bias = rng.below(2);
+        s.relu = rng.below(2);
+        CHECK(static_cast<bool>(cpu::planPointwiseConv(s)));
+        checkSpec(s, rng);
+      }
+}
+
+// An image in blocks of 16 channels and back: position of element `i`.
+int64_t blockAt(int64_t i, int64_t channels, int64_t pixels) {
+  const int64_t n = i / (channels * pixels), c = i / pixels % channels, p = i % pixels;
+  return ((n * channels + c / 16 * 16) * pixels) + p * 16 + c % 16;
+}
+
+TEST(blockedImages) {
+  Random rng;
+  for (int round = 0; round < 24; ++round) {
+    ConvSpec s;
+    s.batch = 1 + rng.below(2);
+    s.blockedIn = round % 3 != 0;
+    s.blockedOut = round % 3 != 1;
+    s.channels = s.blockedIn ? 16 * (1 + rng.below(3)) : 3;
+    s.outChannels = s.blockedOut ? 16 * (1 + rng.below(3)) : 20;
+    if (s.blockedIn && s.blockedOut && rng.below(2)) s.groups = s.outChannels = s.channels;
+    const int64_t k = 1 + 2 * rng.below(2);
+    s.kernel = {1, k, k};
+    s.pad = {0, k / 2, k / 2};
+    s.stride = {1, 1 + rng.below(2), 1};
+    s.in = {1, 1 + rng.below(9), 3 + rng.below(12)};
+    s.out = {1, (s.in[1] - 1) / s.stride[1] + 1, s.in[2]};
+    s.bias = rng.below(2);
+    s.relu = rng.below(2);
+    const int64_t nx = s.batch * s.channels * s.inPixels(), ny = s.batch * s.outChannels * s.pixels();
+    const Tensor x = small(nx, s.dtype, rng), w = small(s.outChannels * s.depth(), s.dtype, rng);
+    const Tensor bias = s.bias ? small(s.outChannels, s.dtype, rng) : Tensor();
+    const std::vector<double> want = naive(s, x, w, bias);
+    const Tensor in = small(nx, s.dtype, rng);
+    for (int64_t i = 0; i < nx; ++i)
+      in.ptr<float>()[s.blockedIn ? blockAt(i, s.channels, s.inPixels()) : i] = x.ptr<float>()[i];
+    for (const Ref<cpu::ConvPlan>& plan : {cpu::planConv(s), cpu::planOneDnnConv(s), cpu::planUnblockedConv(s)}) {
+      if (!plan) continue;
+      const Tensor out = small(ny, s.dtype, rng);
+      plan->run(in.data(), w.data(), bias.defined() ? bias.data() : nullptr, out.data());
+      int bad = 0;
+      for (int64_t i = 0; i < ny; ++i)
+        bad += !check::close(at(out, s.blockedOut ? blockAt(i, s.outChannels, s.pixels()) : i),
+                             want[static_cast<size_t>(i)], 1e-5, 1e-3);
+      CHECK_EQ(bad, 0);
+    }
   }
 }
 
