@@ -1,7 +1,7 @@
 // fb.profiler: where the time goes. Source of the interface: torch.profiler.
 import { writeFileSync } from 'node:fs';
 import { FileError, ValueError } from '../tensor/errors.js';
-import { average, chromeTrace, EventList, type ProfilerEvent } from './events.js';
+import { average, chromeTrace, type EventList, type ProfilerEvent } from './events.js';
 import { Recording, type RecordingOptions } from './recording.js';
 
 export { EventList, type Category, type EventAverage, type ProfilerEvent, type SortKey } from './events.js';
