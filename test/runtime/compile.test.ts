@@ -506,7 +506,7 @@ describe('falling back', () => {
   });
   test('unknown backends are named', () => {
     expect(() => compile((x: Tensor) => x, { backend: 'tpu' })).toThrow(
-      /unknown backend 'tpu' \(known: interpret, cpp\)/,
+      /unknown backend 'tpu' \(known: interpret, cpp, cuda\)/,
     );
   });
 });
