@@ -136,6 +136,11 @@ function conformance(name, folder = name, ...options) {
   }
 }
 
+const sum = (results) => ({
+  passed: results.reduce((n, r) => n + r.passed, 0),
+  failed: results.reduce((n, r) => n + r.failed, 0),
+});
+
 const STEPS = {
   codegen: drift,
   types: () => single(npx('tsc', '-p', 'test/tsconfig.json')),
@@ -148,6 +153,8 @@ const STEPS = {
   opinfo: () => conformance('opinfo'),
   // Every operator recorded, lowered through the passes and run op by op: the compiler's front half.
   recorded: () => conformance('opinfo', 'opinfo', '--compiled', '--backend', 'interpret'),
+  // ONNX models of operators and modules, and imported models written again, in onnxruntime.
+  exported: () => sum(['opinfo', 'kernelbench', 'onnx'].map((name) => conformance(name, name, '--onnx'))),
   second: () => conformance('opinfo', 'opinfo', '--second-order'),
   files: () => conformance('files', '.'),
   modules: () => conformance('modules'),

@@ -1,6 +1,7 @@
 // fb.onnx.load.
 import { readFileSync } from 'node:fs';
 import { FileError } from '../../tensor/errors.js';
+import type { Tensor } from '../../tensor/handle.js';
 import { decodeModel } from './model.js';
 import { OnnxModule } from './module.js';
 import { folderOf } from './tensors.js';
@@ -8,6 +9,11 @@ import { folderOf } from './tensors.js';
 export interface LoadOptions {
   /** How errors name a model that comes as bytes. Default: 'model'. */
   readonly name?: string;
+  /**
+   * Inputs that always have these values, by name: they are inputs no more. A model whose shapes or axes are inputs compiles
+   * and exports with them.
+   */
+  readonly constants?: Readonly<Record<string, Tensor>>;
 }
 
 /**
@@ -17,12 +23,13 @@ export interface LoadOptions {
  * @throws OnnxImportError for a damaged model or one that uses what is not supported, FileError when it cannot be read
  */
 export function load(model: string | Uint8Array, options: LoadOptions = {}): OnnxModule {
-  if (typeof model !== 'string') return new OnnxModule(decodeModel(model, options.name ?? 'model'), null);
+  if (typeof model !== 'string')
+    return new OnnxModule(decodeModel(model, options.name ?? 'model'), null, options.constants);
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(model);
   } catch (error) {
     throw new FileError(`${model}: ${(error as Error).message}`);
   }
-  return new OnnxModule(decodeModel(bytes, model), folderOf(model));
+  return new OnnxModule(decodeModel(bytes, model), folderOf(model), options.constants);
 }

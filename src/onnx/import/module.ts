@@ -32,14 +32,25 @@ export class OnnxModule extends Module {
   readonly #runner: Runner;
   readonly #places = new Map<string, Place>();
   readonly #file: string;
+  /** Inputs that have one value for good. */
+  readonly #constants = new Map<string, Value>();
 
-  constructor(model: Model, folder: string | null) {
+  constructor(model: Model, folder: string | null, constants: Readonly<Record<string, Tensor>> = {}) {
     super();
     this.#file = model.file;
-    this.inputNames = model.graph.inputs.map((i) => i.name);
     this.outputNames = model.graph.outputs;
     this.opsets = model.opsets;
     this.#graphInputs = model.graph.inputs;
+    const names = model.graph.inputs.map((i) => i.name);
+    for (const [name, tensor] of Object.entries(constants)) {
+      const input = model.graph.inputs[names.indexOf(name)];
+      if (!input)
+        throw new ValueError(
+          `constants: the model has no input ${quote(name)} (its inputs: ${names.map(quote).join(', ')})`,
+        );
+      this.#constants.set(name, { ...this.#checked(input, tensor), known: true });
+    }
+    this.inputNames = names.filter((n) => !this.#constants.has(n));
     this.#runner = new Runner(model, folder);
     this.#runner.checkOperators();
     const settings = settingNames(model.graph);
@@ -52,7 +63,10 @@ export class OnnxModule extends Module {
 
   override forward(...args: unknown[]): Tensor | Tensor[] {
     const given = this.#given(args);
-    const inputs = this.#graphInputs.map((input, i) => this.#checked(input, given[i]));
+    let next = 0;
+    const inputs = this.#graphInputs.map(
+      (input) => this.#constants.get(input.name) ?? this.#checked(input, given[next++]),
+    );
     const weights = new Map<string, Value>();
     for (const [name, p] of this.#places) {
       const tensor = (p.module as unknown as Record<string, Tensor>)[p.field]!;

@@ -1,6 +1,6 @@
 // Views, joining and splitting, indexing, creation. Shapes stay symbolic: see ../shapes.ts.
+import { linspace } from '../../tensor/create.js';
 import { sameDim } from '../../ir/dim.js';
-import { isFloatType } from '../../ir/dtype.js';
 import type { Dim } from '../../ir/graph.js';
 import type { OnnxBuilder, Ref } from '../builder.js';
 import { axisOf, type Call, type Symbolic } from '../call.js';
@@ -212,16 +212,11 @@ export function shapeSymbolics(shapes: Shapes): Readonly<Record<string, Symbolic
       return [b.constant(values, call.type().dtype, [n, m])];
     },
     linspace: (b, call) => {
-      const steps = call.number('steps');
-      const [start, end] = [call.number('start'), call.number('end')];
-      if (steps < 2) return [b.constant(steps === 1 ? [start] : [], call.type().dtype, [steps])];
+      // The op itself gives the numbers: they are PyTorch's to the last bit.
       const { dtype } = call.type();
-      const integer = !isFloatType(dtype);
-      // PyTorch's steps of integers are float32; it goes from both ends towards the middle.
-      const step = integer ? Math.fround((end - start) / (steps - 1)) : (end - start) / (steps - 1);
-      const at = (i: number): number => (i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step);
-      const value = (i: number): number => (integer ? Math.trunc(Math.fround(at(i))) : at(i));
-      return [b.constant([...new Array<number>(steps).keys()].map(value), call.type().dtype, [steps])];
+      const steps = call.number('steps');
+      const values = linspace(call.number('start'), call.number('end'), steps, { dtype }).double().toTypedArray();
+      return [b.constant(Array.from(values as ArrayLike<number>), dtype, [steps])];
     },
   };
 }
