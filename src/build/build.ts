@@ -1,7 +1,8 @@
 // Builds a program's source into a shared object, in a child process and without a shell. A build makes progress and can be
 // seen to have ended while JavaScript runs a synchronous loop: `poll` asks the operating system, not the event loop.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { openSync, closeSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { FlambeauError } from '../tensor/errors.js';
 import { log } from '../debug/log.js';
@@ -72,19 +73,24 @@ export class Build {
       this.workspace = this.cache.workspace();
       writeFileSync(join(this.workspace, 'source.cpp'), this.source);
     } catch (e) {
-      if (!this.retryElsewhere(e as Error)) this.settle({ kind: 'failed', error: e as Error });
+      this.fail(e as Error);
       return;
     }
     // Files, not pipes: nobody has to read while the child runs.
     const err = openSync(join(this.workspace, 'stderr.txt'), 'w');
+    // Temporary files go with the workspace, also when the compiler is killed; a full disk is told by the message in English.
+    const env = { ...process.env, TMPDIR: this.workspace, LC_ALL: 'C' };
     const child = spawn(this.compiler.path, [...this.flags, 'source.cpp', '-o', 'program.so'], {
-      cwd: this.workspace, stdio: ['ignore', 'ignore', err], shell: false,
+      cwd: this.workspace, stdio: ['ignore', 'ignore', err], shell: false, env,
     });
     closeSync(err);
     this.child = child;
     running.add(child);
-    child.once('error', (e) => this.settle({ kind: 'failed', error: new BuildFailed(`cannot run ${this.compiler.path}: ${e.message}`) }));
-    child.once('exit', (code, signal) => this.finish(code === 0 && signal === null));
+    child.once('error', (e) => this.fail(new BuildFailed(`cannot run ${this.compiler.path}: ${e.message}`)));
+    child.once('exit', (code, signal) => {
+      // The child of an earlier try, in a cache that could not be written, has been heard already.
+      if (child === this.child) this.finish(code === 0, signal);
+    });
     // A program that is done does not wait for its builds; `Ready` keeps the loop alive while somebody awaits one.
     child.unref();
   }
@@ -94,28 +100,41 @@ export class Build {
     this.child?.ref();
   }
 
-  private finish(ok: boolean): void {
+  private finish(ok: boolean, signal: NodeJS.Signals | null = null): void {
     if (this.state.kind !== 'running') return;
     try {
-      if (!ok) throw new BuildFailed(this.complaint());
+      if (!ok) throw new BuildFailed(this.complaint(signal));
+      if (!existsSync(join(this.workspace, 'program.so'))) throw new BuildFailed(`the C++ compiler '${this.compiler.path}' ended well but wrote no program`);
       rmSync(join(this.workspace, 'stderr.txt'), { force: true });
       const path = this.cache.commit(this.key, this.workspace);
       log('build', () => `built ${this.key} in ${this.seconds().toFixed(3)} s`);
       this.settle({ kind: 'done', built: { path, key: this.key, cached: false, seconds: this.seconds() } });
     } catch (e) {
-      rmSync(this.workspace, { recursive: true, force: true });
-      if (!this.retryElsewhere(e as Error)) this.settle({ kind: 'failed', error: e as Error });
+      this.fail(e as Error);
     }
   }
 
-  private complaint(): string {
+  /** Nothing half made stays behind; then once more elsewhere, or the end. */
+  private fail(e: Error): void {
+    if (this.state.kind !== 'running') return;
+    try {
+      if (this.workspace !== '') rmSync(this.workspace, { recursive: true, force: true, maxRetries: 3 });
+    } catch (left) {
+      // What a killed compiler's own children still write: eviction removes it later.
+      log('build', () => `cannot remove ${this.workspace}: ${(left as Error).message}`);
+    }
+    if (!this.retryElsewhere(e)) this.settle({ kind: 'failed', error: e });
+  }
+
+  private complaint(signal: NodeJS.Signals | null): string {
     let text = '';
     try {
       text = readFileSync(join(this.workspace, 'stderr.txt'), 'utf8').trim();
     } catch {
       // The message below says enough.
     }
-    return `the C++ compiler failed on a generated program${text === '' ? '' : `:\n${text.slice(0, 4000)}`}`;
+    const how = signal === null ? 'failed on' : `was ended by ${signal} while it built`;
+    return `the C++ compiler ${how} a generated program${text === '' ? '' : `:\n${text.slice(0, 4000)}`}`;
   }
 
   /** A full or read-only disk: once more, in a temporary directory. */
@@ -124,7 +143,7 @@ export class Build {
     const full = ['ENOSPC', 'EROFS', 'EACCES', 'EPERM', 'EDQUOT', 'ENOTDIR', 'ENOENT', 'EIO'].includes(code) || /No space left|Read-only file system|Permission denied/.test(e.message);
     if (!full || this.cache.temporary) return false;
     try {
-      this.cache = temporaryCache(`the program cache '${this.cache.dir}' cannot be written (${e.message.split('\n')[0]})`, this.cache.maxBytes);
+      this.cache = temporaryCache(`the program cache '${this.cache.dir}' cannot be written (${e.message.split('\n').at(-1)})`, this.cache.maxBytes);
     } catch {
       return false;
     }
@@ -135,16 +154,8 @@ export class Build {
 
   /** The state now, also when the event loop has not run since the compiler ended. */
   poll(): BuildState {
-    if (this.state.kind === 'running' && this.child?.pid !== undefined && hasExited(this.child)) {
-      // The exit code is not known here; a linker that fails leaves no output, and `commit` reads all of it.
-      let ok = true;
-      try {
-        ok = statSync(join(this.workspace, 'program.so')).size > 0;
-      } catch {
-        ok = false;
-      }
-      this.finish(ok);
-    }
+    const end = this.state.kind === 'running' && this.child?.pid !== undefined ? exitOf(this.child) : null;
+    if (end !== null) this.finish(end.code === 0, end.signal);
     return this.state;
   }
 
@@ -157,14 +168,30 @@ export class Build {
   }
 }
 
-/** True when a child has ended, whether or not the event loop has noticed. Linux: a zombie that waits to be reaped. */
-function hasExited(child: ChildProcess): boolean {
-  if (child.exitCode !== null || child.signalCode !== null) return true;
+interface Exit {
+  readonly code: number;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Field 52 of /proc/PID/stat, counted from the state (field 3). */
+const EXIT_STATUS = 52 - 3;
+
+/**
+ * How a child ended, whether or not the event loop has noticed; null while it runs. On Linux a child that waits to be reaped tells
+ * its wait status in /proc/PID/stat: without it, what a killed linker had written so far would pass for a program.
+ */
+function exitOf(child: ChildProcess): Exit | null {
+  if (child.exitCode !== null || child.signalCode !== null) return { code: child.exitCode ?? -1, signal: child.signalCode };
   try {
     const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
-    return stat.charAt(stat.lastIndexOf(')') + 2) === 'Z';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).trim().split(' ');
+    if (fields[0] !== 'Z') return null;
+    const status = Number(fields[EXIT_STATUS] ?? 0);
+    const number = status & 0x7f;
+    const name = Object.entries(constants.signals).find(([, n]) => n === number)?.[0] as NodeJS.Signals | undefined;
+    return number === 0 ? { code: status >> 8, signal: null } : { code: -1, signal: name ?? null };
   } catch {
-    return false; // no /proc: wait for the event loop
+    return null; // no /proc: wait for the event loop
   }
 }
 

@@ -1,13 +1,14 @@
 // Ops whose meaning is in their indices: fills, casts, concatenation, data-dependent loads, random numbers.
 // Each entry returns true when it made the node's values, false to leave the node to the general rules.
-import { type Dim, type Node } from '../ir/graph.js';
-import { addDims, mulDims, productOf, sameDim, sameShape } from '../ir/dim.js';
+import { type Dim } from '../ir/graph.js';
+import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
 import { BLOCK, blockedShape, blocksOf, imageOf, innerPool } from './blocked.js';
 import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, ixMul, ixSub, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
 import { LIBRARY } from './lower_library.js';
+import { POOLING } from './lower_pooling.js';
 import { PRODUCTS } from './lower_products.js';
 import { define, out, scalar, tensor } from './rule_util.js';
 import { type View } from './defs.js';
@@ -242,54 +243,6 @@ const flip: Rule = (l, n, a) => {
   );
 };
 
-/** Means of windows side by side, which is a reduction over a reshaped tensor. */
-function meanOfWindows(l: Lowering, n: Node, windows: readonly number[]): boolean {
-  const v = tensor(l, n, 0)!;
-  const o = out(n);
-  const lead = v.shape.length - windows.length;
-  const ct = computeType(v.dtype);
-  const count = windows.reduce((p, k) => p * k, 1);
-  if (!isFloat(ct) || !windows.every((k, d) => sameDim(v.shape[lead + d]!, mulDims(o.shape[lead + d]!, k))))
-    return false;
-  // [lead..., out, window, out, window, ...]
-  const inShape = [...v.shape.slice(0, lead), ...windows.flatMap((k, d) => [o.shape[lead + d]!, k])];
-  const reduced = inShape.map((_, d) => d >= lead && (d - lead) % 2 === 1);
-  const [mean] = l.sum(
-    n.op,
-    inShape,
-    reduced,
-    (idx) =>
-      lCvt(
-        v.at([
-          ...idx.slice(0, lead),
-          ...windows.map((k, d) => ixAdd(ixMul(idx[lead + 2 * d]!, ixDim(k)), idx[lead + 2 * d + 1]!)),
-        ]),
-        ct,
-      ),
-    ct,
-    (s) => lOp('div', [s, lConst(count, ct)], ct),
-    o,
-    n,
-  );
-  l.values.set(n.outputs[0]!, l.view(mean!));
-  return true;
-}
-const adaptiveAvgPool: Rule = (l, n, a) => {
-  const v = tensor(l, n, 0)!;
-  const size = a.ints('outputSize')!;
-  const lead = v.shape.length - size.length;
-  const windows = size.map((k, d) => Number(v.shape[lead + d]!) / k);
-  return windows.every((k) => Number.isInteger(k) && k > 0) && meanOfWindows(l, n, windows);
-};
-const avgPool: Rule = (l, n, a) => {
-  const [kernel, stride, padding] = [a.ints('kernelSize')!, a.ints('stride')!, a.ints('padding')!];
-  const plain =
-    padding.every((p) => p === 0) &&
-    (stride.length === 0 || kernel.every((k, d) => k === stride[d])) &&
-    (a.get('divisorOverride') ?? null) === null;
-  return plain && meanOfWindows(l, n, kernel);
-};
-
 // ---- random numbers: the program's Philox stream, one counter per element ----
 
 const uniformAt = (l: Lowering, shape: readonly Dim[]): ((idx: readonly Index[]) => LExpr) => {
@@ -389,9 +342,7 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   stack: cat,
   asStridedScatter,
   flip,
-  avgPoolNd: avgPool,
   maxPoolNd: maxPool,
-  adaptiveAvgPoolNd: adaptiveAvgPool,
   gather,
   indexSelect,
   embedding,
@@ -403,5 +354,6 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   bernoulliOf,
   rreluNoise,
   ...LIBRARY,
+  ...POOLING,
   ...PRODUCTS,
 };

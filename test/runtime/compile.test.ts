@@ -46,6 +46,25 @@ describe.each(['interpret', 'cpp'])('backend %s', (backend) => {
     close(f(y, w, b), fn(y, w, b));
     expect(f.explain().calls.compiled).toBe(1);
   });
+  test.each([
+    ['max 2x2', (x: Tensor) => F.maxPool2d(x.mul(2), 2).tanh()],
+    ['max 3x3, overlapping, dilated', (x: Tensor) => F.maxPool2d(x, 3, { stride: [2, 1], dilation: [1, 2] })],
+    ['max with padding', (x: Tensor) => F.maxPool2d(x, 3, { stride: 2, padding: 1 }).add(1)],
+    ['max, rounded up', (x: Tensor) => F.maxPool2d(x, 2, { stride: 2, ceilMode: true })],
+    ['max of rows', (x: Tensor) => F.maxPool1d(x.reshape(6, 9, 11), [5], { stride: [3] })],
+    ['max and its places', (x: Tensor) => F.maxPool2dWithIndices(x, 2)[0].add(F.maxPool2dWithIndices(x, 2)[1])],
+    ['average, overlapping', (x: Tensor) => F.avgPool2d(x.exp(), 3, { stride: 1 })],
+    ['average of long rows', (x: Tensor) => F.avgPool2d(x, [1, 11])],
+    ['average with padding', (x: Tensor) => F.avgPool2d(x, 2, { padding: 1 })],
+    ['two, one after the other', (x: Tensor) => F.avgPool2d(F.maxPool2d(x.softmax(1), 2), 2)],
+  ] as const)('pooling: %s', async (_name, pool) => {
+    const fn = (x: Tensor): Tensor => noGrad(() => pool(x));
+    const f = compile(fn, { backend });
+    await warm(f, randn([2, 3, 9, 11]));
+    const x = randn([2, 3, 9, 11]);
+    close(f(x), fn(x));
+    expect(f.explain().calls.compiled).toBe(1);
+  });
   test('a chain of ops', async () => {
     const fn = (a: Tensor, b: Tensor): Tensor => a.mul(b).add(1).relu().sum([1]).exp();
     const f = compile(fn, { backend });
