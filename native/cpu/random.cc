@@ -1,7 +1,10 @@
 // Random draws with PyTorch 1.13's CPU algorithms over its mt19937, so that one seed gives PyTorch's numbers.
 // Source: aten/src/ATen/native/cpu/DistributionTemplates.h, core/TransformationHelper.h,
 // native/cpu/MultinomialKernel.cpp and native/TensorFactories.cpp (randperm) of PyTorch.
+#include <algorithm>
 #include <limits>
+#include <numeric>
+#include <vector>
 
 #include "cpu/extern_common.h"
 #include "extern_kernels.h"
@@ -32,7 +35,7 @@ Compute<T> unit(Generator& g) {
   }
 }
 
-// Calls f(T&) for each element in row-major order: the order in which PyTorch draws.
+// Calls f(T&) for each element in the order in which PyTorch draws: along the dimension of the smallest stride first.
 template <class T, class F>
 void eachElement(const Tensor& t, F&& f) {
   T* p = t.ptr<T>();
@@ -40,7 +43,15 @@ void eachElement(const Tensor& t, F&& f) {
     for (int64_t i = 0; i < t.numel(); ++i) f(p[i]);
     return;
   }
-  forEachLine<1>(t.sizes(), -1, {t.strides()}, [&](const std::array<int64_t, 1>& at) { f(p[at[0]]); });
+  std::vector<size_t> order(t.sizes().size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return t.strides()[a] > t.strides()[b]; });
+  Dims sizes, strides;
+  for (const size_t d : order) {
+    sizes.push_back(t.sizes()[d]);
+    strides.push_back(t.strides()[d]);
+  }
+  forEachLine<1>(sizes, -1, {strides}, [&](const std::array<int64_t, 1>& at) { f(p[at[0]]); });
 }
 
 // 16 uniform numbers become 16 normal ones: element j and j + 8 are one Box-Muller pair.
