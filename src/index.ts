@@ -53,6 +53,7 @@ export { load, save } from './serialization/save.js';
 export * as serialization from './serialization/index.js';
 export * as hub from './hub.js';
 export * as amp from './amp.js';
+export * as profiler from './profiler/index.js';
 export * as testing from './testing.js';
 export * from './settings.js';
 export { compile, type CompiledFunction, type CompileOptions } from './runtime/compile.js';

@@ -221,6 +221,10 @@ export interface Native {
   runGraph(graph: GraphHandle, inputs: readonly H[], scalars: readonly number[]): H[] | string;
   /** A promise of what `runGraph` gives, from a worker thread. Rejects for graphs that write to tensors from outside. */
   runGraphAsync(graph: GraphHandle, inputs: readonly H[], scalars: readonly number[]): Promise<H[] | string>;
+  profileStart(): void;
+  profileStop(): void;
+  /** Native events since the start: [name, kind (0 backward, 1 program, 2 kernel, 3 library step), start, end (µs of hrtime), thread]. */
+  profileTake(): [name: string, kind: number, start: number, end: number, thread: number][];
   /** Runs a process off the event loop; does not keep Node alive unless keepBuildsAlive is on, and ends with it. */
   buildAsync(argv: readonly string[], cwd?: string | null): Promise<BuildResult>;
   keepBuildsAlive(on: boolean): void;

@@ -5,6 +5,7 @@
 
 #include "autograd/internal.h"
 #include "autograd/nan_check.h"
+#include "core/profile.h"
 #include "flambeau/ops.h"
 #include "flambeau/trace.h"
 
@@ -245,6 +246,7 @@ class Run {
     const bool keep = !node.postHooks.empty();
     const TensorList seen = keep ? grads : TensorList();
     try {
+      const profile::Span span(profile::Kind::Backward, [&] { return node.name(); });
       out = node.apply(std::move(grads));
       validate(node, out);
       if (anomalyEnabled()) rejectNan(node, out);

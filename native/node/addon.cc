@@ -22,6 +22,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     registerGraphFunctions(env, exports);
     registerBuildFunctions(env, exports);
     registerBoxedFunctions(env, exports);
+    registerProfileFunctions(env, exports);
     Napi::Object ops = Napi::Object::New(env);
     registerAllOps(env, ops);
     exports.Set("ops", ops);

@@ -14,6 +14,7 @@ void registerTraceFunctions(napi_env env, napi_value target);     // trace_funct
 void registerGraphFunctions(napi_env env, napi_value target);     // graph_functions.cc
 void registerBuildFunctions(napi_env env, napi_value target);     // builds.cc
 void registerBoxedFunctions(napi_env env, napi_value target);     // boxed_functions.cc
+void registerProfileFunctions(napi_env env, napi_value target);   // profile_functions.cc
 
 /// Defines an addon function from a body over Args.
 template <size_t N, class Body>

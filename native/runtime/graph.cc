@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "core/profile.h"
 #include "flambeau/autograd.h"
 #include "flambeau/generator.h"
 #include "flambeau/parallel.h"
@@ -33,6 +34,24 @@ struct GraphCall {
       return 1;
     }
   }
+  static void mark(void* graph, int k) {
+    auto* self = static_cast<GraphCall*>(graph);
+    self->endKernel();
+    self->event = k;
+    self->began = profile::now();
+  }
+  /// Keeps the kernel or step that has been running.
+  void endKernel() {
+    if (event < 0) return;
+    const auto& labels = program->meta_.labels;
+    const size_t k = static_cast<size_t>(event);
+    const std::string name = k < labels.size() ? labels[k].name : "kernel" + std::to_string(event);
+    profile::record(name, k < labels.size() && labels[k].step ? profile::Kind::Library : profile::Kind::Kernel, began);
+    event = -1;
+  }
+  int event = -1;
+  int64_t began = 0;
+
   static void parallel(fb_int n, fb_int grain, fb_range_fn fn, void* ctx) {
     parallelFor(n, grain, [&](int64_t begin, int64_t end) { fn(ctx, begin, end); });
   }
@@ -47,7 +66,8 @@ void* readable(const Tensor& t) {
   return t.numel() > 0 ? t.data() : nothing;
 }
 
-constexpr fb_runtime kRuntime = {FB_RUNTIME_ABI, GraphCall::parallel, GraphCall::step};
+constexpr fb_runtime kRuntime = {FB_RUNTIME_ABI, GraphCall::parallel, GraphCall::step, nullptr};
+constexpr fb_runtime kProfiled = {FB_RUNTIME_ABI, GraphCall::parallel, GraphCall::step, GraphCall::mark};
 
 std::string describe(const char* what, size_t i, const std::string& expected, const std::string& got) {
   return std::string(what) + " " + std::to_string(i) + ": expected " + expected + ", got " + got;
@@ -295,7 +315,9 @@ bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, Tenso
     args.offset = g.nextPhiloxOffset(static_cast<uint64_t>(random));
   }
   GraphCall call{this, s.dims, scalars, {}};
-  args.runtime = &kRuntime;
+  const bool profiled = profile::on();
+  const profile::Span span(profile::Kind::Program, [&] { return meta_.name; });
+  args.runtime = profiled ? &kProfiled : &kRuntime;
   args.graph = &call;
   args.inputs = s.inputs.data();
   args.outputs = s.outputs.data();
@@ -303,6 +325,7 @@ bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, Tenso
   args.scalars = scalars.data();
   args.dims = s.dims.data();
   const int code = entry_(&args);
+  if (profiled) call.endKernel();
   for (const auto& w : meta_.writes) slot(inputs, w).bumpVersion();
   if (call.error) {
     try {

@@ -282,6 +282,8 @@ ProgramMeta ProgramMeta::parse(std::string_view text) {
     m.gradReads.push_back(r);
   });
   each("errors", [&](const Json& e) { m.errors.push_back(e.string("errors")); });
+  each("labels", [&](const Json& e) { m.labels.push_back({e.at("name").string("label"), e.find("step") != nullptr}); });
+  if (const Json* n = j.find("name"); n && n->isString()) m.name = n->string("name");
   each("steps", [&](const Json& e) { m.steps.push_back(stepOf(e, names, m.live)); });
   m.results = m.outputs.size();
   if (const Json* r = j.find("results"); r && !r->isNull()) {

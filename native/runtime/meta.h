@@ -107,6 +107,13 @@ struct ProgramMeta {
   std::vector<GradRead> gradReads;
   std::vector<StepMeta> steps;
   std::vector<std::string> errors;  // messages of the program's own checks: code 1000 + index
+  /// A kernel or library step, in the order of the program, and the program's own name: for profilers.
+  struct Label {
+    std::string name;
+    bool step = false;
+  };
+  std::vector<Label> labels;
+  std::string name = "program";
   size_t results = 0, live = 0;
   DimExpr arena, random;
   std::optional<bool> gradEnabled;

@@ -42,6 +42,9 @@ export interface ProgramMeta {
   readonly random: MetaDim;
   readonly symbols: readonly { readonly name: string; readonly input: number; readonly dim: number }[];
   readonly steps: readonly StepMeta[];
+  /** What a profiler calls the program, and its kernels and library steps in order. */
+  readonly name: string;
+  readonly labels: readonly { readonly name: string; readonly step?: true }[];
   /** Messages of run-time checks: the program returns 1000 + index. */
   readonly errors?: readonly string[];
 }

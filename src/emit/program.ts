@@ -70,7 +70,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
   );
   const plan = planMemory(program, grouping, events);
   const schedule = makeSchedule(events, grouping.refusals);
-  const meta = makeMeta(graph, program, plan.arena);
+  const meta = makeMeta(graph, program, plan.arena, events, options.name ?? 'graph');
   const print = options.target === 'cpp' ? printCppProgram : printCudaProgram;
   const source = print(program, plan, events, {
     name: options.name ?? 'graph',
@@ -90,7 +90,7 @@ const inputMeta = (v: Value): InputMeta => ({
   strides: contiguousStrides(v.type.shape).map(metaDim),
 });
 
-function makeMeta(g: Graph, p: Lowered, arena: Dim): ProgramMeta {
+function makeMeta(g: Graph, p: Lowered, arena: Dim, events: readonly Event[], name: string): ProgramMeta {
   const target = (slot: number): { input: number } | { capture: number } =>
     slot < g.inputs.length ? { input: slot } : { capture: slot - g.inputs.length };
   // Shapes are the graph's: a result may be stored by a def of another shape and the same order.
@@ -114,6 +114,10 @@ function makeMeta(g: Graph, p: Lowered, arena: Dim): ProgramMeta {
     random: metaDim(p.random),
     symbols: g.symbols.map((s) => locate(g, s.name)),
     steps: p.steps.map(stepMeta),
+    name,
+    labels: events.map((e) =>
+      e.k === 'kernel' ? { name: `${e.kernel.name}: ${e.kernel.title}` } : { name: e.step.op, step: true },
+    ),
     ...(p.errors.length > 0 ? { errors: p.errors } : {}),
   };
 }

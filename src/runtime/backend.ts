@@ -11,6 +11,8 @@ import { interpretNative } from './execute.js';
 export interface ProgramContext {
   readonly captures: readonly Handle[];
   readonly inputsRequireGrad: readonly boolean[];
+  /** What a profiler calls the program. */
+  readonly name?: string;
 }
 
 /** Milliseconds by stage; stages that did not happen are absent. */

@@ -21,6 +21,7 @@ interface Meta {
   inputs: { requiresGrad?: boolean }[];
   captures: { requiresGrad?: boolean }[];
   gradReads?: (Slot & { is: number | null })[];
+  name: string;
 }
 
 type Slot = { input: number } | { capture: number };
@@ -87,6 +88,7 @@ class BuiltProgram implements Prepared {
       ...slotOf(graph, r.leaf),
       is: r.is === null ? null : graph.captures.indexOf(r.is),
     }));
+    meta.name = context.name ?? meta.name;
     this.bytes = programBytes(program.meta, graph);
     this.source = program.source;
     this.metaJson = JSON.stringify(meta);

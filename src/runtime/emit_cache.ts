@@ -71,7 +71,7 @@ export function emitCached(graph: Graph): Emitted {
   const emitter = emitterIdentity();
   if (emitter === null) return emit(graph);
   const cache = openCache();
-  const key = sha256(`flambeau-emitted-1\0${emitter}\0${JSON.stringify(emitOptions())}\0${essence(graph)}`).slice(
+  const key = sha256(`flambeau-emitted-2\0${emitter}\0${JSON.stringify(emitOptions())}\0${essence(graph)}`).slice(
     0,
     40,
   );

@@ -227,6 +227,7 @@ function start(s: State, spec: Specialised): void {
     spec.prepared = findBackend('cpp').prepare(graph, {
       captures: s.weights.map((w) => w.handle),
       inputsRequireGrad: graph.inputs.map(() => false),
+      name: s.name,
     });
   } catch (e) {
     fallBack(s, e as Error);

@@ -170,7 +170,7 @@ export class Variant {
     this.times.passes = performance.now() - at;
     log('graph', () => `${this.name}, optimised:\n${printGraph(graph)}`);
     this.graph = graph;
-    const context = { captures: r.captures, inputsRequireGrad: r.inputsRequireGrad };
+    const context = { captures: r.captures, inputsRequireGrad: r.inputsRequireGrad, name: this.name };
     if (joint === null) {
       this.parts = { forward: this.backend.prepare(graph, context), backward: null };
       return;
@@ -203,10 +203,12 @@ export class Variant {
       forward: this.backend.prepare(parts.forward, {
         captures: parts.forward.captures.map(handleOf),
         inputsRequireGrad: r.inputsRequireGrad,
+        name: this.name,
       }),
       backward: this.backend.prepare(parts.backward, {
         captures: backwardCaptures,
         inputsRequireGrad: parts.backward.inputs.map((v) => this.savedRequiresGrad(graph, v)),
+        name: `${this.name} backward`,
       }),
     };
   }

@@ -53,6 +53,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'random.ts',
     'generated',
   ],
+  profiler: ['tensor', 'native.ts'],
   deploy: ['runtime', 'emit', 'frontend/trace', 'passes', 'ir', 'serialization', 'tensor', 'package_root.ts'],
   onnx: [
     'runtime',

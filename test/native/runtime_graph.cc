@@ -284,7 +284,7 @@ TEST(errors) {
   const char* empty =
       R"({"version":1,"inputs":[],"captures":[],"outputs":[],"errors":["index out of range"],"steps":[]})";
   CHECK_THROWS(GraphProgram::load("/nowhere/at/all.so", empty, {}), "/nowhere/at/all.so");
-  CHECK_THROWS(GraphProgram::load(compile("", 99), empty, {}), "was built for ABI 99, this runtime speaks 1");
+  CHECK_THROWS(GraphProgram::load(compile("", 99), empty, {}), "was built for ABI 99, this runtime speaks 2");
   CHECK_THROWS(runGraph(GraphProgram::load(compile("return 3;"), empty, {}), {}), "failed with code 3");
   CHECK_THROWS(runGraph(GraphProgram::load(compile("return 1000;"), empty, {}), {}), "index out of range");
   const std::string so = compile("return a->runtime->call(a->graph, 0, 0, 0);");

@@ -6,7 +6,7 @@
 extern "C" {
 #endif
 
-#define FB_RUNTIME_ABI 1
+#define FB_RUNTIME_ABI 2
 
 typedef long long fb_int;
 
@@ -19,6 +19,8 @@ typedef struct fb_runtime {
   /* Runs library step `k` (a GEMM, convolution, pooling, sort, ... prepared when the program was loaded) on buffers:
    * the step's inputs in order, then its outputs. 0 on success; else the program returns that code at once. */
   int (*call)(void* graph, int k, void* const* buffers, const fb_int* dims);
+  /* Called before the program's k-th kernel or step while a profiler looks on; null else. */
+  void (*mark)(void* graph, int k);
 } fb_runtime;
 
 typedef struct fb_run_args {

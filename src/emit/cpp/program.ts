@@ -61,7 +61,8 @@ export function printCppProgram(
   };
   const kernels: string[] = [];
   const run: Lines = ['fb_run state = {A, 0};', 'fb_run* R = &state;', ...symbols];
-  for (const e of events) {
+  for (const [k, e] of events.entries()) {
+    run.push(`if (A->runtime->mark) A->runtime->mark(A->graph, ${k});`);
     if (e.k === 'kernel') {
       const printer = new CppKernel(e.kernel, target);
       const text = printer.print();
