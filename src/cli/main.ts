@@ -7,7 +7,7 @@ import { info } from './info.js';
 interface Command {
   readonly usage: string;
   readonly help: string;
-  run(args: readonly string[]): void;
+  run(args: readonly string[]): void | Promise<void>;
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -17,6 +17,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'C++ sources, a C library and a Node addon that need nothing else',
     run: build,
   },
+  run: {
+    usage: 'run MODEL [--input NAME=FILE]... [--size NAME=N]... [--seed N] [--compile] [--out FILE]',
+    help: 'one run of an .onnx or .fbg model; inputs that are not given are random',
+    run: async (args) => (await import('./run.js')).run(args),
+  },
+  view: {
+    usage: 'view MODEL [--out FILE.html]',
+    help: 'an .onnx or .fbg model as one HTML page',
+    run: async (args) => (await import('./view.js')).view(args),
+  },
   cache: { usage: 'cache clear', help: 'remove the built kernels of fb.compile', run: cacheClear },
 };
 
@@ -25,7 +35,7 @@ function usage(): string {
   return `usage:\n${lines.join('\n')}\n`;
 }
 
-function main(argv: readonly string[]): void {
+async function main(argv: readonly string[]): Promise<void> {
   // Options behind the command's name are the command's own.
   const [name, ...rest] = argv;
   if (name === '--version' || name === '-v') return COMMANDS['info']!.run(['--version']);
@@ -35,11 +45,11 @@ function main(argv: readonly string[]): void {
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new Error(`unknown command '${name}'`);
-  command.run(rest);
+  await command.run(rest);
 }
 
 try {
-  main(process.argv.slice(2));
+  await main(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`flambeau: ${error instanceof Error ? error.message : String(error)}\n${usage()}`);
   process.exitCode = 2;

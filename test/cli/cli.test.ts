@@ -1,10 +1,12 @@
 // The command line: what it prints, what it refuses, and that it clears only the cache it is told to.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import * as fb from '../../src/index.js';
+import { type Tensor } from '../../src/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let cache: string;
@@ -52,3 +54,46 @@ test('without a command the usage; --version the version', () => {
   expect(cli().stdout).toContain('usage:');
   expect(cli('--version').stdout).toMatch(/^\d+\.\d+\.\d+/);
 });
+
+test('run: an exported model and a saved graph, given and random inputs', () => {
+  fb.manualSeed(2);
+  const net = new fb.nn.Linear(3, 2);
+  const x = fb.rand(4, 3);
+  const [onnx, fbg, input, out] = ['m.onnx', 'm.fbg', 'x.npy', 'y.safetensors'].map((n) => join(cache, n)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  fb.onnx.export(net, [x], onnx, { inputNames: ['x'], outputNames: ['y'], dynamicAxes: { x: { 0: 'batch' } } });
+  fb.jit.trace(net, [x]).save(fbg);
+  fb.save(x, input);
+  const want = fb.noGrad(() => net(x));
+  expect(cli('run', onnx, '--input', `x=${input}`, '--out', out)).toMatchObject({ status: 0, stderr: '' });
+  expect((fb.load(out) as Record<string, Tensor>)['y']!.allclose(want)).toBe(true);
+  const random = cli('run', onnx, '--size', 'batch=5');
+  expect(random.stdout).toMatch(/^x \(random\): float32\[5, 3\] .*\ny: float32\[5, 2\] .*min .*\ntensor\(/);
+  expect(cli('run', fbg, '--input', input).stdout).toContain('float32[4, 2]');
+  expect(cli('run', onnx, '--input', `z=${input}`).stderr).toContain("has no input 'z'");
+  expect(cli('run', onnx, '--size', 'depth=5').stderr).toContain('batch');
+  writeFileSync(onnx, 'nonsense');
+  expect(cli('run', onnx)).toMatchObject({ status: 2 });
+}, 60_000);
+
+test('view: one page without the network, for both kinds of model', () => {
+  const net = new fb.nn.Sequential(new fb.nn.Linear(3, 2), new fb.nn.ReLU());
+  const [onnx, fbg, page] = ['m.onnx', 'm.fbg', 'page.html'].map((n) => join(cache, n)) as [string, string, string];
+  fb.onnx.export(net, [fb.rand(4, 3)], onnx);
+  fb.jit.trace(net, [fb.rand(4, 3)]).save(fbg);
+  for (const [model, op] of [
+    [onnx, 'Gemm'],
+    [fbg, 'linear'],
+  ] as const) {
+    expect(cli('view', model, '--out', page).status).toBe(0);
+    const html = readFileSync(page, 'utf8');
+    expect(html).toMatch(/^<!doctype html>/i);
+    expect(html).toContain(op);
+    expect(html).not.toMatch(/(?:src|href)="https?:/);
+  }
+  expect(cli('view', join(cache, 'none.onnx')).stderr).toContain('no such file');
+}, 60_000);

@@ -1,6 +1,6 @@
 // The module that a model becomes: its weights are parameters and buffers under their names, its forward runs the graph.
 import { ValueError } from '../../tensor/errors.js';
-import { isFloatingDtype } from '../../tensor/dtype.js';
+import { isFloatingDtype, type DType } from '../../tensor/dtype.js';
 import { isTensor, type Tensor } from '../../tensor/handle.js';
 import { Module } from '../../nn/module.js';
 import { Parameter } from '../../nn/parameter.js';
@@ -78,6 +78,19 @@ export class OnnxModule extends Module {
 
   override extraRepr(): string {
     return `${this.inputNames.map(quote).join(', ')} -> ${this.outputNames.map(quote).join(', ')}`;
+  }
+
+  /** Dtype and shape of each input in `inputNames`: numbers, names of free sizes ('?' where the model gives none). @throws OnnxImportError */
+  get inputTypes(): { readonly name: string; readonly dtype: DType; readonly shape: (number | string)[] }[] {
+    return this.#graphInputs
+      .filter((i) => !this.#constants.has(i.name))
+      .map((i) => ({
+        name: i.name,
+        dtype: elementType(i.elemType, (reason) => {
+          throw new OnnxImportError(this.#file, `input ${quote(i.name)}: ${reason}`);
+        }).dtype,
+        shape: (i.shape ?? []).map((d) => (d === null ? '?' : typeof d === 'bigint' ? Number(d) : d)),
+      }));
   }
 
   /** 'fc1.weight' becomes the parameter `weight` of a child `fc1`; other names a field of this module, made unique. */
