@@ -95,12 +95,9 @@ function native() {
   return { passed: count('tests') - failed - count('skipped') - count('disabled'), failed: failed || (ok ? 0 : 1) };
 }
 
-/** Every op with random arguments, good and bad, in the sanitizer build that `native` makes (alone: in the ordinary build). */
-function fuzz() {
-  const addon = join(root, 'build', 'sanitize', 'flambeau.node');
-  const args = ['run', '-s', 'fuzz:ops', '--', '--runs', '25', ...(existsSync(addon) ? ['--addon', addon] : [])];
-  if (!existsSync(addon)) console.log('no sanitizer build: the ordinary one is used');
-  const done = spawnSync('npm', args, {
+/** The totals that a fuzz runner prints last. */
+function fuzzed(...args) {
+  const done = spawnSync('npm', ['run', '-s', ...args], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     maxBuffer: 1 << 28,
@@ -109,6 +106,18 @@ function fuzz() {
   console.log(done.stdout.trim());
   const m = /(\d+) passed, (\d+) failed$/.exec(done.stdout.trim());
   return m && done.status !== null ? { passed: Number(m[1]), failed: Number(m[2]) } : single(false);
+}
+
+/**
+ * Every op with random arguments, good and bad, in the sanitizer build that `native` makes (alone: in the ordinary build), and damaged
+ * files of every format.
+ */
+function fuzz() {
+  const addon = join(root, 'build', 'sanitize', 'flambeau.node');
+  if (!existsSync(addon)) console.log('no sanitizer build: the ordinary one is used');
+  const ops = fuzzed('fuzz:ops', '--', '--runs', '25', ...(existsSync(addon) ? ['--addon', addon] : []));
+  const files = fuzzed('fuzz:files', '--', '--runs', '300');
+  return { passed: ops.passed + files.passed, failed: ops.failed + files.failed };
 }
 
 function conformance(name, folder = name, ...options) {
