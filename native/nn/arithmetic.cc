@@ -86,6 +86,8 @@ Tensor preluWeight(const Tensor& self, const Tensor& weight) {
 
 Tensor mvlgamma(const Tensor& self, int64_t p) {
   FB_CHECK(p >= 1, Value, "p has to be greater than or equal to 1");
+  FB_CHECK(p <= 1 << 16, Value, "mvlgamma: a dimension of %lld is too large (p terms are summed)",
+           static_cast<long long>(p));
   const Tensor x = floated(self);
   const double order = static_cast<double>(p), pi = 3.14159265358979323846;
   Tensor sum = ops::lgamma(x);

@@ -44,13 +44,18 @@ TensorList split(const Tensor& self, int64_t splitSize, int64_t dim) {
   return splitWithSizes(self, sizes, dim);
 }
 
+namespace {
+/// Most of them empty; a list of more fits into no memory.
+constexpr int64_t kMostPieces = int64_t{1} << 24;
+}  // namespace
+
 TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
   FB_CHECK(self.dim() > 0, Value, "chunk expects at least a 1-dimensional tensor");
   FB_CHECK(chunks > 0, Value, "chunk expects `chunks` to be greater than 0, got: %lld", static_cast<long long>(chunks));
   const int64_t n = self.size(dim);
   if (n == 0) {
     // As many empty pieces as asked for, within reason.
-    FB_CHECK(chunks <= 1 << 24, Value, "chunk: %lld empty pieces of shape %s are too many",
+    FB_CHECK(chunks <= kMostPieces, Value, "chunk: %lld empty pieces of shape %s are too many",
              static_cast<long long>(chunks), shapeString(self.sizes()).c_str());
     return splitWithSizes(self, Dims(static_cast<size_t>(chunks), 0), dim);
   }
@@ -100,6 +105,8 @@ TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim) {
            static_cast<long long>(self.dim()));
   const int64_t d = wrapDim(dim, self.dim());
   FB_CHECK(sections > 0, Value, "number of sections must be larger than 0, got %lld", static_cast<long long>(sections));
+  FB_CHECK(sections <= kMostPieces, Value, "tensor_split: %lld pieces of shape %s are too many",
+           static_cast<long long>(sections), shapeString(self.sizes()).c_str());
   const int64_t n = self.size(d), shortest = n / sections, longer = n % sections;
   TensorList out;
   int64_t at = 0;
