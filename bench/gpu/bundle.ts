@@ -30,7 +30,11 @@ const out = values.out ?? 'build/gpu';
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
-const LIBRARY = ['library.cuh', 'product.cuh', 'window.cuh'];
+/** What the driver is built with beside its own files. */
+const SHARED = [
+  ...['abi.cuh', 'library.cuh', 'product.cuh', 'window.cuh'].map((f) => `../../native/cuda/${f}`),
+  '../../native/include/flambeau/runtime.h',
+];
 /** Elements of each output that are compared. */
 const SAMPLES = 4096;
 /** Tensors up to this size are written as they are. */
@@ -202,7 +206,7 @@ async function makeAll(): Promise<void> {
   }
 }
 await makeAll();
-for (const file of ['driver.cu', 'torch_gpu.py', 'run.sh', 'join.py', ...LIBRARY.map((f) => `../../native/cuda/${f}`)])
+for (const file of ['driver.cu', 'torch_gpu.py', 'run.sh', 'join.py', ...SHARED])
   copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(out, basename(file)));
 writeFileSync(join(out, 'skipped.txt'), skipped.map((s) => `${s}\n`).join(''));
 console.log(`${count} programs in ${out}, ${skipped.length} left out (skipped.txt)`);

@@ -4,6 +4,7 @@ import type { ProgramBytes } from './memory_report.js';
 import type { Graph } from '../ir/graph.js';
 import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
+import { ValueError } from '../tensor/errors.js';
 import type { Handle } from '../tensor/handle.js';
 import { interpretNative } from './execute.js';
 
@@ -149,7 +150,11 @@ export const interpretBackend: Backend = {
       wait: () => Promise.resolve(),
       error: null,
       run,
-      runAsync: (inputs, scalars) => Promise.resolve().then(() => run(inputs, scalars)),
+      async runAsync(inputs, scalars) {
+        if (graph.writes.length + graph.gradWrites.length > 0)
+          throw new ValueError('runAsync: the graph changes tensors from outside; call it synchronously');
+        return run(inputs, scalars);
+      },
       info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {}, bytes: null },
     };
   },

@@ -18,18 +18,6 @@ const HOST = `
 #define FB_LAUNCH(KERNEL, GRID, BLOCK, ...) KERNEL<<<(unsigned)(GRID), BLOCK, 0, (cudaStream_t)A->stream>>>(__VA_ARGS__)
 #define FB_COPY(TO, FROM, BYTES) cudaMemcpyAsync(TO, FROM, BYTES, cudaMemcpyDeviceToDevice, (cudaStream_t)A->stream)
 #endif
-/* One run: arrays lie on the host, the tensors they point at and the arena on the device. */
-struct fb_cuda_run {
-  void* const* inputs;
-  void* const* outputs;
-  char* arena;
-  const double* scalars;
-  const fb_int* dims;
-  fb_cuda_args device;
-  void* stream;
-  int (*call)(void* graph, int k, void* const* buffers, const fb_int* dims, void* stream);
-  void* graph;
-};
 static inline fb_int fb_blocks(fb_int n) { return n < 1 ? 1 : n > 65535 ? 65535 : n; }`;
 
 export function printCudaProgram(
