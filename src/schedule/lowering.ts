@@ -231,10 +231,19 @@ export class Lowering {
     attrs: Node['attrs'],
     outs: readonly { shape: readonly Dim[]; dtype: DType }[],
     reason: string,
-    epilogue: Step['epilogue'] = [],
+    epilogue: readonly Node[] = [],
   ): Def[] {
     const outputs: Def[] = [];
-    const step: Step = { id: this.steps.length, op, inputs, attrs, outputs, epilogue, reason };
+    const step: Step = {
+      id: this.steps.length,
+      op,
+      inputs,
+      attrs,
+      outputs,
+      epilogue: epilogue.map((n) => ({ op: n.op })),
+      reason,
+      nodes: [node, ...epilogue],
+    };
     this.steps.push(step);
     outs.forEach((o, index) => {
       const d = this.def(op, o.shape, o.dtype, { k: 'step', step, index }, node);
@@ -432,7 +441,7 @@ export class Lowering {
       shape: inBlocks(o) ? blockedShape(o.type.shape) : o.type.shape,
       dtype: o.type.dtype,
     }));
-    const results = this.step(n, n.op, inputs, n.attrs, outs, reason, relu ? [{ op: 'relu' }] : []);
+    const results = this.step(n, n.op, inputs, n.attrs, outs, reason, relu ? [relu] : []);
     n.outputs.forEach((o, k) => {
       const view = this.view(results[k]!);
       this.values.set(o, inBlocks(o) ? imageOf(view, o.type.shape) : view);
