@@ -160,7 +160,17 @@ registerBackend({
       poll: () => 'done',
       wait: () => Promise.resolve(),
       error: null,
-      info: { kernels: 0, steps: 0, schedule: '', source: program.source, cached: false, times: {}, bytes: null },
+      info: {
+        kernels: 0,
+        steps: 0,
+        schedule: '',
+        report: program.report,
+        kernelTimes: null,
+        source: program.source,
+        cached: false,
+        times: {},
+        bytes: null,
+      },
       runAsync: () => Promise.reject(new Error('the bundle is written by synchronous calls')),
       run(inputs, scalars) {
         if (!written) write(name, graph, program, context, inputs, scalars);
