@@ -24,12 +24,9 @@ import {
 } from './reduction_gradient.js';
 
 type State = ScalarResult | readonly ScalarResult[];
+type Wide<T> = T extends boolean ? boolean : number;
 /** The type of a start value without its value: of 0 number, of [0, false] a pair of a number and a boolean. */
-type Widened<S> = S extends number
-  ? number
-  : S extends boolean
-    ? boolean
-    : { readonly [K in keyof S]: S[K] extends boolean ? boolean : number };
+type Widened<S> = S extends readonly unknown[] ? { readonly [K in keyof S]: Wide<S[K]> } : Wide<S>;
 
 export interface ReductionOptions<S extends State, R extends State> {
   /** The state before the first element: a number or boolean, or several. */
@@ -38,12 +35,12 @@ export interface ReductionOptions<S extends State, R extends State> {
    * The state after one more element: `(state, x) => state`, several as `([a, b], x) => [a, b]`. One parameter for each tensor; a
    * last one called `index` is the position of the element along the reduced dimensions.
    */
-  readonly combine: (state: Widened<S>, ...elements: number[]) => Widened<S>;
+  readonly combine: (state: Widened<S>, ...elements: number[]) => State;
   /**
    * The state of two stretches of elements: `(a, b) => state`; `init` must be its neutral element. Left out: derived where each state
    * takes elements by +, *, Math.max, Math.min, && or || alone; otherwise the elements of a row are combined one after the other.
    */
-  readonly join?: (a: Widened<S>, b: Widened<S>) => Widened<S>;
+  readonly join?: (a: Widened<S>, b: Widened<S>) => State;
   /** The result (or several) from the state and the number of elements. Left out: the state. */
   readonly finish?: (state: Widened<S>, n: number) => R;
   /**
