@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -149,6 +150,32 @@ void change(Bytes& b, Random& r) {
   }
 }
 
+/// Where a file keeps the length of its description, and where that begins.
+struct Layout {
+  size_t length = 0, lengthBytes = 0, text = 0;
+};
+constexpr Layout kPlain, kSafetensors{0, 8, 8}, kGraph{12, 4, 16};
+
+/// Changes anything, or, in most runs, the description only, whose length is put right: what is behind it stays whole.
+void damage(Bytes& bytes, const Layout& layout, Random& r) {
+  const size_t count = 1 + below(r, 3);
+  uint64_t n = 0;
+  if (layout.lengthBytes > 0) std::memcpy(&n, &bytes[layout.length], layout.lengthBytes);
+  if (n == 0 || below(r, 4) == 0) {
+    for (size_t i = 0; i < count; ++i) change(bytes, r);
+    return;
+  }
+  const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(layout.text);
+  Bytes text(begin, begin + static_cast<std::ptrdiff_t>(n));
+  Bytes rest(begin + static_cast<std::ptrdiff_t>(n), bytes.end());
+  for (size_t i = 0; i < count; ++i) change(text, r);
+  n = text.size();
+  bytes.resize(layout.text);
+  std::memcpy(&bytes[layout.length], &n, layout.lengthBytes);
+  bytes.insert(bytes.end(), text.begin(), text.end());
+  bytes.insert(bytes.end(), rest.begin(), rest.end());
+}
+
 // ---- readers ----
 
 void touch(const Tensor& t) {
@@ -157,6 +184,7 @@ void touch(const Tensor& t) {
 
 struct Format {
   std::string name;
+  Layout layout;
   Bytes good;
   std::function<void()> use;  // reads `file` and uses what it holds
 };
@@ -205,14 +233,14 @@ std::vector<Format> formats() {
     save(what..., file);
     return read(file);
   };
-  out.push_back({"safetensors", saved(someTensors()), [] {
+  out.push_back({"safetensors", kSafetensors, saved(someTensors()), [] {
                    for (const auto& entry : load(file)) touch(entry.second);
                  }});
-  out.push_back({"module", saved(nn::Linear(4, 3)), [] {
+  out.push_back({"module", kSafetensors, saved(nn::Linear(4, 3)), [] {
                    const nn::Linear net(4, 3);
                    load(net, file);
                  }});
-  out.push_back({"model", saved(someTensors()), useModel});
+  out.push_back({"model", kSafetensors, saved(someTensors()), useModel});
   const auto optimizer = [](auto make) {
     return [make] {
       const nn::Linear net(4, 3);
@@ -238,22 +266,23 @@ std::vector<Format> formats() {
       });
     return saved(*o);
   };
-  out.push_back({"adam", trained(adam), optimizer(adam)});
-  out.push_back({"lbfgs", trained(lbfgs), optimizer(lbfgs)});
+  out.push_back({"adam", kSafetensors, trained(adam), optimizer(adam)});
+  out.push_back({"lbfgs", kSafetensors, trained(lbfgs), optimizer(lbfgs)});
   // The graphs run with the inputs that they were traced with.
   const std::pair<const char*, TensorList> graphs[] = {{"mlp", {ones({2, 3})}},
                                                        {"conv", {ones({2, 2, 6, 6})}},
                                                        {"encoder", {randn({2, 3, 4})}},
                                                        {"views", {randn({4, 3}), randn({3})}}};
   for (const auto& [name, inputs] : graphs)
-    out.push_back({name, read(fs::path(FLAMBEAU_TEST_ROOT) / "test/native/fixtures" / (std::string(name) + ".fbg")),
+    out.push_back({name, kGraph,
+                   read(fs::path(FLAMBEAU_TEST_ROOT) / "test/native/fixtures" / (std::string(name) + ".fbg")),
                    [inputs = inputs] {
                      for (const Tensor& t : jit::load(file).forward(inputs)) touch(t);
                    }});
   const std::string_view meta = kMeta;
   const auto* bytes = reinterpret_cast<const std::byte*>(meta.data());
   out.push_back(
-      {"metadata", Bytes(bytes, bytes + meta.size()), [] {
+      {"metadata", kPlain, Bytes(bytes, bytes + meta.size()), [] {
          const Bytes text = read(file);
          const auto m = runtime::ProgramMeta::parse({reinterpret_cast<const char*>(text.data()), text.size()});
          const std::vector<long long> sizes(m.symbols.size(), 3);
@@ -266,7 +295,7 @@ std::vector<Format> formats() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const long runs = argc > 1 ? std::atol(argv[1]) : 400;
+  const long runs = argc > 1 ? std::atol(argv[1]) : 1000;
   const uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   fs::create_directories(folder);
   manual_seed(1);
@@ -279,7 +308,7 @@ int main(int argc, char** argv) {
     for (long i = 0; i < runs; ++i) {
       Random r(seed * 1'000'003 + static_cast<uint64_t>(i));
       Bytes bytes = format.good;
-      for (size_t n = 1 + below(r, 4); n > 0; --n) change(bytes, r);
+      damage(bytes, format.layout, r);
       write(bytes);
       const auto began = std::chrono::steady_clock::now();
       peak = taken;
