@@ -295,7 +295,7 @@ std::vector<Format> formats() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const long runs = argc > 1 ? std::atol(argv[1]) : 1000;
+  const long runs = argc > 1 ? std::atol(argv[1]) : 300;
   const uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   fs::create_directories(folder);
   manual_seed(1);
