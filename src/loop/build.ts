@@ -4,7 +4,7 @@ import { mulDims, productOf, sameDim } from '../ir/dim.js';
 import { type Def, type Reduce } from '../schedule/defs.js';
 import { byteSize } from '../schedule/dtype.js';
 import { type LExpr, Position, lIota, lLoad, lVar, mapLeaves, walk } from '../schedule/expr.js';
-import { type Group, type Grouping } from '../schedule/group.js';
+import { type Group, type Grouping, unitOf } from '../schedule/group.js';
 import { exprCost } from '../schedule/cost.js';
 import {
   type Axis,
@@ -128,6 +128,7 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
     cols,
     vector,
     stages,
+    units: g.items.map(unitOf),
     rowUnroll,
     block,
     work: typeof size === 'number' ? size * perElement : null,

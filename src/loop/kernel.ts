@@ -7,6 +7,7 @@ import { type Def, type Reduce } from '../schedule/defs.js';
 import { type LExpr } from '../schedule/expr.js';
 import { type Axis, type Index, printIndex } from '../schedule/indexing.js';
 import { type ComputeType } from '../schedule/typing.js';
+import { type Unit } from '../schedule/units.js';
 
 export interface Store {
   readonly def: Def;
@@ -58,6 +59,8 @@ export interface Kernel {
   readonly cols: readonly Axis[];
   readonly vector: Axis | null;
   readonly stages: readonly Stage[];
+  /** The maps and reductions that it computes. */
+  readonly units: readonly Unit[];
   /** Copies of the body side by side when the vector axis is a row axis. */
   readonly rowUnroll: number;
   /** Sums restart an accumulator after this many steps of the outermost column loop (0: never): keeps float32 sums accurate. */

@@ -74,6 +74,8 @@ export interface Step {
   readonly epilogue: readonly { readonly op: string }[];
   /** Why it is not a generated loop. */
   readonly reason: string;
+  /** The graph nodes that it computes: its own, and those of its epilogue. */
+  readonly nodes: readonly Node[];
 }
 
 export const stepTensors = (s: Step): StepTensor[] =>

@@ -45,6 +45,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'passes',
     'ir',
     'debug',
+    'profiler',
     'serialization',
     'nn',
     'autograd',
