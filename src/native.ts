@@ -201,7 +201,9 @@ export interface Native {
   info(): NativeInfo;
 
   // ---- recording (docs/trace-format.md) ----
-  traceBegin(inputs: readonly H[]): void;
+  /** Tolerant: an op that cannot be recorded ends the recording (traceGaveUp tells why) instead of throwing. */
+  traceBegin(inputs: readonly H[], tolerant?: boolean): void;
+  traceGaveUp(): string | null;
   traceEnd(outputs: readonly H[]): { readonly json: string; readonly captures: H[] };
   traceAbort(): void;
   traceActive(): boolean;

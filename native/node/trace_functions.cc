@@ -7,15 +7,17 @@
 #include "flambeau/trace.h"
 
 #include "node/functions.h"
+#include "trace/tolerant.h"
 
 namespace flambeau::node {
 
 namespace {
 
 napi_value begin(napi_env env, napi_callback_info info) {
-  constexpr const char* names[] = {"inputs"};
+  constexpr const char* names[] = {"inputs", "tolerant"};
   return invoke(env, info, "traceBegin", names, [&](Args& a) -> napi_value {
     trace::begin(a.tensors(0));
+    trace::setTolerant(a.optBoolean(1).value_or(false));
     return nullptr;
   });
 }
@@ -36,6 +38,15 @@ napi_value abortTrace(napi_env env, napi_callback_info) {
   return guarded(env, []() -> napi_value {
     trace::abort();
     return nullptr;
+  });
+}
+/// traceGaveUp(): why the latest tolerant recording ended before its function did, or null.
+napi_value gaveUp(napi_env env, napi_callback_info) {
+  return guarded(env, [&]() -> napi_value {
+    if (const auto why = trace::gaveUp()) return wrap(env, std::string_view(*why));
+    napi_value null;
+    check(env, napi_get_null(env, &null));
+    return null;
   });
 }
 napi_value active(napi_env env, napi_callback_info) {
@@ -114,13 +125,18 @@ napi_value recordFold(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void registerTraceFunctions(napi_env env, napi_value target) {
-  const std::pair<const char*, napi_callback> all[] = {
-      {"traceBegin", begin},          {"traceEnd", end},
-      {"traceAbort", abortTrace},     {"traceActive", active},
-      {"liveScalar", liveScalar},     {"pushScope", pushScope},
-      {"popScope", popScope},         {"setSiteProvider", setSiteProvider},
-      {"traceSuspend", traceSuspend}, {"traceResume", traceResume},
-      {"recordFold", recordFold}};
+  const std::pair<const char*, napi_callback> all[] = {{"traceBegin", begin},
+                                                       {"traceEnd", end},
+                                                       {"traceAbort", abortTrace},
+                                                       {"traceActive", active},
+                                                       {"traceGaveUp", gaveUp},
+                                                       {"liveScalar", liveScalar},
+                                                       {"pushScope", pushScope},
+                                                       {"popScope", popScope},
+                                                       {"setSiteProvider", setSiteProvider},
+                                                       {"traceSuspend", traceSuspend},
+                                                       {"traceResume", traceResume},
+                                                       {"recordFold", recordFold}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

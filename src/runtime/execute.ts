@@ -12,6 +12,18 @@ type NativeOp = (...args: unknown[]) => Handle | readonly Handle[] | undefined;
 
 /** Runs one op of a graph on the prebuilt kernels. Recorded in-place ops run on copies: graph values do not change. */
 export const executeNative: Execute<Handle> = (op, inputs, attrs, node) => {
+  const results = executeOp(op, inputs, attrs, node);
+  if (node === undefined) return results;
+  // An op that was recorded in place keeps the dtype of what it wrote, whatever its operands are promoted to.
+  return results.map((h, k) => {
+    const to = node.outputs[k]?.type.dtype;
+    return to === undefined ? h : asDtype(h, to);
+  });
+};
+const asDtype = (h: Handle, to: DType): Handle =>
+  dtypeName(native.dtype(h)) === to ? h : native.ops.toDtype(h, dtypeCode(to));
+
+const executeOp: Execute<Handle> = (op, inputs, attrs, node) => {
   const info = opInfo(op);
   if (info === undefined) throw new Error(`the graph uses the op '${op}', which this version does not have`);
   // Derivative kernels have no function of their own in the addon; some ops exist in place only.
@@ -122,7 +134,7 @@ export const evaluateNative: EvaluateScalar = (op, operands, attrs, result) => {
       o === null ? null : o.dtype === null ? o.value : scalarTensor(o.value, o.dtype, o.rank),
     );
     const [out] = executeNative(op, handles, attrs as Readonly<Record<string, ConcreteAttr>>, undefined as never);
-    const value = out === undefined ? null : native.item(out);
+    const value = out === undefined ? null : native.item(asDtype(out, result));
     return typeof value === 'number' || typeof value === 'boolean' ? value : null;
   } catch {
     return null;

@@ -39,7 +39,8 @@ export interface Recorded {
 
 export interface RecordOptions {
   /**
-   * A value needed on the host (`.item()`, a typed array) ends the recording and the call goes on eagerly; otherwise it throws.
+   * A value needed on the host (`.item()`, a typed array), or an op that cannot be recorded, ends the recording and the call goes on
+   * eagerly; otherwise it throws.
    * Running the call again instead would repeat what it has already done.
    */
   readonly tolerant: boolean;
@@ -73,7 +74,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   const modules = new Map<Module, boolean>();
   let interrupted: string | null = null;
 
-  native.traceBegin(inputs.map(unwrap));
+  native.traceBegin(inputs.map(unwrap), options.tolerant);
   native.setSiteProvider(site);
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
@@ -81,6 +82,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   let value: unknown;
   try {
     value = call();
+    interrupted ??= native.traceGaveUp();
     if (interrupted !== null) return { value, recording: { interrupted } };
     const outputs: Tensor[] = [];
     const views = options.epilogue === undefined && options.copyAliases !== true;

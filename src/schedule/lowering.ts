@@ -3,7 +3,7 @@
 import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
 import { inputValues } from '../ir/build.js';
 import { addDims, productOf, sameDim } from '../ir/dim.js';
-import { resultType } from '../ir/dtype.js';
+import { isIntegralType, itemBytes, resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
 import {
   type Def,
@@ -334,7 +334,9 @@ export class Lowering {
     const counted = n.inputs.filter((_, i) => !info.conditions.includes(params[i]?.name ?? ''));
     const common = resultType(counted);
     const out0 = n.outputs[0]!.type;
-    const dtype = info.rule === 'bool' || info.mutates ? common : out0.dtype;
+    // In place, a wider operand still decides in which dtype integers are divided.
+    const wider = isIntegralType(common) && isIntegralType(out0.dtype) && itemBytes(common) > itemBytes(out0.dtype);
+    const dtype = info.rule === 'bool' || info.mutates || wider ? common : out0.dtype;
     const ct = computeType(dtype);
     n.outputs.forEach((o, k) => {
       const bind = this.bindings(n, info);
