@@ -1,5 +1,4 @@
 // What an operator's implementation sees of its node: inputs, attributes by type, the opset.
-import { native } from '../../native.js';
 import { unrecorded } from '../../runtime/recorder.js';
 import type { Tensor } from '../../tensor/handle.js';
 import { OnnxImportError, quote } from './errors.js';
