@@ -7,7 +7,13 @@ const rms = fb.reduction({
   combine: (acc, x) => acc + x * x,
   finish: (acc, n) => Math.sqrt(acc / n),
 });
-const t = fb.tensor([[3, 4, 0], [1, 2, 2]], { requiresGrad: true });
+const t = fb.tensor(
+  [
+    [3, 4, 0],
+    [1, 2, 2],
+  ],
+  { requiresGrad: true },
+);
 console.log('rms:', String(rms(t, 1)));
 rms(t, 1).sum().backward();
 console.log('gradient:', String(t.grad));
