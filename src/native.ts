@@ -210,6 +210,14 @@ export interface Native {
   /** Stops recording; pass the result to traceResume. */
   traceSuspend(): boolean;
   traceResume(was: boolean): void;
+  /** Adds the reduction `definition` (src/ir/fold.ts) to the recording that runs, if one does; its results were computed unrecorded. */
+  recordFold(
+    inputs: readonly H[],
+    definition: string,
+    dim: readonly number[] | null,
+    keepdim: boolean,
+    outputs: readonly H[],
+  ): void;
   /** The slot of a number that is an input of the graph; pass it to ops as `{ value, slot }`. */
   liveScalar(value: number): number;
   pushScope(name: string): void;

@@ -1,4 +1,6 @@
 // Addon functions of the trace recorder.
+#include <iterator>
+#include <string>
 #include <utility>
 
 #include "flambeau/autograd.h"
@@ -99,14 +101,42 @@ napi_value traceResume(napi_env env, napi_callback_info info) {
   });
 }
 
+/// recordFold(inputs, definition, dim, keepdim, outputs): a user's reduction whose results were computed unrecorded
+/// becomes a node of the recording; nothing without one.
+napi_value recordFold(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"inputs", "definition", "dim", "keepdim", "outputs"};
+  return guarded(env, [&]() -> napi_value {
+    Args a(env, info, "recordFold", std::size(names), names);
+    if (!trace::active()) return nullptr;
+    trace::Call call("fold");
+    call.inputs(a.tensors(0));
+    call.attr({"definition", std::string(a.string(1))});
+    if (const auto dim = a.optInts(2))
+      call.attr({"dim", *dim});
+    else
+      call.attr({"dim"});
+    call.attr({"keepdim", a.boolean(3)});
+    call.outputs(a.tensors(4));
+    call.finish();
+    return nullptr;
+  });
+}
+
 }  // namespace
 
 void registerTraceFunctions(napi_env env, napi_value target) {
-  const std::pair<const char*, napi_callback> all[] = {
-      {"traceBegin", begin},          {"traceEnd", end},           {"traceAbort", abortTrace},
-      {"traceActive", active},        {"traceGaveUp", gaveUp},     {"liveScalar", liveScalar},
-      {"pushScope", pushScope},       {"popScope", popScope},      {"setSiteProvider", setSiteProvider},
-      {"traceSuspend", traceSuspend}, {"traceResume", traceResume}};
+  const std::pair<const char*, napi_callback> all[] = {{"traceBegin", begin},
+                                                       {"traceEnd", end},
+                                                       {"traceAbort", abortTrace},
+                                                       {"traceActive", active},
+                                                       {"traceGaveUp", gaveUp},
+                                                       {"liveScalar", liveScalar},
+                                                       {"pushScope", pushScope},
+                                                       {"popScope", popScope},
+                                                       {"setSiteProvider", setSiteProvider},
+                                                       {"traceSuspend", traceSuspend},
+                                                       {"traceResume", traceResume},
+                                                       {"recordFold", recordFold}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

@@ -3,6 +3,7 @@ import { interpret, type ConcreteAttr, type Execute, type GraphResults, type Ope
 import type { DType, Graph, Node } from '../ir/graph.js';
 import { isOperand, mutatedParams, opInfo } from '../ir/table.js';
 import { native } from '../native.js';
+import { foldNative } from './fold.js';
 import type { EvaluateScalar } from '../passes/fold.js';
 import { dtypeCode, dtypeName } from '../tensor/dtype.js';
 import type { Handle } from '../tensor/handle.js';
@@ -61,7 +62,7 @@ function rowMajor(h: Handle): Handle {
 const clone = (h: Handle): Handle => native.ops.clone(h);
 
 /** Recorded names that stand for something else than the op of the addon's table. */
-const BY_HAND = { copy: true, fill: true, zero: true, asStridedScatter: true } as const;
+const BY_HAND = { copy: true, fill: true, zero: true, asStridedScatter: true, fold: true } as const;
 
 /** An operand; a whole number that was recorded as a float among integer tensors becomes a tensor, since JavaScript cannot tell 2 from 2.0. */
 function asDeclared(inputs: readonly OperandOf<Handle>[], at: number, node: Node | undefined): OperandOf<Handle> {
@@ -87,6 +88,13 @@ function boxed(
       else native.ops.copy_(out, inputs[1] as Handle);
       return [out];
     }
+    case 'fold':
+      return foldNative(
+        inputs[0] as readonly Handle[],
+        attrs['definition'] as string,
+        (attrs['dim'] ?? null) as readonly number[] | null,
+        attrs['keepdim'] === true,
+      );
     case 'fill':
     case 'zero': {
       const out = clone(inputs[0] as Handle);

@@ -55,6 +55,16 @@ export interface RecordOptions {
 /** Functions of the addon that need a tensor's contents in JavaScript. */
 const HOST_READS = ['item', 'toTypedArray', 'buffer', 'rawBytes'] as const;
 
+/** Runs `fn` without recording it: what it makes is met like a constant from outside. */
+export function unrecorded<T>(fn: () => T): T {
+  const was = native.traceSuspend();
+  try {
+    return fn();
+  } finally {
+    native.traceResume(was);
+  }
+}
+
 /** Runs `call` and records it. Exceptions of `call` abort the trace and propagate. */
 export function record(call: () => unknown, inputs: readonly Tensor[], options: RecordOptions): Recorded {
   const start = performance.now();

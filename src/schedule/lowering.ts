@@ -115,7 +115,8 @@ export class Lowering {
           s.dtype,
           (idx) => {
             const init = r.states.map((x) => lConst(x.init, x.type));
-            return r.finish(r.combine(init, r.elem(expandReduced(idx, s.shape, r)), lConst(0, 'i64')))[k]!;
+            const at = expandReduced(idx, s.shape, r);
+            return r.finish(r.combine(init, r.elem(at), lConst(0, 'i64'), r.more?.(at) ?? []))[k]!;
           },
           node,
         ),
