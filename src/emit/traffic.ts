@@ -7,7 +7,7 @@ import { byteSize } from '../schedule/dtype.js';
 import { type LExpr, type LOp, lVar, walk } from '../schedule/expr.js';
 import { type Axis, axesOf } from '../schedule/indexing.js';
 import { isFloat } from '../schedule/typing.js';
-import { type Kernel } from '../loop/kernel.js';
+import { foldedValues, type Kernel } from '../loop/kernel.js';
 import { type Event } from './memory.js';
 
 export interface Traffic {
@@ -67,9 +67,10 @@ function kernelTraffic(k: Kernel, size: Size): Traffic {
     if (s.k === 'row') continue;
     for (const x of s.keeps) walk(x.value, visit, seen);
     for (const f of s.folds) {
-      walk(f.elem, visit, seen);
+      for (const e of foldedValues(f)) walk(e, visit, seen);
       const state = f.states.map((v) => lVar(v.name, v.type, new Set()));
-      const next = f.reduce.combine(state, lVar('element', f.elem.type, new Set()), lVar('index', 'i64', new Set()));
+      const [element, ...more] = foldedValues(f).map((e, i) => lVar(`element${i}`, e.type, new Set()));
+      const next = f.reduce.combine(state, element!, lVar('index', 'i64', new Set()), more);
       const counted = new Set<LExpr>();
       for (const e of next) walk(e, (x) => (flops += flopsOf(x) * all), counted);
     }

@@ -128,16 +128,24 @@ export function runInterpreted(
       ...graph.captures.map((v, i) => [v, captures[i]!] as const),
     ];
     const handleOf = new Map(outside);
+    // Ops may give back views of what they were given; a result is dense memory of its own, and what it holds was there before the writes.
+    const held = new Set(outside.map(([, h]) => native.storageId(h)));
+    const outputs = r.outputs.map((h, i) => {
+      if (handleOf.has(graph.outputs[i]!)) return h;
+      const own = native.isContiguous(h) && !held.has(native.storageId(h)) ? h : native.ops.clone(h);
+      held.add(native.storageId(own));
+      return own;
+    });
     // A written value may be another target's old contents: take copies of those before anything is overwritten.
     const contents = graph.writes.map((w, i) =>
       handleOf.has(w.value) ? native.ops.clone(r.writes[i]!) : r.writes[i]!,
     );
     graph.writes.forEach((w, i) => native.ops.copy_(native.ops.detach(handleOf.get(w.target)!), contents[i]!));
     graph.gradWrites.forEach((w, i) => native.setGrad(handleOf.get(w.leaf)!, r.gradWrites[i]!));
+    return outputs;
   } finally {
     native.setGradEnabled(before);
   }
-  return r.outputs;
 }
 
 export const interpretBackend: Backend = {

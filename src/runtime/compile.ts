@@ -307,7 +307,7 @@ class Compiled {
         ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
       });
     } catch (e) {
-      // An op that the recorder cannot express ended the function half way; running it again could repeat what it has done.
+      // With fullgraph, an op that the recorder cannot express ended the function half way.
       if ((e as { code?: unknown }).code === 'ERR_FLAMBEAU_TRACE' && s.reason === null) {
         s.reason = (e as Error).message;
         notice(`${this.name} runs eagerly from now on: ${s.reason}`);

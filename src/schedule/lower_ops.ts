@@ -7,6 +7,7 @@ import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lUniform } from './expr.js';
 import { type Index, ZERO, ixAdd, ixDim, ixSub, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
+import { fold } from './lower_fold.js';
 import { LIBRARY } from './lower_library.js';
 import { POOLING } from './lower_pooling.js';
 import { PRODUCTS } from './lower_products.js';
@@ -335,6 +336,7 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   bernoulli,
   bernoulliOf,
   rreluNoise,
+  fold,
   ...LIBRARY,
   ...POOLING,
   ...PRODUCTS,

@@ -3,7 +3,7 @@
 import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
 import { inputValues } from '../ir/build.js';
 import { addDims, productOf, sameDim } from '../ir/dim.js';
-import { resultType } from '../ir/dtype.js';
+import { isIntegralType, itemBytes, resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
 import {
   type Def,
@@ -115,7 +115,8 @@ export class Lowering {
           s.dtype,
           (idx) => {
             const init = r.states.map((x) => lConst(x.init, x.type));
-            return r.finish(r.combine(init, r.elem(expandReduced(idx, s.shape, r)), lConst(0, 'i64')))[k]!;
+            const at = expandReduced(idx, s.shape, r);
+            return r.finish(r.combine(init, r.elem(at), lConst(0, 'i64'), r.more?.(at) ?? []))[k]!;
           },
           node,
         ),
@@ -333,7 +334,9 @@ export class Lowering {
     const counted = n.inputs.filter((_, i) => !info.conditions.includes(params[i]?.name ?? ''));
     const common = resultType(counted);
     const out0 = n.outputs[0]!.type;
-    const dtype = info.rule === 'bool' || info.mutates ? common : out0.dtype;
+    // In place, a wider operand still decides in which dtype integers are divided.
+    const wider = isIntegralType(common) && isIntegralType(out0.dtype) && itemBytes(common) > itemBytes(out0.dtype);
+    const dtype = info.rule === 'bool' || info.mutates || wider ? common : out0.dtype;
     const ct = computeType(dtype);
     n.outputs.forEach((o, k) => {
       const bind = this.bindings(n, info);
@@ -351,7 +354,8 @@ export class Lowering {
               // Attributes are numbers of the compute type; operands are elements of the dtype, of its width.
               if ('literal' in b)
                 return { literal: literalAs(b.literal, params.some((p) => p.name === name) ? dtype : 'int64', ct) };
-              return bound(lCvt(b.value, info.conditions.includes(name) ? 'b' : ct));
+              // An operand is converted first: a wide zero-dimensional one wraps beside narrow elements.
+              return bound(info.conditions.includes(name) ? lCvt(b.value, 'b') : lStoreAs(b.value, dtype));
             },
             ct,
           );
