@@ -354,7 +354,8 @@ export class Lowering {
               // Attributes are numbers of the compute type; operands are elements of the dtype, of its width.
               if ('literal' in b)
                 return { literal: literalAs(b.literal, params.some((p) => p.name === name) ? dtype : 'int64', ct) };
-              return bound(lCvt(b.value, info.conditions.includes(name) ? 'b' : ct));
+              // An operand is converted first: a wide zero-dimensional one wraps beside narrow elements.
+              return bound(info.conditions.includes(name) ? lCvt(b.value, 'b') : lStoreAs(b.value, dtype));
             },
             ct,
           );
