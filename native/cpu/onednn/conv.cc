@@ -68,17 +68,18 @@ class OneDnnConv : public ConvPlan {
     const memory::desc bias({s.outChannels}, memory::data_type::f32, Tag::a);
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const auto algorithm = dnnl::algorithm::convolution_direct;
+    const auto direct = dnnl::algorithm::convolution_direct;
+    const auto algorithm = s.winograd ? dnnl::algorithm::convolution_winograd : direct;
     const int threads = onednn::threadsFor(s.work());
     const onednn::ThreadLimit limit(threads);
-    const auto forward = [&](const dnnl::primitive_attr& a) {
+    const auto forward = [&](const dnnl::primitive_attr& a, dnnl::algorithm by) {
       // For inference alone oneDNN would choose channels-last kernels, and reordering plain tensors to those takes
       // longer than the kernels gain.
       const auto kind = dnnl::prop_kind::forward_training;
-      const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride,
-                                                              dilation, pad, padRight)
-                            : dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), any(y), stride, dilation,
-                                                              pad, padRight);
+      const auto d =
+          s.bias
+              ? dnnl::convolution_forward::desc(kind, by, any(x), any(w), bias, any(y), stride, dilation, pad, padRight)
+              : dnnl::convolution_forward::desc(kind, by, any(x), any(w), any(y), stride, dilation, pad, padRight);
       return dnnl::convolution_forward::primitive_desc(d, a, onednn::engine());
     };
     const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b,
@@ -99,20 +100,20 @@ class OneDnnConv : public ConvPlan {
       scratch_ = (scratch_ + 63) & ~size_t{63};
     };
     if (s.kind == ConvSpec::Kind::Forward) {
-      const auto pd = forward(attr);
+      const auto pd = forward(attr, algorithm);
       conv_.emplace(dnnl::convolution_forward(pd), threads);
       finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST,
              pd.scratchpad_desc());
     } else if (s.kind == ConvSpec::Kind::BackwardInput) {
       const dnnl::convolution_backward_data::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
-      const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}));
+      const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}, direct));
       conv_.emplace(dnnl::convolution_backward_data(pd), threads);
       finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.diff_src_desc(), x,
              DNNL_ARG_DIFF_SRC, pd.scratchpad_desc());
     } else {
       const dnnl::convolution_backward_weights::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad,
                                                        padRight);
-      const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}));
+      const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}, direct));
       conv_.emplace(dnnl::convolution_backward_weights(pd), threads);
       finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.src_desc(), x, DNNL_ARG_SRC, pd.diff_weights_desc(), w,
              DNNL_ARG_DIFF_WEIGHTS, pd.scratchpad_desc());
@@ -157,11 +158,11 @@ class OneDnnConv : public ConvPlan {
 }  // namespace
 
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec) {
-  try {
-    return makeRef<OneDnnConv>(spec);
-  } catch (const dnnl::error&) {
-    return {};  // not a shape this oneDNN takes
-  }
+  for (ConvSpec s = spec;; s.winograd = false) try {
+      return makeRef<OneDnnConv>(s);
+    } catch (const dnnl::error&) {
+      if (!s.winograd) return {};  // not a shape this oneDNN takes
+    }
 }
 
 }  // namespace flambeau::cpu
