@@ -506,6 +506,7 @@ function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) =
         const one = c !== null ? constantOf(c) : null;
         if (c === null || (hasDivision(index) && one === null)) cost += 24;
         else if (one === 0) cost += strided === 20 ? 1 : axesOf(index).size === 0 ? 0.1 : 0.6;
+        else if (strided === 14 && (one === 2 || one === 4)) cost += 2 * one;
         else cost += one === 1 ? 1 : strided;
       }
     }
