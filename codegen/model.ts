@@ -41,9 +41,9 @@ interface OpBase {
   readonly exports?: readonly string[];
   /**
    * Whether the free functions take `{ out }`. Left out: those of kernels and of composites that have an in-place form, where they are
-   * exported on the root, on special or on linalg.
+   * exported on the root, on special or on linalg. 'apart': they do, and refuse one that shares memory with an operand.
    */
-  readonly out?: boolean;
+  readonly out?: boolean | 'apart';
   /**
    * The op is one form of that function and method: `maxDim` with overloadOf 'max' is what `max(dim, keepdim)` calls. The form
    * with the most required parameters that the arguments fit is taken; the op called 'max', if there is one, is the plain form.

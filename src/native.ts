@@ -201,13 +201,23 @@ export interface Native {
   info(): NativeInfo;
 
   // ---- recording (docs/trace-format.md) ----
-  traceBegin(inputs: readonly H[]): void;
+  /** Tolerant: an op that cannot be recorded ends the recording (traceGaveUp tells why) instead of throwing. */
+  traceBegin(inputs: readonly H[], tolerant?: boolean): void;
+  traceGaveUp(): string | null;
   traceEnd(outputs: readonly H[]): { readonly json: string; readonly captures: H[] };
   traceAbort(): void;
   traceActive(): boolean;
   /** Stops recording; pass the result to traceResume. */
   traceSuspend(): boolean;
   traceResume(was: boolean): void;
+  /** Adds the reduction `definition` (src/ir/fold.ts) to the recording that runs, if one does; its results were computed unrecorded. */
+  recordFold(
+    inputs: readonly H[],
+    definition: string,
+    dim: readonly number[] | null,
+    keepdim: boolean,
+    outputs: readonly H[],
+  ): void;
   /** The slot of a number that is an input of the graph; pass it to ops as `{ value, slot }`. */
   liveScalar(value: number): number;
   pushScope(name: string): void;

@@ -30,7 +30,11 @@ const out = values.out ?? 'build/gpu';
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
-const LIBRARY = ['library.cuh', 'product.cuh', 'window.cuh'];
+/** What the driver is built with beside its own files. */
+const SHARED = [
+  ...['abi.cuh', 'library.cuh', 'product.cuh', 'window.cuh'].map((f) => `../../native/cuda/${f}`),
+  '../../native/include/flambeau/runtime.h',
+];
 /** Elements of each output that are compared. */
 const SAMPLES = 4096;
 /** Tensors up to this size are written as they are. */
@@ -156,7 +160,17 @@ registerBackend({
       poll: () => 'done',
       wait: () => Promise.resolve(),
       error: null,
-      info: { kernels: 0, steps: 0, schedule: '', source: program.source, cached: false, times: {}, bytes: null },
+      info: {
+        kernels: 0,
+        steps: 0,
+        schedule: '',
+        report: program.report,
+        kernelTimes: null,
+        source: program.source,
+        cached: false,
+        times: {},
+        bytes: null,
+      },
       runAsync: () => Promise.reject(new Error('the bundle is written by synchronous calls')),
       run(inputs, scalars) {
         if (!written) write(name, graph, program, context, inputs, scalars);
@@ -202,7 +216,7 @@ async function makeAll(): Promise<void> {
   }
 }
 await makeAll();
-for (const file of ['driver.cu', 'torch_gpu.py', 'run.sh', 'join.py', ...LIBRARY.map((f) => `../../native/cuda/${f}`)])
+for (const file of ['driver.cu', 'torch_gpu.py', 'run.sh', 'join.py', ...SHARED])
   copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(out, basename(file)));
 writeFileSync(join(out, 'skipped.txt'), skipped.map((s) => `${s}\n`).join(''));
 console.log(`${count} programs in ${out}, ${skipped.length} left out (skipped.txt)`);

@@ -1,7 +1,9 @@
 // Runs the programs of a bundle (bundle.ts) on a GPU: one shared object per case, tensors made on the host from their
 // descriptions, results compared with the expected ones, times from CUDA events. Prints one JSON line per case.
 //   driver DIR [CASE...]        a case is a folder with case.txt, expected.bin and program.so
+#include "abi.cuh"
 #include "library.cuh"
+#include "runtime.h"
 
 #include <dlfcn.h>
 
@@ -25,23 +27,6 @@
 
 using flambeau::cuda::Library;
 
-typedef long long fb_int;
-struct fb_cuda_args {
-  unsigned long long seed, offset;
-  int* error;
-};
-struct fb_cuda_run {
-  void* const* inputs;
-  void* const* outputs;
-  char* arena;
-  const double* scalars;
-  const fb_int* dims;
-  fb_cuda_args device;
-  void* stream;
-  int (*call)(void* graph, int k, void* const* buffers, const fb_int* dims, void* stream);
-  void* graph;
-};
-
 /// As in bundle.ts.
 static double noise(uint32_t index, uint32_t seed) {
   uint32_t h = index * 0x9e3779b1u + seed * 0x85ebca6bu;
@@ -49,19 +34,6 @@ static double noise(uint32_t index, uint32_t seed) {
   h = (h ^ (h >> 12)) * 0x297a2d39u;
   return (double)((h ^ (h >> 15)) >> 8) / 16777216.0;
 }
-
-// Of flambeau/runtime.h, for programs that take tensors of the host.
-struct fb_runtime;
-struct fb_run_args {
-  const fb_runtime* runtime;
-  void* graph;
-  void* const* inputs;
-  void* const* outputs;
-  char* arena;
-  const double* scalars;
-  const fb_int* dims;
-  unsigned long long seed, offset;
-};
 
 struct Expect {
   size_t slot;

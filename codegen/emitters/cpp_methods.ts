@@ -151,6 +151,32 @@ const call = (s: Signature, self: string | null): string => {
   return `${s.returns === 'self' && selfIndex(s) < 0 ? '' : 'return '}ops::${s.name}(${args});`;
 };
 
+interface Functions {
+  readonly space: string;
+  /** Functions defined here. */
+  readonly entries: readonly Entry[];
+  /** Names that are the root's functions. */
+  readonly shared: readonly string[];
+}
+
+/** The functions of every namespace. One that the root has under the same name, in the same forms, is the root's. */
+function functionTable(ops: readonly Op[]): Functions[] {
+  const formsOf = (entries: readonly Entry[], name: string): string =>
+    entries.flatMap((e) => (e.name === name ? [e.sig.name] : [])).join();
+  const root = distinct(functionsOf(ops, ''), (s) => s.params);
+  return Object.entries(NAMESPACES).map(([path, space]) => {
+    if (path === '') return { space, entries: root, shared: [] };
+    const all = distinct(functionsOf(ops, path), (s) => s.params);
+    const names = new Set(all.map((e) => e.name));
+    const shared = new Set([...names].filter((name) => formsOf(all, name) === formsOf(root, name)));
+    if (path === 'nn.functional') {
+      const families = ops.filter((op) => FUNCTIONAL.has(op.family) || op.name === 'linear');
+      for (const e of functionsOf(families, '')) if (!names.has(e.name)) shared.add(e.name);
+    }
+    return { space, entries: all.filter((e) => !shared.has(e.name)), shared: [...shared] };
+  });
+}
+
 export function emitMethods(ops: readonly Op[]): void {
   const methods = distinct(methodsOf(ops), others);
   writeGenerated(
@@ -163,33 +189,21 @@ export function emitMethods(ops: readonly Op[]): void {
       ]),
     ].join('\n'),
   );
-  const functions = Object.entries(NAMESPACES).map(([path, space]) => ({
-    space,
-    entries: distinct(functionsOf(ops, path), (s) => s.params),
-  }));
-  const own = new Set(functions.find((f) => f.space === NAMESPACES['nn.functional'])!.entries.map((e) => e.name));
-  const shared = functionsOf(
-    ops.filter((op) => FUNCTIONAL.has(op.family) || op.name === 'linear'),
-    '',
-  )
-    .map((e) => e.name)
-    .filter((name) => !own.has(name));
+  const functions = functionTable(ops);
   writeGenerated(
     'native/include/flambeau/functions.h',
     render('native/header.h', {
       origin: 'codegen/ops',
       includes: ['"flambeau/lists.h"', '"flambeau/ops.h"'],
       body: functions
-        .flatMap(({ space, entries }) => [
+        .flatMap(({ space, entries, shared }) => [
           ...opened(space),
           '',
           ...entries.flatMap((f) => [
             `/// ${f.doc}`,
             `FB_API ${returnType(f.sig)} ${f.name}(${declared(f.sig.params, true)});`,
           ]),
-          ...(space === NAMESPACES['nn.functional']
-            ? [...new Set(shared)].map((name) => `using flambeau::${name};`)
-            : []),
+          ...shared.map((name) => `using ${NAMESPACES['']}::${name};`),
           '',
           ...closed(space),
           '',

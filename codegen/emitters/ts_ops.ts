@@ -285,6 +285,10 @@ export function callable(
     return `deliver('${s.name}', ${given}, ${call}, ${exact})`;
   }
   function finished(): Callable {
+    if (out && op.record.out === 'apart') {
+      const operands = s.params.filter((p) => p.type === 'Tensor').map((p) => p.name);
+      statements.push(`checkApart(${given}, [${operands.join(', ')}]);`);
+    }
     const args = s.params.map((p, i) => (i === self?.index ? self.code : codes.get(p.name)!)).join(', ');
     for (const f of [...forms].sort((a) => (a.type === 'Tensor' ? -1 : 1))) {
       if (f.target === 'values') {
@@ -354,7 +358,7 @@ export function callable(
 /** Whether the free functions of an op can write into a tensor of the caller. */
 function takesOut(op: Op): boolean {
   if (op.sig.returns !== 'tensor' && op.sig.returns !== 'tuple') return false;
-  if (op.record.out !== undefined) return op.record.out;
+  if (op.record.out !== undefined) return op.record.out !== false;
   const own = op.info.kind === 'composite' ? op.inplace : op.info.kind !== 'view';
   return own && (op.record.exports ?? ['']).some((path) => !path.startsWith('nn.'));
 }
@@ -367,7 +371,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
+  "import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
   "import { callForm, type Form } from '../../src/tensor/overload.js';",
   "import { FORMS } from './overloads.js';",
   "import type { NumberArg } from './native-ops.js';",

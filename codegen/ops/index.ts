@@ -19,6 +19,7 @@ x.gather(1, fb.LongTensor([[3]])); // => throws index 3 is out of bounds for dim
 export const gather = extern({
   doc: 'out[i][j] = self[index[i][j]][j] (dim 0) and so on. index: int64.',
   schema: 'gather(self: Tensor, dim: int, index: Tensor): Tensor',
+  out: 'apart',
   backward: {
     self: (grad: A, self: A, dim: A, index: A) => t.scatterAdd(h.zerosLike(grad, self.shape), dim, index, grad),
   },
@@ -91,6 +92,7 @@ export const scatterReduce = extern({
 export const indexSelect = extern({
   doc: 'Slices of a dimension by a 1-d int index.',
   schema: 'indexSelect(self: Tensor, dim: int, index: Tensor): Tensor',
+  out: 'apart',
   backward: {
     self: (grad: A, self: A, dim: A, index: A) => t.indexAdd(h.zerosLike(grad, self.shape), dim, index, grad),
   },
@@ -136,7 +138,7 @@ export const segmentReduce = composite({
 export const take = composite({
   doc: 'Elements of the flattened tensor, in the shape of index. index: int64, negative from the end.',
   schema: 'take(self: Tensor, index: Tensor): Tensor',
-  out: true,
+  out: 'apart',
   body: 'nn::take',
   onnx: { symbolic: 'region' },
 });
@@ -190,6 +192,7 @@ export const indexPut = extern({
 export const maskedSelect = extern({
   doc: 'Elements where mask is true, as a 1-d tensor.',
   schema: 'maskedSelect(self: Tensor, mask: Tensor): Tensor',
+  out: 'apart',
   dataDependent: true,
   backward: { self: (grad: A, self: A, mask: A) => h.maskedSelectBackward(grad, self.shape, mask) },
   onnx: { symbolic: 'maskedSelect' },

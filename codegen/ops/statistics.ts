@@ -145,6 +145,7 @@ export const aminmax = composite({
 export const kthvalue = extern({
   doc: 'The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.',
   schema: 'kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = false): (values: Tensor, indices: Tensor)',
+  out: 'apart',
   backward: {
     self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>
       h.selectBackward(grad, self.shape, dim, keepdim, indices),

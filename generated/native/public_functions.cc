@@ -415,42 +415,16 @@ Tensor hann_window(int64_t window_length, bool periodic, std::optional<DType> dt
 
 namespace flambeau::nn::functional {
 inline namespace api {
-Tensor celu(const Tensor& self, Scalar alpha) { return ops::celu(self, alpha); }
-Tensor elu(const Tensor& self, Scalar alpha) { return ops::elu(self, alpha); }
-Tensor gelu(const Tensor& self, std::string_view approximate) { return ops::gelu(self, approximate); }
 Tensor glu(const Tensor& self, int64_t dim) { return ops::glu(self, dim); }
-Tensor hardshrink(const Tensor& self, Scalar lambd) { return ops::hardshrink(self, lambd); }
-Tensor hardsigmoid(const Tensor& self) { return ops::hardsigmoid(self); }
-Tensor hardswish(const Tensor& self) { return ops::hardswish(self); }
-Tensor hardtanh(const Tensor& self, Scalar min_val, Scalar max_val) { return ops::hardtanh(self, min_val, max_val); }
-Tensor leaky_relu(const Tensor& self, Scalar negative_slope) { return ops::leakyRelu(self, negative_slope); }
-Tensor logsigmoid(const Tensor& self) { return ops::logsigmoid(self); }
 Tensor log_sigmoid(const Tensor& self) { return ops::logsigmoid(self); }
-Tensor mish(const Tensor& self) { return ops::mish(self); }
-Tensor prelu(const Tensor& self, const Tensor& weight) { return ops::prelu(self, weight); }
-Tensor relu(const Tensor& self) { return ops::relu(self); }
-Tensor relu6(const Tensor& self) { return ops::relu6(self); }
-Tensor rrelu(const Tensor& self, double lower, double upper, bool training) { return ops::rrelu(self, lower, upper, training); }
-Tensor selu(const Tensor& self) { return ops::selu(self); }
-Tensor sigmoid(const Tensor& self) { return ops::sigmoid(self); }
-Tensor silu(const Tensor& self) { return ops::silu(self); }
 Tensor softmin(const Tensor& self, int64_t dim, std::optional<DType> dtype) { return ops::softmin(self, dim, dtype); }
-Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) { return ops::softplus(self, beta, threshold); }
 Tensor softshrink(const Tensor& self, Scalar lambd) { return ops::softshrink(self, lambd); }
-Tensor softsign(const Tensor& self) { return ops::softsign(self); }
 Tensor tanhshrink(const Tensor& self) { return ops::tanhshrink(self); }
-Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) { return ops::threshold(self, threshold, value); }
 std::tuple<Tensor, Tensor> _scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask, double dropout_p, bool need_attn_weights, bool is_causal) { return ops::attentionWithWeights(query, key, value, attn_mask, dropout_p, need_attn_weights, is_causal); }
 Tensor gumbel_softmax(const Tensor& logits, double tau, bool hard, double eps, int64_t dim) { return ops::gumbelSoftmax(logits, tau, hard, eps, dim); }
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask, double dropout_p, bool is_causal, std::optional<double> scale) { return ops::scaledDotProductAttention(query, key, value, attn_mask, dropout_p, is_causal, scale); }
 Tensor fold(const Tensor& input, IntList output_size, IntList kernel_size, IntList dilation, IntList padding, IntList stride) { return ops::col2im(input, output_size, kernel_size, dilation, padding, stride); }
-Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList output_padding, int64_t groups, IntList dilation) { return ops::convTranspose1d(input, weight, bias, stride, padding, output_padding, groups, dilation); }
-Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList output_padding, int64_t groups, IntList dilation) { return ops::convTranspose2d(input, weight, bias, stride, padding, output_padding, groups, dilation); }
-Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList output_padding, int64_t groups, IntList dilation) { return ops::convTranspose3d(input, weight, bias, stride, padding, output_padding, groups, dilation); }
 Tensor unfold(const Tensor& input, IntList kernel_size, IntList dilation, IntList padding, IntList stride) { return ops::im2col(input, kernel_size, dilation, padding, stride); }
-Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) { return ops::cosineSimilarity(x1, x2, dim, eps); }
-Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) { return ops::pairwiseDistance(x1, x2, p, eps, keepdim); }
-Tensor pdist(const Tensor& self, double p) { return ops::pdist(self, p); }
 Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& variance, bool full, double eps, std::string_view reduction) { return ops::gaussianNllLoss(input, target, variance, full, eps, reduction); }
 Tensor huber_loss(const Tensor& input, const Tensor& target, std::string_view reduction, double delta) { return ops::huberLoss(input, target, reduction, delta); }
 Tensor kl_div(const Tensor& input, const Tensor& target, std::string_view reduction, bool log_target) { return ops::klDiv(input, target, reduction, log_target); }
@@ -464,23 +438,13 @@ Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, co
 Tensor soft_margin_loss(const Tensor& input, const Tensor& target, std::string_view reduction) { return ops::softMarginLoss(input, target, reduction); }
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin, double p, double eps, bool swap, std::string_view reduction) { return ops::tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, reduction); }
 Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias) { return ops::bilinear(input1, input2, weight, bias); }
-Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) { return ops::groupNorm(input, num_groups, weight, bias, eps); }
-Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) { return ops::layerNorm(input, normalized_shape, weight, bias, eps); }
 Tensor local_response_norm(const Tensor& input, int64_t size, double alpha, double beta, double k) { return ops::localResponseNorm(input, size, alpha, beta, k); }
 Tensor normalize(const Tensor& input, double p, IntList dim, double eps) { return ops::normalize(input, p, dim, eps); }
-Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, std::optional<double> eps) { return ops::rmsNorm(input, normalized_shape, weight, eps); }
 Tensor pad(const Tensor& input, IntList pad, std::string_view mode, std::optional<double> value) { return ops::pad(input, pad, mode, value); }
-Tensor avg_pool1d(const Tensor& self, IntList kernel_size, OptionalIntList stride, IntList padding, bool ceil_mode, bool count_include_pad) { return ops::avgPool1d(self, kernel_size, stride.value(), padding, ceil_mode, count_include_pad); }
-Tensor avg_pool2d(const Tensor& self, IntList kernel_size, OptionalIntList stride, IntList padding, bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) { return ops::avgPool2d(self, kernel_size, stride.value(), padding, ceil_mode, count_include_pad, divisor_override); }
-Tensor avg_pool3d(const Tensor& self, IntList kernel_size, OptionalIntList stride, IntList padding, bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) { return ops::avgPool3d(self, kernel_size, stride.value(), padding, ceil_mode, count_include_pad, divisor_override); }
 Tensor lp_pool1d(const Tensor& input, double norm_type, IntList kernel_size, OptionalIntList stride, bool ceil_mode) { return ops::lpPool1d(input, norm_type, kernel_size, stride.value(), ceil_mode); }
 Tensor lp_pool2d(const Tensor& input, double norm_type, IntList kernel_size, OptionalIntList stride, bool ceil_mode) { return ops::lpPool2d(input, norm_type, kernel_size, stride.value(), ceil_mode); }
 Tensor affine_grid(const Tensor& theta, IntList size, std::optional<bool> align_corners) { return ops::affineGrid(theta, size, align_corners); }
-Tensor channel_shuffle(const Tensor& self, int64_t groups) { return ops::channelShuffle(self, groups); }
 Tensor grid_sample(const Tensor& input, const Tensor& grid, std::string_view mode, std::string_view padding_mode, std::optional<bool> align_corners) { return ops::gridSample(input, grid, mode, padding_mode, align_corners); }
-Tensor pixel_shuffle(const Tensor& self, int64_t upscale_factor) { return ops::pixelShuffle(self, upscale_factor); }
-Tensor pixel_unshuffle(const Tensor& self, int64_t downscale_factor) { return ops::pixelUnshuffle(self, downscale_factor); }
-Tensor tanh(const Tensor& self) { return ops::tanh(self); }
 }  // namespace api
 }  // namespace flambeau::nn::functional
 
@@ -510,7 +474,6 @@ std::tuple<Tensor, Tensor> solve_ex(const Tensor& a, const Tensor& b, bool left,
 Tensor solve_triangular(const Tensor& self, const Tensor& b, bool upper, bool left, bool unitriangular) { return ops::linalgSolveTriangular(self, b, upper, left, unitriangular); }
 Tensor tensorinv(const Tensor& self, int64_t ind) { return ops::linalgTensorinv(self, ind); }
 Tensor tensorsolve(const Tensor& self, const Tensor& b, OptionalIntList dims) { return ops::linalgTensorsolve(self, b, dims.value()); }
-Tensor matrix_exp(const Tensor& self) { return ops::matrixExp(self); }
 std::tuple<Tensor, Tensor> eigh(const Tensor& self, std::string_view u_p_l_o) { return ops::linalgEigh(self, u_p_l_o); }
 Tensor eigvalsh(const Tensor& self, std::string_view u_p_l_o) { return ops::linalgEigvalsh(self, u_p_l_o); }
 std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& a, bool full_matrices, std::optional<std::string_view> driver) { return ops::linalgSvd(a, full_matrices, driver); }
@@ -536,8 +499,6 @@ Tensor modified_bessel_k1(const Tensor& self) { return ops::specialModifiedBesse
 Tensor scaled_modified_bessel_k0(const Tensor& self) { return ops::specialScaledModifiedBesselK0(self); }
 Tensor scaled_modified_bessel_k1(const Tensor& self) { return ops::specialScaledModifiedBesselK1(self); }
 Tensor spherical_bessel_j0(const Tensor& self) { return ops::specialSphericalBesselJ0(self); }
-Tensor log_softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) { return ops::logSoftmax(self, dim, dtype); }
-Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) { return ops::softmax(self, dim, dtype); }
 Tensor chebyshev_polynomial_t(const Tensor& self, const Operand& n) { return ops::specialChebyshevPolynomialT(self, n); }
 Tensor chebyshev_polynomial_u(const Tensor& self, const Operand& n) { return ops::specialChebyshevPolynomialU(self, n); }
 Tensor chebyshev_polynomial_v(const Tensor& self, const Operand& n) { return ops::specialChebyshevPolynomialV(self, n); }
@@ -550,18 +511,12 @@ Tensor shifted_chebyshev_polynomial_t(const Tensor& self, const Operand& n) { re
 Tensor shifted_chebyshev_polynomial_u(const Tensor& self, const Operand& n) { return ops::specialShiftedChebyshevPolynomialU(self, n); }
 Tensor shifted_chebyshev_polynomial_v(const Tensor& self, const Operand& n) { return ops::specialShiftedChebyshevPolynomialV(self, n); }
 Tensor shifted_chebyshev_polynomial_w(const Tensor& self, const Operand& n) { return ops::specialShiftedChebyshevPolynomialW(self, n); }
-Tensor digamma(const Tensor& self) { return ops::digamma(self); }
 Tensor psi(const Tensor& self) { return ops::digamma(self); }
-Tensor erfinv(const Tensor& self) { return ops::erfinv(self); }
-Tensor i0(const Tensor& self) { return ops::i0(self); }
 Tensor modified_bessel_i0(const Tensor& self) { return ops::i0(self); }
 Tensor gammainc(const Tensor& self, const Tensor& other) { return ops::igamma(self, other); }
 Tensor gammaincc(const Tensor& self, const Tensor& other) { return ops::igammac(self, other); }
 Tensor gammaln(const Tensor& self) { return ops::lgamma(self); }
-Tensor logit(const Tensor& self, std::optional<double> eps) { return ops::logit(self, eps); }
 Tensor multigammaln(const Tensor& self, int64_t p) { return ops::mvlgamma(self, p); }
-Tensor polygamma(int64_t n, const Tensor& self) { return ops::polygamma(n, self); }
-Tensor sinc(const Tensor& self) { return ops::sinc(self); }
 Tensor entr(const Tensor& self) { return ops::specialEntr(self); }
 Tensor erfcx(const Tensor& self) { return ops::specialErfcx(self); }
 Tensor i0e(const Tensor& self) { return ops::specialI0e(self); }
@@ -573,14 +528,6 @@ Tensor ndtr(const Tensor& self) { return ops::specialNdtr(self); }
 Tensor ndtri(const Tensor& self) { return ops::specialNdtri(self); }
 Tensor xlog1py(const Tensor& self, const Operand& other) { return ops::specialXlog1py(self, other); }
 Tensor zeta(const Tensor& self, const Operand& other) { return ops::specialZeta(self, other); }
-Tensor xlogy(const Tensor& self, const Operand& other) { return ops::xlogy(self, other); }
-Tensor logsumexp(const Tensor& self, IntList dim, bool keepdim) { return ops::logsumexp(self, dim, keepdim); }
-Tensor erf(const Tensor& self) { return ops::erf(self); }
-Tensor erfc(const Tensor& self) { return ops::erfc(self); }
-Tensor exp2(const Tensor& self) { return ops::exp2(self); }
-Tensor expm1(const Tensor& self) { return ops::expm1(self); }
-Tensor log1p(const Tensor& self) { return ops::log1p(self); }
-Tensor round(const Tensor& self, int64_t decimals) { return ops::round(self, decimals); }
 }  // namespace api
 }  // namespace flambeau::special
 

@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
+import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -1540,6 +1540,7 @@ export function fullLike(self: TensorBase, fillValue: NumberArg, options?: { dty
  * `gather(self: Tensor, dim: int, index: Tensor): Tensor`
  */
 export function gather(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  checkApart(options?.out, [self, index]);
   return deliver('gather', options?.out, native.ops.gather(handleOf(self), dim, handleOf(index)), true);
 }
 
@@ -1793,6 +1794,7 @@ export function indexReduce(self: TensorBase, dim: number, index: TensorBase, so
  * `indexSelect(self: Tensor, dim: int, index: Tensor): Tensor`
  */
 export function indexSelect(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  checkApart(options?.out, [self, index]);
   return deliver('indexSelect', options?.out, native.ops.indexSelect(handleOf(self), dim, handleOf(index)), true);
 }
 
@@ -1915,6 +1917,7 @@ export function kron(self: TensorBase, other: TensorBase, options?: { out?: Tens
  */
 export function kthvalue(self: TensorBase, k: number, dim?: number | { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }, keepdim?: boolean | { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }, options?: { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
   const o = optionsAmong(dim, keepdim, options) as { dim?: number; keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
+  checkApart(o?.out, [self]);
   const result = native.ops.kthvalue(handleOf(self), k, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? -1), ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
   return namedResults(['values', 'indices'], o?.out ? intoOuts('kthvalue', o?.out, result, true) : result) as unknown as [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 }
@@ -2224,6 +2227,7 @@ export function maskedScatter(self: TensorBase, mask: TensorBase, source: Tensor
  * `maskedSelect(self: Tensor, mask: Tensor): Tensor`
  */
 export function maskedSelect(self: TensorBase, mask: TensorBase, options?: { out?: TensorBase }): Tensor {
+  checkApart(options?.out, [self, mask]);
   return deliver('maskedSelect', options?.out, native.ops.maskedSelect(handleOf(self), handleOf(mask)), true);
 }
 
@@ -3365,6 +3369,7 @@ export function t(self: TensorBase): Tensor {
  * `take(self: Tensor, index: Tensor): Tensor`
  */
 export function take(self: TensorBase, index: TensorBase, options?: { out?: TensorBase }): Tensor {
+  checkApart(options?.out, [self, index]);
   return deliver('take', options?.out, native.ops.take(handleOf(self), handleOf(index)), false);
 }
 

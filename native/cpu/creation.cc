@@ -17,9 +17,19 @@ void checkSizes(IntSpan size) {
              shapeString(size).c_str());
 }
 
+/// Elements whose arithmetic PyTorch rounds after every operation.
+template <class T>
+constexpr bool kNarrow = sizeof(T) == 2 && !std::is_integral_v<T>;
+
 // Elements in one of PyTorch's AVX2 registers.
 template <class T>
 constexpr int64_t kLanes = 32 / static_cast<int64_t>(sizeof(T));
+
+/// A number as an element of T holds it.
+template <class T, class S>
+S rounded(S v) {
+  return static_cast<S>(static_cast<Compute<T>>(static_cast<T>(v)));
+}
 
 // Fills out[0, n) as PyTorch's vectorised nullary kernel does: first(i) gives an element at the head of a register or
 // in the scalar tail, `step` separates the lanes (added by a fused multiply-add or not, as the compiler of PyTorch's
@@ -38,7 +48,7 @@ void fillRange(T* out, int64_t n, S step, First&& first) {
         if constexpr (FusedLanes) {
           p[l] = static_cast<T>(std::fma(static_cast<S>(l), step, start));
         } else {
-          const S offset = static_cast<S>(l) * step;
+          const S offset = kNarrow<T> ? rounded<T>(static_cast<S>(l) * step) : static_cast<S>(l) * step;
           p[l] = static_cast<T>(start + offset);
         }
       }
@@ -66,14 +76,16 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   const bool anyFloat = start.isFloat() || end.isFloat() || step.isFloat();
   const DType t = dtype.value_or(anyFloat ? defaultDType() : DType::Int64);
   const double s = start.toDouble(), e = end.toDouble(), d = step.toDouble();
-  FB_CHECK(d > 0 || d < 0, Value, "step must be nonzero");
+  // Integers step by whole numbers, whatever was given.
+  const double stride = isIntegral(t) ? std::trunc(d) : d;
+  FB_CHECK(stride > 0 || stride < 0, Value, "step must be nonzero");
   FB_CHECK(std::isfinite(s) && std::isfinite(e), Value, "unsupported range: %g -> %g", s, e);
   FB_CHECK((d > 0 && e >= s) || (d < 0 && e <= s), Value, "upper bound and larger bound inconsistent with step sign");
-  // Integers: exact differences, so that huge bounds do not lose a step.
+  // int64 counts with its own bounds: exact differences, so that huge ones do not lose a step.
   double count;
-  if (t == DType::Int64 && !anyFloat) {
+  if (t == DType::Int64) {
     const __int128 span = static_cast<__int128>(end.toInt()) - start.toInt();
-    count = std::ceil(static_cast<double>(span) / d);
+    count = std::ceil(static_cast<double>(span) / stride);
   } else {
     count = std::ceil((e - s) / d);
   }
@@ -114,9 +126,16 @@ Tensor linspace(Scalar start, Scalar end, int64_t steps, std::optional<DType> dt
     if constexpr (!std::is_same_v<T, Bool8>) {
       using S = std::conditional_t<std::is_integral_v<T>, double, Compute<T>>;
       const S a = static_cast<S>(fromScalar<T>(start)), b = static_cast<S>(fromScalar<T>(end));
-      const S step = (b - a) / static_cast<S>(steps - 1);
       const int64_t halfway = steps / 2;
       // From both ends, so that the last element is exactly `end`.
+      if constexpr (kNarrow<T>) {
+        const S step = rounded<T>(rounded<T>(b - a) / rounded<T>(static_cast<S>(steps - 1)));
+        const auto along = [&](int64_t i) { return rounded<T>(step * rounded<T>(static_cast<S>(i))); };
+        fillRange<false>(out.ptr<T>(), steps, step,
+                         [&](int64_t i) { return i < halfway ? a + along(i) : b - along(steps - i - 1); });
+        return;
+      }
+      const S step = (b - a) / static_cast<S>(steps - 1);
       fillRange<false>(out.ptr<T>(), steps, step, [&](int64_t i) {
         return i < halfway ? std::fma(step, static_cast<S>(i), a) : std::fma(-step, static_cast<S>(steps - i - 1), b);
       });

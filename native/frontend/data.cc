@@ -2,11 +2,12 @@
 #include "flambeau/data.h"
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
+#include <span>
 
 #include "flambeau/generator.h"
 #include "flambeau/ops.h"
+#include "runtime/file.h"
 
 namespace flambeau::data {
 
@@ -28,9 +29,8 @@ constexpr size_t kPixels = 28 * 28;
 
 /// An IDX file of unsigned bytes. Source of the format: http://yann.lecun.com/exdb/mnist/
 std::vector<uint8_t> readIdx(const std::string& path, uint8_t dims, size_t each) {
-  std::ifstream in(path, std::ios::binary);
-  FB_CHECK(in.good(), File, "MNIST: cannot read '%s'", path.c_str());
-  const std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::vector<std::byte> file = runtime::readFile(path);
+  const std::span bytes(reinterpret_cast<const uint8_t*>(file.data()), file.size());
   const size_t header = 4 + 4 * size_t{dims};
   FB_CHECK(bytes.size() >= header && bytes[0] == 0 && bytes[1] == 0 && bytes[2] == 8 && bytes[3] == dims, File,
            "MNIST: '%s' is no IDX file of bytes with %d dimensions", path.c_str(), dims);
@@ -80,44 +80,100 @@ Example MNIST::get_batch(const std::vector<int64_t>& indices) const {
 
 }  // namespace datasets
 
-DataLoader::DataLoader(std::shared_ptr<const Dataset> dataset, DataLoaderOptions options)
-    : dataset_(std::move(dataset)), options_(options) {
-  FB_CHECK(dataset_ != nullptr, Value, "DataLoader: there is no dataset");
-  FB_CHECK(options.batch_size > 0, Value, "batch_size should be a positive integer value, but got batch_size=0");
+Subset::Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices)
+    : dataset_(std::move(dataset)), indices_(std::move(indices)) {
+  FB_CHECK(dataset_ != nullptr, Value, "Subset: there is no dataset");
+  for (const int64_t i : indices_)
+    FB_CHECK(i >= 0 && static_cast<size_t>(i) < dataset_->size(), Index,
+             "Subset: index %lld is out of range (%zu examples)", static_cast<long long>(i), dataset_->size());
 }
-namespace {
-/// What PyTorch's loaders draw for every epoch: 63 bits of two draws.
-uint64_t drawSeed() {
-  Generator& g = defaultGenerator();
-  std::lock_guard<std::mutex> lock(g.mutex);
-  return g.random64() & ((uint64_t{1} << 63) - 1);
-}
-}  // namespace
-DataLoader::Iterator DataLoader::begin() const {
-  auto order = std::make_shared<std::vector<int64_t>>(dataset_->size());
-  std::iota(order->begin(), order->end(), 0);
-  drawSeed();  // the seed of worker processes, which PyTorch draws first
-  if (options_.shuffle) {
-    Generator generator(drawSeed());
-    const Tensor permutation = ops::randperm(static_cast<int64_t>(order->size()), std::nullopt, &generator);
-    std::copy_n(permutation.ptr<int64_t>(), order->size(), order->begin());
+Example Subset::get_batch(const std::vector<int64_t>& indices) const {
+  std::vector<int64_t> own;
+  for (const int64_t i : indices) {
+    FB_CHECK(i >= 0 && static_cast<size_t>(i) < size(), Index, "Subset: index %lld is out of range (%zu examples)",
+             static_cast<long long>(i), size());
+    own.push_back(indices_[static_cast<size_t>(i)]);
   }
+  return dataset_->get_batch(own);
+}
+
+ConcatDataset::ConcatDataset(std::vector<std::shared_ptr<const Dataset>> datasets) : datasets_(std::move(datasets)) {
+  FB_CHECK(!datasets_.empty(), Value, "datasets should not be an empty iterable");
+  int64_t end = 0;
+  for (const auto& d : datasets_) {
+    FB_CHECK(d != nullptr, Value, "ConcatDataset: one of the datasets is empty");
+    ends_.push_back(end += static_cast<int64_t>(d->size()));
+  }
+}
+size_t ConcatDataset::size() const { return static_cast<size_t>(ends_.back()); }
+Example ConcatDataset::get_batch(const std::vector<int64_t>& indices) const {
+  TensorList data, target;
+  for (const int64_t i : indices) {
+    FB_CHECK(i >= 0 && i < ends_.back(), Index, "ConcatDataset: index %lld is out of range (%zu examples)",
+             static_cast<long long>(i), size());
+    const auto at = static_cast<size_t>(std::ranges::upper_bound(ends_, i) - ends_.begin());
+    const Example one = datasets_[at]->get_batch({i - (at > 0 ? ends_[at - 1] : 0)});
+    data.push_back(one.data);
+    target.push_back(one.target);
+  }
+  return {ops::cat(data, 0), ops::cat(target, 0)};
+}
+
+std::vector<std::shared_ptr<Subset>> random_split(std::shared_ptr<const Dataset> dataset,
+                                                  const std::vector<int64_t>& lengths, Generator* generator) {
+  FB_CHECK(dataset != nullptr, Value, "random_split: there is no dataset");
+  const auto total = static_cast<int64_t>(dataset->size());
+  for (const int64_t n : lengths) FB_CHECK(n >= 0, Value, "random_split: a length is negative");
+  FB_CHECK(std::accumulate(lengths.begin(), lengths.end(), int64_t{0}) == total, Value,
+           "Sum of input lengths does not equal the length of the input dataset!");
+  const Tensor order = ops::randperm(total, std::nullopt, generator);
+  std::vector<std::shared_ptr<Subset>> out;
+  const int64_t* at = order.ptr<int64_t>();
+  for (const int64_t n : lengths) {
+    out.push_back(std::make_shared<Subset>(dataset, std::vector<int64_t>(at, at + n)));
+    at += n;
+  }
+  return out;
+}
+
+DataLoader::DataLoader(std::shared_ptr<const Dataset> dataset, DataLoaderOptions o)
+    : dataset_(std::move(dataset)), batches_(std::move(o.batch_sampler)), workers_(o.workers) {
+  FB_CHECK(dataset_ != nullptr, Value, "DataLoader: there is no dataset");
+  FB_CHECK(o.batch_size > 0, Value, "batch_size should be a positive integer value, but got batch_size=0");
+  FB_CHECK(o.sampler == nullptr || !o.shuffle, Value, "sampler option is mutually exclusive with shuffle");
+  FB_CHECK(batches_ == nullptr || (o.batch_size == 1 && !o.shuffle && o.sampler == nullptr && !o.drop_last), Value,
+           "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last");
+  if (batches_ != nullptr) return;
+  std::shared_ptr<const samplers::Sampler> order = o.sampler;
+  if (order == nullptr && o.shuffle) order = std::make_shared<samplers::RandomSampler>(dataset_->size());
+  if (order == nullptr) order = std::make_shared<samplers::SequentialSampler>(dataset_->size());
+  batches_ = std::make_shared<samplers::BatchSampler>(order, o.batch_size, o.drop_last);
+}
+DataLoader::Iterator DataLoader::begin() const {
+  samplers::draw_seed();  // the seed of worker processes, which PyTorch draws first
   Iterator it;
-  it.loader_ = this;
-  it.order_ = std::move(order);
+  it.dataset_ = dataset_;
+  it.batches_ = batches_->sample();
+  it.workers_ = workers_;
+  it.loadAhead();
   return it;
 }
-bool DataLoader::has(const std::vector<int64_t>& order, size_t at) const {
-  return options_.drop_last ? at + options_.batch_size <= order.size() : at < order.size();
+void DataLoader::Iterator::loadAhead() {
+  while (ahead_.size() < workers_ && requested_ < batches_.size())
+    ahead_.push_back(std::async(
+        std::launch::async, [set = dataset_, indices = batches_[requested_++]] { return set->get_batch(indices); }));
 }
-Example DataLoader::batch(const std::vector<int64_t>& order, size_t at) const {
-  const size_t end = std::min(order.size(), at + options_.batch_size);
-  return dataset_->get_batch(
-      {order.begin() + static_cast<std::ptrdiff_t>(at), order.begin() + static_cast<std::ptrdiff_t>(end)});
+Example DataLoader::Iterator::operator*() {
+  // Dereferencing twice gives the same batch.
+  if (!present_) present_ = ahead_.empty() ? dataset_->get_batch(batches_[at_]) : ahead_.front().get();
+  return *present_;
 }
-size_t DataLoader::size() const {
-  const size_t n = dataset_->size(), b = options_.batch_size;
-  return options_.drop_last ? n / b : (n + b - 1) / b;
+DataLoader::Iterator& DataLoader::Iterator::operator++() {
+  present_.reset();
+  ++at_;
+  if (!ahead_.empty()) ahead_.pop_front();
+  loadAhead();
+  return *this;
 }
 
 }  // namespace flambeau::data

@@ -2,12 +2,13 @@
 #include "flambeau/jit.h"
 
 #include <cstring>
-#include <fstream>
 #include <optional>
+#include <vector>
 
 #include "flambeau/autograd.h"
 #include "flambeau/ops.h"
 #include "frontend/graph_text.h"
+#include "runtime/file.h"
 #include "runtime/safetensors.h"
 
 namespace flambeau::jit {
@@ -161,9 +162,7 @@ Tensor Module::operator()(const TensorList& inputs) const {
 const std::string& Module::name() const { return graph_->name; }
 
 Module load(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  FB_CHECK(in.good(), File, "cannot read '%s'", path.c_str());
-  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::vector<std::byte> bytes = runtime::readFile(path);
   uint32_t version = 0, length = 0;
   FB_CHECK(bytes.size() >= 16 && std::memcmp(bytes.data(), "FBGRAPH", 8) == 0, File, "'%s' is no graph file",
            path.c_str());
@@ -171,13 +170,13 @@ Module load(const std::string& path) {
   std::memcpy(&length, &bytes[12], 4);
   FB_CHECK(version == 1, File, "'%s' has format version %u, this library reads 1", path.c_str(), version);
   FB_CHECK(length <= bytes.size() - 16, File, "'%s': the description goes beyond the end", path.c_str());
-  const runtime::Json json = runtime::Json::parse(std::string_view(bytes).substr(16, length));
+  const runtime::Json json = runtime::Json::parse({reinterpret_cast<const char*>(&bytes[16]), length});
   auto g = std::make_shared<GraphModule>();
   g->name = json.at("name").string("name");
   g->graph = parseGraphText(json.at("graph").string("graph"));
   if (const runtime::Json* d = json.find("dynamic"); d && d->isString())
     g->dynamic = parseGraphText(d->string("dynamic"));
-  const auto weights = runtime::readSafetensors(std::as_bytes(std::span(bytes)).subspan(16 + length));
+  const auto weights = runtime::readSafetensors(std::span(bytes).subspan(16 + length)).tensors;
   const auto& names = json.at("captures").array("captures");
   const auto check = [&](const GraphText& t) {
     FB_CHECK(t.captures.size() == names.size() && t.inputs.size() == g->graph.inputs.size() &&

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "flambeau/ops.h"
+#include "frontend/json_text.h"
 #include "runtime/safetensors.h"
 
 namespace flambeau {
@@ -16,31 +17,24 @@ const char* formatName(DType t) {
   constexpr const char* names[kNumDTypes] = {"F32", "F64", "F16", "BF16", "I8", "I16", "I32", "I64", "U8", "BOOL"};
   return names[static_cast<int>(t)];
 }
-std::string quoted(const std::string& s) {
-  std::string out = "\"";
-  for (const char c : s) {
-    if (c == '"' || c == '\\')
-      (out += '\\') += c;
-    else if (static_cast<unsigned char>(c) < 0x20) {
-      char text[8];
-      std::snprintf(text, sizeof text, "\\u%04x", c);
-      out += text;
-    } else
-      out += c;
-  }
-  return out + '"';
-}
-
 }  // namespace
 
-void save(const std::map<std::string, Tensor>& tensors, const std::string& path) {
+void save(const std::map<std::string, Tensor>& tensors, const std::string& path,
+          const std::map<std::string, std::string>& metadata) {
   std::string header = "{";
+  if (!metadata.empty()) {
+    header += "\"__metadata__\":{";
+    for (const auto& [key, text] : metadata)
+      header += (header.back() == '{' ? "" : ",") + jsonString(key) + ":" + jsonString(text);
+    header += '}';
+  }
   uint64_t at = 0;
   for (const auto& [name, t] : tensors) {
     FB_CHECK(t.defined(), Value, "save: '%s' is undefined", name.c_str());
+    FB_CHECK(name != "__metadata__", Value, "save: '__metadata__' cannot be a tensor's name");
     std::string shape;
     for (int64_t n : t.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(n);
-    header += (header.size() > 1 ? "," : "") + quoted(name) + ":{\"dtype\":\"" + formatName(t.dtype()) +
+    header += (header.size() > 1 ? "," : "") + jsonString(name) + ":{\"dtype\":\"" + formatName(t.dtype()) +
               "\",\"shape\":[" + shape + "],\"data_offsets\":[" + std::to_string(at) + "," +
               std::to_string(at + t.nbytes()) + "]}";
     at += t.nbytes();
@@ -67,6 +61,6 @@ void save(const std::map<std::string, Tensor>& tensors, const std::string& path)
   FB_CHECK(std::rename(draft.c_str(), path.c_str()) == 0, File, "cannot write '%s'", path.c_str());
 }
 
-std::map<std::string, Tensor> load(const std::string& path) { return runtime::readSafetensorsFile(path); }
+std::map<std::string, Tensor> load(const std::string& path) { return runtime::readSafetensorsFile(path).tensors; }
 
 }  // namespace flambeau

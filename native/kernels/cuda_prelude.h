@@ -1,6 +1,6 @@
 // clang-format off
 // Scalar counterpart of prelude.h for CUDA kernels that are generated at run time: the same fb_ names, one element at a time.
-// Self-contained under nvcc and NVRTC; the SIMT shim of the tests compiles it for the CPU. Build with -fmad=false, so that products
+// Behind native/cuda/abi.cuh self-contained under nvcc and NVRTC; the SIMT shim of the tests compiles it for the CPU. Build with -fmad=false, so that products
 // and sums round separately as on the CPU.
 // Unformatted: rows of one-line functions are read side by side, and section marks must stay at the margin.
 #ifndef FLAMBEAU_CUDA_PRELUDE_H
@@ -10,7 +10,6 @@
 #define FB_BLOCK 256  // threads of a block
 #define FB_WIDE 1024  // the same where a block has one long row
 #endif
-typedef long long fb_int;
 typedef float fb_m_f32;
 typedef double fb_m_f64;
 typedef unsigned short fb_m_f16;
@@ -21,12 +20,6 @@ typedef int fb_m_i32;
 typedef long long fb_m_i64;
 typedef unsigned char fb_m_u8;
 typedef unsigned char fb_m_b8;
-
-/* What every kernel gets beside its own pointers, sizes and numbers; `error` is a device pointer. */
-struct fb_cuda_args {
-  unsigned long long seed, offset;
-  int* error;
-};
 
 FB_D unsigned fb_bits(float x) { union { float f; unsigned u; } v; v.f = x; return v.u; }
 FB_D float fb_float(unsigned u) { union { float f; unsigned u; } v; v.u = u; return v.f; }

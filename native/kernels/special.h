@@ -279,7 +279,7 @@ FB_SPECIAL fb_zeta_scalar(double s, double q) {
   return sum;
 }
 // psi^(1) with the reflection formula in the element's own precision, as PyTorch evaluates it: at a pole the sine's rounding decides.
-FB_SPECIAL fb_trigamma(double x, double reflected) { return x < 0.5 ? reflected - fb_zeta_scalar(2, 1 - x) : fb_zeta_scalar(2, x); }
+FB_SPECIAL fb_trigamma(double x, double reflected) { return x > 1e300 ? 0 : x < 0.5 ? reflected - fb_zeta_scalar(2, 1 - x) : fb_zeta_scalar(2, x); }
 FB_SPECIAL fb_polygamma_general(double n, double x) {
   double sign = __builtin_fmod(n, 2.0) == 1 ? 1 : -1;
   return sign * __builtin_tgamma(n + 1) * fb_zeta_scalar(n + 1, x);
@@ -307,6 +307,15 @@ FB_SPECIAL fb_gamma_front(double a, double x) {
   double l = __builtin_fabs(d) < 0.5 ? __builtin_log1p(d) - d : __builtin_log(x / a) - d;
   return __builtin_exp(a * l - stirling) / __builtin_sqrt(2 * FB_PI * a);
 }
+// Q for large a: Temme's uniform expansion (SIAM J. Math. Anal. 10, 1979), two terms. Series and fraction would need sqrt(a) steps.
+FB_SPECIAL fb_gamma_upper_large(double a, double x) {
+  double d = (x - a) / a;
+  double half = __builtin_fabs(d) < 1e-3 ? d * d * (0.5 - d * (1.0 / 3 - d / 4)) : d - __builtin_log1p(d);
+  if (a * half > 700) return d > 0 ? 0 : 1;
+  double eta = __builtin_copysign(__builtin_sqrt(2 * half), d);
+  double rest = __builtin_exp(-a * half) / __builtin_sqrt(2 * FB_PI * a) * (-1.0 / 3 + eta * (1.0 / 12 - eta * (2.0 / 135)));
+  return 0.5 * __builtin_erfc(eta * __builtin_sqrt(a / 2)) + rest;
+}
 // The lower (P) or upper (Q) regularised incomplete gamma function: a series below x = a + 1, a continued fraction above.
 FB_SPECIAL fb_gamma_ratio(double a, double x, bool upper) {
   // Limits first, where the other argument may be NaN, as in PyTorch.
@@ -314,6 +323,10 @@ FB_SPECIAL fb_gamma_ratio(double a, double x, bool upper) {
   double lower = a == 0 ? 1 : x == 0 || __builtin_isinf(a) ? 0 : __builtin_isinf(x) ? 1 : -1;
   if (lower >= 0) return upper ? 1 - lower : lower;
   if (x != x || a != a) return __builtin_nan("");
+  if (a > 1e8) {
+    double q = fb_gamma_upper_large(a, x);
+    return upper ? q : 1 - q;
+  }
   double front = fb_gamma_front(a, x);
   if (x < a + 1) {
     double term = 1, sum = 1;

@@ -232,6 +232,15 @@ Tensor einsum(std::string_view equation, TensorSpan operands) {
   for (size_t k = 0; k < operands.size(); ++k) terms.push_back(withoutRepeats({operands[k], eq.operands[k]}));
   checkSizes(terms);
   const auto inResult = [&](int l) { return std::find(eq.result.begin(), eq.result.end(), l) != eq.result.end(); };
+  // A label of one operand alone is summed, which makes integers int64; products keep their dtype.
+  const auto holders = [&](int l) {
+    return std::ranges::count_if(terms, [&](const Term& t) { return t.find(l) >= 0; });
+  };
+  const auto sumsAlone = [&](const Term& t) {
+    return std::ranges::any_of(t.labels, [&](int l) { return !inResult(l) && holders(l) == 1; });
+  };
+  if (!isFloating(terms[0].tensor.dtype()) && std::ranges::any_of(terms, sumsAlone))
+    for (Term& t : terms) t.tensor = ops::toDtype(t.tensor, DType::Int64);
   Term acc = terms[0];
   const auto lastAt = [&](size_t k, const Term& t) {
     Labels out;

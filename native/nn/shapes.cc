@@ -186,7 +186,10 @@ Tensor sumToSize(const Tensor& self, IntSpan size) {
   }();
   FB_CHECK(fits, Shape, "size {%s} is not expandable to size {%s}.", shapeString(size).c_str(),
            shapeString(self.sizes()).c_str());
-  return autograd::sumTo(self, size);
+  // Sums of integers are int64, as of `sum`; what keeps its sizes keeps its dtype, but for a scalar.
+  const bool sums = size.empty() || !std::ranges::equal(size, self.sizes());
+  const Tensor from = sums && !isFloating(self.dtype()) ? ops::toDtype(self, DType::Int64) : self;
+  return autograd::sumTo(from, size);
 }
 
 }  // namespace flambeau::nn

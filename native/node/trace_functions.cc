@@ -1,19 +1,23 @@
 // Addon functions of the trace recorder.
+#include <iterator>
+#include <string>
 #include <utility>
 
 #include "flambeau/autograd.h"
 #include "flambeau/trace.h"
 
 #include "node/functions.h"
+#include "trace/tolerant.h"
 
 namespace flambeau::node {
 
 namespace {
 
 napi_value begin(napi_env env, napi_callback_info info) {
-  constexpr const char* names[] = {"inputs"};
+  constexpr const char* names[] = {"inputs", "tolerant"};
   return invoke(env, info, "traceBegin", names, [&](Args& a) -> napi_value {
     trace::begin(a.tensors(0));
+    trace::setTolerant(a.optBoolean(1).value_or(false));
     return nullptr;
   });
 }
@@ -34,6 +38,15 @@ napi_value abortTrace(napi_env env, napi_callback_info) {
   return guarded(env, []() -> napi_value {
     trace::abort();
     return nullptr;
+  });
+}
+/// traceGaveUp(): why the latest tolerant recording ended before its function did, or null.
+napi_value gaveUp(napi_env env, napi_callback_info) {
+  return guarded(env, [&]() -> napi_value {
+    if (const auto why = trace::gaveUp()) return wrap(env, std::string_view(*why));
+    napi_value null;
+    check(env, napi_get_null(env, &null));
+    return null;
   });
 }
 napi_value active(napi_env env, napi_callback_info) {
@@ -88,15 +101,42 @@ napi_value traceResume(napi_env env, napi_callback_info info) {
   });
 }
 
+/// recordFold(inputs, definition, dim, keepdim, outputs): a user's reduction whose results were computed unrecorded
+/// becomes a node of the recording; nothing without one.
+napi_value recordFold(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"inputs", "definition", "dim", "keepdim", "outputs"};
+  return guarded(env, [&]() -> napi_value {
+    Args a(env, info, "recordFold", std::size(names), names);
+    if (!trace::active()) return nullptr;
+    trace::Call call("fold");
+    call.inputs(a.tensors(0));
+    call.attr({"definition", std::string(a.string(1))});
+    if (const auto dim = a.optInts(2))
+      call.attr({"dim", *dim});
+    else
+      call.attr({"dim"});
+    call.attr({"keepdim", a.boolean(3)});
+    call.outputs(a.tensors(4));
+    call.finish();
+    return nullptr;
+  });
+}
+
 }  // namespace
 
 void registerTraceFunctions(napi_env env, napi_value target) {
-  const std::pair<const char*, napi_callback> all[] = {
-      {"traceBegin", begin},          {"traceEnd", end},
-      {"traceAbort", abortTrace},     {"traceActive", active},
-      {"liveScalar", liveScalar},     {"pushScope", pushScope},
-      {"popScope", popScope},         {"setSiteProvider", setSiteProvider},
-      {"traceSuspend", traceSuspend}, {"traceResume", traceResume}};
+  const std::pair<const char*, napi_callback> all[] = {{"traceBegin", begin},
+                                                       {"traceEnd", end},
+                                                       {"traceAbort", abortTrace},
+                                                       {"traceActive", active},
+                                                       {"traceGaveUp", gaveUp},
+                                                       {"liveScalar", liveScalar},
+                                                       {"pushScope", pushScope},
+                                                       {"popScope", popScope},
+                                                       {"setSiteProvider", setSiteProvider},
+                                                       {"traceSuspend", traceSuspend},
+                                                       {"traceResume", traceResume},
+                                                       {"recordFold", recordFold}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }
 

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace flambeau::runtime {
 namespace {
@@ -43,6 +44,12 @@ TensorMeta tensorOf(const Json& j, const Symbols& symbols) {
   return t;
 }
 
+/// An integer that an int holds; -1 where it does not, which is no index.
+int index(const Json& j, const char* what) {
+  const int64_t i = j.integer(what);
+  return i < 0 || i > std::numeric_limits<int>::max() ? -1 : static_cast<int>(i);
+}
+
 Slot slotOf(const Json& j, size_t inputs, size_t captures) {
   const bool input = j.find("input") != nullptr;
   const int64_t i = j.at(input ? "input" : "capture").integer("slot");
@@ -67,7 +74,8 @@ StepAttr attrOf(const std::string& name, const Json& j, const Symbols& symbols) 
   if (j.isNull()) return a;
   if (j.isObject()) {
     a.kind = Kind::Scalar;
-    a.live = static_cast<int>(j.at("live").integer("live"));
+    a.live = index(j.at("live"), "live");
+    if (a.live < 0) bad("a live scalar is out of range");
   } else if (j.isBool()) {
     a.kind = Kind::Bool;
     a.scalar = Scalar(j.boolean("attribute"));
@@ -172,7 +180,7 @@ std::optional<DimExpr> DimExpr::tryParse(std::string_view text, const Symbols& s
         int64_t v = 0;
         const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), v);
         if (error != std::errc() || stop != word.data() + word.size()) return {};
-        term.coef *= v;
+        if (__builtin_mul_overflow(term.coef, v, &term.coef)) return {};
       } else {
         const auto it = std::find(symbols.begin(), symbols.end(), word);
         if (it == symbols.end()) return {};
@@ -182,9 +190,9 @@ std::optional<DimExpr> DimExpr::tryParse(std::string_view text, const Symbols& s
       if (at >= text.size() || text[at] != '*') break;
       ++at;
     }
-    if (term.symbols.empty())
-      out.constant_ += term.coef;
-    else
+    if (term.symbols.empty()) {
+      if (__builtin_add_overflow(out.constant_, term.coef, &out.constant_)) return {};
+    } else
       out.terms_.push_back(std::move(term));
   }
   if (first) return {};
@@ -229,8 +237,8 @@ ProgramMeta ProgramMeta::parse(std::string_view text) {
     for (const Json& s : list->array("symbols")) {
       Symbol symbol;
       symbol.name = s.at("name").string("name");
-      symbol.input = static_cast<int>(s.at("input").integer("input"));
-      symbol.dim = static_cast<int>(s.at("dim").integer("dim"));
+      symbol.input = index(s.at("input"), "input");
+      symbol.dim = index(s.at("dim"), "dim");
       names.push_back(symbol.name);
       m.symbols.push_back(std::move(symbol));
     }

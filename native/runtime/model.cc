@@ -97,10 +97,11 @@ int fb_model_load(const fb_model_source* source, fb_model** model, char* message
   if (!source || !model) return report(FB_ERROR_ARGUMENT, "load: a null pointer", message, length);
   *model = nullptr;
   return guarded(message, length, [&] {
-    auto weights =
-        source->weights
-            ? runtime::readSafetensors({static_cast<const std::byte*>(source->weights), source->weight_bytes})
-            : runtime::readSafetensorsFile(source->weights_path ? source->weights_path : "");
+    const auto weights =
+        (source->weights
+             ? runtime::readSafetensors({static_cast<const std::byte*>(source->weights), source->weight_bytes})
+             : runtime::readSafetensorsFile(source->weights_path ? source->weights_path : ""))
+            .tensors;
     TensorList captures;
     for (int i = 0; i < source->capture_count; ++i) {
       const auto found = weights.find(source->captures[i]);

@@ -4,6 +4,7 @@
 
 #include "flambeau/autograd.h"
 #include "trace/recorder.h"
+#include "trace/tolerant.h"
 
 namespace flambeau::trace {
 
@@ -16,7 +17,25 @@ thread_local std::unique_ptr<Recorder> tlsRecorder;
 // Serials are never reused while a tensor tagged with one may live; 32 bits of recordings are enough for any process.
 std::atomic<uint32_t> nextSerial{1};
 
+thread_local bool tlsTolerant = false;
+thread_local std::optional<std::string> tlsGaveUp;
+
 Recorder* live() { return detail::active ? tlsRecorder.get() : nullptr; }
+
+/// Lets the recorder note something, if one runs. What it cannot express is an error, or the end of a tolerant
+/// recording: the op itself has been or will be done all the same.
+template <class Note>
+void tell(Note note) {
+  Recorder* r = live();
+  if (!r) return;
+  try {
+    note(*r);
+  } catch (const Error& e) {
+    if (!tlsTolerant || e.kind() != ErrorKind::Trace) throw;
+    abort();
+    tlsGaveUp = e.what();
+  }
+}
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string s;
@@ -36,6 +55,7 @@ struct Call::Impl {
     Tensor tensor;
     int32_t of;  // View: alias of the viewed tensor
   };
+  void commit(Recorder& recorder);
   NodeRecord node;
   std::vector<Tensor> tensors;  // tensor operands, to find what an output shares memory with
   std::vector<Out> outs;
@@ -48,17 +68,17 @@ Call::~Call() { delete impl_; }
 
 void Call::input(const Tensor& t) {
   if (!impl_) return;
-  impl_->node.in.push_back(live()->operandOf(t));
+  tell([&](Recorder& r) { impl_->node.in.push_back(r.operandOf(t)); });
   if (t.defined()) impl_->tensors.push_back(t);
 }
 void Call::input(const Operand& o) {
   if (!impl_) return;
-  impl_->node.in.push_back(live()->operandOf(o));
+  tell([&](Recorder& r) { impl_->node.in.push_back(r.operandOf(o)); });
   if (o.isTensor()) impl_->tensors.push_back(o.tensor);
 }
 void Call::inputs(TensorSpan list) {
   if (!impl_) return;
-  impl_->node.in.push_back(live()->operandOf(list));
+  tell([&](Recorder& r) { impl_->node.in.push_back(r.operandOf(list)); });
   for (const Tensor& t : list)
     if (t.defined()) impl_->tensors.push_back(t);
 }
@@ -69,49 +89,53 @@ void Call::mutated(const Tensor& t) {
   if (impl_ && t.defined()) impl_->outs.push_back({Impl::Out::Kind::Mutated, t, -1});
 }
 void Call::view(const Tensor& out, const Tensor& of) {
-  if (impl_) impl_->outs.push_back({Impl::Out::Kind::View, out, live()->meet(of)});
+  if (impl_) tell([&](Recorder& r) { impl_->outs.push_back({Impl::Out::Kind::View, out, r.meet(of)}); });
 }
 void Call::output(const Tensor& t) {
   if (!impl_) return;
-  Recorder& r = *live();
-  if (!r.knows(t.impl()->storage.get())) {
-    impl_->outs.push_back({Impl::Out::Kind::Fresh, t, -1});
-    return;
-  }
-  // The op gave back memory it was given: contiguous() of a contiguous tensor, reshape() that could be a view.
-  for (const Tensor& in : impl_->tensors) {
-    if (in.impl()->storage != t.impl()->storage) continue;
-    impl_->outs.push_back({Impl::Out::Kind::View, t, r.meet(in)});
-    return;
-  }
-  r.fail("the result of " + impl_->node.op + "() shares memory with a tensor that is not among its inputs");
+  tell([&](Recorder& r) {
+    if (!r.knows(t.impl()->storage.get())) {
+      impl_->outs.push_back({Impl::Out::Kind::Fresh, t, -1});
+      return;
+    }
+    // The op gave back memory it was given: contiguous() of a contiguous tensor, reshape() that could be a view.
+    for (const Tensor& in : impl_->tensors) {
+      if (in.impl()->storage != t.impl()->storage) continue;
+      impl_->outs.push_back({Impl::Out::Kind::View, t, r.meet(in)});
+      return;
+    }
+    r.fail("the result of " + impl_->node.op + "() shares memory with a tensor that is not among its inputs");
+  });
 }
 void Call::outputs(TensorSpan list) {
   for (const Tensor& t : list) output(t);
 }
 
 void Call::finish() {
-  Recorder* r = live();
-  if (!impl_ || !r) return;
-  NodeRecord& n = impl_->node;
-  bool anyNew = impl_->outs.empty();
-  for (const Impl::Out& o : impl_->outs)
+  if (impl_) tell([&](Recorder& r) { impl_->commit(r); });
+}
+
+void Call::Impl::commit(Recorder& recorder) {
+  Recorder* const r = &recorder;
+  NodeRecord& n = node;
+  bool anyNew = outs.empty();
+  for (const Out& o : outs)
     // A view that is no new view of anything (alias, a view to the same shape) needs no node.
-    if (o.kind != Impl::Out::Kind::View || r->findAlias(o.tensor) < 0) anyNew = true;
+    if (o.kind != Out::Kind::View || r->findAlias(o.tensor) < 0) anyNew = true;
   if (!anyNew) {
-    for (const Impl::Out& o : impl_->outs) r->tag(o.tensor, r->findAlias(o.tensor));
+    for (const Out& o : outs) r->tag(o.tensor, r->findAlias(o.tensor));
     return;
   }
   std::optional<Recipe> recipe;
-  for (const Impl::Out& o : impl_->outs) {
+  for (const Out& o : outs) {
     switch (o.kind) {
-      case Impl::Out::Kind::Fresh: {
+      case Out::Kind::Fresh: {
         const ValueId v = r->newValue(o.tensor);
         n.out.push_back(v);
         r->addFresh(o.tensor, v);
         break;
       }
-      case Impl::Out::Kind::Mutated: {
+      case Out::Kind::Mutated: {
         const ValueId v = r->newValue(o.tensor);
         n.out.push_back(v);
         const int32_t a = r->findAlias(o.tensor);
@@ -119,7 +143,7 @@ void Call::finish() {
         r->write(a, v, o.tensor);
         break;
       }
-      case Impl::Out::Kind::View: {
+      case Out::Kind::View: {
         if (!recipe) {
           recipe.emplace(Recipe{n.op, n.attrs, o.of, {}});
           if (n.op == "asStrided") {
@@ -173,16 +197,16 @@ void Region::stop() {
   delete impl_;
 }
 void Region::input(const Tensor& t) {
-  if (impl_) impl_->record.in.push_back(live()->operandOf(t));
+  if (impl_) tell([&](Recorder& r) { impl_->record.in.push_back(r.operandOf(t)); });
 }
 void Region::input(const Operand& o) {
-  if (impl_) impl_->record.in.push_back(live()->operandOf(o));
+  if (impl_) tell([&](Recorder& r) { impl_->record.in.push_back(r.operandOf(o)); });
 }
 void Region::attr(Attr a) {
   if (impl_) impl_->record.attrs.push_back(std::move(a));
 }
 void Region::begin() {
-  if (!impl_) return;
+  if (!impl_ || !live()) return;
   Recorder& r = *live();
   impl_->record.parent = r.regionStack.empty() ? -1 : r.regionStack.back();
   impl_->record.scope = r.scope;
@@ -192,8 +216,7 @@ void Region::begin() {
 }
 void Region::output(const Tensor& t) {
   if (!impl_ || impl_->index < 0) return;
-  Recorder& r = *live();
-  r.regions[static_cast<size_t>(impl_->index)].out.push_back(r.current(r.meet(t)));
+  tell([&](Recorder& r) { r.regions[static_cast<size_t>(impl_->index)].out.push_back(r.current(r.meet(t))); });
 }
 
 void begin(TensorSpan inputs) {
@@ -202,6 +225,8 @@ void begin(TensorSpan inputs) {
     FB_CHECK(t.defined(), Trace, "the arguments of a traced function must be tensors, not null");
   tlsRecorder = std::make_unique<Recorder>(nextSerial.fetch_add(1));
   detail::active = true;
+  tlsTolerant = false;
+  tlsGaveUp.reset();
   for (const Tensor& t : inputs) tlsRecorder->addInput(t);
 }
 
@@ -233,12 +258,12 @@ void popScope() {
 
 namespace {
 void touch(const Tensor& leaf, bool read) {
-  Recorder* r = live();
-  if (!r) return;
-  const int32_t a = r->meet(leaf);
-  if (r->leaves.contains(a)) return;
-  const Tensor grad = leaf.impl()->meta ? leaf.impl()->meta->grad : Tensor();
-  r->leaves.emplace(a, LeafGrad{leaf, grad, read});
+  tell([&](Recorder& r) {
+    const int32_t a = r.meet(leaf);
+    if (r.leaves.contains(a)) return;
+    const Tensor grad = leaf.impl()->meta ? leaf.impl()->meta->grad : Tensor();
+    r.leaves.emplace(a, LeafGrad{leaf, grad, read});
+  });
 }
 }  // namespace
 
@@ -260,6 +285,9 @@ Result end(TensorSpan outputs) {
   } over;
   return tlsRecorder->finish(outputs);
 }
+
+void setTolerant(bool on) { tlsTolerant = on; }
+std::optional<std::string> gaveUp() { return tlsGaveUp; }
 
 void abort() {
   detail::active = false;

@@ -26,8 +26,17 @@ export interface Built {
 
 export type BuildState = { readonly kind: 'running' } | { readonly kind: 'done'; readonly built: Built } | { readonly kind: 'failed'; readonly error: Error };
 
-const running = new Set<ChildProcess>();
-process.once('exit', () => running.forEach((c) => c.kill('SIGKILL')));
+const running = new Map<ChildProcess, string>();
+process.once('exit', () => {
+  for (const [child, workspace] of running) {
+    child.kill('SIGKILL');
+    try {
+      rmSync(workspace, { recursive: true, force: true });
+    } catch {
+      // Eviction removes it later.
+    }
+  }
+});
 
 /** One build. `poll()` is cheap and never blocks; `done` settles when the event loop gets to it. */
 export class Build {
@@ -35,6 +44,8 @@ export class Build {
   private readonly started = performance.now();
   private child: ChildProcess | undefined;
   private workspace = '';
+  /** A program that is done does not wait for its builds, unless somebody awaits one. */
+  private awaited = false;
   private resolve!: (b: Built) => void;
   private reject!: (e: Error) => void;
   readonly done: Promise<Built>;
@@ -85,18 +96,18 @@ export class Build {
     });
     closeSync(err);
     this.child = child;
-    running.add(child);
+    running.set(child, this.workspace);
+    if (!this.awaited) child.unref();
     child.once('error', (e) => this.fail(new BuildFailed(`cannot run ${this.compiler.path}: ${e.message}`)));
     child.once('exit', (code, signal) => {
       // The child of an earlier try, in a cache that could not be written, has been heard already.
       if (child === this.child) this.finish(code === 0, signal);
     });
-    // A program that is done does not wait for its builds; `Ready` keeps the loop alive while somebody awaits one.
-    child.unref();
   }
 
   /** Keeps the process alive until the build ends (somebody awaits it). */
   ref(): void {
+    this.awaited = true;
     this.child?.ref();
   }
 
@@ -123,7 +134,9 @@ export class Build {
       // What a killed compiler's own children still write: eviction removes it later.
       log('build', () => `cannot remove ${this.workspace}: ${(left as Error).message}`);
     }
-    if (!this.retryElsewhere(e)) this.settle({ kind: 'failed', error: e });
+    if (this.retryElsewhere(e)) return;
+    const error = e instanceof BuildFailed ? e : new BuildFailed(`a generated program cannot be built in '${this.cache.dir}': ${e.message}`);
+    this.settle({ kind: 'failed', error });
   }
 
   private complaint(signal: NodeJS.Signals | null): string {

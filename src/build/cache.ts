@@ -12,6 +12,8 @@ import { log, notice } from '../debug/log.js';
 const PROGRAM = 'program.so';
 const STALE_MS = 60 * 60 * 1000;
 const DEFAULT_MAX_MB = 1024;
+/** The cache may be larger than its limit by this part. */
+const EVICT_PART = 16;
 
 interface Entry {
   readonly version: 1;
@@ -95,9 +97,28 @@ export class ProgramCache {
         this.remove(key);
       }
     }
-    this.evict();
+    this.grown(bytes.length);
     return join(this.entry(key), file);
   }
+
+  /** Looking at every entry takes a while in a large cache: once in a process, when it has time, and whenever it may have grown much. */
+  private grown(bytes: number): void {
+    this.added += bytes;
+    if (this.added * EVICT_PART >= this.maxBytes) {
+      this.added = 0;
+      this.evict();
+    } else if (!this.looked) setImmediate(() => this.tryEvict());
+    this.looked = true;
+  }
+  private tryEvict(): void {
+    try {
+      this.evict();
+    } catch (e) {
+      log('build', () => `cannot evict from ${this.dir}: ${(e as Error).message}`);
+    }
+  }
+  private added = 0;
+  private looked = false;
 
   remove(key: string): void {
     // Rename first: a reader must not see half a directory.

@@ -7,6 +7,8 @@ import { info } from './info.js';
 interface Command {
   readonly usage: string;
   readonly help: string;
+  /** Its arguments may be those of a script: no --help for this program among them, unless it comes first. */
+  readonly script?: true;
   run(args: readonly string[]): void | Promise<void>;
 }
 
@@ -27,6 +29,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'an .onnx or .fbg model as one HTML page',
     run: async (args) => (await import('./view.js')).view(args),
   },
+  explain: {
+    usage: 'explain [--html FILE] [--json] SCRIPT [ARGUMENTS]...',
+    script: true,
+    help: 'runs a script (.ts or .js) and tells what fb.compile made of its functions: kernels, costs, reasons',
+    run: async (args) => (await import('./explain.js')).explain(args),
+  },
   cache: { usage: 'cache clear', help: 'remove the built kernels of fb.compile', run: cacheClear },
 };
 
@@ -39,7 +47,8 @@ async function main(argv: readonly string[]): Promise<void> {
   // Options behind the command's name are the command's own.
   const [name, ...rest] = argv;
   if (name === '--version' || name === '-v') return COMMANDS['info']!.run(['--version']);
-  if (name === undefined || name === '--help' || name === '-h' || rest.includes('--help')) {
+  const own = name !== undefined && Object.hasOwn(COMMANDS, name) && COMMANDS[name]!.script && rest[0] !== '--help';
+  if (name === undefined || name === '--help' || name === '-h' || (rest.includes('--help') && !own)) {
     process.stdout.write(usage());
     return;
   }

@@ -5,7 +5,7 @@ import { addDims, mulDims, productOf } from '../ir/dim.js';
 import { type Def, type Lowered, type Step, stepTensors } from '../schedule/defs.js';
 import { byteSize } from '../schedule/dtype.js';
 import { type Grouping } from '../schedule/group.js';
-import { type Kernel } from '../loop/kernel.js';
+import { foldedValues, type Kernel } from '../loop/kernel.js';
 import { walk } from '../schedule/expr.js';
 
 export type Place =
@@ -36,7 +36,7 @@ export function touches(e: Event): { reads: Set<Def>; writes: Set<Def> } {
   for (const s of e.kernel.stages) {
     const values = [
       ...s.stores.map((x) => x.value),
-      ...(s.k === 'columns' ? [...s.folds.map((f) => f.elem), ...s.keeps.map((x) => x.value)] : []),
+      ...(s.k === 'columns' ? [...s.folds.flatMap(foldedValues), ...s.keeps.map((x) => x.value)] : []),
     ];
     for (const v of values) walk(v, (x) => x.k === 'load' && reads.add(x.src as Def));
     for (const x of s.stores) {

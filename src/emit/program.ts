@@ -18,7 +18,7 @@ import {
   type StepMeta,
   type TensorMeta,
 } from './meta.js';
-import { type Schedule, makeSchedule } from './schedule.js';
+import { type Schedule, type ScheduleReport, makeSchedule } from './schedule.js';
 import { printCppProgram } from './cpp/program.js';
 import { printCudaProgram } from './cuda/program.js';
 
@@ -39,9 +39,14 @@ export interface Program {
   readonly source: string;
   readonly meta: ProgramMeta;
   readonly schedule: Schedule;
+  /** The schedule as plain data, with the source of each kernel. */
+  readonly report: ScheduleReport;
+  /** Milliseconds: until it was decided what the kernels are, and for printing them. */
+  readonly times: { readonly schedule: number; readonly emit: number };
 }
 
 export function emitProgram(graph: Graph, options: EmitOptions): Program {
+  const start = performance.now();
   resetExpressions();
   const program = lower(
     graph,
@@ -69,15 +74,23 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
     (e) => e.k === 'step' || e.kernel.stages.some((s) => s.stores.length > 0),
   );
   const plan = planMemory(program, grouping, events);
-  const schedule = makeSchedule(events, grouping.refusals);
+  const schedule = makeSchedule(graph, grouping, events);
+  const decided = performance.now();
   const meta = makeMeta(graph, program, plan.arena, events, options.name ?? 'graph');
   const print = options.target === 'cpp' ? printCppProgram : printCudaProgram;
-  const source = print(program, plan, events, {
+  const { source, kernels } = print(program, plan, events, {
     name: options.name ?? 'graph',
     threads: options.threads ?? 2,
     symbols: graph.symbols.map((s) => s.name),
   });
-  return { source, meta, schedule };
+  const report = schedule.report(kernels);
+  return {
+    source,
+    meta,
+    schedule,
+    report,
+    times: { schedule: decided - start, emit: performance.now() - decided },
+  };
 }
 
 const metaDim = (d: Dim): MetaDim => (typeof d === 'number' ? d : printDim(d));

@@ -234,11 +234,13 @@ export abstract class KernelWalker {
     const names = new Map(f.states.map((st) => [`@${st.name}`, own.get(st.name)!]));
     const states = f.states.map((st) => lVar(`@${st.name}`, st.type, new Set()));
     names.set('@x', this.value(f.elem, scope));
+    f.more.forEach((e, k) => names.set(`@x${k}`, this.value(e, scope)));
     names.set('@index', f.index ? this.value(f.index, scope) : '');
     const out = f.reduce.combine(
       states,
       lVar('@x', f.elem.type, new Set()),
       f.index ? lVar('@index', 'i64', new Set()) : lConst(0, 'i64'),
+      f.more.map((e, k) => lVar(`@x${k}`, e.type, new Set())),
     );
     return out.map((y) => this.inline(y, names));
   }

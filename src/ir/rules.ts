@@ -3,6 +3,7 @@
 // The verifier, the builder, unification and the passes all ask `infer`.
 import { sameDim } from './dim.js';
 import { isFloatType, resultType } from './dtype.js';
+import { parseFold } from './fold.js';
 import type { Attr, DType, Dim, Input, TensorType } from './graph.js';
 import type { OpInfo, PointwiseInfo, ReductionInfo, ScanInfo } from './opinfo.js';
 import { RuleArgs, RuleError, broadcast, normalizeDims } from './rule_args.js';
@@ -27,6 +28,7 @@ const RECORDED_RULES: Readonly<Record<string, Rule>> = {
   fill: sameAsSelf,
   zero: sameAsSelf,
   asStridedScatter: sameAsSelf,
+  fold: userReduction,
   toDtype: (a) => [{ dtype: a.dtype('dtype')!, shape: a.tensor('self').shape }],
   clone: sameAsSelf,
   contiguous: sameAsSelf,
@@ -96,6 +98,17 @@ function reduction(a: RuleArgs, info: ReductionInfo): TensorType[] {
   const input = requested ?? self.dtype;
   const dtype = accumulated(a, info.rule, input, requested);
   return info.results.map((name) => ({ dtype: name === 'indices' ? 'int64' : dtype, shape }));
+}
+
+function userReduction(a: RuleArgs): TensorType[] {
+  const [first, ...others] = a.tensors('inputs');
+  const f = parseFold(a.attr('definition'));
+  if (first === undefined || others.length + 1 !== f.inputs) a.fail(`takes ${f.inputs} operands`);
+  for (const t of others)
+    if (t.shape.length !== first.shape.length || !t.shape.every((d, i) => sameDim(d, first.shape[i]!)))
+      a.fail('its operands must have one shape');
+  const shape = reducedShape(a, first.shape);
+  return f.results.map((dtype) => ({ dtype, shape }));
 }
 
 function accumulated(a: RuleArgs, rule: ReductionInfo['rule'], input: DType, requested: DType | null): DType {

@@ -2,7 +2,7 @@
 import { OPS } from '../../generated/ts/ops.js';
 import type { OpInfo, Param, ParamType } from './opinfo.js';
 
-/** What the trace recorder itself adds: the functional forms of writes. They have no user-visible op of their own. */
+/** What the trace recorder itself adds: the functional forms of writes, and reductions that users declare. */
 const RECORDED: Readonly<Record<string, OpInfo>> = {
   copy: {
     name: 'copy',
@@ -30,6 +30,20 @@ const RECORDED: Readonly<Record<string, OpInfo>> = {
     returns: 'tensor',
     results: ['out'],
     params: [{ name: 'self', type: 'Tensor' }],
+  },
+  /** `definition`: src/ir/fold.ts. The operands have one shape. */
+  fold: {
+    name: 'fold',
+    kind: 'extern',
+    returns: 'list',
+    results: ['out'],
+    params: [
+      { name: 'inputs', type: 'Tensor[]' },
+      { name: 'definition', type: 'string' },
+      { name: 'dim', type: 'int[]?', default: null },
+      { name: 'keepdim', type: 'bool', default: false },
+    ],
+    onnx: { none: "a reduction of the user's own: no ONNX operator folds an arbitrary function" },
   },
   asStridedScatter: {
     name: 'asStridedScatter',

@@ -4,7 +4,7 @@ import { mulDims, productOf, sameDim } from '../ir/dim.js';
 import { type Def, type Reduce } from '../schedule/defs.js';
 import { byteSize } from '../schedule/dtype.js';
 import { type LExpr, Position, lIota, lLoad, lVar, mapLeaves, walk } from '../schedule/expr.js';
-import { type Group, type Grouping } from '../schedule/group.js';
+import { type Group, type Grouping, unitOf } from '../schedule/group.js';
 import { exprCost } from '../schedule/cost.js';
 import {
   type Axis,
@@ -27,7 +27,7 @@ import {
 } from '../schedule/indexing.js';
 import { isFloat } from '../schedule/typing.js';
 import { piecesOf } from './split.js';
-import { type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
+import { foldedValues, type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
 
 /** Lanes that cost estimates assume; generated source adapts to FB_W. */
 const LANES = 16;
@@ -78,7 +78,7 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
       });
     if (s.folds.length + s.colStores.length + s.keeps.length === 0) continue;
     const cost = [
-      ...s.folds.map((f) => f.elem),
+      ...s.folds.flatMap(foldedValues),
       ...s.colStores.map((x) => x.value),
       ...s.keeps.map((x) => x.value),
     ].reduce((sum, e) => sum + exprCost(e), 0);
@@ -104,11 +104,13 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
         ? 2
         : 1;
   const folded = productOf(cols.map((a) => a.extent));
+  // Blocks are joined, which ordered folds cannot be.
+  const ordered = draft.stages.some((s) => s.folds.some((f) => f.reduce.ordered));
   const floatSum = draft.stages.some((s) => s.folds.some((f) => f.reduce.sum && isFloat(f.states[0]!.type)));
   const long = typeof folded !== 'number' || folded > (inRows ? 1024 : 32768);
   const outer = cols[0];
   let block = 0;
-  if (floatSum && long && outer) {
+  if (floatSum && !ordered && long && outer) {
     const inner = productOf(cols.slice(1).map((a) => a.extent));
     const per = typeof inner === 'number' ? inner : 1;
     block = inRows
@@ -126,6 +128,7 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
     cols,
     vector,
     stages,
+    units: g.items.map(unitOf),
     rowUnroll,
     block,
     work: typeof size === 'number' ? size * perElement : null,
@@ -141,7 +144,7 @@ function nextRow(draft: Draft, space: Space, vector: Axis | null, size: Dim): Pr
   if (typeof vector.extent === 'number' && vector.extent < 256) return [];
   const out = new Map<string, Prefetch>();
   for (const e of [
-    ...first.folds.map((f) => f.elem),
+    ...first.folds.flatMap(foldedValues),
     ...first.colStores.map((x) => x.value),
     ...first.keeps.map((x) => x.value),
   ]) {
@@ -339,6 +342,7 @@ class Builder {
             stage.folds.push({
               reduce: r,
               elem,
+              more: r.more?.(idx).map(resolve) ?? [],
               index: r.usesIndex ? lIota(along) : null,
               states: r.states.map((s, k) => ({ name: stateName(r, k), type: s.type, init: s.init })),
             });
@@ -397,8 +401,10 @@ class Builder {
       });
     };
     for (const i of this.g.items) {
-      if (i.k === 'reduce') note(i.reduce.elem(this.spread(i.reduce.inShape, this.space.idx)), i.level, new Set());
-      else if (i.def.how.k === 'map' && !i.row)
+      if (i.k === 'reduce') {
+        const idx = this.spread(i.reduce.inShape, this.space.idx);
+        for (const e of [i.reduce.elem(idx), ...(i.reduce.more?.(idx) ?? [])]) note(e, i.level, new Set());
+      } else if (i.def.how.k === 'map' && !i.row)
         note(i.def.how.body(this.spread(i.def.shape, this.space.idx)), i.level, new Set());
     }
     let n = 0;
@@ -415,7 +421,7 @@ const computeOf = (d: Def): LExpr['type'] => lLoad(d, ZERO).type;
 
 function allExprs(d: Draft): LExpr[] {
   return d.stages.flatMap((s) => [
-    ...s.folds.map((f) => f.elem),
+    ...s.folds.flatMap(foldedValues),
     ...s.rowStores.map((x) => x.value),
     ...s.colStores.map((x) => x.value),
     ...s.keeps.map((x) => x.value),
@@ -483,7 +489,8 @@ function mergeAxes(plain: Space, draft: Draft): Space {
 
 /** The axis along which vectors run: the one with the fewest estimated memory instructions. */
 function chooseVector(space: Space, draft: Draft): { vector: Axis | null; cost: number } {
-  const axes = [...space.rows, ...space.cols].filter((a) => !sameDim(a.extent, 1));
+  const ordered = draft.stages.some((s) => s.folds.some((f) => f.reduce.ordered));
+  const axes = [...space.rows, ...(ordered ? [] : space.cols)].filter((a) => !sameDim(a.extent, 1));
   if (axes.length === 0) return { vector: null, cost: 0 };
   const num = (d: Dim): number => (typeof d === 'number' ? d : 1024);
   const total = axes.reduce((p, a) => p * num(a.extent), 1);
@@ -491,7 +498,7 @@ function chooseVector(space: Space, draft: Draft): { vector: Axis | null; cost: 
   const folds = draft.stages.reduce((n, s) => n + s.folds.length, 0);
   const inner = workOf(
     draft.stages.flatMap((s) => [
-      ...s.folds.map((f) => f.elem),
+      ...s.folds.flatMap(foldedValues),
       ...s.colStores.map((x) => x.value),
       ...s.keeps.map((x) => x.value),
     ]),

@@ -7,6 +7,7 @@ import { type Def, type Reduce } from '../schedule/defs.js';
 import { type LExpr } from '../schedule/expr.js';
 import { type Axis, type Index, printIndex } from '../schedule/indexing.js';
 import { type ComputeType } from '../schedule/typing.js';
+import { type Unit } from '../schedule/units.js';
 
 export interface Store {
   readonly def: Def;
@@ -20,11 +21,15 @@ export interface Store {
 export interface Fold {
   readonly reduce: Reduce;
   readonly elem: LExpr;
+  readonly more: readonly LExpr[];
   /** Position along the reduced dimensions, when the reduction asks for it. */
   readonly index: LExpr | null;
   /** Variable of each state; holds the result once the loop is done. */
   readonly states: readonly { readonly name: string; readonly type: ComputeType; readonly init: number | boolean }[];
 }
+
+/** What a fold computes of each element before it is combined. */
+export const foldedValues = (f: Fold): readonly LExpr[] => [f.elem, ...f.more];
 
 /** A value of every column kept for a later pass over the same row. */
 export interface Keep {
@@ -58,6 +63,8 @@ export interface Kernel {
   readonly cols: readonly Axis[];
   readonly vector: Axis | null;
   readonly stages: readonly Stage[];
+  /** The maps and reductions that it computes. */
+  readonly units: readonly Unit[];
   /** Copies of the body side by side when the vector axis is a row axis. */
   readonly rowUnroll: number;
   /** Sums restart an accumulator after this many steps of the outermost column loop (0: never): keeps float32 sums accurate. */
@@ -121,7 +128,11 @@ export function describeKernel(k: Kernel): string {
         p += '  ';
       }
       for (const f of s.folds)
-        out.push(`${p}${f.states.map((x) => x.name).join(', ')} = ${f.reduce.name}(${short(exprText(f.elem))})`);
+        out.push(
+          `${p}${f.states.map((x) => x.name).join(', ')} = ${f.reduce.name}(${foldedValues(f)
+            .map((e) => short(exprText(e)))
+            .join(', ')})`,
+        );
       for (const x of s.keeps) out.push(`${p}${x.name}[] = ${short(exprText(x.value))}`);
     }
     for (const x of s.stores)

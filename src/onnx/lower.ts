@@ -2,6 +2,7 @@
 // for them, else by their parts; every op goes by its symbolic, its mapping in the op table, or its scalar expression.
 import type { Graph, Input, Node, Region, TensorType, Value } from '../ir/graph.js';
 import type { OpInfo } from '../ir/opinfo.js';
+import { opInfo } from '../ir/table.js';
 import { OnnxBuilder, type Ref } from './builder.js';
 import { markDataDependent } from './data_dependent.js';
 import { MESSAGE_LIMIT, weightsFile, type AttrValue, type EncodedModel } from './encode.js';
@@ -254,7 +255,7 @@ class GraphLowering {
     scope?: string,
     site?: string,
   ): Call {
-    const info = Object.hasOwn(this.options.ops, op) ? this.options.ops[op] : undefined;
+    const info = Object.hasOwn(this.options.ops, op) ? this.options.ops[op] : opInfo(op);
     if (!info) throw new OnnxExportError(`unknown op '${op}'`, { scope, site });
     return new Call(
       info,

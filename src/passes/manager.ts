@@ -21,6 +21,8 @@ export interface PassOptions {
   readonly verify?: boolean;
   /** Runs one pointwise op over numbers; without it nothing is folded. */
   readonly evaluate?: EvaluateScalar;
+  /** Sees what each pass makes; a pass that finds nothing to do gives back its argument. */
+  readonly observe?: (pass: string, before: Graph, after: Graph) => void;
 }
 
 const ROUNDS = 8;
@@ -60,7 +62,11 @@ export function optimize(g: Graph, options: PassOptions = {}): Graph {
   let at = g;
   for (let round = 0; round < ROUNDS; round++) {
     const before = at;
-    for (const p of passes) at = runPass(p, at, options.verify);
+    for (const p of passes) {
+      const next = runPass(p, at, options.verify);
+      options.observe?.(p.name, at, next);
+      at = next;
+    }
     if (at === before) break;
   }
   return at;

@@ -65,6 +65,9 @@ export interface ProfileOptions extends Partial<RecordingOptions> {
 let running: Profile | null = null;
 let recording: Recording | null = null;
 
+/** True while a profile runs. */
+export const profiling = (): boolean => running !== null;
+
 /** A profile that is running or has run. */
 export class Profile {
   /** Number of `step()` calls so far. */

@@ -1,9 +1,11 @@
 // What makes a graph runnable. 'cpp' generates C++ and builds it (cpp_backend.ts); 'interpret' runs the graph op by op on the
 // prebuilt kernels, which is what remains without a compiler, and what tests compare with.
+import type { ScheduleReport } from '../emit/schedule.js';
 import type { ProgramBytes } from './memory_report.js';
 import type { Graph } from '../ir/graph.js';
 import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
+import { ValueError } from '../tensor/errors.js';
 import type { Handle } from '../tensor/handle.js';
 import { interpretNative } from './execute.js';
 
@@ -16,13 +18,19 @@ export interface ProgramContext {
 }
 
 /** Milliseconds by stage; stages that did not happen are absent. */
-export type StageTimes = Partial<Record<'record' | 'graph' | 'passes' | 'emit' | 'build' | 'load', number>>;
+export type StageTimes = Partial<
+  Record<'record' | 'graph' | 'passes' | 'schedule' | 'emit' | 'build' | 'load', number>
+>;
 
 export interface ProgramInfo {
   readonly kernels: number;
   readonly steps: number;
   /** The decisions of the scheduler, for people. */
   readonly schedule: string;
+  /** The same as data; null where nothing is scheduled. */
+  readonly report: ScheduleReport | null;
+  /** Median microseconds of each part over the first runs; null where nobody measured (kernel_times.ts). */
+  readonly kernelTimes: readonly number[] | null;
   /** Generated source; empty when nothing is generated. */
   readonly source: string;
   readonly cached: boolean;
@@ -120,16 +128,24 @@ export function runInterpreted(
       ...graph.captures.map((v, i) => [v, captures[i]!] as const),
     ];
     const handleOf = new Map(outside);
+    // Ops may give back views of what they were given; a result is dense memory of its own, and what it holds was there before the writes.
+    const held = new Set(outside.map(([, h]) => native.storageId(h)));
+    const outputs = r.outputs.map((h, i) => {
+      if (handleOf.has(graph.outputs[i]!)) return h;
+      const own = native.isContiguous(h) && !held.has(native.storageId(h)) ? h : native.ops.clone(h);
+      held.add(native.storageId(own));
+      return own;
+    });
     // A written value may be another target's old contents: take copies of those before anything is overwritten.
     const contents = graph.writes.map((w, i) =>
       handleOf.has(w.value) ? native.ops.clone(r.writes[i]!) : r.writes[i]!,
     );
     graph.writes.forEach((w, i) => native.ops.copy_(native.ops.detach(handleOf.get(w.target)!), contents[i]!));
     graph.gradWrites.forEach((w, i) => native.setGrad(handleOf.get(w.leaf)!, r.gradWrites[i]!));
+    return outputs;
   } finally {
     native.setGradEnabled(before);
   }
-  return r.outputs;
 }
 
 export const interpretBackend: Backend = {
@@ -149,8 +165,22 @@ export const interpretBackend: Backend = {
       wait: () => Promise.resolve(),
       error: null,
       run,
-      runAsync: (inputs, scalars) => Promise.resolve().then(() => run(inputs, scalars)),
-      info: { kernels: 0, steps: graph.nodes.length, schedule: '', source: '', cached: false, times: {}, bytes: null },
+      async runAsync(inputs, scalars) {
+        if (graph.writes.length + graph.gradWrites.length > 0)
+          throw new ValueError('runAsync: the graph changes tensors from outside; call it synchronously');
+        return run(inputs, scalars);
+      },
+      info: {
+        kernels: 0,
+        steps: graph.nodes.length,
+        schedule: '',
+        report: null,
+        kernelTimes: null,
+        source: '',
+        cached: false,
+        times: {},
+        bytes: null,
+      },
     };
   },
 };

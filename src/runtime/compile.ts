@@ -13,9 +13,12 @@ import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
 import './cuda_backend.js';
-import { Explanation, totalTimes, type GraphReport } from './explain.js';
-import { programPeak } from './memory_report.js';
+import { Explanation } from './explain.js';
+import { graphReport } from './graph_report.js';
+import { machineLimits } from './machine_limits.js';
+import { compileObserver } from './observe.js';
 import { record, type Recorded, type Recording } from './recorder.js';
+import { callKind, familyKey, signatureChange, signatureKey, signatureText, type CallKind } from './signature.js';
 import { flatten, type Flat } from './structure.js';
 import { NotCompilable, sameTensor, Variant, type Joint } from './variant.js';
 
@@ -28,6 +31,11 @@ export interface CompileOptions {
   readonly backend?: string;
 }
 
+export interface ExplainOptions {
+  /** Also measure what this machine reaches (once; it is kept), so that kernels stand beside it. */
+  readonly limits?: boolean;
+}
+
 /** What compile gives: the same function, and what is known about its programs. */
 export interface CompiledFunction<A extends readonly unknown[], R> {
   (...args: A): R;
@@ -38,8 +46,8 @@ export interface CompiledFunction<A extends readonly unknown[], R> {
    * @example do step(x, t); while (!(await step.ready()));
    */
   ready(): Promise<boolean>;
-  /** What was compiled, how long it took, and why something was not. Prints as text. */
-  explain(): Explanation;
+  /** What was compiled, how long it took, and why something was not. Prints as text (docs/explain.md). */
+  explain(options?: ExplainOptions): Explanation;
   /**
    * The call off the event loop: the program runs on one of Node's worker threads, several calls at once. Until a program serves, and
    * for results that require grad, it is an ordinary call. Arguments must not be written before the promise settles.
@@ -57,6 +65,7 @@ interface Signature {
   /** The key without the sizes: signatures that one symbolic program may serve. Null: not for symbolic programs. */
   readonly family: string | null;
   readonly text: string;
+  readonly call: CallKind;
   readonly variants: Variant[];
   /** Stays eager because of this. */
   reason: string | null;
@@ -122,9 +131,9 @@ class Compiled {
 
   async callAsync(args: unknown[]): Promise<unknown> {
     if (this.disabled !== null || native.traceActive()) return this.call(args);
-    const { flat, types, mode, family } = this.describeCall(args);
+    const { flat, call, family } = this.describeCall(args);
     const symbolic = family === null ? null : (this.families.get(family)?.symbolic ?? null);
-    const own = this.signatures.get(signatureKey(mode, types))?.variants ?? [];
+    const own = this.signatures.get(signatureKey(call))?.variants ?? [];
     for (const v of symbolic === null ? own : [symbolic, ...own]) {
       if (!v.runnable || !v.modulesHold || v.joint !== null) continue;
       const r = await v.runAsync(flat.tensors.map(unwrap), flat.tensors);
@@ -158,10 +167,10 @@ class Compiled {
   private callSlowly(args: unknown[]): unknown {
     // A compiled function called inside another one's recording becomes part of it.
     if (this.disabled !== null || native.traceActive()) return this.eager(args);
-    const { flat, types, mode, family } = this.describeCall(args);
+    const { flat, call, family } = this.describeCall(args);
     const served = this.tryFamily(family, flat, args.length);
     if (served !== null) return served.value;
-    const signature = this.signatureOf(mode, family, types, flat.key);
+    const signature = this.signatureOf(call, family);
     if (signature === null) return this.eager(args);
     this.latest = signature;
     if (signature.reason !== null) return this.eager(args);
@@ -187,18 +196,12 @@ class Compiled {
   /** What selects the program of a call. */
   private describeCall(args: unknown[]): {
     readonly flat: Flat;
-    readonly types: readonly Described[];
-    readonly mode: string;
+    readonly call: CallKind;
     readonly family: string | null;
   } {
     const flat = flatten(args);
-    const types = flat.tensors.map(describe);
-    const mode = `${native.gradEnabled() ? 'grad' : 'no grad'}|${flat.key}|${overlaps(flat.tensors)}`;
-    const family =
-      this.options.dynamic === false || types.some((t) => t.family === null)
-        ? null
-        : `${mode}|${types.map((t) => t.family).join('|')}`;
-    return { flat, types, mode, family };
+    const call = callKind(flat);
+    return { flat, call, family: this.options.dynamic === false ? null : familyKey(call) };
   }
 
   private eager(args: unknown[]): unknown {
@@ -258,17 +261,12 @@ class Compiled {
     }
   }
 
-  private signatureOf(
-    mode: string,
-    family: string | null,
-    types: readonly Described[],
-    structure: string,
-  ): Signature | null {
-    const key = signatureKey(mode, types);
+  private signatureOf(call: CallKind, family: string | null): Signature | null {
+    const key = signatureKey(call);
     const have = this.signatures.get(key);
     if (have !== undefined) return have;
     if (this.signatures.size >= MAX_SIGNATURES) {
-      const why = `more than ${MAX_SIGNATURES} different signatures (the last: ${types.map((t) => t.text).join(', ')}; ${structure})`;
+      const why = `more than ${MAX_SIGNATURES} different signatures (the last: ${signatureText(call)}; ${call.structure})`;
       this.note(why);
       notice(
         `${this.name}: ${why}: new ones run eagerly. Pass numbers that vary as tensors or as fb.live(() => value)`,
@@ -276,13 +274,15 @@ class Compiled {
       );
       return null;
     }
-    if (this.signatures.size > 0) this.note(`new signature ${types.map((t) => t.text).join(', ')}`);
+    if (this.latest !== null)
+      this.note(`new signature ${signatureText(call)}: ${signatureChange(this.latest.call, call)}`);
     // What calls at other sizes have shown holds here as well.
     const known = [...this.signatures.values()].find((x) => family !== null && x.family === family && x.differentiable);
     const made: Signature = {
       key,
       family,
-      text: types.map((t) => t.text).join(', '),
+      text: signatureText(call),
+      call,
       variants: [],
       reason: null,
       differentiable: known !== undefined,
@@ -307,7 +307,7 @@ class Compiled {
         ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
       });
     } catch (e) {
-      // An op that the recorder cannot express ended the function half way; running it again could repeat what it has done.
+      // With fullgraph, an op that the recorder cannot express ended the function half way.
       if ((e as { code?: unknown }).code === 'ERR_FLAMBEAU_TRACE' && s.reason === null) {
         s.reason = (e as Error).message;
         notice(`${this.name} runs eagerly from now on: ${s.reason}`);
@@ -405,87 +405,24 @@ class Compiled {
     return [...this.families.values()].some((f) => f.symbolic !== null && f.members.includes(v));
   }
 
-  explain(): Explanation {
-    const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => report(s.text, v)));
+  explain({ limits = false }: ExplainOptions = {}): Explanation {
+    const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => graphReport(s.text, v)));
     for (const f of this.families.values())
       if (f.symbolic !== null)
-        graphs.push(report(f.symbolic.symbolic!.inputs.map((v) => printType(v.type)).join(', '), f.symbolic));
+        graphs.push(graphReport(f.symbolic.symbolic!.inputs.map((v) => printType(v.type)).join(', '), f.symbolic));
     const reasons = [
       ...(this.disabled === null ? [] : [this.disabled]),
       ...[...this.signatures.values()].flatMap((s) => (s.reason === null ? [] : [`${s.text}: ${s.reason}`])),
     ];
-    return new Explanation(this.name, { ...this.calls }, graphs, [...this.recompiles], [...new Set(reasons)]);
+    return new Explanation(
+      this.name,
+      { ...this.calls },
+      graphs,
+      [...this.recompiles],
+      [...new Set(reasons)],
+      limits ? machineLimits() : null,
+    );
   }
-}
-
-function report(text: string, v: Variant): GraphReport {
-  const made = v.made;
-  const parts = v.info;
-  const modes = v.recording.modules.map((m) => m.training);
-  const guards = [
-    `arguments: ${text}`,
-    `gradients ${v.recording.gradEnabled ? 'enabled' : 'disabled'}`,
-    ...(modes.length > 0
-      ? [`${modes.length} modules in ${modes.every((m) => m) ? 'train' : modes.some((m) => m) ? 'mixed' : 'eval'} mode`]
-      : []),
-    ...(v.recording.captures.length > 0 ? [`geometry of ${v.recording.captures.length} captured tensors`] : []),
-    ...((v.recording.trace.gradReads ?? []).length > 0
-      ? [`gradients of ${v.recording.trace.gradReads!.length} tensors at the start`]
-      : []),
-  ];
-  return {
-    signature: text,
-    state:
-      v.error !== null
-        ? 'failed'
-        : v.runs > 0
-          ? 'compiled'
-          : v.runnable
-            ? 'ready'
-            : made || parts.length > 0
-              ? 'building'
-              : 'recorded',
-    ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
-    kernels: parts.reduce((n, p) => n + p.kernels, 0),
-    libraryCalls: parts.reduce((n, p) => n + p.steps, 0),
-    guards,
-    milliseconds: totalTimes(parts),
-    memory:
-      v.eagerBytes !== null && parts.length > 0 && parts.every((p) => p.bytes !== null)
-        ? { compiled: programPeak(parts.map((p) => p.bytes!)), eager: v.eagerBytes }
-        : null,
-    cacheHit: parts.length > 0 && parts.every((p) => p.cached),
-    runs: v.runs,
-    schedule: parts.map((p) => p.schedule).join('\n'),
-    ...(v.error === null ? {} : { error: v.error.message }),
-  };
-}
-
-/** Which tensors share a storage: a program may not mix them up, its recording knew. */
-function overlaps(tensors: readonly Tensor[]): string {
-  if (tensors.length < 2) return '';
-  const ids = tensors.map((t) => native.storageId(t._h));
-  return ids.some((id, i) => ids.indexOf(id) < i) ? ids.map((id) => ids.indexOf(id)).join() : '';
-}
-
-interface Described {
-  readonly key: string;
-  readonly text: string;
-  /** The key without the sizes; null for layouts that generated programs do not read. */
-  readonly family: string | null;
-}
-
-function describe(t: Tensor): Described {
-  const h = t._h;
-  const shape = native.shape(h);
-  const dtype = dtypeName(native.dtype(h));
-  const text = `${dtype}[${shape.join(', ')}]`;
-  const grad = native.requiresGrad(h) ? '+grad' : '';
-  return {
-    key: `${text}/${native.strides(h).join()}${grad}`,
-    text: text + grad,
-    family: native.isContiguous(h) ? `${dtype}${shape.length}${grad}` : null,
-  };
 }
 
 /** Runs the backward of a function's results inside its recording, from placeholder gradients. */
@@ -527,9 +464,6 @@ class JointRecorder {
   }
 }
 
-const signatureKey = (mode: string, types: readonly Described[]): string =>
-  `${mode}|${types.map((t) => t.key).join('|')}`;
-
 /** A tensor that the running trace has not made: it is captured, and becomes an input of the backward program. */
 function ones(shape: readonly number[], dtype: number): Handle {
   const n = shape.reduce((p, d) => p * d, 1);
@@ -564,9 +498,11 @@ export function compile<A extends readonly unknown[], R>(
     (ctor !== 'Function' && ctor !== undefined ? ctor : 'compiled function');
   const c = new Compiled(fn as unknown as (...args: unknown[]) => unknown, name, options);
   const f = (...args: A): R => c.call(args as unknown as unknown[]) as R;
-  return Object.assign(f, {
+  const compiled = Object.assign(f, {
     ready: () => c.ready(),
-    explain: () => c.explain(),
+    explain: (o?: ExplainOptions) => c.explain(o),
     runAsync: (...args: A) => c.callAsync(args as unknown as unknown[]) as Promise<R>,
   });
+  compileObserver()?.compiled(compiled);
+  return compiled;
 }

@@ -3,6 +3,7 @@ import { startBuild, type BuildState } from '../build/build.js';
 import { log } from '../debug/log.js';
 import { printDim } from '../ir/dim.js';
 import type { Graph, Value } from '../ir/graph.js';
+import { KernelTimes } from './kernel_times.js';
 import { programBytes, type ProgramBytes } from './memory_report.js';
 import { native, type GraphHandle } from '../native.js';
 import type { Handle } from '../tensor/handle.js';
@@ -58,6 +59,7 @@ class BuiltProgram implements Prepared {
   private readonly build: Making;
   private readonly emitted: Emitted;
   private readonly times: StageTimes = {};
+  private readonly kernelTimes = new KernelTimes();
   private cached = false;
   private readonly bytes: ProgramBytes;
   /** Inputs that are made contiguous before each run. */
@@ -93,7 +95,8 @@ class BuiltProgram implements Prepared {
     this.source = program.source;
     this.metaJson = JSON.stringify(meta);
     this.emitted = program;
-    this.times.emit = performance.now() - start;
+    if (program.times !== undefined) this.times.schedule = program.times.schedule;
+    this.times.emit = performance.now() - start - (this.times.schedule ?? 0);
     log('schedule', () => program.schedule);
     log('kernels', () => this.source);
     this.build = toolchain.build(this.source);
@@ -128,7 +131,8 @@ class BuiltProgram implements Prepared {
   }
 
   run(inputs: readonly Handle[], scalars: readonly number[]): readonly Handle[] | string {
-    return native.runGraph(this.handle!, this.dense(inputs), scalars);
+    const dense = this.dense(inputs);
+    return this.kernelTimes.around(() => native.runGraph(this.handle!, dense, scalars));
   }
   runAsync(inputs: readonly Handle[], scalars: readonly number[]): Promise<readonly Handle[] | string> {
     return native.runGraphAsync(this.handle!, this.dense(inputs), scalars);
@@ -141,11 +145,13 @@ class BuiltProgram implements Prepared {
   }
 
   get info(): ProgramInfo {
-    const { kernels, steps, schedule } = this.emitted;
+    const { kernels, steps, schedule, report } = this.emitted;
     return {
       kernels,
       steps,
       schedule,
+      report,
+      kernelTimes: this.kernelTimes.medians(report.parts.length),
       source: this.source,
       cached: this.cached,
       times: { ...this.times },

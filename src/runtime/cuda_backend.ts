@@ -9,18 +9,12 @@ import { printHosted } from '../emit/cuda/host.js';
 import type { Graph } from '../ir/graph.js';
 import { registerBackend } from './backend.js';
 import { toolchainBackend } from './cpp_backend.js';
-import type { Emitted } from './emit_cache.js';
+import { asEmitted, type Emitted } from './emit_cache.js';
 
 /** The source of a program that runs on the GPU, with the flags that its libraries need in a comment of its own. */
 export function emitHosted(graph: Graph): Emitted {
   const program = emitProgram(graph, { target: 'cuda' });
-  return {
-    source: printHosted(program),
-    meta: program.meta,
-    schedule: String(program.schedule),
-    kernels: program.schedule.kernels.length,
-    steps: program.schedule.steps.length,
-  };
+  return { ...asEmitted(program), source: printHosted(program) };
 }
 
 const NVCC = ['nvcc', '/usr/local/cuda/bin/nvcc'];

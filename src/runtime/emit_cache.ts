@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCache, sha256 } from '../build/cache.js';
-import { emitProgram } from '../emit/program.js';
+import { emitProgram, type Program } from '../emit/program.js';
+import type { ScheduleReport } from '../emit/schedule.js';
 import type { ProgramMeta } from '../emit/meta.js';
 import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
@@ -16,8 +17,11 @@ export interface Emitted {
   readonly source: string;
   readonly meta: ProgramMeta;
   readonly schedule: string;
+  readonly report: ScheduleReport;
   readonly kernels: number;
   readonly steps: number;
+  /** Absent: it was found in the cache. */
+  readonly times?: { readonly schedule: number; readonly emit: number };
 }
 
 const FILE = 'emitted.json';
@@ -71,7 +75,7 @@ export function emitCached(graph: Graph): Emitted {
   const emitter = emitterIdentity();
   if (emitter === null) return emit(graph);
   const cache = openCache();
-  const key = sha256(`flambeau-emitted-2\0${emitter}\0${JSON.stringify(emitOptions())}\0${essence(graph)}`).slice(
+  const key = sha256(`flambeau-emitted-3\0${emitter}\0${JSON.stringify(emitOptions())}\0${essence(graph)}`).slice(
     0,
     40,
   );
@@ -87,7 +91,8 @@ export function emitCached(graph: Graph): Emitted {
   let workspace: string | null = null;
   try {
     workspace = cache.workspace();
-    writeFileSync(join(workspace, FILE), JSON.stringify(made));
+    const { times: _times, ...kept } = made;
+    writeFileSync(join(workspace, FILE), JSON.stringify(kept));
     cache.commit(key, workspace, FILE);
   } catch {
     // A cache that cannot be written costs time only; the build says so when it meets the same.
@@ -96,7 +101,17 @@ export function emitCached(graph: Graph): Emitted {
   return made;
 }
 
+/** A program as it is kept. */
+export const asEmitted = ({ source, meta, schedule, report, times }: Program): Emitted => ({
+  source,
+  meta,
+  schedule: String(schedule),
+  report,
+  kernels: schedule.kernels.length,
+  steps: schedule.steps.length,
+  times,
+});
+
 function emit(graph: Graph): Emitted {
-  const { source, meta, schedule } = emitProgram(graph, emitOptions());
-  return { source, meta, schedule: String(schedule), kernels: schedule.kernels.length, steps: schedule.steps.length };
+  return asEmitted(emitProgram(graph, emitOptions()));
 }

@@ -3,6 +3,7 @@ import { interpret, type ConcreteAttr, type Execute, type GraphResults, type Ope
 import type { DType, Graph, Node } from '../ir/graph.js';
 import { isOperand, mutatedParams, opInfo } from '../ir/table.js';
 import { native } from '../native.js';
+import { foldNative } from './fold.js';
 import type { EvaluateScalar } from '../passes/fold.js';
 import { dtypeCode, dtypeName } from '../tensor/dtype.js';
 import type { Handle } from '../tensor/handle.js';
@@ -11,6 +12,18 @@ type NativeOp = (...args: unknown[]) => Handle | readonly Handle[] | undefined;
 
 /** Runs one op of a graph on the prebuilt kernels. Recorded in-place ops run on copies: graph values do not change. */
 export const executeNative: Execute<Handle> = (op, inputs, attrs, node) => {
+  const results = executeOp(op, inputs, attrs, node);
+  if (node === undefined) return results;
+  // An op that was recorded in place keeps the dtype of what it wrote, whatever its operands are promoted to.
+  return results.map((h, k) => {
+    const to = node.outputs[k]?.type.dtype;
+    return to === undefined ? h : asDtype(h, to);
+  });
+};
+const asDtype = (h: Handle, to: DType): Handle =>
+  dtypeName(native.dtype(h)) === to ? h : native.ops.toDtype(h, dtypeCode(to));
+
+const executeOp: Execute<Handle> = (op, inputs, attrs, node) => {
   const info = opInfo(op);
   if (info === undefined) throw new Error(`the graph uses the op '${op}', which this version does not have`);
   // Derivative kernels have no function of their own in the addon; some ops exist in place only.
@@ -49,7 +62,7 @@ function rowMajor(h: Handle): Handle {
 const clone = (h: Handle): Handle => native.ops.clone(h);
 
 /** Recorded names that stand for something else than the op of the addon's table. */
-const BY_HAND = { copy: true, fill: true, zero: true, asStridedScatter: true } as const;
+const BY_HAND = { copy: true, fill: true, zero: true, asStridedScatter: true, fold: true } as const;
 
 /** An operand; a whole number that was recorded as a float among integer tensors becomes a tensor, since JavaScript cannot tell 2 from 2.0. */
 function asDeclared(inputs: readonly OperandOf<Handle>[], at: number, node: Node | undefined): OperandOf<Handle> {
@@ -75,6 +88,13 @@ function boxed(
       else native.ops.copy_(out, inputs[1] as Handle);
       return [out];
     }
+    case 'fold':
+      return foldNative(
+        inputs[0] as readonly Handle[],
+        attrs['definition'] as string,
+        (attrs['dim'] ?? null) as readonly number[] | null,
+        attrs['keepdim'] === true,
+      );
     case 'fill':
     case 'zero': {
       const out = clone(inputs[0] as Handle);
@@ -114,7 +134,7 @@ export const evaluateNative: EvaluateScalar = (op, operands, attrs, result) => {
       o === null ? null : o.dtype === null ? o.value : scalarTensor(o.value, o.dtype, o.rank),
     );
     const [out] = executeNative(op, handles, attrs as Readonly<Record<string, ConcreteAttr>>, undefined as never);
-    const value = out === undefined ? null : native.item(out);
+    const value = out === undefined ? null : native.item(asDtype(out, result));
     return typeof value === 'number' || typeof value === 'boolean' ? value : null;
   } catch {
     return null;

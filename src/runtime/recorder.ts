@@ -39,7 +39,8 @@ export interface Recorded {
 
 export interface RecordOptions {
   /**
-   * A value needed on the host (`.item()`, a typed array) ends the recording and the call goes on eagerly; otherwise it throws.
+   * A value needed on the host (`.item()`, a typed array), or an op that cannot be recorded, ends the recording and the call goes on
+   * eagerly; otherwise it throws.
    * Running the call again instead would repeat what it has already done.
    */
   readonly tolerant: boolean;
@@ -54,6 +55,16 @@ export interface RecordOptions {
 /** Functions of the addon that need a tensor's contents in JavaScript. */
 const HOST_READS = ['item', 'toTypedArray', 'buffer', 'rawBytes'] as const;
 
+/** Runs `fn` without recording it: what it makes is met like a constant from outside. */
+export function unrecorded<T>(fn: () => T): T {
+  const was = native.traceSuspend();
+  try {
+    return fn();
+  } finally {
+    native.traceResume(was);
+  }
+}
+
 /** Runs `call` and records it. Exceptions of `call` abort the trace and propagate. */
 export function record(call: () => unknown, inputs: readonly Tensor[], options: RecordOptions): Recorded {
   const start = performance.now();
@@ -63,7 +74,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   const modules = new Map<Module, boolean>();
   let interrupted: string | null = null;
 
-  native.traceBegin(inputs.map(unwrap));
+  native.traceBegin(inputs.map(unwrap), options.tolerant);
   native.setSiteProvider(site);
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
@@ -71,6 +82,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   let value: unknown;
   try {
     value = call();
+    interrupted ??= native.traceGaveUp();
     if (interrupted !== null) return { value, recording: { interrupted } };
     const outputs: Tensor[] = [];
     const views = options.epilogue === undefined && options.copyAliases !== true;

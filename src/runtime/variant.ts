@@ -54,6 +54,8 @@ export class Variant {
   /** Bytes that eager code holds at its fullest; null until the graph is made. */
   eagerBytes: number | null = null;
   private parts: Parts | null = null;
+  /** What each of the programs computes, in the order of `info`. */
+  programs: readonly { readonly name: string; readonly graph: Graph }[] = [];
   private readonly times: StageTimes = {};
   error: Error | null = null;
   /** Guards that failed when this variant was tried. */
@@ -88,7 +90,15 @@ export class Variant {
 
   /** The recording as a graph, before any pass. */
   rawGraph(): Graph {
-    return fromTrace(this.recording.trace, { captureNames: namesOf(this.recording) });
+    return fromTrace(this.recording.trace, { captureNames: this.captureNames() });
+  }
+  /** What the program is made from: this recording's graph, or that of several. */
+  sourceGraph(): Graph {
+    return this.symbolic ?? this.rawGraph();
+  }
+  /** State-dict names of the captured tensors, where they have one. */
+  captureNames(): (string | undefined)[] {
+    return namesOf(this.recording);
   }
 
   /** Compares a later recording with this one. @throws NotCompilable for a number or tensor that varies between calls. */
@@ -159,7 +169,7 @@ export class Variant {
   private prepare(): void {
     const { recording: r, joint } = this;
     let at = performance.now();
-    const raw = this.symbolic ?? this.rawGraph();
+    const raw = this.sourceGraph();
     refuseLateGuards(raw);
     refuseAliases(raw, joint === null ? raw.outputs.length : joint.roots.length);
     log('graph', () => `${this.name}, as recorded:\n${printGraph(raw)}`);
@@ -172,6 +182,7 @@ export class Variant {
     this.graph = graph;
     const context = { captures: r.captures, inputsRequireGrad: r.inputsRequireGrad, name: this.name };
     if (joint === null) {
+      this.programs = [{ name: this.name, graph }];
       this.parts = { forward: this.backend.prepare(graph, context), backward: null };
       return;
     }
@@ -199,6 +210,10 @@ export class Variant {
       () =>
         `${this.name}, forward:\n${printGraph(parts.forward)}\n${this.name}, backward:\n${printGraph(parts.backward)}`,
     );
+    this.programs = [
+      { name: 'forward', graph: parts.forward },
+      { name: 'backward', graph: parts.backward },
+    ];
     this.parts = {
       forward: this.backend.prepare(parts.forward, {
         captures: parts.forward.captures.map(handleOf),

@@ -8,6 +8,7 @@ import { sameShape } from '../ir/dim.js';
 import { type View } from './defs.js';
 import { type Index, ixAdd, ixConst, ixDiv, ixMod, ixMul } from './indexing.js';
 import { Attrs, wrapAxis } from './views.js';
+import { innerWindows } from './windows.js';
 
 /** Lanes of a block: one AVX-512 register of float32. */
 export const BLOCK = 16;
@@ -70,27 +71,6 @@ function convolution(n: Node, info: OpInfo | undefined): { readonly reads: boole
   return { reads: fits(x!), writes: fits(y) };
 }
 
-/** Max pooling without a border whose positions nobody reads: windows lie wholly inside the image. */
-export function innerPool(n: Node, info: OpInfo | undefined, used: (v: Value) => boolean): PoolWindows | null {
-  if (n.op !== 'maxPoolNd' || used(n.outputs[1]!)) return null;
-  const [from, to] = [valueAt(n, 0) && sizes(valueAt(n, 0)!), sizes(n.outputs[0]!)];
-  const a = new Attrs(n, info);
-  const pair = (name: string): readonly [number, number] | null => {
-    const list = a.ints(name);
-    return list?.length === 2 ? [list[0]!, list[1]!] : list?.length === 1 ? [list[0]!, list[0]!] : null;
-  };
-  const [kernel, padding, dilation] = [pair('kernelSize'), pair('padding'), pair('dilation')];
-  const stride = pair('stride') ?? kernel;
-  if (!from || !to || !kernel || !stride || !padding || !dilation || padding.some((p) => p !== 0)) return null;
-  const inside = [0, 1].every((d) => (to[2 + d]! - 1) * stride[d]! + (kernel[d]! - 1) * dilation[d]! < from[2 + d]!);
-  return inside && kernel[0] * kernel[1] <= 16 ? { kernel, stride, dilation } : null;
-}
-export interface PoolWindows {
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly dilation: readonly [number, number];
-}
-
 /** Images that an op reads in the order in which it writes its result; empty where it needs another order. */
 function carried(n: Node, info: OpInfo | undefined, used: (v: Value) => boolean): readonly Value[] {
   const y = n.outputs[0];
@@ -100,7 +80,10 @@ function carried(n: Node, info: OpInfo | undefined, used: (v: Value) => boolean)
     const whole = wrapAxis(new Attrs(n, info).int('dim'), 4) === 1 && parts.every((v) => sizes(v) !== null && fits(v));
     return whole ? parts : [];
   }
-  if (n.op === 'maxPoolNd') return innerPool(n, info, used) ? [valueAt(n, 0)!] : [];
+  if (n.op === 'maxPoolNd') {
+    const image = valueAt(n, 0)!;
+    return !used(n.outputs[1]!) && innerWindows(n, new Attrs(n, info), image.type.shape) ? [image] : [];
+  }
   if (info?.kind !== 'pointwise' || n.outputs.length !== 1) return [];
   return n.inputs.flatMap(inputValues).filter((v) => sizes(v) !== null && sameShape(v.type.shape, y.type.shape));
 }

@@ -43,13 +43,18 @@ export interface Reduce {
   /** Per dimension of inShape. */
   readonly reduced: readonly boolean[];
   readonly elem: (idx: readonly Index[]) => LExpr;
+  /** Further values of each position, for states that fold several at once. */
+  readonly more?: (idx: readonly Index[]) => readonly LExpr[];
   readonly states: readonly { readonly name: string; readonly init: number | boolean; readonly type: ComputeType }[];
-  readonly combine: (state: readonly LExpr[], x: LExpr, index: LExpr) => readonly LExpr[];
+  readonly combine: (state: readonly LExpr[], x: LExpr, index: LExpr, more: readonly LExpr[]) => readonly LExpr[];
+  /** Never called of an ordered reduction. */
   readonly join: (a: readonly LExpr[], b: readonly LExpr[]) => readonly LExpr[];
   readonly finish: (state: readonly LExpr[]) => readonly LExpr[];
   /** 'sum' may use several accumulators in blocks and fused multiply-adds. */
   readonly sum: boolean;
   readonly usesIndex: boolean;
+  /** Elements come one after the other: no lanes, threads or parts along the reduced dimensions. */
+  readonly ordered?: true;
   readonly results: Def[];
 }
 
@@ -74,6 +79,8 @@ export interface Step {
   readonly epilogue: readonly { readonly op: string }[];
   /** Why it is not a generated loop. */
   readonly reason: string;
+  /** The graph nodes that it computes: its own, and those of its epilogue. */
+  readonly nodes: readonly Node[];
 }
 
 export const stepTensors = (s: Step): StepTensor[] =>

@@ -10,6 +10,8 @@ export type Item =
   | { readonly k: 'map'; readonly def: Def; row: boolean; level: number }
   | { readonly k: 'reduce'; readonly reduce: Reduce; row: false; level: number };
 
+export const unitOf = (i: Item): Unit => (i.k === 'map' ? i.def : i.reduce);
+
 export interface Group {
   readonly id: number;
   /** Iteration space without dimensions of extent 1. */
@@ -19,16 +21,17 @@ export interface Group {
   readonly items: Item[];
 }
 
-export interface Refusal {
-  readonly what: string;
-  readonly into: string;
+/** A result that leaves the kernel (or library call) that makes it for the one that reads it, and why the two are not one kernel. */
+export interface Apart {
+  readonly producer: Unit | Step;
+  readonly consumer: Unit | Step;
   readonly reason: string;
 }
 
 export interface Grouping {
   /** Groups and library steps in an order that respects all reads and writes. */
   readonly order: readonly (Group | Step)[];
-  readonly refusals: readonly Refusal[];
+  readonly apart: readonly Apart[];
   /** Maps that are computed wherever they are read. */
   readonly virtual: ReadonlySet<Def>;
   readonly groupOf: ReadonlyMap<Unit, Group>;
@@ -44,6 +47,8 @@ const SINGLE_ROW_LIMIT = 32768;
 /** Spaces of this many elements are worth keeping free to fuse with each other. */
 const LARGE = 65536;
 
+const WAITING = 'both are small and only one of them waits for the result of a large kernel';
+
 /** Why a second pass over the columns of this space would go through memory again; null when it would not. */
 function longRow(shape: readonly Dim[], isCol: readonly boolean[]): string | null {
   const cols = shape.filter((_, k) => isCol[k]);
@@ -56,13 +61,14 @@ function longRow(shape: readonly Dim[], isCol: readonly boolean[]): string | nul
 class Grouper extends Units {
   readonly groups: Group[] = [];
   readonly groupOf = new Map<Unit, Group>();
-  readonly refusals: Refusal[] = [];
+  /** Why a unit did not join the kernel of one that it reads. */
+  private readonly refused = new Map<Unit, Map<Unit, string>>();
   private readonly itemOf = new Map<Unit, Item>();
   private nextGroup = 0;
   /** Units and groups that need a result of a large one. */
   private readonly afterLarge = new Set<Unit | Group>();
   /** Small groups left apart until all large ones are placed: joined, they would tie the end of one large kernel to the start of another. */
-  private readonly apart: (readonly [Unit, Group])[] = [];
+  private readonly waiting: (readonly [Unit, Group])[] = [];
 
   run(): Grouping {
     const p = this.program;
@@ -71,9 +77,9 @@ class Grouper extends Units {
         if (!this.decideVirtual(d)) this.place(d);
       } else if (d.how.k === 'result' && d.how.index === 0) this.place(d.how.reduce);
     }
-    for (const [u, g] of this.apart) {
+    for (const [u, g] of this.waiting) {
       const home = this.groupOf.get(u)!;
-      if (home !== g && this.groups.includes(g)) this.absorb(home, g, []);
+      if (home !== g && this.groups.includes(g)) this.absorb(u, g);
     }
     return this.finish();
   }
@@ -92,7 +98,8 @@ class Grouper extends Units {
   private keepApart(u: Unit, g: Group): boolean {
     if (sizeOf(this.spaceOf(u)) >= LARGE || sizeOf(g.shape) >= LARGE) return false;
     if (this.afterLarge.has(u) === this.afterLarge.has(g)) return false;
-    this.apart.push([u, g]);
+    this.waiting.push([u, g]);
+    this.note(u, g, WAITING);
     return true;
   }
 
@@ -101,7 +108,6 @@ class Grouper extends Units {
     this.noteLarge(u);
     const producers = new Set<Group>();
     for (const r of own.reads) for (const g of this.producerGroups(r.src)) producers.add(g);
-    const tried: { g: Group; reason: string }[] = [];
     let home: Group | null = null;
     for (const g of [...producers].sort((a, b) => b.id - a.id)) {
       if (this.keepApart(u, g)) continue;
@@ -110,7 +116,7 @@ class Grouper extends Units {
         home = g;
         break;
       }
-      tried.push({ g, reason });
+      this.note(u, g, reason);
     }
     if (!home) {
       // Neighbours: same space, same data.
@@ -132,18 +138,16 @@ class Grouper extends Units {
     }
     this.add(home, u);
     for (const g of [...producers].sort((a, b) => b.id - a.id))
-      if (g !== home && this.groups.includes(g) && !this.keepApart(u, g)) this.absorb(home, g, tried);
-    for (const t of tried) {
-      if (this.groups.includes(t.g) && t.g !== this.groupOf.get(u))
-        this.refusals.push({ what: u.name, into: this.title(t.g), reason: t.reason });
-    }
+      if (g !== home && this.groups.includes(g) && !this.keepApart(u, g)) this.absorb(u, g);
   }
 
-  private title(g: Group): string {
-    return g.items
-      .map((i) => (i.k === 'map' ? i.def.name : i.reduce.name))
-      .slice(0, 4)
-      .join('+');
+  /** Keeps the reason why a unit and the members of a group that it reads are not one kernel; the first real one stays. */
+  private note(u: Unit, g: Group, reason: string): void {
+    let of = this.refused.get(u);
+    if (!of) this.refused.set(u, (of = new Map()));
+    for (const r of this.reads(u).reads)
+      for (const p of unitsOf(r.src))
+        if (this.groupOf.get(p) === g && (of.get(p) ?? WAITING) === WAITING) of.set(p, reason);
   }
   private fullSpace(u: Unit): { shape: Dim[]; isCol: boolean[] } {
     if (!('inShape' in u)) return { shape: squeeze(u.shape), isCol: squeeze(u.shape).map(() => false) };
@@ -154,13 +158,11 @@ class Grouper extends Units {
     return squeeze('inShape' in u ? u.inShape : u.shape);
   }
   private sharesSource(g: Group, sources: ReadonlySet<Def>): boolean {
-    return g.items.some((i) => this.reads(i.k === 'map' ? i.def : i.reduce).reads.some((r) => sources.has(r.src)));
+    return g.items.some((i) => this.reads(unitOf(i)).reads.some((r) => sources.has(r.src)));
   }
 
   private producerGroups(d: Def): Group[] {
-    if (d.how.k === 'parts') return d.how.parts.flatMap((p) => this.groupOf.get(p) ?? []);
-    const g = this.groupOf.get(d.how.k === 'result' ? d.how.reduce : d);
-    return g ? [g] : [];
+    return unitsOf(d).flatMap((u) => this.groupOf.get(u) ?? []);
   }
 
   /** Adds a unit that has been found to fit. */
@@ -289,7 +291,7 @@ class Grouper extends Units {
   dependencies(g: Group): Set<Group | Step> {
     const out = new Set<Group | Step>();
     for (const i of g.items) {
-      const u = i.k === 'map' ? i.def : i.reduce;
+      const u = unitOf(i);
       for (const r of this.reads(u).reads) {
         if (r.src.how.k === 'step') out.add(r.src.how.step);
         else for (const h of this.producerGroups(r.src)) if (h !== g) out.add(h);
@@ -307,8 +309,9 @@ class Grouper extends Units {
     return out;
   }
 
-  /** Moves all members of `other` into `home` when the result is one legal kernel. */
-  private absorb(home: Group, other: Group, tried: { g: Group; reason: string }[]): void {
+  /** Moves all members of `other` into the unit's group when the result is one legal kernel. */
+  private absorb(u: Unit, other: Group): void {
+    const home = this.groupOf.get(u)!;
     const reasonOf = (): string | null => {
       if (!sameShape(home.shape, other.shape))
         return `iteration spaces differ: ${shapeText(home.shape)} and ${shapeText(other.shape)}`;
@@ -331,7 +334,7 @@ class Grouper extends Units {
         [other, home],
       ] as const) {
         for (const i of from.items) {
-          const u = i.k === 'map' ? i.def : i.reduce;
+          const u = unitOf(i);
           const { axes, reads } = this.reads(u);
           const wide = axes.filter((x) => !sameDim(x.extent, 1));
           const isCol = a ? home.isCol : other.isCol;
@@ -358,7 +361,7 @@ class Grouper extends Units {
     };
     const reason = reasonOf();
     if (reason !== null) {
-      if (!tried.some((t) => t.g === other)) tried.push({ g: other, reason });
+      this.note(u, other, reason);
       return;
     }
     if (!home.isCol.some((c) => c)) home.isCol = other.isCol;
@@ -366,12 +369,10 @@ class Grouper extends Units {
     if (this.afterLarge.has(other)) this.afterLarge.add(home);
     const order = new Map<unknown, number>();
     this.program.defs.forEach((d, k) => order.set(d.how.k === 'result' ? d.how.reduce : d, k));
-    const all = [...home.items, ...other.items].sort(
-      (p, q) => order.get(p.k === 'map' ? p.def : p.reduce)! - order.get(q.k === 'map' ? q.def : q.reduce)!,
-    );
+    const all = [...home.items, ...other.items].sort((p, q) => order.get(unitOf(p))! - order.get(unitOf(q))!);
     home.items.splice(0, home.items.length, ...all);
-    for (const i of all) this.groupOf.set(i.k === 'map' ? i.def : i.reduce, home);
-    for (const i of all) i.level = this.levelIn(home, i.k === 'map' ? i.def : i.reduce);
+    for (const i of all) this.groupOf.set(unitOf(i), home);
+    for (const i of all) i.level = this.levelIn(home, unitOf(i));
   }
 
   // ---- order and memory ----
@@ -381,7 +382,7 @@ class Grouper extends Units {
     for (const d of this.program.defs) if (d.required || d.how.k === 'step' || d.how.k === 'parts') stored.add(d);
     for (const g of this.groups) {
       for (const i of g.items) {
-        for (const r of this.reads(i.k === 'map' ? i.def : i.reduce).reads) {
+        for (const r of this.reads(unitOf(i)).reads) {
           const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
           if (r.src.how.k !== 'input' && this.groupOf.get(key) !== g) stored.add(r.src);
         }
@@ -409,7 +410,38 @@ class Grouper extends Units {
     }
     for (const s of this.program.steps) visit(s);
     for (const g of this.groups) visit(g);
-    return { order, refusals: this.refusals, virtual: this.virtual, groupOf: this.groupOf, stored, deferred };
+    const { virtual, groupOf } = this;
+    return { order, apart: this.findApart(), virtual, groupOf, stored, deferred };
+  }
+
+  /** Every result that one kernel or library call hands to another, with the reason. */
+  private findApart(): Apart[] {
+    const out: Apart[] = [];
+    for (const g of this.groups) {
+      for (const i of g.items) {
+        const consumer = unitOf(i);
+        for (const { src } of this.reads(consumer).reads) {
+          if (src.how.k === 'step') out.push({ producer: src.how.step, consumer, reason: libraryReason(src.how.step) });
+          for (const producer of unitsOf(src)) {
+            const of = this.groupOf.get(producer);
+            if (of === undefined || of === g) continue;
+            out.push({
+              producer,
+              consumer,
+              reason: this.refused.get(consumer)?.get(producer) ?? 'no reason is recorded',
+            });
+          }
+        }
+      }
+    }
+    for (const s of this.program.steps) {
+      for (const { def } of stepTensors(s)) {
+        if (def.how.k === 'step') out.push({ producer: def.how.step, consumer: s, reason: libraryReason(s) });
+        for (const producer of unitsOf(def))
+          if (this.groupOf.has(producer)) out.push({ producer, consumer: s, reason: libraryReason(s) });
+      }
+    }
+    return out;
   }
   private isLast(g: Group, d: Def): boolean {
     const i = g.items[g.items.length - 1]!;
@@ -434,7 +466,7 @@ class Grouper extends Units {
   private touching(g: Group, target: Def): Set<Unit> {
     const found = new Set<Unit>();
     for (const i of g.items) {
-      const u = i.k === 'map' ? i.def : i.reduce;
+      const u = unitOf(i);
       if (this.reads(u).reads.some((r) => r.src === target || (r.src.how.k === 'map' && found.has(r.src))))
         found.add(u);
     }
@@ -470,7 +502,7 @@ class Grouper extends Units {
           continue;
         }
         for (const i of g.items) {
-          const u = i.k === 'map' ? i.def : i.reduce;
+          const u = unitOf(i);
           if (!touching.has(u)) continue;
           const { axes, reads } = this.reads(u);
           const wide = axes.filter((x) => !sameDim(x.extent, 1));
@@ -494,6 +526,12 @@ class Grouper extends Units {
     }
   }
 }
+
+const libraryReason = (s: Step): string => `${s.op} is a library call: ${s.reason}`;
+
+/** The maps and reductions that compute a def. */
+const unitsOf = (d: Def): readonly Unit[] =>
+  d.how.k === 'parts' ? d.how.parts : d.how.k === 'result' ? [d.how.reduce] : [d];
 
 /** True when the position is exactly `axes`, in order, over the dimensions that are not 1. */
 function isAt(idx: readonly Index[], shape: readonly Dim[], axes: readonly Axis[]): boolean {

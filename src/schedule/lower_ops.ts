@@ -2,11 +2,12 @@
 // Each entry returns true when it made the node's values, false to leave the node to the general rules.
 import { type Dim } from '../ir/graph.js';
 import { addDims, productOf, sameDim, sameShape } from '../ir/dim.js';
-import { BLOCK, blockedShape, blocksOf, imageOf, innerPool } from './blocked.js';
+import { BLOCK, blockedShape, blocksOf, imageOf } from './blocked.js';
 import { computeType } from './dtype.js';
 import { type LExpr, ixPosition, lConst, lCvt, lIota, lLive, lOp, lUniform } from './expr.js';
-import { type Index, ZERO, ixAdd, ixDim, ixMul, ixSub, linearize } from './indexing.js';
+import { type Index, ZERO, ixAdd, ixDim, ixSub, linearize } from './indexing.js';
 import { broadcastIndex } from './lower_util.js';
+import { fold } from './lower_fold.js';
 import { LIBRARY } from './lower_library.js';
 import { POOLING } from './lower_pooling.js';
 import { PRODUCTS } from './lower_products.js';
@@ -113,23 +114,6 @@ const cat: Rule = (l, n, a) => {
   return true;
 };
 
-/** The largest of a few elements, a register of channels at a time. Elsewhere the library's rows are faster. */
-const maxPool: Rule = (l, n) => {
-  const windows = innerPool(n, l.lookup(n.op), (v) => l.useCount(v) > 0);
-  const v = tensor(l, n, 0);
-  if (!windows || !v || !l.isBlocked(n.outputs[0]!)) return false;
-  const { kernel, stride, dilation } = windows;
-  const ct = computeType(v.dtype);
-  const at = (i: Index, d: 0 | 1, tap: number): Index => ixAdd(ixMul(i, ixDim(stride[d])), ixDim(tap * dilation[d]));
-  return define(l, n, ([batch, channel, row, column]) => {
-    const taps: LExpr[] = [];
-    for (let i = 0; i < kernel[0]; i++)
-      for (let j = 0; j < kernel[1]; j++)
-        taps.push(lCvt(v.at([batch!, channel!, at(row!, 0, i), at(column!, 1, j)]), ct));
-    return taps.reduce((a, b) => lOp('max', [a, b], ct));
-  });
-};
-
 /** A copy of the base, then the source over it. */
 const asStridedScatter: Rule = (l, n, a) => {
   const base = tensor(l, n, 0)!;
@@ -222,7 +206,7 @@ const scatter: Rule = (l, n, a) => {
   const ct = computeType(self.dtype);
   return define(l, n, (idx) => {
     const row = idx.map((i, d) => (d === dim ? ZERO : i));
-    const binding = l.operand(src, index.shape)!(row);
+    const binding = l.operand(src)!(row);
     const value =
       'literal' in binding
         ? lConst(ct === 'b' ? Boolean(binding.literal) : binding.literal, ct)
@@ -342,7 +326,6 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   stack: cat,
   asStridedScatter,
   flip,
-  maxPoolNd: maxPool,
   gather,
   indexSelect,
   embedding,
@@ -353,6 +336,7 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   bernoulli,
   bernoulliOf,
   rreluNoise,
+  fold,
   ...LIBRARY,
   ...POOLING,
   ...PRODUCTS,

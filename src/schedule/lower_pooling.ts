@@ -1,69 +1,33 @@
 // Pooling as index arithmetic: what comes before and after a pooling joins its kernel.
 import { type Node } from '../ir/graph.js';
 import { mulDims, sameDim } from '../ir/dim.js';
-import { type View } from './defs.js';
 import { computeType } from './dtype.js';
-import { type LExpr, lConst, lCvt, lOp } from './expr.js';
-import { type Index, ixAdd, ixConst, ixDim, ixMul } from './indexing.js';
+import { lConst, lCvt, lOp } from './expr.js';
+import { ixAdd, ixDim, ixMul } from './indexing.js';
 import { type Lowering, type NodeRule } from './lowering.js';
 import { define, out, tensor } from './rule_util.js';
 import { isFloat } from './typing.js';
+import { innerWindows } from './windows.js';
 
-/** Windows of up to this many elements are written out: a map over the results, whose last dimension stays the vector. */
-const MAX_TAPS = 64;
-/** Windows that are longer along the last dimension are folded in the order of memory. */
-const MAX_STEP = 4;
+/** Ops of which the library has no better form, so that a kernel of their own takes what stands beside them along. */
+const joins = (l: Lowering, n: Node): boolean =>
+  ['pointwise', 'reduction'].includes(l.lookup(n.op)?.kind ?? '') || Object.hasOwn(POOLING, n.op);
 
 /**
- * Windows of a fixed size that lie whole in the image, element by element, as `join` puts them together. Null when the geometry
- * is another one: padding (a tap would lie outside), many taps, extents that are symbols.
+ * Only values: a graph that needs the places of the maxima (training) calls the library. So does pooling that stands alone, whose
+ * rows the library reads once for all windows.
  */
-function windowTaps(
-  n: Node,
-  v: View,
-  kernel: readonly number[],
-  stride: readonly number[],
-  dilation: readonly number[],
-): ((idx: readonly Index[]) => LExpr[]) | null {
-  const lead = v.shape.length - kernel.length;
-  const o = out(n);
-  const steps = stride.length === 0 ? kernel : stride;
-  const each = (list: readonly number[], d: number): number => list[list.length === 1 ? 0 : d]!;
-  const whole = kernel.every((k, d) => {
-    const [size, results] = [v.shape[lead + d], o.shape[lead + d]];
-    return (
-      typeof size === 'number' &&
-      typeof results === 'number' &&
-      (results - 1) * each(steps, d) + (k - 1) * each(dilation, d) < size
-    );
-  });
-  if (!whole || kernel.at(-1)! > MAX_STEP || kernel.reduce((p, k) => p * k, 1) > MAX_TAPS) return null;
-  const taps = kernel.reduce<number[][]>(
-    (list, k, d) => list.flatMap((t) => Array.from({ length: k }, (_, i) => [...t, i * each(dilation, d)])),
-    [[]],
-  );
-  return (idx) =>
-    taps.map((t) =>
-      v.at([
-        ...idx.slice(0, lead),
-        ...t.map((at, d) => ixAdd(ixMul(idx[lead + d]!, ixConst(each(steps, d))), ixConst(at))),
-      ]),
-    );
-}
-
-const zeros = (padding: readonly number[]): boolean => padding.every((p) => p === 0);
-
-/** Only values: a graph that needs the places of the maxima (training) calls the library. */
 const maxPool: NodeRule = (l, n, a) => {
   const v = tensor(l, n, 0);
-  const [kernel, stride, padding, dilation] = ['kernelSize', 'stride', 'padding', 'dilation'].map((k) => a.ints(k)!);
-  if (!v || l.useCount(n.outputs[1]!) > 0 || !zeros(padding!)) return false;
+  if (!v || l.useCount(n.outputs[1]!) > 0) return false;
   const ct = computeType(v.dtype);
-  const taps = isFloat(ct) ? windowTaps(n, v, kernel!, stride!, dilation!) : null;
-  if (taps === null) return false;
+  const windows = isFloat(ct) ? innerWindows(n, a, v.shape) : null;
+  const y = n.outputs[0]!;
+  if (windows === null || !(l.isBlocked(y) || l.isComputedFor(n) || l.usersOf(y).some((u) => joins(l, u))))
+    return false;
   return define(l, n, (idx) =>
-    taps(idx)
-      .map((t) => lCvt(t, ct))
+    windows(idx)
+      .map((at) => lCvt(v.at(at), ct))
       .reduce((best, t) => lOp('max', [best, t], ct)),
   );
 };
@@ -109,17 +73,17 @@ const adaptiveAvgPool: NodeRule = (l, n, a) => {
 const avgPool: NodeRule = (l, n, a) => {
   const v = tensor(l, n, 0);
   const [kernel, stride, padding] = ['kernelSize', 'stride', 'padding'].map((k) => a.ints(k)!);
-  if (!v || !zeros(padding!) || (a.get('divisorOverride') ?? null) !== null) return false;
+  if (!v || padding!.some((p) => p !== 0) || (a.get('divisorOverride') ?? null) !== null) return false;
   const ct = computeType(v.dtype);
-  const taps = isFloat(ct) ? windowTaps(n, v, kernel!, stride!, [1]) : null;
-  if (taps === null) {
+  const windows = isFloat(ct) ? innerWindows(n, a, v.shape) : null;
+  if (windows === null) {
     const beside = stride!.length === 0 || kernel!.every((k, d) => k === stride![d]);
     return beside && meanOfWindows(l, n, kernel!);
   }
   const count = kernel!.reduce((p, k) => p * k, 1);
   return define(l, n, (idx) => {
-    const sum = taps(idx)
-      .map((t) => lCvt(t, ct))
+    const sum = windows(idx)
+      .map((at) => lCvt(v.at(at), ct))
       .reduce((s, t) => lOp('add', [s, t], ct));
     return lOp('div', [sum, lConst(count, ct)], ct);
   });

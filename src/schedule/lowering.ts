@@ -3,7 +3,7 @@
 import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
 import { inputValues } from '../ir/build.js';
 import { addDims, productOf, sameDim } from '../ir/dim.js';
-import { resultType } from '../ir/dtype.js';
+import { isIntegralType, itemBytes, resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
 import {
   type Def,
@@ -118,7 +118,8 @@ export class Lowering {
           s.dtype,
           (idx) => {
             const init = r.states.map((x) => lConst(x.init, x.type));
-            return r.finish(r.combine(init, r.elem(expandReduced(idx, s.shape, r)), lConst(0, 'i64')))[k]!;
+            const at = expandReduced(idx, s.shape, r);
+            return r.finish(r.combine(init, r.elem(at), lConst(0, 'i64'), r.more?.(at) ?? []))[k]!;
           },
           node,
         ),
@@ -170,12 +171,22 @@ export class Lowering {
   useCount(v: Value): number {
     return (this.uses.get(v)?.length ?? 0) + (this.roots.has(v) ? 1 : 0);
   }
-  operand(i: Input | undefined, shape: readonly Dim[]): ((idx: readonly Index[]) => Binding<LExpr>) | null {
+  usersOf(v: Value): readonly Node[] {
+    return this.uses.get(v) ?? [];
+  }
+  /** Whether a kernel computes the node's first operand for this node alone. */
+  isComputedFor(n: Node): boolean {
+    const i = n.inputs[0];
+    if (i?.kind !== 'value' || this.useCount(i.value) > 1) return false;
+    const v = this.viewOf(i.value);
+    const e = v.at(v.shape.map((d, k) => ixAxis(newAxis(`d${k}`, d))));
+    return e.k !== 'read' || (e.src as Def).how.k === 'map';
+  }
+  operand(i: Input | undefined): ((idx: readonly Index[]) => Binding<LExpr>) | null {
     if (!i || i.kind === 'none' || i.kind === 'list') return null;
     if (i.kind === 'const') return () => ({ literal: i.value });
     if (i.kind === 'live') return () => bound(lLive(i.slot, 'f64'));
     const v = this.viewOf(i.value);
-    void shape;
     return (idx) => bound(v.at(broadcastIndex(idx, v.shape)));
   }
   /** A tensor operand as a library step takes it: a buffer with offset and strides; copied first when it has no such form. */
@@ -230,10 +241,19 @@ export class Lowering {
     attrs: Node['attrs'],
     outs: readonly { shape: readonly Dim[]; dtype: DType }[],
     reason: string,
-    epilogue: Step['epilogue'] = [],
+    epilogue: readonly Node[] = [],
   ): Def[] {
     const outputs: Def[] = [];
-    const step: Step = { id: this.steps.length, op, inputs, attrs, outputs, epilogue, reason };
+    const step: Step = {
+      id: this.steps.length,
+      op,
+      inputs,
+      attrs,
+      outputs,
+      epilogue: epilogue.map((n) => ({ op: n.op })),
+      reason,
+      nodes: [node, ...epilogue],
+    };
     this.steps.push(step);
     outs.forEach((o, index) => {
       const d = this.def(op, o.shape, o.dtype, { k: 'step', step, index }, node);
@@ -298,21 +318,17 @@ export class Lowering {
     }
     if (info?.kind === 'pointwise') this.pointwise(n, info);
     else if (info?.kind === 'reduction') this.reduction(n, info);
-    else this.library(n, info, 'no loop form');
+    else this.library(n, 'no loop form');
   }
 
-  private bindings(
-    n: Node,
-    info: OpInfo,
-    shape: readonly Dim[],
-  ): (idx: readonly Index[]) => (name: string) => Binding<LExpr> | undefined {
+  private bindings(n: Node, info: OpInfo): (idx: readonly Index[]) => (name: string) => Binding<LExpr> | undefined {
     const operands = new Map<string, (idx: readonly Index[]) => Binding<LExpr>>();
     const attrs = new Map<string, Binding<LExpr>>();
     const a = new Attrs(n, info);
     let at = 0;
     for (const p of info.params) {
       if (OPERANDS.has(p.type)) {
-        const f = this.operand(n.inputs[at++], shape);
+        const f = this.operand(n.inputs[at++]);
         if (f) operands.set(p.name, f);
       } else {
         const v = a.get(p.name);
@@ -328,10 +344,12 @@ export class Lowering {
     const counted = n.inputs.filter((_, i) => !info.conditions.includes(params[i]?.name ?? ''));
     const common = resultType(counted);
     const out0 = n.outputs[0]!.type;
-    const dtype = info.rule === 'bool' || info.mutates ? common : out0.dtype;
+    // In place, a wider operand still decides in which dtype integers are divided.
+    const wider = isIntegralType(common) && isIntegralType(out0.dtype) && itemBytes(common) > itemBytes(out0.dtype);
+    const dtype = info.rule === 'bool' || info.mutates || wider ? common : out0.dtype;
     const ct = computeType(dtype);
     n.outputs.forEach((o, k) => {
-      const bind = this.bindings(n, info, o.type.shape);
+      const bind = this.bindings(n, info);
       const expr = scalarOf(info.forward[k]!);
       const view = this.mapOf(
         o,
@@ -346,7 +364,8 @@ export class Lowering {
               // Attributes are numbers of the compute type; operands are elements of the dtype, of its width.
               if ('literal' in b)
                 return { literal: literalAs(b.literal, params.some((p) => p.name === name) ? dtype : 'int64', ct) };
-              return bound(lCvt(b.value, info.conditions.includes(name) ? 'b' : ct));
+              // An operand is converted first: a wide zero-dimensional one wraps beside narrow elements.
+              return bound(info.conditions.includes(name) ? lCvt(b.value, 'b') : lStoreAs(b.value, dtype));
             },
             ct,
           );
@@ -422,7 +441,7 @@ export class Lowering {
   }
 
   /** A call of the runtime by op name, with relu fused where the library can. */
-  library(n: Node, info: OpInfo | undefined, reason: string): void {
+  library(n: Node, reason: string): void {
     const touched = [...n.inputs.flatMap(inputValues), ...n.outputs];
     const blocks = n.op === 'convolution' && touched.some((v) => this.blocked.has(v));
     const inputs = n.inputs.map((i): StepInput => {
@@ -434,16 +453,17 @@ export class Lowering {
       const v = this.viewOf(i.value);
       return blocks ? this.denseTensor(this.blocked.has(i.value) ? blocksOf(v) : v) : this.stepTensor(v);
     });
-    void info;
     const relu = EPILOGUES.has(n.op) && n.outputs.length === 1 ? this.soleRelu(n.outputs[0]!) : null;
+    // Other ops write the image itself, and what wants blocks converts it.
+    const inBlocks = (v: Value): boolean => blocks && this.blocked.has(v);
     const outs = n.outputs.map((o) => ({
-      shape: this.blocked.has(o) ? blockedShape(o.type.shape) : o.type.shape,
+      shape: inBlocks(o) ? blockedShape(o.type.shape) : o.type.shape,
       dtype: o.type.dtype,
     }));
-    const results = this.step(n, n.op, inputs, n.attrs, outs, reason, relu ? [{ op: 'relu' }] : []);
+    const results = this.step(n, n.op, inputs, n.attrs, outs, reason, relu ? [relu] : []);
     n.outputs.forEach((o, k) => {
       const view = this.view(results[k]!);
-      this.values.set(o, this.blocked.has(o) ? imageOf(view, o.type.shape) : view);
+      this.values.set(o, inBlocks(o) ? imageOf(view, o.type.shape) : view);
     });
     if (relu) this.fusedAway.set(relu, this.viewOf(n.outputs[0]!));
   }

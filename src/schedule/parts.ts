@@ -24,7 +24,8 @@ export const CUTS: Readonly<Record<'cpp' | 'cuda', Cuts>> = {
   cpp: { long: 1 << 20, parts: 64, wide: 256, depth: 64 },
   cuda: { long: 1 << 17, parts: 1024, wide: 256, depth: 32 },
 };
-const STORAGE: Readonly<Record<ComputeType, DType>> = {
+/** What a state is stored as. */
+export const STORAGE: Readonly<Record<ComputeType, DType>> = {
   f32: 'float32',
   f64: 'float64',
   i32: 'int32',
@@ -73,7 +74,7 @@ export const joined = (idx: readonly Index[], at: number, inner: number): Index[
 
 /** The two steps, or null where one is as good; results of several elements and positions stay whole. */
 export function inParts(r: Folding, cuts: Cuts): Parts | null {
-  if (r.usesIndex || r.states.length !== 1) return null;
+  if (r.usesIndex || r.ordered || r.more || r.states.length !== 1) return null;
   const c = cut(r.inShape, r.reduced, cuts);
   if (c === null) return null;
   const { at, parts, inner } = c;

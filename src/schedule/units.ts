@@ -32,26 +32,25 @@ export class Units {
   constructor(readonly program: Lowered) {
     for (const d of program.defs) {
       const unit = d.how.k === 'result' ? d.how.reduce : d;
-      const { e } = this.expression(unit);
-      if (e) walk(e, (x) => x.k === 'read' && this.consume(x.src as Def, unit));
+      for (const e of this.expressions(unit).list) walk(e, (x) => x.k === 'read' && this.consume(x.src as Def, unit));
     }
     for (const s of program.steps) for (const t of stepTensors(s)) this.consume(t.def, s);
   }
 
-  /** The expression of a def or reduction at fresh axes, one per dimension of its own space. */
-  private expression(d: Def | Reduce): { axes: Axis[]; e: LExpr | null } {
+  /** The expressions of a def or reduction at fresh axes, one per dimension of its own space. */
+  private expressions(d: Def | Reduce): { axes: Axis[]; list: readonly LExpr[] } {
     const shape = 'inShape' in d ? d.inShape : d.shape;
     const axes = shape.map((e, k) => newAxis(`d${k}`, e));
     const idx = axes.map(ixAxis);
-    if ('inShape' in d) return { axes, e: d.elem(idx) };
-    return { axes, e: d.how.k === 'map' ? d.how.body(idx) : null };
+    if ('inShape' in d) return { axes, list: [d.elem(idx), ...(d.more?.(idx) ?? [])] };
+    return { axes, list: d.how.k === 'map' ? [d.how.body(idx)] : [] };
   }
 
   /** Reads of a def, virtual maps looked through. */
   reads(d: Def | Reduce): { axes: Axis[]; reads: Read[]; cost: number } {
     const old = this.readsMemo.get(d);
     if (old) return old;
-    const { axes, e } = this.expression(d);
+    const { axes, list } = this.expressions(d);
     const reads = new Map<string, Read>();
     let cost = 0;
     const collect = (x: LExpr, seen: Set<LExpr>): void => {
@@ -68,7 +67,7 @@ export class Units {
         } else reads.set(String(y.id), { src, idx: y.idx });
       });
     };
-    if (e) collect(e, new Set());
+    for (const e of list) collect(e, new Set());
     // What the end of a reduction reads (nothing but its states, as things stand) belongs to its rows.
     const r = { axes, reads: [...reads.values()], cost };
     this.readsMemo.set(d, r);

@@ -6,6 +6,7 @@ import { concatBytes, openSource, pathOf, writeFileAtomic, type ByteSource, type
 import { checkLocation, type MapLocation } from './devices.js';
 import { failer } from './errors.js';
 import { npyChunks, npzChunks, readNpy, readNpz } from './npy.js';
+import { isOptimizerState, OPTIMIZER_TEXT, packOptimizerState, unpackOptimizerState } from './optimizer_state.js';
 import { readPyTorch } from './pytorch.js';
 import { legacyChunks, pytorchChunks } from './pytorch_writer.js';
 import { checkBools, dtypeOfFormat, readSafetensorsIndex, safetensorsChunks } from './safetensors.js';
@@ -52,7 +53,8 @@ function unknownType(path: string): never {
 }
 
 /**
- * Writes a value to a file; the format is that of the extension: `.safetensors` (named tensors), `.pt`, `.pth`, `.bin`, `.ckpt`
+ * Writes a value to a file; the format is that of the extension: `.safetensors` (named tensors, or an
+ * optimizer's state dict), `.pt`, `.pth`, `.bin`, `.ckpt`
  * (PyTorch's: any value of tensors, numbers, strings, arrays, records, Maps), `.npy` (one tensor), `.npz` (named tensors, or an
  * array of them). The file appears whole or not at all. Throws FileError for another extension, DTypeError for values that
  * the format cannot hold.
@@ -76,10 +78,7 @@ function chunksOf(value: unknown, format: FileFormat, options: SaveOptions): Ite
     case 'pytorch-legacy':
       return legacyChunks(value);
     case 'safetensors':
-      return safetensorsChunks(
-        namedTensors(value).map(([name, t]) => [name, tensorToBytes(t)] as const),
-        Object.entries(options.metadata ?? {}),
-      );
+      return safetensorsOf(value, options.metadata ?? {});
     case 'npy':
       if (!isTensor(value)) throw new DTypeError('save(): a .npy file holds one tensor; use .npz for several');
       return npyChunks(value);
@@ -93,6 +92,15 @@ function chunksOf(value: unknown, format: FileFormat, options: SaveOptions): Ite
     default:
       throw new FileError(`save(): unknown format '${String(format satisfies never)}'`);
   }
+}
+
+function safetensorsOf(value: unknown, metadata: Readonly<Record<string, string>>): Iterable<Uint8Array> {
+  const state = isOptimizerState(value) ? packOptimizerState(value) : null;
+  const tensors = state === null ? namedTensors(value) : state.tensors;
+  return safetensorsChunks(
+    tensors.map(([name, t]) => [name, tensorToBytes(t)] as const),
+    Object.entries(state === null ? metadata : { ...metadata, [OPTIMIZER_TEXT]: state.text }),
+  );
 }
 
 function namedTensors(value: unknown): [string, Tensor][] {
@@ -153,9 +161,10 @@ function sniff(source: ByteSource): FileFormat {
 }
 
 /** Each tensor goes from the file into its own memory. */
-function readSafetensors(source: ByteSource): Record<string, Tensor> {
+function readSafetensors(source: ByteSource): unknown {
   const fail = failer(source.name);
-  const tensors = [...readSafetensorsIndex(source).places].map(([name, place]): [string, Tensor] => {
+  const { places, metadata } = readSafetensorsIndex(source);
+  const tensors = [...places].map(([name, place]): [string, Tensor] => {
     const dtype = dtypeOfFormat(place.format);
     if (dtype === null) {
       const width = Number(place.format.slice(1)) / 8;
@@ -169,6 +178,8 @@ function readSafetensors(source: ByteSource): Record<string, Tensor> {
       }),
     ];
   });
+  const state = metadata.get(OPTIMIZER_TEXT);
+  if (state !== undefined) return unpackOptimizerState(state, new Map(tensors), fail);
   // fromEntries makes own properties of all names, `__proto__` included.
   return Object.fromEntries(tensors);
 }

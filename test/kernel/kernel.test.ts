@@ -79,6 +79,23 @@ describe('derivatives', () => {
       .sum()
       .backward();
     expect(x.grad!.tolist()).toEqual([1, 0.5]);
+    const polar = fb.kernel((r: fb.Scalar, a: fb.Scalar) => [r * Math.cos(a), r * Math.sin(a)], {
+      name: 'polar',
+      backward: {
+        r: ([g, h]: [number, number], _r: number, a: number, [_x, _y]: [number, number]) =>
+          g * Math.cos(a) + h * Math.sin(a),
+        a: ([g, h]: [number, number], _r: number, _a: number, [u, v]: [number, number]) => h * u - g * v,
+      },
+    });
+    const [r, a] = [fb.rand(4, { ...f64, requiresGrad: true }), fb.rand(4, { ...f64, requiresGrad: true })];
+    const pair = (p: Tensor, q: Tensor): Tensor => polar(p, q).reduce((u, v) => u.mul(v));
+    expect(fb.autograd.gradcheck(pair, [r, a])).toBe(true);
+    expect(fb.autograd.gradgradcheck(pair, [r, a])).toBe(true);
+    expect(() =>
+      fb.kernel((x: number) => [x, x], { name: 'twice', backward: { x: (g: number, _x: number, _y: number) => g } }),
+    ).toThrow(
+      "twice: the derivative towards 'x' takes ([gradients], x, [results]) and gives one number; got (g, _x, _y)",
+    );
     expect(() => fb.kernel((x: number) => x, { backward: { y: (g: number) => g } })).toThrow(
       /names 'y'.*no parameter \(x\)/,
     );

@@ -92,7 +92,7 @@ TEST(modules) {
   CHECK_THROWS(net->register_buffer("a.b", x), "must not contain a dot");
   CHECK_THROWS(nn::Linear(nullptr)(x), "empty ModuleHolder");
   CHECK_THROWS(net->norm(ones({2, 20, 3, 3})), "got 4D input");
-  CHECK_THROWS(optim::SGD({}, 0.1), "empty parameter list");
+  CHECK_THROWS(optim::SGD(TensorList{}, 0.1), "empty parameter list");
 }
 
 TEST(files) {
@@ -125,6 +125,99 @@ TEST(loaders) {
   CHECK(sum == 45 && batches == 3 && loader.size() == 3);
   CHECK(data::DataLoader(set, {.batch_size = 4, .drop_last = true}).size() == 2);
   CHECK_THROWS(data::DataLoader(set, {.batch_size = 0}), "batch_size");
+  // Threads give the same batches.
+  manual_seed(5);
+  std::vector<int64_t> here, there;
+  for (const auto& batch : data::DataLoader(set, {.batch_size = 3, .shuffle = true}))
+    here.push_back((batch.target * tensor(std::vector<int64_t>{7})).sum().item<int64_t>());
+  manual_seed(5);
+  for (const auto& batch : data::DataLoader(set, {.batch_size = 3, .shuffle = true, .workers = 2}))
+    there.push_back((batch.target * tensor(std::vector<int64_t>{7})).sum().item<int64_t>());
+  CHECK(here == there && here.size() == 4);
+  const auto parts = data::random_split(set, {7, 3});
+  const auto both =
+      std::make_shared<data::ConcatDataset>(std::vector<std::shared_ptr<const data::Dataset>>{parts[0], parts[1]});
+  int64_t total = 0;
+  for (const auto& batch : data::DataLoader(both, {.batch_size = 4})) total += batch.target.sum().item<int64_t>();
+  CHECK(parts[1]->size() == 3 && total == 45);
+  CHECK_THROWS(data::random_split(set, {7, 4}), "Sum of input lengths");
+  CHECK_THROWS(data::Subset(set, {10}), "out of range");
+  const auto order = std::make_shared<data::samplers::SequentialSampler>(10);
+  CHECK_THROWS(data::DataLoader(set, {.shuffle = true, .sampler = order}), "mutually exclusive");
+}
+
+TEST(sequences) {
+  manual_seed(3);
+  const nn::LSTM lstm(nn::LSTMOptions(4, 3).num_layers(2).bidirectional(true).dropout(0.1));
+  const Tensor x = randn({5, 2, 4});
+  const auto [y, state] = lstm(x);
+  CHECK(y.size(2) == 6 && std::get<0>(state).size(0) == 4);
+  y.sum().backward();
+  CHECK(lstm->all_weights()[3][1].grad().defined());
+  // Packed sequences give what each gives alone.
+  lstm->eval();
+  const auto packed = nn::utils::rnn::pack_padded_sequence(x, {3, 5}, false, false);
+  const auto [out, end] = lstm->forward_with_packed_input(packed);
+  const auto [padded, lengths] = nn::utils::rnn::pad_packed_sequence(out);
+  CHECK(near(padded.select(1, 0).narrow(0, 0, 3), std::get<0>(lstm(x.select(1, 0).narrow(0, 0, 3))), 1e-5));
+  CHECK(near(padded.select(1, 1), std::get<0>(lstm(x.select(1, 1))), 1e-5) && lengths.sum().item<int64_t>() == 8);
+  CHECK_THROWS(lstm(randn({5, 2, 3})), "input.size(-1) must be equal to input_size");
+  CHECK_THROWS(lstm(x, nn::LSTMImpl::State(randn({1, 2, 3}), randn({4, 2, 3}))), "Expected hidden[0] size [4, 2, 3]");
+  CHECK_THROWS(nn::LSTM(nn::LSTMOptions(4, 3).proj_size(3)), "proj_size has to be smaller");
+  CHECK_THROWS(nn::RNN(nn::RNNOptions(4, 3).nonlinearity("sin")), "Unknown nonlinearity 'sin'");
+  CHECK_THROWS(nn::GRUCell(4, 3)(randn({2, 4}), randn({3, 3})), "doesn't match hidden0 batch size 3");
+  CHECK_THROWS(nn::utils::rnn::pack_padded_sequence(x, {3, 5}), "sorted in decreasing order");
+  CHECK_THROWS(nn::utils::rnn::pack_padded_sequence(x, {6, 5}), "at most 5 steps");
+  const nn::MultiheadAttention attention(8, 2);
+  CHECK_THROWS(attention(randn({5, 2, 7}), x, x), "");
+  CHECK_THROWS(attention(randn({5, 2, 8}), randn({5, 2, 8}), randn({4, 2, 8})), "does not match value shape");
+  CHECK_THROWS(nn::MultiheadAttention(7, 2), "divisible by num_heads");
+  CHECK_THROWS(nn::TransformerEncoderLayer(nn::TransformerEncoderLayerOptions(8, 2).activation("sin")), "relu/gelu");
+  const nn::TransformerEncoder encoder(nn::TransformerEncoderLayer(8, 2), 2);
+  CHECK(encoder->state_dict().contains("layers.1.self_attn.in_proj_weight"));
+  // Copies share nothing.
+  CHECK(!encoder->layers[0]->linear1->weight.is(encoder->layers[1]->linear1->weight) &&
+        near(encoder->layers[0]->linear1->weight, encoder->layers[1]->linear1->weight, 0));
+}
+
+TEST(optimizers) {
+  const nn::Linear net(4, 2);
+  std::vector<optim::OptimizerParamGroup> groups;
+  groups.emplace_back(TensorList{net->weight});
+  groups.emplace_back(TensorList{net->bias}, std::make_unique<optim::AdamOptions>(0.5));
+  optim::Adam adam(std::move(groups), optim::AdamOptions(0.1).amsgrad(true));
+  CHECK(adam.param_groups()[0].options().get_lr() == 0.1 && adam.param_groups()[1].options().get_lr() == 0.5);
+  net(ones({3, 4})).sum().backward();
+  adam.step();
+  const auto path = (std::filesystem::temp_directory_path() / "flambeau_optimizer_test.safetensors").string();
+  save(adam, path);
+  optim::Adam other(net->parameters());
+  CHECK_THROWS(load(other, path), "different number of parameter groups");
+  groups.clear();
+  groups.emplace_back(TensorList{net->weight});
+  groups.emplace_back(TensorList{net->bias});
+  optim::Adam again(std::move(groups));
+  load(again, path);
+  CHECK(again.param_groups()[1].options().get_lr() == 0.5 && again.state_dict().state.size() == 2);
+  // A state for parameters of another size.
+  const nn::Linear wide(9, 2);
+  groups.clear();
+  groups.emplace_back(TensorList{wide->weight});
+  groups.emplace_back(TensorList{wide->bias});
+  optim::Adam unfit(std::move(groups));
+  CHECK_THROWS(load(unfit, path), "has shape [2, 4], the parameter [2, 9]");
+  CHECK(unfit.state_dict().state.empty() && unfit.param_groups()[0].options().get_lr() == 1e-3);
+  save(net, path);
+  CHECK_THROWS(load(again, path), "holds no state of an optimizer");
+  std::filesystem::remove(path);
+  CHECK_THROWS(optim::SGD(net->parameters(), optim::SGDOptions(0.1).nesterov(true)), "Nesterov momentum requires");
+  CHECK_THROWS(optim::Adam(net->parameters(), optim::AdamOptions(-1)), "Invalid learning rate: -1");
+  CHECK_THROWS(adam.add_param_group(TensorList{net->weight}), "more than one parameter group");
+  CHECK_THROWS(adam.add_param_group(TensorList{net->weight * 2}), "non-leaf");
+  CHECK_THROWS(optim::LBFGS(net->parameters()).step(), "needs a closure");
+  CHECK_THROWS(optim::StepLR(adam, 0), "positive integer");
+  CHECK_THROWS(optim::CyclicLR(*std::make_unique<optim::Adagrad>(net->parameters()), optim::CyclicLROptions(0.1, 1)),
+               "must support momentum");
 }
 
 }  // namespace

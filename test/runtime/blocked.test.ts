@@ -34,6 +34,10 @@ const CASES: readonly (readonly [string, (x: Tensor) => Tensor | Tensor[], boole
   ['joined images', (x) => { const a = conv(x, w3); return conv(fb.cat([a, conv(a, wa)], 0), wb); }, true], // prettier-ignore
   ['pooled', (x) => conv(F.maxPool2d(conv(x, w3), 3, { stride: 2 }), wa), true],
   ['pooled with a border', (x) => conv(F.maxPool2d(conv(x, w3), 3, { stride: 2, padding: 1 }), wa), false],
+  ['pooled by 3 x 5', (x) => conv(F.maxPool2d(conv(x, w3), [3, 5], { stride: 2 }), wa), false],
+  ['pooled by 1 x 8', (x) => conv(F.maxPool2d(conv(x, w3), [1, 8]), wa), false],
+  ['pooled by 4 x 4, dilated', (x) => conv(F.maxPool2d(conv(x, w3), 4, { stride: 1, dilation: [2, 1] }), wa), true],
+  ['averages', (x) => conv(F.avgPool2d(F.relu(conv(x, w3)), 2), wa), false],
   ['a depthwise layer', (x) => conv(conv(conv(x, w3), wd, 1, bias, 32), wa), true],
   ['a stride', (x) => conv(conv(conv(x, w3), wa, 1, bias, 1, 2), wb), true],
   ['a result on the way', (x) => { const a = conv(x, w3); return [a, conv(a, wa), a.mean([2, 3])]; }, true], // prettier-ignore

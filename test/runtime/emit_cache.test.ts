@@ -23,9 +23,10 @@ function graph(site: string, lr: number, factor = 2): Graph {
 }
 
 test('one entry per graph', () => {
-  const first = emitCached(graph('a.ts:1:1', 0.1));
+  const { times, ...first } = emitCached(graph('a.ts:1:1', 0.1));
+  expect(times?.schedule).toBeGreaterThan(0);
   expect(entries().length).toBe(1);
-  expect(emitCached(graph('b.ts:2:2', 0.2))).toEqual(first);
+  expect(emitCached(graph('b.ts:2:2', 0.2))).toStrictEqual(first);
   expect(entries().length).toBe(1);
   expect(emitCached(graph('a.ts:1:1', 0.1, 3)).source).not.toBe(first.source);
   expect(entries().length).toBe(2);
@@ -34,5 +35,7 @@ test('one entry per graph', () => {
 test('a damaged entry is emitted again', () => {
   const good = emitCached(graph('a.ts:1:1', 0.1));
   for (const e of entries()) truncateSync(join(dir, e, 'emitted.json'), 20);
-  expect(emitCached(graph('a.ts:1:1', 0.1))).toEqual(good);
+  const { times, ...again } = emitCached(graph('a.ts:1:1', 0.1));
+  expect(times).toBeDefined();
+  expect(again).toEqual(good);
 });

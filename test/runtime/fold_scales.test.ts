@@ -9,7 +9,7 @@ const image = fb.randn(4, 8, 24, 26);
 const volume = fb.randn(2, 8, 8, 16, 16);
 const [w, b] = [fb.randn(16, 8, 3, 3), fb.randn(16)];
 const [w3, wt, wg] = [fb.randn(16, 8, 3, 3, 3), fb.randn(8, 16, 3, 3), fb.randn(16, 4, 3, 3)];
-const [scale, shift] = [fb.randn(16, 1, 1), fb.randn(1, 16, 1, 1)];
+const [scale, shift] = [fb.rand(16, 1, 1).add(0.5), fb.randn(1, 16, 1, 1)];
 const [mean, variance, gamma, beta] = [fb.randn(16), fb.rand(16).add(0.5), fb.randn(16), fb.randn(16)];
 const norm = (x: Tensor): Tensor => F.batchNorm(x, mean, variance, gamma, beta, false);
 const row = fb.randn(26 - 2);

@@ -1,8 +1,14 @@
 // Data sets and loaders. The order of a shuffled epoch is PyTorch's for the same seed.
 #pragma once
+#include <deque>
+#include <future>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "flambeau/samplers.h"
 #include "flambeau/tensor.h"
 
 namespace flambeau::data {
@@ -48,43 +54,77 @@ class MNIST : public Dataset {
 };
 }  // namespace datasets
 
+/// Some positions of another data set.
+class Subset : public Dataset {
+ public:
+  /// Throws Error(Index) for positions that the data set does not have.
+  Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices);
+  size_t size() const override { return indices_.size(); }
+  Example get_batch(const std::vector<int64_t>& indices) const override;
+
+ private:
+  std::shared_ptr<const Dataset> dataset_;
+  std::vector<int64_t> indices_;
+};
+/// Several data sets, one after the other.
+class ConcatDataset : public Dataset {
+ public:
+  explicit ConcatDataset(std::vector<std::shared_ptr<const Dataset>> datasets);
+  size_t size() const override;
+  Example get_batch(const std::vector<int64_t>& indices) const override;
+
+ private:
+  std::vector<std::shared_ptr<const Dataset>> datasets_;
+  std::vector<int64_t> ends_;
+};
+/// Subsets of these sizes in random order. Throws Error(Value) unless the sizes add up to the data set's.
+std::vector<std::shared_ptr<Subset>> random_split(std::shared_ptr<const Dataset> dataset,
+                                                  const std::vector<int64_t>& lengths, Generator* generator = nullptr);
+
 struct DataLoaderOptions {
   size_t batch_size = 1;
   bool shuffle = false;
   bool drop_last = false;
+  /// The order of an epoch instead of `shuffle`.
+  std::shared_ptr<const samplers::Sampler> sampler = nullptr;
+  /// Whole batches instead of batch_size, shuffle, sampler and drop_last.
+  std::shared_ptr<const samplers::BatchSampler> batch_sampler = nullptr;
+  /// Batches that are loaded ahead, each in a thread of its own; 0: in the loop. The data set must be safe to read from
+  /// several threads (those of this file are). Batches come in order whatever their number.
+  size_t workers = 0;
 };
 
 /// Batches of a data set, one epoch each time it is iterated: for (const Example& batch : loader).
 class DataLoader {
  public:
+  /// Throws Error(Value) for options that exclude each other.
   DataLoader(std::shared_ptr<const Dataset> dataset, DataLoaderOptions options);
 
   class Iterator {
    public:
-    Example operator*() const { return loader_->batch(*order_, at_); }
-    Iterator& operator++() {
-      at_ += loader_->options_.batch_size;
-      return *this;
-    }
-    bool operator!=(std::default_sentinel_t) const { return loader_->has(*order_, at_); }
+    Example operator*();
+    Iterator& operator++();
+    bool operator!=(std::default_sentinel_t) const { return at_ < batches_.size(); }
 
    private:
     friend class DataLoader;
-    const DataLoader* loader_ = nullptr;
-    std::shared_ptr<const std::vector<int64_t>> order_;
-    size_t at_ = 0;
+    void loadAhead();
+    std::shared_ptr<const Dataset> dataset_;
+    std::vector<std::vector<int64_t>> batches_;
+    size_t at_ = 0, workers_ = 0, requested_ = 0;
+    std::deque<std::future<Example>> ahead_;
+    std::optional<Example> present_;
   };
   /// Draws the order of an epoch from the default generator.
   Iterator begin() const;
   std::default_sentinel_t end() const { return {}; }
   /// Batches of an epoch.
-  size_t size() const;
+  size_t size() const { return batches_->size(); }
 
  private:
-  Example batch(const std::vector<int64_t>& order, size_t at) const;
-  bool has(const std::vector<int64_t>& order, size_t at) const;
   std::shared_ptr<const Dataset> dataset_;
-  DataLoaderOptions options_;
+  std::shared_ptr<const samplers::BatchSampler> batches_;
+  size_t workers_;
 };
 
 }  // namespace flambeau::data

@@ -6,7 +6,7 @@ import { productOf } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
 import { type LExpr, walk } from '../../schedule/expr.js';
 import { type ComputeType, isFloat } from '../../schedule/typing.js';
-import { type Fold, type Kernel, type Stage } from '../../loop/kernel.js';
+import { foldedValues, type Fold, type Kernel, type Stage } from '../../loop/kernel.js';
 import { type Load } from '../transposed.js';
 import { type Scope, type Target } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
@@ -94,6 +94,7 @@ export class CudaKernel extends CudaElements {
   /** `threads`: threads of a block whose warps take slices of the outermost column loop; null where a thread has a row of its own. */
   private get sliced(): number | null {
     const [n, outer] = [this.rowCount, this.k.cols[0]!.extent];
+    if (this.k.stages.some((s) => s.k === 'columns' && s.folds.some((f) => f.reduce.ordered))) return null;
     if (typeof n !== 'number' || n >= MANY_ROWS || (typeof outer === 'number' && outer < 16)) return null;
     return n <= MANY_ROWS / 8 && (typeof outer !== 'number' || outer >= 64) ? WIDE : BLOCK;
   }
@@ -142,7 +143,11 @@ export class CudaKernel extends CudaElements {
     for (const s of this.k.stages) {
       if (s.k !== 'columns') continue;
       const here = new Set<Load>();
-      for (const e of [...s.folds.map((f) => f.elem), ...s.keeps.map((x) => x.value), ...s.stores.map((x) => x.value)])
+      for (const e of [
+        ...s.folds.flatMap(foldedValues),
+        ...s.keeps.map((x) => x.value),
+        ...s.stores.map((x) => x.value),
+      ])
         walk(e, (x) => void (x.k === 'load' && [...x.axes].some((a) => cols.has(a)) && here.add(x)));
       for (const e of here) passes.set(e, (passes.get(e) ?? 0) + 1);
     }

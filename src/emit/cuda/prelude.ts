@@ -7,10 +7,17 @@ import { specialFor } from '../cpp/prelude.js';
 
 let text: string | null = null;
 function common(): string {
-  text ??= readFileSync(join(packageRoot(), 'native', 'kernels', 'cuda_prelude.h'), 'utf8')
-    .replace(/^#(ifndef|define) FLAMBEAU_CUDA_PRELUDE_H\n/gm, '')
-    .replace(/#endif\n$/, '')
-    .replace(/^\/\/.*\n/gm, '');
+  text ??= [
+    ['cuda', 'abi.cuh'],
+    ['kernels', 'cuda_prelude.h'],
+  ]
+    .map((file) =>
+      readFileSync(join(packageRoot(), 'native', ...file), 'utf8')
+        .replace(/^#(pragma once|(ifndef|define) FLAMBEAU_CUDA_PRELUDE_H)\n/gm, '')
+        .replace(/#endif\n$/, '')
+        .replace(/^\/\/.*\n/gm, ''),
+    )
+    .join('');
   return text;
 }
 

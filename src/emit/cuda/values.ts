@@ -6,7 +6,7 @@ import { TYPES } from '../../schedule/dtype.js';
 import { type LExpr, type Position, walk } from '../../schedule/expr.js';
 import { type Axis, type DynamicPosition, type Index, type IndexNames, printIndex } from '../../schedule/indexing.js';
 import { type ComputeType } from '../../schedule/typing.js';
-import { type Kernel, type Store } from '../../loop/kernel.js';
+import { foldedValues, type Kernel, type Store } from '../../loop/kernel.js';
 import { KernelWalker, type Scope, type Target } from '../walker.js';
 import { type Lines, comment } from '../writer.js';
 import { literal } from '../cpp/scalar.js';
@@ -50,7 +50,7 @@ export abstract class CudaValues extends KernelWalker {
   protected values(): readonly LExpr[] {
     return this.k.stages.flatMap((s) => [
       ...s.stores.map((x) => x.value),
-      ...(s.k === 'columns' ? [...s.folds.map((f) => f.elem), ...s.keeps.map((x) => x.value)] : []),
+      ...(s.k === 'columns' ? [...s.folds.flatMap(foldedValues), ...s.keeps.map((x) => x.value)] : []),
     ]);
   }
 

@@ -88,6 +88,11 @@ interface Helper {
   readonly scope: Scope;
 }
 
+/** A scalar function, with the names of each of its parameters: one, or those of its pattern ('' where that skips a value). */
+export interface LoweredFunction extends ScalarFn {
+  readonly parameters: readonly { readonly names: readonly string[]; readonly isPattern: boolean }[];
+}
+
 /** Source text of a function that a body calls by name (declared beside it), or undefined. */
 export type HelperSource = (name: string) => string | undefined;
 
@@ -97,15 +102,18 @@ export type HelperSource = (name: string) => string | undefined;
  * those that `helpers` knows, may be called: they are inlined.
  * @throws ScalarSyntaxError for anything else, with the offending code.
  */
-export function lowerScalarFunction(source: string, helpers: HelperSource = () => undefined): ScalarFn {
+export function lowerScalarFunction(source: string, helpers: HelperSource = () => undefined): LoweredFunction {
   const { Node, SyntaxKind } = tsMorph();
   const top: Scope = { values: new Map(), functions: new Map() };
   const active: FunctionNode[] = [];
   const outside = new Map<string, Helper>();
   const fn = parseFunction(source);
-  const params = fn.getParameters().flatMap((p) => namesOf(p));
+  const parameters = fn
+    .getParameters()
+    .map((p) => ({ names: namesOf(p), isPattern: Node.isArrayBindingPattern(p.getNameNode()) }));
+  const params = parameters.flatMap((p) => p.names);
   const results = body(fn, { ...top, values: new Map(params.map((p) => [p, arg(p)])) });
-  return { params, results };
+  return { params, results, parameters };
 
   /** A parameter's names: one, or those of its pattern. */
   function namesOf(p: TsMorph.ParameterDeclaration): string[] {

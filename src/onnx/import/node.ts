@@ -1,5 +1,5 @@
 // What an operator's implementation sees of its node: inputs, attributes by type, the opset.
-import { native } from '../../native.js';
+import { unrecorded } from '../../runtime/recorder.js';
 import type { Tensor } from '../../tensor/handle.js';
 import { OnnxImportError, quote } from './errors.js';
 import type { Attribute, Graph, GraphNode } from './model.js';
@@ -18,15 +18,7 @@ type ValueOf<K extends Attribute['kind']> = Extract<Attribute, { kind: K }>['val
 /** Runs a subgraph of the node with these inputs. */
 export type RunGraph = (graph: Graph, inputs: readonly Value[]) => Value[];
 
-/** Runs `fn` without recording it. */
-export function unrecorded<T>(fn: () => T): T {
-  const was = native.traceSuspend();
-  try {
-    return fn();
-  } finally {
-    native.traceResume(was);
-  }
-}
+export { unrecorded };
 
 export class NodeContext {
   constructor(

@@ -825,56 +825,16 @@ FB_API Tensor hann_window(int64_t window_length, bool periodic = true, std::opti
 namespace flambeau::nn::functional {
 inline namespace api {
 
-/// x above zero, alpha (e^(x / alpha) - 1) below.
-FB_API Tensor celu(const Tensor& self, Scalar alpha = Scalar(1));
-/// x above zero, alpha (e^x - 1) below.
-FB_API Tensor elu(const Tensor& self, Scalar alpha = Scalar(1));
-/// Gaussian error linear unit; approximate: 'none' (erf) or 'tanh'.
-FB_API Tensor gelu(const Tensor& self, std::string_view approximate = "none");
 /// Gated linear unit: the first half along dim times the sigmoid of the second.
 FB_API Tensor glu(const Tensor& self, int64_t dim = -1);
-/// 0 in [-lambd, lambd], x outside.
-FB_API Tensor hardshrink(const Tensor& self, Scalar lambd = Scalar(0.5));
-/// min(max(x + 3, 0), 6) / 6.
-FB_API Tensor hardsigmoid(const Tensor& self);
-/// x * hardsigmoid(x).
-FB_API Tensor hardswish(const Tensor& self);
-/// x limited to [minVal, maxVal].
-FB_API Tensor hardtanh(const Tensor& self, Scalar min_val = Scalar(-1), Scalar max_val = Scalar(1));
-/// x above zero, negativeSlope * x below.
-FB_API Tensor leaky_relu(const Tensor& self, Scalar negative_slope = Scalar(0.01));
-/// log(sigmoid(x)).
-FB_API Tensor logsigmoid(const Tensor& self);
 /// log(sigmoid(x)).
 FB_API Tensor log_sigmoid(const Tensor& self);
-/// x * tanh(softplus(x)).
-FB_API Tensor mish(const Tensor& self);
-/// x above zero, weight x below; weight: one number or one for each channel (dimension 1).
-FB_API Tensor prelu(const Tensor& self, const Tensor& weight);
-/// max(x, 0). NaN stays NaN.
-FB_API Tensor relu(const Tensor& self);
-/// min(max(x, 0), 6).
-FB_API Tensor relu6(const Tensor& self);
-/// Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
-FB_API Tensor rrelu(const Tensor& self, double lower = 0.125, double upper = 0.3333333333333333, bool training = false);
-/// Scaled ELU with the self-normalising constants.
-FB_API Tensor selu(const Tensor& self);
-/// Logistic sigmoid, 1 / (1 + e^-x), element by element.
-FB_API Tensor sigmoid(const Tensor& self);
-/// x * sigmoid(x), also called swish.
-FB_API Tensor silu(const Tensor& self);
 /// softmax(-x) along dim.
 FB_API Tensor softmin(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
-/// log(1 + e^(beta x)) / beta; x itself where beta x > threshold.
-FB_API Tensor softplus(const Tensor& self, Scalar beta = Scalar(1), Scalar threshold = Scalar(20));
 /// x - lambd above lambd, x + lambd below -lambd, 0 between. lambd must not be negative.
 FB_API Tensor softshrink(const Tensor& self, Scalar lambd = Scalar(0.5));
-/// x / (1 + |x|).
-FB_API Tensor softsign(const Tensor& self);
 /// x - tanh(x).
 FB_API Tensor tanhshrink(const Tensor& self);
-/// x where x > threshold, else value.
-FB_API Tensor threshold(const Tensor& self, Scalar threshold, Scalar value);
 /// `scaledDotProductAttention` that returns its weights, too: PyTorch 1.13's `_scaled_dot_product_attention`.
 FB_API std::tuple<Tensor, Tensor> _scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = Tensor(), double dropout_p = 0.0, bool need_attn_weights = false, bool is_causal = false);
 /// Samples from the categorical distribution of logits, relaxed by temperature tau; hard: one-hot vectors with the gradient of the relaxed sample.
@@ -883,20 +843,8 @@ FB_API Tensor gumbel_softmax(const Tensor& logits, double tau = 1.0, bool hard =
 FB_API Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = Tensor(), double dropout_p = 0.0, bool is_causal = false, std::optional<double> scale = std::nullopt);
 /// Sums columns [n, c * kernel, windows] into images [n, c, ...outputSize]: the adjoint of `im2col`. In nn.functional: `fold`.
 FB_API Tensor fold(const Tensor& input, IntList output_size, IntList kernel_size, IntList dilation = {1}, IntList padding = {0}, IntList stride = {1});
-/// 1-d transposed convolution, the gradient of `conv1d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
-FB_API Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1});
-/// 2-d transposed convolution, the gradient of `conv2d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
-FB_API Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1});
-/// 3-d transposed convolution, the gradient of `conv3d` as a layer. input [n, c, ...] or [c, ...], weight [c, o / groups, ...], bias [o].
-FB_API Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const Tensor& bias = Tensor(), IntList stride = {1}, IntList padding = {0}, IntList output_padding = {0}, int64_t groups = 1, IntList dilation = {1});
 /// Windows of [n, c, h, w] (or [c, h, w]) as columns [n, c * kernel, windows]. In nn.functional: `unfold`.
 FB_API Tensor unfold(const Tensor& input, IntList kernel_size, IntList dilation = {1}, IntList padding = {0}, IntList stride = {1});
-/// Cosine of the angle between x1 and x2 along dim, broadcast; norms are at least eps.
-FB_API Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-8);
-/// p-norm of x1 - x2 + eps along the last dimension, broadcast.
-FB_API Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2.0, double eps = 0.000001, bool keepdim = false);
-/// p-norm distances of all pairs of rows i < j of a matrix [N, M]: [N (N - 1) / 2].
-FB_API Tensor pdist(const Tensor& self, double p = 2.0);
 /// Negative log likelihood of target under normal distributions of mean input and variance (at least eps), without the constant unless full. variance: of input's shape, or without its last dimension, or with a last dimension of 1.
 FB_API Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& variance, bool full = false, double eps = 0.000001, std::string_view reduction = "mean");
 /// Squared below delta, linear above, reduced.
@@ -923,40 +871,56 @@ FB_API Tensor soft_margin_loss(const Tensor& input, const Tensor& target, std::s
 FB_API Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin = 1.0, double p = 2.0, double eps = 0.000001, bool swap = false, std::string_view reduction = "mean");
 /// out[..., o] = input1[..., i] weight[o, i, j] input2[..., j] + bias[o].
 FB_API Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = Tensor());
-/// Normalises groups of channels. input [n, c, ...], weight and bias [c].
-FB_API Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 0.00001);
-/// Normalises over the last dimensions (normalizedShape), then weight and bias of that shape.
-FB_API Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = Tensor(), const Tensor& bias = Tensor(), double eps = 0.00001);
 /// Divides by (k + alpha * mean of the squares of `size` neighbouring channels)^beta. input [n, c, ...].
 FB_API Tensor local_response_norm(const Tensor& input, int64_t size, double alpha = 0.0001, double beta = 0.75, double k = 1.0);
 /// Vectors along dim divided by their p-norm, which counts as eps at least.
 FB_API Tensor normalize(const Tensor& input, double p = 2.0, IntList dim = {1}, double eps = 1e-12);
-/// Divides by the root mean square over the last dimensions (normalizedShape), then weight of that shape. eps: the dtype's epsilon where null.
-FB_API Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight = Tensor(), std::optional<double> eps = std::nullopt);
 /// self padded. pad: [before, after] of the last dimension, then of the one before it, ...; negative numbers cut. mode: 'constant' (value: 0), 'reflect' (the border is not repeated), 'replicate' or 'circular', these for the last one to three dimensions.
 FB_API Tensor pad(const Tensor& input, IntList pad, std::string_view mode = "constant", std::optional<double> value = std::nullopt);
-/// Mean of each window of length kernelSize.
-FB_API Tensor avg_pool1d(const Tensor& self, IntList kernel_size, OptionalIntList stride = std::nullopt, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true);
-/// Mean of each window; divisorOverride: what sums are divided by instead of the window's size.
-FB_API Tensor avg_pool2d(const Tensor& self, IntList kernel_size, OptionalIntList stride = std::nullopt, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = std::nullopt);
-/// Mean of each window; divisorOverride: what sums are divided by instead of the window's size.
-FB_API Tensor avg_pool3d(const Tensor& self, IntList kernel_size, OptionalIntList stride = std::nullopt, IntList padding = {0}, bool ceil_mode = false, bool count_include_pad = true, std::optional<int64_t> divisor_override = std::nullopt);
 /// p-norm of each window: (sum x^p)^(1/p), p = normType.
 FB_API Tensor lp_pool1d(const Tensor& input, double norm_type, IntList kernel_size, OptionalIntList stride = std::nullopt, bool ceil_mode = false);
 /// p-norm of each window: (sum x^p)^(1/p), p = normType.
 FB_API Tensor lp_pool2d(const Tensor& input, double norm_type, IntList kernel_size, OptionalIntList stride = std::nullopt, bool ceil_mode = false);
 /// The grid of `gridSample` that affine maps theta [n, 2, 3] (or [n, 3, 4]) make of an image of the given size [n, c, h, w] (or [n, c, d, h, w]).
 FB_API Tensor affine_grid(const Tensor& theta, IntList size, std::optional<bool> align_corners = std::nullopt);
-/// Channels [n, g * k, ...] reordered as [n, k * g, ...], so that neighbours come from different groups.
-FB_API Tensor channel_shuffle(const Tensor& self, int64_t groups);
 /// input [n, c, (d,) h, w] read at the places of grid [n, (d,) h, w, 2 or 3], in coordinates from -1 to 1, x first. mode: 'bilinear', 'nearest' or (4-D) 'bicubic'; paddingMode, for places outside: 'zeros', 'border' or 'reflection'.
 FB_API Tensor grid_sample(const Tensor& input, const Tensor& grid, std::string_view mode = "bilinear", std::string_view padding_mode = "zeros", std::optional<bool> align_corners = std::nullopt);
-/// [..., c * r * r, h, w] as [..., c, h * r, w * r], r = upscaleFactor.
-FB_API Tensor pixel_shuffle(const Tensor& self, int64_t upscale_factor);
-/// [..., c, h * r, w * r] as [..., c * r * r, h, w], r = downscaleFactor: undoes `pixelShuffle`.
-FB_API Tensor pixel_unshuffle(const Tensor& self, int64_t downscale_factor);
-/// Hyperbolic tangent of each element.
-FB_API Tensor tanh(const Tensor& self);
+using flambeau::celu;
+using flambeau::elu;
+using flambeau::gelu;
+using flambeau::hardshrink;
+using flambeau::hardsigmoid;
+using flambeau::hardswish;
+using flambeau::hardtanh;
+using flambeau::leaky_relu;
+using flambeau::logsigmoid;
+using flambeau::mish;
+using flambeau::prelu;
+using flambeau::relu;
+using flambeau::relu6;
+using flambeau::rrelu;
+using flambeau::selu;
+using flambeau::sigmoid;
+using flambeau::silu;
+using flambeau::softplus;
+using flambeau::softsign;
+using flambeau::threshold;
+using flambeau::conv_transpose1d;
+using flambeau::conv_transpose2d;
+using flambeau::conv_transpose3d;
+using flambeau::cosine_similarity;
+using flambeau::pairwise_distance;
+using flambeau::pdist;
+using flambeau::group_norm;
+using flambeau::layer_norm;
+using flambeau::rms_norm;
+using flambeau::avg_pool1d;
+using flambeau::avg_pool2d;
+using flambeau::avg_pool3d;
+using flambeau::channel_shuffle;
+using flambeau::pixel_shuffle;
+using flambeau::pixel_unshuffle;
+using flambeau::tanh;
 using flambeau::conv1d;
 using flambeau::conv2d;
 using flambeau::conv3d;
@@ -1052,8 +1016,6 @@ FB_API Tensor solve_triangular(const Tensor& self, const Tensor& b, bool upper, 
 FB_API Tensor tensorinv(const Tensor& self, int64_t ind = 2);
 /// Solution X of tensordot(A, X) = B; dims of A are moved to its end first.
 FB_API Tensor tensorsolve(const Tensor& self, const Tensor& b, OptionalIntList dims = std::nullopt);
-/// Exponential of square matrices, the sum of A^k / k!.
-FB_API Tensor matrix_exp(const Tensor& self);
 /// Eigenvalues (ascending) and orthonormal eigenvectors (columns) of symmetric matrices, of which one triangle is read.
 FB_API std::tuple<Tensor, Tensor> eigh(const Tensor& self, std::string_view u_p_l_o = "L");
 /// Eigenvalues (ascending) of symmetric matrices, of which one triangle is read.
@@ -1072,6 +1034,7 @@ FB_API Tensor matrix_power(const Tensor& a, int64_t n);
 FB_API Tensor multi_dot(TensorSpan tensors);
 /// Inner products along a dimension, the others broadcast.
 FB_API Tensor vecdot(const Tensor& x, const Tensor& y, int64_t dim = -1);
+using flambeau::matrix_exp;
 
 }  // namespace api
 }  // namespace flambeau::linalg
@@ -1101,10 +1064,6 @@ FB_API Tensor scaled_modified_bessel_k0(const Tensor& self);
 FB_API Tensor scaled_modified_bessel_k1(const Tensor& self);
 /// Spherical Bessel function of the first kind, order 0: sin(x) / x, 1 at zero.
 FB_API Tensor spherical_bessel_j0(const Tensor& self);
-/// log(softmax(x)) along a dimension, without overflow.
-FB_API Tensor log_softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
-/// exp(x) / sum(exp(x)) along a dimension, without overflow.
-FB_API Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype = std::nullopt);
 /// The Chebyshev polynomial of the first kind of degree n at x; 0 for a negative degree.
 FB_API Tensor chebyshev_polynomial_t(const Tensor& self, const Operand& n);
 /// The Chebyshev polynomial of the second kind of degree n at x; 0 for a negative degree.
@@ -1130,13 +1089,7 @@ FB_API Tensor shifted_chebyshev_polynomial_v(const Tensor& self, const Operand& 
 /// The Chebyshev polynomial of the fourth kind of degree n at 2 x - 1; 0 for a negative degree.
 FB_API Tensor shifted_chebyshev_polynomial_w(const Tensor& self, const Operand& n);
 /// Logarithmic derivative of the gamma function.
-FB_API Tensor digamma(const Tensor& self);
-/// Logarithmic derivative of the gamma function.
 FB_API Tensor psi(const Tensor& self);
-/// Inverse of the error function (infinite at -1 and 1, NaN beyond).
-FB_API Tensor erfinv(const Tensor& self);
-/// Modified Bessel function of the first kind, order 0.
-FB_API Tensor i0(const Tensor& self);
 /// Modified Bessel function of the first kind, order 0.
 FB_API Tensor modified_bessel_i0(const Tensor& self);
 /// Lower regularised incomplete gamma function of order self, up to other.
@@ -1145,14 +1098,8 @@ FB_API Tensor gammainc(const Tensor& self, const Tensor& other);
 FB_API Tensor gammaincc(const Tensor& self, const Tensor& other);
 /// Logarithm of the absolute value of the gamma function.
 FB_API Tensor gammaln(const Tensor& self);
-/// Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
-FB_API Tensor logit(const Tensor& self, std::optional<double> eps = std::nullopt);
 /// Logarithm of the multivariate gamma function of dimension p. Meant for elements above (p - 1) / 2.
 FB_API Tensor multigammaln(const Tensor& self, int64_t p);
-/// Derivative of order n of digamma; n must not be negative.
-FB_API Tensor polygamma(int64_t n, const Tensor& self);
-/// sin(pi x) / (pi x), 1 at zero.
-FB_API Tensor sinc(const Tensor& self);
 /// Entropy -x log(x); 0 at zero, -infinity below.
 FB_API Tensor entr(const Tensor& self);
 /// e^(x^2) erfc(x).
@@ -1175,22 +1122,22 @@ FB_API Tensor ndtri(const Tensor& self);
 FB_API Tensor xlog1py(const Tensor& self, const Operand& other);
 /// Hurwitz zeta function: the sum of (other + k)^-self, k = 0, 1, ...
 FB_API Tensor zeta(const Tensor& self, const Operand& other);
-/// self * log(other), 0 where self is 0; NaN where other is.
-FB_API Tensor xlogy(const Tensor& self, const Operand& other);
-/// log(sum(exp(x))) over `dim`, without overflow.
-FB_API Tensor logsumexp(const Tensor& self, IntList dim, bool keepdim = false);
-/// Error function of each element.
-FB_API Tensor erf(const Tensor& self);
-/// 1 - erf(x), accurate for large x.
-FB_API Tensor erfc(const Tensor& self);
-/// 2 to the power of each element.
-FB_API Tensor exp2(const Tensor& self);
-/// exp(x) - 1, accurate near zero.
-FB_API Tensor expm1(const Tensor& self);
-/// log(1 + x), accurate near zero.
-FB_API Tensor log1p(const Tensor& self);
-/// Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
-FB_API Tensor round(const Tensor& self, int64_t decimals = 0);
+using flambeau::log_softmax;
+using flambeau::softmax;
+using flambeau::digamma;
+using flambeau::erfinv;
+using flambeau::i0;
+using flambeau::logit;
+using flambeau::polygamma;
+using flambeau::sinc;
+using flambeau::xlogy;
+using flambeau::logsumexp;
+using flambeau::erf;
+using flambeau::erfc;
+using flambeau::exp2;
+using flambeau::expm1;
+using flambeau::log1p;
+using flambeau::round;
 
 }  // namespace api
 }  // namespace flambeau::special

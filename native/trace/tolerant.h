@@ -1,0 +1,14 @@
+// Recordings that give up instead of throwing: an op that cannot be recorded ends them, and the function goes on.
+#pragma once
+#include <optional>
+#include <string>
+
+namespace flambeau::trace {
+
+/// What the recording that runs on this thread does with an op that it cannot express: give up (true) or throw (false,
+/// as begin sets it).
+void setTolerant(bool on);
+/// Why the latest tolerant recording of this thread gave up; nothing when it did not.
+std::optional<std::string> gaveUp();
+
+}  // namespace flambeau::trace
