@@ -132,11 +132,19 @@ export function lCvt(a: LExpr, to: ComputeType): LExpr {
   }
   return intern(`t${a.id}`, { k: 'cvt', type: to, axes: a.axes, a });
 }
+/** Dtypes whose values a narrow one holds without wrapping. */
+const FITS: Readonly<Record<'int8' | 'int16' | 'uint8', readonly DType[]>> = {
+  int8: ['int8', 'bool'],
+  uint8: ['uint8', 'bool'],
+  int16: ['int16', 'int8', 'uint8', 'bool'],
+};
 /** The value as it is after being stored in `dtype`: narrow integers wrap, numbers are truncated, anything else is unchanged. */
 export function lStoreAs(a: LExpr, dtype: DType): LExpr {
   const v = lCvt(a, computeType(dtype));
   if (dtype !== 'int8' && dtype !== 'int16' && dtype !== 'uint8') return v;
-  if (v.k === 'load' || v.k === 'read') return v;
+  // What comes from memory is in range already, if that memory's dtype is.
+  const from = v.k === 'load' || v.k === 'read' ? v.src.dtype : v.k === 'wrap' ? v.dtype : null;
+  if (from !== null && FITS[dtype].includes(from)) return v;
   return intern(`w${dtype}${v.id}`, { k: 'wrap', type: 'i32', axes: v.axes, a: v, dtype });
 }
 
