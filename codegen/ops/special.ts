@@ -165,8 +165,10 @@ export const sinc = pointwise({
   forward: (self) => (self === 0 ? 1 : s.sin(self * 3.141592653589793) / (self * 3.141592653589793)),
   backward: {
     self: (grad: number, self: number) => {
-      const x = self * 3.141592653589793;
-      return self === 0 ? 0 : grad * ((x * s.cos(x) - s.sin(x)) / (x * self));
+      // At zero the first terms of the series, so that the second derivative is -pi^2 / 3 (PyTorch: NaN).
+      const z = self === 0 ? 1 : self;
+      const x = z * 3.141592653589793;
+      return self === 0 ? grad * (self * -3.289868133696453) : grad * ((x * s.cos(x) - s.sin(x)) / (x * z));
     },
   },
   exports: ['sinc', 'special.sinc'],

@@ -370,7 +370,7 @@ Tensor specialI1Backward(const Tensor& grad, const Tensor& self, const Tensor& o
 Tensor specialI1e(const Tensor& self);
 Tensor specialI1eBackward(const Tensor& grad, const Tensor& self, const Tensor& out);
 Tensor specialLogNdtr(const Tensor& self);
-Tensor specialLogNdtrBackward(const Tensor& grad, const Tensor& self);
+Tensor specialLogNdtrBackward(const Tensor& grad, const Tensor& self, const Tensor& out);
 Tensor specialNdtr(const Tensor& self);
 Tensor specialNdtrBackward(const Tensor& grad, const Tensor& self);
 Tensor specialNdtri(const Tensor& self);

@@ -666,7 +666,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("specialI1e", [](const BoxedArgs& a) -> TensorList { return {ops::specialI1e(a.tensor(0))}; });
     t->emplace("specialI1eBackward", [](const BoxedArgs& a) -> TensorList { return {below::specialI1eBackward(a.tensor(0), a.tensor(1), a.tensor(2))}; });
     t->emplace("specialLogNdtr", [](const BoxedArgs& a) -> TensorList { return {ops::specialLogNdtr(a.tensor(0))}; });
-    t->emplace("specialLogNdtrBackward", [](const BoxedArgs& a) -> TensorList { return {below::specialLogNdtrBackward(a.tensor(0), a.tensor(1))}; });
+    t->emplace("specialLogNdtrBackward", [](const BoxedArgs& a) -> TensorList { return {below::specialLogNdtrBackward(a.tensor(0), a.tensor(1), a.tensor(2))}; });
     t->emplace("specialNdtr", [](const BoxedArgs& a) -> TensorList { return {ops::specialNdtr(a.tensor(0))}; });
     t->emplace("specialNdtrBackward", [](const BoxedArgs& a) -> TensorList { return {below::specialNdtrBackward(a.tensor(0), a.tensor(1))}; });
     t->emplace("specialNdtri", [](const BoxedArgs& a) -> TensorList { return {ops::specialNdtri(a.tensor(0))}; });

@@ -476,13 +476,14 @@ Tensor specialLogNdtr(const Tensor& self) {
   call.finish();
   return result;
 }
-Tensor specialLogNdtrBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+Tensor specialLogNdtrBackward(const Tensor& grad, const Tensor& self, const Tensor& out) {
+  const Operand inputs[] = {grad, self, out};
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialLogNdtrBackward, inputs, attrs);
   trace::Call call("specialLogNdtrBackward");
   call.input(grad);
   call.input(self);
+  call.input(out);
   Tensor result = cpu::pointwise(kernels::specialLogNdtrBackward, inputs, attrs);
   call.output(result);
   call.finish();
@@ -896,7 +897,7 @@ struct SincBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), term::mul(Operand(grads[0]), term::div(term::sub(term::mul(term::mul(Operand(self), Operand(Scalar(3.141592653589793))), term::cos(term::mul(Operand(self), Operand(Scalar(3.141592653589793))))), term::sin(term::mul(Operand(self), Operand(Scalar(3.141592653589793))))), term::mul(term::mul(Operand(self), Operand(Scalar(3.141592653589793))), Operand(self))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), term::mul(Operand(self), Operand(Scalar(-3.289868133696453)))), term::mul(Operand(grads[0]), term::div(term::sub(term::mul(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))), term::cos(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))))), term::sin(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))))), term::mul(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))), term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)))))));
     else g = below::sincBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1001,7 +1002,7 @@ struct SpecialI1Backward0 final : autograd::Node {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), Operand(Scalar(0.5))), term::mul(Operand(grads[0]), term::sub(term::i0(Operand(self)), term::div(Operand(out), Operand(self))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), Operand(Scalar(0.5))), term::mul(Operand(grads[0]), term::sub(term::i0(Operand(self)), term::div(Operand(out), term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)))))));
     else g = below::specialI1Backward(grads[0], self, out);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1029,7 +1030,7 @@ struct SpecialI1eBackward0 final : autograd::Node {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), Operand(Scalar(0.5))), term::mul(Operand(grads[0]), term::sub(term::i0e(Operand(self)), term::mul(Operand(out), term::add(term::sign(Operand(self)), term::div(Operand(Scalar(int64_t(1))), Operand(self))))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), Operand(Scalar(0.5))), term::mul(Operand(grads[0]), term::sub(term::i0e(Operand(self)), term::mul(Operand(out), term::add(term::sign(Operand(self)), term::div(Operand(Scalar(int64_t(1))), term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)))))))));
     else g = below::specialI1eBackward(grads[0], self, out);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1054,19 +1055,23 @@ struct SpecialLogNdtrBackward0 final : autograd::Node {
     if (!support::anyDefined(grads)) return result;
     support::fillMissing(*this, grads);
     if (edges[0].node) {
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::div(Operand(Scalar(0.7978845608028654)), term::erfcx(term::mul(Operand(Scalar(-0.7071067811865476)), Operand(self))))));
-    else g = below::specialLogNdtrBackward(grads[0], self);
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(5)))), term::mul(Operand(grads[0]), term::exp(term::sub(term::sub(term::mul(Operand(Scalar(-0.5)), term::mul(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(5)))), Operand(self), Operand(Scalar(int64_t(5)))), term::select(term::gt(Operand(self), Operand(Scalar(int64_t(5)))), Operand(self), Operand(Scalar(int64_t(5)))))), Operand(Scalar(0.9189385332046727))), term::select(term::gt(Operand(self), Operand(Scalar(int64_t(5)))), Operand(out), Operand(Scalar(int64_t(0))))))), term::mul(Operand(grads[0]), term::div(Operand(Scalar(0.7978845608028654)), term::erfcx(term::mul(Operand(Scalar(-0.7071067811865476)), term::select(term::gt(Operand(self), Operand(Scalar(int64_t(5)))), Operand(Scalar(int64_t(0))), Operand(self))))))));
+    else g = below::specialLogNdtrBackward(grads[0], self, out);
       result[0] = support::finishGrad(g, selfMeta_);
     }
     return result;
   }
   void releaseSaved() override {
+    out_.reset();
     self_.reset();
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
+    out_ = autograd::SavedTensor(out, true);
   }
+  autograd::SavedTensor out_;
   autograd::SavedTensor self_;
   support::TensorMeta selfMeta_;
 };

@@ -22,6 +22,10 @@ const div = (a: Expr, b: Expr): Expr => (is(a, 0) ? num(0) : is(b, 1) ? a : bina
 const neg = (a: Expr): Expr => (is(a, 0) ? a : a.kind === 'unary' && a.op === 'neg' ? a.a : unary('neg', a));
 const sq = (a: Expr): Expr => mul(a, a);
 
+const isZero = (x: Expr): Expr => binary('eq', x, num(0));
+/** A divisor for the branch that is not taken at zero: a second derivative multiplies what it divides by 0, which must be finite. */
+const unlessZero = (x: Expr): Expr => select(isZero(x), num(1), x);
+
 /** d op(x) / dx as a function of x and y = op(x). Sources: standard calculus; 0 where the function is piecewise constant. */
 const UNARY_RULES: Readonly<Partial<Record<UnaryOp, (x: Expr, y: Expr) => Expr>>> = {
   neg: () => num(-1),
@@ -59,13 +63,19 @@ const UNARY_RULES: Readonly<Partial<Record<UnaryOp, (x: Expr, y: Expr) => Expr>>
   erfinv: (_, y) => mul(num(Math.sqrt(Math.PI) / 2), unary('exp', sq(y))),
   erfcx: (x, y) => sub(mul(num(2), mul(x, y)), num(2 / Math.sqrt(Math.PI))),
   ndtri: (_, y) => mul(num(Math.sqrt(2 * Math.PI)), unary('exp', mul(num(0.5), sq(y)))),
-  logNdtr: (x) => div(num(Math.sqrt(2 / Math.PI)), unary('erfcx', mul(num(-Math.SQRT1_2), x))),
+  // The density over its integral: by erfcx, which keeps the digits on the left and is infinite far on the right.
+  logNdtr: (x, y) => {
+    const right = binary('gt', x, num(5));
+    const density = sub(mul(num(-0.5), sq(select(right, x, num(5)))), num(Math.log(2 * Math.PI) / 2));
+    const left = unary('erfcx', mul(num(-Math.SQRT1_2), select(right, num(0), x)));
+    return select(right, unary('exp', sub(density, select(right, y, num(0)))), div(num(Math.sqrt(2 / Math.PI)), left));
+  },
   i0: (x) => unary('i1', x),
   i0e: (x, y) => sub(unary('i1e', x), mul(unary('sign', x), y)),
   // I1(x) / x is 1/2 at zero.
-  i1: (x, y) => select(binary('eq', x, num(0)), num(0.5), sub(unary('i0', x), div(y, x))),
+  i1: (x, y) => select(isZero(x), num(0.5), sub(unary('i0', x), div(y, unlessZero(x)))),
   i1e: (x, y) =>
-    select(binary('eq', x, num(0)), num(0.5), sub(unary('i0e', x), mul(y, add(unary('sign', x), div(num(1), x))))),
+    select(isZero(x), num(0.5), sub(unary('i0e', x), mul(y, add(unary('sign', x), div(num(1), unlessZero(x)))))),
   exponent: () => num(0),
 };
 

@@ -57,16 +57,16 @@ extern const cpu::PointwiseKernel logitClampedBackward[kNumDTypes] = {
     nullptr,
 };
 
-// sincBackward = (select (eq self 0) 0 (mul grad (div (sub (mul (mul self 3.141592653589793) (cos (mul self 3.141592653589793))) (sin (mul self 3.141592653589793))) (mul (mul self 3.141592653589793) self))))
+// sincBackward = (select (eq self 0) (mul grad (mul self -3.289868133696453)) (mul grad (div (sub (mul (mul (select (eq self 0) 1 self) 3.141592653589793) (cos (mul (select (eq self 0) 1 self) 3.141592653589793))) (sin (mul (select (eq self 0) 1 self) 3.141592653589793))) (mul (mul (select (eq self 0) 1 self) 3.141592653589793) (select (eq self 0) 1 self)))))
 struct SincBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(self, fb_splat_f32(3.1415927f)), fb_cos(fb_mul(self, fb_splat_f32(3.1415927f)))), fb_sin(fb_mul(self, fb_splat_f32(3.1415927f)))), fb_mul(fb_mul(self, fb_splat_f32(3.1415927f)), self))));
+    f32v r0 = fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_mul(grad, fb_mul(self, fb_splat_f32(-3.289868f))), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)), fb_cos(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)))), fb_sin(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)))), fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)), fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self)))));
     out0 = r0;
   }
 };
 struct SincBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(self, fb_splat_f64(3.141592653589793)), fb_cos(fb_mul(self, fb_splat_f64(3.141592653589793)))), fb_sin(fb_mul(self, fb_splat_f64(3.141592653589793)))), fb_mul(fb_mul(self, fb_splat_f64(3.141592653589793)), self))));
+    f64v r0 = fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_mul(grad, fb_mul(self, fb_splat_f64(-3.289868133696453))), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)), fb_cos(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)))), fb_sin(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)))), fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)), fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self)))));
     out0 = r0;
   }
 };
@@ -135,24 +135,24 @@ extern const cpu::PointwiseKernel specialI1e[kNumDTypes] = {
     nullptr,
 };
 
-// specialLogNdtrBackward = (mul grad (div 0.7978845608028654 (erfcx (mul -0.7071067811865476 self))))
+// specialLogNdtrBackward = (select (gt self 5) (mul grad (exp (sub (sub (mul -0.5 (mul (select (gt self 5) self 5) (select (gt self 5) self 5))) 0.9189385332046727) (select (gt self 5) out 0)))) (mul grad (div 0.7978845608028654 (erfcx (mul -0.7071067811865476 (select (gt self 5) 0 self))))))
 struct SpecialLogNdtrBackward_f32 {
-  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(grad, fb_div(fb_splat_f32(0.7978846f), fb_erfcx(fb_mul(fb_splat_f32(-0.70710677f), self))));
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(5.0f)), fb_mul(grad, fb_exp(fb_sub(fb_sub(fb_mul(fb_splat_f32(-0.5f), fb_mul(fb_select(fb_gt(self, fb_splat_f32(5.0f)), self, fb_splat_f32(5.0f)), fb_select(fb_gt(self, fb_splat_f32(5.0f)), self, fb_splat_f32(5.0f)))), fb_splat_f32(0.9189385f)), fb_select(fb_gt(self, fb_splat_f32(5.0f)), out, fb_splat_f32(0.0f))))), fb_mul(grad, fb_div(fb_splat_f32(0.7978846f), fb_erfcx(fb_mul(fb_splat_f32(-0.70710677f), fb_select(fb_gt(self, fb_splat_f32(5.0f)), fb_splat_f32(0.0f), self))))));
     out0 = r0;
   }
 };
 struct SpecialLogNdtrBackward_f64 {
-  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(grad, fb_div(fb_splat_f64(0.7978845608028654), fb_erfcx(fb_mul(fb_splat_f64(-0.7071067811865476), self))));
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(5.0)), fb_mul(grad, fb_exp(fb_sub(fb_sub(fb_mul(fb_splat_f64(-0.5), fb_mul(fb_select(fb_gt(self, fb_splat_f64(5.0)), self, fb_splat_f64(5.0)), fb_select(fb_gt(self, fb_splat_f64(5.0)), self, fb_splat_f64(5.0)))), fb_splat_f64(0.9189385332046727)), fb_select(fb_gt(self, fb_splat_f64(5.0)), out, fb_splat_f64(0.0))))), fb_mul(grad, fb_div(fb_splat_f64(0.7978845608028654), fb_erfcx(fb_mul(fb_splat_f64(-0.7071067811865476), fb_select(fb_gt(self, fb_splat_f64(5.0)), fb_splat_f64(0.0), self))))));
     out0 = r0;
   }
 };
 extern const cpu::PointwiseKernel specialLogNdtrBackward[kNumDTypes] = {
-    Pointwise<SpecialLogNdtrBackward_f32, f32v, 0, List<f32>, List<f32, f32>>::kernel,
-    Pointwise<SpecialLogNdtrBackward_f64, f64v, 0, List<f64>, List<f64, f64>>::kernel,
-    Pointwise<SpecialLogNdtrBackward_f32, f32v, 0, List<f16>, List<f16, f16>>::kernel,
-    Pointwise<SpecialLogNdtrBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16>>::kernel,
+    Pointwise<SpecialLogNdtrBackward_f32, f32v, 0, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<SpecialLogNdtrBackward_f64, f64v, 0, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<SpecialLogNdtrBackward_f32, f32v, 0, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<SpecialLogNdtrBackward_f32, f32v, 0, List<bf16>, List<bf16, bf16, bf16>>::kernel,
     nullptr,
     nullptr,
     nullptr,

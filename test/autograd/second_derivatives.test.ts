@@ -1,0 +1,28 @@
+// Second derivatives where a formula's branch that is not taken, or a factor of it, is not finite. Expected numbers: PyTorch 1.13
+// where it has one (it gives NaN for sinc at zero, where the series says -pi^2 / 3).
+import { expect, test } from 'vitest';
+import * as fb from '../../src/index.js';
+import type { Tensor } from '../../src/index.js';
+
+function secondDerivative(f: (x: Tensor) => Tensor, at: readonly number[]): number[] {
+  const x = fb.tensor([...at], { dtype: 'float64', requiresGrad: true });
+  const [first] = fb.autograd.grad([f(x).sum()], [x], { createGraph: true });
+  const [second] = fb.autograd.grad([first!.sum()], [x]);
+  return second!.toArray() as number[];
+}
+const expectClose = (got: readonly number[], want: readonly number[]): void =>
+  got.forEach((v, i) => expect(v).toBeCloseTo(want[i]!, 8));
+
+test('sinc, i1 and i1e at zero', () => {
+  expectClose(secondDerivative(fb.sinc, [0, 1e-3, -2]), [-3.289868133696453, -3.2898583928568996, -0.4999999999999996]);
+  expectClose(secondDerivative(fb.special.i1, [0, 1e-3, -2]), [0, 0.0003750000523723429, -1.246162630787961]);
+  expectClose(secondDerivative(fb.special.i1e, [0, 1e-3, -2]), [0, -0.9981267489063725, 0.017828294012895547]);
+});
+
+test('logNdtr far on the right, and left', () => {
+  const got = secondDerivative(fb.special.logNdtr, [-60, 0, 4.9, 5, 5.1, 40, 60, 1e3]);
+  expectClose(got, [-0.9997226853, -0.6366197723675815, -1.1950919e-5, -7.4336019e-6, -4.5759435e-6, 0, 0, 0]);
+  const x = fb.tensor([4.99, 5.01], { dtype: 'float64', requiresGrad: true });
+  expect(fb.autograd.gradcheck(fb.special.logNdtr, [x])).toBe(true);
+  expect(fb.autograd.gradgradcheck(fb.special.logNdtr, [x])).toBe(true);
+});
