@@ -119,6 +119,18 @@ export class TracedModule {
     });
     writeFileAtomic(path, bytes);
   }
+  /** The graph at the sizes of these inputs, to become part of another one: with its weights and what it gives for them. */
+  inlined(inputs: readonly Tensor[]): {
+    readonly graph: Graph;
+    readonly captures: readonly Tensor[];
+    readonly examples: readonly Tensor[];
+    readonly fill: (results: readonly Tensor[]) => unknown;
+  } {
+    const { spec, dense } = argumentsOf(this.state, inputs);
+    const weights = this.state.weights.map((w) => w.handle);
+    const examples = runInterpreted(spec.graph, dense, weights).map(wrap);
+    return { graph: spec.graph, captures: weights.map(wrap), examples, fill: (r) => fill(this.state.result, r) };
+  }
   toString(): string {
     return `TracedModule(${this.state.name}): ${this.state.graph.inputs.map((v) => `${v.type.dtype}[${v.type.shape.join(', ')}]`).join(', ')}`;
   }
