@@ -1,3 +1,4 @@
+// Reads plans of control flow and runs them: moves of values, runs of programs, branches, loops.
 #include "runtime/flow.h"
 
 #include <algorithm>

@@ -3,10 +3,10 @@ import { native, type FlowHandle, type GraphHandle } from '../native.js';
 import type { Graph } from '../ir/graph.js';
 import type { Handle } from '../tensor/handle.js';
 import { cppBackend, loadedGraph } from './cpp_backend.js';
-import type { Prepared } from './backend.js';
+import type { Prepared, ProgramInfo } from './backend.js';
 import { planFlow } from './flow.js';
 
-export class FlowPrograms {
+export class FlowPrograms implements Prepared {
   private readonly parts: readonly Prepared[];
   private readonly plan: string;
   private flow: FlowHandle | null = null;
@@ -25,12 +25,20 @@ export class FlowPrograms {
     );
   }
 
-  /** Kernel sources of all stretches. */
-  get source(): string {
-    return this.parts.map((p) => p.info.source).join('\n');
-  }
-  get kernels(): number {
-    return this.parts.reduce((n, p) => n + p.info.kernels, 0);
+  get info(): ProgramInfo {
+    const all = this.parts.map((p) => p.info);
+    const sum = (f: (i: ProgramInfo) => number): number => all.reduce((n, i) => n + f(i), 0);
+    return {
+      kernels: sum((i) => i.kernels),
+      steps: sum((i) => i.steps),
+      schedule: all.map((i) => i.schedule).join('\n'),
+      report: null,
+      kernelTimes: null,
+      source: all.map((i) => i.source).join('\n'),
+      cached: all.every((i) => i.cached),
+      times: {},
+      bytes: null,
+    };
   }
   poll(): 'running' | 'done' | 'failed' {
     if (this.flow !== null) return 'done';
@@ -56,5 +64,9 @@ export class FlowPrograms {
   }
   run(inputs: readonly Handle[]): readonly Handle[] {
     return native.runFlow(this.flow!, inputs);
+  }
+  /** On the event loop: a plan has no thread of its own. */
+  async runAsync(inputs: readonly Handle[]): Promise<readonly Handle[]> {
+    return this.run(inputs);
   }
 }

@@ -9,6 +9,7 @@ import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
 import { unify, UnifyError } from '../frontend/trace/unify.js';
+import { isControl } from '../ir/control.js';
 import type { DType, Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { native } from '../native.js';
@@ -24,6 +25,7 @@ import './cpp_backend.js';
 import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
+import { FlowPrograms } from './flow_program.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
 import { record } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
@@ -79,6 +81,14 @@ export class TracedModule {
   }
   /** The generated C++ of the graph. */
   get code(): string {
+    if (this.state.graph.nodes.some(isControl)) {
+      const s = specialised(
+        this.state,
+        this.state.graph.inputs.map((v) => v.type.shape as readonly number[]),
+      );
+      start(this.state, s);
+      return s.prepared?.info.source ?? '';
+    }
     return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
       ...emitOptions(),
       name: this.state.name,
@@ -236,11 +246,14 @@ function start(s: State, spec: Specialised): void {
   if (!s.compiled || spec.prepared !== null) return;
   try {
     const graph = optimize(spec.graph, { evaluate: evaluateNative });
-    spec.prepared = findBackend('cpp').prepare(graph, {
-      captures: s.weights.map((w) => w.handle),
-      inputsRequireGrad: graph.inputs.map(() => false),
-      name: s.name,
-    });
+    const captures = s.weights.map((w) => w.handle);
+    spec.prepared = graph.nodes.some(isControl)
+      ? new FlowPrograms(graph, captures, s.name)
+      : findBackend('cpp').prepare(graph, {
+          captures,
+          inputsRequireGrad: graph.inputs.map(() => false),
+          name: s.name,
+        });
   } catch (e) {
     fallBack(s, e as Error);
   }
@@ -407,7 +420,7 @@ function sameBytes(a: Handle, b: Handle): boolean {
 
 // ---- files ----
 
-function bytesOf(h: Handle): TensorBytes {
+export function bytesOf(h: Handle): TensorBytes {
   return { dtype: dtypeName(native.dtype(h)), shape: native.shape(h), data: native.rawBytes(h) };
 }
 

@@ -35,6 +35,10 @@ export interface ScriptGraph {
   readonly fixed: boolean;
 }
 
+export { isScripted };
+/** What a function or module that jit.script made was made of. */
+export const sourceBehind = (f: unknown): Source => (f as Record<symbol, Source>)[SCRIPTED]!;
+
 const parsed = new WeakMap<object, FunctionNode>();
 let files = 0;
 

@@ -10,9 +10,12 @@ import { verify } from '../ir/verify.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
 import { optimize } from '../passes/manager.js';
-import { evaluateNative, interpretNative } from '../runtime/execute.js';
+import { evaluateNative } from '../runtime/execute.js';
 import { FlowPrograms } from '../runtime/flow_program.js';
-import { GraphView } from '../runtime/jit.js';
+import { serializeGraphFile } from '../runtime/fbg.js';
+import { bytesOf, GraphView } from '../runtime/jit.js';
+import type { Template } from '../runtime/structure.js';
+import { writeFileAtomic } from '../serialization/bytes.js';
 import { ValueError } from '../tensor/errors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { checkSyntax } from './check.js';
@@ -56,6 +59,11 @@ export interface Scripted {
   readonly code: string;
   /** The graph for these arguments, with the tensors it captures. @throws ScriptError with a code frame */
   graphFor(...args: unknown[]): { readonly graph: Graph; readonly captures: readonly Tensor[] };
+  /**
+   * Writes the graph of the latest call, with its weights, to one file. `jit.load` gives a module of these sizes; numbers are 0-d tensors
+   * there, as arguments and as results.
+   */
+  save(path: string): void;
   /** Waits until the programs of all kinds of arguments that were used are built; false when the latest runs as it is written. */
   ready(): Promise<boolean>;
   /** Why the latest arguments have no graph; empty when they have one. */
@@ -100,7 +108,7 @@ function dress(f: object, s: State): unknown {
     code: get(() => {
       const k = latest(s);
       start(s, k);
-      return k.programs?.source ?? '';
+      return k.programs?.info.source ?? '';
     }),
     reason: get(() => [...s.kinds.values()].filter((k) => k instanceof Error).at(-1)?.message ?? ''),
     graphFor: {
@@ -110,6 +118,7 @@ function dress(f: object, s: State): unknown {
         return { graph: k.graph, captures: k.captures.map(wrap) };
       },
     },
+    save: { value: (path: string) => save(s, path) },
     ready: { value: () => ready(s) },
     [inspect.custom]: { value: () => `ScriptFunction(${s.name})` },
   });
@@ -119,6 +128,37 @@ function latest(s: State): Specialised {
   if (s.latest === null)
     throw new ValueError(`${s.name}: call it once, or use graphFor(...): the graph depends on the arguments' types`);
   return s.latest;
+}
+
+function save(s: State, path: string): void {
+  const { graph, captures, result } = latest(s);
+  const names = graph.captures.map((v) => v.name!);
+  const index = { next: 0 };
+  writeFileAtomic(
+    path,
+    serializeGraphFile({
+      name: s.name,
+      graph,
+      dynamic: null,
+      captures: names,
+      result: templateFrom(result, index),
+      weights: new Map(captures.map((h, i) => [names[i]!, bytesOf(h)])),
+    }),
+  );
+}
+/** The form of a result as files have it. */
+function templateFrom(s: Shape, index: { next: number }): Template {
+  switch (s.kind) {
+    case 'tensor':
+    case 'scalar':
+      return { kind: 'tensor', index: index.next++ };
+    case 'same':
+      return { kind: 'value', value: s.value };
+    case 'array':
+      return { kind: 'array', items: s.items.map((i) => templateFrom(i, index)) };
+    case 'object':
+      return { kind: 'object', entries: s.entries.map(([k, v]) => [k, templateFrom(v, index)] as const) };
+  }
 }
 
 async function ready(s: State): Promise<boolean> {
@@ -212,19 +252,6 @@ function finish(k: Specialised, results: readonly Handle[]): unknown {
     return Array.isArray(x) ? x.map(back) : Object.fromEntries(Object.entries(x).map(([n, v]) => [n, back(v)]));
   };
   return back(rebuild(k.result, results.map(wrap)));
-}
-
-/** Runs the graph for these arguments op by op: what tests compare with. */
-export function runScripted(
-  f: Scripted,
-  args: readonly unknown[],
-  graph: Graph,
-  captures: readonly Tensor[],
-): readonly Tensor[] {
-  const inputs = args
-    .filter((a) => isInput(a, graph.inputs.length === args.filter(isTensor).length))
-    .map((a) => (isTensor(a) ? a._h : operands({ fixed: false } as Specialised, [a])[0]!));
-  return interpretNative(graph, inputs, captures.map(unwrap)).outputs.map(wrap);
 }
 
 function start(s: State, k: Specialised): void {
