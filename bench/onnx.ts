@@ -32,6 +32,7 @@ interface Side {
   readonly us: number;
   readonly error: number;
   readonly compiled?: boolean;
+  readonly probe: readonly number[];
 }
 interface Row {
   readonly model: string;
@@ -60,6 +61,13 @@ function run(model: string, side: 'ours' | 'onnxruntime', threads: number): Side
   return line;
 }
 
+/** Throws unless the two sides agree on inputs that no file has the results of. */
+function checkAgreement(model: string, a: Side, b: Side): void {
+  const worst = Math.max(...a.probe.map((x, i) => Math.abs(x - b.probe[i]!) / (Math.abs(x) + 1e-3)));
+  if (a.probe.length !== b.probe.length || !(worst <= TOLERANCE))
+    throw new Error(`${model}: the sides differ on other inputs (relative error ${worst})`);
+}
+
 const rows: Row[] = [];
 const means: Record<string, number> = {};
 const misses: string[] = [];
@@ -67,6 +75,7 @@ for (const threads of values.threads.split(',').map(Number)) {
   for (const model of models.filter((m) => only.test(m))) {
     try {
       const pairs = Array.from({ length: rounds }, () => [run(model, 'onnxruntime', threads), run(model, 'ours', threads)] as const); // prettier-ignore
+      for (const [theirs, ours] of pairs) checkAgreement(model, theirs, ours);
       const row: Row = {
         model,
         threads,

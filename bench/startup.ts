@@ -1,11 +1,13 @@
 // Sizes and start-up times: npm run bench:startup [-- --save]
 //   import 'flambeau' in a fresh process (median of 9), the first compiled LeNet step after its trace, the same from the cache,
-//   and the size of the installed package without development dependencies. Needs a build (npm run build).
+//   the size of the installed package without development dependencies, and a deployed LeNet (`flambeau build`): a C program and the
+//   Node addon up to their first result, and the size of what is shipped. Needs a build (npm run build).
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { here, saveResults } from './children.js';
+import { deployedTimes } from './deployed.js';
 import { median } from './measure.js';
 
 const root = join(here, '..');
@@ -60,12 +62,16 @@ try {
   const firstMs = compileTime(cache);
   const cachedMs = compileTime(cache);
   const size = installedSize();
+  const deployed = deployedTimes(cache);
   const mb = (n: number): number => Math.round((n / 1e6) * 10) / 10;
   const rows: [string, number, number, string][] = [
     ["import 'flambeau'", importMs, 100, 'ms'],
     ['first compiled LeNet step', firstMs, 1500, 'ms'],
     ['the same from the cache', cachedMs, 100, 'ms'],
     ['installed package', mb(size.package + size.dependencies), 30, 'MB'],
+    ['deployed C program, in all', deployed.programMs, 20, 'ms'],
+    ['deployed addon, first run', deployed.addonMs, 20, 'ms'],
+    ['deployed folder', mb(deployed.bytes), 70, 'MB'],
   ];
   for (const [name, value, limit, unit] of rows) {
     process.stdout.write(
@@ -73,7 +79,16 @@ try {
     );
   }
   if (process.argv.includes('--save')) {
-    const data = { importMs, firstMs, cachedMs, packageMB: mb(size.package), dependenciesMB: mb(size.dependencies) };
+    const data = {
+      importMs,
+      firstMs,
+      cachedMs,
+      packageMB: mb(size.package),
+      dependenciesMB: mb(size.dependencies),
+      deployedProgramMs: deployed.programMs,
+      deployedAddonMs: deployed.addonMs,
+      deployedMB: mb(deployed.bytes),
+    };
     process.stdout.write(`written: ${saveResults('startup', data)}\n`);
   }
 } finally {

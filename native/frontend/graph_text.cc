@@ -15,6 +15,9 @@ namespace {
 
 using Kind = boxed::Value::Kind;
 
+/// Integers of a graph are JavaScript's: beyond this they are no longer exact.
+constexpr double kLargest = 9007199254740992.0;
+
 bool inName(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; }
 
 class Reader {
@@ -141,7 +144,7 @@ class Reader {
   }
   runtime::DimExpr dim() {
     const std::string text = untilComma();
-    if (const auto v = number(text); v && *v == std::floor(*v) && std::fabs(*v) < 9e18)
+    if (const auto v = number(text); v && *v == std::floor(*v) && std::fabs(*v) <= kLargest)
       return runtime::DimExpr(static_cast<int64_t>(*v));
     const auto e = runtime::DimExpr::tryParse(text, g_.symbols);
     if (!e) fail("expected an extent, got '" + text + "'");
@@ -237,9 +240,10 @@ class Reader {
       a.kind = A::Scalar;
       const size_t start = (word(), at_);
       const std::string text = untilComma();
-      if (number(text))
+      if (const auto v = number(text)) {
+        if (isWhole(text) && std::fabs(*v) > kLargest) fail("an integer beyond 2^53");
         a.scalar = scalar(text);
-      else {
+      } else {
         at_ = start;
         a.dims.push_back(dim());
       }

@@ -76,12 +76,6 @@ void forEachRange(int64_t count, int64_t work, F&& f) {
   parallelFor(count, std::max<int64_t>(1, 20000 / std::max<int64_t>(1, work)), std::forward<F>(f));
 }
 
-/// Thrown out of a LAPACK routine that rejects an argument (xerbla.cc).
-struct IllegalArgument {
-  std::string routine;
-  int argument;
-};
-
 /// Calls f(Tag<T>{}) for float32 and float64; other dtypes throw in PyTorch's words.
 template <class F>
 void dispatchReal(DType t, const char* op, F&& f) {

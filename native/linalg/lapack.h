@@ -1,30 +1,25 @@
 // The LAPACK and BLAS routines that linalg calls, for float and double under one name: Routines<T>::getrf. Matrices are
-// column-major. Where LAPACK is not installed the symbols stay null, and requireLapack throws before any is called.
+// column-major. LAPACK is loaded when the first function needs it (requireLapack): programs that factor no matrix
+// neither wait for it nor have to ship it.
 #pragma once
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "flambeau/error.h"
 
-#if FLAMBEAU_WITH_LAPACK
-#define FB_FORTRAN extern "C"
-#else
-#define FB_FORTRAN extern "C" __attribute__((weak))
-#endif
-
 namespace flambeau::linalg {
 
-/// Throws unless the library was built with LAPACK; `op` is the function that needs it.
-inline void requireLapack(std::string_view op) {
-#if FLAMBEAU_WITH_LAPACK
-  (void)op;
-#else
-  throw Error(ErrorKind::Linalg, std::string(op) +
-                                     ": needs LAPACK, which was not found when flambeau was built; install it "
-                                     "(Debian: liblapack-dev) and build again");
-#endif
-}
+/// Thrown out of a LAPACK routine that rejects an argument (lapack/lapack_library.cc).
+struct IllegalArgument {
+  std::string routine;
+  int argument;
+};
+
+/// Loads LAPACK in the first call. Throws Error(Linalg) where it is not installed or not part of a deployed model; `op`
+/// is the function that needs it.
+void requireLapack(std::string_view op);
 
 using Int = int;  // Fortran's INTEGER in the LP64 interface
 using Char = const char;
@@ -75,84 +70,106 @@ template <class T>
 using TrsmFn = void(Char* side, Char* uplo, Char* trans, Char* diag, const Int* m, const Int* n, const T* alpha,
                     const T* a, const Int* lda, T* b, const Int* ldb, Len, Len, Len, Len);
 
-}  // namespace flambeau::linalg
-
-FB_FORTRAN flambeau::linalg::GetrfFn<float> sgetrf_;
-FB_FORTRAN flambeau::linalg::GetrfFn<double> dgetrf_;
-FB_FORTRAN flambeau::linalg::GetrsFn<float> sgetrs_;
-FB_FORTRAN flambeau::linalg::GetrsFn<double> dgetrs_;
-FB_FORTRAN flambeau::linalg::GetriFn<float> sgetri_;
-FB_FORTRAN flambeau::linalg::GetriFn<double> dgetri_;
-FB_FORTRAN flambeau::linalg::PotrfFn<float> spotrf_;
-FB_FORTRAN flambeau::linalg::PotrfFn<double> dpotrf_;
-FB_FORTRAN flambeau::linalg::GeqrfFn<float> sgeqrf_;
-FB_FORTRAN flambeau::linalg::GeqrfFn<double> dgeqrf_;
-FB_FORTRAN flambeau::linalg::OrgqrFn<float> sorgqr_;
-FB_FORTRAN flambeau::linalg::OrgqrFn<double> dorgqr_;
-FB_FORTRAN flambeau::linalg::OrmqrFn<float> sormqr_;
-FB_FORTRAN flambeau::linalg::OrmqrFn<double> dormqr_;
-FB_FORTRAN flambeau::linalg::GesddFn<float> sgesdd_;
-FB_FORTRAN flambeau::linalg::GesddFn<double> dgesdd_;
-FB_FORTRAN flambeau::linalg::SyevdFn<float> ssyevd_;
-FB_FORTRAN flambeau::linalg::SyevdFn<double> dsyevd_;
-FB_FORTRAN flambeau::linalg::SytrfFn<float> ssytrf_;
-FB_FORTRAN flambeau::linalg::SytrfFn<double> dsytrf_;
-FB_FORTRAN flambeau::linalg::SytrsFn<float> ssytrs_;
-FB_FORTRAN flambeau::linalg::SytrsFn<double> dsytrs_;
-FB_FORTRAN flambeau::linalg::GelsFn<float> sgels_;
-FB_FORTRAN flambeau::linalg::GelsFn<double> dgels_;
-FB_FORTRAN flambeau::linalg::GelsyFn<float> sgelsy_;
-FB_FORTRAN flambeau::linalg::GelsyFn<double> dgelsy_;
-FB_FORTRAN flambeau::linalg::GelssFn<float> sgelss_;
-FB_FORTRAN flambeau::linalg::GelssFn<double> dgelss_;
-FB_FORTRAN flambeau::linalg::GelsdFn<float> sgelsd_;
-FB_FORTRAN flambeau::linalg::GelsdFn<double> dgelsd_;
-FB_FORTRAN flambeau::linalg::TrsmFn<float> strsm_;
-FB_FORTRAN flambeau::linalg::TrsmFn<double> dtrsm_;
-
-#undef FB_FORTRAN
-
-namespace flambeau::linalg {
-
+/// The routines of one type.
 template <class T>
-struct Routines;
-template <>
-struct Routines<float> {
-  static constexpr auto getrf = sgetrf_;
-  static constexpr auto getrs = sgetrs_;
-  static constexpr auto getri = sgetri_;
-  static constexpr auto potrf = spotrf_;
-  static constexpr auto geqrf = sgeqrf_;
-  static constexpr auto orgqr = sorgqr_;
-  static constexpr auto ormqr = sormqr_;
-  static constexpr auto gesdd = sgesdd_;
-  static constexpr auto syevd = ssyevd_;
-  static constexpr auto sytrf = ssytrf_;
-  static constexpr auto sytrs = ssytrs_;
-  static constexpr auto gels = sgels_;
-  static constexpr auto gelsy = sgelsy_;
-  static constexpr auto gelss = sgelss_;
-  static constexpr auto gelsd = sgelsd_;
-  static constexpr auto trsm = strsm_;
+struct RoutineTable {
+  GetrfFn<T>* getrf;
+  GetrsFn<T>* getrs;
+  GetriFn<T>* getri;
+  PotrfFn<T>* potrf;
+  GeqrfFn<T>* geqrf;
+  OrgqrFn<T>* orgqr;
+  OrmqrFn<T>* ormqr;
+  GesddFn<T>* gesdd;
+  SyevdFn<T>* syevd;
+  SytrfFn<T>* sytrf;
+  SytrsFn<T>* sytrs;
+  GelsFn<T>* gels;
+  GelsyFn<T>* gelsy;
+  GelssFn<T>* gelss;
+  GelsdFn<T>* gelsd;
+  TrsmFn<T>* trsm;
 };
-template <>
-struct Routines<double> {
-  static constexpr auto getrf = dgetrf_;
-  static constexpr auto getrs = dgetrs_;
-  static constexpr auto getri = dgetri_;
-  static constexpr auto potrf = dpotrf_;
-  static constexpr auto geqrf = dgeqrf_;
-  static constexpr auto orgqr = dorgqr_;
-  static constexpr auto ormqr = dormqr_;
-  static constexpr auto gesdd = dgesdd_;
-  static constexpr auto syevd = dsyevd_;
-  static constexpr auto sytrf = dsytrf_;
-  static constexpr auto sytrs = dsytrs_;
-  static constexpr auto gels = dgels_;
-  static constexpr auto gelsy = dgelsy_;
-  static constexpr auto gelss = dgelss_;
-  static constexpr auto gelsd = dgelsd_;
-  static constexpr auto trsm = dtrsm_;
+/// What libflambeau_lapack.so gives (lapack_library.cc): the one function that it exports.
+struct LapackTables {
+  RoutineTable<float> single;
+  RoutineTable<double> twice;
+};
+using LapackTablesFn = const LapackTables*();
+inline constexpr const char* kLapackLibrary = "libflambeau_lapack.so";
+inline constexpr const char* kLapackFunction = "flambeau_lapack_tables";
+
+/// The tables, once requireLapack has returned.
+template <class T>
+const RoutineTable<T>& routines();
+
+/// Calls by name: Routines<T>::getrf(...).
+template <class T>
+struct Routines {
+  template <class... A>
+  static void getrf(A... a) {
+    routines<T>().getrf(a...);
+  }
+  template <class... A>
+  static void getrs(A... a) {
+    routines<T>().getrs(a...);
+  }
+  template <class... A>
+  static void getri(A... a) {
+    routines<T>().getri(a...);
+  }
+  template <class... A>
+  static void potrf(A... a) {
+    routines<T>().potrf(a...);
+  }
+  template <class... A>
+  static void geqrf(A... a) {
+    routines<T>().geqrf(a...);
+  }
+  template <class... A>
+  static void orgqr(A... a) {
+    routines<T>().orgqr(a...);
+  }
+  template <class... A>
+  static void ormqr(A... a) {
+    routines<T>().ormqr(a...);
+  }
+  template <class... A>
+  static void gesdd(A... a) {
+    routines<T>().gesdd(a...);
+  }
+  template <class... A>
+  static void syevd(A... a) {
+    routines<T>().syevd(a...);
+  }
+  template <class... A>
+  static void sytrf(A... a) {
+    routines<T>().sytrf(a...);
+  }
+  template <class... A>
+  static void sytrs(A... a) {
+    routines<T>().sytrs(a...);
+  }
+  template <class... A>
+  static void gels(A... a) {
+    routines<T>().gels(a...);
+  }
+  template <class... A>
+  static void gelsy(A... a) {
+    routines<T>().gelsy(a...);
+  }
+  template <class... A>
+  static void gelss(A... a) {
+    routines<T>().gelss(a...);
+  }
+  template <class... A>
+  static void gelsd(A... a) {
+    routines<T>().gelsd(a...);
+  }
+  template <class... A>
+  static void trsm(A... a) {
+    routines<T>().trsm(a...);
+  }
 };
 
 /// Asks a routine for its best workspace, then runs it: call(work, lwork) twice. The buffer is kept for the next

@@ -19,7 +19,7 @@ class DimExpr {
   static DimExpr parse(const Json& j, const std::vector<std::string>& symbols);
   static std::optional<DimExpr> tryParse(std::string_view text, const std::vector<std::string>& symbols);
   bool symbolic() const { return !terms_.empty(); }
-  /// Throws Error(Value) beyond 64 bits.
+  /// Throws Error(Value) beyond 2^53: graphs hold JavaScript's integers.
   int64_t value(const long long* dims) const {
     int64_t v = constant_;
     bool over = false;
@@ -28,7 +28,8 @@ class DimExpr {
       for (int s : t.symbols) over |= __builtin_mul_overflow(p, int64_t{dims[s]}, &p);
       over |= __builtin_add_overflow(v, p, &v);
     }
-    FB_CHECK(!over, Value, "a size of the graph is beyond 64 bits");
+    constexpr int64_t kLargest = int64_t{1} << 53;
+    FB_CHECK(!over && v >= -kLargest && v <= kLargest, Value, "a size of the graph is beyond 2^53");
     return v;
   }
 

@@ -1,9 +1,9 @@
 // `flambeau build`: a graph file becomes a folder with C++ sources, a CMake project, and what that builds: a C library and a Node
 // addon that need neither this package nor a compiler at run time.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { emitProgram } from '../emit/program.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
 import type { Graph } from '../ir/graph.js';
@@ -15,6 +15,7 @@ import { parseGraphFile, type GraphFile } from '../runtime/fbg.js';
 import { serializeSafetensors } from '../serialization/safetensors.js';
 import { FileError, ValueError } from '../tensor/errors.js';
 import { addonSource } from './addon.js';
+import { copyLibraries } from './libraries.js';
 import { identifier } from './names.js';
 import { cmake, glue, header, programSource, type Deployment } from './sources.js';
 
@@ -37,9 +38,6 @@ export interface BuildResult {
   /** Files in `dist`, without the libraries they need; empty when nothing was built. */
   readonly built: readonly string[];
 }
-
-/** Libraries that every Linux has: part of the C library. */
-const SYSTEM = /^(ld-linux.*|linux-vdso|lib(c|m|dl|pthread|rt))\.so/;
 
 /**
  * Writes and builds the deployment project of a graph file (docs/deploy.md).
@@ -68,7 +66,8 @@ export function buildDeployment(file: string, options: BuildOptions): BuildResul
   const used = new Map(d.captures.map((name) => [name, f.weights.get(name)!]));
   write(join(d.embed ? 'src' : 'dist', `${d.id}.safetensors`), serializeSafetensors(used));
   write('CMakeLists.txt', cmake(d));
-  copyRuntime(dist);
+  const steps = d.programs.flatMap((p) => p.steps);
+  copyLibraries(join(packageRoot(), 'build', 'native', 'libflambeau.so'), dist, steps);
   if (options.build === false) return { out, id: d.id, built: [] };
   runCMake(out);
   return {
@@ -93,7 +92,7 @@ function deploymentOf(f: GraphFile, options: BuildOptions): Deployment {
     title: f.name,
     programs: graphsOf(f).map((g) => {
       const { source, meta } = emitProgram(optimize(g, { evaluate: evaluateNative }), { target: 'cpp', name: f.name });
-      return { source, meta: JSON.stringify(meta) };
+      return { source, meta: JSON.stringify(meta), steps: meta.steps.map((s) => s.op) };
     }),
     captures: f.captures,
     embed: options.embed ?? false,
@@ -123,20 +122,6 @@ function graphsOf(f: GraphFile): Graph[] {
   }
   out.push(dynamic);
   return out;
-}
-
-/** The runtime library and those behind it, so that the folder stands alone. */
-function copyRuntime(dist: string): void {
-  const runtime = join(packageRoot(), 'build', 'native', 'libflambeau.so');
-  if (!existsSync(runtime)) throw new FileError(`the runtime library is missing: ${runtime} (npm run build makes it)`);
-  copyFileSync(runtime, join(dist, 'libflambeau.so'));
-  const listed = spawnSync('ldd', [runtime], { encoding: 'utf8' });
-  if (listed.status !== 0) throw new Error(`build: ldd cannot read ${runtime}: ${listed.stderr.trim()}`);
-  for (const line of listed.stdout.split('\n')) {
-    const m = /^\s*(\S+) => (\/\S+)/.exec(line);
-    if (m === null || SYSTEM.test(m[1]!)) continue;
-    copyFileSync(realpathSync(m[2]!), join(dist, basename(m[1]!)));
-  }
 }
 
 function runCMake(out: string): void {

@@ -6,7 +6,12 @@ export interface Deployment {
   readonly id: string;
   /** The module's own name, for messages. */
   readonly title: string;
-  readonly programs: readonly { readonly source: string; readonly meta: string }[];
+  readonly programs: readonly {
+    readonly source: string;
+    readonly meta: string;
+    /** Ops of its library steps. */
+    readonly steps: readonly string[];
+  }[];
   /** Name of the weight behind each captured tensor. */
   readonly captures: readonly string[];
   /** Weights inside the library instead of a file beside it. */

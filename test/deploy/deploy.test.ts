@@ -1,13 +1,15 @@
 // A deployed model: built once, moved elsewhere, run from C++ and from Node without this package, a compiler or a PATH.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import { nn, type Tensor } from '../../src/index.js';
+import { loadOps } from '../../codegen/load.js';
 import { buildDeployment } from '../../src/deploy/build.js';
+import { factorsMatrices } from '../../src/deploy/libraries.js';
 import { cString, identifier } from '../../src/deploy/names.js';
 import { LeNet } from '../../bench/models.js';
 
@@ -150,6 +152,32 @@ test('weights inside the library', () => {
   ) as number[];
   expect(fb.tensor(got).allclose(lin(fb.tensor([1, 2, 3])))).toBe(true);
 }, 60_000);
+
+test('LAPACK is there where a step factors matrices, and only there', () => {
+  const solve = (a: Tensor): Tensor => fb.linalg.solve(a, a.add(1));
+  fb.jit.trace(solve as never, [fb.eye(3)]).save(join(folder, 'solve.fbg'));
+  buildDeployment(join(folder, 'solve.fbg'), { out: join(folder, 'solve'), name: 'solve', march: 'x86-64' });
+  const libraries = (dir: string): string[] => readdirSync(join(dir, 'dist')).filter((f) => /lapack|blas/.test(f));
+  expect(libraries(moved)).toEqual([]);
+  expect(libraries(join(folder, 'solve'))).toEqual(['libblas.so.3', 'libflambeau_lapack.so', 'liblapack.so.3']);
+  const matrix = [2, 0, 0, 0, 4, 0, 0, 0, 8];
+  const got = inNode(
+    `console.log(JSON.stringify([...m.run([{ data: Float32Array.of(${matrix.join()}), shape: [3, 3] }])[0].data]))`,
+    join(folder, 'solve', 'dist', 'solve.node'),
+  ) as number[];
+  expect(
+    fb
+      .tensor(got)
+      .reshape(3, 3)
+      .allclose(solve(fb.tensor(matrix).reshape(3, 3))),
+  ).toBe(true);
+}, 60_000);
+test('every op of the linear-algebra families counts as one that factors', async () => {
+  const ops = (await loadOps()).filter((o) => /^linalg_(?!norm)/.test(o.family));
+  expect(ops.length).toBeGreaterThan(40);
+  expect(ops.map((o) => o.name).filter((name) => !factorsMatrices(name))).toEqual([]);
+  expect(['linear', 'convolution', 'bmm', 'maxPoolNd', 'sort', 'embedding'].filter(factorsMatrices)).toEqual([]);
+});
 
 test('names from files are data', () => {
   expect(['LeNet', 'my model-2', 'int', '9', '', 'a"; } system("x'].map(identifier)).toEqual([
