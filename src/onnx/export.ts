@@ -3,7 +3,7 @@ import { OPS } from '../../generated/ts/ops.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { Module } from '../nn/module.js';
 import { packageVersion } from '../package_root.js';
-import { isInput, isScripted, scriptGraph, sourceBehind } from '../script/script.js';
+import { isInput, isScripted, isWhole, scriptGraph, sourceBehind } from '../script/script.js';
 import { full } from '../tensor/create.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { checkSizes } from './check_sizes.js';
@@ -102,7 +102,7 @@ function exportScripted(
   return encoded.bytes;
 }
 
-const scalarTensor = (x: number): Tensor => full([], x, { dtype: Number.isInteger(x) ? 'int64' : 'float64' });
+const scalarTensor = (x: number): Tensor => full([], x, { dtype: isWhole(x) ? 'int64' : 'float64' });
 /** The tensors and numbers of a result, as a scripted model gives them. */
 function leavesOf(x: unknown): Tensor[] {
   if (isTensor(x)) return [x];

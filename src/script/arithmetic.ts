@@ -24,8 +24,8 @@ const COMPARE: Readonly<Record<string, (a: Tensor, b: Tensor) => Tensor>> = {
 };
 
 /** Two numbers of one kind: both int64 where JavaScript's result is whole whatever they are, else float64. */
-function operands(op: string, a: ScriptScalar, b: ScriptScalar, region: Region): [Tensor, Tensor] {
-  const whole = a.kind !== 'float' && b.kind !== 'float' && op !== '/' && op !== '**';
+function operands(op: string, a: ScriptScalar, b: ScriptScalar, region: Region, fraction = false): [Tensor, Tensor] {
+  const whole = a.kind !== 'float' && b.kind !== 'float' && !fraction && op !== '/' && op !== '**';
   const to = whole ? 'int64' : 'float64';
   const cast = (s: ScriptScalar): Tensor =>
     s.tensor.dtype === to ? s.tensor : region.emit(() => s.tensor.to(to), [s.tensor]);
@@ -41,7 +41,9 @@ export function binary(
   const make = MAKE[op];
   if (make === undefined) throw new RegionError(`the operator ${op} does not work on numbers that the graph computes`);
   if (typeof x === 'number' && typeof y === 'number') return op === '+' ? x + y : x - y;
-  const [a, b] = operands(op, scalarOf(x, region), scalarOf(y, region), region);
+  // n % 0 is NaN.
+  const mayBeNaN = op === '%' && !(typeof y === 'number' && y !== 0);
+  const [a, b] = operands(op, scalarOf(x, region), scalarOf(y, region), region, mayBeNaN);
   return new ScriptScalar(region.emit(() => make(a, b), [a, b]));
 }
 

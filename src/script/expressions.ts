@@ -6,8 +6,12 @@ import { isTensor, type Tensor } from '../tensor/handle.js';
 import { callLibrary, callMethod, library, mathOf, type Namespace, isNamespace } from './library.js';
 import { RegionError, ScriptScalar, type Region } from './region.js';
 import { scalarOf } from './join.js';
+import type { Guards } from './guards.js';
 import { Scope } from './scope.js';
 import { binary, compare, unaryMinus } from './arithmetic.js';
+
+/** Values of names that a function takes from around it. */
+export type Globals = Readonly<Record<string, unknown>>;
 
 /** A function of the script's own: an arrow function in it, or a function that was given. */
 export class Inlined {
@@ -15,6 +19,7 @@ export class Inlined {
     readonly node: TsMorph.ArrowFunction | TsMorph.FunctionExpression,
     readonly scope: Scope,
     readonly self: unknown,
+    readonly globals: Globals,
   ) {}
 }
 /** A method on the way to its call. */
@@ -29,13 +34,15 @@ export interface Evaluator {
   region: Region;
   scope: Scope;
   self: unknown;
+  /** Names that were given to the function being evaluated. */
+  globals: Globals;
+  readonly guards: Guards;
   /** Runs a function's body; statements.ts. */
   callInlined(f: Inlined, args: readonly unknown[], at: TsMorph.Node): unknown;
   /** Calls a module or function that is not the library's. */
   callUser(f: unknown, args: readonly unknown[], self: unknown, at: TsMorph.Node): unknown;
   /** A value that depends on a condition that the graph computes. */
   choose(condition: ScriptScalar, yes: () => unknown, no: () => unknown, at: TsMorph.Node): unknown;
-  global(name: string): { readonly value: unknown } | undefined;
 }
 
 /** Names that a function's compiled source gives to its imports: the bundlers' of tests and tools. */
@@ -81,7 +88,8 @@ export function evaluate(e: Evaluator, node: TsMorph.Node): unknown {
   if (Node.isPropertyAccessExpression(node)) return property(e, node, value(node.getExpression()), node.getName());
   if (Node.isElementAccessExpression(node)) return element(e, node);
   if (Node.isCallExpression(node)) return call(e, node);
-  if (Node.isArrowFunction(node) || Node.isFunctionExpression(node)) return new Inlined(node, e.scope, e.self);
+  if (Node.isArrowFunction(node) || Node.isFunctionExpression(node))
+    return new Inlined(node, e.scope, e.self, e.globals);
   if (Node.isConditionalExpression(node)) {
     const c = truth(value(node.getCondition()), node.getCondition());
     const [yes, no] = [() => value(node.getWhenTrue()), () => value(node.getWhenFalse())];
@@ -116,8 +124,10 @@ function identifier(e: Evaluator, node: TsMorph.Identifier): unknown {
   if (cell !== undefined) return cell.value;
   if (name === 'undefined') return undefined;
   if (name === 'Infinity' || name === 'NaN') return name === 'NaN' ? NaN : Infinity;
-  const given = e.global(name);
-  if (given !== undefined) return given.value;
+  if (Object.hasOwn(e.globals, name)) {
+    e.guards.read(e.globals, name, e.globals[name]);
+    return e.globals[name];
+  }
   if (name === 'Math' || name === 'Number' || name === 'Array' || name === 'Error') return { builtin: name };
   const space = library(name) ?? (IMPORTED.test(name) ? library('fb') : undefined);
   return (
@@ -181,6 +191,7 @@ function property(e: Evaluator, node: TsMorph.Node, o: unknown, name: string): u
   }
   if (o === null || o === undefined) return fail(node, `${String(o)} has no field '${name}'`);
   const v = (o as Record<string, unknown>)[name];
+  e.guards.read(o, name, v);
   if (typeof v === 'function' && !(v instanceof Module) && !isScripted(v)) return new Bound(o, name);
   return v;
 }
@@ -387,10 +398,14 @@ const METHODS: Readonly<Record<string, string>> = {
   '===': 'eq', '!==': 'ne', '==': 'eq', '!=': 'ne',
 }; // prettier-ignore
 
+const EQUALITY: ReadonlySet<string> = new Set(['===', '!==', '==', '!=']);
+
 function arithmetic(op: string, a: unknown, b: unknown, node: TsMorph.BinaryExpression, region: Region): unknown {
+  if (isTensor(a) || isTensor(b) || a instanceof ScriptScalar || b instanceof ScriptScalar) {
+    const missing = a === null || b === null || a === undefined || b === undefined;
+    if (missing && EQUALITY.has(op)) return op.startsWith('!');
+  }
   if (isTensor(a) || isTensor(b)) {
-    if ((op === '===' || op === '!==') && (a === null || b === null || a === undefined || b === undefined))
-      return (op === '===') === (a === b);
     const m = METHODS[op];
     return fail(
       node,

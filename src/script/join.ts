@@ -1,7 +1,7 @@
 // Values of a script as flat lists of tensors, and what becomes of values that two branches, or two rounds of a loop, make differently.
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { full } from '../tensor/create.js';
-import { RegionError, ScriptScalar, type Region } from './region.js';
+import { isWhole, RegionError, ScriptScalar, type Region } from './region.js';
 
 /** The place of a result on the way that returns none: any value of the other way's type. */
 export const MISSING = Symbol('missing');
@@ -33,7 +33,7 @@ const describe = (x: unknown): string =>
 /** A number as a value of the graph. */
 export function scalarOf(x: ScriptScalar | number | boolean, region: Region): ScriptScalar {
   if (x instanceof ScriptScalar) return x;
-  const dtype = typeof x === 'boolean' ? 'bool' : Number.isInteger(x) ? 'int64' : 'float64';
+  const dtype = typeof x === 'boolean' ? 'bool' : isWhole(x) ? 'int64' : 'float64';
   return new ScriptScalar(region.emit(() => full([], Number(x), { dtype }), []));
 }
 const isNumber = (x: unknown): x is ScriptScalar | number | boolean =>

@@ -4,7 +4,7 @@ import * as create from '../tensor/create.js';
 import * as functional from '../nn/functional.js';
 import * as nn from '../nn/index.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
-import { RegionError, ScriptScalar, tensorsIn, type Region } from './region.js';
+import { isWhole, RegionError, ScriptScalar, tensorsIn, type Region } from './region.js';
 
 export type Namespace = Readonly<Record<string, unknown>>;
 const root: Namespace = { ...functions, ...create, nn: { ...nn, functional } };
@@ -115,7 +115,7 @@ export function mathOf(name: string, args: readonly unknown[], region: Region): 
     return ROUNDING.has(name) ? new ScriptScalar(cast(y, 'int64', region)) : y;
   }
   if ((name === 'min' || name === 'max') && args.length === 2) {
-    const whole = args.every((a) => (a instanceof ScriptScalar ? a.kind === 'int' : Number.isInteger(a)));
+    const whole = args.every((a) => (a instanceof ScriptScalar ? a.kind === 'int' : isWhole(a)));
     const [a, b] = args.map((x) =>
       whole ? cast(x instanceof ScriptScalar ? x : constant(x as number, region), 'int64', region) : float(x),
     );
@@ -128,7 +128,5 @@ export function mathOf(name: string, args: readonly unknown[], region: Region): 
   throw new RegionError(`Math.${name} of numbers that the graph computes is not part of script`);
 }
 function constant(x: number, region: Region): ScriptScalar {
-  return new ScriptScalar(
-    region.emit(() => create.full([], x, { dtype: Number.isInteger(x) ? 'int64' : 'float64' }), []),
-  );
+  return new ScriptScalar(region.emit(() => create.full([], x, { dtype: isWhole(x) ? 'int64' : 'float64' }), []));
 }

@@ -6,7 +6,7 @@ import { full } from '../tensor/create.js';
 import type { Tensor } from '../tensor/handle.js';
 import { at, type Evaluator } from './expressions.js';
 import { join, leaves, rebuild, scalarOf, shapeOf } from './join.js';
-import { example, Region, ScriptScalar } from './region.js';
+import { example, isWhole, Region, ScriptScalar } from './region.js';
 
 /** Evaluates `f` in a region of its own and puts all variables back. */
 function inside<T>(e: Evaluator, region: Region, f: () => T): T {
@@ -92,6 +92,7 @@ export function carriedLoop(
     const outer = e.region;
     // Numbers that a loop carries are values of the graph; a whole one that becomes a fraction is one from the start.
     let start = before.map((v) => (typeof v === 'number' || typeof v === 'boolean' ? scalarOf(v, outer) : v));
+    // What one round makes a fraction may make others fractions in the next: at most one more each time.
     for (let attempt = 0; ; attempt++) {
       const region = new Region(outer.outside, outer);
       const initial = leaves(start);
@@ -101,7 +102,7 @@ export function carriedLoop(
       const outcome = inside(e, region, () => body(inBody));
       const [goes, after, returned, value] = outcome as [unknown, unknown[], unknown, unknown];
       const widened = start.map((s, i) => widen(e, s, after[i]));
-      if (attempt === 0 && widened.some((w, i) => w !== start[i])) {
+      if (attempt <= leaves(start).length && widened.some((w, i) => w !== start[i])) {
         start = widened;
         continue;
       }
@@ -139,8 +140,7 @@ export function carriedLoop(
 function widen(e: Evaluator, start: unknown, after: unknown): unknown {
   const isInt = start instanceof ScriptScalar && start.kind === 'int';
   const becomesFloat =
-    (after instanceof ScriptScalar && after.kind === 'float') ||
-    (typeof after === 'number' && !Number.isInteger(after));
+    (after instanceof ScriptScalar && after.kind === 'float') || (typeof after === 'number' && !isWhole(after));
   return isInt && becomesFloat
     ? new ScriptScalar(e.region.emit(() => start.tensor.to('float64'), [start.tensor]))
     : start;

@@ -12,6 +12,9 @@ import { isTensor, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 /** What cannot go into the graph; the evaluator says where it stands. */
 export class RegionError extends Error {}
 
+/** Numbers that the graph holds as int64; others, -0 and what is beyond 2^53 among them, as float64. */
+export const isWhole = (x: unknown): boolean => Number.isSafeInteger(x) && !Object.is(x, -0);
+
 /** A number that the graph computes: a 0-d int64, float64 or bool tensor. */
 export class ScriptScalar {
   constructor(readonly tensor: Tensor) {}

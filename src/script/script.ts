@@ -11,15 +11,15 @@ import { full } from '../tensor/create.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { TracedModule } from '../runtime/jit.js';
 import { bind, block } from './statements.js';
-import { at, evaluate, Inlined, isScripted, SCRIPTED, type Evaluator } from './expressions.js';
+import { at, evaluate, Inlined, isScripted, SCRIPTED, type Evaluator, type Globals } from './expressions.js';
+import { Guards } from './guards.js';
 import { leaves, shapeOf, type Shape } from './join.js';
 import { NeedsNumber } from './library.js';
 import { ifNode } from './nodes.js';
-import { example, Outside, Region, ScriptScalar } from './region.js';
+import { example, isWhole, Outside, Region, ScriptScalar } from './region.js';
 import { Scope } from './scope.js';
 
 export type ScriptFn = (...args: never[]) => unknown;
-export type Globals = Readonly<Record<string, unknown>>;
 
 /** What a script is made of. */
 export interface Source {
@@ -35,7 +35,8 @@ export interface ScriptGraph {
   readonly fixed: boolean;
 }
 
-export { isScripted };
+export { isScripted, isWhole };
+export type { Globals };
 /** What a function or module that jit.script made was made of. */
 export const sourceBehind = (f: unknown): Source => (f as Record<symbol, Source>)[SCRIPTED]!;
 
@@ -60,18 +61,18 @@ export function sourceOf(fn: ScriptFn): FunctionNode {
 /** An argument that stands in the graph as an input. */
 export const isInput = (x: unknown, fixed: boolean): boolean => isTensor(x) || (!fixed && typeof x === 'number');
 
-/** @throws ScriptError with the code that cannot become part of a graph */
-export function scriptGraph(source: Source, args: readonly unknown[]): ScriptGraph {
+/** `guards` takes down what the graph depends on beside the arguments. @throws ScriptError with the code that cannot become part of a graph */
+export function scriptGraph(source: Source, args: readonly unknown[], guards = new Guards()): ScriptGraph {
   try {
-    return make(source, args, false);
+    return make(source, args, false, guards);
   } catch (e) {
     // A number that decides a size or a dimension is part of the graph's form: a graph for each.
     if (!(e instanceof ScriptError && e.cause instanceof NeedsNumber)) throw e;
-    return make(source, args, true);
+    return make(source, args, true, guards);
   }
 }
 
-function make(source: Source, args: readonly unknown[], fixed: boolean): ScriptGraph {
+function make(source: Source, args: readonly unknown[], fixed: boolean, guards: Guards): ScriptGraph {
   const outside = new Outside();
   const top = new Region(outside, null);
   const names = sourceOf(source.fn)
@@ -81,7 +82,7 @@ function make(source: Source, args: readonly unknown[], fixed: boolean): ScriptG
     if (!isInput(a, fixed)) return a;
     const t = isTensor(a)
       ? example(a)
-      : noGrad(() => full([], a as number, { dtype: Number.isInteger(a) ? 'int64' : 'float64' }));
+      : noGrad(() => full([], a as number, { dtype: isWhole(a) ? 'int64' : 'float64' }));
     top.input(t, /^[A-Za-z_]\w*$/.test(names[i] ?? '') ? names[i] : undefined);
     return isTensor(a) ? t : new ScriptScalar(t);
   });
@@ -90,7 +91,7 @@ function make(source: Source, args: readonly unknown[], fixed: boolean): ScriptG
   let result: unknown;
   try {
     result = noGrad(() =>
-      new Evaluation(top, source.globals).callUser(source.fn, given, source.self, sourceOf(source.fn)),
+      new Evaluation(top, source.globals, guards).callUser(source.fn, given, source.self, sourceOf(source.fn)),
     );
   } finally {
     setRngState(random);
@@ -118,12 +119,9 @@ class Evaluation implements Evaluator {
 
   constructor(
     public region: Region,
-    private readonly globals: Globals,
+    public globals: Globals,
+    readonly guards: Guards,
   ) {}
-
-  global(name: string): { readonly value: unknown } | undefined {
-    return Object.hasOwn(this.globals, name) ? { value: this.globals[name] } : undefined;
-  }
 
   callInlined(f: Inlined, args: readonly unknown[], where: TsMorph.Node): unknown {
     if (this.depth === 64)
@@ -132,8 +130,8 @@ class Evaluation implements Evaluator {
         'functions call each other more than 64 levels deep: recursion is not part of script',
         'a loop',
       );
-    const [scope, self] = [this.scope, this.self];
-    [this.scope, this.self] = [new Scope(f.scope), f.self];
+    const [scope, self, globals] = [this.scope, this.self, this.globals];
+    [this.scope, this.self, this.globals] = [new Scope(f.scope), f.self, f.globals];
     this.depth++;
     try {
       f.node.getParameters().forEach((p, i) => {
@@ -145,29 +143,34 @@ class Evaluation implements Evaluator {
       if (!('getStatements' in body)) return evaluate(this, body);
       return block(this, (body as TsMorph.Block).getStatements(), { next: () => undefined, leave: (v) => v });
     } finally {
-      [this.scope, this.self] = [scope, self];
+      [this.scope, this.self, this.globals] = [scope, self, globals];
       this.depth--;
     }
   }
 
-  callUser(f: unknown, args: readonly unknown[], self: unknown, where: TsMorph.Node): unknown {
+  callUser(f: unknown, args: readonly unknown[], self: unknown, where: TsMorph.Node, globals = this.globals): unknown {
     if (f instanceof TracedModule) return this.callTraced(f, args, where);
     if (f instanceof Module) return this.callModule(f, args, where);
     if (isScripted(f)) {
       const inner = (f as unknown as Record<symbol, Source>)[SCRIPTED]!;
-      return this.callUser(inner.fn, args, inner.self, where);
+      return this.callUser(inner.fn, args, inner.self, where, inner.globals);
     }
     if (typeof f !== 'function') return fail(where, 'this is no function');
-    return this.callInlined(new Inlined(sourceOf(f as ScriptFn), new Scope(null), self), args, where);
+    return this.callInlined(new Inlined(sourceOf(f as ScriptFn), new Scope(null), self, globals), args, where);
   }
 
   /** The library's layers are recorded, a user's are read. */
   private callModule(m: Module, args: readonly unknown[], where: TsMorph.Node): unknown {
-    if (isScripted(m)) return this.callUser((m as unknown as Record<symbol, Source>)[SCRIPTED]!.fn, args, m, where);
+    if (isScripted(m)) {
+      const inner = (m as unknown as Record<symbol, Source>)[SCRIPTED]!;
+      return this.callUser(inner.fn, args, m, where, inner.globals);
+    }
+    this.guards.read(m, 'training', m.training);
     const own = (c: Module): boolean => !LIBRARY.has(c.constructor);
     if (m instanceof nn.Sequential && [...m.modules()].some(own))
       return [...m.children()].reduce((x, layer) => this.callModule(layer, [x], where), args[0]);
     if (own(m)) return this.callUser((m as unknown as { forward: ScriptFn }).forward, args, m, where);
+    this.guards.layer(m);
     const tensors = args.flatMap(leaves);
     const given = args.map((a) => (a instanceof ScriptScalar ? a.tensor : a));
     return at(where, () => this.region.emit(() => (m as unknown as (...a: unknown[]) => unknown)(...given), tensors));

@@ -20,10 +20,11 @@ import { ValueError } from '../tensor/errors.js';
 import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { checkSyntax } from './check.js';
 import { SCRIPTED } from './expressions.js';
+import { Guards } from './guards.js';
 import { rebuild, type Shape } from './join.js';
 import { dtypeCode } from '../tensor/dtype.js';
 import { ScriptScalar } from './region.js';
-import { isInput, scriptGraph, sourceOf, type Globals, type ScriptFn, type Source } from './script.js';
+import { isInput, isWhole, scriptGraph, sourceOf, type Globals, type ScriptFn, type Source } from './script.js';
 
 export { ScriptError };
 
@@ -44,6 +45,8 @@ interface State {
   readonly source: Source;
   readonly name: string;
   readonly kinds: Map<string, Specialised | Error>;
+  /** What each of them depends on beside the arguments. */
+  readonly guards: WeakMap<Specialised | Error, Guards>;
   latest: Specialised | null;
   compiled: boolean;
 }
@@ -91,7 +94,7 @@ export function script(target: unknown, options: ScriptOptions = {}): unknown {
   const source: Source = { fn, self: isModule ? target : undefined, globals: options.globals ?? {} };
   checkSyntax(sourceOf(fn));
   const name = isModule ? target.constructor.name : fn.name || 'function';
-  const state: State = { source, name, kinds: new Map(), latest: null, compiled: true };
+  const state: State = { source, name, kinds: new Map(), guards: new WeakMap(), latest: null, compiled: true };
   if (isModule) {
     const forward = (...args: unknown[]): unknown => call(state, args);
     Object.defineProperty(target, 'forward', { value: forward, configurable: true, writable: true });
@@ -175,7 +178,7 @@ function kindKey(args: readonly unknown[], fixed: boolean): string {
   return args
     .map((a) => {
       if (isTensor(a)) return `${a.dtype}[${a.shape.join()}]`;
-      if (typeof a === 'number') return fixed ? `=${a}` : Number.isInteger(a) ? 'int' : 'float';
+      if (typeof a === 'number') return fixed ? `=${a}` : isWhole(a) ? 'int' : 'float';
       if (Array.isArray(a)) return `[${kindKey(a, true)}]`;
       return typeof a === 'object' && a !== null ? 'object' : (JSON.stringify(a) ?? 'undefined');
     })
@@ -185,12 +188,13 @@ function kindKey(args: readonly unknown[], fixed: boolean): string {
 function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
   const [loose, exact] = [kindKey(args, false), kindKey(args, true)];
   const have = s.kinds.get(exact) ?? s.kinds.get(loose);
-  if (have !== undefined && (have instanceof Error || !have.fixed || s.kinds.has(exact))) return have;
+  if (have !== undefined && s.guards.get(have)!.hold()) return have;
+  const guards = new Guards();
   let made: Specialised | Error;
   try {
     if (args.some((a) => typeof a === 'object' && a !== null && !isTensor(a)))
       throw new ScriptError('jit.script: arguments are tensors, numbers, booleans and texts');
-    const { graph, captures, result, fixed } = scriptGraph(s.source, args);
+    const { graph, captures, result, fixed } = scriptGraph(s.source, args, guards);
     const small = optimize(graph, { evaluate: evaluateNative });
     if (someNode(small, (n) => isRandom(n.op)))
       throw new ScriptError('jit.script: random numbers are not drawn inside a scripted graph');
@@ -206,6 +210,7 @@ function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
     made = e;
     log('graph', () => `${s.name} runs as it is written: ${e.message}`);
   }
+  s.guards.set(made, guards);
   if (s.kinds.size >= MAX_KINDS) s.kinds.delete(s.kinds.keys().next().value!);
   s.kinds.set(made instanceof Error || made.fixed ? exact : loose, made);
   return made;
@@ -236,9 +241,9 @@ function operands(k: Specialised, args: readonly unknown[]): Handle[] {
     .map((a): Handle => {
       if (isTensor(a)) return native.ops.contiguous(native.ops.detach(a._h));
       return native.fromTypedArray(
-        Number.isInteger(a) ? BigInt64Array.of(BigInt(a as number)).buffer : Float64Array.of(a as number).buffer,
+        isWhole(a) ? BigInt64Array.of(BigInt(a as number)).buffer : Float64Array.of(a as number).buffer,
         [],
-        Number.isInteger(a) ? INT64 : FLOAT64,
+        isWhole(a) ? INT64 : FLOAT64,
         false,
       );
     });

@@ -207,6 +207,46 @@ describe('loops', () => {
       [[0], [10], [70]],
     );
   });
+  test('fractions that reach one variable after another; remainders by zero; numbers beyond 2^53', async () => {
+    await same(
+      (n: number) => {
+        let [a, b, c] = [1, 1, 1];
+        for (let i = 0; i < n; i++) [a, b, c] = [b, c, c / 2];
+        return [a, b, c];
+      },
+      [[0], [1], [5]],
+    );
+    await same((n: number, m: number) => (n % m === 0 ? n : n % 4), [[6, 3], [7, 3], [-7, 3], [6, 0]]); // prettier-ignore
+    await same((n: number) => (n > 5 ? n / 2 : n + 1), [[1e20], [7], [2]]);
+    await same((x: Tensor, n: number | null) => (n === null ? x : x.add(n)), [[pos, 0], [pos, 2]]); // prettier-ignore
+  });
+  test('greedy decoding', async () => {
+    const table = fb.tensor([
+      [0, 1, 0.5],
+      [0.25, 0.125, 3],
+      [5, 1, 2],
+    ]);
+    await same(
+      (scores: Tensor, n: number) => {
+        let token = 0;
+        let [total, steps] = [0, 0];
+        while (steps < n) {
+          const row = scores.index(token);
+          const next = row.argmax().item();
+          if (next === token) break;
+          total += row.max().item();
+          token = next;
+          steps++;
+        }
+        return [token, total, steps];
+      },
+      [
+        [table, 7],
+        [table, 0],
+        [table.T, 7],
+      ],
+    );
+  });
   test('known rounds are written out', async () => {
     const text = await same(
       (x: Tensor) => {
