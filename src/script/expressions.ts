@@ -2,12 +2,12 @@
 import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
 import { Module } from '../nn/module.js';
-import { isTensor, type Tensor } from '../tensor/handle.js';
+import { isTensor } from '../tensor/handle.js';
 import { callLibrary, callMethod, library, mathOf, type Namespace, isNamespace } from './library.js';
-import { RegionError, ScriptScalar, type Region } from './region.js';
+import { ScriptScalar, type Region } from './region.js';
 import { scalarOf } from './join.js';
 import type { Guards } from './guards.js';
-import { Scope } from './scope.js';
+import { type Scope } from './scope.js';
 import { binary, compare, unaryMinus } from './arithmetic.js';
 
 /** Values of names that a function takes from around it. */
@@ -72,16 +72,9 @@ export function evaluate(e: Evaluator, node: TsMorph.Node): unknown {
   if (Node.isNumericLiteral(node)) return node.getLiteralValue();
   if (Node.isStringLiteral(node) || Node.isNoSubstitutionTemplateLiteral(node)) return node.getLiteralValue();
   if (Node.isTemplateExpression(node)) return template(e, node);
-  switch (node.getKind()) {
-    case K.TrueKeyword:
-      return true;
-    case K.FalseKeyword:
-      return false;
-    case K.NullKeyword:
-      return null;
-    case K.ThisKeyword:
-      return e.self;
-  }
+  if (Node.isTrueLiteral(node) || Node.isFalseLiteral(node)) return Node.isTrueLiteral(node);
+  if (Node.isNullLiteral(node)) return null;
+  if (Node.isThisExpression(node)) return e.self;
   if (Node.isIdentifier(node)) return identifier(e, node);
   if (Node.isArrayLiteralExpression(node)) return spread(e, node.getElements());
   if (Node.isObjectLiteralExpression(node)) return object(e, node);
@@ -434,6 +427,3 @@ function known2(op: string, a: unknown, b: unknown, node: TsMorph.Node): unknown
     default: return fail(node, `the operator ${op} is not part of script`);
   } // prettier-ignore
 }
-
-export { RegionError };
-export type { Tensor };

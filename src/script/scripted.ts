@@ -17,7 +17,7 @@ import { bytesOf, GraphView } from '../runtime/jit.js';
 import type { Template } from '../runtime/structure.js';
 import { writeFileAtomic } from '../serialization/bytes.js';
 import { ValueError } from '../tensor/errors.js';
-import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { isTensor, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { checkSyntax } from './check.js';
 import { SCRIPTED } from './expressions.js';
 import { Guards } from './guards.js';

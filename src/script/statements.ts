@@ -4,10 +4,10 @@ import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
 import { allWritten } from './assigned.js';
 import { evaluate, assign, at, truth, type Evaluator } from './expressions.js';
-import { join, leaves, MISSING, rebuild, scalarOf, shapeOf, type Shape } from './join.js';
-import { example, Region, RegionError, ScriptScalar } from './region.js';
+import { MISSING, scalarOf } from './join.js';
+import type { ScriptScalar } from './region.js';
 import { Scope } from './scope.js';
-import { isTensor, type Tensor } from '../tensor/handle.js';
+import { isTensor } from '../tensor/handle.js';
 import { carriedLoop, ifNode } from './nodes.js';
 
 /** Where the course goes on; each gives the outcome of the function or loop body that is being evaluated. */
@@ -260,6 +260,3 @@ function forOf(e: Evaluator, node: TsMorph.ForOfStatement, c: Courses): unknown 
   };
   return go(0);
 }
-
-export { join, leaves, rebuild, shapeOf, example, Region, RegionError };
-export type { Shape, Tensor };

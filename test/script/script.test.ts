@@ -1,4 +1,7 @@
 // Scripted functions give what the same code gives when it runs as it is written, for every course through it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import { nn, type Tensor } from '../../src/index.js';
@@ -338,6 +341,27 @@ describe('functions and modules', () => {
         )(pos)
         .allclose(pos.mul(3).add(1)),
     ).toBe(true);
+  });
+  test('save and load', async () => {
+    const f = fb.jit.script((x: Tensor, n: number) => {
+      let k = 0;
+      for (; k < n; k++)
+        if (x.sum().item() > 20) x = x.mul(0.25);
+        else x = x.add(1);
+      return { x, k };
+    });
+    const expected = fb.noGrad(() => f(pos, 5));
+    const path = join(mkdtempSync(join(tmpdir(), 'flambeau-script-')), 'f.fbg');
+    f.save(path);
+    const loaded = fb.jit.load(path);
+    const run = (): { x: Tensor; k: Tensor } =>
+      loaded(pos, fb.tensor(5, { dtype: 'int64' })) as unknown as { x: Tensor; k: Tensor };
+    for (const built of [false, true]) {
+      if (built) expect(await loaded.ready()).toBe(true);
+      expect(run().x.allclose(expected.x)).toBe(true);
+      expect(run().k.item()).toBe(expected.k);
+    }
+    rmSync(path);
   });
   test('a number that decides a shape is part of the kind', async () => {
     await same((x: Tensor, n: number) => (x.sum().item() > 0 ? x.reshape(n, -1) : x.neg().reshape(n, -1)).sum(0), [[pos, 2], [pos, 6], [neg, 3]]); // prettier-ignore
