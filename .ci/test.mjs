@@ -110,14 +110,15 @@ function fuzzed(...args) {
 
 /**
  * Every op with random arguments, good and bad, in the sanitizer build that `native` makes (alone: in the ordinary build), and damaged
- * files of every format.
+ * files of every format, and ONNX models of one operator beside onnxruntime.
  */
 function fuzz() {
   const addon = join(root, 'build', 'sanitize', 'flambeau.node');
   if (!existsSync(addon)) console.log('no sanitizer build: the ordinary one is used');
   const ops = fuzzed('fuzz:ops', '--', '--runs', '25', ...(existsSync(addon) ? ['--addon', addon] : []));
   const files = fuzzed('fuzz:files', '--', '--runs', '300');
-  return { passed: ops.passed + files.passed, failed: ops.failed + files.failed };
+  const onnx = fuzzed('fuzz:onnx', '--', '--runs', '8');
+  return { passed: ops.passed + files.passed + onnx.passed, failed: ops.failed + files.failed + onnx.failed };
 }
 
 function conformance(name, folder = name, ...options) {

@@ -1,5 +1,5 @@
 // Normalisations and softmax: composites with derivatives of their own.
-import { composite, type Page } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -208,4 +208,22 @@ export const normalize = composite({
   method: false,
   exports: ['nn.functional.normalize'],
   onnx: { symbolic: 'region' },
+});
+export const recurrentSequence = extern({
+  doc: "One direction of an RNN, LSTM or GRU layer over a sequence, from the inputs' part of the gates: gates [T, B, G * H], hidden and cell [B, H], weight [G * H, H], bias [G * H]; mode 'lstm', 'gru', 'rnnTanh' or 'rnnRelu'; float32 and float64. output [T, B, H], the final states (cn: of LSTMs, else empty), and with `keep` what the gradient needs (else empty). Recordings hold layers as this op, whatever the length.",
+  schema:
+    'recurrentSequence(gates: Tensor, hidden: Tensor, cell: Tensor?, weight: Tensor, bias: Tensor?, mode: string, reverse: bool, keep: bool): (output: Tensor, hn: Tensor, cn: Tensor, reserve: Tensor)',
+  nondifferentiable: 'src/nn/recurrent_sequence.ts makes it a node of the graph, with recurrentSequenceBackward',
+  method: false,
+  function: false,
+  onnx: { none: 'layers are exported from the module (src/onnx/recurrent.ts)' },
+});
+export const recurrentSequenceBackward = extern({
+  doc: 'Gradients of `recurrentSequence` by gates, hidden, cell (of LSTMs, else empty), weight and bias.',
+  schema:
+    'recurrentSequenceBackward(gradOutput: Tensor?, gradHidden: Tensor?, gradCell: Tensor?, gates: Tensor, hidden: Tensor, cell: Tensor?, weight: Tensor, output: Tensor, reserve: Tensor, mode: string, reverse: bool): (dgates: Tensor, dhidden: Tensor, dcell: Tensor, dweight: Tensor, dbias: Tensor)',
+  nondifferentiable: 'differentiated again, the layer runs step by step',
+  method: false,
+  function: false,
+  onnx: { none: 'a gradient' },
 });

@@ -250,6 +250,8 @@ Tensor dot(const Tensor& self, const Tensor& tensor);
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
 Tensor matmul(const Tensor& self, const Tensor& other);
 Tensor mm(const Tensor& self, const Tensor& mat2);
+std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& bias, std::string_view mode, bool reverse, bool keep);
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(const Tensor& gradOutput, const Tensor& gradHidden, const Tensor& gradCell, const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& output, const Tensor& reserve, std::string_view mode, bool reverse);
 const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& accDelta, Scalar lr, Scalar rho, Scalar eps, Scalar weightDecay, Scalar sign);
 const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tensor& sum, const Operand& lr, Scalar eps, Scalar weightDecay, Scalar sign);
 const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Tensor& maxExpAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign);

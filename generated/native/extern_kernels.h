@@ -75,6 +75,8 @@ Tensor dot(const Tensor& self, const Tensor& tensor);
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
 Tensor matmul(const Tensor& self, const Tensor& other);
 Tensor mm(const Tensor& self, const Tensor& mat2);
+std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& bias, std::string_view mode, bool reverse, bool keep);
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(const Tensor& gradOutput, const Tensor& gradHidden, const Tensor& gradCell, const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& output, const Tensor& reserve, std::string_view mode, bool reverse);
 Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value);
 Tensor adaptiveAvgPoolNd(const Tensor& self, IntSpan outputSize);
 Tensor adaptiveAvgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, int64_t spatial);

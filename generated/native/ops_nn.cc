@@ -12,6 +12,48 @@
 
 namespace flambeau {
 namespace below {
+std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& bias, std::string_view mode, bool reverse, bool keep) {
+  if (!trace::active()) return cpu::recurrentSequence(gates, hidden, cell, weight, bias, mode, reverse, keep);
+  trace::Call call("recurrentSequence");
+  call.input(gates);
+  call.input(hidden);
+  call.input(cell);
+  call.input(weight);
+  call.input(bias);
+  call.attr(support::attr("mode", mode));
+  call.attr(support::attr("reverse", reverse));
+  call.attr(support::attr("keep", keep));
+  auto out = cpu::recurrentSequence(gates, hidden, cell, weight, bias, mode, reverse, keep);
+  call.output(std::get<0>(out));
+  call.output(std::get<1>(out));
+  call.output(std::get<2>(out));
+  call.output(std::get<3>(out));
+  call.finish();
+  return out;
+}
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(const Tensor& gradOutput, const Tensor& gradHidden, const Tensor& gradCell, const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& output, const Tensor& reserve, std::string_view mode, bool reverse) {
+  if (!trace::active()) return cpu::recurrentSequenceBackward(gradOutput, gradHidden, gradCell, gates, hidden, cell, weight, output, reserve, mode, reverse);
+  trace::Call call("recurrentSequenceBackward");
+  call.input(gradOutput);
+  call.input(gradHidden);
+  call.input(gradCell);
+  call.input(gates);
+  call.input(hidden);
+  call.input(cell);
+  call.input(weight);
+  call.input(output);
+  call.input(reserve);
+  call.attr(support::attr("mode", mode));
+  call.attr(support::attr("reverse", reverse));
+  auto out = cpu::recurrentSequenceBackward(gradOutput, gradHidden, gradCell, gates, hidden, cell, weight, output, reserve, mode, reverse);
+  call.output(std::get<0>(out));
+  call.output(std::get<1>(out));
+  call.output(std::get<2>(out));
+  call.output(std::get<3>(out));
+  call.output(std::get<4>(out));
+  call.finish();
+  return out;
+}
 }  // namespace below
 
 namespace {
@@ -324,6 +366,12 @@ Tensor normalize(const Tensor& input, double p, IntSpan dim, double eps) {
   Tensor out = body();
   if (trace::active()) region.output(out);
   return out;
+}
+std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& bias, std::string_view mode, bool reverse, bool keep) {
+  return below::recurrentSequence(gates, hidden, cell, weight, bias, mode, reverse, keep);
+}
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(const Tensor& gradOutput, const Tensor& gradHidden, const Tensor& gradCell, const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& output, const Tensor& reserve, std::string_view mode, bool reverse) {
+  return below::recurrentSequenceBackward(gradOutput, gradHidden, gradCell, gates, hidden, cell, weight, output, reserve, mode, reverse);
 }
 Tensor rmsNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, std::optional<double> eps) {
   trace::Region region("rmsNorm");

@@ -419,6 +419,8 @@ export interface NativeOps {
   nativeBatchNorm(input: H, weight: H | null, bias: H | null, runningMean: H | null, runningVar: H | null, training: boolean, momentum: number, eps: number): H[];
   nativeLayerNorm(input: H, normalizedShape: readonly number[], weight: H | null, bias: H | null, eps: number): H[];
   normalize(input: H, p: number, dim: readonly number[], eps: number): H;
+  recurrentSequence(gates: H, hidden: H, cell: H | null, weight: H, bias: H | null, mode: string, reverse: boolean, keep: boolean): H[];
+  recurrentSequenceBackward(gradOutput: H | null, gradHidden: H | null, gradCell: H | null, gates: H, hidden: H, cell: H | null, weight: H, output: H, reserve: H, mode: string, reverse: boolean): H[];
   rmsNorm(input: H, normalizedShape: readonly number[], weight?: H | null, eps?: number | null): H;
   softmax(self: H, dim: number, dtype?: number | null): H;
   adadeltaUpdate(param: H, grad: H, squareAvg: H, accDelta: H, lr: NumberArg, rho: NumberArg, eps: NumberArg, weightDecay: NumberArg, sign: NumberArg): void;

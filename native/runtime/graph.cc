@@ -205,6 +205,16 @@ std::vector<std::pair<DType, Dims>> GraphProgram::resultTypes(TensorSpan inputs)
   return out;
 }
 
+void GraphProgram::followGradients(TensorSpan inputs) {
+  const size_t ni = meta_.inputs.size();
+  if (inputs.size() != ni) return;
+  for (const auto& r : meta_.gradReads) {
+    if (!r.is || static_cast<size_t>(r.is->index) < ni) continue;
+    const Tensor grad = slot(inputs, r.leaf).grad();
+    if (grad.defined()) captures_[static_cast<size_t>(r.is->index) - ni] = grad;
+  }
+}
+
 bool GraphProgram::guard(TensorSpan inputs, std::vector<long long>& dims, std::string& failure) const {
   const auto& meta = meta_;
   const auto fail = [&](std::string why) {
@@ -282,6 +292,8 @@ bool GraphProgram::run(TensorSpan inputs, std::span<const double> scalars, Tenso
       program->idle_.push_back(std::move(state));
     }
   } giveBack{this, state};
+  // Programs that write run one at a time; the others may run on several threads, which share the captures.
+  if (!meta_.gradWrites.empty() || !meta_.writes.empty()) followGradients(inputs);
   if (!guard(inputs, s.dims, guardFailure)) return false;
 
   s.inputs.clear();

@@ -61,6 +61,8 @@ class GraphProgram : public RefCounted {
   void finish(const std::string& name, int (*abi)());
   bool geometryHolds(const Tensor& t, size_t slot, const long long* dims, std::string& failure) const;
   ~GraphProgram() override;
+  /// Gradients that a program reads are those that the leaves have now: other programs and zeroGrad replace them.
+  void followGradients(TensorSpan inputs);
   bool guard(TensorSpan inputs, std::vector<long long>& dims, std::string& failure) const;
   std::unique_ptr<RunState> takeState();
   const Tensor& slot(TensorSpan inputs, runtime::Slot s) const;

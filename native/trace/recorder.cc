@@ -363,6 +363,10 @@ void Recorder::write(int32_t alias, ValueId value, const Tensor& t) {
   StorageEntry& entry = storages_.at(t.impl()->storage.get());
   entry.version = t.version();
   Root& r = roots_[static_cast<size_t>(rootAt)];
+  const Alias& whole = aliases[static_cast<size_t>(r.alias)];
+  for (size_t d = 0; d < whole.sizes.size(); ++d)
+    if (whole.sizes[d] > 1 && whole.strides[d] == 0)
+      fail("cannot record this write: elements of the tensor from outside share memory (it is an expanded one)");
   for (int32_t other : entry.roots) {
     if (other == rootAt) continue;
     if (overlap(aliases[static_cast<size_t>(alias)],

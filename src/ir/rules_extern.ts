@@ -204,6 +204,22 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
     ];
   },
   ctcLossBackward: (a) => [a.tensor('logProbs')],
+  recurrentSequence: (a) => {
+    const [x, h] = [rank(a, 'gates', 3), rank(a, 'hidden', 2)];
+    const [steps, batch] = x.shape as [Dim, Dim];
+    const lstm = a.optional('cell') !== null;
+    const kept = !a.bool('keep') ? 0 : mulDims(h.shape[1]!, lstm ? 5 : a.attr('mode') === 'gru' ? 4 : 0);
+    return [
+      { dtype: x.dtype, shape: [steps, batch, h.shape[1]!] },
+      h,
+      lstm ? h : { dtype: x.dtype, shape: [0] },
+      { dtype: x.dtype, shape: [steps, batch, kept] },
+    ];
+  },
+  recurrentSequenceBackward: (a) => {
+    const [x, h, w] = [a.tensor('gates'), a.tensor('hidden'), a.tensor('weight')];
+    return [x, h, a.optional('cell') ?? { dtype: x.dtype, shape: [0] }, w, { dtype: x.dtype, shape: [w.shape[0]!] }];
+  },
   isin: (a) => one('bool', a.tensor('elements').shape),
   mm: (a) => mm(a, 'self', 'mat2'),
   addmm: (a) => mm(a, 'mat1', 'mat2'),

@@ -21,10 +21,12 @@ import {
   ixDiv,
   ixMapDyn,
   ixMod,
+  ixSubstitute,
   linearize,
   newAxis,
 } from '../schedule/indexing.js';
 import { isFloat } from '../schedule/typing.js';
+import { piecesOf } from './split.js';
 import { foldedValues, type Fold, type Keep, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
 
 /** Lanes that cost estimates assume; generated source adapts to FB_W. */
@@ -57,11 +59,7 @@ interface Space {
 }
 
 export function buildKernel(g: Group, grouping: Grouping, name: string, options: BuildOptions): Kernel {
-  const plain = plainSpace(g);
-  const probe = new Builder(g, grouping, plain, options).draft();
-  const space = mergeAxes(g, plain, probe);
-  const draft = space === plain ? probe : new Builder(g, grouping, space, options).draft();
-  const vector = chooseVector(space, draft);
+  const { space, draft, vector } = chooseSpace(g, grouping, options);
   const exprs = allExprs(draft);
   const perElement = exprs.reduce((sum, e) => sum + exprCost(e), 1);
   const size = productOf([...space.rows, ...space.cols].map((a) => a.extent));
@@ -183,6 +181,45 @@ function ahead(stores: readonly Store[], space: Space, vector: Axis): Prefetch[]
 function titleOf(g: Group): string {
   const names = g.items.map((i) => (i.k === 'map' ? i.def.name : i.reduce.name));
   return names.length > 8 ? `${names.slice(0, 7).join(' ')} +${names.length - 7}` : names.join(' ');
+}
+
+interface Choice {
+  readonly space: Space;
+  readonly draft: Draft;
+  readonly vector: Axis | null;
+  readonly cost: number;
+}
+/** The dimensions as they are, or cut where indices divide them, whichever is estimated to be cheaper. */
+function chooseSpace(g: Group, grouping: Grouping, options: BuildOptions): Choice {
+  const plain = plainSpace(g);
+  const probe = new Builder(g, grouping, plain, options).draft();
+  const merged = (space: Space, draft: Draft): Choice => {
+    const to = mergeAxes(space, draft);
+    const final = to === space ? draft : new Builder(g, grouping, to, options).draft();
+    return { space: to, draft: final, ...chooseVector(to, final) };
+  };
+  const whole = merged(plain, probe);
+  const pieces = piecesOf(
+    allIndices(probe).map((x) => x.index),
+    [...plain.rows, ...plain.cols],
+  );
+  if (pieces.size === 0) return whole;
+  const space = cutAxes(plain, pieces);
+  const cut = merged(space, new Builder(g, grouping, space, options).draft());
+  return cut.cost < 0.9 * whole.cost ? cut : whole;
+}
+function cutAxes(plain: Space, pieces: ReadonlyMap<Axis, readonly number[]>): Space {
+  const to = new Map<Axis, Axis[]>();
+  for (const a of [...plain.rows, ...plain.cols])
+    to.set(a, pieces.get(a)?.map((e, k) => newAxis(`${a.name}${'abcd'[k]!}`, e)) ?? [a]);
+  const at = new Map(
+    [...to].map(([a, list]) => [a, linearize(list.map(ixAxis), list.map((x) => x.extent))] as const), // prettier-ignore
+  );
+  return {
+    rows: plain.rows.flatMap((a) => to.get(a)!),
+    cols: plain.cols.flatMap((a) => to.get(a)!),
+    idx: plain.idx.map((i) => ixSubstitute(i, at)),
+  };
 }
 
 function plainSpace(g: Group): Space {
@@ -410,7 +447,7 @@ function allIndices(d: Draft): { index: Index; kind: 'load' | 'store' | 'count';
 }
 
 /** Joins neighbouring axes of the same kind that every access walks as one. */
-function mergeAxes(g: Group, plain: Space, draft: Draft): Space {
+function mergeAxes(plain: Space, draft: Draft): Space {
   const indices = allIndices(draft).map((x) => x.index);
   const joinable = (a: Axis, b: Axis): boolean =>
     indices.every((i) => {
@@ -447,16 +484,14 @@ function mergeAxes(g: Group, plain: Space, draft: Draft): Space {
       }
     });
   }
-  const axes = [...plain.rows, ...plain.cols];
-  const order = g.shape.map((_, k) => axes.find((a) => ixAxis(a).key === plain.idx[k]!.key)!);
-  return { rows: rows.axes, cols: cols.axes, idx: order.map((a) => of.get(a)!) };
+  return { rows: rows.axes, cols: cols.axes, idx: plain.idx.map((i) => ixSubstitute(i, of)) };
 }
 
 /** The axis along which vectors run: the one with the fewest estimated memory instructions. */
-function chooseVector(space: Space, draft: Draft): Axis | null {
+function chooseVector(space: Space, draft: Draft): { vector: Axis | null; cost: number } {
   const ordered = draft.stages.some((s) => s.folds.some((f) => f.reduce.ordered));
   const axes = [...space.rows, ...(ordered ? [] : space.cols)].filter((a) => !sameDim(a.extent, 1));
-  if (axes.length === 0) return null;
+  if (axes.length === 0) return { vector: null, cost: 0 };
   const num = (d: Dim): number => (typeof d === 'number' ? d : 1024);
   const total = axes.reduce((p, a) => p * num(a.extent), 1);
   const rowCount = space.rows.reduce((p, a) => p * num(a.extent), 1);
@@ -488,7 +523,7 @@ function chooseVector(space: Space, draft: Draft): Axis | null {
       bestCost = Math.min(estimate, bestCost);
     }
   }
-  return best;
+  return { vector: best, cost: bestCost };
 }
 
 /** Cost of one vector of these values, as a function of the vector axis: arithmetic, loads and stores by their stride. */
@@ -513,6 +548,7 @@ function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) =
         const one = c !== null ? constantOf(c) : null;
         if (c === null || (hasDivision(index) && one === null)) cost += 24;
         else if (one === 0) cost += strided === 20 ? 1 : axesOf(index).size === 0 ? 0.1 : 0.6;
+        else if (strided === 14 && (one === 2 || one === 4)) cost += 2 * one;
         else cost += one === 1 ? 1 : strided;
       }
     }

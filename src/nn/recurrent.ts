@@ -12,6 +12,7 @@ import { uniform_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { CELLS, type CellKind } from './recurrent_cell.js';
+import { isSequenceOp, sequence, type DirectionCall, type DirectionResult } from './recurrent_sequence.js';
 import { PackedSequence } from './utils/rnn.js';
 
 export interface RNNOptions {
@@ -272,17 +273,29 @@ export abstract class RNNBase extends Module {
     weights: readonly Tensor[],
     initial: Tensor[],
     reverse: boolean,
-  ): [Tensor, Tensor[]] {
+  ): DirectionResult {
     const [wIh, wHh, bIh = null, bHh = null] = this.bias ? weights : [weights[0]!, weights[1]!];
     const project = this.projSize > 0 ? weights.at(-1)! : null;
-    const { step } = CELLS[this.mode];
     // The inputs' part of the gates is one product for all steps.
     const gates = F.linear(x, wIh!, bIh);
+    const call = { mode: this.mode, reverse, gates, states: initial, weight: wHh!, bias: bHh };
+    if (sizes === null && project === null && isSequenceOp(call)) return sequence(call, (c) => this.unrolled(c));
+    if (gates.shape[0] === 0) return [x.newZeros([0, x.shape[1]!, this.projSize || this.hiddenSize]), initial];
+    return this.unrolled(call, sizes, project);
+  }
+
+  /** Step by step; `sizes`: the sequences that run at each step of packed ones. */
+  private unrolled(
+    { reverse, gates, states: initial, weight, bias }: DirectionCall,
+    sizes: readonly number[] | null = null,
+    project: Tensor | null = null,
+  ): DirectionResult {
+    const { step } = CELLS[this.mode];
     const steps = sizes ? gates.splitWithSizes([...sizes], 0) : gates.unbind(0);
     const outputs = new Array<Tensor>(steps.length);
     const finished: Tensor[][] = [];
     // Sequences are ordered by length: forwards the last ones end first, backwards they start last.
-    let state = reverse ? initial.map((s) => s.narrow(0, 0, rowsOf(steps.at(-1), s))) : initial;
+    let state = reverse ? initial.map((s) => s.narrow(0, 0, steps.at(-1)!.shape[0]!)) : [...initial];
     for (let i = 0; i < steps.length; i++) {
       const t = reverse ? steps.length - 1 - i : i;
       const now = steps[t]!.shape[0]!;
@@ -293,12 +306,11 @@ export abstract class RNNBase extends Module {
       } else if (now > before) {
         state = state.map((s, k) => cat([s, initial[k]!.narrow(0, before, now - before)], 0));
       }
-      state = step(steps[t]!, F.linear(state[0]!, wHh!, bHh), state);
+      state = step(steps[t]!, F.linear(state[0]!, weight, bias), state);
       if (project !== null) state = [F.linear(state[0]!, project), ...state.slice(1)];
       outputs[t] = state[0]!;
     }
     const last = finished.length === 0 ? state : state.map((s, k) => cat([s, ...finished.map((f) => f[k]!)], 0));
-    if (steps.length === 0) return [x.newZeros([0, x.shape[1]!, this.projSize || this.hiddenSize]), last];
     return [sizes ? cat(outputs, 0) : stack(outputs, 0), last];
   }
 
@@ -313,8 +325,6 @@ export abstract class RNNBase extends Module {
     return parts.join(', ');
   }
 }
-
-const rowsOf = (step: Tensor | undefined, otherwise: Tensor): number => step?.shape[0] ?? otherwise.shape[0]!;
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- call signatures: the output has the form of the input
 export interface RNN {

@@ -55,6 +55,8 @@ export interface Prepared {
 
 export interface Backend {
   readonly name: string;
+  /** Has the ops of recurrent layers (recurrentSequence): their graphs then fit every length. */
+  readonly sequences?: boolean;
   /** Starts making a program of an optimised graph. @throws CompilerMissing, or an error of the emitter. */
   prepare(graph: Graph, context: ProgramContext): Prepared;
 }
@@ -81,6 +83,20 @@ interface Guarded {
 
 const sameNumbers = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((x, i) => x === b[i]);
+
+/** Captured gradients as the leaves have them now: other programs and zeroGrad replace them. */
+function withGradients(graph: Graph, inputs: readonly Handle[], captures: readonly Handle[]): readonly Handle[] {
+  if (graph.gradReads === undefined || graph.writes.length + graph.gradWrites.length === 0) return captures;
+  const now = [...captures];
+  for (const { leaf, is } of graph.gradReads) {
+    const at = is === null ? -1 : graph.captures.indexOf(is);
+    const place = graph.captures.indexOf(leaf);
+    const owner = place < 0 ? inputs[graph.inputs.indexOf(leaf)] : captures[place];
+    const grad = owner === undefined ? null : native.grad(owner);
+    if (at >= 0 && grad !== null) now[at] = grad;
+  }
+  return now;
+}
 
 /** The guards of generated programs, in TypeScript; null when all hold. */
 function guardFailure(
@@ -150,6 +166,7 @@ export function runInterpreted(
 
 export const interpretBackend: Backend = {
   name: 'interpret',
+  sequences: true,
   prepare(graph, context): Prepared {
     const guards = graph.inputs.map((v, i): Guarded => ({
       dtype: v.type.dtype,
@@ -157,9 +174,13 @@ export const interpretBackend: Backend = {
       requiresGrad: context.inputsRequireGrad[i]!,
     }));
     const capturesRequireGrad = context.captures.map((h) => native.requiresGrad(h));
-    const run: Prepared['run'] = (inputs, scalars) =>
-      guardFailure(graph, inputs, guards, context.captures, capturesRequireGrad) ??
-      runInterpreted(graph, inputs, context.captures, scalars);
+    const run: Prepared['run'] = (inputs, scalars) => {
+      const captures = withGradients(graph, inputs, context.captures);
+      return (
+        guardFailure(graph, inputs, guards, captures, capturesRequireGrad) ??
+        runInterpreted(graph, inputs, captures, scalars)
+      );
+    };
     return {
       poll: () => 'done',
       wait: () => Promise.resolve(),

@@ -17,14 +17,19 @@ import { Explanation } from './explain.js';
 import { graphReport } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { compileObserver } from './observe.js';
+import { DynamicAxisError, NamedAxes, type DynamicAxes } from './dynamic_axes.js';
+import { isRandom } from '../ir/table.js';
 import { record, type Recorded, type Recording } from './recorder.js';
 import { callKind, familyKey, signatureChange, signatureKey, signatureText, type CallKind } from './signature.js';
 import { flatten, type Flat } from './structure.js';
 import { NotCompilable, sameTensor, Variant, type Joint } from './variant.js';
 
 export interface CompileOptions {
-  /** Make sizes that vary symbolic where that is possible (default true); false: one program per shape. */
-  readonly dynamic?: boolean;
+  /**
+   * Make sizes that vary symbolic where that is possible (default true); false: one program per shape. Axes by tensor and name
+   * (`[{ 0: 'batch' }, { 0: 'batch' }]`): those never get a program of one size, and a function that forces a size is an error.
+   */
+  readonly dynamic?: boolean | DynamicAxes;
   /** Throw instead of falling back to eager calls. */
   readonly fullgraph?: boolean;
   /** 'cpp' (default), or 'interpret': op by op on the prebuilt kernels. */
@@ -59,6 +64,8 @@ export interface CompiledFunction<A extends readonly unknown[], R> {
 const MAX_VARIANTS = 8;
 const MAX_FAILURES = 8;
 const MAX_SIGNATURES = 16;
+/** Recordings of one function that are compared to find the sizes that vary. */
+const MAX_MEMBERS = 6;
 
 interface Signature {
   readonly key: string;
@@ -80,6 +87,8 @@ interface Family {
   readonly members: Variant[];
   /** The program for all sizes, once there is one. */
   symbolic: Variant | null;
+  /** One with more symbols, which takes its place when it is made: another size has begun to vary. */
+  next: Variant | null;
   reason: string | null;
 }
 
@@ -92,6 +101,11 @@ class Compiled {
   readonly calls = { compiled: 0, eager: 0 };
   /** Everything stays eager because of this. */
   disabled: string | null = null;
+  /** Axes that the caller named as dynamic, and how the function closed one. */
+  private readonly axes: NamedAxes | null;
+  private axisError: DynamicAxisError | null = null;
+  /** Arguments of the latest recording, when they are tensors alone. */
+  private latestInputs: readonly Tensor[] | null = null;
   private hot: Variant | null = null;
   /** Structure of the hot variant's arguments, and their number when all are distinct tensors (else -1). */
   private hotKey = '';
@@ -106,6 +120,7 @@ class Compiled {
     readonly options: CompileOptions,
   ) {
     this.backend = findBackend(options.backend ?? 'cpp');
+    this.axes = typeof options.dynamic === 'object' ? new NamedAxes(name, options.dynamic) : null;
   }
 
   call(args: unknown[]): unknown {
@@ -170,12 +185,17 @@ class Compiled {
     const { flat, call, family } = this.describeCall(args);
     const served = this.tryFamily(family, flat, args.length);
     if (served !== null) return served.value;
+    if (this.axes !== null) {
+      if (this.axisError !== null) throw this.axisError;
+      // Extents 0 and 1 broadcast: they are not what a program for all sizes computes.
+      if ([...this.axes.sizes(flat.tensors).values()].some((n) => n < 2)) return this.eager(args);
+    }
     const signature = this.signatureOf(call, family);
     if (signature === null) return this.eager(args);
     this.latest = signature;
     if (signature.reason !== null) return this.eager(args);
     const inputs = flat.tensors.map(unwrap);
-    for (const v of signature.variants) {
+    for (const v of this.axes === null ? signature.variants : []) {
       if (!v.runnable || !v.modulesHold) {
         if (v.error !== null) return this.giveUp(signature, v.error, () => this.eager(args));
         continue;
@@ -219,7 +239,9 @@ class Compiled {
 
   /** The result of the program for all sizes, when there is one and its guards hold. */
   private tryFamily(key: string | null, flat: Flat, count: number): { readonly value: unknown } | null {
-    const v = key === null ? null : (this.families.get(key)?.symbolic ?? null);
+    const f = key === null ? undefined : this.families.get(key);
+    if (f?.next?.made === true) [f.symbolic, f.next] = [f.next, null];
+    const v = f?.symbolic ?? null;
     if (v === null || !v.runnable || !v.modulesHold) return null;
     const r = v.run(flat.tensors.map(unwrap), flat.tensors);
     if ('value' in r) {
@@ -235,11 +257,13 @@ class Compiled {
   private joinFamily(s: Signature, v: Variant): void {
     if (s.family === null) return;
     let f = this.families.get(s.family);
-    if (f === undefined) this.families.set(s.family, (f = { members: [], symbolic: null, reason: null }));
-    if (f.symbolic !== null || f.reason !== null) return;
+    if (f === undefined) this.families.set(s.family, (f = { members: [], symbolic: null, next: null, reason: null }));
+    const wider = f.symbolic !== null;
+    if (f.reason !== null || (wider && (f.members.length >= MAX_MEMBERS || (f.next ?? f.symbolic)!.fits(v)))) return;
     // One recording per signature, the latest.
     const others = f.members.filter((m) => m !== v && !s.variants.includes(m));
     f.members.splice(0, f.members.length, ...others, v);
+    if (f.members.length === 1 && this.axes !== null) f.members.push(...this.probe(v));
     if (f.members.length < 2) return;
     try {
       const [first] = f.members;
@@ -249,16 +273,54 @@ class Compiled {
         f.members.map((m) => m.rawGraph()),
         true,
       );
-      f.symbolic = new Variant(first!.recording, first!.joint, this.backend, this.name, graph);
-      f.symbolic.seen = f.members.length;
-      const symbolic = f.symbolic;
+      // Not all of them have varied yet.
+      if (this.axes !== null && this.axes.fixed(graph) !== null && f.members.length < MAX_SIGNATURES) return;
+      const symbolic = new Variant(first!.recording, first!.joint, this.backend, this.name, graph);
+      symbolic.seen = f.members.length;
+      if (wider) f.next = symbolic;
+      else f.symbolic = symbolic;
       setImmediate(() => symbolic.start()).unref();
       this.note(`sizes vary: one program with the symbols ${graph.symbols.map((x) => x.name).join(', ')}`);
     } catch (e) {
       if (e instanceof Undecided && f.members.length < 3) return;
+      if (wider) {
+        // The one there is goes on; this size has a program of its own.
+        f.members.pop();
+        this.note(`another size varies: ${(e as Error).message}`);
+        return;
+      }
       f.reason = (e as Error).message;
+      if (this.axes !== null) throw this.axes.error(f.reason);
       this.note(`sizes vary, and each gets its own program: ${f.reason}`);
     }
+  }
+
+  /** Recordings at other sizes of the named axes, of functions that change nothing outside and draw no numbers. */
+  private probe(v: Variant): Variant[] {
+    const { trace, outputsRequireGrad } = v.recording;
+    const { axes, latestInputs } = this;
+    const pure =
+      (trace.writes ?? []).length === 0 &&
+      (trace.gradWrites ?? []).length === 0 &&
+      !outputsRequireGrad &&
+      !trace.nodes.some((n) => isRandom(n.op));
+    if (!pure || latestInputs === null || axes === null) return [];
+    return [0, 1].map((round) => {
+      const others = axes.elsewhere(latestInputs, round);
+      let recorded: Recorded;
+      try {
+        recorded = record(() => this.fn(...others), others, {
+          tolerant: false,
+          sequences: this.backend.sequences === true,
+          known: v.recording.captures,
+        });
+      } catch (e) {
+        throw axes.error((e as Error).message);
+      }
+      if ('interrupted' in recorded.recording) throw axes.error(recorded.recording.interrupted);
+      const { inputs: _inputs, outputs: _outputs, ...kept } = recorded.recording;
+      return new Variant(kept, null, this.backend, this.name);
+    });
   }
 
   private signatureOf(call: CallKind, family: string | null): Signature | null {
@@ -303,6 +365,7 @@ class Compiled {
     try {
       recorded = record(() => this.fn(...args), flat.tensors, {
         tolerant: this.options.fullgraph !== true,
+        sequences: this.backend.sequences === true,
         known: s.captures,
         ...(joint === null ? {} : { epilogue: (outputs: readonly Tensor[]) => joint.differentiate(outputs) }),
       });
@@ -315,10 +378,12 @@ class Compiled {
       throw e;
     }
     const { value, recording } = recorded;
+    this.latestInputs = args.every(isTensor) ? flat.tensors : null;
     if ('interrupted' in recording) return this.giveUp(s, new NotCompilable(recording.interrupted), () => value);
     try {
       this.learn(s, recording, joint?.joint ?? null);
     } catch (e) {
+      if (e instanceof DynamicAxisError) throw (this.axisError = e);
       return this.giveUp(s, e as Error, () => value);
     }
     return value;
@@ -345,7 +410,7 @@ class Compiled {
         continue;
       }
       v.seen++;
-      v.start();
+      if (this.axes === null) v.start();
       if (v.error !== null) throw v.error;
       if (v.failures.length >= MAX_FAILURES && v.runs < v.failures.length) {
         throw new NotCompilable(`a guard fails in call after call, though they do the same: ${v.failures.at(-1)}`);
@@ -360,7 +425,8 @@ class Compiled {
     this.joinFamily(s, v);
     // Not at once: in a synchronous loop the next call shows first whether this recording lasts (the first training step may
     // differ from all others).
-    if (s.family === null || this.families.get(s.family)?.symbolic == null) setImmediate(() => v.start()).unref();
+    if (this.axes === null && (s.family === null || this.families.get(s.family)?.symbolic == null))
+      setImmediate(() => v.start()).unref();
   }
 
   /** Eager from now on for this signature (or altogether), with one notice; throws with `fullgraph`. */
@@ -378,11 +444,13 @@ class Compiled {
   }
 
   async ready(): Promise<boolean> {
-    const symbolic = [...this.families.values()].flatMap((f) => (f.symbolic === null ? [] : [f.symbolic]));
+    const symbolic = [...this.families.values()].flatMap((f) => [f.symbolic, f.next].filter((v) => v !== null));
     const all = [...[...this.signatures.values()].flatMap((s) => s.variants), ...symbolic];
-    for (const v of all) if (symbolic.includes(v) || !this.servedBySymbolic(v)) v.start();
+    for (const v of all) if (symbolic.includes(v) || (this.axes === null && !this.servedBySymbolic(v))) v.start();
     await Promise.all(all.map((v) => v.wait()));
     for (const f of this.families.values()) {
+      if (f.next?.made === true) [f.symbolic, f.next] = [f.next, null];
+      if (f.next?.error != null) f.next = null;
       if (f.symbolic?.error == null) continue;
       f.reason = f.symbolic.error.message;
       f.symbolic = null;

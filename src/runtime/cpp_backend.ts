@@ -175,5 +175,8 @@ export const toolchainBackend = (name: string, toolchain: Toolchain): Backend =>
   name,
   prepare: (graph, context) => new BuiltProgram(graph, context, toolchain),
 });
-export const cppBackend = toolchainBackend('cpp', { emit: emitCached, build: (source) => startBuild(source) });
+export const cppBackend: Backend = {
+  ...toolchainBackend('cpp', { emit: emitCached, build: (source) => startBuild(source) }),
+  sequences: true,
+};
 registerBackend(cppBackend);

@@ -26,6 +26,7 @@ import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
 import { FlowPrograms } from './flow_program.js';
+import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
 import { record } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
@@ -157,6 +158,8 @@ interface State {
   readonly result: Template;
   /** The same at other sizes; undefined: not tried yet; null: there is none. */
   dynamic: Graph | null | undefined;
+  /** Axes that the caller named; null: the first of every input. */
+  readonly axes: NamedAxes | null;
   /** Why there is none. */
   dynamicReason: string;
   /** Records the source again with other inputs; null when it was loaded from a file. */
@@ -311,8 +314,12 @@ function dynamicGraph(s: State): Graph | null {
   try {
     // Two sizes per distinct first extent, none of them 0 or 1: those broadcast.
     const extents = [...new Set(s.graph.inputs.flatMap((v) => v.type.shape.slice(0, 1) as number[]))];
-    const at = (round: number): Graph =>
-      s.retrace!(
+    const at = (round: number): Graph => {
+      if (s.axes !== null) {
+        const examples = s.graph.inputs.map((v) => zerosOf(v.type.shape as number[], v.type.dtype));
+        return s.retrace!(s.axes.elsewhere(examples, round));
+      }
+      return s.retrace!(
         s.graph.inputs.map((v) => {
           const [first, ...rest] = v.type.shape as number[];
           return zerosOf(
@@ -323,6 +330,7 @@ function dynamicGraph(s: State): Graph | null {
           );
         }),
       );
+    };
     s.dynamic = unify([at(0), at(1), at(2)]);
   } catch (e) {
     s.dynamicReason = (e as Error).message;
@@ -345,26 +353,38 @@ function namesOf(source: Traceable, captures: readonly Handle[]): string[] {
   return captures.map((h) => known.find(([, k]) => sameTensor(k, h))?.[0] ?? `constant.${constants++}`);
 }
 
+export interface TraceOptions {
+  /**
+   * Axes that may have any size, by tensor and name: `[{ 0: 'batch', 1: 'length' }]`. Left out: the first axis of every input, where the
+   * code allows it. Named axes are checked at once.
+   */
+  readonly dynamic?: DynamicAxes;
+}
+
 /**
  * Records a module (or a function of tensors) with example inputs and gives it as a graph. Gradients are not recorded. Other sizes of
- * the first dimension work too, unless the code computes numbers from the sizes in a way that is no polynomial.
+ * the first dimension (or of the axes named in `dynamic`) work too, unless the code computes numbers from the sizes in a way that is no
+ * polynomial.
  *
  * @example const traced = fb.jit.trace(net.eval(), [fb.rand(1, 1, 28, 28)]); traced(image); traced.save('net.fbg');
- * @throws Error with file and line when the code needs a tensor's value on the host (`.item()`).
+ * @throws Error with file and line when the code needs a tensor's value on the host (`.item()`); ValueError when a named axis cannot stay
+ * open
  */
-export function trace(source: Traceable, exampleInputs: readonly Tensor[]): TracedModule {
+export function trace(source: Traceable, exampleInputs: readonly Tensor[], options: TraceOptions = {}): TracedModule {
   if (typeof source !== 'function') throw new TypeError('jit.trace: expected a module or a function');
   if (!Array.isArray(exampleInputs) || !exampleInputs.every(isTensor))
     throw new TypeError('jit.trace: expected an array of example tensors');
   const name = source instanceof Module ? source.constructor.name : source.name || 'function';
   const once = (
     inputs: readonly Tensor[],
+    sequences = false,
   ): { graph: Graph; captures: readonly Handle[]; names: readonly string[]; result: Template } =>
     noGrad(() => {
       const examples = inputs.map((t) => wrap(native.ops.contiguous(native.ops.detach(t._h))));
       const { recording } = record(() => (source as (...xs: unknown[]) => unknown)(...examples), examples, {
         copyAliases: true,
         tolerant: false,
+        sequences,
       });
       if ('interrupted' in recording) throw new ValueError(`jit.trace: ${recording.interrupted}`);
       const names = namesOf(source, recording.captures);
@@ -389,10 +409,11 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[]): Trac
     weights: first.captures.map((handle, i) => ({ name: first.names[i]!, handle })),
     dynamic: undefined,
     dynamicReason: '',
+    axes: options.dynamic === undefined ? null : new NamedAxes('jit.trace', options.dynamic),
     shapes: new Map(),
     compiled: true,
     retrace: (inputs) => {
-      const again = once(inputs);
+      const again = once(inputs, true);
       // A constant made anew by the code has the same name, but only equal tensors may stand for each other.
       if (
         again.captures.length !== first.captures.length ||
@@ -407,6 +428,7 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[]): Trac
       return again.graph;
     },
   };
+  if (state.axes !== null && dynamicGraph(state) === null) throw state.axes.error(state.dynamicReason);
   return new TracedModule(state);
 }
 
@@ -446,6 +468,7 @@ export function load(path: string): TracedModule {
     result: f.result,
     weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
     dynamic: f.dynamic,
+    axes: null,
     dynamicReason: 'the file holds no graph for other sizes',
     retrace: null,
     shapes: new Map(),

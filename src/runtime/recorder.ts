@@ -5,6 +5,7 @@ import { packageRoot } from '../package_root.js';
 import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
 import { native } from '../native.js';
 import { type Module, observeModules } from '../nn/module.js';
+import { sequencesAsOps } from '../nn/recurrent_sequence.js';
 import { unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { collectLive } from './live.js';
 import { mapTemplate, templateOf, viewTemplate, type Template } from './structure.js';
@@ -48,6 +49,8 @@ export interface RecordOptions {
   readonly known?: readonly Handle[];
   /** Results that are arguments or tensors from outside are outputs like others (default: they are given back themselves). */
   readonly copyAliases?: boolean;
+  /** Recurrent layers as one op each, for every length; else their steps. */
+  readonly sequences?: boolean;
   /** Called after the function, while the trace still runs: gives further outputs (gradients). */
   readonly epilogue?: (outputs: readonly Tensor[]) => readonly (Handle | null)[];
 }
@@ -79,6 +82,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
   const restore = options.tolerant ? watchHostReads((what) => (interrupted ??= what)) : () => undefined;
+  const sequencesBefore = sequencesAsOps(options.sequences === true);
   let value: unknown;
   try {
     value = call();
@@ -132,6 +136,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     return { value, recording };
   } finally {
     restore();
+    sequencesAsOps(sequencesBefore);
     native.setSiteProvider(null);
     collectLive(liveBefore);
     observeModules(observerBefore);

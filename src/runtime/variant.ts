@@ -1,6 +1,7 @@
 // One recorded course of a function at one signature, on its way to a program: recorded, confirmed by an equal recording, made.
 import { fromTrace } from '../frontend/trace/from_trace.js';
 import { log } from '../debug/log.js';
+import { isSym } from '../ir/dim.js';
 import type { Graph, Node, Value } from '../ir/graph.js';
 import { inputValues, producers } from '../ir/build.js';
 import { printGraph } from '../ir/print.js';
@@ -88,6 +89,12 @@ export class Variant {
       recording.inputsShare || (inputs.length > 1 && (writes ?? []).some((w) => inputs.includes(w.target)));
   }
 
+  /** True when a call with the sizes of `other` is one of those that this symbolic program is for. */
+  fits(other: Variant): boolean {
+    const shapes = other.rawGraph().inputs.map((v) => v.type.shape);
+    return (this.symbolic?.inputs ?? []).every((v, i) => v.type.shape.every((d, k) => isSym(d) || d === shapes[i]![k]));
+  }
+
   /** The recording as a graph, before any pass. */
   rawGraph(): Graph {
     return fromTrace(this.recording.trace, { captureNames: this.captureNames() });
@@ -108,7 +115,7 @@ export class Variant {
     const [a, b] = [this.recording.captures, later.captures];
     const others = a.flatMap((h, i) => (sameTensor(h, b[i]!) ? [] : [i]));
     const written = new Set((later.trace.writes ?? []).map((w) => w.target));
-    for (const i of others) {
+    for (const i of others.filter((k) => !this.isGradient(k))) {
       if (written.has(later.trace.captures[i]!))
         return { kind: 'different', why: `captured tensor ${i} is another one` };
       if (this.isPlaceholder(a[i]!)) continue;
@@ -136,6 +143,7 @@ export class Variant {
       a.captures.every(
         (h, i) =>
           sameTensor(h, b.captures[i]!) ||
+          this.isGradient(i) ||
           (this.isPlaceholder(h) && other.isPlaceholder(b.captures[i]!)) ||
           sameContents(h, b.captures[i]!),
       ) &&
@@ -147,6 +155,12 @@ export class Variant {
     );
   }
 
+  /** True for a capture that is the gradient of a leaf, in a program that writes: it is looked up in every run. */
+  private isGradient(capture: number): boolean {
+    const { gradReads, captures, writes, gradWrites } = this.recording.trace;
+    const changes = (writes ?? []).length + (gradWrites ?? []).length > 0;
+    return changes && (gradReads ?? []).some((r) => r.capture !== null && r.capture === captures[capture]);
+  }
   private isPlaceholder(h: Handle): boolean {
     return this.joint !== null && this.joint.placeholders.some((p) => sameTensor(p, h));
   }

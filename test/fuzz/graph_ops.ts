@@ -79,7 +79,8 @@ export class Pool {
   }
   /** A new tensor of its own. */
   make(t: Tensor, err: number, mag: number, text: string): void {
-    this.put(t, err, mag, this.memories++, text);
+    // Below nought is far above it.
+    this.put(t, err, t.dtype === 'uint8' ? 255 : mag, this.memories++, text);
   }
   /** A view of an entry's memory. */
   view(of: Entry, t: Tensor, text: string): void {
@@ -107,7 +108,7 @@ export class Pool {
     for (const x of this.entries) {
       if (x.memory !== e.memory) continue;
       x.err = eps === undefined ? 0 : Math.max(x.err, err + eps * mag * 2);
-      x.mag = Math.min(Math.max(x.mag, mag), LARGEST[e.t.dtype] ?? Infinity);
+      x.mag = Math.min(Math.max(x.mag, e.t.dtype === 'uint8' ? 255 : mag), LARGEST[e.t.dtype] ?? Infinity);
     }
   }
 }

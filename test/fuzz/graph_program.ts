@@ -141,7 +141,9 @@ const LIMITS = [
   /a result is a view of an argument or captured tensor/,
   /a result that requires grad is an argument or captured tensor itself/,
   /does not depend on its gradient/,
-  /cannot record this (write|read): the tensor shares memory with another argument/,
+  // Two tensors from outside of which one is a view of the other, both given back.
+  /the result has a value besides tensors that varies/,
+  /cannot record this (write|read): (the tensor shares memory with another argument|elements of the tensor from outside)/,
 ];
 
 export interface Outcome {

@@ -323,6 +323,22 @@ describe('what must not be frozen', () => {
     const strict = compile(fn, { fullgraph: true });
     expect(() => strict(whole.narrow(0, 0, 2), whole.narrow(0, 1, 2))).toThrow(/cannot record this write/);
   });
+  test('writes into an expanded argument, whose elements are one place, stay eager', async () => {
+    for (const backend of ['interpret', 'cpp']) {
+      const fn = (x: Tensor): Tensor => {
+        x.narrow(0, 0, 1).mul_(2);
+        return x.add(1);
+      };
+      const f = compile(fn, { backend });
+      for (let i = 0; i < 4; i++) {
+        const [mine, theirs] = [tensor([[1, 2]]).expand(3, 2), tensor([[1, 2]]).expand(3, 2)];
+        expect(numbers(f(mine))).toEqual(numbers(fn(theirs)));
+        expect(numbers(mine)).toEqual(numbers(theirs));
+        await f.ready();
+      }
+      expect(f.explain().reasons.join()).toContain('elements of the tensor from outside share memory');
+    }
+  });
   test('gradients that accumulate from call to call do', async () => {
     const w = tensor([1, 2], { requiresGrad: true });
     const f = compile((x: Tensor) => {

@@ -71,6 +71,20 @@ napi_value normalize(napi_env env, napi_callback_info info) {
     return wrap(env, ops::normalize(args.tensor(0), args.floating(1), args.ints(2), args.floating(3)));
   });
 }
+napi_value recurrentSequence(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "gates", "hidden", "cell", "weight", "bias", "mode", "reverse", "keep" };
+    Args args(env, info, "recurrentSequence", 8, names);
+    return wrap(env, ops::recurrentSequence(args.tensor(0), args.tensor(1), args.optTensor(2), args.tensor(3), args.optTensor(4), args.string(5), args.boolean(6), args.boolean(7)));
+  });
+}
+napi_value recurrentSequenceBackward(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "gradOutput", "gradHidden", "gradCell", "gates", "hidden", "cell", "weight", "output", "reserve", "mode", "reverse" };
+    Args args(env, info, "recurrentSequenceBackward", 11, names);
+    return wrap(env, ops::recurrentSequenceBackward(args.optTensor(0), args.optTensor(1), args.optTensor(2), args.tensor(3), args.tensor(4), args.optTensor(5), args.tensor(6), args.tensor(7), args.tensor(8), args.string(9), args.boolean(10)));
+  });
+}
 napi_value rmsNorm(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "input", "normalizedShape", "weight", "eps" };
@@ -98,6 +112,8 @@ void registerOps_nn(napi_env env, napi_value target) {
   defineFunction(env, target, "nativeBatchNorm", nativeBatchNorm);
   defineFunction(env, target, "nativeLayerNorm", nativeLayerNorm);
   defineFunction(env, target, "normalize", normalize);
+  defineFunction(env, target, "recurrentSequence", recurrentSequence);
+  defineFunction(env, target, "recurrentSequenceBackward", recurrentSequenceBackward);
   defineFunction(env, target, "rmsNorm", rmsNorm);
   defineFunction(env, target, "softmax", softmax);
 }

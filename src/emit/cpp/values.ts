@@ -264,6 +264,8 @@ export abstract class CppValues extends KernelWalker {
     }
     if (step === 1)
       return scope.lanes === 'n' ? `fb_loadn_${t.tag}(${p} + ${off}, n)` : `fb_load_${t.tag}(${p} + ${off})`;
+    if (d.dtype === 'float32' && (step === 2 || step === 4))
+      return `fb_load_step_f32<${step}>(${p} + ${off}, ${scope.lanes})`;
     return `fb_loads_${t.tag}(${p} + ${off}, (${printIndex(c, this.names(scope))}) * ${t.bytes}, ${scope.lanes})`;
   }
 }

@@ -778,6 +778,10 @@ FB_API std::tuple<Tensor, Tensor, Tensor> nativeBatchNorm(const Tensor& input, c
 FB_API std::tuple<Tensor, Tensor, Tensor> nativeLayerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight, const Tensor& bias, double eps);
 /// Vectors along dim divided by their p-norm, which counts as eps at least.
 FB_API Tensor normalize(const Tensor& input, double p = 2.0, IntSpan dim = IntSpan(ops::kInts_1), double eps = 1e-12);
+/// One direction of an RNN, LSTM or GRU layer over a sequence, from the inputs' part of the gates: gates [T, B, G * H], hidden and cell [B, H], weight [G * H, H], bias [G * H]; mode 'lstm', 'gru', 'rnnTanh' or 'rnnRelu'; float32 and float64. output [T, B, H], the final states (cn: of LSTMs, else empty), and with `keep` what the gradient needs (else empty). Recordings hold layers as this op, whatever the length.
+FB_API std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& bias, std::string_view mode, bool reverse, bool keep);
+/// Gradients of `recurrentSequence` by gates, hidden, cell (of LSTMs, else empty), weight and bias.
+FB_API std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(const Tensor& gradOutput, const Tensor& gradHidden, const Tensor& gradCell, const Tensor& gates, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Tensor& output, const Tensor& reserve, std::string_view mode, bool reverse);
 /// Divides by the root mean square over the last dimensions (normalizedShape), then weight of that shape. eps: the dtype's epsilon where null.
 FB_API Tensor rmsNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& weight = Tensor(), std::optional<double> eps = std::nullopt);
 /// exp(x) / sum(exp(x)) along a dimension, without overflow.

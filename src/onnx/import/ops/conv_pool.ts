@@ -322,71 +322,6 @@ function col2im(n: NodeContext): Tensor {
   return padded(n, y, [0, 0, ...w.before.map((p) => -p)], [0, 0, ...w.after.map((p) => -p)], 'constant', 0);
 }
 
-function roiAlign(n: NodeContext): Tensor {
-  const [x, rois, batch] = [n.tensor(0), n.tensor(1), n.tensor(2).to('int64')];
-  const [H, W] = x.shape.slice(2) as [number, number];
-  const [oh, ow] = [n.attributeInt('output_height', 1), n.attributeInt('output_width', 1)];
-  const ratio = n.attributeInt('sampling_ratio', 0);
-  const scale = n.float('spatial_scale', 1);
-  const half =
-    n.opset >= 16 &&
-    n.oneOf('coordinate_transformation_mode', ['half_pixel', 'output_half_pixel'], 'half_pixel') === 'half_pixel';
-  const max = n.oneOf('mode', ['avg', 'max'], 'avg') === 'max';
-  const boxes = rois.double().tolist() as number[][];
-  const images = batch.tolist() as unknown as number[];
-  const out: Tensor[] = [];
-  const float64 = { dtype: 'float64' } as const;
-  boxes.forEach((box, r) => {
-    const [x1, y1, x2, y2] = box.map((v) => v * scale - (half ? 0.5 : 0)) as [number, number, number, number];
-    let [w, h] = [x2 - x1, y2 - y1];
-    if (!half) [w, h] = [Math.max(w, 1), Math.max(h, 1)];
-    const [bh, bw] = [h / oh, w / ow];
-    const gh = ratio > 0 ? ratio : Math.ceil(bh);
-    const gw = ratio > 0 ? ratio : Math.ceil(bw);
-    const points = (from: number, bin: number, count: number, grid: number): Tensor =>
-      t
-        .arange(0, count * grid, 1, float64)
-        .add(0.5)
-        .mul(bin / grid)
-        .add(from);
-    const image = x.select(0, Number(images[r]));
-    const ys = points(y1, bh, oh, gh);
-    const xs = points(x1, bw, ow, gw);
-    const axis = (p: Tensor, size: number): { low: Tensor; high: Tensor; part: Tensor; inside: Tensor } => {
-      const inside = p.ge(-1).logicalAnd(p.le(size));
-      const c = p.clampMin(0);
-      const low = c.floor().clampMax(size - 1);
-      const high = low.add(1).clampMax(size - 1);
-      return {
-        low: low.to('int64'),
-        high: high.to('int64'),
-        part: t.where(low.ge(size - 1), 0, c.sub(low)).to(x.dtype),
-        inside,
-      };
-    };
-    const [a, b] = [axis(ys, H), axis(xs, W)];
-    const rows = (i: Tensor): Tensor => image.indexSelect(1, i);
-    const [fy, fx] = [a.part.unsqueeze(1), b.part];
-    const corner = (yi: Tensor, xi: Tensor, weight: Tensor): Tensor => rows(yi).indexSelect(2, xi).mul(weight);
-    const parts = [
-      corner(a.low, b.low, fy.neg().add(1).mul(fx.neg().add(1))),
-      corner(a.low, b.high, fy.neg().add(1).mul(fx)),
-      corner(a.high, b.low, fy.mul(fx.neg().add(1))),
-      corner(a.high, b.high, fy.mul(fx)),
-    ];
-    const ok = a.inside.unsqueeze(1).logicalAnd(b.inside);
-    const C = x.shape[1]!;
-    const grid = (v: Tensor): Tensor => t.where(ok, v, 0).reshape([C, oh, gh, ow, gw]);
-    // The largest of the weighted corners, as the reference implementation takes it.
-    out.push(
-      max
-        ? grid(parts.reduce((p, q) => t.maximum(p, q))).amax([2, 4])
-        : grid(parts.reduce((p, q) => p.add(q))).mean([2, 4]),
-    );
-  });
-  return out.length > 0 ? t.stack(out) : t.zeros([0, x.shape[1]!, oh, ow], { dtype: x.dtype });
-}
-
 const global = (n: NodeContext): number[] => spatialOf(n, n.tensor(0)).map((_, i) => 2 + i);
 
 export const CONV_POOL: OperatorTable = {
@@ -407,5 +342,4 @@ export const CONV_POOL: OperatorTable = {
       .pow(1 / n.attributeInt('p', 2)),
   ),
   Col2Im: op(col2im, 3),
-  RoiAlign: op(roiAlign, 3),
 };

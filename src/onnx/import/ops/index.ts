@@ -9,6 +9,7 @@ import { POINTWISE } from './pointwise.js';
 import { QUANTIZE } from './quantize.js';
 import { RECURRENT } from './recurrent.js';
 import { REDUCE } from './reduce.js';
+import { REGIONS } from './regions.js';
 import { RESIZE } from './resize.js';
 import { SHAPE } from './shape.js';
 import { SIGNAL } from './signal.js';
@@ -24,6 +25,7 @@ export const OPERATORS: OperatorTable = {
   ...RECURRENT,
   ...CONTROL,
   ...ATTENTION,
+  ...REGIONS,
   ...RESIZE,
   ...SIGNAL,
 };

@@ -110,7 +110,8 @@ function meanVariance(n: NodeContext): Tensor {
   const x = n.tensor(0);
   const axes = n.axes(n.attributeInts('axes') ?? [0, 2, 3], x.dim());
   const d = x.sub(x.mean(axes, true));
-  return d.div(x.square().mean(axes, true).sub(x.mean(axes, true).square()).sqrt().add(1e-9));
+  // The mean of squares minus the square of the mean, as the specification has it, would cancel.
+  return d.div(d.square().mean(axes, true).sqrt().add(1e-9));
 }
 
 function dropout(n: NodeContext): Tensor[] {
@@ -145,6 +146,12 @@ function bernoulli(n: NodeContext): Tensor {
   const x = n.tensor(0);
   const dtype = n.hasAttribute('dtype') ? elementType(n.attributeInt('dtype'), n.fail).dtype : x.dtype;
   return t.bernoulli(x).to(dtype);
+}
+/** Classes drawn by their logits [N, C]: [N, sample_size]. */
+function multinomial(n: NodeContext): Tensor {
+  const { dtype } = elementType(n.attributeInt('dtype', 6), n.fail);
+  if (dtype !== 'int32' && dtype !== 'int64') n.fail(`classes must be int32 or int64, got ${dtype}`);
+  return t.multinomial(n.tensor(0).softmax(-1), n.attributeInt('sample_size', 1), true).to(dtype);
 }
 function random(n: NodeContext, shape: readonly number[], like: DType, normal: boolean): Tensor {
   const dtype = n.hasAttribute('dtype') ? elementType(n.attributeInt('dtype'), n.fail).dtype : like;
@@ -188,6 +195,7 @@ export const NORM_LOSS: OperatorTable = {
     [2, 3],
     { outputs: [1, 2] },
   ),
+  Multinomial: op(multinomial, 1, { pure: false }),
   Bernoulli: op(bernoulli, 1, { pure: false }),
   RandomUniform: op((n) => random(n, n.attributeInts('shape') ?? [], 'float32', false), 0, { pure: false }),
   RandomNormal: op((n) => random(n, n.attributeInts('shape') ?? [], 'float32', true), 0, { pure: false }),

@@ -77,6 +77,7 @@ function clip(n: NodeContext): Tensor {
   const x = n.tensor(0);
   if (n.opset < 11) {
     const [low, high] = [n.float('min', -Infinity), n.float('max', Infinity)];
+    if (low === -Infinity && high === Infinity) return x;
     return x.clamp(low === -Infinity ? null : low, high === Infinity ? null : high);
   }
   let y = x;

@@ -137,8 +137,8 @@ function slice(n: NodeContext): Tensor {
       const end = Math.max(start, Math.min(Math.max(from(ends[i]!), 0), size));
       x = t.slice(x, axis, start, end, Math.min(step, Math.max(size, 1)));
     } else {
-      // From start down to end, which stays out.
-      const start = Math.min(Math.max(from(starts[i]!), -1), size - 1);
+      // From start down to end, which stays out. A start before the first element is the first, unlike in NumPy.
+      const start = Math.min(Math.max(from(starts[i]!), 0), size - 1);
       const end = Math.min(Math.max(from(ends[i]!), -1), size - 1);
       const length = Math.max(0, start - end);
       const part = x.narrow(axis, length === 0 ? 0 : end + 1, length).flip([axis]);
