@@ -9,6 +9,7 @@ import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
 import { unify, UnifyError } from '../frontend/trace/unify.js';
+import { isControl } from '../ir/control.js';
 import type { DType, Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { native } from '../native.js';
@@ -24,6 +25,7 @@ import './cpp_backend.js';
 import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
+import { FlowPrograms } from './flow_program.js';
 import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
 import { record } from './recorder.js';
@@ -80,6 +82,14 @@ export class TracedModule {
   }
   /** The generated C++ of the graph. */
   get code(): string {
+    if (this.state.graph.nodes.some(isControl)) {
+      const s = specialised(
+        this.state,
+        this.state.graph.inputs.map((v) => v.type.shape as readonly number[]),
+      );
+      start(this.state, s);
+      return s.prepared?.info.source ?? '';
+    }
     return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
       ...emitOptions(),
       name: this.state.name,
@@ -119,6 +129,18 @@ export class TracedModule {
       weights: new Map(weights.map((w) => [w.name, bytesOf(w.handle)])),
     });
     writeFileAtomic(path, bytes);
+  }
+  /** The graph at the sizes of these inputs, to become part of another one: with its weights and what it gives for them. */
+  inlined(inputs: readonly Tensor[]): {
+    readonly graph: Graph;
+    readonly captures: readonly Tensor[];
+    readonly examples: readonly Tensor[];
+    readonly fill: (results: readonly Tensor[]) => unknown;
+  } {
+    const { spec, dense } = argumentsOf(this.state, inputs);
+    const weights = this.state.weights.map((w) => w.handle);
+    const examples = runInterpreted(spec.graph, dense, weights).map(wrap);
+    return { graph: spec.graph, captures: weights.map(wrap), examples, fill: (r) => fill(this.state.result, r) };
   }
   toString(): string {
     return `TracedModule(${this.state.name}): ${this.state.graph.inputs.map((v) => `${v.type.dtype}[${v.type.shape.join(', ')}]`).join(', ')}`;
@@ -227,11 +249,14 @@ function start(s: State, spec: Specialised): void {
   if (!s.compiled || spec.prepared !== null) return;
   try {
     const graph = optimize(spec.graph, { evaluate: evaluateNative });
-    spec.prepared = findBackend('cpp').prepare(graph, {
-      captures: s.weights.map((w) => w.handle),
-      inputsRequireGrad: graph.inputs.map(() => false),
-      name: s.name,
-    });
+    const captures = s.weights.map((w) => w.handle);
+    spec.prepared = graph.nodes.some(isControl)
+      ? new FlowPrograms(graph, captures, s.name)
+      : findBackend('cpp').prepare(graph, {
+          captures,
+          inputsRequireGrad: graph.inputs.map(() => false),
+          name: s.name,
+        });
   } catch (e) {
     fallBack(s, e as Error);
   }
@@ -417,7 +442,7 @@ function sameBytes(a: Handle, b: Handle): boolean {
 
 // ---- files ----
 
-function bytesOf(h: Handle): TensorBytes {
+export function bytesOf(h: Handle): TensorBytes {
   return { dtype: dtypeName(native.dtype(h)), shape: native.shape(h), data: native.rawBytes(h) };
 }
 
