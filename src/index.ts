@@ -12,6 +12,8 @@ export { DTYPES, finfo, iinfo, getDefaultDtype, setDefaultDtype, type Device, ty
 export * from './tensor/constants.js';
 export * from './tensor/type_info.js';
 export * from './tensor/methods_as_functions.js';
+export * from './tensor/inplace_functions.js';
+export { bernoulli } from './tensor/methods_as_functions.js';
 export { unique, uniqueConsecutive, type UniqueOptions } from './tensor/unique.js';
 export { histogramdd, type HistogramddOptions } from './tensor/histogram.js';
 export * from './tensor/products.js';
@@ -60,7 +62,7 @@ export { compile, type CompiledFunction, type CompileOptions } from './runtime/c
 export type { Explanation } from './runtime/explain.js';
 export { kernel, type Kernel, type KernelOptions, type Scalar } from './kernel/kernel.js';
 export { reduction, type Reduction, type ReductionOptions } from './kernel/reduction.js';
-export * as jit from './runtime/jit.js';
+export * as jit from './jit.js';
 export { live } from './runtime/live.js';
 export * as onnx from './onnx/index.js';
 export { progress, type ProgressOptions } from './progress.js';

@@ -318,7 +318,7 @@ export function callable(
       const other = `native.ops.${f.target}${inplace}(${given.join(', ')})`;
       statements.push(
         inplace
-          ? `if (${test}) { ${other}; return this; }`
+          ? `if (${test}) { ${other}; return ${self ? 'this' : `${s.params[0]!.name} as Tensor`}; }`
           : `if (${test}) return ${s.returns === 'list' ? `wrapAll(${other})` : out ? delivered(other) : `wrap(${other})`};`,
       );
     }
@@ -477,6 +477,18 @@ function exportsOf(op: Op, namespace: string): string[] {
   });
 }
 
+/**
+ * Functions of the root that change their first argument in place: those that PyTorch has as functions, too. Written by hand in
+ * src/tensor/inplace_functions.ts are those whose method is.
+ */
+const ROOT_INPLACE: ReadonlySet<string> = new Set(
+  `abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil celu clamp clampMax clampMin clip
+  conjPhysical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 lcm ldexp log log10 log1p log2 logit nanToNum neg
+  negative rad2deg reciprocal relu round rrelu rsqrt selu sigmoid sin sinc sinh sqrt square tan tanh threshold trunc xlogy`.split(
+    /\s+/,
+  ),
+);
+
 function emitFunctions(ops: readonly Op[]): void {
   emitNamespace('functions', '', ops);
   for (const [namespace, file] of Object.entries(NAMESPACES)) emitNamespace(file, namespace, ops);
@@ -501,7 +513,7 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const root = namespace === '' ? [] : exportsOf(op, '');
     for (const name of exportsOf(op, namespace)) {
-      if (namespace === 'nn.functional' && op.inplace)
+      if (op.inplace && (namespace === 'nn.functional' || (namespace === '' && ROOT_INPLACE.has(name))))
         functions.push({ ...functionOf(callable(op, inplaceSig(op.sig), undefined, `${name}_`)), isExported: true });
       if (groups.includes(name)) continue;
       if (root.length) {

@@ -7,6 +7,16 @@ import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, 
 import type { NumberArg } from './native-ops.js';
 
 /**
+ * In place: Absolute value of each element.
+ *
+ * `abs(self: Tensor): Tensor`
+ */
+export function abs_(self: TensorBase): Tensor {
+  native.ops.abs_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Absolute value of each element.
  *
  * `abs(self: Tensor): Tensor`
@@ -25,12 +35,32 @@ export function absolute(self: TensorBase, options?: { out?: TensorBase }): Tens
 }
 
 /**
+ * In place: Arc cosine of each element.
+ *
+ * `acos(self: Tensor): Tensor`
+ */
+export function acos_(self: TensorBase): Tensor {
+  native.ops.acos_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Arc cosine of each element.
  *
  * `acos(self: Tensor): Tensor`
  */
 export function acos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('acos', options?.out, native.ops.acos(handleOf(self)), false);
+}
+
+/**
+ * In place: Arc cosine of each element.
+ *
+ * `acos(self: Tensor): Tensor`
+ */
+export function arccos_(self: TensorBase): Tensor {
+  native.ops.acos_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -43,12 +73,32 @@ export function arccos(self: TensorBase, options?: { out?: TensorBase }): Tensor
 }
 
 /**
+ * In place: Inverse hyperbolic cosine of each element (NaN below 1).
+ *
+ * `acosh(self: Tensor): Tensor`
+ */
+export function acosh_(self: TensorBase): Tensor {
+  native.ops.acosh_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Inverse hyperbolic cosine of each element (NaN below 1).
  *
  * `acosh(self: Tensor): Tensor`
  */
 export function acosh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('acosh', options?.out, native.ops.acosh(handleOf(self)), false);
+}
+
+/**
+ * In place: Inverse hyperbolic cosine of each element (NaN below 1).
+ *
+ * `acosh(self: Tensor): Tensor`
+ */
+export function arccosh_(self: TensorBase): Tensor {
+  native.ops.acosh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -173,6 +223,16 @@ export function addcmul(self: TensorBase, tensor1: TensorBase, tensor2: TensorBa
  */
 export function addmm(self: TensorBase, mat1: TensorBase, mat2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg; out?: TensorBase }): Tensor {
   return deliver('addmm', options?.out, native.ops.addmm(handleOf(self), handleOf(mat1), handleOf(mat2), (options?.beta ?? 1), (options?.alpha ?? 1)), true);
+}
+
+/**
+ * In place: beta * self + alpha * mat @ vec; self is broadcast to [n]. With beta = 0 self is not read.
+ *
+ * `addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1): Tensor`
+ */
+export function addmv_(self: TensorBase, mat: TensorBase, vec: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): Tensor {
+  native.ops.addmv_(handleOf(self), handleOf(mat), handleOf(vec), (options?.beta ?? 1), (options?.alpha ?? 1));
+  return self as Tensor;
 }
 
 /**
@@ -332,12 +392,32 @@ export function asStridedScatter(self: TensorBase, src: TensorBase, size: number
 }
 
 /**
+ * In place: Arc sine of each element.
+ *
+ * `asin(self: Tensor): Tensor`
+ */
+export function asin_(self: TensorBase): Tensor {
+  native.ops.asin_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Arc sine of each element.
  *
  * `asin(self: Tensor): Tensor`
  */
 export function asin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('asin', options?.out, native.ops.asin(handleOf(self)), false);
+}
+
+/**
+ * In place: Arc sine of each element.
+ *
+ * `asin(self: Tensor): Tensor`
+ */
+export function arcsin_(self: TensorBase): Tensor {
+  native.ops.asin_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -350,12 +430,32 @@ export function arcsin(self: TensorBase, options?: { out?: TensorBase }): Tensor
 }
 
 /**
+ * In place: Inverse hyperbolic sine of each element.
+ *
+ * `asinh(self: Tensor): Tensor`
+ */
+export function asinh_(self: TensorBase): Tensor {
+  native.ops.asinh_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Inverse hyperbolic sine of each element.
  *
  * `asinh(self: Tensor): Tensor`
  */
 export function asinh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('asinh', options?.out, native.ops.asinh(handleOf(self)), false);
+}
+
+/**
+ * In place: Inverse hyperbolic sine of each element.
+ *
+ * `asinh(self: Tensor): Tensor`
+ */
+export function arcsinh_(self: TensorBase): Tensor {
+  native.ops.asinh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -368,12 +468,32 @@ export function arcsinh(self: TensorBase, options?: { out?: TensorBase }): Tenso
 }
 
 /**
+ * In place: Arc tangent of each element.
+ *
+ * `atan(self: Tensor): Tensor`
+ */
+export function atan_(self: TensorBase): Tensor {
+  native.ops.atan_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Arc tangent of each element.
  *
  * `atan(self: Tensor): Tensor`
  */
 export function atan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('atan', options?.out, native.ops.atan(handleOf(self)), false);
+}
+
+/**
+ * In place: Arc tangent of each element.
+ *
+ * `atan(self: Tensor): Tensor`
+ */
+export function arctan_(self: TensorBase): Tensor {
+  native.ops.atan_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -404,12 +524,32 @@ export function arctan2(self: TensorBase, other: TensorBase, options?: { out?: T
 }
 
 /**
+ * In place: Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+ *
+ * `atanh(self: Tensor): Tensor`
+ */
+export function atanh_(self: TensorBase): Tensor {
+  native.ops.atanh_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
  *
  * `atanh(self: Tensor): Tensor`
  */
 export function atanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('atanh', options?.out, native.ops.atanh(handleOf(self)), false);
+}
+
+/**
+ * In place: Inverse hyperbolic tangent of each element (NaN outside [-1, 1]).
+ *
+ * `atanh(self: Tensor): Tensor`
+ */
+export function arctanh_(self: TensorBase): Tensor {
+  native.ops.atanh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -696,12 +836,34 @@ export function cdist(x1: TensorBase, x2: TensorBase, p?: number | { p?: number;
 }
 
 /**
+ * In place: Smallest integer not below each element.
+ *
+ * `ceil(self: Tensor): Tensor`
+ */
+export function ceil_(self: TensorBase): Tensor {
+  native.ops.ceil_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Smallest integer not below each element.
  *
  * `ceil(self: Tensor): Tensor`
  */
 export function ceil(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('ceil', options?.out, native.ops.ceil(handleOf(self)), false);
+}
+
+/**
+ * In place: x above zero, alpha (e^(x / alpha) - 1) below.
+ * Source: https://arxiv.org/abs/1704.07483
+ *
+ * `celu(self: Tensor, alpha: Scalar = 1): Tensor`
+ */
+export function celu_(self: TensorBase, alpha?: NumberArg | { alpha?: NumberArg }): Tensor {
+  const o = optionsAmong(alpha) as { alpha?: NumberArg } | undefined;
+  native.ops.celu_(handleOf(self), ((alpha === undefined || (alpha as unknown) === o ? o?.alpha : (alpha as NumberArg)) ?? 1));
+  return self as Tensor;
 }
 
 /**
@@ -766,6 +928,17 @@ export function chunk(self: TensorBase, chunks: number, dim?: number | { dim?: n
 }
 
 /**
+ * In place: Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
+ *
+ * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
+ */
+export function clamp_(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
+  const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+  native.ops.clamp_(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
+  return self as Tensor;
+}
+
+/**
  * Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
  *
  * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
@@ -773,6 +946,17 @@ export function chunk(self: TensorBase, chunks: number, dim?: number | { dim?: n
 export function clamp(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }, options?: { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase }): Tensor {
   const o = optionsAmong(min, max, options) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null; out?: TensorBase } | undefined;
   return deliver('clamp', o?.out, native.ops.clamp(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null))), false);
+}
+
+/**
+ * In place: Limits each element to [min, max], numbers or tensors that broadcast; a bound that is null is no bound.
+ *
+ * `clamp(self: Tensor, min: Operand? = null, max: Operand? = null): Tensor`
+ */
+export function clip_(self: TensorBase, min?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }, max?: TensorBase | NumberArg | null | { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null }): Tensor {
+  const o = optionsAmong(min, max) as { min?: TensorBase | NumberArg | null; max?: TensorBase | NumberArg | null } | undefined;
+  native.ops.clamp_(handleOf(self), optOperandOf(((min === undefined || (min as unknown) === o ? o?.min : (min as TensorBase | NumberArg | null)) ?? null)), optOperandOf(((max === undefined || (max as unknown) === o ? o?.max : (max as TensorBase | NumberArg | null)) ?? null)));
+  return self as Tensor;
 }
 
 /**
@@ -786,12 +970,32 @@ export function clip(self: TensorBase, min?: TensorBase | NumberArg | null | { m
 }
 
 /**
+ * In place: min(self, max).
+ *
+ * `clampMax(self: Tensor, max: Operand): Tensor`
+ */
+export function clampMax_(self: TensorBase, max: TensorBase | NumberArg): Tensor {
+  native.ops.clampMax_(handleOf(self), operandOf(max));
+  return self as Tensor;
+}
+
+/**
  * min(self, max).
  *
  * `clampMax(self: Tensor, max: Operand): Tensor`
  */
 export function clampMax(self: TensorBase, max: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
   return deliver('clampMax', options?.out, native.ops.clampMax(handleOf(self), operandOf(max)), false);
+}
+
+/**
+ * In place: max(self, min).
+ *
+ * `clampMin(self: Tensor, min: Operand): Tensor`
+ */
+export function clampMin_(self: TensorBase, min: TensorBase | NumberArg): Tensor {
+  native.ops.clampMin_(handleOf(self), operandOf(min));
+  return self as Tensor;
 }
 
 /**
@@ -856,6 +1060,16 @@ export function resolveConj(self: TensorBase): Tensor {
  */
 export function resolveNeg(self: TensorBase): Tensor {
   return wrap(native.ops.conj(handleOf(self)));
+}
+
+/**
+ * In place: The complex conjugate: the tensor itself.
+ *
+ * `conjPhysical(self: Tensor): Tensor`
+ */
+export function conjPhysical_(self: TensorBase): Tensor {
+  native.ops.conjPhysical_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -981,12 +1195,32 @@ export function corrcoef(self: TensorBase): Tensor {
 }
 
 /**
+ * In place: Cosine of each element, in radians.
+ *
+ * `cos(self: Tensor): Tensor`
+ */
+export function cos_(self: TensorBase): Tensor {
+  native.ops.cos_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Cosine of each element, in radians.
  *
  * `cos(self: Tensor): Tensor`
  */
 export function cos(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('cos', options?.out, native.ops.cos(handleOf(self)), false);
+}
+
+/**
+ * In place: Hyperbolic cosine of each element.
+ *
+ * `cosh(self: Tensor): Tensor`
+ */
+export function cosh_(self: TensorBase): Tensor {
+  native.ops.cosh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -1106,6 +1340,16 @@ export function cumsum(self: TensorBase, dim: number, options?: { dtype?: DType 
 export function cumulativeTrapezoid(y: TensorBase, x?: TensorBase | null | { x?: TensorBase | null; dx?: number; dim?: number }, options?: { x?: TensorBase | null; dx?: number; dim?: number }): Tensor {
   const o = optionsAmong(x, options) as { x?: TensorBase | null; dx?: number; dim?: number } | undefined;
   return wrap(native.ops.cumulativeTrapezoid(handleOf(y), optHandleOf(((x === undefined || (x as unknown) === o ? o?.x : (x as TensorBase | null)) ?? null)), (o?.dx ?? 1), (o?.dim ?? -1)));
+}
+
+/**
+ * In place: Degrees in radians.
+ *
+ * `deg2rad(self: Tensor): Tensor`
+ */
+export function deg2rad_(self: TensorBase): Tensor {
+  native.ops.deg2rad_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -1332,12 +1576,32 @@ export function eq(self: TensorBase, other: TensorBase | NumberArg, options?: { 
 }
 
 /**
+ * In place: Error function of each element.
+ *
+ * `erf(self: Tensor): Tensor`
+ */
+export function erf_(self: TensorBase): Tensor {
+  native.ops.erf_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Error function of each element.
  *
  * `erf(self: Tensor): Tensor`
  */
 export function erf(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('erf', options?.out, native.ops.erf(handleOf(self)), false);
+}
+
+/**
+ * In place: 1 - erf(x), accurate for large x.
+ *
+ * `erfc(self: Tensor): Tensor`
+ */
+export function erfc_(self: TensorBase): Tensor {
+  native.ops.erfc_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -1359,12 +1623,32 @@ export function erfinv(self: TensorBase, options?: { out?: TensorBase }): Tensor
 }
 
 /**
+ * In place: e to the power of each element.
+ *
+ * `exp(self: Tensor): Tensor`
+ */
+export function exp_(self: TensorBase): Tensor {
+  native.ops.exp_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * e to the power of each element.
  *
  * `exp(self: Tensor): Tensor`
  */
 export function exp(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('exp', options?.out, native.ops.exp(handleOf(self)), false);
+}
+
+/**
+ * In place: 2 to the power of each element.
+ *
+ * `exp2(self: Tensor): Tensor`
+ */
+export function exp2_(self: TensorBase): Tensor {
+  native.ops.exp2_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -1383,6 +1667,16 @@ export function exp2(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  */
 export function expand(self: TensorBase, size: number | readonly number[]): Tensor {
   return wrap(native.ops.expand(handleOf(self), intsOf(size)));
+}
+
+/**
+ * In place: exp(x) - 1, accurate near zero.
+ *
+ * `expm1(self: Tensor): Tensor`
+ */
+export function expm1_(self: TensorBase): Tensor {
+  native.ops.expm1_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -1463,6 +1757,16 @@ export function floatPower(self: TensorBase | NumberArg, exponent: TensorBase | 
 }
 
 /**
+ * In place: Largest integer not above each element.
+ *
+ * `floor(self: Tensor): Tensor`
+ */
+export function floor_(self: TensorBase): Tensor {
+  native.ops.floor_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Largest integer not above each element.
  *
  * `floor(self: Tensor): Tensor`
@@ -1508,6 +1812,16 @@ export function fmod(self: TensorBase, other: TensorBase | NumberArg, options?: 
 }
 
 /**
+ * In place: Fractional part of each element, with its sign.
+ *
+ * `frac(self: Tensor): Tensor`
+ */
+export function frac_(self: TensorBase): Tensor {
+  native.ops.frac_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Fractional part of each element, with its sign.
  *
  * `frac(self: Tensor): Tensor`
@@ -1542,6 +1856,16 @@ export function fullLike(self: TensorBase, fillValue: NumberArg, options?: { dty
 export function gather(self: TensorBase, dim: number, index: TensorBase, options?: { out?: TensorBase }): Tensor {
   checkApart(options?.out, [self, index]);
   return deliver('gather', options?.out, native.ops.gather(handleOf(self), dim, handleOf(index)), true);
+}
+
+/**
+ * In place: Greatest common divisor of integers, never negative.
+ *
+ * `gcd(self: Tensor, other: Tensor): Tensor`
+ */
+export function gcd_(self: TensorBase, other: TensorBase): Tensor {
+  native.ops.gcd_(handleOf(self), handleOf(other));
+  return self as Tensor;
 }
 
 /**
@@ -1723,6 +2047,16 @@ export function hstack(tensors: readonly TensorBase[], options?: { out?: TensorB
  */
 export function hypot(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('hypot', options?.out, native.ops.hypot(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * In place: Modified Bessel function of the first kind, order 0.
+ *
+ * `i0(self: Tensor): Tensor`
+ */
+export function i0_(self: TensorBase): Tensor {
+  native.ops.i0_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -1944,12 +2278,32 @@ export function layerNorm(input: TensorBase, normalizedShape: number | readonly 
 }
 
 /**
+ * In place: Least common multiple of integers, never negative.
+ *
+ * `lcm(self: Tensor, other: Tensor): Tensor`
+ */
+export function lcm_(self: TensorBase, other: TensorBase): Tensor {
+  native.ops.lcm_(handleOf(self), handleOf(other));
+  return self as Tensor;
+}
+
+/**
  * Least common multiple of integers, never negative.
  *
  * `lcm(self: Tensor, other: Tensor): Tensor`
  */
 export function lcm(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('lcm', options?.out, native.ops.lcm(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * In place: self * 2^other.
+ *
+ * `ldexp(self: Tensor, other: Tensor): Tensor`
+ */
+export function ldexp_(self: TensorBase, other: TensorBase): Tensor {
+  native.ops.ldexp_(handleOf(self), handleOf(other));
+  return self as Tensor;
 }
 
 /**
@@ -2019,12 +2373,32 @@ export function linear(input: TensorBase, weight: TensorBase, bias?: TensorBase 
 }
 
 /**
+ * In place: Natural logarithm of each element.
+ *
+ * `log(self: Tensor): Tensor`
+ */
+export function log_(self: TensorBase): Tensor {
+  native.ops.log_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Natural logarithm of each element.
  *
  * `log(self: Tensor): Tensor`
  */
 export function log(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('log', options?.out, native.ops.log(handleOf(self)), false);
+}
+
+/**
+ * In place: Base-10 logarithm of each element.
+ *
+ * `log10(self: Tensor): Tensor`
+ */
+export function log10_(self: TensorBase): Tensor {
+  native.ops.log10_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -2037,12 +2411,32 @@ export function log10(self: TensorBase, options?: { out?: TensorBase }): Tensor 
 }
 
 /**
+ * In place: log(1 + x), accurate near zero.
+ *
+ * `log1p(self: Tensor): Tensor`
+ */
+export function log1p_(self: TensorBase): Tensor {
+  native.ops.log1p_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * log(1 + x), accurate near zero.
  *
  * `log1p(self: Tensor): Tensor`
  */
 export function log1p(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('log1p', options?.out, native.ops.log1p(handleOf(self)), false);
+}
+
+/**
+ * In place: Base-2 logarithm of each element.
+ *
+ * `log2(self: Tensor): Tensor`
+ */
+export function log2_(self: TensorBase): Tensor {
+  native.ops.log2_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -2134,6 +2528,17 @@ export function logicalOr(self: TensorBase, other: TensorBase, options?: { out?:
  */
 export function logicalXor(self: TensorBase, other: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('logicalXor', options?.out, native.ops.logicalXor(handleOf(self), handleOf(other)), false);
+}
+
+/**
+ * In place: Inverse of the logistic sigmoid, log(x / (1 - x)); with eps, of x limited to [eps, 1 - eps].
+ *
+ * `logit(self: Tensor, eps: float? = null): Tensor`
+ */
+export function logit_(self: TensorBase, eps?: number | null | { eps?: number | null }): Tensor {
+  const o = optionsAmong(eps) as { eps?: number | null } | undefined;
+  native.ops.logit_(handleOf(self), ((eps === undefined || (eps as unknown) === o ? o?.eps : (eps as number | null)) ?? null));
+  return self as Tensor;
 }
 
 /**
@@ -2476,6 +2881,17 @@ export function mvlgamma(self: TensorBase, p: number, options?: { out?: TensorBa
 }
 
 /**
+ * In place: NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
+ *
+ * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
+ */
+export function nanToNum_(self: TensorBase, nan?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, posinf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }, neginf?: number | null | { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor {
+  const o = optionsAmong(nan, posinf, neginf) as { nan?: number | null; posinf?: number | null; neginf?: number | null } | undefined;
+  native.ops.nanToNum_(handleOf(self), ((nan === undefined || (nan as unknown) === o ? o?.nan : (nan as number | null)) ?? null), ((posinf === undefined || (posinf as unknown) === o ? o?.posinf : (posinf as number | null)) ?? null), ((neginf === undefined || (neginf as unknown) === o ? o?.neginf : (neginf as number | null)) ?? null));
+  return self as Tensor;
+}
+
+/**
  * NaN as `nan` (0), the infinities as `posinf` and `neginf` (the dtype's largest and smallest numbers). Integers stay as they are.
  *
  * `nanToNum(self: Tensor, nan: float? = null, posinf: float? = null, neginf: float? = null): Tensor`
@@ -2573,12 +2989,32 @@ export function notEqual(self: TensorBase, other: TensorBase | NumberArg, option
 }
 
 /**
+ * In place: Negative of each element. Throws for bool tensors.
+ *
+ * `neg(self: Tensor): Tensor`
+ */
+export function neg_(self: TensorBase): Tensor {
+  native.ops.neg_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Negative of each element. Throws for bool tensors.
  *
  * `neg(self: Tensor): Tensor`
  */
 export function neg(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('neg', options?.out, native.ops.neg(handleOf(self)), false);
+}
+
+/**
+ * In place: Negative of each element. Throws for bool tensors.
+ *
+ * `neg(self: Tensor): Tensor`
+ */
+export function negative_(self: TensorBase): Tensor {
+  native.ops.neg_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -2805,6 +3241,16 @@ export function quantile(self: TensorBase, q: TensorBase | NumberArg, dim?: numb
 }
 
 /**
+ * In place: Radians in degrees.
+ *
+ * `rad2deg(self: Tensor): Tensor`
+ */
+export function rad2deg_(self: TensorBase): Tensor {
+  native.ops.rad2deg_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Radians in degrees.
  *
  * `rad2deg(self: Tensor): Tensor`
@@ -2850,12 +3296,32 @@ export function real(self: TensorBase): Tensor {
 }
 
 /**
+ * In place: 1 / x for each element.
+ *
+ * `reciprocal(self: Tensor): Tensor`
+ */
+export function reciprocal_(self: TensorBase): Tensor {
+  native.ops.reciprocal_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * 1 / x for each element.
  *
  * `reciprocal(self: Tensor): Tensor`
  */
 export function reciprocal(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('reciprocal', options?.out, native.ops.reciprocal(handleOf(self)), false);
+}
+
+/**
+ * In place: max(x, 0). NaN stays NaN.
+ *
+ * `relu(self: Tensor): Tensor`
+ */
+export function relu_(self: TensorBase): Tensor {
+  native.ops.relu_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -2955,6 +3421,17 @@ export function rot90(self: TensorBase, k?: number | { k?: number; dims?: number
 }
 
 /**
+ * In place: Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
+ * Decimals other than 0 are for floats only.
+ *
+ * `round(self: Tensor, *, decimals: int = 0): Tensor`
+ */
+export function round_(self: TensorBase, options?: { decimals?: number }): Tensor {
+  native.ops.round_(handleOf(self), (options?.decimals ?? 0));
+  return self as Tensor;
+}
+
+/**
  * Nearest number with `decimals` digits after the point (negative: zeros before it), halves to even.
  * Decimals other than 0 are for floats only.
  *
@@ -2965,6 +3442,17 @@ export function round(self: TensorBase, options?: { decimals?: number; out?: Ten
 }
 
 /**
+ * In place: Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
+ *
+ * `rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor`
+ */
+export function rrelu_(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean }, upper?: number | { lower?: number; upper?: number; training?: boolean }, training?: boolean | { lower?: number; upper?: number; training?: boolean }): Tensor {
+  const o = optionsAmong(lower, upper, training) as { lower?: number; upper?: number; training?: boolean } | undefined;
+  native.ops.rrelu_(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false));
+  return self as Tensor;
+}
+
+/**
  * Leaky relu whose slope is drawn from [lower, upper) for each negative element while training, their mean otherwise.
  *
  * `rrelu(self: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = false): Tensor`
@@ -2972,6 +3460,16 @@ export function round(self: TensorBase, options?: { decimals?: number; out?: Ten
 export function rrelu(self: TensorBase, lower?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, upper?: number | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, training?: boolean | { lower?: number; upper?: number; training?: boolean; out?: TensorBase }, options?: { lower?: number; upper?: number; training?: boolean; out?: TensorBase }): Tensor {
   const o = optionsAmong(lower, upper, training, options) as { lower?: number; upper?: number; training?: boolean; out?: TensorBase } | undefined;
   return deliver('rrelu', o?.out, native.ops.rrelu(handleOf(self), ((lower === undefined || (lower as unknown) === o ? o?.lower : (lower as number)) ?? 0.125), ((upper === undefined || (upper as unknown) === o ? o?.upper : (upper as number)) ?? 0.3333333333333333), ((training === undefined || (training as unknown) === o ? o?.training : (training as boolean)) ?? false)), false);
+}
+
+/**
+ * In place: 1 / sqrt(x) for each element.
+ *
+ * `rsqrt(self: Tensor): Tensor`
+ */
+export function rsqrt_(self: TensorBase): Tensor {
+  native.ops.rsqrt_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -3058,6 +3556,16 @@ export function selectScatter(self: TensorBase, src: TensorBase, dim: number, in
 }
 
 /**
+ * In place: Scaled ELU with the self-normalising constants.
+ *
+ * `selu(self: Tensor): Tensor`
+ */
+export function selu_(self: TensorBase): Tensor {
+  native.ops.selu_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Scaled ELU with the self-normalising constants.
  *
  * `selu(self: Tensor): Tensor`
@@ -3073,6 +3581,17 @@ export function selu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
  */
 export function sgdStep_(params: readonly TensorBase[], grads: readonly TensorBase[], bufs: readonly TensorBase[], lr: NumberArg, momentum: NumberArg, dampening: NumberArg, weightDecay: NumberArg, nesterov: boolean, maximize: boolean): void {
   native.ops.sgdStep_(handlesOf(params), handlesOf(grads), handlesOf(bufs), lr, momentum, dampening, weightDecay, nesterov, maximize);
+}
+
+/**
+ * In place: Logistic sigmoid, 1 / (1 + e^-x), element by element.
+ * Integer tensors give the default float dtype.
+ *
+ * `sigmoid(self: Tensor): Tensor`
+ */
+export function sigmoid_(self: TensorBase): Tensor {
+  native.ops.sigmoid_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -3122,6 +3641,16 @@ export function silu(self: TensorBase, options?: { out?: TensorBase }): Tensor {
 }
 
 /**
+ * In place: Sine of each element, in radians.
+ *
+ * `sin(self: Tensor): Tensor`
+ */
+export function sin_(self: TensorBase): Tensor {
+  native.ops.sin_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Sine of each element, in radians.
  *
  * `sin(self: Tensor): Tensor`
@@ -3131,12 +3660,32 @@ export function sin(self: TensorBase, options?: { out?: TensorBase }): Tensor {
 }
 
 /**
+ * In place: sin(pi x) / (pi x), 1 at zero.
+ *
+ * `sinc(self: Tensor): Tensor`
+ */
+export function sinc_(self: TensorBase): Tensor {
+  native.ops.sinc_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * sin(pi x) / (pi x), 1 at zero.
  *
  * `sinc(self: Tensor): Tensor`
  */
 export function sinc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('sinc', options?.out, native.ops.sinc(handleOf(self)), false);
+}
+
+/**
+ * In place: Hyperbolic sine of each element.
+ *
+ * `sinh(self: Tensor): Tensor`
+ */
+export function sinh_(self: TensorBase): Tensor {
+  native.ops.sinh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -3239,12 +3788,32 @@ export function splitWithSizes(self: TensorBase, splitSizes: number | readonly n
 }
 
 /**
+ * In place: Square root of each element (NaN below zero).
+ *
+ * `sqrt(self: Tensor): Tensor`
+ */
+export function sqrt_(self: TensorBase): Tensor {
+  native.ops.sqrt_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Square root of each element (NaN below zero).
  *
  * `sqrt(self: Tensor): Tensor`
  */
 export function sqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('sqrt', options?.out, native.ops.sqrt(handleOf(self)), false);
+}
+
+/**
+ * In place: x * x for each element; bool gives int64.
+ *
+ * `square(self: Tensor): Tensor`
+ */
+export function square_(self: TensorBase): Tensor {
+  native.ops.square_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -3384,12 +3953,32 @@ export function takeAlongDim(self: TensorBase, indices: TensorBase, dim?: number
 }
 
 /**
+ * In place: Tangent of each element, in radians.
+ *
+ * `tan(self: Tensor): Tensor`
+ */
+export function tan_(self: TensorBase): Tensor {
+  native.ops.tan_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Tangent of each element, in radians.
  *
  * `tan(self: Tensor): Tensor`
  */
 export function tan(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('tan', options?.out, native.ops.tan(handleOf(self)), false);
+}
+
+/**
+ * In place: Hyperbolic tangent of each element.
+ *
+ * `tanh(self: Tensor): Tensor`
+ */
+export function tanh_(self: TensorBase): Tensor {
+  native.ops.tanh_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -3411,6 +4000,16 @@ export function tensorSplit(self: TensorBase, sections: number | readonly number
   const o = optionsAmong(dim) as { dim?: number } | undefined;
   if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(handleOf(self), intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   return wrapAll(native.ops.tensorSplit(handleOf(self), sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
+ * In place: x where x > threshold, else value.
+ *
+ * `threshold(self: Tensor, threshold: Scalar, value: Scalar): Tensor`
+ */
+export function threshold_(self: TensorBase, threshold: NumberArg, value: NumberArg): Tensor {
+  native.ops.threshold_(handleOf(self), threshold, value);
+  return self as Tensor;
 }
 
 /**
@@ -3558,12 +4157,32 @@ export function trueDivide(self: TensorBase | NumberArg, other: TensorBase | Num
 }
 
 /**
+ * In place: Integer part of each element.
+ *
+ * `trunc(self: Tensor): Tensor`
+ */
+export function trunc_(self: TensorBase): Tensor {
+  native.ops.trunc_(handleOf(self));
+  return self as Tensor;
+}
+
+/**
  * Integer part of each element.
  *
  * `trunc(self: Tensor): Tensor`
  */
 export function trunc(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('trunc', options?.out, native.ops.trunc(handleOf(self)), false);
+}
+
+/**
+ * In place: Integer part of each element.
+ *
+ * `trunc(self: Tensor): Tensor`
+ */
+export function fix_(self: TensorBase): Tensor {
+  native.ops.trunc_(handleOf(self));
+  return self as Tensor;
 }
 
 /**
@@ -3706,6 +4325,16 @@ export function rowStack(tensors: readonly TensorBase[], options?: { out?: Tenso
  */
 export function where(condition: TensorBase, self: TensorBase | NumberArg, other: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
   return deliver('where', options?.out, native.ops.where(handleOf(condition), operandOf(self), operandOf(other)), false);
+}
+
+/**
+ * In place: self * log(other), 0 where self is 0; NaN where other is.
+ *
+ * `xlogy(self: Tensor, other: Operand): Tensor`
+ */
+export function xlogy_(self: TensorBase, other: TensorBase | NumberArg): Tensor {
+  native.ops.xlogy_(handleOf(self), operandOf(other));
+  return self as Tensor;
 }
 
 /**

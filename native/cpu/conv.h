@@ -15,6 +15,8 @@ struct ConvSpec {
   bool bias = false, relu = false;  // Forward only
   // Forward, two spatial dimensions, float32: the images lie in blocks of 16 channels, (N, C/16, H, W, 16).
   bool blockedIn = false, blockedOut = false;
+  // Forward and BackwardInput: by Winograd's minimal filtering, see winogradPays.
+  bool winograd = false;
   int64_t batch = 0, channels = 0, outChannels = 0, groups = 1;
   std::array<int64_t, 3> in{1, 1, 1}, kernel{1, 1, 1}, out{1, 1, 1}, stride{1, 1, 1}, pad{0, 0, 0}, dilation{1, 1, 1};
   bool operator==(const ConvSpec&) const = default;
@@ -33,6 +35,11 @@ class ConvPlan : public RefCounted {
   virtual const char* via() const = 0;
 };
 
+/// Whether Winograd's F(4x4, 3x3), which needs a quarter of the multiplications, is worth its transforms for this
+/// shape. Its sums are in another order (3e-6 of the largest result at 512 channels, where the direct one has 1e-6),
+/// and an infinity or NaN spreads over a tile of 4x4 results: compiled programs use it, eager ops do not. A rule, no
+/// measurement, so that a program computes the same numbers in every process. FLAMBEAU_NO_WINOGRAD=1 switches it off.
+bool winogradPays(const ConvSpec& spec);
 /// Builds or finds the plan under the present thread count.
 Ref<ConvPlan> planConv(const ConvSpec& spec);
 Ref<ConvPlan> planOwnConv(const ConvSpec& spec);

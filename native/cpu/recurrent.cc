@@ -109,12 +109,13 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates
   spec.bRow = 1, spec.bCol = l.hidden;
   spec.bias = b.defined();
   spec.accumulate = !own;
-  const Ref<GemmPlan> plan = l.steps > 0 && l.batch > 0 ? planGemm(spec) : Ref<GemmPlan>();
+  const bool some = l.steps > 0 && l.batch > 0 && l.hidden > 0;
+  const Ref<GemmPlan> plan = some ? planGemm(spec) : Ref<GemmPlan>();
   const Tensor part = emptyTensor(own ? Dims{l.batch, l.gates} : Dims{0}, l.dtype);
   const char* h = bytesOf(h0);
   const char* c = c0.defined() ? bytesOf(c0) : nullptr;
   int64_t cStep = H;
-  for (int64_t i = 0; i < l.steps && l.batch > 0; ++i) {
+  for (int64_t i = 0; i < l.steps && some; ++i) {
     const int64_t t = l.at(i);
     const char* in = bytesOf(x) + t * l.batch * G;
     char* out = bytesOf(output) + t * l.batch * H;
@@ -179,7 +180,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(
   Tensor dw = zeros(Dims{l.gates, l.hidden}, Tensor()), db = zeros(Dims{l.gates}, Tensor());
   GemmSpec spec = l.product(l.batch, l.hidden, l.gates);
   spec.accumulate = l.cell == Cell::Gru;
-  const bool some = l.steps > 0 && l.batch > 0;
+  const bool some = l.steps > 0 && l.batch > 0 && l.hidden > 0;
   const Ref<GemmPlan> plan = some ? planGemm(spec) : Ref<GemmPlan>();
   const auto before = [&](int64_t i) { return i == 0 ? bytesOf(h0) : bytesOf(out) + l.at(i - 1) * l.batch * H; };
   for (int64_t i = l.steps - 1; i >= 0 && some; --i) {

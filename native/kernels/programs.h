@@ -26,6 +26,29 @@ FB_FN f32v fb_div_by(f32v a, f32v b, f32v r) {
   return a / b;
 #endif
 }
+//@section underflow needs exp
+/// e^a that computes nothing where the result is zero (masked scores, -infinity): a product that underflows takes the processor a hundred
+/// cycles.
+FB_FN f32v fb_exp_or_zero(f32v a) {
+  const maskv none = a < fb_const(-104.0f);
+  const f32v r = fb_exp(none ? f32v{} : a);
+  return none ? f32v{} : r;
+}
+//@section steps needs base
+/// The first n elements of p[0], p[S], p[2S], ... for S = 2 or 4, from whole registers; nothing after the last of them is read.
+template <int S>
+FB_FN f32v fb_load_step_f32(const float* p, fb_i64 n) {
+  const i32v even = fb_iota_i32() * 2;
+  const fb_i64 reach = S * (n - 1) + 1;
+  f32v r[S];
+  for (int k = 0; k < S; k++) {
+    const fb_i64 left = reach - k * FB_W;
+    r[k] = left >= FB_W ? fb_load_f32(p + k * FB_W) : left > 0 ? fb_loadn_f32(p + k * FB_W, left) : f32v{};
+  }
+  for (int width = S; width > 1; width /= 2)
+    for (int k = 0; k < width / 2; k++) r[k] = __builtin_shuffle(r[2 * k], r[2 * k + 1], even);
+  return r[0];
+}
 //@section tiles needs base
 #define FB_TILE_WIDTH 128
 #define FB_TILE_HEIGHT 64

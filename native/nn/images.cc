@@ -274,10 +274,18 @@ Tensor pixelShuffle(const Tensor& self, int64_t factor) {
   FB_CHECK(factor > 0, Value, "pixel_shuffle expects a positive upscale_factor, but got %lld",
            static_cast<long long>(factor));
   const int64_t c = self.size(-3), h = self.size(-2), w = self.size(-1);
-  FB_CHECK(c % (factor * factor) == 0, Shape,
+  int64_t square = 0;
+  FB_CHECK(!__builtin_mul_overflow(factor, factor, &square), Value,
+           "pixel_shuffle: the square of upscale_factor=%lld is out of range", static_cast<long long>(factor));
+  // Also where there are no channels, whose number every square divides.
+  int64_t height = 0, width = 0;
+  FB_CHECK(!__builtin_mul_overflow(h, factor, &height) && !__builtin_mul_overflow(w, factor, &width), Value,
+           "pixel_shuffle: an image of %lld x %lld enlarged %lld times is out of range", static_cast<long long>(h),
+           static_cast<long long>(w), static_cast<long long>(factor));
+  FB_CHECK(c % square == 0, Shape,
            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
            "input.size(-3)=%lld is not divisible by %lld",
-           static_cast<long long>(c), static_cast<long long>(factor * factor));
+           static_cast<long long>(c), static_cast<long long>(square));
   Dims split, order, sizes;
   const int64_t lead = self.dim() - 3;
   for (int64_t d = 0; d < lead; ++d) {
@@ -285,10 +293,10 @@ Tensor pixelShuffle(const Tensor& self, int64_t factor) {
     order.push_back(d);
     sizes.push_back(self.size(d));
   }
-  const int64_t out = c / (factor * factor);
+  const int64_t out = c / square;
   for (int64_t n : {out, factor, factor, h, w}) split.push_back(n);
   for (int64_t d : {0, 3, 1, 4, 2}) order.push_back(lead + d);
-  for (int64_t n : {out, h * factor, w * factor}) sizes.push_back(n);
+  for (int64_t n : {out, height, width}) sizes.push_back(n);
   return ops::reshape(ops::permute(ops::reshape(self, split), order), sizes);
 }
 
@@ -316,9 +324,13 @@ Tensor pixelUnshuffle(const Tensor& self, int64_t factor) {
     order.push_back(d);
     sizes.push_back(self.size(d));
   }
+  int64_t square = 0, channels = 0;
+  FB_CHECK(!__builtin_mul_overflow(factor, factor, &square) && !__builtin_mul_overflow(c, square, &channels), Value,
+           "pixel_unshuffle: %lld channels times the square of downscale_factor=%lld are out of range",
+           static_cast<long long>(c), static_cast<long long>(factor));
   for (int64_t n : {c, h / factor, factor, w / factor, factor}) split.push_back(n);
   for (int64_t d : {0, 2, 4, 1, 3}) order.push_back(lead + d);
-  for (int64_t n : {c * factor * factor, h / factor, w / factor}) sizes.push_back(n);
+  for (int64_t n : {channels, h / factor, w / factor}) sizes.push_back(n);
   return ops::reshape(ops::permute(ops::reshape(self, split), order), sizes);
 }
 

@@ -177,6 +177,7 @@ std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedSt
                  : cpu::convolutionWeightCall(a->sizes, b->sizes, target, g, dtype);
   }
   if (!(call.result == result)) return nullptr;
+  call.spec.winograd = cpu::winogradPays(call.spec);
   return std::make_shared<ConvStep>(call, meta.buffersIn);
 }
 

@@ -1,6 +1,7 @@
 // Op graph → defs: the entry of lowering, with the rules of the ops that have one of their own.
 import { type Graph } from '../ir/graph.js';
 import { type Lowered } from './defs.js';
+import { foldScales } from './fold_scales.js';
 import { SPECIAL } from './lower_ops.js';
 import { type Cuts } from './parts.js';
 import { Lowering, type OpLookup } from './lowering.js';
@@ -12,5 +13,5 @@ export type { OpLookup } from './lowering.js';
  * stay in blocks of channels between convolutions.
  */
 export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number, cuts: Cuts, blocks = false): Lowered {
-  return new Lowering(graph, lookup, smallMatmul, cuts, SPECIAL, blocks).run();
+  return new Lowering(foldScales(graph), lookup, smallMatmul, cuts, SPECIAL, blocks).run();
 }

@@ -33,6 +33,7 @@ import {
 import { broadcastIndex, clean, dimOf, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
 import { type Cuts, inParts, type Folding } from './parts.js';
 import { fold, oneHot, variance } from './reductions.js';
+import { refinedShapes, reshapeIndex, reshaped } from './refine.js';
 import { Attrs, isContiguous, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
 
@@ -64,6 +65,8 @@ export class Lowering {
   private readonly fusedAway = new Map<Node, View>();
   /** Images that are kept in blocks of channels (blocked.ts). */
   private blocked: ReadonlySet<Value> = new Set();
+  /** Values that are computed over another shape than their own (refine.ts). */
+  private refined: ReadonlyMap<Value, readonly Dim[]> = new Map();
   private nextId = 0;
   private nextReduce = 0;
 
@@ -147,6 +150,12 @@ export class Lowering {
   /** The map that computes a value of the graph, in the order in which the value is kept. */
   mapOf(v: Value, name: string, body: (idx: readonly Index[]) => LExpr, node: Node): View {
     const { shape, dtype } = v.type;
+    const refined = this.refined.get(v);
+    if (refined)
+      return reshaped(
+        this.view(this.map(name, refined, dtype, (idx) => body(reshapeIndex(idx, refined, shape)), node)),
+        shape,
+      );
     if (!this.blocked.has(v)) return this.view(this.map(name, shape, dtype, body, node));
     return imageOf(this.view(this.map(name, blockedShape(shape), dtype, (idx) => body(imageIndex(idx)), node)), shape);
   }
@@ -267,6 +276,7 @@ export class Lowering {
     for (const v of [...g.outputs, ...g.writes.map((w) => w.value), ...g.gradWrites.flatMap((w) => w.value ?? [])])
       this.roots.add(v);
     if (this.blocks) this.blocked = blockedValues(g, this.lookup, (v) => this.useCount(v) > 0);
+    this.refined = refinedShapes(g, this.lookup, this.blocked);
     [...g.inputs, ...g.captures].forEach((v, slot) => {
       if (this.values.has(v)) return;
       this.values.set(
@@ -370,11 +380,14 @@ export class Lowering {
     const a = new Attrs(n, info);
     const self = n.inputs[0]!;
     if (self.kind !== 'value') throw new Error(`${n.op}: its operand must be a tensor`);
-    const v = this.viewOf(self.value);
+    const given = this.viewOf(self.value);
     const dims = a.ints('dim');
+    const rank = given.shape.length;
     const which = new Set(
-      (dims === null || dims.length === 0 ? v.shape.map((_, d) => d) : dims).map((d) => wrapAxis(d, v.shape.length)),
+      (dims === null || dims.length === 0 ? given.shape.map((_, d) => d) : dims).map((d) => wrapAxis(d, rank)),
     );
+    const shape = this.refined.get(self.value);
+    const v = shape ? reshaped(given, shape) : given;
     const outs = n.outputs.map((o) => ({ shape: o.type.shape, dtype: o.type.dtype }));
     const dtype = a.get('dtype');
     const from: DType = typeof dtype === 'string' ? (dtype as DType) : v.dtype;
@@ -383,7 +396,9 @@ export class Lowering {
     else if (info.rule === 'bool') ct = 'b';
     else if (info.rule === 'float-only' && !isFloat(ct)) ct = 'f32';
     else if (ct === 'b') ct = 'i32';
-    const reduced = v.shape.map((_, d) => which.has(d));
+    // A refined operand has its rows first.
+    const rows = given.shape.filter((e, d) => !which.has(d) && !sameDim(e, 1)).length;
+    const reduced = v.shape.map((_, d) => (shape ? d >= rows : which.has(d)));
     const count = productOf(v.shape.filter((_, d) => reduced[d]));
     const results =
       n.op === 'var'

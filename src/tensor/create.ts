@@ -13,6 +13,7 @@ import {
 import { DTypeError, ShapeError, ValueError } from './errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from './handle.js';
 import { checkTensor } from './args.js';
+import { emptyInOrderOf } from './layout.js';
 import { sizeArgs, type SizeArgs } from './size_args.js';
 
 export interface TensorOptions {
@@ -365,13 +366,19 @@ export function randn(...args: SizeArgs<RandomOptions>): Tensor {
   native.ops.normal_(h, 0, 1, generatorOf(o));
   return finish(h, o);
 }
+/** Uniform on [0, 1), in t's shape, dtype and order of memory. */
 export function randLike(t: Tensor, o: RandomOptions = {}): Tensor {
   checkTensor('randLike', t);
-  return rand(t.shape, { ...o, dtype: o.dtype ?? t.dtype });
+  const h = emptyInOrderOf(t, dtypeCode(o.dtype ?? t.dtype));
+  native.ops.uniform_(h, 0, 1, generatorOf(o));
+  return finish(h, o);
 }
+/** Standard normal, in t's shape, dtype and order of memory. */
 export function randnLike(t: Tensor, o: RandomOptions = {}): Tensor {
   checkTensor('randnLike', t);
-  return randn(t.shape, { ...o, dtype: o.dtype ?? t.dtype });
+  const h = emptyInOrderOf(t, dtypeCode(o.dtype ?? t.dtype));
+  native.ops.normal_(h, 0, 1, generatorOf(o));
+  return finish(h, o);
 }
 /** Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`; int64 unless another dtype is given. */
 export function randint(high: number, size: readonly number[], options?: RandomOptions): Tensor;

@@ -1,7 +1,7 @@
 // Leading singular values of matrices too large to factor whole: a random projection finds the subspace that matters (Halko,
 // Martinsson and Tropp, "Finding structure with randomness", algorithms 4.4 and 5.1), and only the small rest is factored.
 import { native } from '../native.js';
-import { handleOf, namedResults } from './args.js';
+import { handleOf, namedResults, optionsAmong } from './args.js';
 import { randn } from './create.js';
 import { dtypeName } from './dtype.js';
 import { ValueError } from './errors.js';
@@ -53,21 +53,52 @@ function matrixOf(A: TensorBase, op: string): Tensor {
   return t;
 }
 
+/** Arguments by position, in the order of `names`, and the options object after them. */
+function named<O extends object>(names: readonly (keyof O)[], args: readonly unknown[]): Partial<O> {
+  const options = optionsAmong(...args) as Partial<O> | undefined;
+  const out: Partial<O> = { ...options };
+  args.forEach((a, i) => {
+    if (a !== undefined && a !== options) out[names[i]!] = a as O[keyof O];
+  });
+  return out;
+}
+
+export interface SvdLowrankOptions extends LowRankOptions {
+  /** Taken from A first. */
+  M?: TensorBase | null;
+}
+export interface PcaLowrankOptions extends LowRankOptions {
+  /** Take the column means away first. Default true. */
+  center?: boolean;
+}
+
 /**
  * About A = U diag(S) V^T with q columns (6), of A - M when M is given. Random: seed with manualSeed.
  * Source: https://pytorch.org/docs/stable/generated/torch.svd_lowrank.html
  */
-export function svdLowrank(A: TensorBase, options: LowRankOptions & { M?: TensorBase | null } = {}): LowRank {
+export function svdLowrank(
+  A: TensorBase,
+  q?: number | null | SvdLowrankOptions,
+  niter?: number | SvdLowrankOptions,
+  M?: TensorBase | null | SvdLowrankOptions,
+): LowRank {
+  const o = named<SvdLowrankOptions>(['q', 'niter', 'M'], [q, niter, M]);
   const t = matrixOf(A, 'svd_lowrank');
-  return lowRank(options.M ? t.sub(options.M) : t, options.q ?? 6, options.niter ?? 2);
+  return lowRank(o.M ? t.sub(o.M) : t, o.q ?? 6, o.niter ?? 2);
 }
 
 /**
  * Principal components of the rows of A: svdLowrank of A with its column means taken away (unless `center` is false).
  * Source: https://pytorch.org/docs/stable/generated/torch.pca_lowrank.html
  */
-export function pcaLowrank(A: TensorBase, options: LowRankOptions & { center?: boolean } = {}): LowRank {
+export function pcaLowrank(
+  A: TensorBase,
+  q?: number | null | PcaLowrankOptions,
+  center?: boolean | PcaLowrankOptions,
+  niter?: number | PcaLowrankOptions,
+): LowRank {
+  const o = named<PcaLowrankOptions>(['q', 'center', 'niter'], [q, center, niter]);
   const t = matrixOf(A, 'pca_lowrank');
-  const q = options.q ?? Math.min(6, t.shape.at(-2)!, t.shape.at(-1)!);
-  return lowRank((options.center ?? true) ? t.sub(t.mean([-2], true)) : t, q, options.niter ?? 2);
+  const rank = o.q ?? Math.min(6, t.shape.at(-2)!, t.shape.at(-1)!);
+  return lowRank((o.center ?? true) ? t.sub(t.mean([-2], true)) : t, rank, o.niter ?? 2);
 }

@@ -15,7 +15,7 @@ import {
 } from './dtype.js';
 import { AutogradError, DTypeError, ShapeError } from './errors.js';
 import { GradFn, type RemovableHandle } from './grad_fn.js';
-import { checkTensor, operandOf } from './args.js';
+import { checkTensor, operandOf, type GeneratorArg } from './args.js';
 import { setTensorClass, TensorBase, wrap, type Handle } from './handle.js';
 import { tensor, type NestedArray, type TypedArray } from './create.js';
 import { TensorGeometry } from './geometry.js';
@@ -36,6 +36,10 @@ export interface BackwardOptions {
   createGraph?: boolean;
   /** Accumulate into these leaves only. */
   inputs?: readonly Tensor[];
+}
+export interface BernoulliOptions {
+  /** Source of the numbers; the default generator when absent. */
+  generator?: GeneratorArg | null;
 }
 export interface ToOptions {
   dtype?: DType | null;
@@ -417,8 +421,16 @@ export class Tensor extends TensorGeometry {
     return this;
   }
 
+  /**
+   * Ones and zeros of this shape and dtype: each element is the probability of a one (the gradient is zero), or `p` is that of all
+   * of them (no gradient, as in PyTorch).
+   */
+  override bernoulli(p?: number | BernoulliOptions, options?: BernoulliOptions): Tensor {
+    if (typeof p !== 'number') return super.bernoulli({ ...p, ...options });
+    return wrap(native.ops.empty(this.shape, dtypeCode(this.dtype))).bernoulli_(p, options);
+  }
   /** Ones with probability p (a number, or a tensor of one probability per element), zeros else. */
-  bernoulli_(p: number | Tensor = 0.5, options: { generator?: Generator | null } = {}): this {
+  bernoulli_(p: number | Tensor = 0.5, options: BernoulliOptions = {}): this {
     const g = options.generator?._g ?? null;
     if (p instanceof TensorBase) native.ops.copy_(this._h, native.ops.bernoulliOf(p.expand(this.shape)._h, g));
     else native.ops.bernoulli_(this._h, p, g);

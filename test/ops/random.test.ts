@@ -15,3 +15,46 @@ test('a transposed tensor is filled in the order of its memory', () => {
   const y = fb.empty([3, 4]).t().bernoulli_(0.3);
   expect(y.flatten().toArray()).toEqual([1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 0, 0]);
 });
+
+test('randLike and randnLike of a transposed tensor draw in the order of its memory, bernoulli row by row', () => {
+  fb.manualSeed(3);
+  const u = fb.randLike(fb.empty([3, 4]).t());
+  expect(u.stride()).toEqual([1, 4]);
+  expect((u.select(1, 0).toArray() as number[]).map((v) => v.toFixed(6))).toEqual(['0.004264', '0.105569', '0.285842', '0.026955']); // prettier-ignore
+  fb.manualSeed(3);
+  const n = fb.randnLike(fb.empty([5, 4]).t());
+  expect((n.select(1, 1).toArray() as number[]).map((v) => v.toFixed(6))).toEqual(['0.046182', '-1.368259', '0.337495', '1.011116']); // prettier-ignore
+  fb.manualSeed(3);
+  const b = fb.bernoulli(fb.zeros(3, 4).t(), 0.3);
+  expect(b.toArray()).toEqual([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0]]); // prettier-ignore
+  fb.manualSeed(3);
+  const wide = fb.randnLike(fb.empty([3, 4]).expand(2, 3, 4));
+  expect(wide.stride()).toEqual([12, 4, 1]);
+  expect(wide.flatten().select(0, 0).item()).toBeCloseTo(-0.076644, 5);
+});
+
+test('bernoulli takes one probability for all elements', () => {
+  const x = fb.zeros(3, 4, { requiresGrad: true });
+  fb.manualSeed(3);
+  const y = x.bernoulli(0.3);
+  expect(y.toArray()).toEqual([[1, 1, 0, 1], [0, 0, 1, 0], [0, 0, 1, 0]]); // prettier-ignore
+  expect(y.requiresGrad).toBe(false);
+  expect(() => fb.bernoulli(x, 1.5)).toThrow('bernoulli_ expects p to be in [0, 1], but got p=1.5');
+  expect(fb.bernoulli(fb.ones(3), { generator: new fb.Generator() }).toArray()).toEqual([1, 1, 1]);
+});
+
+test('svdLowrank and pcaLowrank take their arguments by position, too', () => {
+  const a = fb.randn(6, 5);
+  const m = fb.randn(6, 5);
+  const same = (x: readonly fb.Tensor[], y: readonly fb.Tensor[]): boolean => x.every((t, i) => fb.allclose(t, y[i]!));
+  const twice = (f: () => readonly fb.Tensor[], g: () => readonly fb.Tensor[]): boolean => {
+    fb.manualSeed(1);
+    const first = f();
+    fb.manualSeed(1);
+    return same(first, g());
+  };
+  expect(twice(() => fb.svdLowrank(a, 3, 1, m), () => fb.svdLowrank(a, { q: 3, niter: 1, M: m }))).toBe(true); // prettier-ignore
+  expect(twice(() => fb.svdLowrank(a, 2, { niter: 4 }), () => fb.svdLowrank(a, { q: 2, niter: 4 }))).toBe(true); // prettier-ignore
+  expect(twice(() => fb.pcaLowrank(a, 3, false, 1), () => fb.pcaLowrank(a, { q: 3, center: false, niter: 1 }))).toBe(true); // prettier-ignore
+  expect(fb.svdLowrank(a, 2).S.shape).toEqual([2]);
+});

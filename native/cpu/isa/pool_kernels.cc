@@ -177,14 +177,17 @@ void max(const Pool2x2& s, const float* x, float* y, int64_t* index) {
   }
 }
 
-// `kStride` 0: any.
+// The first `n` elements, `stride` apart (`kStride` 0: any): nothing after the last of them is read.
 template <int kStride>
-FB_INLINE V strided(const float* x, int64_t stride, bool more) {
-  if constexpr (kStride == 1) return load(x);
-  // Reads one element further than the last window: only where another window follows.
-  if (kStride == 2 && more) return evens(load(x), load(x + kLanes));
-  V v;
-  for (int i = 0; i < kLanes; ++i) v[i] = x[i * stride];
+FB_INLINE V strided(const float* x, int64_t stride, int n) {
+  if constexpr (kStride == 1) return n == kLanes ? load(x) : loadMasked(x, Mask(n));
+  if constexpr (kStride == 2) {
+    const int reach = 2 * n - 1;
+    if (reach <= kLanes) return evens(reach == kLanes ? load(x) : loadMasked(x, Mask(reach)), V{});
+    return evens(load(x), loadMasked(x + kLanes, Mask(reach - kLanes)));
+  }
+  V v{};
+  for (int i = 0; i < n; ++i) v[i] = x[i * stride];
   return v;
 }
 template <int kStride>
@@ -193,27 +196,19 @@ void maxRowOf(const MaxRow& r, const float* x, float* y, int64_t* index) {
   const int32_t step = static_cast<int32_t>(r.stride);
   I lane;
   for (int i = 0; i < kLanes; ++i) lane[i] = i * step;
-  int64_t c = 0;
-  for (; c + kLanes <= r.count; c += kLanes) {
+  for (int64_t c = 0; c < r.count; c += kLanes) {
+    const int n = static_cast<int>(r.count - c < kLanes ? r.count - c : kLanes);
     const int32_t base = r.first + static_cast<int32_t>(c) * step;
     const I start = lane + base;
     V best = splat(lowest);
     I at = start;
     for (int64_t t = 0; t < r.tapCount; ++t)
-      take(best, at, strided<kStride>(x + base + r.taps[t], r.stride, c + kLanes < r.count), start + r.taps[t]);
-    store(y + c, best);
-    storeIndex(index + c, at, kLanes);
-  }
-  for (; c < r.count; ++c) {
-    const int32_t base = r.first + static_cast<int32_t>(c) * step;
-    float best = lowest;
-    int32_t at = base;
-    for (int64_t t = 0; t < r.tapCount; ++t) {
-      const float v = x[base + r.taps[t]];
-      if (v > best || v != v) best = v, at = base + r.taps[t];
-    }
-    y[c] = best;
-    index[c] = at;
+      take(best, at, strided<kStride>(x + base + r.taps[t], r.stride, n), start + r.taps[t]);
+    if (n == kLanes)
+      store(y + c, best);
+    else
+      storeMasked(y + c, best, Mask(n));
+    storeIndex(index + c, at, n);
   }
 }
 void maxRow(const MaxRow& r, const float* x, float* y, int64_t* index) {

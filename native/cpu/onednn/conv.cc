@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cpu/copy_kernels.h"
 #include "cpu/gemm_kernels.h"
 #include "cpu/onednn/engine.h"
 
@@ -14,13 +15,36 @@ namespace {
 using dnnl::memory;
 using Tag = memory::format_tag;
 
+// Blocks of 16 channels, the last one not full, to plain planes: oneDNN's own reorder of these goes element by element.
+struct Unblock {
+  int64_t images = 0, channels = 0, pixels = 0;
+  void run(const float* from, float* to) const {
+    const int64_t blocks = (channels + 15) / 16;
+    parallelFor(images * blocks, std::max<int64_t>(1, (1 << 13) / pixels), [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t first = b % blocks * 16, lanes = std::min<int64_t>(16, channels - first);
+        float* plane = to + (b / blocks * channels + first) * pixels;
+        copyKernels().transpose[2](reinterpret_cast<char*>(plane), pixels * 4,
+                                   reinterpret_cast<const char*>(from + b * pixels * 16), 64, lanes, pixels);
+      }
+    });
+  }
+};
+
 // One tensor of the primitive: reordered through scratch memory when the layouts differ.
 struct Port {
   size_t bytes = 0;  // 0: used in place
   std::optional<onednn::Prepared> reorder;
+  std::optional<Unblock> unblock;  // instead of `reorder`
   void prepare(const memory::desc& plain, const memory::desc& wanted, bool in, int threads) {
     if (plain == wanted) return;
     bytes = (wanted.get_size() + 63) & ~size_t{63};
+    const memory::dims d = wanted.dims();
+    if (!in && (d.size() == 4 || d.size() == 5) && d[1] % 16 != 0 &&
+        wanted == memory::desc(d, memory::data_type::f32, d.size() == 4 ? Tag::nChw16c : Tag::nCdhw16c)) {
+      unblock = Unblock{d[0], d[1], d[2] * d[3] * (d.size() == 5 ? d[4] : 1)};
+      return;
+    }
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const memory::desc &from = in ? plain : wanted, &to = in ? wanted : plain;
@@ -36,7 +60,14 @@ struct Port {
 
 class OneDnnConv : public ConvPlan {
  public:
-  explicit OneDnnConv(const ConvSpec& s) : s_(s) {
+  explicit OneDnnConv(const ConvSpec& whole) : s_(whole) {
+    ConvSpec s = whole;
+    s.batch = imagesAtOnce(whole);
+    chunks_ = whole.batch / s.batch;
+    const bool down = s.kind == ConvSpec::Kind::Forward;  // from the big image to the small one
+    const int64_t big = s.batch * s.channels * s.inPixels(), small = s.batch * s.outChannels * s.pixels();
+    firstStep_ = down ? big : small;
+    outStep_ = down ? small : big;
     // oneDNN wants 3 to 5 dimensions: leave out the leading spatial ones of extent one. Blocks have two.
     const int most = s.blockedIn || s.blockedOut ? 1 : 2;
     int first = 0;
@@ -68,17 +99,18 @@ class OneDnnConv : public ConvPlan {
     const memory::desc bias({s.outChannels}, memory::data_type::f32, Tag::a);
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const auto algorithm = dnnl::algorithm::convolution_direct;
-    const int threads = onednn::threadsFor(s.work());
+    const auto direct = dnnl::algorithm::convolution_direct;
+    const auto algorithm = s.winograd ? dnnl::algorithm::convolution_winograd : direct;
+    const int threads = onednn::threadsFor(whole.work());
     const onednn::ThreadLimit limit(threads);
-    const auto forward = [&](const dnnl::primitive_attr& a) {
+    const auto forward = [&](const dnnl::primitive_attr& a, dnnl::algorithm by) {
       // For inference alone oneDNN would choose channels-last kernels, and reordering plain tensors to those takes
       // longer than the kernels gain.
       const auto kind = dnnl::prop_kind::forward_training;
-      const auto d = s.bias ? dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), bias, any(y), stride,
-                                                              dilation, pad, padRight)
-                            : dnnl::convolution_forward::desc(kind, algorithm, any(x), any(w), any(y), stride, dilation,
-                                                              pad, padRight);
+      const auto d =
+          s.bias
+              ? dnnl::convolution_forward::desc(kind, by, any(x), any(w), bias, any(y), stride, dilation, pad, padRight)
+              : dnnl::convolution_forward::desc(kind, by, any(x), any(w), any(y), stride, dilation, pad, padRight);
       return dnnl::convolution_forward::primitive_desc(d, a, onednn::engine());
     };
     const auto finish = [&](const memory::desc& a, const memory::dims& da, int ia, const memory::desc& b,
@@ -99,20 +131,20 @@ class OneDnnConv : public ConvPlan {
       scratch_ = (scratch_ + 63) & ~size_t{63};
     };
     if (s.kind == ConvSpec::Kind::Forward) {
-      const auto pd = forward(attr);
+      const auto pd = forward(attr, algorithm);
       conv_.emplace(dnnl::convolution_forward(pd), threads);
       finish(pd.src_desc(), x, DNNL_ARG_SRC, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.dst_desc(), y, DNNL_ARG_DST,
              pd.scratchpad_desc());
     } else if (s.kind == ConvSpec::Kind::BackwardInput) {
       const dnnl::convolution_backward_data::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad, padRight);
-      const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}));
+      const dnnl::convolution_backward_data::primitive_desc pd(d, attr, onednn::engine(), forward({}, direct));
       conv_.emplace(dnnl::convolution_backward_data(pd), threads);
       finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.weights_desc(), w, DNNL_ARG_WEIGHTS, pd.diff_src_desc(), x,
              DNNL_ARG_DIFF_SRC, pd.scratchpad_desc());
     } else {
       const dnnl::convolution_backward_weights::desc d(algorithm, any(x), any(w), any(y), stride, dilation, pad,
                                                        padRight);
-      const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}));
+      const dnnl::convolution_backward_weights::primitive_desc pd(d, attr, onednn::engine(), forward({}, direct));
       conv_.emplace(dnnl::convolution_backward_weights(pd), threads);
       finish(pd.diff_dst_desc(), y, DNNL_ARG_DIFF_DST, pd.src_desc(), x, DNNL_ARG_SRC, pd.diff_weights_desc(), w,
              DNNL_ARG_DIFF_WEIGHTS, pd.scratchpad_desc());
@@ -129,16 +161,24 @@ class OneDnnConv : public ConvPlan {
       at += port.bytes;
       return p;
     };
-    void* pa = take(first_, const_cast<void*>(a));
+    void* pa = take(first_, nullptr);
     void* pb = take(second_, const_cast<void*>(b));
-    void* po = take(out_, out);
-    if (first_.bytes) first_.reorder->run({const_cast<void*>(a), pa, work});
+    void* po = take(out_, nullptr);
     if (second_.bytes) second_.reorder->run({const_cast<void*>(b), pb, work});
-    if (s_.bias)
-      conv_->run({pa, pb, po, work, const_cast<void*>(bias)});
-    else
-      conv_->run({pa, pb, po, work});
-    if (out_.bytes) out_.reorder->run({po, out, work});
+    for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+      auto* x = const_cast<float*>(static_cast<const float*>(a)) + chunk * firstStep_;
+      float* y = static_cast<float*>(out) + chunk * outStep_;
+      if (first_.bytes) first_.reorder->run({x, pa, work});
+      void *from = first_.bytes ? pa : x, *to = out_.bytes ? po : y;
+      if (s_.bias)
+        conv_->run({from, pb, to, work, const_cast<void*>(bias)});
+      else
+        conv_->run({from, pb, to, work});
+      if (out_.unblock)
+        out_.unblock->run(static_cast<const float*>(po), y);
+      else if (out_.bytes)
+        out_.reorder->run({po, y, work});
+    }
     if (s_.relu) {  // a pass of its own: oneDNN's relu loses NaN
       float* y = static_cast<float*>(out);
       parallelFor(s_.batch * s_.outChannels * s_.pixels(), 1 << 17,
@@ -148,7 +188,22 @@ class OneDnnConv : public ConvPlan {
   const char* via() const override { return "oneDNN"; }
 
  private:
+  // Images of one run of the primitive. One thread computes a large batch image by image, so that what the primitive
+  // writes is still in the cache when it is put in order. Winograd's kernels and several threads want the whole batch.
+  static int64_t imagesAtOnce(const ConvSpec& s) {
+    if (s.kind == ConvSpec::Kind::BackwardWeight || s.winograd || (s.blockedIn && s.blockedOut) ||
+        onednn::threadsFor(s.work()) > 1)
+      return s.batch;
+    const int64_t image = 4 * (s.channels * s.inPixels() + s.outChannels * s.pixels());
+    if (image * s.batch <= kCache) return s.batch;
+    int64_t n = std::max<int64_t>(1, kCache / image);
+    while (s.batch % n) --n;
+    return n;
+  }
+  static constexpr int64_t kCache = 3 << 19;
+
   ConvSpec s_;
+  int64_t chunks_ = 1, firstStep_ = 0, outStep_ = 0;
   Port first_, second_, out_;
   std::optional<onednn::Prepared> conv_;
   size_t scratch_ = 0;
@@ -157,11 +212,11 @@ class OneDnnConv : public ConvPlan {
 }  // namespace
 
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec) {
-  try {
-    return makeRef<OneDnnConv>(spec);
-  } catch (const dnnl::error&) {
-    return {};  // not a shape this oneDNN takes
-  }
+  for (ConvSpec s = spec;; s.winograd = false) try {
+      return makeRef<OneDnnConv>(s);
+    } catch (const dnnl::error&) {
+      if (!s.winograd) return {};  // not a shape this oneDNN takes
+    }
 }
 
 }  // namespace flambeau::cpu

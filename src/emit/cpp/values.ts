@@ -180,9 +180,10 @@ export abstract class CppValues extends KernelWalker {
   }
 
   private readonly divisors = new Map<Scope, Map<LExpr, string>>();
-  /** Divisions by a value of an outer loop multiply by its reciprocal and put the error right. */
+  /** Divisions by a value of an outer loop multiply by its reciprocal and put the error right; exponentials leave out what is zero. */
   protected override operation(e: LExpr & { k: 'op' }, scope: Scope): string {
     const [a, b] = e.args as [LExpr, LExpr];
+    if (e.op === 'exp' && e.type === 'f32') return this.call('exp_or_zero', [this.value(a, scope)]);
     if (e.op !== 'div' || e.type !== 'f32' || (b.k === 'const' && Math.log2(Math.abs(Number(b.value))) % 1 === 0))
       return super.operation(e, scope);
     const home = this.home(b, scope);
@@ -264,6 +265,8 @@ export abstract class CppValues extends KernelWalker {
     }
     if (step === 1)
       return scope.lanes === 'n' ? `fb_loadn_${t.tag}(${p} + ${off}, n)` : `fb_load_${t.tag}(${p} + ${off})`;
+    if (d.dtype === 'float32' && (step === 2 || step === 4))
+      return `fb_load_step_f32<${step}>(${p} + ${off}, ${scope.lanes})`;
     return `fb_loads_${t.tag}(${p} + ${off}, (${printIndex(c, this.names(scope))}) * ${t.bytes}, ${scope.lanes})`;
   }
 }
