@@ -23,8 +23,21 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     'min-time': { type: 'string', default: '0.1' },
     eager: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(`npm run -s bench:kernelbench -- [options]
+  --data DIR      KernelBench's cases (default ../shared/conformance/kernelbench)
+  --peers DIR     where torch_env.sh lies (default ../shared/peers)
+  --only REGEX    cases whose id, family or name match
+  --threads LIST  1,2 by default
+  --rounds N      times that the three sides take turns; a figure is the median (default 3)
+  --min-time S    seconds of one measurement (default 0.1)
+  --eager         our eager time as well
+`);
+  process.exit(0);
+}
 const data = resolve(values.data);
 const env = join(resolve(values.peers), 'torch_env.sh');
 for (const file of [join(data, 'cases.json'), env])

@@ -62,7 +62,7 @@ export { compile, type CompiledFunction, type CompileOptions } from './runtime/c
 export type { Explanation } from './runtime/explain.js';
 export { kernel, type Kernel, type KernelOptions, type Scalar } from './kernel/kernel.js';
 export { reduction, type Reduction, type ReductionOptions } from './kernel/reduction.js';
-export * as jit from './runtime/jit.js';
+export * as jit from './jit.js';
 export { live } from './runtime/live.js';
 export * as onnx from './onnx/index.js';
 export { progress, type ProgressOptions } from './progress.js';

@@ -10,6 +10,7 @@ import type { Handle } from './tensor/handle.js';
 export type GeneratorHandle = object;
 export type NodeHandle = object;
 export type GraphHandle = object;
+export type FlowHandle = object;
 type H = Handle;
 
 /** What buildAsync gives when the process has ended. */
@@ -229,6 +230,9 @@ export interface Native {
   loadGraph(path: string | null, meta: string, captures: readonly H[]): GraphHandle;
   /** The results, or the description of the guard that failed (nothing was run then). */
   runGraph(graph: GraphHandle, inputs: readonly H[], scalars: readonly number[]): H[] | string;
+  /** A program with control flow (docs/program-format.md) over loaded graphs. */
+  loadFlow(plan: string, graphs: readonly GraphHandle[], constants: readonly H[]): FlowHandle;
+  runFlow(flow: FlowHandle, inputs: readonly H[]): H[];
   /** A promise of what `runGraph` gives, from a worker thread. Rejects for graphs that write to tensors from outside. */
   runGraphAsync(graph: GraphHandle, inputs: readonly H[], scalars: readonly number[]): Promise<H[] | string>;
   profileStart(): void;

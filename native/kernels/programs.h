@@ -26,6 +26,14 @@ FB_FN f32v fb_div_by(f32v a, f32v b, f32v r) {
   return a / b;
 #endif
 }
+//@section underflow needs exp
+/// e^a that computes nothing where the result is zero (masked scores, -infinity): a product that underflows takes the processor a hundred
+/// cycles.
+FB_FN f32v fb_exp_or_zero(f32v a) {
+  const maskv none = a < fb_const(-104.0f);
+  const f32v r = fb_exp(none ? f32v{} : a);
+  return none ? f32v{} : r;
+}
 //@section steps needs base
 /// The first n elements of p[0], p[S], p[2S], ... for S = 2 or 4, from whole registers; nothing after the last of them is read.
 template <int S>

@@ -4,6 +4,7 @@
 
 #include "flambeau/autograd.h"
 #include "node/functions.h"
+#include "runtime/flow.h"
 #include "runtime/graph.h"
 
 namespace flambeau::node {
@@ -113,12 +114,44 @@ napi_value runGraphAsync(napi_env env, napi_callback_info info) {
   });
 }
 
+/// loadFlow(plan, graphs, constants): a program with control flow over loaded graphs.
+napi_value loadFlow(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"plan", "graphs", "constants"};
+  return invoke(env, info, "loadFlow", names, [&](Args& a) {
+    uint32_t count = 0;
+    check(env, napi_get_array_length(env, a.value(1), &count));
+    std::vector<Ref<GraphProgram>> programs;
+    for (uint32_t i = 0; i < count; ++i) {
+      napi_value item;
+      check(env, napi_get_element(env, a.value(1), i, &item));
+      Box* box = boxOf(env, item);
+      FB_CHECK(box != nullptr && box->kind == HandleKind::Graph, Type, "loadFlow: graph %u is no loaded graph", i);
+      programs.emplace_back(static_cast<GraphProgram*>(box->other.get()));
+    }
+    const TensorSpan constants = a.tensors(2);
+    return wrapObject(env, HandleKind::Flow,
+                      FlowProgram::load(std::string(a.string(0)), std::move(programs),
+                                        TensorList(constants.begin(), constants.end())));
+  });
+}
+/// runFlow(flow, inputs)
+napi_value runFlow(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"flow", "inputs"};
+  return invoke(env, info, "runFlow", names, [&](Args& a) {
+    const Ref<FlowProgram> flow(static_cast<FlowProgram*>(a.handle(0, HandleKind::Flow)->other.get()));
+    const autograd::GradGuard off(false);
+    return wrap(env, flow->run(a.tensors(1)));
+  });
+}
+
 }  // namespace
 
 void registerGraphFunctions(napi_env env, napi_value target) {
   defineFunction(env, target, "loadGraph", loadGraph);
   defineFunction(env, target, "runGraph", runGraph);
   defineFunction(env, target, "runGraphAsync", runGraphAsync);
+  defineFunction(env, target, "loadFlow", loadFlow);
+  defineFunction(env, target, "runFlow", runFlow);
 }
 
 }  // namespace flambeau::node

@@ -10,7 +10,7 @@
 
 namespace flambeau::node {
 
-enum class HandleKind : uint32_t { Free, Tensor, Disposed, Generator, Node, Graph };
+enum class HandleKind : uint32_t { Free, Tensor, Disposed, Generator, Node, Graph, Flow };
 
 struct Box {
   Tensor tensor;          // of Tensor handles

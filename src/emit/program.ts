@@ -46,6 +46,11 @@ export interface Program {
 }
 
 export function emitProgram(graph: Graph, options: EmitOptions): Program {
+  const control = graph.nodes.find((n) => n.bodies !== undefined);
+  if (control !== undefined)
+    throw new Error(
+      `'${control.op}': a graph with branches or loops is no single program (runtime/flow_program.ts makes several)`,
+    );
   const start = performance.now();
   resetExpressions();
   const program = lower(

@@ -34,11 +34,13 @@ export type Input =
 export type Attr = null | number | boolean | string | readonly number[] | readonly Dim[] | { readonly live: number };
 
 export interface Node {
-  /** Name of a declared op (generated op table), e.g. 'add', 'softmax', 'convolution', or 'region.begin' / 'region.end'. */
+  /** Name of a declared op (generated op table), e.g. 'add', 'softmax', 'convolution', or 'region.begin' / 'region.end', or 'if' / 'loop' (control.ts). */
   op: string;
   inputs: Input[];
   attrs: Record<string, Attr>;
   outputs: Value[];
+  /** Of 'if' (then, else) and 'loop' (body): closed graphs, see control.ts. Other ops have none. */
+  bodies?: readonly Graph[];
   /** JavaScript call site 'file.ts:12:3' and module path 'features.0', when known. */
   site?: string;
   scope?: string;

@@ -2,6 +2,7 @@
 // tests compare a graph before and after a pass. Generic over the tensor type, so this file knows no tensors.
 import { evalDim, isSym } from './dim.js';
 import { inputValues, rootValues } from './build.js';
+import { carriedOf, isControl } from './control.js';
 import type { Attr, Graph, Node, Value } from './graph.js';
 
 /** An operand as `execute` gets it. */
@@ -39,8 +40,36 @@ export function concreteAttr(a: Attr, live: readonly number[], symbols: Readonly
   return a;
 }
 
+function control<T>(
+  n: Node,
+  [cond, ...rest]: readonly T[],
+  execute: Execute<T>,
+  truth: (condition: T) => boolean,
+): readonly T[] {
+  const run = (body: Graph, inputs: readonly T[]): T[] =>
+    interpret(body, { inputs, captures: [] }, execute, truth).outputs;
+  const bodies = n.bodies!;
+  if (n.op === 'if') return run(truth(cond!) ? bodies[0]! : bodies[1]!, rest);
+  const carried = carriedOf(n);
+  const fixed = rest.slice(carried);
+  let state: readonly T[] = rest.slice(0, carried);
+  for (let again = truth(cond!); again;) {
+    const [next, ...values] = run(bodies[0]!, [...state, ...fixed]);
+    [again, state] = [truth(next!), values];
+  }
+  return state;
+}
+
 /** Runs the nodes in order and drops every tensor after its last use. Writes nothing: the caller applies the writes. */
-export function interpret<T>(g: Graph, args: GraphArguments<T>, execute: Execute<T>): GraphResults<T> {
+export function interpret<T>(
+  g: Graph,
+  args: GraphArguments<T>,
+  execute: Execute<T>,
+  /** The number in a bool scalar; graphs without control flow need none. */
+  truth: (condition: T) => boolean = () => {
+    throw new Error('control flow needs the value of its condition');
+  },
+): GraphResults<T> {
   if (args.inputs.length !== g.inputs.length)
     throw new RangeError(`the graph takes ${g.inputs.length} inputs, got ${args.inputs.length}`);
   if (args.captures.length !== g.captures.length)
@@ -73,7 +102,7 @@ export function interpret<T>(g: Graph, args: GraphArguments<T>, execute: Execute
     const attrs = Object.fromEntries(
       Object.entries(n.attrs).map(([name, a]) => [name, concreteAttr(a, live, symbols)]),
     );
-    const results = execute(n.op, inputs, attrs, n);
+    const results = isControl(n) ? control(n, inputs as T[], execute, truth) : execute(n.op, inputs, attrs, n);
     if (results.length !== n.outputs.length)
       throw new Error(`'${n.op}' gave ${results.length} results, the graph has ${n.outputs.length}`);
     n.outputs.forEach((v, r) => env.set(v, results[r]!));

@@ -36,8 +36,8 @@ interface Token {
 class Reader {
   private readonly tokens: Token[] = [];
   private pos = 0;
-  readonly values = new Map<string, Value>();
-  readonly ids = new Set<number>();
+  private values = new Map<string, Value>();
+  private ids = new Set<number>();
 
   constructor(private readonly text: string) {
     TOKEN.lastIndex = 0;
@@ -129,6 +129,16 @@ class Reader {
     return { dtype: dtype as DType, shape };
   }
 
+  /** Reads a graph that names values of its own. */
+  inside<T>(read: () => T): T {
+    const around = [this.values, this.ids] as const;
+    [this.values, this.ids] = [new Map(), new Set()];
+    try {
+      return read();
+    } finally {
+      [this.values, this.ids] = around;
+    }
+  }
   /** A definition; `later`: the caller binds it. */
   define(later = false): Value {
     const at = this.peek().at;
@@ -223,9 +233,19 @@ function toNumber(text: string): number | undefined {
   return v;
 }
 
+/** Bodies nest no deeper; the reader is recursive. */
+const MAX_DEPTH = 64;
+
 /** The graph that a text describes. @throws GraphSyntaxError with line and column. */
 export function parseGraph(text: string): Graph {
   const r = new Reader(text);
+  const g = readGraph(r, 0);
+  if (r.peek().kind !== 'end') r.fail(`unexpected '${r.peek().text}' after the graph`);
+  return g;
+}
+
+function readGraph(r: Reader, depth: number): Graph {
+  if (depth > MAX_DEPTH) r.fail(`bodies nest deeper than ${MAX_DEPTH} levels`);
   const g = emptyGraph();
   r.expect('graph');
   r.expect('(');
@@ -266,12 +286,17 @@ export function parseGraph(text: string): Graph {
       r.expect('=');
       (g.gradReads ??= []).push({ leaf, is: r.accept('none') ? null : r.ref() });
     } else {
-      g.nodes.push(readNode(r));
+      g.nodes.push(readNode(r, depth));
     }
   }
   r.expect('}');
-  if (r.peek().kind !== 'end') r.fail(`unexpected '${r.peek().text}' after the graph`);
   return g;
+}
+
+function readBodies(r: Reader, depth: number): Graph[] {
+  const bodies: Graph[] = [];
+  while (!r.accept('}')) bodies.push(r.inside(() => readGraph(r, depth + 1)));
+  return bodies;
 }
 
 function readRegion(r: Reader, index: number): Region {
@@ -287,7 +312,7 @@ function readRegion(r: Reader, index: number): Region {
   return { ...head, outputs, ...(scope === undefined ? {} : { scope }), ...(parent === undefined ? {} : { parent }) };
 }
 
-function readNode(r: Reader): Node {
+function readNode(r: Reader, depth: number): Node {
   const outputs = r.accept('(') ? r.list(')', () => r.define(true)) : [r.define(true)];
   r.expect('=');
   const head = r.call();
@@ -295,9 +320,11 @@ function readNode(r: Reader): Node {
   const scope = r.scope();
   const site = r.peek().kind === 'string' ? r.string() : undefined;
   const region = r.accept('^') ? r.integer('a region') : undefined;
+  const bodies = r.accept('{') ? readBodies(r, depth) : undefined;
   return {
     ...head,
     outputs,
+    ...(bodies === undefined ? {} : { bodies }),
     ...(site === undefined ? {} : { site }),
     ...(scope === undefined ? {} : { scope }),
     ...(region === undefined ? {} : { region }),

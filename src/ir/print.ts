@@ -12,7 +12,8 @@
 //   }
 //
 // '%5' is the value with id 5; a named value shows its name and, where it is defined, its id. Numbers with a point or an
-// exponent are floating-point operands. '$0' is a live scalar, '^0' the composite region that a node belongs to.
+// exponent are floating-point operands. Bodies of control nodes follow their node: `%3: ... = if(%c, %x) {} { graph(...) {...} graph(...) {...} }`.
+// Bodies name values of their own. '$0' is a live scalar, '^0' the composite region that a node belongs to.
 import { isSym, printDim } from './dim.js';
 import type { Attr, Graph, Input, Node, Region, TensorType, Value } from './graph.js';
 import { emptyGraph } from './build.js';
@@ -105,7 +106,13 @@ function regionLine(names: Names, r: Region, index: number): string {
   return `region ^${index} ${call(names, r)} -> (${r.outputs.map((v) => names.ref(v)).join(', ')})${scopeText(r.scope)}${parent}`;
 }
 
-/** One node as it stands in the text of its graph. */
+function bodiesText(n: Node): string {
+  if (n.bodies === undefined) return '';
+  const text = n.bodies.map(printGraph).join('');
+  return ` {\n${text.replace(/^(?=.)/gm, '    ')}  }`;
+}
+
+/** One node as it stands in the text of its graph, without bodies. */
 export const printNode = (n: Node, g?: Graph): string => nodeLine(new Names(g ?? { ...emptyGraph(), nodes: [n] }), n);
 
 /** Prints nodes of one graph; for many nodes, where printNode would look at the whole graph each time. */
@@ -121,7 +128,7 @@ export function printGraph(g: Graph): string {
     ...g.symbols.map((s) => `symbol ${s.name} = ${s.hint}`),
     ...g.liveScalars.map((v, i) => `live $${i} = ${printNumber(v)}`),
     ...g.captures.map((v) => `capture ${names.def(v)}`),
-    ...g.nodes.map((n) => nodeLine(names, n)),
+    ...g.nodes.map((n) => nodeLine(names, n) + bodiesText(n)),
     ...g.regions.map((r, i) => regionLine(names, r, i)),
     ...g.writes.map((w) => `write ${names.ref(w.target)} = ${names.ref(w.value)}`),
     ...g.gradWrites.map((w) => `grad ${names.ref(w.leaf)} = ${w.value === null ? 'none' : names.ref(w.value)}`),

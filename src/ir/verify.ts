@@ -2,6 +2,7 @@
 import { dimSymbols, printDim } from './dim.js';
 import { inputValues } from './build.js';
 import type { DType, Graph, Node, TensorType, Value } from './graph.js';
+import { checkControl, isControl } from './control.js';
 import { printNode, printType } from './print.js';
 import { infer, RuleError, sameType } from './rules.js';
 import { attrParams, operandParams, opInfo, resultCount } from './table.js';
@@ -58,7 +59,13 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
       if (i.kind === 'live') slot(i.slot, n);
       for (const v of inputValues(i)) use(v, 'operand', n);
     }
+    if (isControl(n)) {
+      verifyControl(n, options, fail);
+      n.outputs.forEach((v) => define(v, n));
+      continue;
+    }
     const info = opInfo(n.op) ?? fail(`unknown op '${n.op}'`, n);
+    if (n.bodies !== undefined) fail(`'${n.op}' has no bodies`, n);
     checkSignature(n, info, fail, slot);
     if (n.region !== undefined && g.regions[n.region] === undefined) fail(`region ^${n.region} does not exist`, n);
     n.outputs.forEach((v) => define(v, n));
@@ -74,6 +81,16 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
 }
 
 type Fail = (why: string, node?: Node) => never;
+
+function verifyControl(n: Node, options: VerifyOptions, fail: Fail): void {
+  try {
+    checkControl(n);
+  } catch (e) {
+    if (e instanceof RuleError) return fail(e.message, n);
+    throw e;
+  }
+  for (const b of n.bodies!) verify(b, options);
+}
 
 function checkSignature(n: Node, info: OpInfo, fail: Fail, slot: (s: number, n: Node) => void): void {
   const operands = operandParams(info);

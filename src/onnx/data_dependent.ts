@@ -1,5 +1,6 @@
 // Results whose size depends on data (nonzero, x[mask]): a trace knows one size only. Such sizes become symbols of their own, and
 // only ops that work at any size may follow; everything else is refused, as its sizes or numbers could be of this one run.
+import { allNodes } from '../ir/control.js';
 import { symbol } from '../ir/dim.js';
 import type { Dim, Graph, Node, Value } from '../ir/graph.js';
 import type { OpInfo } from '../ir/opinfo.js';
@@ -14,6 +15,21 @@ export function markDataDependent(graph: Graph, ops: Readonly<Record<string, OpI
     marked.add(value.id);
   };
   for (const node of graph.nodes) {
+    if (node.bodies !== undefined) {
+      const dependent = (n: Node): boolean => {
+        const info = Object.hasOwn(ops, n.op) ? ops[n.op] : undefined;
+        return info?.kind === 'extern' && info.dataDependent === true;
+      };
+      const inside = [...allNodes({ ...graph, nodes: [node] })].find(dependent);
+      if (inside !== undefined)
+        throw new OnnxExportError(
+          `op '${inside.op}': the size of its result depends on the data, inside of a branch or loop`,
+          {
+            scope: inside.scope,
+            site: inside.site,
+          },
+        );
+    }
     const info = Object.hasOwn(ops, node.op) ? ops[node.op] : undefined;
     if (info?.kind === 'extern' && info.dataDependent) {
       const extent = symbol(`${node.op}_${count++}`);

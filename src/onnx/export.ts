@@ -3,12 +3,14 @@ import { OPS } from '../../generated/ts/ops.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { Module } from '../nn/module.js';
 import { packageVersion } from '../package_root.js';
+import { isInput, isScripted, isWhole, scriptGraph, sourceBehind } from '../script/script.js';
+import { full } from '../tensor/create.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { checkSizes } from './check_sizes.js';
 import type { EncodedModel } from './encode.js';
 import { writeModel } from './files.js';
 import { lowerGraph } from './lower.js';
-import { checkOptions, outputAxes, type CheckedOptions, type ExportOptions } from './options.js';
+import { checkOptions, fillNames, outputAxes, type CheckedOptions, type ExportOptions } from './options.js';
 import { RECURRENT, RECURRENT_OP } from './recurrent.js';
 import { flatten, inMode, nameCaptures, recordModel, resized, type AnyFunction, type Recording } from './trace.js';
 import { dimText, OnnxExportError } from './types.js';
@@ -24,13 +26,23 @@ import { reportVerified, type Case } from './verify.js';
  */
 export function exportModel(
   model: AnyFunction,
-  inputs: readonly Tensor[],
+  inputs: readonly (Tensor | number)[],
   path: string | null,
   options: ExportOptions = {},
 ): Uint8Array {
+  if (isScripted(model) && Array.isArray(inputs)) return exportScripted(model, inputs, path, options);
   if (!Array.isArray(inputs) || !inputs.every(isTensor)) {
     throw new OnnxExportError('the example inputs must be an array of tensors');
   }
+  return exportTraced(model, inputs as readonly Tensor[], path, options);
+}
+
+function exportTraced(
+  model: AnyFunction,
+  inputs: readonly Tensor[],
+  path: string | null,
+  options: ExportOptions,
+): Uint8Array {
   const training = options.training === true;
   if (training && options.verify)
     throw new OnnxExportError('verify compares numbers; in training mode they are random');
@@ -55,6 +67,48 @@ export function exportModel(
   const report = writeModel(encoded, path, names, cases);
   if (report) reportVerified(report, options.verify);
   return encoded.bytes;
+}
+
+/** A scripted function or module: its branches and loops become If and Loop. Numbers among the inputs are scalars of the model. */
+function exportScripted(
+  model: AnyFunction,
+  inputs: readonly (Tensor | number)[],
+  path: string | null,
+  options: ExportOptions,
+): Uint8Array {
+  if (options.training) throw new OnnxExportError('scripted models are exported in eval mode');
+  if (Object.keys(options.dynamicAxes ?? {}).length > 0)
+    throw new OnnxExportError(
+      'the sizes of a scripted model are those of its example inputs: dynamicAxes needs a traced one',
+    );
+  const source = sourceBehind(model);
+  const scripted = inMode(model, false, () => scriptGraph(source, inputs));
+  const feeds = inputs.filter((x) => isInput(x, scripted.fixed)).map((x) => (isTensor(x) ? x : scalarTensor(x)));
+  const checked = checkOptions(
+    options,
+    feeds.map((t) => t.shape.length),
+  );
+  const recording: Recording = {
+    graph: scripted.graph,
+    captures: scripted.captures.map((t) => t._h),
+    outputNames: fillNames(options.outputNames, scripted.graph.outputs.length, 'output'),
+  };
+  const encoded = lower(recording, model, options, checked, path);
+  const expected = (): Tensor[] =>
+    inMode(model, false, () => leavesOf((source.fn as AnyFunction).apply(source.self, [...inputs])));
+  const names = { inputs: checked.inputNames, outputs: recording.outputNames };
+  const report = writeModel(encoded, path, names, options.verify ? [{ inputs: feeds, expected: expected() }] : []);
+  if (report) reportVerified(report, options.verify);
+  return encoded.bytes;
+}
+
+const scalarTensor = (x: number): Tensor => full([], x, { dtype: isWhole(x) ? 'int64' : 'float64' });
+/** The tensors and numbers of a result, as a scripted model gives them. */
+function leavesOf(x: unknown): Tensor[] {
+  if (isTensor(x)) return [x];
+  if (typeof x === 'number') return [scalarTensor(x)];
+  if (typeof x === 'boolean') return [full([], Number(x), { dtype: 'bool' })];
+  return typeof x === 'object' && x !== null ? Object.values(x).flatMap(leavesOf) : [];
 }
 
 function lower(

@@ -1,5 +1,6 @@
 // Op graph → ONNX model. Composites that were called (softmax, layer norm, ...) are exported whole where ONNX has an operator
 // for them, else by their parts; every op goes by its symbolic, its mapping in the op table, or its scalar expression.
+import { carriedOf, isControl } from '../ir/control.js';
 import type { Graph, Input, Node, Region, TensorType, Value } from '../ir/graph.js';
 import type { OpInfo } from '../ir/opinfo.js';
 import { opInfo } from '../ir/table.js';
@@ -40,16 +41,16 @@ export function lowerGraph(graph: Graph, options: LowerOptions): EncodedModel {
 
 class GraphLowering {
   private readonly b: OnnxBuilder;
-  private readonly values = new Map<number, Ref>();
+  private values = new Map<number, Ref>();
   private readonly shapes: Shapes;
   private readonly symbolics: ReadonlyMap<string, Symbolic>;
-  private readonly whole = new Set<number>(); // regions exported as one operator
-  private readonly opened: Set<number>; // regions that must be exported by their parts
+  private whole = new Set<number>(); // regions exported as one operator
+  private opened: Set<number>; // regions that must be exported by their parts
   private readonly views = new Set<string>(); // names of views
   private readonly fixed = new Set<string>(); // names of inputs, initializers and outputs: not free to change
 
   constructor(
-    private readonly graph: Graph,
+    private graph: Graph,
     private readonly options: LowerOptions,
   ) {
     this.opened = new Set(options.opened);
@@ -145,6 +146,7 @@ class GraphLowering {
   }
 
   private node(node: Node): void {
+    if (isControl(node)) return this.control(node);
     if (node.op === 'region.begin' || node.op === 'region.end') return;
     for (const index of this.regionsOf(node)) {
       if (this.whole.has(index)) return;
@@ -153,6 +155,45 @@ class GraphLowering {
       this.opened.add(index);
     }
     this.emit(this.callOf(node.op, node.inputs, node.attrs, node.outputs, node.scope, node.site), true);
+  }
+
+  /** If and Loop; their bodies name values of the graph around them, so nothing is handed over but what a loop carries. */
+  private control(node: Node): void {
+    const [condition, ...rest] = node.inputs.map((i) => this.value((i as { value: Value }).value));
+    const types = node.outputs.map((v) => v.type);
+    [this.b.scope, this.b.site] = [node.scope ?? '', node.site];
+    let refs: readonly Ref[];
+    if (node.op === 'if') {
+      const way = (k: 0 | 1, name: string): AttrValue =>
+        this.b.subgraph(name, [], () => this.body(node.bodies![k]!, rest));
+      const attrs = { then_branch: way(0, 'then'), else_branch: way(1, 'else') };
+      refs = this.b.multi('If', [condition!], types, attrs);
+    } else {
+      const carried = carriedOf(node);
+      const inputs = [
+        { name: 'iteration', type: { dtype: 'int64' as const, shape: [] } },
+        { name: 'condition', type: { dtype: 'bool' as const, shape: [] } },
+        ...types.map((type, k) => ({ name: `carried_${k}`, type })),
+      ];
+      const body = this.b.subgraph('body', inputs, ([, , ...state]) =>
+        this.body(node.bodies![0]!, [...state, ...rest.slice(carried)]),
+      );
+      refs = this.b.multi('Loop', [null, condition!, ...rest.slice(0, carried)], types, { body });
+    }
+    node.outputs.forEach((v, k) => this.values.set(v.id, refs[k]!));
+  }
+
+  /** Adds the nodes of a body, whose values are its own. */
+  private body(graph: Graph, inputs: readonly Ref[]): Ref[] {
+    const around = [this.graph, this.values, this.whole, this.opened] as const;
+    [this.graph, this.values, this.whole, this.opened] = [graph, new Map(), new Set(), new Set()];
+    try {
+      graph.inputs.forEach((v, k) => this.values.set(v.id, inputs[k]!));
+      for (const n of graph.nodes) this.node(n);
+      return graph.outputs.map((v) => this.value(v));
+    } finally {
+      [this.graph, this.values, this.whole, this.opened] = around;
+    }
   }
 
   /** Exports a region as one operator; false where it must be taken by its parts. */

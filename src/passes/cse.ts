@@ -1,4 +1,5 @@
 // Merges nodes that compute the same thing from the same operands.
+import { isControl } from '../ir/control.js';
 import type { Graph, Input, Node, Value } from '../ir/graph.js';
 import { printAttr } from '../ir/print.js';
 import { isRandom } from '../ir/table.js';
@@ -31,7 +32,7 @@ export function commonSubexpressions(g: Graph): Graph {
   const nodes = g.nodes.map((original) => {
     const n = r.rewrite(original);
     // `empty` has no contents to share, and two draws are two draws.
-    if (isRandom(n.op) || n.op === 'empty') return n;
+    if (isRandom(n.op) || n.op === 'empty' || isControl(n)) return n;
     const key = nodeKey(n);
     const have = seen.get(key);
     if (have === undefined) seen.set(key, n.outputs);

@@ -3,6 +3,8 @@ import { log } from '../debug/log.js';
 import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { verify, VerifyError } from '../ir/verify.js';
+import { mapBodies } from '../ir/control.js';
+import { constantConditions } from './conditions.js';
 import { canonicalViews } from './views.js';
 import { commonSubexpressions } from './cse.js';
 import { deadCode } from './dead_code.js';
@@ -39,7 +41,16 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
     ...(evaluate === undefined ? [] : [{ name: 'foldConstants', run: (g: Graph) => foldConstants(g, evaluate) }]),
     { name: 'commonSubexpressions', run: commonSubexpressions },
     { name: 'deadCode', run: deadCode },
+    { name: 'bodies', run: (g: Graph) => optimizeBodies(g, options) },
+    { name: 'constantConditions', run: constantConditions },
   ];
+}
+
+/** All passes on the bodies of control nodes. */
+function optimizeBodies(g: Graph, options: PassOptions): Graph {
+  const { observe: _, ...rest } = options;
+  const nodes = g.nodes.map((n) => mapBodies(n, (b) => optimize(b, rest)));
+  return nodes.every((n, i) => n === g.nodes[i]) ? g : { ...g, nodes };
 }
 
 /** Runs one pass. @throws VerifyError naming the pass when its result is not well formed. */

@@ -144,6 +144,10 @@ class BuiltProgram implements Prepared {
     return dense;
   }
 
+  /** The loaded program; null: not built yet. */
+  get loaded(): GraphHandle | null {
+    return this.handle;
+  }
   get info(): ProgramInfo {
     const { kernels, steps, schedule, report } = this.emitted;
     return {
@@ -158,6 +162,13 @@ class BuiltProgram implements Prepared {
       bytes: this.bytes,
     };
   }
+}
+
+/** The native program of a build that is done. */
+export function loadedGraph(p: Prepared): GraphHandle {
+  const loaded = p instanceof BuiltProgram ? p.loaded : null;
+  if (loaded === null) throw new Error('the program is not built');
+  return loaded;
 }
 
 export const toolchainBackend = (name: string, toolchain: Toolchain): Backend => ({

@@ -119,7 +119,12 @@ export function interpretNative(
   const before = native.gradEnabled();
   native.setGradEnabled(false);
   try {
-    return interpret(g, { inputs, captures, ...(live === undefined ? {} : { live }) }, executeNative);
+    return interpret(
+      g,
+      { inputs, captures, ...(live === undefined ? {} : { live }) },
+      executeNative,
+      (h) => native.item(h) === true,
+    );
   } finally {
     native.setGradEnabled(before);
   }

@@ -9,8 +9,9 @@ import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
 import { unify, UnifyError } from '../frontend/trace/unify.js';
+import { isControl } from '../ir/control.js';
 import type { DType, Graph } from '../ir/graph.js';
-import { printGraph } from '../ir/print.js';
+import { printGraph, printType } from '../ir/print.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
 import { optimize } from '../passes/manager.js';
@@ -24,8 +25,14 @@ import './cpp_backend.js';
 import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
+import { FlowPrograms } from './flow_program.js';
 import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
+import { Explanation, type GraphReport } from './explain.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
+import { describeGraph } from './graph_report.js';
+import { machineLimits } from './machine_limits.js';
+import { eagerPeak } from './memory_report.js';
+import { compileObserver } from './observe.js';
 import { record } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
 import { sameTensor } from './variant.js';
@@ -51,6 +58,10 @@ interface Weight {
 interface Specialised {
   readonly graph: Graph;
   prepared: Prepared | null;
+  /** What the program computes. */
+  optimised: Graph | null;
+  passMilliseconds: number;
+  readonly runs: { compiled: number; eager: number };
 }
 
 const MAX_SHAPES = 32;
@@ -80,6 +91,14 @@ export class TracedModule {
   }
   /** The generated C++ of the graph. */
   get code(): string {
+    if (this.state.graph.nodes.some(isControl)) {
+      const s = specialised(
+        this.state,
+        this.state.graph.inputs.map((v) => v.type.shape as readonly number[]),
+      );
+      start(this.state, s);
+      return s.prepared?.info.source ?? '';
+    }
     return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
       ...emitOptions(),
       name: this.state.name,
@@ -107,6 +126,20 @@ export class TracedModule {
   runAsync(...inputs: Tensor[]): Promise<Tensor> {
     return callAsync(this.state, inputs) as Promise<Tensor>;
   }
+  /** What was compiled for which shapes, what it costs, and why not (docs/explain.md). Calls that run op by op count as eager. */
+  explain({ limits = false }: { readonly limits?: boolean } = {}): Explanation {
+    const { name, shapes } = this.state;
+    const specs = [...shapes.values()];
+    const sum = (of: 'compiled' | 'eager'): number => specs.reduce((n, x) => n + x.runs[of], 0);
+    return new Explanation(
+      name,
+      { compiled: sum('compiled'), eager: sum('eager') },
+      specs.map((x) => specReport(name, x)),
+      specs.slice(1).map((x) => `other shapes: ${shapesText(x)}`),
+      this.state.reason === null ? [] : [this.state.reason],
+      limits ? machineLimits() : null,
+    );
+  }
   /** Writes graph and weights to one file (docs/fbg-format.md). */
   save(path: string): void {
     const { name, graph, weights, result } = this.state;
@@ -119,6 +152,18 @@ export class TracedModule {
       weights: new Map(weights.map((w) => [w.name, bytesOf(w.handle)])),
     });
     writeFileAtomic(path, bytes);
+  }
+  /** The graph at the sizes of these inputs, to become part of another one: with its weights and what it gives for them. */
+  inlined(inputs: readonly Tensor[]): {
+    readonly graph: Graph;
+    readonly captures: readonly Tensor[];
+    readonly examples: readonly Tensor[];
+    readonly fill: (results: readonly Tensor[]) => unknown;
+  } {
+    const { spec, dense } = argumentsOf(this.state, inputs);
+    const weights = this.state.weights.map((w) => w.handle);
+    const examples = runInterpreted(spec.graph, dense, weights).map(wrap);
+    return { graph: spec.graph, captures: weights.map(wrap), examples, fill: (r) => fill(this.state.result, r) };
   }
   toString(): string {
     return `TracedModule(${this.state.name}): ${this.state.graph.inputs.map((v) => `${v.type.dtype}[${v.type.shape.join(', ')}]`).join(', ')}`;
@@ -144,6 +189,26 @@ interface State {
   readonly retrace: ((inputs: readonly Tensor[]) => Graph) | null;
   readonly shapes: Map<string, Specialised>;
   compiled: boolean;
+  /** Why it is not compiled any more. */
+  reason: string | null;
+}
+
+const shapesText = (x: Specialised): string => x.graph.inputs.map((v) => printType(v.type)).join(', ');
+function specReport(name: string, x: Specialised): GraphReport {
+  const done = x.prepared?.poll() === 'done';
+  const info = x.prepared?.info;
+  return describeGraph(shapesText(x), {
+    state: done ? (x.runs.compiled > 0 ? 'compiled' : 'ready') : x.prepared === null ? 'recorded' : 'building',
+    ops: (x.optimised ?? x.graph).nodes.length,
+    guards: [`arguments: ${shapesText(x)}`],
+    runs: x.runs.compiled,
+    error: x.prepared?.error ?? null,
+    source: () => x.graph,
+    optimised: x.optimised !== null,
+    eagerBytes: eagerPeak(x.graph),
+    programs: x.optimised === null ? [] : [{ name, graph: x.optimised }],
+    infos: info === undefined ? [] : [{ ...info, times: { passes: x.passMilliseconds, ...info.times } }],
+  });
 }
 
 /** The arguments as the graph takes them: checked, detached, contiguous, with the program for their shapes. */
@@ -211,6 +276,7 @@ function finish(
   outputs: readonly Handle[] | string | null,
 ): unknown {
   if (typeof outputs === 'string') log('guards', () => `${s.name}: ${outputs}`);
+  spec.runs[outputs === null || typeof outputs === 'string' ? 'eager' : 'compiled']++;
   const results =
     outputs === null || typeof outputs === 'string'
       ? runInterpreted(
@@ -226,12 +292,18 @@ function finish(
 function start(s: State, spec: Specialised): void {
   if (!s.compiled || spec.prepared !== null) return;
   try {
+    const before = performance.now();
     const graph = optimize(spec.graph, { evaluate: evaluateNative });
-    spec.prepared = findBackend('cpp').prepare(graph, {
-      captures: s.weights.map((w) => w.handle),
-      inputsRequireGrad: graph.inputs.map(() => false),
-      name: s.name,
-    });
+    spec.passMilliseconds = performance.now() - before;
+    spec.optimised = graph;
+    const captures = s.weights.map((w) => w.handle);
+    spec.prepared = graph.nodes.some(isControl)
+      ? new FlowPrograms(graph, captures, s.name)
+      : findBackend('cpp').prepare(graph, {
+          captures,
+          inputsRequireGrad: graph.inputs.map(() => false),
+          name: s.name,
+        });
   } catch (e) {
     fallBack(s, e as Error);
   }
@@ -239,6 +311,7 @@ function start(s: State, spec: Specialised): void {
 
 function fallBack(s: State, e: Error): void {
   s.compiled = false;
+  s.reason = e.message;
   if (e instanceof CompilerMissing)
     notice(`${e.message}. Graphs run op by op on the prebuilt kernels`, 'compiler-missing');
   else notice(`${s.name} runs op by op: ${e.message}`);
@@ -249,7 +322,13 @@ function specialised(s: State, shapes: readonly (readonly number[])[]): Speciali
   const key = shapes.map((x) => x.join()).join('|');
   const have = s.shapes.get(key);
   if (have !== undefined) return have;
-  const spec: Specialised = { graph: graphFor(s, shapes), prepared: null };
+  const spec: Specialised = {
+    graph: graphFor(s, shapes),
+    prepared: null,
+    optimised: null,
+    passMilliseconds: 0,
+    runs: { compiled: 0, eager: 0 },
+  };
   if (s.shapes.size >= MAX_SHAPES) s.shapes.delete(s.shapes.keys().next().value!);
   s.shapes.set(key, spec);
   return spec;
@@ -387,6 +466,7 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
     axes: options.dynamic === undefined ? null : new NamedAxes('jit.trace', options.dynamic),
     shapes: new Map(),
     compiled: true,
+    reason: null,
     retrace: (inputs) => {
       const again = once(inputs, true);
       // A constant made anew by the code has the same name, but only equal tensors may stand for each other.
@@ -404,7 +484,7 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
     },
   };
   if (state.axes !== null && dynamicGraph(state) === null) throw state.axes.error(state.dynamicReason);
-  return new TracedModule(state);
+  return observed(new TracedModule(state));
 }
 
 function sameBytes(a: Handle, b: Handle): boolean {
@@ -415,9 +495,14 @@ function sameBytes(a: Handle, b: Handle): boolean {
   );
 }
 
+function observed(m: TracedModule): TracedModule {
+  compileObserver()?.compiled(m);
+  return m;
+}
+
 // ---- files ----
 
-function bytesOf(h: Handle): TensorBytes {
+export function bytesOf(h: Handle): TensorBytes {
   return { dtype: dtypeName(native.dtype(h)), shape: native.shape(h), data: native.rawBytes(h) };
 }
 
@@ -437,16 +522,19 @@ export function load(path: string): TracedModule {
     throw new FileError(`cannot read the graph file '${path}': ${(e as Error).message}`);
   }
   const f = parseGraphFile(bytes, path);
-  return new TracedModule({
-    name: f.name,
-    graph: f.graph,
-    result: f.result,
-    weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
-    dynamic: f.dynamic,
-    axes: null,
-    dynamicReason: 'the file holds no graph for other sizes',
-    retrace: null,
-    shapes: new Map(),
-    compiled: true,
-  });
+  return observed(
+    new TracedModule({
+      name: f.name,
+      graph: f.graph,
+      result: f.result,
+      weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
+      dynamic: f.dynamic,
+      axes: null,
+      dynamicReason: 'the file holds no graph for other sizes',
+      retrace: null,
+      shapes: new Map(),
+      compiled: true,
+      reason: null,
+    }),
+  );
 }

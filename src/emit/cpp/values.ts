@@ -180,9 +180,10 @@ export abstract class CppValues extends KernelWalker {
   }
 
   private readonly divisors = new Map<Scope, Map<LExpr, string>>();
-  /** Divisions by a value of an outer loop multiply by its reciprocal and put the error right. */
+  /** Divisions by a value of an outer loop multiply by its reciprocal and put the error right; exponentials leave out what is zero. */
   protected override operation(e: LExpr & { k: 'op' }, scope: Scope): string {
     const [a, b] = e.args as [LExpr, LExpr];
+    if (e.op === 'exp' && e.type === 'f32') return this.call('exp_or_zero', [this.value(a, scope)]);
     if (e.op !== 'div' || e.type !== 'f32' || (b.k === 'const' && Math.log2(Math.abs(Number(b.value))) % 1 === 0))
       return super.operation(e, scope);
     const home = this.home(b, scope);

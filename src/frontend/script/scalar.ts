@@ -1,7 +1,7 @@
 // Lowers the source of a scalar TypeScript/JavaScript function to scalar IR. The one lowering behind op declarations (build time),
 // fb.kernel (run time) and scripted scalar code. Uses ts-morph for syntax only.
-import { createRequire } from 'node:module';
 import type * as TsMorph from 'ts-morph';
+import { parseFunction, ScalarSyntaxError, tsMorph } from './syntax.js';
 import {
   arg,
   binary,
@@ -16,26 +16,7 @@ import {
   type ScalarFn,
 } from '../../ir/scalar.js';
 
-/** A construct that scalar code may not contain; the message has a code frame. */
-export class ScalarSyntaxError extends SyntaxError {
-  readonly code = 'ERR_FLAMBEAU_SCRIPT';
-}
-
-let morph: typeof TsMorph | undefined;
-let project: TsMorph.Project | undefined;
-const tsMorph = (): typeof TsMorph => (morph ??= createRequire(import.meta.url)('ts-morph') as typeof TsMorph);
-
-/** Parses one function expression from its source text. The nodes live until the next call with the same `file`. */
-export function parseFunction(source: string, file = 'scalar'): TsMorph.ArrowFunction | TsMorph.FunctionExpression {
-  const { Project, Node } = tsMorph();
-  project ??= new Project({ useInMemoryFileSystem: true, compilerOptions: { allowJs: true } });
-  const text = /^(async\s|function\b|\(|[\w$]+\s*=>)/.test(source) ? source : `function ${source}`;
-  const parsed = project.createSourceFile(`${file}.ts`, `const f = (${text});`, { overwrite: true });
-  const init = parsed.getVariableDeclarationOrThrow('f').getInitializerOrThrow();
-  const fn = Node.isParenthesizedExpression(init) ? init.getExpression() : init;
-  if (Node.isArrowFunction(fn) || Node.isFunctionExpression(fn)) return fn;
-  throw new ScalarSyntaxError(`expected a function, got: ${source.slice(0, 80)}`);
-}
+export { parseFunction, ScalarSyntaxError };
 
 /** JavaScript's names that differ from the IR's. */
 const JS_NAMES: Readonly<Record<string, string>> = { isNaN: 'isnan', isFinite: 'isfinite' };

@@ -1,0 +1,113 @@
+// Graphs with control flow as programs: straight-line stretches are graph programs of their own, and a plan of branches and loops over
+// them is run by native/runtime/flow.cc. Format of the plan: docs/program-format.md.
+import { inputValues, nodeValues } from '../ir/build.js';
+import { carriedOf, isControl } from '../ir/control.js';
+import { emptyGraph } from '../ir/build.js';
+import type { Graph, Node, Value } from '../ir/graph.js';
+
+interface Move {
+  readonly from: number[];
+  readonly to: number[];
+}
+type Step =
+  | { readonly run: number; readonly in: number[]; readonly out: number[] }
+  | { readonly if: number; readonly before: Move; readonly then: Step[]; readonly after: Move; readonly else: Step[]; readonly afterElse: Move } // prettier-ignore
+  | { readonly loop: number; readonly before: Move; readonly body: Step[]; readonly after: Move; readonly done: Move };
+
+export interface Plan {
+  readonly values: number;
+  readonly inputs: number[];
+  /** Where the captured tensors go, in the order of the graph's captures. */
+  readonly constants: number[];
+  readonly outputs: number[];
+  readonly block: Step[];
+}
+export interface Flow {
+  readonly plan: Plan;
+  /** The stretches, in the order of their numbers in the plan. */
+  readonly programs: readonly Graph[];
+}
+
+/** Takes a graph apart. Stretches read everything through their inputs. */
+export function planFlow(g: Graph): Flow {
+  const programs: Graph[] = [];
+  const slots = new Map<Value, number>();
+  let values = 0;
+  const slotOf = (v: Value): number => {
+    let s = slots.get(v);
+    if (s === undefined) slots.set(v, (s = values++));
+    return s;
+  };
+  const block = (graph: Graph): Step[] => {
+    const steps: Step[] = [];
+    const uses = lastUses(graph);
+    let stretch: Node[] = [];
+    const flush = (end: number): void => {
+      if (stretch.length === 0) return;
+      const made = new Set(stretch.flatMap((n) => n.outputs));
+      const inputs = [...new Set(stretch.flatMap(nodeValues))].filter((v) => !made.has(v));
+      const outputs = [...made].filter((v) => (uses.get(v) ?? -1) >= end);
+      programs.push(stretchGraph(graph, stretch, inputs, outputs));
+      steps.push({ run: programs.length - 1, in: inputs.map(slotOf), out: outputs.map(slotOf) });
+      stretch = [];
+    };
+    graph.nodes.forEach((n, k) => {
+      if (!isControl(n)) return void stretch.push(n);
+      flush(k);
+      steps.push(control(n));
+    });
+    flush(graph.nodes.length);
+    return steps;
+  };
+  const move = (from: readonly Value[], to: readonly Value[]): Move => ({ from: from.map(slotOf), to: to.map(slotOf) });
+  const control = (n: Node): Step => {
+    const [condition, ...rest] = n.inputs.flatMap(inputValues);
+    const bodies = n.bodies!;
+    if (n.op === 'if') {
+      const [yes, no] = [bodies[0]!, bodies[1]!];
+      // A value that is passed on is read by either body: one move fills both.
+      const before = { from: [...rest, ...rest].map(slotOf), to: [...yes.inputs, ...no.inputs].map(slotOf) };
+      return {
+        if: slotOf(condition!),
+        before,
+        then: block(yes),
+        after: move(yes.outputs, n.outputs),
+        else: block(no),
+        afterElse: move(no.outputs, n.outputs),
+      };
+    }
+    const body = bodies[0]!;
+    const again = values++;
+    const carried = body.inputs.slice(0, carriedOf(n));
+    return {
+      loop: again,
+      before: { from: [condition!, ...rest].map(slotOf), to: [again, ...body.inputs.map(slotOf)] },
+      body: block(body),
+      after: { from: body.outputs.map(slotOf), to: [again, ...carried.map(slotOf)] },
+      done: move(carried, n.outputs),
+    };
+  };
+  const [inputs, constants] = [g.inputs.map(slotOf), g.captures.map(slotOf)];
+  const steps = block(g);
+  return { plan: { inputs, constants, outputs: g.outputs.map(slotOf), block: steps, values }, programs };
+}
+
+/** The last node that reads each value; results count as read after all. */
+function lastUses(g: Graph): Map<Value, number> {
+  const uses = new Map<Value, number>();
+  g.nodes.forEach((n, k) => nodeValues(n).forEach((v) => uses.set(v, k)));
+  g.outputs.forEach((v) => uses.set(v, g.nodes.length));
+  return uses;
+}
+
+function stretchGraph(g: Graph, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Value[]): Graph {
+  const plain = nodes.map(({ region: _, ...n }) => n);
+  return {
+    ...emptyGraph(),
+    inputs: [...inputs],
+    nodes: plain,
+    outputs: [...outputs],
+    liveScalars: g.liveScalars,
+    symbols: g.symbols,
+  };
+}

@@ -1,0 +1,277 @@
+// jit.script: functions and modules whose source becomes a graph with its branches and loops.
+import { inspect } from 'node:util';
+import { CompilerMissing } from '../build/compiler.js';
+import { log, notice } from '../debug/log.js';
+import { ScriptError } from '../frontend/script/syntax.js';
+import type { Graph } from '../ir/graph.js';
+import { isRandom } from '../ir/table.js';
+import { someNode } from '../ir/control.js';
+import { verify } from '../ir/verify.js';
+import { native } from '../native.js';
+import { Module } from '../nn/module.js';
+import { optimize } from '../passes/manager.js';
+import { evaluateNative } from '../runtime/execute.js';
+import { FlowPrograms } from '../runtime/flow_program.js';
+import { serializeGraphFile } from '../runtime/fbg.js';
+import { bytesOf, GraphView } from '../runtime/jit.js';
+import type { Template } from '../runtime/structure.js';
+import { writeFileAtomic } from '../serialization/bytes.js';
+import { ValueError } from '../tensor/errors.js';
+import { isTensor, wrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { checkSyntax } from './check.js';
+import { SCRIPTED } from './expressions.js';
+import { Guards } from './guards.js';
+import { rebuild, type Shape } from './join.js';
+import { dtypeCode } from '../tensor/dtype.js';
+import { ScriptScalar } from './region.js';
+import { isInput, isWhole, scriptGraph, sourceOf, type Globals, type ScriptFn, type Source } from './script.js';
+
+export { ScriptError };
+
+export interface ScriptOptions {
+  /** What the function names from around it, beside the library (`fb`, `nn`, `F`, `Math`): constants, functions, modules. */
+  readonly globals?: Globals;
+}
+
+/** The graph for one kind of arguments. */
+interface Specialised {
+  readonly graph: Graph;
+  readonly captures: readonly Handle[];
+  readonly result: Shape;
+  readonly fixed: boolean;
+  programs: FlowPrograms | null;
+}
+interface State {
+  readonly source: Source;
+  readonly name: string;
+  readonly kinds: Map<string, Specialised | Error>;
+  /** What each of them depends on beside the arguments. */
+  readonly guards: WeakMap<Specialised | Error, Guards>;
+  latest: Specialised | null;
+  compiled: boolean;
+}
+
+const MAX_KINDS = 32;
+const [INT64, FLOAT64] = [dtypeCode('int64'), dtypeCode('float64')];
+
+/** What a scripted function or module has beside its call. */
+export interface Scripted {
+  /** The graph for the arguments of the latest call. @throws ValueError before the first call, ScriptError where there is none */
+  readonly graph: GraphView;
+  /** The generated C++ of that graph's straight-line stretches. */
+  readonly code: string;
+  /** The graph for these arguments, with the tensors it captures. @throws ScriptError with a code frame */
+  graphFor(...args: unknown[]): { readonly graph: Graph; readonly captures: readonly Tensor[] };
+  /**
+   * Writes the graph of the latest call, with its weights, to one file. `jit.load` gives a module of these sizes; numbers are 0-d tensors
+   * there, as arguments and as results.
+   */
+  save(path: string): void;
+  /** Waits until the programs of all kinds of arguments that were used are built; false when the latest runs as it is written. */
+  ready(): Promise<boolean>;
+  /** Why the latest arguments have no graph; empty when they have one. */
+  readonly reason: string;
+}
+export type ScriptFunction<F> = F & Scripted;
+export type ScriptModule<M> = M & Scripted;
+
+/**
+ * Reads the source of a function, or of a module's forward, as a graph with control flow: `if` and loops whose conditions depend on
+ * tensors (`.item()`) or on number arguments are in the graph and run in native code. The graph is made at the first call for each kind
+ * of arguments (dtypes, shapes, which numbers are whole). Until its programs are built, when a gradient is asked for, while a trace runs
+ * and where an argument's kind has no graph, the call runs as it is written: results are the same.
+ *
+ * A module comes back itself, with these calls. Source: https://pytorch.org/docs/stable/generated/torch.jit.script.html
+ * @example const scripted = fb.jit.script((x: Tensor, n: number) => { for (let i = 0; i < n; i++) x = x.mul(2); return x; });
+ * @throws ScriptError (ERR_FLAMBEAU_SCRIPT) with a code frame for syntax that is not part of script (docs/script.md)
+ */
+export function script<M extends Module>(module: M, options?: ScriptOptions): ScriptModule<M>;
+export function script<F extends (...args: never[]) => unknown>(fn: F, options?: ScriptOptions): ScriptFunction<F>;
+export function script(target: unknown, options: ScriptOptions = {}): unknown {
+  if (typeof target !== 'function') throw new TypeError('jit.script: expected a function or a module');
+  const isModule = target instanceof Module;
+  const fn = (isModule ? (target as unknown as { forward: ScriptFn }).forward : target) as ScriptFn;
+  const source: Source = { fn, self: isModule ? target : undefined, globals: options.globals ?? {} };
+  checkSyntax(sourceOf(fn));
+  const name = isModule ? target.constructor.name : fn.name || 'function';
+  const state: State = { source, name, kinds: new Map(), guards: new WeakMap(), latest: null, compiled: true };
+  if (isModule) {
+    const forward = (...args: unknown[]): unknown => call(state, args);
+    Object.defineProperty(target, 'forward', { value: forward, configurable: true, writable: true });
+    return dress(target, state);
+  }
+  return dress((...args: unknown[]) => call(state, args), state);
+}
+
+function dress(f: object, s: State): unknown {
+  const get = (g: () => unknown): PropertyDescriptor => ({ get: g, configurable: true });
+  return Object.defineProperties(f, {
+    [SCRIPTED]: { value: s.source, configurable: true },
+    graph: get(() => new GraphView(latest(s).graph)),
+    code: get(() => {
+      const k = latest(s);
+      start(s, k);
+      return k.programs?.info.source ?? '';
+    }),
+    reason: get(() => [...s.kinds.values()].filter((k) => k instanceof Error).at(-1)?.message ?? ''),
+    graphFor: {
+      value: (...args: unknown[]) => {
+        const k = kindFor(s, args);
+        if (k instanceof Error) throw k;
+        return { graph: k.graph, captures: k.captures.map(wrap) };
+      },
+    },
+    save: { value: (path: string) => save(s, path) },
+    ready: { value: () => ready(s) },
+    [inspect.custom]: { value: () => `ScriptFunction(${s.name})` },
+  });
+}
+
+function latest(s: State): Specialised {
+  if (s.latest === null)
+    throw new ValueError(`${s.name}: call it once, or use graphFor(...): the graph depends on the arguments' types`);
+  return s.latest;
+}
+
+function save(s: State, path: string): void {
+  const { graph, captures, result } = latest(s);
+  const names = graph.captures.map((v) => v.name!);
+  const index = { next: 0 };
+  writeFileAtomic(
+    path,
+    serializeGraphFile({
+      name: s.name,
+      graph,
+      dynamic: null,
+      captures: names,
+      result: templateFrom(result, index),
+      weights: new Map(captures.map((h, i) => [names[i]!, bytesOf(h)])),
+    }),
+  );
+}
+/** The form of a result as files have it. */
+function templateFrom(s: Shape, index: { next: number }): Template {
+  switch (s.kind) {
+    case 'tensor':
+    case 'scalar':
+      return { kind: 'tensor', index: index.next++ };
+    case 'same':
+      return { kind: 'value', value: s.value };
+    case 'array':
+      return { kind: 'array', items: s.items.map((i) => templateFrom(i, index)) };
+    case 'object':
+      return { kind: 'object', entries: s.entries.map(([k, v]) => [k, templateFrom(v, index)] as const) };
+  }
+}
+
+async function ready(s: State): Promise<boolean> {
+  const kinds = [...s.kinds.values()].filter((k): k is Specialised => !(k instanceof Error));
+  kinds.forEach((k) => start(s, k));
+  await Promise.all(kinds.map((k) => k.programs?.wait()));
+  return s.latest?.programs?.poll() === 'done';
+}
+
+// ---- calls ----
+
+/** What a graph depends on. Numbers are inputs, unless they decide the graph's form. */
+function kindKey(args: readonly unknown[], fixed: boolean): string {
+  return args
+    .map((a) => {
+      if (isTensor(a)) return `${a.dtype}[${a.shape.join()}]`;
+      if (typeof a === 'number') return fixed ? `=${a}` : isWhole(a) ? 'int' : 'float';
+      if (Array.isArray(a)) return `[${kindKey(a, true)}]`;
+      return typeof a === 'object' && a !== null ? 'object' : (JSON.stringify(a) ?? 'undefined');
+    })
+    .join(',');
+}
+
+function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
+  const [loose, exact] = [kindKey(args, false), kindKey(args, true)];
+  const have = s.kinds.get(exact) ?? s.kinds.get(loose);
+  if (have !== undefined && s.guards.get(have)!.hold()) return have;
+  const guards = new Guards();
+  let made: Specialised | Error;
+  try {
+    if (args.some((a) => typeof a === 'object' && a !== null && !isTensor(a)))
+      throw new ScriptError('jit.script: arguments are tensors, numbers, booleans and texts');
+    const { graph, captures, result, fixed } = scriptGraph(s.source, args, guards);
+    const small = optimize(graph, { evaluate: evaluateNative });
+    if (someNode(small, (n) => isRandom(n.op)))
+      throw new ScriptError('jit.script: random numbers are not drawn inside a scripted graph');
+    made = {
+      graph: verify(small),
+      captures: captures.map((t) => native.ops.detach(t._h)),
+      result,
+      fixed,
+      programs: null,
+    };
+  } catch (e) {
+    if (!(e instanceof ScriptError)) throw e;
+    made = e;
+    log('graph', () => `${s.name} runs as it is written: ${e.message}`);
+  }
+  s.guards.set(made, guards);
+  if (s.kinds.size >= MAX_KINDS) s.kinds.delete(s.kinds.keys().next().value!);
+  s.kinds.set(made instanceof Error || made.fixed ? exact : loose, made);
+  return made;
+}
+
+const needsGradient = (s: State, args: readonly unknown[]): boolean =>
+  native.gradEnabled() &&
+  (args.some((a) => isTensor(a) && a.requiresGrad) ||
+    (s.source.self instanceof Module && [...s.source.self.parameters()].some((p) => p.requiresGrad)));
+
+function call(s: State, args: unknown[]): unknown {
+  const plain = (): unknown => (s.source.fn as (...a: unknown[]) => unknown).apply(s.source.self, args);
+  const training = s.source.self instanceof Module && s.source.self.training;
+  if (native.traceActive() || needsGradient(s, args) || training) return plain();
+  const k = kindFor(s, args);
+  if (k instanceof Error) return plain();
+  s.latest = k;
+  start(s, k);
+  if (k.programs?.poll() === 'failed') fallBack(s, k, k.programs.error!);
+  if (k.programs?.poll() !== 'done') return plain();
+  return finish(k, k.programs.run(operands(k, args)));
+}
+
+/** The graph's inputs: the arguments that are tensors, and the numbers that it takes. */
+function operands(k: Specialised, args: readonly unknown[]): Handle[] {
+  return args
+    .filter((a) => isInput(a, k.fixed))
+    .map((a): Handle => {
+      if (isTensor(a)) return native.ops.contiguous(native.ops.detach(a._h));
+      return native.fromTypedArray(
+        isWhole(a) ? BigInt64Array.of(BigInt(a as number)).buffer : Float64Array.of(a as number).buffer,
+        [],
+        isWhole(a) ? INT64 : FLOAT64,
+        false,
+      );
+    });
+}
+
+/** Results as the function gives them: numbers that the graph computes are JavaScript's again. */
+function finish(k: Specialised, results: readonly Handle[]): unknown {
+  const back = (x: unknown): unknown => {
+    if (x instanceof ScriptScalar) return x.tensor.item();
+    if (isTensor(x) || typeof x !== 'object' || x === null) return x;
+    return Array.isArray(x) ? x.map(back) : Object.fromEntries(Object.entries(x).map(([n, v]) => [n, back(v)]));
+  };
+  return back(rebuild(k.result, results.map(wrap)));
+}
+
+function start(s: State, k: Specialised): void {
+  if (!s.compiled || k.programs !== null) return;
+  try {
+    k.programs = new FlowPrograms(k.graph, k.captures, s.name);
+  } catch (e) {
+    fallBack(s, k, e as Error);
+  }
+}
+
+function fallBack(s: State, k: Specialised, e: Error): void {
+  s.compiled = false;
+  k.programs = null;
+  if (e instanceof CompilerMissing)
+    notice(`${e.message}. Scripted functions run as they are written`, 'compiler-missing');
+  else notice(`${s.name} runs as it is written: ${e.message}`);
+}
