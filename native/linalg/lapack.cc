@@ -13,8 +13,13 @@ const LapackTables* tables = nullptr;
 std::string problem;
 
 void load() {
-  // The loader looks along the RUNPATH of the library that asks: beside libflambeau first. Never unloaded.
-  void* library = ::dlopen(kLapackLibrary, RTLD_NOW | RTLD_LOCAL);
+  // By its path first: under a sanitizer the loader looks along the RUNPATH of another library than this one. Never
+  // unloaded.
+  Dl_info own;
+  const bool found = ::dladdr(reinterpret_cast<const void*>(&load), &own) != 0 && own.dli_fname != nullptr;
+  const std::string file = found ? own.dli_fname : "";
+  void* library = ::dlopen((file.substr(0, file.rfind('/') + 1) + kLapackLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) library = ::dlopen(kLapackLibrary, RTLD_NOW | RTLD_LOCAL);
   auto* give = library ? reinterpret_cast<LapackTablesFn*>(::dlsym(library, kLapackFunction)) : nullptr;
   if (give)
     tables = give();

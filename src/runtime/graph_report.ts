@@ -1,4 +1,6 @@
-// One variant of a compiled function as explain() reports it. Graphs before and after passes are made when somebody reads them.
+// One variant of a compiled function, or one set of shapes of a traced module, as explain() reports it. Graphs before and after passes are
+// made when somebody reads them.
+import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import type { ProgramInfo } from './backend.js';
 import type { GraphReport, ProgramReport } from './explain.js';
@@ -12,35 +14,67 @@ import type { Handle } from '../tensor/handle.js';
 /** `text` says which arguments it serves. */
 export function graphReport(text: string, v: Variant): GraphReport {
   const { made } = v;
-  const infos = v.info;
+  return describeGraph(text, {
+    state: stateOf(v, made || v.info.length > 0),
+    ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
+    guards: guardsOf(text, v),
+    runs: v.runs,
+    error: v.error,
+    source: () => v.sourceGraph(),
+    optimised: v.graph !== null,
+    eagerBytes: v.eagerBytes,
+    programs: v.programs,
+    infos: v.info,
+  });
+}
+
+/** What a report is made of. */
+export interface Described {
+  readonly state: GraphReport['state'];
+  readonly ops: number;
+  readonly guards: readonly string[];
+  readonly runs: number;
+  readonly error: Error | null;
+  /** The graph before the passes. */
+  readonly source: () => Graph;
+  /** The passes have run. */
+  readonly optimised: boolean;
+  readonly eagerBytes: number | null;
+  readonly programs: readonly { readonly name: string; readonly graph: Graph }[];
+  /** One for each program. */
+  readonly infos: readonly ProgramInfo[];
+}
+
+export function describeGraph(text: string, d: Described): GraphReport {
+  const { infos } = d;
   let passes: readonly PassReport[] | null = null;
   return {
     signature: text,
-    state: stateOf(v, made || infos.length > 0),
-    ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
+    state: d.state,
+    ops: d.ops,
     kernels: infos.reduce((n, p) => n + p.kernels, 0),
     libraryCalls: infos.reduce((n, p) => n + p.steps, 0),
-    guards: guardsOf(text, v),
+    guards: d.guards,
     milliseconds: totalTimes(infos),
     memory:
-      v.eagerBytes !== null && infos.length > 0 && infos.every((p) => p.bytes !== null)
-        ? { compiled: programPeak(infos.map((p) => p.bytes!)), eager: v.eagerBytes }
+      d.eagerBytes !== null && infos.length > 0 && infos.every((p) => p.bytes !== null)
+        ? { compiled: programPeak(infos.map((p) => p.bytes!)), eager: d.eagerBytes }
         : null,
     cacheHit: infos.length > 0 && infos.every((p) => p.cached),
-    runs: v.runs,
+    runs: d.runs,
     schedule: infos.map((p) => p.schedule).join('\n'),
     get recorded() {
-      return printGraph(v.sourceGraph());
+      return printGraph(d.source());
     },
     get passes() {
-      return (passes ??= v.graph === null ? [] : passReports(v.sourceGraph()));
+      return (passes ??= d.optimised ? passReports(d.source()) : []);
     },
     programs: infos.flatMap((info, k): ProgramReport[] => {
-      const { name, graph } = v.programs[k]!;
+      const { name, graph } = d.programs[k]!;
       const { report, source, kernelTimes } = info;
       return report === null ? [] : [{ ...report, name, graph, source, kernelTimes }];
     }),
-    ...(v.error === null ? {} : { error: v.error.message }),
+    ...(d.error === null ? {} : { error: d.error.message }),
   };
 }
 

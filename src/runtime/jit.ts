@@ -11,7 +11,7 @@ import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/spec
 import { unify, UnifyError } from '../frontend/trace/unify.js';
 import { isControl } from '../ir/control.js';
 import type { DType, Graph } from '../ir/graph.js';
-import { printGraph } from '../ir/print.js';
+import { printGraph, printType } from '../ir/print.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
 import { optimize } from '../passes/manager.js';
@@ -27,7 +27,12 @@ import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
 import { FlowPrograms } from './flow_program.js';
 import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
+import { Explanation, type GraphReport } from './explain.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
+import { describeGraph } from './graph_report.js';
+import { machineLimits } from './machine_limits.js';
+import { eagerPeak } from './memory_report.js';
+import { compileObserver } from './observe.js';
 import { record } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
 import { sameTensor } from './variant.js';
@@ -53,6 +58,10 @@ interface Weight {
 interface Specialised {
   readonly graph: Graph;
   prepared: Prepared | null;
+  /** What the program computes. */
+  optimised: Graph | null;
+  passMilliseconds: number;
+  readonly runs: { compiled: number; eager: number };
 }
 
 const MAX_SHAPES = 32;
@@ -117,6 +126,20 @@ export class TracedModule {
   runAsync(...inputs: Tensor[]): Promise<Tensor> {
     return callAsync(this.state, inputs) as Promise<Tensor>;
   }
+  /** What was compiled for which shapes, what it costs, and why not (docs/explain.md). Calls that run op by op count as eager. */
+  explain({ limits = false }: { readonly limits?: boolean } = {}): Explanation {
+    const { name, shapes } = this.state;
+    const specs = [...shapes.values()];
+    const sum = (of: 'compiled' | 'eager'): number => specs.reduce((n, x) => n + x.runs[of], 0);
+    return new Explanation(
+      name,
+      { compiled: sum('compiled'), eager: sum('eager') },
+      specs.map((x) => specReport(name, x)),
+      specs.slice(1).map((x) => `other shapes: ${shapesText(x)}`),
+      this.state.reason === null ? [] : [this.state.reason],
+      limits ? machineLimits() : null,
+    );
+  }
   /** Writes graph and weights to one file (docs/fbg-format.md). */
   save(path: string): void {
     const { name, graph, weights, result } = this.state;
@@ -166,6 +189,26 @@ interface State {
   readonly retrace: ((inputs: readonly Tensor[]) => Graph) | null;
   readonly shapes: Map<string, Specialised>;
   compiled: boolean;
+  /** Why it is not compiled any more. */
+  reason: string | null;
+}
+
+const shapesText = (x: Specialised): string => x.graph.inputs.map((v) => printType(v.type)).join(', ');
+function specReport(name: string, x: Specialised): GraphReport {
+  const done = x.prepared?.poll() === 'done';
+  const info = x.prepared?.info;
+  return describeGraph(shapesText(x), {
+    state: done ? (x.runs.compiled > 0 ? 'compiled' : 'ready') : x.prepared === null ? 'recorded' : 'building',
+    ops: (x.optimised ?? x.graph).nodes.length,
+    guards: [`arguments: ${shapesText(x)}`],
+    runs: x.runs.compiled,
+    error: x.prepared?.error ?? null,
+    source: () => x.graph,
+    optimised: x.optimised !== null,
+    eagerBytes: eagerPeak(x.graph),
+    programs: x.optimised === null ? [] : [{ name, graph: x.optimised }],
+    infos: info === undefined ? [] : [{ ...info, times: { passes: x.passMilliseconds, ...info.times } }],
+  });
 }
 
 /** The arguments as the graph takes them: checked, detached, contiguous, with the program for their shapes. */
@@ -233,6 +276,7 @@ function finish(
   outputs: readonly Handle[] | string | null,
 ): unknown {
   if (typeof outputs === 'string') log('guards', () => `${s.name}: ${outputs}`);
+  spec.runs[outputs === null || typeof outputs === 'string' ? 'eager' : 'compiled']++;
   const results =
     outputs === null || typeof outputs === 'string'
       ? runInterpreted(
@@ -248,7 +292,10 @@ function finish(
 function start(s: State, spec: Specialised): void {
   if (!s.compiled || spec.prepared !== null) return;
   try {
+    const before = performance.now();
     const graph = optimize(spec.graph, { evaluate: evaluateNative });
+    spec.passMilliseconds = performance.now() - before;
+    spec.optimised = graph;
     const captures = s.weights.map((w) => w.handle);
     spec.prepared = graph.nodes.some(isControl)
       ? new FlowPrograms(graph, captures, s.name)
@@ -264,6 +311,7 @@ function start(s: State, spec: Specialised): void {
 
 function fallBack(s: State, e: Error): void {
   s.compiled = false;
+  s.reason = e.message;
   if (e instanceof CompilerMissing)
     notice(`${e.message}. Graphs run op by op on the prebuilt kernels`, 'compiler-missing');
   else notice(`${s.name} runs op by op: ${e.message}`);
@@ -274,7 +322,13 @@ function specialised(s: State, shapes: readonly (readonly number[])[]): Speciali
   const key = shapes.map((x) => x.join()).join('|');
   const have = s.shapes.get(key);
   if (have !== undefined) return have;
-  const spec: Specialised = { graph: graphFor(s, shapes), prepared: null };
+  const spec: Specialised = {
+    graph: graphFor(s, shapes),
+    prepared: null,
+    optimised: null,
+    passMilliseconds: 0,
+    runs: { compiled: 0, eager: 0 },
+  };
   if (s.shapes.size >= MAX_SHAPES) s.shapes.delete(s.shapes.keys().next().value!);
   s.shapes.set(key, spec);
   return spec;
@@ -412,6 +466,7 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
     axes: options.dynamic === undefined ? null : new NamedAxes('jit.trace', options.dynamic),
     shapes: new Map(),
     compiled: true,
+    reason: null,
     retrace: (inputs) => {
       const again = once(inputs, true);
       // A constant made anew by the code has the same name, but only equal tensors may stand for each other.
@@ -429,7 +484,7 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
     },
   };
   if (state.axes !== null && dynamicGraph(state) === null) throw state.axes.error(state.dynamicReason);
-  return new TracedModule(state);
+  return observed(new TracedModule(state));
 }
 
 function sameBytes(a: Handle, b: Handle): boolean {
@@ -438,6 +493,11 @@ function sameBytes(a: Handle, b: Handle): boolean {
     String(native.shape(a)) === String(native.shape(b)) &&
     Buffer.compare(native.rawBytes(a), native.rawBytes(b)) === 0
   );
+}
+
+function observed(m: TracedModule): TracedModule {
+  compileObserver()?.compiled(m);
+  return m;
 }
 
 // ---- files ----
@@ -462,16 +522,19 @@ export function load(path: string): TracedModule {
     throw new FileError(`cannot read the graph file '${path}': ${(e as Error).message}`);
   }
   const f = parseGraphFile(bytes, path);
-  return new TracedModule({
-    name: f.name,
-    graph: f.graph,
-    result: f.result,
-    weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
-    dynamic: f.dynamic,
-    axes: null,
-    dynamicReason: 'the file holds no graph for other sizes',
-    retrace: null,
-    shapes: new Map(),
-    compiled: true,
-  });
+  return observed(
+    new TracedModule({
+      name: f.name,
+      graph: f.graph,
+      result: f.result,
+      weights: f.captures.map((name) => ({ name, handle: tensorOf(f.weights.get(name)!) })),
+      dynamic: f.dynamic,
+      axes: null,
+      dynamicReason: 'the file holds no graph for other sizes',
+      retrace: null,
+      shapes: new Map(),
+      compiled: true,
+      reason: null,
+    }),
+  );
 }

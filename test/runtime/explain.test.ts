@@ -133,6 +133,29 @@ test('costs stand beside what the machine reaches, which is measured once and ke
   }
 });
 
+test('traced modules explain themselves in the same way, one graph for each set of shapes', async () => {
+  const seen: Explained[] = [];
+  observeCompile({ compiled: (f) => void seen.push(f) });
+  const traced = fb.jit.trace(new nn.Sequential(new nn.Linear(6, 5), new nn.ReLU()), [fb.ones(4, 6)]);
+  expect(seen).toEqual([traced]);
+  expect(await traced.ready()).toBe(true);
+  traced(fb.ones(4, 6));
+  traced(fb.ones(3, 6));
+  await traced.ready();
+  traced(fb.ones(3, 6));
+  const e = traced.explain();
+  expect(e.calls.compiled).toBeGreaterThan(1);
+  expect(e.graphs.map((g) => g.signature)).toEqual(['float32[4, 6]', 'float32[3, 6]']);
+  expect(e.graphs.map((g) => g.state)).toEqual(['compiled', 'compiled']);
+  expect(e.recompiles).toEqual(['other shapes: float32[3, 6]']);
+  for (const g of e.graphs) {
+    expect(g.programs[0]!.parts.length).toBeGreaterThan(0);
+    expect(g.programs[0]!.kernelTimes!.length).toBe(g.programs[0]!.parts.length);
+    expect(g.recorded).toContain('linear(');
+    expect(g.memory!.compiled).toBeGreaterThan(0);
+  }
+});
+
 test('as JSON it holds everything as plain data', async () => {
   const f = fb.compile((x: Tensor) => fb.noGrad(() => x.exp().sum(1)));
   await warm(f, fb.ones(20, 30));
