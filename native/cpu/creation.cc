@@ -186,20 +186,37 @@ Tensor triangle(const Tensor& self, int64_t diagonal, bool upper) {
 
 namespace {
 
+// Elements on and below the diagonal `offset` of a row x col matrix, whatever the sizes: they may be far beyond memory.
+__int128 lowerCount(int64_t row, int64_t col, int64_t offset) {
+  using Wide = __int128;
+  const Wide first = std::clamp<Wide>(-Wide{offset}, 0, row);                  // rows before it have none,
+  const Wide full = std::clamp<Wide>(Wide{col} - offset - 1, first, row);      // rows from it on all of theirs,
+  const Wide sum = (first + offset + 1 + full + offset) * (full - first) / 2;  // each between one more than the last
+  return sum + (row - full) * col;
+}
+
 Tensor triangleIndices(int64_t row, int64_t col, int64_t offset, bool upper, std::optional<DType> dtype) {
   FB_CHECK(row >= 0, Value, "row must be non-negative, got%lld", static_cast<long long>(row));
   FB_CHECK(col >= 0, Value, "col must be non-negative, got%lld", static_cast<long long>(col));
-  const auto begins = [&](int64_t r) { return upper ? std::clamp<int64_t>(r + offset, 0, col) : int64_t{0}; };
-  const auto ends = [&](int64_t r) { return upper ? col : std::clamp<int64_t>(r + offset + 1, 0, col); };
-  int64_t n = 0;
-  for (int64_t r = 0; r < row; ++r) n += ends(r) - begins(r);
+  FB_CHECK(offset > -(int64_t{1} << 62) && offset < (int64_t{1} << 62), Value, "offset is out of range, got %lld",
+           static_cast<long long>(offset));
+  const __int128 lower = lowerCount(row, col, upper ? offset - 1 : offset);
+  const __int128 count = upper ? static_cast<__int128>(row) * col - lower : lower;
+  FB_CHECK(count < (int64_t{1} << 58), Memory, "a triangle of a %lld x %lld matrix does not fit in memory",
+           static_cast<long long>(row), static_cast<long long>(col));
+  const int64_t n = static_cast<int64_t>(count);
   const Tensor out = emptyTensor(Dims{2, n}, DType::Int64);
   int64_t* p = out.ptr<int64_t>();
-  for (int64_t r = 0; r < row; ++r)
-    for (int64_t c = begins(r); c < ends(r); ++c, ++p) {
+  // Ends with the last element: the rows without any before the first are skipped.
+  int64_t r = upper ? 0 : std::clamp<int64_t>(-offset, 0, row);
+  for (int64_t left = n; left > 0; ++r) {
+    const int64_t begin = upper ? std::clamp<int64_t>(r + offset, 0, col) : 0;
+    const int64_t end = upper ? col : std::clamp<int64_t>(r + offset + 1, 0, col);
+    for (int64_t c = begin; c < end; ++c, ++p, --left) {
       p[0] = r;
       p[n] = c;
     }
+  }
   return castOf(out, dtype.value_or(DType::Int64));
 }
 

@@ -85,3 +85,10 @@ test('an out beside the operand in one storage is fine', () => {
   fb.take(x.narrow(0, 0, 3), fb.tensor([2, 1, 0], { dtype: 'int64' }), { out: x.narrow(0, 3, 3) });
   expect(x.tolist()).toEqual([0, 1, 2, 2, 1, 0]);
 });
+
+test('trilIndices and triuIndices of sizes beyond memory answer at once', () => {
+  expect(() => fb.trilIndices(2 ** 40, 5, -3)).toThrow("can't allocate memory");
+  expect(() => fb.triuIndices(2 ** 53 - 1, 2 ** 53 - 1)).toThrow('does not fit in memory');
+  expect(fb.triuIndices(2 ** 40, 2, 1).toArray()).toEqual([[0], [1]]);
+  expect(fb.trilIndices(2 ** 40, 5, 1 - 2 ** 40).toArray()).toEqual([[2 ** 40 - 1], [0]]);
+});
