@@ -3,9 +3,11 @@ import { OPS } from '../../generated/ts/ops.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { Module } from '../nn/module.js';
 import { packageVersion } from '../package_root.js';
+import { interpretNative } from '../runtime/execute.js';
+import { difference } from '../script/agree.js';
 import { isInput, isScripted, isWhole, scriptGraph, sourceBehind } from '../script/script.js';
 import { full } from '../tensor/create.js';
-import { isTensor, type Tensor } from '../tensor/handle.js';
+import { isTensor, unwrap, wrap, type Tensor } from '../tensor/handle.js';
 import { checkSizes } from './check_sizes.js';
 import type { EncodedModel } from './encode.js';
 import { writeModel } from './files.js';
@@ -94,10 +96,13 @@ function exportScripted(
     outputNames: fillNames(options.outputNames, scripted.graph.outputs.length, 'output'),
   };
   const encoded = lower(recording, model, options, checked, path);
-  const expected = (): Tensor[] =>
-    inMode(model, false, () => leavesOf((source.fn as AnyFunction).apply(source.self, [...inputs])));
+  const expected = inMode(model, false, () => leavesOf((source.fn as AnyFunction).apply(source.self, [...inputs])));
+  const given = interpretNative(scripted.graph, feeds.map(unwrap), scripted.captures.map(unwrap)).outputs.map(wrap);
+  const differs = difference(given, expected);
+  if (differs !== null)
+    throw new OnnxExportError(`the scripted graph does not give what the function gives: ${differs}`);
   const names = { inputs: checked.inputNames, outputs: recording.outputNames };
-  const report = writeModel(encoded, path, names, options.verify ? [{ inputs: feeds, expected: expected() }] : []);
+  const report = writeModel(encoded, path, names, options.verify ? [{ inputs: feeds, expected }] : []);
   if (report) reportVerified(report, options.verify);
   return encoded.bytes;
 }

@@ -46,7 +46,8 @@ export interface Evaluator {
 }
 
 /** Names that a function's compiled source gives to its imports: the bundlers' of tests and tools. */
-const IMPORTED = /^(__vi_import_\d+__|__vite_ssr_import_\d+__|import_[\w$]+|_?[\w$]*(flambeau|index)(_js|_ts)?\d*)$/;
+const IMPORTED =
+  /^(__vi_import_\d+__|__vite_ssr_import_\d+__|import_(flambeau|index)\w*|(flambeau|index)(_js|_ts)?_\d+)$/;
 
 /** Runs `f`, naming the code where it goes wrong. */
 export function at<T>(node: TsMorph.Node, f: () => T): T {

@@ -10,7 +10,7 @@ import { verify } from '../ir/verify.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
 import { optimize } from '../passes/manager.js';
-import { evaluateNative } from '../runtime/execute.js';
+import { evaluateNative, interpretNative } from '../runtime/execute.js';
 import { FlowPrograms } from '../runtime/flow_program.js';
 import { serializeGraphFile } from '../runtime/fbg.js';
 import { bytesOf, GraphView } from '../runtime/jit.js';
@@ -18,6 +18,7 @@ import type { Template } from '../runtime/structure.js';
 import { writeFileAtomic } from '../serialization/bytes.js';
 import { ValueError } from '../tensor/errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { difference } from './agree.js';
 import { checkSyntax } from './check.js';
 import { SCRIPTED } from './expressions.js';
 import { Guards } from './guards.js';
@@ -40,6 +41,8 @@ interface Specialised {
   readonly result: Shape;
   readonly fixed: boolean;
   programs: FlowPrograms | null;
+  /** The graph was run beside the function once. */
+  compared: boolean;
 }
 interface State {
   readonly source: Source;
@@ -204,6 +207,7 @@ function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
       result,
       fixed,
       programs: null,
+      compared: false,
     };
   } catch (e) {
     if (!(e instanceof ScriptError)) throw e;
@@ -227,11 +231,31 @@ function call(s: State, args: unknown[]): unknown {
   if (native.traceActive() || needsGradient(s, args) || training) return plain();
   const k = kindFor(s, args);
   if (k instanceof Error) return plain();
+  if (!k.compared) {
+    k.compared = true;
+    const want = plain();
+    const got = finish(k, interpretNative(k.graph, operands(k, args), k.captures).outputs);
+    const differs = difference(got, want);
+    if (differs === null) s.latest = k;
+    else disown(s, k, differs);
+    if (differs === null) start(s, k);
+    return want;
+  }
   s.latest = k;
   start(s, k);
   if (k.programs?.poll() === 'failed') fallBack(s, k, k.programs.error!);
   if (k.programs?.poll() !== 'done') return plain();
   return finish(k, k.programs.run(operands(k, args)));
+}
+
+/** The graph is not that of the function: calls of this kind run as they are written. */
+function disown(s: State, k: Specialised, why: string): void {
+  const e = new ScriptError(
+    `jit.script: the graph of '${s.name}' does not give what the function gives: ${why}. A name from around it may stand for something else than the library's: name it in globals`,
+  );
+  notice(e.message);
+  for (const [key, kind] of s.kinds) if (kind === k) s.kinds.set(key, e);
+  s.guards.set(e, s.guards.get(k)!);
 }
 
 /** The graph's inputs: the arguments that are tensors, and the numbers that it takes. */

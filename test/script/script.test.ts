@@ -368,6 +368,14 @@ describe('functions and modules', () => {
   });
 });
 
+test('a name that stands for something else: the first call sees it', () => {
+  const F = { relu: (x: Tensor): Tensor => x.neg() };
+  const scripted = fb.jit.script((x: Tensor) => F.relu(x));
+  expect(fb.noGrad(() => scripted(pos)).allclose(pos.neg())).toBe(true);
+  expect(scripted.reason).toMatch(/does not give what the function gives: the result has other numbers/);
+  expect(fb.noGrad(() => scripted(pos)).allclose(pos.neg())).toBe(true);
+});
+
 describe('what is not part of script', () => {
   const refuse = (f: Fn, what: RegExp, frame: RegExp): void => {
     expect(() => fb.jit.script(f)).toThrow(what);
