@@ -1,5 +1,5 @@
 // clang-format off
-// The part of the prelude that only generated programs use: division by a row's value, transposed reads. Like prelude.h it includes nothing and
+// The part of the prelude that only generated programs use: division by a row's value, transposed reads. Like the vector prelude it includes nothing and
 // is cut into sections.
 #ifndef FLAMBEAU_PROGRAMS_H
 #define FLAMBEAU_PROGRAMS_H

@@ -1,6 +1,6 @@
 // clang-format off
 // Special functions, one element at a time in double precision, and their vector forms: the part of the prelude that few programs use.
-// Like prelude.h it includes nothing and is cut into sections. Methods are chosen for plain code that is right to the last few bits
+// Like the vector prelude it includes nothing and is cut into sections. Methods are chosen for plain code that is right to the last few bits
 // of float64: power series where they do not cancel, asymptotic series where they end below the rounding, and in between the trapezoidal
 // rule on integral representations, whose error falls off exponentially. Sources: NIST Digital Library of Mathematical Functions, chapters 5 to 10 and 25.
 #ifndef FLAMBEAU_SPECIAL_H

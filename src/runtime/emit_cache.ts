@@ -5,13 +5,13 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCache, sha256 } from '../build/cache.js';
+import { preludeText } from '../emit/cpp/prelude.js';
 import { emitProgram, type Program } from '../emit/program.js';
 import type { ScheduleReport } from '../emit/schedule.js';
 import type { ProgramMeta } from '../emit/meta.js';
 import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { native } from '../native.js';
-import { packageRoot } from '../package_root.js';
 
 export interface Emitted {
   readonly source: string;
@@ -46,8 +46,7 @@ function emitterIdentity(): string | null {
           .update('\0')
           .update(readFileSync(join(dir, n)));
     }
-    hash.update(readFileSync(join(packageRoot(), 'native', 'kernels', 'prelude.h')));
-    hash.update(readFileSync(join(packageRoot(), 'native', 'include', 'flambeau', 'runtime.h')));
+    hash.update(preludeText());
     identity = hash.digest('hex');
   } catch {
     identity = null;

@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../package_root.js';
 
+/** What kernels that are generated at build time include, as parts of native/kernels; each uses the ones before it. */
+const VECTORS = ['vectors.h', 'arithmetic.h', 'functions.h'];
+const PARTS = [...VECTORS, 'programs.h', 'special.h'];
+
 interface Section {
   readonly name: string;
   readonly needs: readonly string[];
@@ -16,13 +20,15 @@ let sections: Section[] | null = null;
 let runtimeText: string | null = null;
 
 const read = (path: string): string => readFileSync(join(packageRoot(), 'native', path), 'utf8');
+/** All that generated source may hold, so that a change of it can be told. */
+export const preludeText = (): string => PARTS.map((file) => read(`kernels/${file}`)).join('') + runtimeDeclarations();
 const namesIn = (text: string): Set<string> => new Set(text.match(/\bfb_\w+/g) ?? []);
 
 function load(): Section[] {
   if (sections) return sections;
   const out: Section[] = [];
   const base = new Set<string>();
-  const parts = ['prelude.h', 'programs.h', 'special.h'].flatMap((file) =>
+  const parts = PARTS.flatMap((file) =>
     read(`kernels/${file}`)
       .split(/^\/\/@section /m)
       .slice(1)
@@ -51,7 +57,7 @@ function load(): Section[] {
 /** Whether source uses a function of special.h. */
 export function usesSpecial(source: string): boolean {
   const own = namesIn(read('kernels/special.h'));
-  for (const n of namesIn(read('kernels/prelude.h'))) own.delete(n);
+  for (const file of VECTORS) for (const n of namesIn(read(`kernels/${file}`))) own.delete(n);
   return [...namesIn(source)].some((n) => own.has(n));
 }
 
