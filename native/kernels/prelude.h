@@ -8,9 +8,10 @@
 // unformatted: rows of one-line functions are read side by side, and section marks must stay at the margin.
 #ifndef FLAMBEAU_PRELUDE_H
 #define FLAMBEAU_PRELUDE_H
-// clang-format off: each part uses the ones before it.
+// Each part uses the ones before it.
+// clang-format off
+#include "vectors.h"
 #include "arithmetic.h"
 #include "functions.h"
-#include "vectors.h"
 // clang-format on
 #endif
