@@ -33,7 +33,7 @@ import { describeGraph } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { eagerPeak } from './memory_report.js';
 import { compileObserver } from './observe.js';
-import { record } from './recorder.js';
+import { aside, ownMemory, record, recordGraph } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
 import { sameTensor } from './variant.js';
 
@@ -225,10 +225,6 @@ function argumentsOf(s: State, args: readonly unknown[]): { readonly spec: Speci
     if (dtype !== v.type.dtype)
       throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
   });
-  if (native.traceActive())
-    throw new ValueError(
-      `${s.name}: a traced module cannot be called while another trace runs; trace its source instead`,
-    );
   const spec = specialised(
     s,
     inputs.map((h) => native.shape(h)),
@@ -248,6 +244,7 @@ function builtProgram(s: State, spec: Specialised): Prepared | null {
 }
 
 function call(s: State, args: unknown[]): unknown {
+  if (native.traceActive()) return recorded(s, args);
   const { spec, dense } = argumentsOf(s, args);
   const program = builtProgram(s, spec);
   const before = native.gradEnabled();
@@ -257,6 +254,22 @@ function call(s: State, args: unknown[]): unknown {
   } finally {
     native.setGradEnabled(before);
   }
+}
+
+/** Inside another recording: the graph becomes part of it. */
+function recorded(s: State, args: unknown[]): unknown {
+  const weights = s.weights.map((w) => w.handle);
+  const { graph, results } = aside(() => {
+    const { spec, dense } = argumentsOf(s, args);
+    if (spec.graph.writes.length > 0)
+      throw new ValueError(`${s.name}: a traced module that writes cannot be part of a recording; trace its source`);
+    return {
+      graph: spec.graph,
+      results: ownMemory(runInterpreted(spec.graph, dense, weights), [...dense, ...weights]),
+    };
+  });
+  recordGraph(graph, [...args.map((t) => (t as Tensor)._h), ...weights], results, { hold: () => true });
+  return fill(s.result, results.map(wrap));
 }
 
 async function callAsync(s: State, args: unknown[]): Promise<unknown> {
