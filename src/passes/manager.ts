@@ -12,6 +12,7 @@ import { deadCode } from './dead_code.js';
 import { flattenRegions } from './regions.js';
 import { foldConstants, type EvaluateScalar } from './fold.js';
 import { simplify } from './simplify.js';
+import { exponentialsOfLogSoftmax } from './softmax.js';
 
 /** A graph → graph function. It gives back its argument when there is nothing to do. */
 export interface Pass {
@@ -42,6 +43,7 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
     ...(evaluate === undefined ? [] : [{ name: 'foldConstants', run: (g: Graph) => foldConstants(g, evaluate) }]),
     { name: 'commonSubexpressions', run: commonSubexpressions },
     { name: 'recogniseAttention', run: recogniseAttention },
+    { name: 'exponentialsOfLogSoftmax', run: exponentialsOfLogSoftmax },
     { name: 'deadCode', run: deadCode },
     { name: 'bodies', run: (g: Graph) => optimizeBodies(g, options) },
     { name: 'constantConditions', run: constantConditions },

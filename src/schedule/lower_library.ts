@@ -42,7 +42,10 @@ const sizesOf = (n: Node, query: number): string => {
 /** Rules by op name. */
 export const LIBRARY: Readonly<Record<string, NodeRule>> = {
   convolution,
-  attentionForward: attention((n) => `attention in tiles; the scores, ${sizesOf(n, 0)}, are never stored`),
+  attentionForward: attention(
+    (n) =>
+      `attention in tiles${n.attrs['isCausal'] === true ? ', causal' : ''}; the scores, ${sizesOf(n, 0)}, are never stored`,
+  ),
   attentionBackward: attention(
     (n) => `the gradient of attention in tiles; the scores, ${sizesOf(n, 1)}, are computed again instead of stored`,
   ),
