@@ -117,7 +117,7 @@ test('rows that see nothing are zeros with gradients of zero; those of _scaledDo
     expect(y.narrow(1, 1, 1).abs().max().item()).toBe(0);
     expect(y.isnan().any().item()).toBe(false);
     const [dq, dk, dv] = fb.autograd.grad([y.sum()], [q, k, v]) as [Tensor, Tensor, Tensor];
-    expect([dq, dk, dv].some((t) => t.isnan().any().item() as boolean)).toBe(false);
+    expect([dq, dk, dv].some((t) => Boolean(t.isnan().any().item()))).toBe(false);
     expect(dq.narrow(1, 1, 1).abs().max().item()).toBe(0);
   }
   const [old] = F._scaledDotProductAttention(q, k, v, { attnMask });
