@@ -8,6 +8,7 @@ import { native } from '../native.js';
 import { type Module, observeModules } from '../nn/module.js';
 import { observeLayers } from '../nn/recurrent.js';
 import { sequencesAsOps } from '../nn/recurrent_sequence.js';
+import { ValueError } from '../tensor/errors.js';
 import { unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { collectLive } from './live.js';
 import { mapTemplate, templateOf, viewTemplate, type Template } from './structure.js';
@@ -84,14 +85,15 @@ let sites = false;
 
 /** Runs `fn` while the recording that is under way waits; `fn` may record. */
 export function aside<T>(fn: () => T): T {
-  const [waiting, siteBefore, layers] = [parts, sites, observeLayers(null)];
+  const [waiting, siteBefore, layers, refusing] = [parts, sites, observeLayers(null), refuse];
+  refuse = null;
   native.traceSetAside();
   try {
     return fn();
   } finally {
     native.traceBringBack();
     observeLayers(layers);
-    parts = waiting;
+    [parts, refuse] = [waiting, refusing];
     provideSites(siteBefore);
   }
 }
@@ -131,6 +133,11 @@ export function ownMemory(results: readonly Handle[], operands: readonly Handle[
 /** Says why a function that has its own graph is recorded op by op; told where the recording ends because of it. */
 export const refuseGraph = (why: string): void => void parts?.refused.push(why);
 
+/** What the recording that runs does with something it cannot hold. */
+let refuse: ((why: string) => void) | null = null;
+/** Ends the recording that runs, if one does: by an error, or where it is tolerant so that the call goes on eagerly. */
+export const cannotRecord = (why: string): void => refuse?.(why);
+
 /** Runs `call` and records it. Exceptions of `call` abort the trace and propagate. */
 export function record(call: () => unknown, inputs: readonly Tensor[], options: RecordOptions): Recorded {
   const start = performance.now();
@@ -149,7 +156,14 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   parts = own;
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
-  const restore = options.tolerant ? watchHostReads((what) => (interrupted ??= what)) : () => undefined;
+  const refuseBefore = refuse;
+  refuse = (why) => {
+    if (!native.traceActive()) return;
+    if (!options.tolerant) throw new ValueError(why);
+    native.traceAbort();
+    interrupted ??= why;
+  };
+  const restore = options.tolerant ? watchHostReads() : () => undefined;
   const sequencesBefore = sequencesAsOps(options.sequences === true);
   let value: unknown;
   try {
@@ -210,6 +224,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     throw e;
   } finally {
     restore();
+    refuse = refuseBefore;
     sequencesAsOps(sequencesBefore);
     provideSites(sitesBefore);
     parts = partsBefore;
@@ -229,15 +244,12 @@ function fromOutside(t: Tensor, captures: readonly Handle[], views: boolean): Te
 }
 
 /** While recording, lets host reads end the trace and go on. Gives back the function that restores them. */
-function watchHostReads(onRead: (why: string) => void): () => void {
+function watchHostReads(): () => void {
   const table = native as unknown as Record<string, (...args: unknown[]) => unknown>;
   const saved = HOST_READS.map((name) => [name, table[name]!] as const);
   for (const [name, read] of saved) {
     table[name] = (...args: unknown[]): unknown => {
-      if (native.traceActive()) {
-        native.traceAbort();
-        onRead(`needs a value on the host (${name}()${callSite()})`);
-      }
+      cannotRecord(`needs a value on the host (${name}()${callSite()})`);
       return read(...args);
     };
   }
