@@ -122,7 +122,11 @@ export class FlowPrograms implements Prepared {
     if (states.includes('running')) return 'running';
     try {
       const graphs = this.parts.map((p): GraphHandle => loadedGraph(p));
-      this.flow = native.loadFlow(this.plan, graphs, [...this.constants]);
+      this.flow = native.loadFlow(
+        this.plan,
+        graphs,
+        this.constants.map((h) => native.ops.detach(h)),
+      );
     } catch (e) {
       this.error = e as Error;
       return 'failed';
