@@ -17,7 +17,7 @@ import {
   type Step,
 } from './attention_parts.js';
 
-/** Up to this many multiply-adds the products are cheaper as loops of the kernels around them (measured; emit/program.ts: smallMatmul). */
+/** Up to this many multiply-adds products are loops of the kernels around them (emit/program.ts: smallMatmul); taken out they would not be. */
 const LEAST_WORK = 32768;
 
 export function recogniseAttention(g: Graph): Graph {
