@@ -71,6 +71,8 @@ export interface PointwiseRecord extends OpBase {
   readonly conditions?: readonly string[];
   /** Parameters that receive the results in place, in order (optimizer steps). Implies no plain variant. */
   readonly mutates?: readonly string[];
+  /** Parameter that integers are divided by: a zero in it throws "ZeroDivisionError", eager and compiled. Floats are not looked at. */
+  readonly divisor?: string;
   readonly ulp?: Readonly<Record<string, number>>;
   readonly samples: Samples;
 }

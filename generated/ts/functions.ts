@@ -1784,7 +1784,7 @@ export function fmin(self: TensorBase, other: TensorBase, options?: { out?: Tens
 }
 
 /**
- * Remainder with the dividend's sign (C's fmod).
+ * Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
  *
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
@@ -3304,7 +3304,7 @@ export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor 
 }
 
 /**
- * Remainder with the divisor's sign (Python's %).
+ * Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
  *
  * `remainder(self: Tensor, other: Operand): Tensor`
  */

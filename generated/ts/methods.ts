@@ -1583,7 +1583,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Remainder with the dividend's sign (C's fmod).
+   * Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `fmod(self: Tensor, other: Operand): Tensor`
    */
@@ -1592,7 +1592,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: Remainder with the dividend's sign (C's fmod).
+   * In place: Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `fmod(self: Tensor, other: Operand): Tensor`
    */
@@ -3129,7 +3129,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Remainder with the divisor's sign (Python's %).
+   * Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `remainder(self: Tensor, other: Operand): Tensor`
    */
@@ -3138,7 +3138,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: Remainder with the divisor's sign (Python's %).
+   * In place: Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `remainder(self: Tensor, other: Operand): Tensor`
    */

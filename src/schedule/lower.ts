@@ -10,8 +10,14 @@ export type { OpLookup } from './lowering.js';
 
 /**
  * Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. `blocks`: images
- * stay in blocks of channels between convolutions.
+ * stay in blocks of channels between convolutions. `checkDivisors`: integer division by a zero in a tensor throws (CUDA's does not).
  */
-export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number, cuts: Cuts, blocks = false): Lowered {
-  return new Lowering(foldScales(graph), lookup, smallMatmul, cuts, SPECIAL, blocks).run();
+export function lower(
+  graph: Graph,
+  lookup: OpLookup,
+  smallMatmul: number,
+  cuts: Cuts,
+  { blocks = false, checkDivisors = false }: { blocks?: boolean; checkDivisors?: boolean } = {},
+): Lowered {
+  return new Lowering(foldScales(graph), lookup, smallMatmul, cuts, SPECIAL, blocks, checkDivisors).run();
 }

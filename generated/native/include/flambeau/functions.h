@@ -74,7 +74,7 @@ FB_API Tensor floor_divide(const Tensor& self, const Operand& other);
 FB_API Tensor fmax(const Tensor& self, const Tensor& other);
 /// Smaller of two elements; a NaN loses against a number.
 FB_API Tensor fmin(const Tensor& self, const Tensor& other);
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor fmod(const Tensor& self, const Operand& other);
 /// Greatest common divisor of integers, never negative.
 FB_API Tensor gcd(const Tensor& self, const Tensor& other);
@@ -98,7 +98,7 @@ FB_API Tensor mul(const Tensor& self, const Operand& other);
 FB_API Tensor multiply(const Tensor& self, const Operand& other);
 /// self to the power of exponent, broadcast.
 FB_API Tensor pow(const Tensor& self, const Operand& exponent);
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor remainder(const Tensor& self, const Operand& other);
 /// other - alpha * self, broadcast.
 FB_API Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha = Scalar(1));

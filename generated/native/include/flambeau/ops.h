@@ -160,7 +160,7 @@ FB_API Tensor floorDivideInt(const Tensor& self, const Operand& other);
 FB_API Tensor fmax(const Tensor& self, const Tensor& other);
 /// Smaller of two elements; a NaN loses against a number.
 FB_API Tensor fmin(const Tensor& self, const Tensor& other);
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor fmod(const Tensor& self, const Operand& other);
 FB_API const Tensor& fmod_(const Tensor& self, const Operand& other);
 /// Greatest common divisor of integers, never negative.
@@ -193,7 +193,7 @@ FB_API Tensor pow(const Tensor& self, const Operand& exponent);
 FB_API const Tensor& pow_(const Tensor& self, const Operand& exponent);
 /// A number to the power of each element: base ** exponent.
 FB_API Tensor powScalar(const Operand& self, const Tensor& exponent);
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor remainder(const Tensor& self, const Operand& other);
 FB_API const Tensor& remainder_(const Tensor& self, const Operand& other);
 /// other - alpha * self, broadcast.

@@ -85,9 +85,9 @@ const Tensor& floor_divide_(const Operand& other) const;
 Tensor fmax(const Tensor& other) const;
 /// Smaller of two elements; a NaN loses against a number.
 Tensor fmin(const Tensor& other) const;
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 Tensor fmod(const Operand& other) const;
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 const Tensor& fmod_(const Operand& other) const;
 /// Greatest common divisor of integers, never negative.
 Tensor gcd(const Tensor& other) const;
@@ -125,9 +125,9 @@ const Tensor& multiply_(const Operand& other) const;
 Tensor pow(const Operand& exponent) const;
 /// self to the power of exponent, broadcast.
 const Tensor& pow_(const Operand& exponent) const;
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 Tensor remainder(const Operand& other) const;
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 const Tensor& remainder_(const Operand& other) const;
 /// other - alpha * self, broadcast.
 Tensor rsub(const Operand& other, Scalar alpha = Scalar(1)) const;
