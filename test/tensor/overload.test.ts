@@ -45,7 +45,7 @@ test('an option alone chooses the form, in place as well', () => {
   expect(list(x.scatter(0, at, 4))).toEqual([4, 1, 1]);
   expect(list(x.scatter(0, at, src, { reduce: 'add' }))).toEqual([6, 1, 1]);
   expect(list(fb.scatter(x, 0, at, 2, { reduce: 'multiply' }))).toEqual([4, 1, 1]);
-  expect(list(x.scatter(0, at, 4, { reduce: undefined }))).toEqual([4, 1, 1]);
+  expect(list(x.scatter(0, at, 4, { reduce: undefined as never }))).toEqual([4, 1, 1]);
   expect(x.scatter_(0, at, 5, { reduce: 'add' })).toBe(x);
   expect(list(x)).toEqual([11, 1, 1]);
   expect(list(x.scatter_(0, at, 0))).toEqual([0, 1, 1]);
