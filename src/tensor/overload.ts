@@ -6,7 +6,8 @@ import { DTypeError } from './errors.js';
 import { TensorBase } from './handle.js';
 
 export interface Form {
-  readonly call: (...args: never[]) => unknown;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- generated functions of any parameters
+  readonly call: (self: TensorBase, ...args: any[]) => unknown;
   /** The parameters after the tensor that the function is called on; positional ones first, the required ones of these foremost. */
   readonly params: readonly (readonly [name: string, type: ParamType, need: Need])[];
 }
@@ -56,13 +57,21 @@ function fits(x: unknown, type: ParamType): boolean {
   }
 }
 
-/** Whether positional arguments alone make up a call of the form: null leaves an optional one out. */
+/** Whether positional arguments alone make up a call of the form: null leaves an optional one out. On the way of every call. */
 function fitsByPosition(params: Form['params'], args: readonly unknown[]): boolean {
-  for (let i = 0; i < Math.max(args.length, params.length); i++) {
-    const [, type, need] = params[i] ?? [];
-    const given = args[i] !== undefined && args[i] !== null;
-    if (type === undefined || need === undefined) return false;
-    if (given ? need.endsWith('by-name') || !fits(args[i], type) : need.startsWith('required')) return false;
+  const given = args.length;
+  for (let i = 0; i < given; i++) {
+    const param = params[i];
+    if (param === undefined) return false;
+    const x = args[i];
+    const need = param[2];
+    if (x === undefined || x === null) {
+      if (need === 'required' || need === 'required-by-name') return false;
+    } else if ((need !== 'required' && need !== 'optional') || !fits(x, param[1])) return false;
+  }
+  for (let i = given; i < params.length; i++) {
+    const need = params[i]![2];
+    if (need === 'required' || need === 'required-by-name') return false;
   }
   return true;
 }
@@ -91,13 +100,12 @@ function laidOut(params: Form['params'], positional: readonly unknown[], options
 export function callForm(name: string, forms: readonly Form[], self: TensorBase, args: readonly unknown[]): unknown {
   const options = optionsAmong(...args);
   if (options === undefined) {
-    for (const { call, params } of forms)
-      if (fitsByPosition(params, args)) return call(...([self, ...args] as never[]));
+    for (const form of forms) if (fitsByPosition(form.params, args)) return form.call(self, ...args);
   } else {
     const positional = args.slice(0, args.indexOf(options));
-    for (const { call, params } of forms) {
-      const list = laidOut(params, positional, options);
-      if (list) return call(...([self, ...list] as never[]));
+    for (const form of forms) {
+      const list = laidOut(form.params, positional, options);
+      if (list) return form.call(self, ...list);
     }
   }
   const known = forms.map((f) => `${name}(${f.params.map((p) => `${p[0]}: ${p[1]}`).join(', ')})`);
