@@ -121,10 +121,19 @@ export interface CompositeRecord extends OpBase {
    */
   readonly body: TensorBody | string;
   readonly backward?: Readonly<Record<string, TensorBody>>;
+  /**
+   * Eager calls go to kernels written by hand: flambeau::cpu::NAMEKernel, with the op's parameters, and NAMEKernelBackward, with
+   * the gradient, what the formulas read and which gradients are wanted. An undefined result or an empty list means that they
+   * do not take the call. Recorded calls and gradients of gradients always take the body and the formulas.
+   */
+  readonly kernel?: true;
 }
 
 export interface ExternRecord extends OpBase {
-  /** Gradients as bodies over other ops; the kernel is flambeau::cpu::NAME, written by hand. */
+  /**
+   * Gradients as bodies over other ops; the kernel is flambeau::cpu::NAME, written by hand. A key of several parameters ('query, key'):
+   * one body that gives a list, one gradient each.
+   */
   readonly backward?: Readonly<Record<string, TensorBody>>;
   /** Writes its first parameter (`uniform_`, `indexPut_`). */
   readonly mutates?: readonly string[];

@@ -5,7 +5,7 @@ import type { Op, PointwiseGradient } from '../load.js';
 import { edgeParams } from '../load.js';
 import type { Signature } from '../schema.js';
 import { TensorLowering } from '../lower/tensor.js';
-import { isListType, isOperandLike, isTensorType, MEMBER_TYPE, pascal } from './cpp_types.js';
+import { isListType, isOperandLike, isTensorType, MEMBER_TYPE, paramList, pascal } from './cpp_types.js';
 import type { Param, ParamType } from '../../src/ir/opinfo.js';
 
 type Formulas = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -33,6 +33,8 @@ interface Plan {
   readonly kept: Map<string, Kept>;
   /** C++ that computes the gradient of each parameter into `g`. */
   readonly bodies: { param: Param; lines: string[] }[];
+  /** C++ that computes the gradients of several parameters at once into the list `g`. */
+  readonly joint: { params: Param[]; lines: string[] }[];
   /** A formula names the gradients of several results and sees null where there is none. */
   readonly namesGrads: boolean;
 }
@@ -53,6 +55,7 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
     kept.set(key, old);
   };
   const bodies: Plan['bodies'] = [];
+  const joint: Plan['joint'] = [];
   let namesGrads = false;
   if (op.record.kind === 'pointwise') {
     for (const g of op.gradients!) {
@@ -69,17 +72,24 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
       });
     }
   } else {
-    for (const name of Object.keys(formulas(op)!)) {
-      const param = op.sig.params.find((p) => p.name === name);
-      if (!param) throw new Error(`${op.name}: backward of unknown parameter '${name}'`);
-      const { lines, params } = tensorGradient(op, name, op.body(['backward', name])!, ops, keep);
+    for (const key of Object.keys(formulas(op)!)) {
+      const of = key.split(', ').map((name) => {
+        const param = op.sig.params.find((p) => p.name === name);
+        return param ?? fail(`${op.name}: backward of unknown parameter '${name}'`);
+      });
+      const { lines, params } = tensorGradient(op, of, op.body(['backward', key])!, ops, keep);
       namesGrads ||= params.some((n) => gradOf(op, n) >= 0);
-      bodies.push({ param, lines });
+      if (of.length === 1) bodies.push({ param: of[0]!, lines });
+      else joint.push({ params: of, lines });
     }
   }
-  const p = { kept, bodies, namesGrads };
+  const p = { kept, bodies, joint, namesGrads };
   plans.set(op, p);
   return p;
+}
+
+function fail(why: string): never {
+  throw new Error(why);
 }
 
 type Keep = (key: string, k: Omit<Kept, 'neededBy'>, param: string) => void;
@@ -121,25 +131,27 @@ function keepName(
 
 function tensorGradient(
   op: Op,
-  param: string,
+  of: readonly Param[],
   source: string,
   ops: ReadonlyMap<string, Signature>,
   keep: Keep,
 ): { lines: string[]; params: string[] } {
+  const keepFor = (n: string, what: Parameters<typeof keepName>[2]): ReturnType<typeof keepName> =>
+    of.map((p) => keepName(op, n, what, p.name, keep))[0];
   const lowering = new TensorLowering(
     ops,
     {
-      value: (n) => keepName(op, n, 'value', param, keep),
+      value: (n) => keepFor(n, 'value'),
       meta: (n, what) => {
         const p = op.sig.params.find((q) => q.name === n);
         if (!p || !isOperandLike(p.type)) return undefined;
-        return keepName(op, n, what, param, keep)?.code;
+        return keepFor(n, what)?.code;
       },
     },
-    `${op.name}: backward of '${param}'`,
+    `${op.name}: backward of '${of.map((p) => p.name).join(', ')}'`,
   );
   const { code, params } = lowering.lower(source, '      ');
-  const list = isListType(op.sig.params.find((p) => p.name === param)!.type);
+  const list = of.length > 1 || isListType(of[0]!.type);
   const type = list ? 'TensorList' : 'Tensor';
   return {
     lines: [`    auto formula = [&]() -> ${type} {`, code, '    };', `    ${type} g = formula();`],
@@ -230,6 +242,7 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
     `    if (!support::anyDefined(grads)) return result;`,
   );
   if (op.sig.returns !== 'list' && !p.namesGrads) lines.push('    support::fillMissing(*this, grads);');
+  if (op.record.kind === 'composite' && op.record.kernel) lines.push(...kernelCall(op, ops));
   lines.push(...edgeLoop(op, p), '    return result;', '  }');
   lines.push(
     '  void releaseSaved() override {',
@@ -258,6 +271,37 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
   return lines.join('\n');
 }
 
+/** The backward kernel of a composite (see CompositeRecord.kernel): its declaration, and a call inside apply(). */
+export function kernelBackward(op: Op, ops: ReadonlyMap<string, Signature>): { declaration: string; call: string } {
+  const kept = [...plan(op, ops).kept.values()];
+  const types = ['const Tensor& grad'];
+  const args = ['grads[0]'];
+  for (const p of [...op.sig.params, ...op.sig.results.map((name) => ({ name, type: 'Tensor' as const }))]) {
+    const k = kept.find((q) => q.name === p.name && ['tensor', 'output', 'plain'].includes(q.how));
+    if (!k) continue;
+    types.push(paramList({ ...op.sig, params: [p] }));
+    args.push(k.how === 'plain' ? `${p.name}_` : `${p.name}_.unpack(Ref<autograd::Node>(this), "${p.name}")`);
+  }
+  const edges = edgeParams(op).map((_, i) => `static_cast<bool>(edges[${i}].node)`);
+  return {
+    declaration: `${op.name}KernelBackward(${types.join(', ')}, const std::array<bool, ${edges.length}>& wanted)`,
+    call: `cpu::${op.name}KernelBackward(${args.join(', ')}, {${edges.join(', ')}})`,
+  };
+}
+
+function kernelCall(op: Op, ops: ReadonlyMap<string, Signature>): string[] {
+  return [
+    '    if (!trace::active() && !autograd::gradEnabled()) {',
+    `      if (TensorList fast = ${kernelBackward(op, ops).call}; !fast.empty()) {`,
+    ...edgeParams(op).map(
+      (q, i) => `        if (edges[${i}].node) result[${i}] = support::finishGrad(fast[${i}], ${q.name}Meta_);`,
+    ),
+    '        return result;',
+    '      }',
+    '    }',
+  ];
+}
+
 function member(k: Kept): string {
   switch (k.how) {
     case 'tensor':
@@ -276,6 +320,20 @@ function member(k: Kept): string {
 
 function edgeLoop(op: Op, p: Plan): string[] {
   const lines: string[] = [];
+  for (const { params, lines: body } of p.joint) {
+    if (edgeParams(op).some((q) => isListType(q.type)))
+      fail(`${op.name}: a formula of several parameters beside a list`);
+    const at = params.map((q) => edgeParams(op).indexOf(q));
+    lines.push(
+      `    if (${at.map((k) => `edges[${k}].node`).join(' || ')}) {`,
+      ...unpack(p, params[0]!.name),
+      ...body,
+      ...at.map(
+        (k, i) => `      if (edges[${k}].node) result[${k}] = support::finishGrad(g[${i}], ${params[i]!.name}Meta_);`,
+      ),
+      '    }',
+    );
+  }
   let index = '0';
   for (const q of edgeParams(op)) {
     const body = p.bodies.find((b) => b.param.name === q.name);

@@ -60,6 +60,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
     options.smallMatmul ?? 32768,
     CUTS[options.target],
     options.blocks ?? false,
+    options.target === 'cpp',
   );
   const grouping = group(program);
   // What each kernel loads is known once it is built; large results that nobody loads bypass the cache in the second round.

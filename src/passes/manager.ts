@@ -4,6 +4,7 @@ import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { verify, VerifyError } from '../ir/verify.js';
 import { mapBodies } from '../ir/control.js';
+import { recogniseAttention } from './attention.js';
 import { constantConditions } from './conditions.js';
 import { canonicalViews } from './views.js';
 import { commonSubexpressions } from './cse.js';
@@ -41,6 +42,7 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
     { name: 'simplify', run: simplify },
     ...(evaluate === undefined ? [] : [{ name: 'foldConstants', run: (g: Graph) => foldConstants(g, evaluate) }]),
     { name: 'commonSubexpressions', run: commonSubexpressions },
+    { name: 'recogniseAttention', run: recogniseAttention },
     { name: 'exponentialsOfLogSoftmax', run: exponentialsOfLogSoftmax },
     { name: 'deadCode', run: deadCode },
     { name: 'bodies', run: (g: Graph) => optimizeBodies(g, options) },
