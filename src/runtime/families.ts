@@ -89,6 +89,8 @@ export class Families {
     if (f.members.length < 2) return;
     try {
       const [first] = f.members;
+      if (f.members.some((m) => m.recording.trace.graphs !== undefined))
+        throw new NotCompilable('a graph with branches and loops has one size');
       const mismatch = f.members.slice(1).find((m) => !m.sameSurroundings(first!));
       if (mismatch !== undefined) throw new NotCompilable('recordings at different sizes capture different tensors');
       const graph = unify(
