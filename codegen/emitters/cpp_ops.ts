@@ -216,9 +216,20 @@ function pointwiseArgs(op: Op): string[] {
   ];
 }
 
+/** Zero divisors of integers. The numbers of tensors are unknown while a function is recorded: its replay checks them. */
+function divisorCheck(op: Op): string[] {
+  const by = op.info.kind === 'pointwise' && !op.derived ? op.info.divisor : undefined;
+  const self = op.sig.params[0]!.name;
+  if (by === undefined) return [];
+  return [
+    `  if (!isFloating(${self}.dtype()) && ${self}.numel() > 0 && !support::isFloatResult(${self}, ${by}))`,
+    `    support::checkedDivisor(${by});`,
+  ];
+}
+
 function belowPointwise(op: Op): string[] {
   const { sig } = op;
-  const args = pointwiseArgs(op);
+  const args = [...divisorCheck(op), ...pointwiseArgs(op)];
   const out: string[] = [];
   const mutates = op.record.kind === 'pointwise' ? op.record.mutates : undefined;
   if (mutates && !op.derived) {
