@@ -151,7 +151,22 @@ class OneDnnConv : public ConvPlan {
     }
   }
 
+  int64_t packedFloats() const override {
+    return s_.kind == ConvSpec::Kind::BackwardWeight ? 0 : static_cast<int64_t>(second_.bytes / sizeof(float));
+  }
+  void pack(const void* weights, void* to) const override {
+    second_.reorder->run({const_cast<void*>(weights), to, onednn::scratchpad().get(scratch_ + 64)});
+  }
   void run(const void* a, const void* b, const void* bias, void* out) const override {
+    compute(a, b, false, bias, out);
+  }
+  void runPacked(const void* a, const void* packed, const void* bias, void* out) const override {
+    compute(a, packed, true, bias, out);
+  }
+  const char* via() const override { return "oneDNN"; }
+
+ private:
+  void compute(const void* a, const void* b, bool packed, const void* bias, void* out) const {
     char* at = static_cast<char*>(onednn::scratchpad().get(scratch_ + first_.bytes + second_.bytes + out_.bytes + 64));
     void* work = at;
     at += scratch_;
@@ -162,9 +177,9 @@ class OneDnnConv : public ConvPlan {
       return p;
     };
     void* pa = take(first_, nullptr);
-    void* pb = take(second_, const_cast<void*>(b));
+    void* pb = packed ? const_cast<void*>(b) : take(second_, const_cast<void*>(b));
     void* po = take(out_, nullptr);
-    if (second_.bytes) second_.reorder->run({const_cast<void*>(b), pb, work});
+    if (second_.bytes && !packed) second_.reorder->run({const_cast<void*>(b), pb, work});
     for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
       auto* x = const_cast<float*>(static_cast<const float*>(a)) + chunk * firstStep_;
       float* y = static_cast<float*>(out) + chunk * outStep_;
@@ -185,9 +200,6 @@ class OneDnnConv : public ConvPlan {
                   [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
     }
   }
-  const char* via() const override { return "oneDNN"; }
-
- private:
   // Images of one run of the primitive. One thread computes a large batch image by image, so that what the primitive
   // writes is still in the cache when it is put in order. Winograd's kernels and several threads want the whole batch.
   static int64_t imagesAtOnce(const ConvSpec& s) {
