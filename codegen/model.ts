@@ -124,7 +124,10 @@ export interface CompositeRecord extends OpBase {
 }
 
 export interface ExternRecord extends OpBase {
-  /** Gradients as bodies over other ops; the kernel is flambeau::cpu::NAME, written by hand. */
+  /**
+   * Gradients as bodies over other ops; the kernel is flambeau::cpu::NAME, written by hand. A key of several parameters ('query, key'):
+   * one body that gives a list, one gradient each.
+   */
   readonly backward?: Readonly<Record<string, TensorBody>>;
   /** Writes its first parameter (`uniform_`, `indexPut_`). */
   readonly mutates?: readonly string[];

@@ -29,7 +29,9 @@ export function readSource(file: string): Source {
       let node: Node | undefined = record;
       for (const key of path) {
         if (!Node.isObjectLiteralExpression(node)) return undefined;
-        const property: ReturnType<ObjectLiteralExpression['getProperty']> = node.getProperty(key);
+        // A formula of several parameters has them all as its key, in quotes.
+        const property: ReturnType<ObjectLiteralExpression['getProperty']> =
+          node.getProperty(key) ?? node.getProperty(`'${key}'`);
         node = Node.isPropertyAssignment(property) ? property.getInitializer() : undefined;
       }
       return Node.isIdentifier(node) ? helper(node.getText()) : node?.getText();

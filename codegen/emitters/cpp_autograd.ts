@@ -33,6 +33,8 @@ interface Plan {
   readonly kept: Map<string, Kept>;
   /** C++ that computes the gradient of each parameter into `g`. */
   readonly bodies: { param: Param; lines: string[] }[];
+  /** C++ that computes the gradients of several parameters at once into the list `g`. */
+  readonly joint: { params: Param[]; lines: string[] }[];
   /** A formula names the gradients of several results and sees null where there is none. */
   readonly namesGrads: boolean;
 }
@@ -53,6 +55,7 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
     kept.set(key, old);
   };
   const bodies: Plan['bodies'] = [];
+  const joint: Plan['joint'] = [];
   let namesGrads = false;
   if (op.record.kind === 'pointwise') {
     for (const g of op.gradients!) {
@@ -69,17 +72,24 @@ function plan(op: Op, ops: ReadonlyMap<string, Signature>): Plan {
       });
     }
   } else {
-    for (const name of Object.keys(formulas(op)!)) {
-      const param = op.sig.params.find((p) => p.name === name);
-      if (!param) throw new Error(`${op.name}: backward of unknown parameter '${name}'`);
-      const { lines, params } = tensorGradient(op, name, op.body(['backward', name])!, ops, keep);
+    for (const key of Object.keys(formulas(op)!)) {
+      const of = key.split(', ').map((name) => {
+        const param = op.sig.params.find((p) => p.name === name);
+        return param ?? fail(`${op.name}: backward of unknown parameter '${name}'`);
+      });
+      const { lines, params } = tensorGradient(op, of, op.body(['backward', key])!, ops, keep);
       namesGrads ||= params.some((n) => gradOf(op, n) >= 0);
-      bodies.push({ param, lines });
+      if (of.length === 1) bodies.push({ param: of[0]!, lines });
+      else joint.push({ params: of, lines });
     }
   }
-  const p = { kept, bodies, namesGrads };
+  const p = { kept, bodies, joint, namesGrads };
   plans.set(op, p);
   return p;
+}
+
+function fail(why: string): never {
+  throw new Error(why);
 }
 
 type Keep = (key: string, k: Omit<Kept, 'neededBy'>, param: string) => void;
@@ -121,25 +131,27 @@ function keepName(
 
 function tensorGradient(
   op: Op,
-  param: string,
+  of: readonly Param[],
   source: string,
   ops: ReadonlyMap<string, Signature>,
   keep: Keep,
 ): { lines: string[]; params: string[] } {
+  const keepFor = (n: string, what: Parameters<typeof keepName>[2]): ReturnType<typeof keepName> =>
+    of.map((p) => keepName(op, n, what, p.name, keep))[0];
   const lowering = new TensorLowering(
     ops,
     {
-      value: (n) => keepName(op, n, 'value', param, keep),
+      value: (n) => keepFor(n, 'value'),
       meta: (n, what) => {
         const p = op.sig.params.find((q) => q.name === n);
         if (!p || !isOperandLike(p.type)) return undefined;
-        return keepName(op, n, what, param, keep)?.code;
+        return keepFor(n, what)?.code;
       },
     },
-    `${op.name}: backward of '${param}'`,
+    `${op.name}: backward of '${of.map((p) => p.name).join(', ')}'`,
   );
   const { code, params } = lowering.lower(source, '      ');
-  const list = isListType(op.sig.params.find((p) => p.name === param)!.type);
+  const list = of.length > 1 || isListType(of[0]!.type);
   const type = list ? 'TensorList' : 'Tensor';
   return {
     lines: [`    auto formula = [&]() -> ${type} {`, code, '    };', `    ${type} g = formula();`],
@@ -276,6 +288,20 @@ function member(k: Kept): string {
 
 function edgeLoop(op: Op, p: Plan): string[] {
   const lines: string[] = [];
+  for (const { params, lines: body } of p.joint) {
+    if (edgeParams(op).some((q) => isListType(q.type)))
+      fail(`${op.name}: a formula of several parameters beside a list`);
+    const at = params.map((q) => edgeParams(op).indexOf(q));
+    lines.push(
+      `    if (${at.map((k) => `edges[${k}].node`).join(' || ')}) {`,
+      ...unpack(p, params[0]!.name),
+      ...body,
+      ...at.map(
+        (k, i) => `      if (edges[${k}].node) result[${k}] = support::finishGrad(g[${i}], ${params[i]!.name}Meta_);`,
+      ),
+      '    }',
+    );
+  }
   let index = '0';
   for (const q of edgeParams(op)) {
     const body = p.bodies.find((b) => b.param.name === q.name);

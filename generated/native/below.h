@@ -63,6 +63,8 @@ Tensor softsignBackward(const Tensor& grad, const Tensor& self);
 Tensor threshold(const Tensor& self, Scalar threshold, Scalar value);
 const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value);
 Tensor thresholdBackward(const Tensor& grad, const Tensor& self, Scalar threshold);
+std::tuple<Tensor, Tensor, Tensor> attentionBackward(const Tensor& grad, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, const Tensor& result, const Tensor& logsumexp, bool isCausal, double scale);
+std::tuple<Tensor, Tensor> attentionForward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, bool isCausal, double scale, bool zeroUnseen);
 Tensor specialAiryAi(const Tensor& self);
 Tensor specialBesselJ0(const Tensor& self);
 Tensor specialBesselJ1(const Tensor& self);

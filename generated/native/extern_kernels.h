@@ -10,6 +10,8 @@
 // Kernels written by hand in native/cpu: one definition each, or the library does not link.
 namespace flambeau::cpu {
 
+std::tuple<Tensor, Tensor, Tensor> attentionBackward(const Tensor& grad, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, const Tensor& result, const Tensor& logsumexp, bool isCausal, double scale);
+std::tuple<Tensor, Tensor> attentionForward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, bool isCausal, double scale, bool zeroUnseen);
 Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUnique, bool invert);
 Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSpan dilation, IntSpan padding, IntSpan stride);
 Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding, IntSpan dilation, bool transposed, IntSpan outputPadding, int64_t groups);

@@ -12,9 +12,128 @@
 
 namespace flambeau {
 namespace below {
+std::tuple<Tensor, Tensor, Tensor> attentionBackward(const Tensor& grad, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, const Tensor& result, const Tensor& logsumexp, bool isCausal, double scale) {
+  if (!trace::active()) return cpu::attentionBackward(grad, query, key, value, attnMask, result, logsumexp, isCausal, scale);
+  trace::Call call("attentionBackward");
+  call.input(grad);
+  call.input(query);
+  call.input(key);
+  call.input(value);
+  call.input(attnMask);
+  call.input(result);
+  call.input(logsumexp);
+  call.attr(support::attr("isCausal", isCausal));
+  call.attr(support::attr("scale", scale));
+  auto out = cpu::attentionBackward(grad, query, key, value, attnMask, result, logsumexp, isCausal, scale);
+  call.output(std::get<0>(out));
+  call.output(std::get<1>(out));
+  call.output(std::get<2>(out));
+  call.finish();
+  return out;
+}
+std::tuple<Tensor, Tensor> attentionForward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, bool isCausal, double scale, bool zeroUnseen) {
+  if (!trace::active()) return cpu::attentionForward(query, key, value, attnMask, isCausal, scale, zeroUnseen);
+  trace::Call call("attentionForward");
+  call.input(query);
+  call.input(key);
+  call.input(value);
+  call.input(attnMask);
+  call.attr(support::attr("isCausal", isCausal));
+  call.attr(support::attr("scale", scale));
+  call.attr(support::attr("zeroUnseen", zeroUnseen));
+  auto out = cpu::attentionForward(query, key, value, attnMask, isCausal, scale, zeroUnseen);
+  call.output(std::get<0>(out));
+  call.output(std::get<1>(out));
+  call.finish();
+  return out;
+}
 }  // namespace below
 
+namespace {
+struct AttentionForwardBackward0 final : autograd::Node {
+  AttentionForwardBackward0() : Node(2) {}
+  std::string name() const override { return "ScaledDotProductFlashAttentionForCpuBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    if (edges[0].node || edges[1].node || edges[2].node) {
+      const Tensor query = query_.unpack(Ref<autograd::Node>(this), "query");
+      const Tensor key = key_.unpack(Ref<autograd::Node>(this), "key");
+      const Tensor value = value_.unpack(Ref<autograd::Node>(this), "value");
+      const Tensor attnMask = attnMask_.unpack(Ref<autograd::Node>(this), "attnMask");
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+      const Tensor logsumexp = logsumexp_.unpack(Ref<autograd::Node>(this), "logsumexp");
+      [[maybe_unused]] const auto& isCausal = isCausal_;
+      [[maybe_unused]] const auto& scale = scale_;
+      [[maybe_unused]] const auto& zeroUnseen = zeroUnseen_;
+    auto formula = [&]() -> TensorList {
+      return support::attentionGradientsList(grads[0], grads[1], query, key, value, attnMask, isCausal_, scale_, zeroUnseen_, out, logsumexp);
+    };
+    TensorList g = formula();
+      if (edges[0].node) result[0] = support::finishGrad(g[0], queryMeta_);
+      if (edges[1].node) result[1] = support::finishGrad(g[1], keyMeta_);
+      if (edges[2].node) result[2] = support::finishGrad(g[2], valueMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    query_.reset();
+    key_.reset();
+    value_.reset();
+    attnMask_.reset();
+    out_.reset();
+    logsumexp_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
+    out_ = autograd::SavedTensor(std::get<0>(out), true);
+    logsumexp_ = autograd::SavedTensor(std::get<1>(out), true);
+  }
+  autograd::SavedTensor query_;
+  autograd::SavedTensor key_;
+  autograd::SavedTensor value_;
+  autograd::SavedTensor attnMask_;
+  bool isCausal_;
+  double scale_;
+  bool zeroUnseen_;
+  autograd::SavedTensor out_;
+  autograd::SavedTensor logsumexp_;
+  support::TensorMeta queryMeta_;
+  support::TensorMeta keyMeta_;
+  support::TensorMeta valueMeta_;
+  support::TensorMeta attnMaskMeta_;
+};
+}  // namespace
+
 namespace ops {
+std::tuple<Tensor, Tensor, Tensor> attentionBackward(const Tensor& grad, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, const Tensor& result, const Tensor& logsumexp, bool isCausal, double scale) {
+  return below::attentionBackward(grad, query, key, value, attnMask, result, logsumexp, isCausal, scale);
+}
+std::tuple<Tensor, Tensor> attentionForward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, bool isCausal, double scale, bool zeroUnseen) {
+  if (!(autograd::anyRequiresGrad(query, key, value, attnMask))) {
+    return below::attentionForward(query, key, value, attnMask, isCausal, scale, zeroUnseen);
+  }
+  auto node = makeRef<AttentionForwardBackward0>();
+  node->edges.push_back(support::edgeOf(query));
+  node->queryMeta_ = support::TensorMeta(query);
+  node->edges.push_back(support::edgeOf(key));
+  node->keyMeta_ = support::TensorMeta(key);
+  node->edges.push_back(support::edgeOf(value));
+  node->valueMeta_ = support::TensorMeta(value);
+  node->edges.push_back(support::edgeOf(attnMask));
+  node->attnMaskMeta_ = support::TensorMeta(attnMask);
+  if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->query_ = autograd::SavedTensor(query, false);
+  if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->key_ = autograd::SavedTensor(key, false);
+  if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->value_ = autograd::SavedTensor(value, false);
+  if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->attnMask_ = autograd::SavedTensor(attnMask, false);
+  node->isCausal_ = isCausal;
+  node->scale_ = scale;
+  node->zeroUnseen_ = zeroUnseen;
+  auto out = below::attentionForward(query, key, value, attnMask, isCausal, scale, zeroUnseen);
+  if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
+  if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
+  node->saveOutputs(out);
+  return out;
+}
 std::tuple<Tensor, Tensor> attentionWithWeights(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, double dropoutP, bool needAttnWeights, bool isCausal) {
   trace::Region region("attentionWithWeights");
   if (trace::active()) {
@@ -57,7 +176,7 @@ Tensor gumbelSoftmax(const Tensor& logits, double tau, bool hard, double eps, in
   if (trace::active()) region.output(out);
   return out;
 }
-Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, double dropoutP, bool isCausal, std::optional<double> scale) {
+Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, double dropoutP, bool isCausal, std::optional<double> scale, bool enableGqa) {
   trace::Region region("scaledDotProductAttention");
   if (trace::active()) {
     region.input(query);
@@ -67,11 +186,11 @@ Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const T
     region.attr(support::attr("dropoutP", dropoutP));
     region.attr(support::attr("isCausal", isCausal));
     region.attr(support::attr("scale", scale));
+    region.attr(support::attr("enableGqa", enableGqa));
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor weights = support::attentionWeights(query, key, attnMask, isCausal, scale);
-    return ops::matmul(ops::dropout(weights, dropoutP, true), value);
+    return support::scaledDotProductAttention(query, key, value, attnMask, dropoutP, isCausal, scale, enableGqa);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -51,9 +51,11 @@ export interface NativeOps {
   tanhshrink(self: H): H;
   threshold(self: H, threshold: NumberArg, value: NumberArg): H;
   threshold_(self: H, threshold: NumberArg, value: NumberArg): void;
+  attentionBackward(grad: H, query: H, key: H, value: H, attnMask: H | null, result: H, logsumexp: H, isCausal: boolean, scale: number): H[];
+  attentionForward(query: H, key: H, value: H, attnMask: H | null, isCausal: boolean, scale: number, zeroUnseen: boolean): H[];
   attentionWithWeights(query: H, key: H, value: H, attnMask: H | null, dropoutP: number, needAttnWeights: boolean, isCausal: boolean): H[];
   gumbelSoftmax(logits: H, tau: number, hard: boolean, eps: number, dim: number): H;
-  scaledDotProductAttention(query: H, key: H, value: H, attnMask: H | null, dropoutP: number, isCausal: boolean, scale?: number | null): H;
+  scaledDotProductAttention(query: H, key: H, value: H, attnMask: H | null, dropoutP: number, isCausal: boolean, scale: number | null, enableGqa: boolean): H;
   specialAiryAi(self: H): H;
   specialBesselJ0(self: H): H;
   specialBesselJ1(self: H): H;

@@ -377,14 +377,14 @@ export function rrelu_(self: TensorBase, lower?: number | { lower?: number; uppe
 }
 
 /**
- * softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null.
+ * softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null; enableGqa: several heads (dimension -3) of query share one of key and value. Rows that see nothing are zeros. float32 and float64 without dropout: tile by tile, the matrix [..., l, s] is never stored (`attentionForward`).
  * Source: https://arxiv.org/abs/1706.03762
  *
- * `scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask: Tensor? = null, dropoutP: float = 0, isCausal: bool = false, *, scale: float? = null): Tensor`
+ * `scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask: Tensor? = null, dropoutP: float = 0, isCausal: bool = false, *, scale: float? = null, enableGqa: bool = false): Tensor`
  */
-export function scaledDotProductAttention(query: TensorBase, key: TensorBase, value: TensorBase, attnMask?: TensorBase | null | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }, dropoutP?: number | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }, isCausal?: boolean | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }, options?: { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null }): Tensor {
-  const o = optionsAmong(attnMask, dropoutP, isCausal, options) as { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null } | undefined;
-  return wrap(native.ops.scaledDotProductAttention(handleOf(query), handleOf(key), handleOf(value), optHandleOf(((attnMask === undefined || (attnMask as unknown) === o ? o?.attnMask : (attnMask as TensorBase | null)) ?? null)), ((dropoutP === undefined || (dropoutP as unknown) === o ? o?.dropoutP : (dropoutP as number)) ?? 0), ((isCausal === undefined || (isCausal as unknown) === o ? o?.isCausal : (isCausal as boolean)) ?? false), (o?.scale ?? null)));
+export function scaledDotProductAttention(query: TensorBase, key: TensorBase, value: TensorBase, attnMask?: TensorBase | null | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }, dropoutP?: number | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }, isCausal?: boolean | { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }, options?: { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }): Tensor {
+  const o = optionsAmong(attnMask, dropoutP, isCausal, options) as { attnMask?: TensorBase | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean } | undefined;
+  return wrap(native.ops.scaledDotProductAttention(handleOf(query), handleOf(key), handleOf(value), optHandleOf(((attnMask === undefined || (attnMask as unknown) === o ? o?.attnMask : (attnMask as TensorBase | null)) ?? null)), ((dropoutP === undefined || (dropoutP as unknown) === o ? o?.dropoutP : (dropoutP as number)) ?? 0), ((isCausal === undefined || (isCausal as unknown) === o ? o?.isCausal : (isCausal as boolean)) ?? false), (o?.scale ?? null), (o?.enableGqa ?? false)));
 }
 
 /**

@@ -50,10 +50,9 @@ FB_FN f32v fb_load_step_f32(const float* p, fb_i64 n) {
   return r[0];
 }
 //@section tiles needs base
-#define FB_TILE_WIDTH 128
-#define FB_TILE_HEIGHT 64
-/// FB_W x FB_W elements of 4 bytes: to[q * FB_TILE_WIDTH + l] = from[l * step + q], by exchanges of ever larger blocks in registers.
-FB_FN void fb_transpose_block(float* to, const float* from, fb_i64 step) {
+FB_FN fb_i64 fb_smaller(fb_i64 a, fb_i64 b) { return a < b ? a : b; }
+/// FB_W x FB_W elements of 4 bytes: to[q * wide + l] = from[l * step + q], by exchanges of ever larger blocks in registers.
+FB_FN void fb_transpose_block(float* to, fb_i64 wide, const float* from, fb_i64 step) {
   f32v r[FB_W];
   for (int l = 0; l < FB_W; l++) r[l] = fb_load_f32(from + l * step);
   const i32v lane = fb_iota_i32();
@@ -66,28 +65,24 @@ FB_FN void fb_transpose_block(float* to, const float* from, fb_i64 step) {
       r[i] = __builtin_shuffle(a, b, low), r[i | k] = __builtin_shuffle(a, b, high);
     }
   }
-  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * FB_TILE_WIDTH, r[q]);
+  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, r[q]);
 }
-/// tile[q][l] = from[l * step + q] for l < width, q < height. The block of the same rows that comes next is fetched meanwhile.
+/// tile[q * wide + l] = from[l * step + q] for l < width, q < height. FB_W rows of the source at a time: more of them, a power of two
+/// apart, would push each other out of the cache before the rest of their lines is used.
 template <class T>
-FB_FN void fb_transpose(T* tile, const T* from, fb_i64 step, fb_i64 width, fb_i64 height) {
+FB_FN void fb_transpose(T* tile, fb_i64 wide, const T* from, fb_i64 step, fb_i64 width, fb_i64 height) {
+  fb_i64 l = 0;
   if constexpr (sizeof(T) == 4) {
-    fb_i64 l = 0;
     for (; l + FB_W <= width; l += FB_W) {
       fb_i64 q = 0;
-      for (; q + FB_W <= height; q += FB_W) {
-        for (int k = 0; k < FB_W; k++) __builtin_prefetch(from + (l + k) * step + q + FB_TILE_HEIGHT);
-        fb_transpose_block((float*)(tile + q * FB_TILE_WIDTH + l), (const float*)(from + l * step + q), step);
-      }
+      for (; q + FB_W <= height; q += FB_W)
+        fb_transpose_block((float*)(tile + q * wide + l), wide, (const float*)(from + l * step + q), step);
       for (int k = 0; k < FB_W; k++)
-        for (fb_i64 p = q; p < height; p++) tile[p * FB_TILE_WIDTH + l + k] = from[(l + k) * step + p];
+        for (fb_i64 p = q; p < height; p++) tile[p * wide + l + k] = from[(l + k) * step + p];
     }
-    for (; l < width; l++)
-      for (fb_i64 q = 0; q < height; q++) tile[q * FB_TILE_WIDTH + l] = from[l * step + q];
-    return;
   }
-  for (fb_i64 l = 0; l < width; l++)
-    for (fb_i64 q = 0; q < height; q++) tile[q * FB_TILE_WIDTH + l] = from[l * step + q];
+  for (; l < width; l++)
+    for (fb_i64 q = 0; q < height; q++) tile[q * wide + l] = from[l * step + q];
 }
 //@section end
 #endif

@@ -206,9 +206,17 @@ Tensor segmentMaxBackward(const Tensor& grad, const Tensor& indices, const Dims&
 Tensor embeddingBag(const Tensor& weight, const Tensor& indices, const Tensor& offsets, std::string_view mode,
                     const Tensor& perSampleWeights, bool includeLastOffset, int64_t paddingIdx, bool scaleGradByFreq);
 Tensor oneHot(const Tensor& self, int64_t numClasses);
-/// softmax(query key^T scale + mask); mask: bool, numbers or none.
+/// softmax(query key^T scale + mask); mask: bool, numbers or none. Rows that see nothing: zeros with `zeroUnseen`, else
+/// NaN.
 Tensor attentionWeights(const Tensor& query, const Tensor& key, const Tensor& mask, bool isCausal,
-                        std::optional<double> scale = std::nullopt);
+                        std::optional<double> scale = std::nullopt, bool zeroUnseen = false);
+Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                                 double dropoutP, bool isCausal, std::optional<double> scale, bool enableGqa);
+/// By query, key and value of attentionForward: in tiles, or over the matrix of weights where they are to be
+/// differentiated again.
+TensorList attentionGradientsList(const Tensor& gradOut, const Tensor& gradLogsumexp, const Tensor& query,
+                                  const Tensor& key, const Tensor& value, const Tensor& mask, bool isCausal,
+                                  double scale, bool zeroUnseen, const Tensor& out, const Tensor& logsumexp);
 /// One-hot vectors of the largest elements, with soft's gradient.
 Tensor straightThrough(const Tensor& soft, int64_t dim);
 

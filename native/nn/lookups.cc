@@ -1,7 +1,4 @@
-// Bodies of embeddings and attention.
-#include <cmath>
-#include <limits>
-
+// Bodies of embeddings, and one-hot samples.
 #include "flambeau/trace.h"
 #include "nn/bodies.h"
 
@@ -127,32 +124,6 @@ Tensor oneHot(const Tensor& self, int64_t numClasses) {
   }
   const Tensor classes = ops::arange(Scalar(int64_t{0}), Scalar(numClasses), Scalar(int64_t{1}), DType::Int64);
   return ops::toDtype(ops::eq(ops::unsqueeze(self, -1), Operand(classes)), DType::Int64);
-}
-
-// ---- attention ----
-
-Tensor attentionWeights(const Tensor& query, const Tensor& key, const Tensor& mask, bool isCausal,
-                        std::optional<double> scale) {
-  FB_CHECK(query.dim() >= 2 && key.dim() >= 2, Shape,
-           "scaled_dot_product_attention: expected query and key to be at least 2-D, got %s and %s",
-           shapeString(query.sizes()).c_str(), shapeString(key.sizes()).c_str());
-  FB_CHECK(query.dtype() == key.dtype(), Type,
-           "Expected query, key, and value to have the same dtype, but got query.dtype: %s key.dtype: %s",
-           std::string(dtypeName(query.dtype())).c_str(), std::string(dtypeName(key.dtype())).c_str());
-  FB_CHECK(!(isCausal && mask.defined()), Value,
-           "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
-  // 16-bit floats: scores need the digits. Both factors are scaled, so that the product stays in range.
-  const double s = scale.value_or(1 / std::sqrt(static_cast<double>(query.size(-1)))), root = std::sqrt(std::abs(s));
-  const Tensor q = ops::mul(widened(query), Operand(Scalar(s < 0 ? -root : root)));
-  Tensor scores = ops::matmul(q, ops::transpose(ops::mul(widened(key), Operand(Scalar(root))), -2, -1));
-  Tensor seen = mask;
-  if (isCausal) seen = ops::tril(ops::ones(Dims{query.size(-2), key.size(-2)}, DType::Bool));
-  if (seen.defined()) {
-    scores = seen.dtype() == DType::Bool
-                 ? ops::where(seen, Operand(scores), Operand(Scalar(-std::numeric_limits<double>::infinity())))
-                 : ops::add(scores, Operand(seen));
-  }
-  return asDtypeOf(ops::softmax(scores, -1), query);
 }
 
 Tensor straightThrough(const Tensor& soft, int64_t dim) {

@@ -317,6 +317,7 @@ std::shared_ptr<PreparedStep> prepareDirect(const StepMeta& meta, const Resolved
     return prepareGemm(meta, s);
   if (op == "convolution" || op == "convolutionBackwardInput" || op == "convolutionBackwardWeight")
     return prepareConv(meta, s);
+  if (op == "attentionForward" || op == "attentionBackward") return prepareAttention(meta, s);
   if (op == "maxPoolNd" || op == "maxPoolNdBackward") return preparePool(meta, s);
   return nullptr;
 }

@@ -38,8 +38,10 @@ class PreparedStep {
   virtual void run(void* const* buffers, std::span<const double> scalars, TensorSpan constants) = 0;
 };
 
-/// GEMM, convolution and pooling become direct calls into their kernels; null for everything else.
+/// GEMM, convolution, pooling and attention become direct calls into their kernels; null for everything else.
 std::shared_ptr<PreparedStep> prepareDirect(const StepMeta& meta, const ResolvedStep& step);
+/// Of attentionForward and attentionBackward.
+std::shared_ptr<PreparedStep> prepareAttention(const StepMeta& meta, const ResolvedStep& step);
 /// Any declared op by name.
 std::shared_ptr<PreparedStep> prepareBoxed(const StepMeta& meta, ResolvedStep step);
 

@@ -24,6 +24,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'one run of an .onnx or .fbg model; inputs that are not given are random',
     run: async (args) => (await import('./run.js')).run(args),
   },
+  bench: {
+    usage: 'bench MODEL [--input NAME=FILE]... [--size NAME=N]... [--threads N] [--time SECONDS] [--json]',
+    help: 'time of one run of an .onnx or .fbg model: op by op, compiled, and in onnxruntime where that is installed',
+    run: async (args) => (await import('./bench.js')).bench(args),
+  },
   view: {
     usage: 'view MODEL [--out FILE.html]',
     help: 'an .onnx or .fbg model as one HTML page',

@@ -9,6 +9,7 @@ import { type OpLookup, lower } from '../schedule/lower.js';
 import { CUTS } from '../schedule/parts.js';
 import { isContiguous } from '../schedule/views.js';
 import { KEEP_LIMITS, buildKernel } from '../loop/build.js';
+import { type Kernel } from '../loop/kernel.js';
 import { type Event, planMemory, touches } from './memory.js';
 import {
   type InputMeta,
@@ -59,6 +60,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
     options.smallMatmul ?? 32768,
     CUTS[options.target],
     options.blocks ?? false,
+    options.target === 'cpp',
   );
   const grouping = group(program);
   // What each kernel loads is known once it is built; large results that nobody loads bypass the cache in the second round.
@@ -75,9 +77,10 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
     );
   };
   for (const e of build(() => true)) for (const d of touches(e).reads) loaded.add(d);
-  const events = build((d) => loaded.has(d)).filter(
-    (e) => e.k === 'step' || e.kernel.stages.some((s) => s.stores.length > 0),
-  );
+  // Kernels that store nothing: their results are not used, or have no elements.
+  const stores = (k: Kernel): boolean =>
+    k.stages.some((s) => s.stores.length > 0) && k.rows.every((a) => a.extent !== 0);
+  const events = build((d) => loaded.has(d)).filter((e) => e.k === 'step' || stores(e.kernel));
   const plan = planMemory(program, grouping, events);
   const schedule = makeSchedule(graph, grouping, events);
   const decided = performance.now();

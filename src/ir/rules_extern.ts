@@ -220,6 +220,16 @@ export const EXTERN_RULES: Readonly<Record<string, Rule>> = {
     const [x, h, w] = [a.tensor('gates'), a.tensor('hidden'), a.tensor('weight')];
     return [x, h, a.optional('cell') ?? { dtype: x.dtype, shape: [0] }, w, { dtype: x.dtype, shape: [w.shape[0]!] }];
   },
+  attentionForward: (a) => {
+    const [q, v] = [a.tensor('query'), a.tensor('value')];
+    if (q.shape.length < 2) a.fail(`'query' must have at least 2 dimensions, got ${text(q)}`);
+    const rows = q.shape.slice(0, -1);
+    return [
+      { dtype: q.dtype, shape: [...rows, v.shape.at(-1)!] },
+      { dtype: q.dtype, shape: rows },
+    ];
+  },
+  attentionBackward: (a) => [a.tensor('query'), a.tensor('key'), a.tensor('value')],
   isin: (a) => one('bool', a.tensor('elements').shape),
   mm: (a) => mm(a, 'self', 'mat2'),
   addmm: (a) => mm(a, 'mat1', 'mat2'),

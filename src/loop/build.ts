@@ -32,9 +32,9 @@ export interface BuildOptions {
   /** True for a tensor that another kernel or a library step reads. */
   readonly readLater: (d: Def) => boolean;
 }
-/** 64 KB of float32 on the stack of a CPU thread; 16 registers of a GPU thread when a block shares a row, 64 when a row is its own. */
+/** 128 KB of float32 on the stack of a CPU thread; 16 registers of a GPU thread when a block shares a row, 64 when a row is its own. */
 export const KEEP_LIMITS = {
-  cpp: { keepLimit: 16384, keepLimitAcross: 16384 },
+  cpp: { keepLimit: 32768, keepLimitAcross: 16384 },
   cuda: { keepLimit: 4096, keepLimitAcross: 64 },
 } as const;
 
@@ -379,7 +379,9 @@ class Builder {
     let n = 0;
     for (const i of this.g.items) {
       if (i.k !== 'map' || i.row || !used.has(i.def) || i.def.how.k !== 'map') continue;
-      const cost = exprCost(this.resolver(i.level)(i.def.how.body(this.spread(i.def.shape, this.space.idx))));
+      const value = this.resolver(i.level)(i.def.how.body(this.spread(i.def.shape, this.space.idx)));
+      // What is the same in the whole row is computed outside of the loop over it.
+      const cost = exprCost(value, undefined, (x) => this.space.cols.some((a) => x.axes.has(a)));
       if (cost >= 8) this.kept.set(i.def, { name: `keep${n++}`, level: i.level });
     }
   }

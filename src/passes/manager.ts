@@ -4,6 +4,7 @@ import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { verify, VerifyError } from '../ir/verify.js';
 import { mapBodies } from '../ir/control.js';
+import { recogniseAttention } from './attention.js';
 import { constantConditions } from './conditions.js';
 import { canonicalViews } from './views.js';
 import { commonSubexpressions } from './cse.js';
@@ -11,6 +12,7 @@ import { deadCode } from './dead_code.js';
 import { flattenRegions } from './regions.js';
 import { foldConstants, type EvaluateScalar } from './fold.js';
 import { simplify } from './simplify.js';
+import { exponentialsOfLogSoftmax } from './softmax.js';
 
 /** A graph → graph function. It gives back its argument when there is nothing to do. */
 export interface Pass {
@@ -40,6 +42,8 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
     { name: 'simplify', run: simplify },
     ...(evaluate === undefined ? [] : [{ name: 'foldConstants', run: (g: Graph) => foldConstants(g, evaluate) }]),
     { name: 'commonSubexpressions', run: commonSubexpressions },
+    { name: 'recogniseAttention', run: recogniseAttention },
+    { name: 'exponentialsOfLogSoftmax', run: exponentialsOfLogSoftmax },
     { name: 'deadCode', run: deadCode },
     { name: 'bodies', run: (g: Graph) => optimizeBodies(g, options) },
     { name: 'constantConditions', run: constantConditions },

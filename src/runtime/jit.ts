@@ -33,7 +33,7 @@ import { describeGraph } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { eagerPeak } from './memory_report.js';
 import { compileObserver } from './observe.js';
-import { record } from './recorder.js';
+import { cannotRecord, record } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
 import { sameTensor } from './variant.js';
 
@@ -225,21 +225,27 @@ function argumentsOf(s: State, args: readonly unknown[]): { readonly spec: Speci
     if (dtype !== v.type.dtype)
       throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
   });
-  if (native.traceActive())
-    throw new ValueError(
-      `${s.name}: a traced module cannot be called while another trace runs; trace its source instead`,
-    );
   const spec = specialised(
     s,
     inputs.map((h) => native.shape(h)),
   );
-  start(s, spec);
+  // A recording takes the ops in; the program that is built is the outer one.
+  if (!native.traceActive()) start(s, spec);
   // Weights are fixed layouts; arguments come as they are.
   return { spec, dense: inputs.map((h) => native.ops.contiguous(native.ops.detach(h))) };
 }
 
-/** The program, when it is built; notes one that failed. */
+/** Whether there is a graph of plain ops for these arguments, without recording the source again. */
+function recordable(s: State, args: readonly unknown[]): boolean {
+  if (s.graph.nodes.some(isControl)) return false;
+  if (s.dynamic !== undefined && s.dynamic !== null) return true;
+  const shapes = args.filter(isTensor).map((t) => t.shape);
+  return s.shapes.has(keyOf(shapes)) || s.graph.inputs.every((v, i) => String(v.type.shape) === String(shapes[i]));
+}
+
+/** The program, when it is built and no recording wants the ops; notes one that failed. */
 function builtProgram(s: State, spec: Specialised): Prepared | null {
+  if (native.traceActive()) return null;
   if (spec.prepared?.poll() === 'failed') {
     fallBack(s, spec.prepared.error!);
     spec.prepared = null;
@@ -248,6 +254,11 @@ function builtProgram(s: State, spec: Specialised): Prepared | null {
 }
 
 function call(s: State, args: unknown[]): unknown {
+  if (native.traceActive() && !recordable(s, args))
+    // Making a graph for other sizes is a recording of its own, and graphs with control flow read conditions.
+    cannotRecord(
+      `${s.name}: a traced module becomes part of another recording at sizes it has a graph for; trace its source instead`,
+    );
   const { spec, dense } = argumentsOf(s, args);
   const program = builtProgram(s, spec);
   const before = native.gradEnabled();
@@ -260,6 +271,7 @@ function call(s: State, args: unknown[]): unknown {
 }
 
 async function callAsync(s: State, args: unknown[]): Promise<unknown> {
+  cannotRecord(`${s.name}: runAsync gives its result after the recording; call the module itself`);
   const { spec, dense } = argumentsOf(s, args);
   await spec.prepared?.wait();
   const program = builtProgram(s, spec);
@@ -317,9 +329,11 @@ function fallBack(s: State, e: Error): void {
   else notice(`${s.name} runs op by op: ${e.message}`);
 }
 
+const keyOf = (shapes: readonly (readonly number[])[]): string => shapes.map((x) => x.join()).join('|');
+
 /** The graph at these input shapes. @throws ShapeError when the module was loaded without a graph for other sizes. */
 function specialised(s: State, shapes: readonly (readonly number[])[]): Specialised {
-  const key = shapes.map((x) => x.join()).join('|');
+  const key = keyOf(shapes);
   const have = s.shapes.get(key);
   if (have !== undefined) return have;
   const spec: Specialised = {

@@ -6,6 +6,7 @@ import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
 import { native } from '../native.js';
 import { type Module, observeModules } from '../nn/module.js';
 import { sequencesAsOps } from '../nn/recurrent_sequence.js';
+import { ValueError } from '../tensor/errors.js';
 import { unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { collectLive } from './live.js';
 import { mapTemplate, templateOf, viewTemplate, type Template } from './structure.js';
@@ -68,6 +69,11 @@ export function unrecorded<T>(fn: () => T): T {
   }
 }
 
+/** What the recording that runs does with something it cannot hold. */
+let refuse: ((why: string) => void) | null = null;
+/** Ends the recording that runs, if one does: by an error, or where it is tolerant so that the call goes on eagerly. */
+export const cannotRecord = (why: string): void => refuse?.(why);
+
 /** Runs `call` and records it. Exceptions of `call` abort the trace and propagate. */
 export function record(call: () => unknown, inputs: readonly Tensor[], options: RecordOptions): Recorded {
   const start = performance.now();
@@ -81,7 +87,14 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   native.setSiteProvider(site);
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
-  const restore = options.tolerant ? watchHostReads((what) => (interrupted ??= what)) : () => undefined;
+  const refuseBefore = refuse;
+  refuse = (why) => {
+    if (!native.traceActive()) return;
+    if (!options.tolerant) throw new ValueError(why);
+    native.traceAbort();
+    interrupted ??= why;
+  };
+  const restore = options.tolerant ? watchHostReads() : () => undefined;
   const sequencesBefore = sequencesAsOps(options.sequences === true);
   let value: unknown;
   try {
@@ -136,6 +149,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     return { value, recording };
   } finally {
     restore();
+    refuse = refuseBefore;
     sequencesAsOps(sequencesBefore);
     native.setSiteProvider(null);
     collectLive(liveBefore);
@@ -154,15 +168,12 @@ function fromOutside(t: Tensor, captures: readonly Handle[], views: boolean): Te
 }
 
 /** While recording, lets host reads end the trace and go on. Gives back the function that restores them. */
-function watchHostReads(onRead: (why: string) => void): () => void {
+function watchHostReads(): () => void {
   const table = native as unknown as Record<string, (...args: unknown[]) => unknown>;
   const saved = HOST_READS.map((name) => [name, table[name]!] as const);
   for (const [name, read] of saved) {
     table[name] = (...args: unknown[]): unknown => {
-      if (native.traceActive()) {
-        native.traceAbort();
-        onRead(`needs a value on the host (${name}()${callSite()})`);
-      }
+      cannotRecord(`needs a value on the host (${name}()${callSite()})`);
       return read(...args);
     };
   }

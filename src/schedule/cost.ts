@@ -37,10 +37,16 @@ const WEIGHT: Readonly<Partial<Record<LOp, number>>> = {
   hypot: 40,
 };
 
-/** Cost of one element; `inline` gives the cost of a tensor that is computed in place of being read (undefined: it is loaded). */
-export function exprCost(e: LExpr, inline: (e: LExpr & { k: 'read' }) => number | undefined = () => undefined): number {
+/** Cost of one element; `inline` gives the cost of a tensor that is computed in place of being read (undefined: it is loaded); `counts`
+ * leaves out what is computed once for many. */
+export function exprCost(
+  e: LExpr,
+  inline: (e: LExpr & { k: 'read' }) => number | undefined = () => undefined,
+  counts: (e: LExpr) => boolean = () => true,
+): number {
   let sum = 0;
   walk(e, (x) => {
+    if (!counts(x)) return;
     if (x.k === 'op') sum += WEIGHT[x.op] ?? 1;
     else if (x.k === 'cvt' || x.k === 'wrap') sum += 1;
     else if (x.k === 'uniform') sum += 40;

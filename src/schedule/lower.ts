@@ -1,5 +1,6 @@
 // Op graph → defs: the entry of lowering, with the rules of the ops that have one of their own.
 import { type Graph } from '../ir/graph.js';
+import { expandAttention } from './attention.js';
 import { type Lowered } from './defs.js';
 import { foldScales } from './fold_scales.js';
 import { SPECIAL } from './lower_ops.js';
@@ -10,8 +11,16 @@ export type { OpLookup } from './lowering.js';
 
 /**
  * Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. `blocks`: images
- * stay in blocks of channels between convolutions.
+ * stay in blocks of channels between convolutions. `tiles`: the library has attention in tiles.
  */
-export function lower(graph: Graph, lookup: OpLookup, smallMatmul: number, cuts: Cuts, blocks = false): Lowered {
-  return new Lowering(foldScales(graph), lookup, smallMatmul, cuts, SPECIAL, blocks).run();
+export function lower(
+  graph: Graph,
+  lookup: OpLookup,
+  smallMatmul: number,
+  cuts: Cuts,
+  blocks = false,
+  tiles = true,
+): Lowered {
+  const spelled = tiles ? graph : expandAttention(graph);
+  return new Lowering(foldScales(spelled), lookup, smallMatmul, cuts, SPECIAL, blocks).run();
 }

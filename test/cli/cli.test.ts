@@ -80,6 +80,26 @@ test('run: an exported model and a saved graph, given and random inputs', () => 
   expect(cli('run', onnx)).toMatchObject({ status: 2 });
 }, 60_000);
 
+test('bench: the same model op by op, compiled and in onnxruntime', () => {
+  fb.manualSeed(2);
+  const net = new fb.nn.Sequential(new fb.nn.Linear(8, 16), new fb.nn.GELU(), new fb.nn.Linear(16, 2));
+  const [onnx, fbg] = [join(cache, 'm.onnx'), join(cache, 'm.fbg')];
+  fb.onnx.export(net, [fb.rand(4, 8)], onnx, { inputNames: ['x'], dynamicAxes: { x: { 0: 'batch' } } });
+  fb.jit.trace(net, [fb.rand(4, 8)]).save(fbg);
+  const rows = (...args: string[]): { side: string; us: number; fastest: number; error: number }[] =>
+    JSON.parse(cli('bench', ...args, '--time', '0.01', '--threads', '1', '--json').stdout).rows;
+  expect(rows(onnx, '--size', 'batch=3').map((r) => r.side)).toEqual(['op by op', 'compiled', 'onnxruntime']);
+  const saved = rows(fbg);
+  expect(saved.map((r) => r.side)).toEqual(['op by op', 'compiled']);
+  for (const r of saved) {
+    expect(r.fastest).toBeGreaterThan(0);
+    expect(r.us).toBeGreaterThanOrEqual(r.fastest);
+    expect(r.error).toBeLessThan(1e-5);
+  }
+  expect(cli('bench', onnx, '--size', 'depth=3').stderr).toContain("no size is called 'depth'");
+  expect(cli('bench', onnx, '--threads', '0').stderr).toContain('--threads expects a positive whole number');
+}, 60_000);
+
 test('view: one page without the network, for both kinds of model', () => {
   const net = new fb.nn.Sequential(new fb.nn.Linear(3, 2), new fb.nn.ReLU());
   const [onnx, fbg, page] = ['m.onnx', 'm.fbg', 'page.html'].map((n) => join(cache, n)) as [string, string, string];

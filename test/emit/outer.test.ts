@@ -58,6 +58,46 @@ test.each([
   expect(got.equal(fn(x))).toBe(true);
 });
 
+test.each([
+  [[300, 300]],
+  [[256, 256]],
+  [[769, 769]],
+  [[1030, 1030]],
+  [[3, 270, 270]],
+  [[20, 20]],
+  [[0, 0]],
+  [[2, 0, 0]],
+])('a square of %j beside its transpose, one and two threads', async (shape) => {
+  const threads = fb.getNumThreads();
+  try {
+    for (const type of ['float32', 'float64', 'int64'] as const) {
+      const x = fb.randn(shape).mul(100).to(type);
+      const fn = (t: Tensor): Tensor => t.mul(3).add(t.transpose(-1, -2).mul(2)).add(t);
+      const f = fb.compile(fn as never);
+      expect((await warm(f, x)).equal(fn(x))).toBe(true);
+      fb.setNumThreads(threads === 1 ? 2 : 1);
+      expect((f(x) as Tensor).equal(fn(x))).toBe(true);
+      fb.setNumThreads(threads);
+    }
+  } finally {
+    fb.setNumThreads(threads);
+  }
+});
+
+test('several transposed tensors of different types, and squares whose size changes between calls', async () => {
+  const fn = (x: Tensor, y: Tensor, z: Tensor): Tensor =>
+    x.t().add(y.t().to('float32')).mul(z.t().to('float32')).sub(x);
+  const f = fb.compile(fn as never, { dynamic: true });
+  for (const n of [40, 41, 300, 513, 129]) {
+    const [x, y, z] = [fb.randn(n, n), fb.randint(-50, 50, [n, n]), fb.randint(0, 2, [n, n]).to('bool')];
+    for (let i = 0; i < 3; i++) {
+      expect((f(x, y, z) as Tensor).equal(fn(x, y, z))).toBe(true);
+      await f.ready();
+    }
+  }
+  expect(f.explain().calls.compiled, String(f.explain())).toBeGreaterThan(5);
+});
+
 test('division by a row keeps infinities, NaN, zeros with their sign and the rounding of a division', async () => {
   const inf = Infinity;
   const rows: number[][] = [

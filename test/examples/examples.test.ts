@@ -40,6 +40,12 @@ describe('examples', () => {
     expect(text).toContain('log-sum-exp: tensor([[4.3266],\n        [2.8620]])');
     expect(text).toContain('kernels: 1');
   });
+  test('script', () => {
+    const text = run('script.ts', join(out, 'policy.onnx'));
+    expect(text).toContain('as written, in the graph and compiled: equal');
+    expect(text).toContain('nodes of control flow: loop( if(');
+    expect(text).toContain('from ONNX, five rounds: equal');
+  });
   test('autograd', () => {
     const text = run('autograd.ts');
     expect(text.split('\n').slice(0, 6)).toEqual([

@@ -10,6 +10,7 @@ import { foldConstants } from '../../src/passes/fold.js';
 import { optimize } from '../../src/passes/manager.js';
 import { flattenRegions } from '../../src/passes/regions.js';
 import { simplify } from '../../src/passes/simplify.js';
+import { exponentialsOfLogSoftmax } from '../../src/passes/softmax.js';
 import { canonicalViews } from '../../src/passes/views.js';
 import { sampleGraph } from '../ir/sample.js';
 
@@ -148,6 +149,24 @@ test('constants fold through the callback, views and casts included', () => {
   );
   expect(ops(g)).toEqual(['full', 'add']);
   expect(g.nodes[0]!.attrs).toEqual({ size: [4, 6], fillValue: 6, dtype: 'float32' });
+});
+
+test('the exponential of a log-softmax is a softmax, of another difference it stays', () => {
+  const logSoftmax = (shiftBy: 'max' | 'mean' | 'other', dim = 1): string[] => {
+    const b = new GraphBuilder();
+    const [x, z] = [b.input('float32', [4, 6]), b.input('float32', [4, 6])];
+    const row = { dim: [1], keepdim: true };
+    const shift = b.op(shiftBy === 'mean' ? 'mean' : 'amax', [shiftBy === 'other' ? z : x], row);
+    const c = b.op('sub', [x, shift]);
+    const sum = b.op('sum', [b.op('exp', [c])], { dim: [dim], keepdim: true });
+    b.output(b.op('exp', [b.op('sub', [c, b.op('log', [sum])])]));
+    return ops(run(exponentialsOfLogSoftmax, b.graph));
+  };
+  const kept = ['sub', 'exp', 'sum', 'log', 'sub', 'exp'];
+  expect(logSoftmax('max')).toEqual(['amax', 'sub', 'exp', 'sum', 'trueDivide']);
+  expect(logSoftmax('max', 0)).toEqual(['amax', ...kept]);
+  expect(logSoftmax('other')).toEqual(['amax', ...kept]);
+  expect(logSoftmax('mean')).toEqual(['mean', ...kept]);
 });
 
 test('flattening drops the marks only', () => {

@@ -16,3 +16,34 @@ test.each<readonly [string, (x: Tensor) => Tensor]>([
   const [got, expected] = fb.noGrad(() => [program(x), f(x)] as const);
   expect(got.allclose(expected, { rtol: 1e-6, atol: 0, equalNan: true })).toBe(true);
 });
+
+test.each([20, 5000, 20000, 40000])(
+  'the gradient of a cross-entropy over %d classes, infinities and NaN included',
+  async (classes) => {
+    fb.manualSeed(1);
+    const logits = fb.randn(7, classes).mul(30);
+    const special = [[], [-Infinity], [Infinity], [NaN], [1e30, -1e30], [-Infinity, -Infinity]];
+    special.forEach((list, row) =>
+      list.forEach(
+        (v, k) =>
+          void logits
+            .select(0, row)
+            .narrow(0, 3 + k, 1)
+            .fill_(v),
+      ),
+    );
+    logits.select(0, 6).fill_(-Infinity);
+    const target = fb.tensor([0, 1, 2, 3, 4, 5, classes - 1], { dtype: 'int64' });
+    const f = (x: Tensor): Tensor => {
+      const leaf = x.detach().clone().requiresGrad_();
+      fb.nn.functional.crossEntropy(leaf, target, { reduction: 'sum' }).backward();
+      return leaf.grad!;
+    };
+    const program = fb.compile(f);
+    program(logits);
+    while (!(await program.ready())) program(logits);
+    const got = program(logits);
+    const expected = f(logits.to('float64'));
+    expect(got.to('float64').allclose(expected, { rtol: 1e-5, atol: 1e-9, equalNan: true })).toBe(true);
+  },
+);

@@ -9,6 +9,7 @@ import * as F from '../../src/nn/functional.js';
 import * as nn from '../../src/nn/index.js';
 import { manualSeed } from '../../src/random.js';
 import { parseGraphFile } from '../../src/runtime/fbg.js';
+import { compile } from '../../src/runtime/compile.js';
 import * as jit from '../../src/runtime/jit.js';
 import { randn, tensor } from '../../src/tensor/create.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
@@ -46,6 +47,46 @@ function close(a: Tensor, b: Tensor): void {
   x.forEach((v, i) => expect(Math.abs(v - y[i]!)).toBeLessThanOrEqual(1e-4 * (1 + Math.abs(y[i]!))));
 }
 const eager = (x: Tensor): Tensor => noGrad(() => net(x) as Tensor);
+
+describe('a traced module in another recording', () => {
+  const build = async (f: { (x: Tensor): Tensor; ready(): Promise<boolean> }, x: Tensor): Promise<void> => {
+    for (let i = 0; i < 4 && !(await f.ready()); i++) noGrad(() => f(x));
+  };
+  test('becomes part of it', async () => {
+    const x = randn([2, 1, 28, 28]);
+    const inner = jit.trace(net, [x]);
+    const want = noGrad(() => (net.forward(x) as Tensor).softmax(1));
+    const outer = jit.trace((t: Tensor) => inner(t).softmax(1), [x]);
+    expect(outer(x).allclose(want)).toBe(true);
+    expect(outer.graph.toString()).toContain('conv');
+    const path = join(dir, 'inner.fbg');
+    inner.save(path);
+    for (const module of [inner, jit.load(path)]) {
+      const f = compile((t: Tensor) => module(t).softmax(1));
+      await build(f, x);
+      const before = f.explain().calls.compiled;
+      expect(noGrad(() => f(x)).allclose(want)).toBe(true);
+      expect(f.explain().calls.compiled, String(f.explain())).toBe(before + 1);
+    }
+  });
+  test('at sizes without a graph: an error in jit.trace; fb.compile goes on eagerly and says why', () => {
+    const inner = jit.trace((t: Tensor) => t.mul(2), [randn([3, 2])]);
+    const x = randn([5, 2]);
+    expect(() => jit.trace((t: Tensor) => inner(t).add(1), [x])).toThrow(/at sizes it has a graph for/);
+    const f = compile((t: Tensor) => inner(t).add(1));
+    for (let i = 0; i < 3; i++) expect(f(x).allclose(x.mul(2).add(1))).toBe(true);
+    expect(String(f.explain())).toContain('at sizes it has a graph for');
+    // The calls have made the graph.
+    expect(
+      jit
+        .trace(
+          (t: Tensor) => inner(t).add(1),
+          [x],
+        )(x)
+        .allclose(x.mul(2).add(1)),
+    ).toBe(true);
+  });
+});
 
 describe('a traced module', () => {
   test('computes what the module does, op by op and compiled, at any batch size', async () => {

@@ -8,6 +8,20 @@
 namespace flambeau::node {
 namespace {
 
+napi_value attentionBackward(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "grad", "query", "key", "value", "attnMask", "result", "logsumexp", "isCausal", "scale" };
+    Args args(env, info, "attentionBackward", 9, names);
+    return wrap(env, ops::attentionBackward(args.tensor(0), args.tensor(1), args.tensor(2), args.tensor(3), args.optTensor(4), args.tensor(5), args.tensor(6), args.boolean(7), args.floating(8)));
+  });
+}
+napi_value attentionForward(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "query", "key", "value", "attnMask", "isCausal", "scale", "zeroUnseen" };
+    Args args(env, info, "attentionForward", 7, names);
+    return wrap(env, ops::attentionForward(args.tensor(0), args.tensor(1), args.tensor(2), args.optTensor(3), args.boolean(4), args.floating(5), args.boolean(6)));
+  });
+}
 napi_value attentionWithWeights(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "query", "key", "value", "attnMask", "dropoutP", "needAttnWeights", "isCausal" };
@@ -24,15 +38,17 @@ napi_value gumbelSoftmax(napi_env env, napi_callback_info info) {
 }
 napi_value scaledDotProductAttention(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    static const char* const names[] = { "query", "key", "value", "attnMask", "dropoutP", "isCausal", "scale" };
-    Args args(env, info, "scaledDotProductAttention", 7, names);
-    return wrap(env, ops::scaledDotProductAttention(args.tensor(0), args.tensor(1), args.tensor(2), args.optTensor(3), args.floating(4), args.boolean(5), args.optFloating(6)));
+    static const char* const names[] = { "query", "key", "value", "attnMask", "dropoutP", "isCausal", "scale", "enableGqa" };
+    Args args(env, info, "scaledDotProductAttention", 8, names);
+    return wrap(env, ops::scaledDotProductAttention(args.tensor(0), args.tensor(1), args.tensor(2), args.optTensor(3), args.floating(4), args.boolean(5), args.optFloating(6), args.boolean(7)));
   });
 }
 
 }  // namespace
 
 void registerOps_attention(napi_env env, napi_value target) {
+  defineFunction(env, target, "attentionBackward", attentionBackward);
+  defineFunction(env, target, "attentionForward", attentionForward);
   defineFunction(env, target, "attentionWithWeights", attentionWithWeights);
   defineFunction(env, target, "gumbelSoftmax", gumbelSoftmax);
   defineFunction(env, target, "scaledDotProductAttention", scaledDotProductAttention);

@@ -8,7 +8,7 @@ import { type Fold, type Prefetch, type Stage } from '../../loop/kernel.js';
 import { type Scope } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
-import { CppTiled, TILE_WIDTH, type VectorBody } from './tiles.js';
+import { CppTiled, type VectorBody } from './tiles.js';
 import { TAG_OF, VEC } from './values.js';
 
 export class CppKernel extends CppTiled {
@@ -25,7 +25,7 @@ export class CppKernel extends CppTiled {
     if (outer.length === 0) {
       if (!this.inRows) return { count: '1', axes: [], chunk: 0 };
       const n = this.k.vector!.extent;
-      const chunk = this.across ? TILE_WIDTH : 2048;
+      const chunk = this.across ? this.tileChunk : 2048;
       return {
         count: typeof n === 'number' ? String(Math.ceil(n / chunk)) : `(${this.dim(n)} + ${chunk - 1}) / ${chunk}`,
         axes: [],
@@ -95,15 +95,15 @@ export class CppKernel extends CppTiled {
       return;
     }
     const n = this.dim(v.extent);
+    if (this.across) {
+      this.tiled(scope, chunk);
+      return;
+    }
     let [lo, hi] = ['0', n];
     if (chunk > 0) {
       // One unit is a chunk of elements, so that threads begin on vector boundaries.
       scope.lines.push(`const fb_int stop = end * ${chunk} < ${n} ? end * ${chunk} : ${n};`);
       [lo, hi] = [`begin * ${chunk}`, 'stop'];
-    }
-    if (this.across) {
-      this.tiled(scope, lo, hi);
-      return;
     }
     this.vectorLoop(scope, v, lo, hi, v.extent, this.k.rowUnroll, (lines, shifts, lanes) => {
       const scopes = shifts.map((s) => this.child(scope, new Set([v]), lines, s, lanes));

@@ -1,4 +1,5 @@
 // All symbolics by name. The name is the op's own, or the one that its declaration gives (`onnx: { symbolic: NAME }`).
+import { attention } from './attention.js';
 import type { Symbolic } from '../call.js';
 import type { Shapes } from '../shapes.js';
 import { images } from './images.js';
@@ -17,6 +18,7 @@ export function allSymbolics(shapes: Shapes): ReadonlyMap<string, Symbolic> {
   const all = {
     ...pointwise,
     ...nn,
+    ...attention(shapes),
     ...images,
     ...pools,
     ...scans,

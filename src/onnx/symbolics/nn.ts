@@ -136,18 +136,6 @@ const localResponseNorm: Symbolic = (b, call) => {
   return [b.op('LRN', [x], call.type(), { size, alpha, beta, bias })];
 };
 
-/** softmax(q k^T scale + mask) v, of opset 23 for [batch, heads, length, size]. */
-const attention: Symbolic = (b, call) => {
-  const [q, k, v] = ['query', 'key', 'value'].map((n) => call.tensor(n)) as [Ref, Ref, Ref];
-  const four = [q, k, v].every((r) => r.type.shape.length === 4);
-  if (!b.has('Attention') || !four || call.number('dropoutP') !== 0) return null;
-  const attrs = {
-    is_causal: call.bool('isCausal') ? 1 : 0,
-    ...(call.has('scale') ? { scale: { float: call.number('scale') } } : {}),
-  };
-  return [b.op('Attention', [q, k, v, call.optional('attnMask')], call.type(), attrs)];
-};
-
 const prelu: Symbolic = (b, call) => {
   const [x, weight] = [call.tensor('self'), call.tensor('weight')];
   if (!isFloatType(x.type.dtype) || x.type.dtype !== weight.type.dtype) return null;
@@ -198,7 +186,6 @@ export const nn: Readonly<Record<string, Symbolic>> = {
   rmsNorm,
   instanceNorm,
   localResponseNorm,
-  scaledDotProductAttention: attention,
   prelu,
   dropout,
   pixelShuffle: depthToSpace,

@@ -96,12 +96,16 @@ FB_API Tensor tanhshrink(const Tensor& self);
 /// x where x > threshold, else value.
 FB_API Tensor threshold(const Tensor& self, Scalar threshold, Scalar value);
 FB_API const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value);
+/// Gradients of `attentionForward` by query, key and value from its results; the scores are computed again, tile by tile.
+FB_API std::tuple<Tensor, Tensor, Tensor> attentionBackward(const Tensor& grad, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, const Tensor& result, const Tensor& logsumexp, bool isCausal, double scale);
+/// softmax(query key^T scale + mask) value in tiles, for `scaledDotProductAttention` and for programs that spell it out: query [..., l, e], key [..., s, e], value [..., s, v] of equal leading dimensions, float32 or float64; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; zeroUnseen: rows that see nothing are zeros, else NaN as of softmax. logsumexp [..., l]: of each row of scores.
+FB_API std::tuple<Tensor, Tensor> attentionForward(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask, bool isCausal, double scale, bool zeroUnseen);
 /// `scaledDotProductAttention` that returns its weights, too: PyTorch 1.13's `_scaled_dot_product_attention`.
 FB_API std::tuple<Tensor, Tensor> attentionWithWeights(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask = Tensor(), double dropoutP = 0.0, bool needAttnWeights = false, bool isCausal = false);
 /// Samples from the categorical distribution of logits, relaxed by temperature tau; hard: one-hot vectors with the gradient of the relaxed sample.
 FB_API Tensor gumbelSoftmax(const Tensor& logits, double tau = 1.0, bool hard = false, double eps = 1e-10, int64_t dim = -1);
-/// softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null.
-FB_API Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask = Tensor(), double dropoutP = 0.0, bool isCausal = false, std::optional<double> scale = std::nullopt);
+/// softmax(query key^T scale + mask) value. query [..., l, e], key [..., s, e], value [..., s, v]; attnMask: bool (false: not seen) or added numbers, broadcast to [..., l, s]; isCausal: position i sees the first i + 1 only; scale: 1 / sqrt(e) where null; enableGqa: several heads (dimension -3) of query share one of key and value. Rows that see nothing are zeros. float32 and float64 without dropout: tile by tile, the matrix [..., l, s] is never stored (`attentionForward`).
+FB_API Tensor scaledDotProductAttention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attnMask = Tensor(), double dropoutP = 0.0, bool isCausal = false, std::optional<double> scale = std::nullopt, bool enableGqa = false);
 /// Airy function Ai.
 FB_API Tensor specialAiryAi(const Tensor& self);
 /// Bessel function of the first kind, order 0.
