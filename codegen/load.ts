@@ -140,6 +140,7 @@ function buildPointwise(
     conditions,
     onnx: record.onnx,
     ...(record.mutates ? { mutates: record.mutates } : {}),
+    ...(record.divisor ? { divisor: record.divisor } : {}),
   };
   const takesSelf = sig.params[0]?.type === 'Tensor' && !record.mutates;
   const op: Op = {

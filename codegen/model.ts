@@ -45,16 +45,13 @@ interface OpBase {
    */
   readonly out?: boolean | 'apart';
   /**
-   * The op is one form of that function and method: `maxDim` with overloadOf 'max' is what `max(dim, keepdim)` calls. The form
-   * with the most required parameters that the arguments fit is taken; the op called 'max', if there is one, is the plain form.
+   * The op is one form of that function and method, in JavaScript and in C++: `maxDim` with overloadOf 'max' is what
+   * `max(dim, keepdim)` calls, `scatterJoin` with a required `reduce` after '*' what `scatter(..., { reduce })` calls. Of the forms
+   * that the arguments fit, the one with the most required parameters is taken, and one that wants a number before one that
+   * wants a list; the op called 'max', if there is one, is the plain form. Forms with in-place variants make up `max_` as well.
+   * The form has a method and a function of its own name, too, unless `method: false, function: false`.
    */
   readonly overloadOf?: string;
-  /**
-   * Other ops that a call by this name means, by what is passed for a parameter: { 'splitSize: int[]': 'splitWithSizes' }. They
-   * take the same parameters but for that one's type (int[] or Tensor); { 'reduce: string?': 'scatterJoin' } is an option more, passed last.
-   * 'values' in place of an op: the same call with the numbers that the tensor holds.
-   */
-  readonly forms?: Readonly<Record<string, string>>;
   /** The free function takes a number for its first tensor, where its second is one: xlogy(2, t). */
   readonly numberFirst?: boolean;
   /** The free function takes its list of tensors as one array or as separate arguments: meshgrid(a, b, { indexing: 'ij' }). */
@@ -74,6 +71,8 @@ export interface PointwiseRecord extends OpBase {
   readonly conditions?: readonly string[];
   /** Parameters that receive the results in place, in order (optimizer steps). Implies no plain variant. */
   readonly mutates?: readonly string[];
+  /** Parameter that integers are divided by: a zero in it throws "ZeroDivisionError", eager and compiled. Floats are not looked at. */
+  readonly divisor?: string;
   readonly ulp?: Readonly<Record<string, number>>;
   readonly samples: Samples;
 }
@@ -121,6 +120,12 @@ export interface CompositeRecord extends OpBase {
    */
   readonly body: TensorBody | string;
   readonly backward?: Readonly<Record<string, TensorBody>>;
+  /**
+   * Eager calls go to kernels written by hand: flambeau::cpu::NAMEKernel, with the op's parameters, and NAMEKernelBackward, with
+   * the gradient, what the formulas read and which gradients are wanted. An undefined result or an empty list means that they
+   * do not take the call. Recorded calls and gradients of gradients always take the body and the formulas.
+   */
+  readonly kernel?: true;
 }
 
 export interface ExternRecord extends OpBase {

@@ -13,7 +13,6 @@ export * from './tensor/constants.js';
 export * from './tensor/type_info.js';
 export * from './tensor/methods_as_functions.js';
 export * from './tensor/inplace_functions.js';
-export { bernoulli } from './tensor/methods_as_functions.js';
 export { unique, uniqueConsecutive, type UniqueOptions } from './tensor/unique.js';
 export { histogramdd, type HistogramddOptions } from './tensor/histogram.js';
 export * from './tensor/products.js';

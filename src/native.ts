@@ -211,6 +211,11 @@ export interface Native {
   /** Stops recording; pass the result to traceResume. */
   traceSuspend(): boolean;
   traceResume(was: boolean): void;
+  /** The recording waits until traceBringBack(), and another may run meanwhile. */
+  traceSetAside(): void;
+  traceBringBack(): void;
+  /** A graph that was run unrecorded becomes one node of the recording; `graph` is its number. */
+  recordGraph(inputs: readonly H[], graph: number, outputs: readonly H[]): void;
   /** Adds the reduction `definition` (src/ir/fold.ts) to the recording that runs, if one does; its results were computed unrecorded. */
   recordFold(
     inputs: readonly H[],

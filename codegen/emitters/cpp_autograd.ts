@@ -5,7 +5,7 @@ import type { Op, PointwiseGradient } from '../load.js';
 import { edgeParams } from '../load.js';
 import type { Signature } from '../schema.js';
 import { TensorLowering } from '../lower/tensor.js';
-import { isListType, isOperandLike, isTensorType, MEMBER_TYPE, pascal } from './cpp_types.js';
+import { isListType, isOperandLike, isTensorType, MEMBER_TYPE, paramList, pascal } from './cpp_types.js';
 import type { Param, ParamType } from '../../src/ir/opinfo.js';
 
 type Formulas = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -242,6 +242,7 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
     `    if (!support::anyDefined(grads)) return result;`,
   );
   if (op.sig.returns !== 'list' && !p.namesGrads) lines.push('    support::fillMissing(*this, grads);');
+  if (op.record.kind === 'composite' && op.record.kernel) lines.push(...kernelCall(op, ops));
   lines.push(...edgeLoop(op, p), '    return result;', '  }');
   lines.push(
     '  void releaseSaved() override {',
@@ -268,6 +269,37 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
   for (const q of edgeParams(op)) if (isListType(q.type)) lines.push(`  std::vector<Dims> ${q.name}Shapes_;`);
   lines.push('};');
   return lines.join('\n');
+}
+
+/** The backward kernel of a composite (see CompositeRecord.kernel): its declaration, and a call inside apply(). */
+export function kernelBackward(op: Op, ops: ReadonlyMap<string, Signature>): { declaration: string; call: string } {
+  const kept = [...plan(op, ops).kept.values()];
+  const types = ['const Tensor& grad'];
+  const args = ['grads[0]'];
+  for (const p of [...op.sig.params, ...op.sig.results.map((name) => ({ name, type: 'Tensor' as const }))]) {
+    const k = kept.find((q) => q.name === p.name && ['tensor', 'output', 'plain'].includes(q.how));
+    if (!k) continue;
+    types.push(paramList({ ...op.sig, params: [p] }));
+    args.push(k.how === 'plain' ? `${p.name}_` : `${p.name}_.unpack(Ref<autograd::Node>(this), "${p.name}")`);
+  }
+  const edges = edgeParams(op).map((_, i) => `static_cast<bool>(edges[${i}].node)`);
+  return {
+    declaration: `${op.name}KernelBackward(${types.join(', ')}, const std::array<bool, ${edges.length}>& wanted)`,
+    call: `cpu::${op.name}KernelBackward(${args.join(', ')}, {${edges.join(', ')}})`,
+  };
+}
+
+function kernelCall(op: Op, ops: ReadonlyMap<string, Signature>): string[] {
+  return [
+    '    if (!trace::active() && !autograd::gradEnabled()) {',
+    `      if (TensorList fast = ${kernelBackward(op, ops).call}; !fast.empty()) {`,
+    ...edgeParams(op).map(
+      (q, i) => `        if (edges[${i}].node) result[${i}] = support::finishGrad(fast[${i}], ${q.name}Meta_);`,
+    ),
+    '        return result;',
+    '      }',
+    '    }',
+  ];
 }
 
 function member(k: Kept): string {

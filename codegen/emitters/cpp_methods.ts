@@ -3,6 +3,7 @@
 import type { Param } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
+import { overloadsOf } from '../overloads.js';
 import { selfIndex, type Signature } from '../schema.js';
 import { cppDefault, PARAM_TYPE, returnType } from './cpp_types.js';
 import { variants } from './cpp_ops.js';
@@ -118,13 +119,16 @@ function distinct(entries: readonly Entry[], params: (s: Signature) => readonly 
 
 const others = (s: Signature): Param[] => methodParams(s.params.filter((_, i) => i !== selfIndex(s)));
 
+/** A form of `max` is called `max`, and by its own name where it has functions of its own. */
 function methodsOf(ops: readonly Op[]): Entry[] {
+  const groups = overloadsOf(ops);
   return ops.flatMap((op) => {
-    if (op.derived || op.record.method === false || selfIndex(op.sig) < 0) return [];
+    if (op.derived || selfIndex(op.sig) < 0) return [];
     return variants(op).flatMap((sig) => {
       const place = sig.name.endsWith('_') ? '_' : '';
-      const names = [op.record.overloadOf ?? op.name.replace(/_$/, ''), ...(op.record.aliases ?? [])];
-      return names
+      const own = op.record.method === false ? [] : [op.name.replace(/_$/, ''), ...(op.record.aliases ?? [])];
+      const group = groups.find((g) => g.method && g.name === op.record.overloadOf);
+      return [...(group ? [group.name] : []), ...own]
         .map((n) => snake(n) + place)
         .filter((n) => !TAKEN.has(n) && !KEYWORDS.has(n))
         .map((name) => ({ name, doc: op.record.doc.split('\n')[0]!, sig }));
@@ -133,10 +137,12 @@ function methodsOf(ops: readonly Op[]): Entry[] {
 }
 
 function functionsOf(ops: readonly Op[], path: string): Entry[] {
+  const groups = overloadsOf(ops);
   return ops.flatMap((op) => {
-    if (op.derived || op.record.function === false) return [];
-    const all = op.record.exports ?? [op.record.overloadOf ?? op.name, ...(op.record.aliases ?? [])];
-    const mine = all
+    if (op.derived) return [];
+    const own = op.record.function === false ? [] : (op.record.exports ?? [op.name, ...(op.record.aliases ?? [])]);
+    const group = groups.find((g) => g.function && g.name === op.record.overloadOf);
+    const mine = [...(group ? [group.name] : []), ...own]
       .filter((x) => x.slice(0, Math.max(0, x.lastIndexOf('.'))) === path)
       .map((x) => snake(x.slice(x.lastIndexOf('.') + 1)));
     return mine

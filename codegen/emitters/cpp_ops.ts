@@ -4,7 +4,7 @@ import { render, writeGenerated } from '../render.js';
 import { edgeParams, type Op } from '../load.js';
 import { selfIndex, type Signature } from '../schema.js';
 import { argList, intsName, isListType, isOperandLike, paramList, returnType } from './cpp_types.js';
-import { emitNode, nodeSetup, needsNode } from './cpp_autograd.js';
+import { emitNode, kernelBackward, nodeSetup, needsNode } from './cpp_autograd.js';
 import { TensorLowering } from '../lower/tensor.js';
 
 export const inplaceSig = (s: Signature): Signature => ({ ...s, name: `${s.name}_`, returns: 'self', results: [] });
@@ -51,6 +51,7 @@ export function emitOps(ops: readonly Op[]): void {
           '"term.h"',
           '"kernels.h"',
           '"extern_kernels.h"',
+          ...(mine.some(hasKernel) ? ['"composite_kernels.h"'] : []),
           '"core/views.h"',
           '"cpu/drivers.h"',
           '<limits>',
@@ -61,7 +62,9 @@ export function emitOps(ops: readonly Op[]): void {
   }
   emitBelowHeader(ops);
   emitExternHeader(ops);
+  emitCompositeKernels(ops, byName);
 }
+const hasKernel = (op: Op): boolean => op.record.kind === 'composite' && op.record.kernel === true;
 
 const ORIGIN = 'codegen/ops';
 
@@ -147,6 +150,30 @@ function emitExternHeader(ops: readonly Op[]): void {
   );
 }
 
+/** Eager kernels of composites: see CompositeRecord.kernel. */
+function emitCompositeKernels(ops: readonly Op[], byName: ReadonlyMap<string, Signature>): void {
+  writeGenerated(
+    'native/composite_kernels.h',
+    render('native/header.h', {
+      origin: ORIGIN,
+      includes: ['<array>', '<optional>', '"flambeau/tensor.h"'],
+      body: [
+        '// Kernels written by hand in native/cpu. An undefined result, or an empty list, means: not a call that they take.',
+        'namespace flambeau::cpu {',
+        '',
+        ...ops
+          .filter(hasKernel)
+          .flatMap((o) => [
+            `${returnType(o.sig)} ${o.name}Kernel(${paramList(o.sig)});`,
+            `TensorList ${kernelBackward(o, byName).declaration};`,
+          ]),
+        '',
+        '}  // namespace flambeau::cpu',
+      ].join('\n'),
+    }),
+  );
+}
+
 // ---- below ----
 
 const record = (s: Signature): string[] =>
@@ -189,9 +216,20 @@ function pointwiseArgs(op: Op): string[] {
   ];
 }
 
+/** Zero divisors of integers. The numbers of tensors are unknown while a function is recorded: its replay checks them. */
+function divisorCheck(op: Op): string[] {
+  const by = op.info.kind === 'pointwise' && !op.derived ? op.info.divisor : undefined;
+  const self = op.sig.params[0]!.name;
+  if (by === undefined) return [];
+  return [
+    `  if (!isFloating(${self}.dtype()) && ${self}.numel() > 0 && !support::isFloatResult(${self}, ${by}))`,
+    `    support::checkedDivisor(${by});`,
+  ];
+}
+
 function belowPointwise(op: Op): string[] {
   const { sig } = op;
-  const args = pointwiseArgs(op);
+  const args = [...divisorCheck(op), ...pointwiseArgs(op)];
   const out: string[] = [];
   const mutates = op.record.kind === 'pointwise' ? op.record.mutates : undefined;
   if (mutates && !op.derived) {
@@ -485,6 +523,12 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
     sig.returns === 'tuple',
   );
   const inner = lowering.lower(op.body(['body'])!, '    ');
+  const kernel = hasKernel(op)
+    ? [
+        `    if (!trace::active())`,
+        `      if (Tensor fast = cpu::${op.name}Kernel(${argList(sig)}); fast.defined()) return fast;`,
+      ]
+    : [];
   lines.push(`  trace::Region region("${op.name}");`);
   lines.push('  if (trace::active()) {');
   for (const p of sig.params) {
@@ -497,7 +541,7 @@ function publicComposite(op: Op, byName: ReadonlyMap<string, Signature>): string
   }
   lines.push('    region.begin();', '  }');
   const type = returnType(sig);
-  lines.push(`  auto body = [&]() -> ${type} {`, inner.code, '  };');
+  lines.push(`  auto body = [&]() -> ${type} {`, ...kernel, inner.code, '  };');
   const end =
     sig.returns === 'tensor'
       ? ['  if (trace::active()) region.output(out);']

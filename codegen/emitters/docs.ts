@@ -4,9 +4,12 @@ import { printExpr } from '../../src/ir/scalar.js';
 import type { DTypeRule, Page, ReduceRule } from '../model.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
+import { overloadsOf } from '../overloads.js';
+import { selfIndex } from '../schema.js';
 
 export function emitDocs(ops: readonly Op[], pages: ReadonlyMap<string, Page>): void {
   const families = [...pages.keys()];
+  const calls = callsOf(ops);
   for (const family of families) {
     const entries = ops
       .filter((o) => o.family === family && !o.derived)
@@ -14,7 +17,7 @@ export function emitDocs(ops: readonly Op[], pages: ReadonlyMap<string, Page>): 
         name: o.name,
         schema: o.record.schema,
         doc: o.record.doc,
-        facts: facts(o)
+        facts: facts(o, calls.get(o.name) ?? [])
           .map((f) => `- ${f}`)
           .join('\n'),
       }));
@@ -35,6 +38,21 @@ export function emitDocs(ops: readonly Op[], pages: ReadonlyMap<string, Page>): 
   );
 }
 
+/** For the forms of an overloaded function, how each is called: `max(dim, keepdim)`. */
+function callsOf(ops: readonly Op[]): Map<string, string[]> {
+  const calls = new Map<string, string[]>();
+  for (const { name, forms } of overloadsOf(ops))
+    for (const { op, sig } of forms) {
+      const at = selfIndex(sig);
+      const params = sig.params.filter((_, i) => i !== at);
+      const places = params.flatMap((p) => (p.keywordOnly ? [] : [p.name]));
+      const named = params.flatMap((p) => (p.keywordOnly && p.default === undefined ? [p.name] : []));
+      const args = [...places, ...(named.length ? [`{ ${named.join(', ')} }`] : [])];
+      calls.set(op.name, [...(calls.get(op.name) ?? []), `${name}(${args.join(', ')})`]);
+    }
+  return calls;
+}
+
 const POINTWISE_DTYPES: Readonly<Record<DTypeRule, string>> = {
   same: 'all; operands are promoted, the result has their dtype',
   'int-to-float': 'all; integers and bool give the default float dtype',
@@ -51,9 +69,10 @@ const REDUCTION_DTYPES: Readonly<Record<ReduceRule, string>> = {
   index: 'all; the result is int64',
 };
 
-function facts(o: Op): string[] {
+function facts(o: Op, called: readonly string[]): string[] {
   const out = [`kind: ${o.info.kind}${o.inplace ? `, in place: \`${o.name}_\`` : ''}`];
   const names = o.record.exports ?? (o.record.aliases ? [o.name, ...o.record.aliases] : []);
+  if (called.length > 0) out.push(`called by: ${called.map((n) => `\`${n}\``).join(', ')}`);
   if (names.length > 0) out.push(`names: ${names.map((n) => `\`fb.${n}\``).join(', ')}`);
   if (o.info.kind === 'pointwise') {
     out.push(`dtypes: ${POINTWISE_DTYPES[o.info.rule]}`, `value: \`${o.info.forward.join(', ')}\``);

@@ -14,7 +14,8 @@ import type { Op } from '../load.js';
 import { selfIndex, type Signature } from '../schema.js';
 import { inplaceSig, traceName, variants } from './cpp_ops.js';
 import { isListType } from './cpp_types.js';
-import { emitOverloads, isForm, overloadGroups, signatures } from './ts_overloads.js';
+import { overloadsOf } from '../overloads.js';
+import { emitOverloads, signatures } from './ts_overloads.js';
 
 const ORIGIN = 'codegen/ops';
 
@@ -208,15 +209,7 @@ export function callable(
   const params = s.params.filter((_, i) => i !== self?.index);
   const required = params.filter((p) => p.default === undefined && !p.keywordOnly);
   const optional = params.filter((p) => p.default !== undefined && !p.keywordOnly);
-  const forms = Object.entries(op.record.forms ?? {}).map(([key, target]) => {
-    const [param, type] = key.split(': ') as [string, ParamType];
-    return { param, type, target };
-  });
-  // A form by an option that the op itself does not have: scatter(..., { reduce }).
-  const extra = forms
-    .filter((f) => !s.params.some((p) => p.name === f.param))
-    .map((f): Param => ({ name: f.param, type: f.type, default: null, keywordOnly: true }));
-  const keyword = [...params.filter((p) => p.keywordOnly), ...extra];
+  const keyword = params.filter((p) => p.keywordOnly);
   const rest =
     self && required.length === 1 && required[0]!.type === 'int[]' && optional.length === 0 && keyword.length === 0;
   const codes = new Map<string, string>();
@@ -231,19 +224,14 @@ export function callable(
       codes.set(p.name, `sizesOf(${p.name})`);
     } else {
       const number = self === undefined && s === op.sig && op.record.numberFirst === true && p === s.params[0];
-      const kinds = [
-        number ? ('Operand' as const) : p.type,
-        ...forms.filter((f) => f.param === p.name).map((f) => f.type),
-      ];
-      const types = kinds.map((t) => TS_TYPE[t]);
-      parameters.push({ name: p.name, type: [...new Set(types.join(' | ').split(' | '))].join(' | ') });
+      parameters.push({ name: p.name, type: TS_TYPE[number ? 'Operand' : p.type] });
       codes.set(p.name, number ? `firstOperandOf('${s.name}', ${p.name}, ${s.params[1]!.name})` : toNative(p, p.name));
     }
   }
   const named = [...optional, ...keyword];
   const out = self === undefined && s === op.sig && takesOut(op);
   const optionsType = `{ ${[
-    ...named.map((p) => `${p.name}?: ${TS_TYPE[p.type]}`),
+    ...named.map((p) => `${p.name}${p.default === undefined ? '' : '?'}: ${TS_TYPE[p.type]}`),
     ...(out ? [`out?: ${s.returns === 'tuple' ? 'readonly TensorBase[]' : 'TensorBase'}`] : []),
   ].join('; ')} }`;
   const hasOptions = keyword.length > 0 || out;
@@ -263,7 +251,15 @@ export function callable(
   }
   for (const p of optional)
     parameters.push({ name: p.name, type: `${TS_TYPE[p.type]} | ${optionsType}`, hasQuestionToken: true });
-  if (hasOptions) parameters.push({ name: 'options', type: optionsType, hasQuestionToken: true });
+  /** The code of a parameter that only the options object has. */
+  const fromOptions = (p: Param, o: string): string =>
+    toNative(p, p.default === undefined ? `${o}!.${p.name}` : `(${o}?.${p.name} ?? ${tsDefault(p)})`);
+  if (hasOptions)
+    parameters.push({
+      name: 'options',
+      type: optionsType,
+      hasQuestionToken: optional.length > 0 || keyword.every((p) => p.default !== undefined),
+    });
   if (optional.length) {
     statements.push(
       `const o = optionsAmong(${[...optional.map((p) => p.name), ...(hasOptions ? ['options'] : [])].join(', ')}) as ${optionsType} | undefined;`,
@@ -276,8 +272,8 @@ export function callable(
           `((${p.name} === undefined || (${p.name} as unknown) === o ? o?.${p.name} : (${p.name} as ${TS_TYPE[p.type]})) ?? ${tsDefault(p)})`,
         ),
       );
-    for (const p of keyword) codes.set(p.name, toNative(p, `(o?.${p.name} ?? ${tsDefault(p)})`));
-  } else for (const p of keyword) codes.set(p.name, toNative(p, `(options?.${p.name} ?? ${tsDefault(p)})`));
+    for (const p of keyword) codes.set(p.name, fromOptions(p, 'o'));
+  } else for (const p of keyword) codes.set(p.name, fromOptions(p, 'options'));
   return finished();
 
   /** The result in the caller's tensor where there is one. */
@@ -290,38 +286,6 @@ export function callable(
       statements.push(`checkApart(${given}, [${operands.join(', ')}]);`);
     }
     const args = s.params.map((p, i) => (i === self?.index ? self.code : codes.get(p.name)!)).join(', ');
-    for (const f of [...forms].sort((a) => (a.type === 'Tensor' ? -1 : 1))) {
-      if (f.target === 'values') {
-        const passed = params
-          .filter((p) => !p.keywordOnly)
-          .map((p) => (p.name === f.param ? `valuesOf('${op.name}', '${p.name}', ${p.name})` : p.name));
-        statements.unshift(
-          `if (${f.param} instanceof TensorBase) return ${self ? 'this.' : ''}${name}(${passed.join(', ')}${keyword.length ? ', options' : ''});`,
-        );
-        continue;
-      }
-      const asked = extra.some((p) => p.name === f.param);
-      const given = s.params.map((p, i) =>
-        i === self?.index
-          ? self.code
-          : p.name === f.param
-            ? toNative({ ...p, type: f.type }, p.name)
-            : codes.get(p.name)!,
-      );
-      if (asked) given.push(`${codes.get(f.param)!}!`);
-      const test = asked
-        ? `${codes.get(f.param)!} !== null`
-        : f.type === 'Tensor'
-          ? `${f.param} instanceof TensorBase`
-          : `typeof ${f.param} === 'object'`;
-      const inplace = s.returns === 'self' ? '_' : '';
-      const other = `native.ops.${f.target}${inplace}(${given.join(', ')})`;
-      statements.push(
-        inplace
-          ? `if (${test}) { ${other}; return ${self ? 'this' : `${s.params[0]!.name} as Tensor`}; }`
-          : `if (${test}) return ${s.returns === 'list' ? `wrapAll(${other})` : out ? delivered(other) : `wrap(${other})`};`,
-      );
-    }
     const adopts = op.info.kind === 'view' && s.returns === 'self';
     const call = `native.ops.${adopts ? op.name : s.name}(${args})`;
     const returnsThis = s.returns === 'self' && self;
@@ -356,7 +320,7 @@ export function callable(
   }
 }
 /** Whether the free functions of an op can write into a tensor of the caller. */
-function takesOut(op: Op): boolean {
+export function takesOut(op: Op): boolean {
   if (op.sig.returns !== 'tensor' && op.sig.returns !== 'tuple') return false;
   if (op.record.out !== undefined) return op.record.out !== false;
   const own = op.info.kind === 'composite' ? op.inplace : op.info.kind !== 'view';
@@ -371,7 +335,7 @@ const IMPORTS = [
   "import { native } from '../../src/native.js';",
   "import { dtypeCode, type DType } from '../../src/tensor/dtype.js';",
   "import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';",
-  "import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
+  "import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optHandlesOf, optIntsOf, optionsAmong, sizesOf, tensorListArgs, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';",
   "import { callForm, type Form } from '../../src/tensor/overload.js';",
   "import { FORMS } from './overloads.js';",
   "import type { NumberArg } from './native-ops.js';",
@@ -403,16 +367,20 @@ export function withImports(body: string, self = ''): string {
 
 function emitMethods(ops: readonly Op[]): void {
   const methods: OptionalKind<MethodDeclarationStructure>[] = [];
-  const add = (c: Callable): void =>
-    void methods.push({
+  const overloads = overloadsOf(ops).filter((o) => o.method);
+  const overloaded = new Set(overloads.map((o) => o.name));
+  const add = (c: Callable): void => {
+    if (overloaded.has(c.name)) return;
+    methods.push({
       name: c.name,
       parameters: c.parameters,
       statements: c.statements,
       returnType: c.returnType,
       docs: c.docs,
     });
+  };
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (op.derived || op.record.method === false || selfIndex(op.sig) < 0 || isForm(op, ops)) continue;
+    if (op.derived || op.record.method === false || selfIndex(op.sig) < 0) continue;
     const inplace = op.inplace || (op.record.kind === 'view' && op.record.inplace === true);
     for (const s of [op.sig, ...(inplace ? [inplaceSig(op.sig)] : [])]) {
       add(callable(op, s, { code: 'this._h', index: selfIndex(s) }, s.name));
@@ -427,13 +395,13 @@ function emitMethods(ops: readonly Op[]): void {
         );
     }
   }
-  for (const [name, forms] of overloadGroups(ops))
+  for (const { name, forms } of overloads)
     methods.push({
       name,
       parameters: [{ name: 'args', type: 'unknown[]', isRestParameter: true }],
       statements: [`return callForm('${name}', FORMS.${name}!, this, args);`],
       returnType: 'unknown',
-      overloads: forms.flatMap((op) => signatures(op, { code: 'this._h', index: 0 }, name)),
+      overloads: forms.flatMap((f) => signatures(f, { code: 'this._h', index: 0 }, name)),
     });
   print('ts/methods.ts', (project) => {
     const file = project.createSourceFile('methods.ts', {
@@ -509,7 +477,7 @@ function emitNamespace(file: string, namespace: string, ops: readonly Op[]): voi
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const renamed: string[] = [];
   const fromRoot: string[] = [];
-  const groups = namespace === '' ? [...overloadGroups(ops).keys()] : [];
+  const groups = namespace === '' ? overloadsOf(ops).flatMap((o) => (o.function ? [o.name] : [])) : [];
   for (const op of [...ops].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const root = namespace === '' ? [] : exportsOf(op, '');
     for (const name of exportsOf(op, namespace)) {

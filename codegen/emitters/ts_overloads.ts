@@ -1,37 +1,22 @@
-// Emits generated/ts/overloads.ts: functions of several forms (records with `overloadOf`), each form a function of its own and a
-// table by which src/tensor/overload.ts chooses.
+// Emits generated/ts/overloads.ts: functions of several forms (codegen/overloads.ts), each form a function of its own and a table by
+// which src/tensor/overload.ts chooses.
 import type { FunctionDeclarationStructure, OptionalKind } from 'ts-morph';
+import type { Param } from '../../src/ir/opinfo.js';
 import type { Op } from '../load.js';
-import { callable, print, TS_TYPE, withImports, type Callable } from './ts_ops.js';
+import { overloadsOf, type Overload } from '../overloads.js';
+import { callable, print, takesOut, TS_TYPE, withImports, type Callable } from './ts_ops.js';
 
-/** The forms of every overloaded name, the one with the most required parameters first. */
-export function overloadGroups(ops: readonly Op[]): Map<string, Op[]> {
-  const groups = new Map<string, Op[]>();
-  const declared = ops.filter((o) => !o.derived);
-  for (const op of declared) {
-    const name = op.record.overloadOf;
-    if (name !== undefined) groups.set(name, [...(groups.get(name) ?? []), op]);
-  }
-  const required = (o: Op): number => o.sig.params.filter((p) => p.default === undefined).length;
-  for (const [name, forms] of groups) {
-    forms.push(...declared.filter((o) => o.name === name));
-    groups.set(
-      name,
-      forms.sort((a, b) => required(b) - required(a)),
-    );
-  }
-  return new Map([...groups].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** True for the plain form of an overloaded name. */
-export const isForm = (op: Op, ops: readonly Op[]): boolean => ops.some((o) => o.record.overloadOf === op.name);
-
-type Signature = Pick<Callable, 'parameters' | 'returnType' | 'docs'>;
+type Declared = Pick<Callable, 'parameters' | 'returnType' | 'docs'>;
+type Form = Overload['forms'][number];
 
 /** What TypeScript may call: the form's own parameters, and all of them by name where some are required. */
-export function signatures(op: Op, self: { code: string; index: number } | undefined, name: string): Signature[] {
-  const { parameters, returnType, docs } = callable(op, op.sig, self, name);
-  const named = op.sig.params.slice(1);
+export function signatures(
+  { op, sig }: Form,
+  self: { code: string; index: number } | undefined,
+  name: string,
+): Declared[] {
+  const { parameters, returnType, docs } = callable(op, sig, self, name);
+  const named = sig.params.slice(1);
   if (!named.some((p) => p.default === undefined)) return [{ parameters, returnType, docs }];
   const fields = named.map((p) => `${p.name}${p.default === undefined ? '' : '?'}: ${TS_TYPE[p.type]}`);
   const options = { name: 'options', type: `{ ${fields.join('; ')} }` };
@@ -41,30 +26,41 @@ export function signatures(op: Op, self: { code: string; index: number } | undef
   ];
 }
 
+/** A parameter as the table has it: name, type, and whether a call must give it. */
+function paramRow(p: Param): string {
+  const need = p.default === undefined ? 'required' : 'optional';
+  return `['${p.name}', '${p.type}', '${p.keywordOnly ? `${need}-by-name` : need}']`;
+}
+
+/** The `out` option, where the form's function has one. */
+function outRow({ op, sig }: Form): string[] {
+  if (sig !== op.sig || !takesOut(op)) return [];
+  return [`['out', '${sig.returns === 'tuple' ? 'Tensor[]' : 'Tensor'}', 'optional-by-name']`];
+}
+
 export function emitOverloads(ops: readonly Op[]): void {
   const functions: OptionalKind<FunctionDeclarationStructure>[] = [];
   const tables: string[] = [];
-  for (const [name, forms] of overloadGroups(ops)) {
+  for (const overload of overloadsOf(ops)) {
+    const { name, forms } = overload;
     const rows: string[] = [];
     const overloads: OptionalKind<FunctionDeclarationStructure>['overloads'] = [];
-    for (const op of forms) {
-      const c = callable(op, op.sig, undefined, `${name}_${op.name}`);
+    for (const form of forms) {
+      const { op, sig } = form;
+      const c = callable(op, sig, undefined, `${name}_${sig.name}`);
       functions.push({
         name: c.name,
         parameters: c.parameters,
         statements: c.statements,
         returnType: c.returnType,
       });
-      const params = op.sig.params
-        .slice(1)
-        .map(
-          (p) =>
-            `['${p.name}', '${p.type}', '${p.keywordOnly ? 'keyword' : p.default === undefined ? 'required' : 'optional'}']`,
-        );
-      rows.push(`    { call: ${c.name}, params: [${params.join(', ')}] },`);
-      overloads.push(...signatures(op, undefined, c.name));
+      rows.push(
+        `    { call: ${c.name}, params: [${[...sig.params.slice(1).map(paramRow), ...outRow(form)].join(', ')}] },`,
+      );
+      if (overload.function) overloads.push(...signatures(form, undefined, c.name));
     }
     tables.push(`  ${name}: [`, ...rows, '  ],');
+    if (!overload.function) continue;
     functions.push({
       name,
       isExported: true,

@@ -15,8 +15,8 @@ F.leakyRelu(x, 0.1); // => tensor([-0.2000, -0.0500,  0.0000,  1.5000])
 F.gelu(x); // => tensor([-0.0455, -0.1543,  0.0000,  1.3998])`,
 };
 // Derivatives are differentiated again over tensors, where both sides of a condition are computed: exp must not overflow on the
-// side that is not taken, or 0 * infinity makes the second derivative NaN.
-const nonpositive = (x: number): number => (x > 0 ? 0 : x);
+// side that is not taken, or 0 * infinity makes the second derivative NaN. At zero the second derivative is PyTorch's, 0.
+const nonpositive = (x: number): number => (x >= 0 ? 0 : x);
 const logistic = (x: number): number => {
   const z = s.exp(x > 0 ? -x : x);
   return x > 0 ? 1 / (1 + z) : z / (1 + z);
@@ -184,7 +184,7 @@ export const hardswish = pointwise({
   schema: 'hardswish(self: Tensor): Tensor',
   dtype: 'float-only',
   forward: (self) => (self * s.min(s.max(self + 3, 0), 6)) / 6,
-  backward: { self: (grad: number, self: number) => (self < -3 ? 0 : self <= 3 ? grad * (self / 3 + 0.5) : grad) },
+  backward: { self: (grad: number, self: number) => (self < -3 ? 0 : self < 3 ? grad * (self / 3 + 0.5) : grad) },
   method: false,
   exports: ['hardswish', 'nn.functional.hardswish'],
   onnx: { op: 'HardSwish', since: 14 },

@@ -94,6 +94,7 @@ export const floorDivideInt = pointwise({
   schema: 'floorDivideInt(self: Tensor, other: Operand): Tensor',
   dtype: 'integral-only',
   forward: (self, other) => s.idiv(self - s.mod(self, other), other),
+  divisor: 'other',
   nondifferentiable: 'piecewise constant',
   method: false,
   function: false,
@@ -106,7 +107,7 @@ export const floorDivide = composite({
   schema: 'floorDivide(self: Tensor, other: Operand): Tensor',
   numberFirst: true,
   body: (self: unknown, other: unknown) =>
-    h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, h.checkedDivisor(other)),
+    h.isFloatResult(self, other) ? t.floorDivideFloat(self, other) : t.floorDivideInt(self, other),
   inplace: true,
   onnx: { symbolic: 'region' },
 });
@@ -115,6 +116,7 @@ export const truncDivide = pointwise({
   schema: 'truncDivide(self: Tensor, other: Operand): Tensor',
   dtype: 'numeric-only',
   forward: (self, other) => s.trunc(s.idiv(self, other)),
+  divisor: 'other',
   nondifferentiable: 'piecewise constant',
   method: false,
   function: false,
@@ -168,11 +170,12 @@ export const powScalar = pointwise({
   samples: range(0.1, 3),
 });
 export const remainder = pointwise({
-  doc: "Remainder with the divisor's sign (Python's %).",
+  doc: 'Remainder with the divisor\'s sign (Python\'s %). Throws "ZeroDivisionError" for an integer zero divisor.',
   schema: 'remainder(self: Tensor, other: Operand): Tensor',
   numberFirst: true,
   dtype: 'numeric-only',
   forward: (self, other) => s.mod(self, other),
+  divisor: 'other',
   backward: {
     self: (grad: number) => grad,
     other: (grad: number, self: number, other: number) => -grad * s.floor(self / other),
@@ -181,10 +184,11 @@ export const remainder = pointwise({
   samples: range(1, 10),
 });
 export const fmod = pointwise({
-  doc: "Remainder with the dividend's sign (C's fmod).",
+  doc: 'Remainder with the dividend\'s sign (C\'s fmod). Throws "ZeroDivisionError" for an integer zero divisor.',
   schema: 'fmod(self: Tensor, other: Operand): Tensor',
   dtype: 'numeric-only',
   forward: (self, other) => s.fmod(self, other),
+  divisor: 'other',
   backward: {
     self: (grad: number) => grad,
     other: (grad: number, self: number, other: number) => -grad * s.trunc(self / other),

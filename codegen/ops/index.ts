@@ -28,7 +28,6 @@ export const gather = extern({
 export const scatter = extern({
   doc: "A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.",
   schema: 'scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor',
-  forms: { 'reduce: string?': 'scatterJoin' },
   backward: {
     self: (grad: A, dim: A, index: A) => t.scatter(grad, dim, index, 0),
     src: (grad: A, dim: A, index: A, src: A) => h.cornerBackward(t.gather(grad, dim, index), src.shape),
@@ -37,9 +36,10 @@ export const scatter = extern({
   onnx: { symbolic: 'scatter' },
 });
 export const scatterJoin = composite({
-  doc: '`scatter` with a reduce. JavaScript: scatter.',
-  schema: 'scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, reduce: string): Tensor',
+  doc: '`scatter` with a reduce.',
+  schema: 'scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor',
   body: 'nn::scatterJoin',
+  overloadOf: 'scatter',
   inplace: true,
   method: false,
   function: false,

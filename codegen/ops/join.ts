@@ -33,7 +33,6 @@ export const stack = composite({
 export const split = composite({
   doc: 'Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.',
   schema: 'split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]',
-  forms: { 'splitSize: int[]': 'splitWithSizes' },
   body: 'nn::split',
   onnx: { symbolic: 'region' },
 });
@@ -41,6 +40,7 @@ export const splitWithSizes = composite({
   doc: 'Pieces of the given sizes along a dimension.',
   schema: 'splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]',
   body: 'nn::splitWithSizes',
+  overloadOf: 'split',
   onnx: { symbolic: 'region' },
 });
 export const chunk = composite({
@@ -58,61 +58,70 @@ export const unbind = composite({
 export const tensorSplit = composite({
   doc: 'Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).',
   schema: 'tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]',
-  forms: { 'sections: int[]': 'tensorSplitIndices', 'sections: Tensor': 'values' },
   body: 'nn::tensorSplit',
   onnx: { symbolic: 'region' },
 });
 export const tensorSplitIndices = composite({
-  doc: '`tensorSplit` cut at indices. JavaScript: tensorSplit.',
+  doc: '`tensorSplit` cut at indices.',
   schema: 'tensorSplitIndices(self: Tensor, indices: int[], dim: int = 0): Tensor[]',
   body: 'nn::tensorSplitIndices',
   method: false,
   function: false,
+  overloadOf: 'tensorSplit',
   onnx: { symbolic: 'region' },
+});
+export const tensorSplitBy = composite({
+  doc: '`tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.',
+  schema: 'tensorSplitBy(self: Tensor, indicesOrSections: Tensor, dim: int = 0): Tensor[]',
+  body: 'nn::tensorSplitBy',
+  method: false,
+  function: false,
+  overloadOf: 'tensorSplit',
+  onnx: { none: 'reads numbers from a tensor' },
 });
 export const hsplit = composite({
   doc: 'Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.',
   schema: 'hsplit(self: Tensor, sections: int): Tensor[]',
-  forms: { 'sections: int[]': 'hsplitIndices' },
   body: 'nn::hsplit',
   onnx: { symbolic: 'region' },
 });
 export const hsplitIndices = composite({
-  doc: '`hsplit` cut at indices. JavaScript: hsplit.',
+  doc: '`hsplit` cut at indices.',
   schema: 'hsplitIndices(self: Tensor, indices: int[]): Tensor[]',
   body: 'nn::hsplitIndices',
   method: false,
   function: false,
+  overloadOf: 'hsplit',
   onnx: { symbolic: 'region' },
 });
 export const vsplit = composite({
   doc: 'Pieces along the first dimension: that many equal ones, or cut at the given indices.',
   schema: 'vsplit(self: Tensor, sections: int): Tensor[]',
-  forms: { 'sections: int[]': 'vsplitIndices' },
   body: 'nn::vsplit',
   onnx: { symbolic: 'region' },
 });
 export const vsplitIndices = composite({
-  doc: '`vsplit` cut at indices. JavaScript: vsplit.',
+  doc: '`vsplit` cut at indices.',
   schema: 'vsplitIndices(self: Tensor, indices: int[]): Tensor[]',
   body: 'nn::vsplitIndices',
   method: false,
   function: false,
+  overloadOf: 'vsplit',
   onnx: { symbolic: 'region' },
 });
 export const dsplit = composite({
   doc: 'Pieces along the third dimension: that many equal ones, or cut at the given indices.',
   schema: 'dsplit(self: Tensor, sections: int): Tensor[]',
-  forms: { 'sections: int[]': 'dsplitIndices' },
   body: 'nn::dsplit',
   onnx: { symbolic: 'region' },
 });
 export const dsplitIndices = composite({
-  doc: '`dsplit` cut at indices. JavaScript: dsplit.',
+  doc: '`dsplit` cut at indices.',
   schema: 'dsplitIndices(self: Tensor, indices: int[]): Tensor[]',
   body: 'nn::dsplitIndices',
   method: false,
   function: false,
+  overloadOf: 'dsplit',
   onnx: { symbolic: 'region' },
 });
 export const hstack = composite({

@@ -27,6 +27,7 @@ export const softmax = composite({
       return t.sub(g, t.mul(out, t.sum(g, [dim], true)));
     },
   },
+  kernel: true,
   onnx: { symbolic: 'softmax' },
   exports: ['softmax', 'special.softmax'],
 });
@@ -40,6 +41,7 @@ export const logSoftmax = composite({
     return h.asDtypeOf(t.sub(c, t.log(t.sum(t.exp(c), [dim], true))), given);
   },
   backward: { self: (grad: A, dim: A, out: A) => t.sub(grad, t.mul(t.exp(out), t.sum(grad, [dim], true))) },
+  kernel: true,
   onnx: { symbolic: 'logSoftmax' },
   exports: ['logSoftmax', 'special.logSoftmax'],
 });
@@ -55,6 +57,27 @@ export const layerNorm = composite({
     const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), dims, true), eps));
     return h.asDtypeOf(h.affine(t.mul(c, rstd), weight, bias), input);
   },
+  backward: {
+    // The moments are computed again: rows are in the cache by then, and nothing but the input is kept.
+    input: (grad: A, input: A, normalizedShape: A, weight: A, eps: A) => {
+      const dims = h.normalizedDims(input, normalizedShape, null, null);
+      const x = h.widened(input);
+      const c = t.sub(x, t.mean(x, dims, true));
+      const rstd = t.rsqrt(t.add(t.mean(t.mul(c, c), dims, true), eps));
+      const n = t.mul(c, rstd);
+      const g = h.affine(h.widened(grad), weight, null);
+      return t.mul(rstd, t.sub(t.sub(g, t.mean(g, dims, true)), t.mul(n, t.mean(t.mul(g, n), dims, true))));
+    },
+    weight: (grad: A, input: A, normalizedShape: A, eps: A) => {
+      const dims = h.normalizedDims(input, normalizedShape, null, null);
+      const x = h.widened(input);
+      const c = t.sub(x, t.mean(x, dims, true));
+      return t.mul(h.widened(grad), t.mul(c, t.rsqrt(t.add(t.mean(t.mul(c, c), dims, true), eps))));
+    },
+    bias: (grad: A) => grad,
+  },
+  kernel: true,
+  node: 'NativeLayerNormBackward0',
   method: false,
   exports: ['layerNorm', 'nn.functional.layerNorm'],
   onnx: { symbolic: 'layerNorm' },

@@ -1,6 +1,6 @@
 // Random numbers: PyTorch's mt19937 streams, so that one seed gives PyTorch's numbers.
 // Source: https://pytorch.org/docs/stable/notes/randomness.html
-import { extern, type Page } from '../model.js';
+import { composite, extern, type Page } from '../model.js';
 import { h, t } from '../tensor_lib.js';
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- bodies over ops are lowered, not run */
@@ -45,9 +45,20 @@ export const bernoulliOf = extern({
   doc: 'Ones with the probability that each element of self gives. self: probabilities.',
   schema: 'bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor',
   overloadOf: 'bernoulli',
+  method: false,
+  function: false,
   node: 'BernoulliBackward0',
   random: true,
   backward: { self: (grad: A) => t.zerosLike(grad) },
+  onnx: { none: 'random' },
+});
+export const bernoulliWith = composite({
+  doc: "Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.",
+  schema: 'bernoulliWith(self: Tensor, p: float, *, generator: Generator? = null): Tensor',
+  overloadOf: 'bernoulli',
+  method: false,
+  function: false,
+  body: (self: A, p: A, generator: A) => t.bernoulli_(t.empty(self.shape, { dtype: self.dtype }), p, { generator }),
   onnx: { none: 'random' },
 });
 export const rreluNoise = extern({

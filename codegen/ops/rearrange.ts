@@ -94,16 +94,16 @@ export const tile = composite({
 export const repeatInterleave = composite({
   doc: 'Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.',
   schema: 'repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor',
-  forms: { 'repeats: Tensor': 'repeatInterleaveTensor' },
   body: 'nn::repeatInterleave',
   onnx: { symbolic: 'region' },
 });
 export const repeatInterleaveTensor = composite({
-  doc: '`repeatInterleave` with a number of repetitions for each element. JavaScript: repeatInterleave.',
+  doc: '`repeatInterleave` with a number of repetitions for each element.',
   schema: 'repeatInterleaveTensor(self: Tensor, repeats: Tensor, dim: int? = null, *, outputSize: int? = null): Tensor',
   body: 'nn::repeatInterleaveTensor',
   method: false,
   function: false,
+  overloadOf: 'repeatInterleave',
   onnx: { none: 'data-dependent shape' },
 });
 export const repeatInterleaveIndices = extern({

@@ -142,7 +142,7 @@ export const argmin = reduction({
   samples: range(-3, 3),
 });
 export const maxDim = reduction({
-  doc: 'Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).',
+  doc: 'Largest element along `dim` and its index (the first of equal ones).',
   schema: 'maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
   dtype: 'same',
   init: [-Infinity, -1],
@@ -161,7 +161,7 @@ export const maxDim = reduction({
   samples: range(-3, 3),
 });
 export const minDim = reduction({
-  doc: 'Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).',
+  doc: 'Smallest element along `dim` and its index (the first of equal ones).',
   schema: 'minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
   dtype: 'same',
   init: [Infinity, -1],

@@ -153,7 +153,7 @@ export const kthvalue = extern({
   onnx: { symbolic: 'kthvalue' },
 });
 export const medianDim = extern({
-  doc: 'The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).',
+  doc: 'The lower median along `dim` and where it is; NaN (the first) where the line has one.',
   schema: 'medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
   backward: {
     self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>
@@ -175,7 +175,7 @@ export const median = composite({
   onnx: { symbolic: 'region' },
 });
 export const nanmedianDim = extern({
-  doc: 'The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).',
+  doc: 'The lower median along `dim` of the elements that are not NaN, and where it is.',
   schema: 'nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)',
   backward: {
     self: (grad: A, self: A, dim: A, keepdim: A, indices: A) =>

@@ -93,9 +93,17 @@ export const narrow = view({
   doc: '`length` elements of a dimension from `start` on.',
   schema: 'narrow(self: Tensor, dim: int, start: int, length: int): Tensor',
   geometry: 'narrowGeometry',
-  forms: { 'start: Tensor': 'values' },
   backward: { self: (grad: A, self: A, dim: A, start: A) => h.sliceBackward(grad, self.shape, dim, start, 1) },
   onnx: { symbolic: 'narrow' },
+});
+export const narrowAt = composite({
+  doc: '`narrow` from the number in a 0-d integer tensor on.',
+  schema: 'narrowAt(self: Tensor, dim: int, start: Tensor, length: int): Tensor',
+  body: 'nn::narrowAt',
+  method: false,
+  function: false,
+  overloadOf: 'narrow',
+  onnx: { none: 'reads a number from a tensor' },
 });
 export const diagonal = view({
   doc: 'A diagonal of the plane (dim1, dim2), as the last dimension.',

@@ -331,6 +331,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("splitWithSizes", [](const BoxedArgs& a) -> TensorList { return ops::splitWithSizes(a.tensor(0), a.ints("splitSizes"), a.find("dim") ? a.integer("dim") : 0); });
     t->emplace("stack", [](const BoxedArgs& a) -> TensorList { return {ops::stack(a.tensors(0), a.find("dim") ? a.integer("dim") : 0)}; });
     t->emplace("tensorSplit", [](const BoxedArgs& a) -> TensorList { return ops::tensorSplit(a.tensor(0), a.integer("sections"), a.find("dim") ? a.integer("dim") : 0); });
+    t->emplace("tensorSplitBy", [](const BoxedArgs& a) -> TensorList { return ops::tensorSplitBy(a.tensor(0), a.tensor(1), a.find("dim") ? a.integer("dim") : 0); });
     t->emplace("tensorSplitIndices", [](const BoxedArgs& a) -> TensorList { return ops::tensorSplitIndices(a.tensor(0), a.ints("indices"), a.find("dim") ? a.integer("dim") : 0); });
     t->emplace("unbind", [](const BoxedArgs& a) -> TensorList { return ops::unbind(a.tensor(0), a.find("dim") ? a.integer("dim") : 0); });
     t->emplace("vsplit", [](const BoxedArgs& a) -> TensorList { return ops::vsplit(a.tensor(0), a.integer("sections")); });
@@ -547,6 +548,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("maxPoolNdBackward", [](const BoxedArgs& a) -> TensorList { return {ops::maxPoolNdBackward(a.tensor(0), a.tensor(1), a.ints("inputSize"), a.integer("spatial"))}; });
     t->emplace("maxUnpool", [](const BoxedArgs& a) -> TensorList { return {ops::maxUnpool(a.tensor(0), a.tensor(1), a.ints("outputSize"))}; });
     t->emplace("bernoulliOf", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulliOf(a.tensor(0), nullptr)}; });
+    t->emplace("bernoulliWith", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulliWith(a.tensor(0), a.floating("p"), nullptr)}; });
     t->emplace("bernoulli_", [](const BoxedArgs& a) -> TensorList { return {ops::bernoulli_(a.tensor(0), a.find("p") ? a.floating("p") : 0.5, nullptr)}; });
     t->emplace("binomial", [](const BoxedArgs& a) -> TensorList { return {ops::binomial(a.tensor(0), a.tensor(1), nullptr)}; });
     t->emplace("cauchy_", [](const BoxedArgs& a) -> TensorList { return {ops::cauchy_(a.tensor(0), a.find("median") ? a.floating("median") : 0.0, a.find("sigma") ? a.floating("sigma") : 1.0, nullptr)}; });
@@ -864,6 +866,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("flatten", [](const BoxedArgs& a) -> TensorList { return {ops::flatten(a.tensor(0), a.find("startDim") ? a.integer("startDim") : 0, a.find("endDim") ? a.integer("endDim") : -1)}; });
     t->emplace("movedim", [](const BoxedArgs& a) -> TensorList { return {ops::movedim(a.tensor(0), a.ints("source"), a.ints("destination"))}; });
     t->emplace("narrow", [](const BoxedArgs& a) -> TensorList { return {ops::narrow(a.tensor(0), a.integer("dim"), a.integer("start"), a.integer("length"))}; });
+    t->emplace("narrowAt", [](const BoxedArgs& a) -> TensorList { return {ops::narrowAt(a.tensor(0), a.integer("dim"), a.tensor(1), a.integer("length"))}; });
     t->emplace("narrowCopy", [](const BoxedArgs& a) -> TensorList { return {ops::narrowCopy(a.tensor(0), a.integer("dim"), a.integer("start"), a.integer("length"))}; });
     t->emplace("permute", [](const BoxedArgs& a) -> TensorList { return {ops::permute(a.tensor(0), a.ints("dims"))}; });
     t->emplace("ravel", [](const BoxedArgs& a) -> TensorList { return {ops::ravel(a.tensor(0))}; });

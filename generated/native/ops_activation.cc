@@ -793,7 +793,7 @@ struct CeluBackward0 final : autograd::Node {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::exp(term::div(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)), Operand(alpha))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::exp(term::div(term::select(term::ge(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)), Operand(alpha))))));
     else g = below::celuBackward(grads[0], self, alpha);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -819,7 +819,7 @@ struct EluBackward0 final : autograd::Node {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
       [[maybe_unused]] const auto& alpha = alpha_;
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::mul(Operand(alpha), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::mul(Operand(alpha), term::exp(term::select(term::ge(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)))))));
     else g = below::eluBackward(grads[0], self, alpha);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -942,7 +942,7 @@ struct HardswishBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::lt(Operand(self), Operand(Scalar(int64_t(-3)))), Operand(Scalar(int64_t(0))), term::select(term::le(Operand(self), Operand(Scalar(int64_t(3)))), term::mul(Operand(grads[0]), term::add(term::div(Operand(self), Operand(Scalar(int64_t(3)))), Operand(Scalar(0.5)))), Operand(grads[0]))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::lt(Operand(self), Operand(Scalar(int64_t(-3)))), Operand(Scalar(int64_t(0))), term::select(term::lt(Operand(self), Operand(Scalar(int64_t(3)))), term::mul(Operand(grads[0]), term::add(term::div(Operand(self), Operand(Scalar(int64_t(3)))), Operand(Scalar(0.5)))), Operand(grads[0]))));
     else g = below::hardswishBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1152,7 +1152,7 @@ struct SeluBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(Scalar(1.0507009873554805)), Operand(grads[0])), term::mul(Operand(grads[0]), term::mul(Operand(Scalar(1.7580993408473766)), term::exp(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(Scalar(1.0507009873554805)), Operand(grads[0])), term::mul(Operand(grads[0]), term::mul(Operand(Scalar(1.7580993408473766)), term::exp(term::select(term::ge(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(self)))))));
     else g = below::seluBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -261,6 +261,8 @@ Tensor floorDivideFloat(const Tensor& self, const Operand& other) {
   return result;
 }
 Tensor floorDivideInt(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::floorDivideInt, inputs, attrs);
@@ -349,6 +351,8 @@ Tensor fminBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& o
   return result;
 }
 Tensor fmod(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmod, inputs, attrs);
@@ -361,6 +365,8 @@ Tensor fmod(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& fmod_(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   const Tensor outs[] = {self};
@@ -786,6 +792,8 @@ Tensor powScalarBackwardExponent(const Tensor& grad, const Operand& self, const 
   return result;
 }
 Tensor remainder(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::remainder, inputs, attrs);
@@ -798,6 +806,8 @@ Tensor remainder(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& remainder_(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   const Tensor outs[] = {self};
@@ -935,6 +945,8 @@ Tensor trueDivideBackwardOther(const Tensor& grad, const Tensor& self, const Ope
   return result;
 }
 Tensor truncDivide(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::truncDivide, inputs, attrs);
@@ -947,6 +959,8 @@ Tensor truncDivide(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& truncDivide_(const Tensor& self, const Operand& other) {
+  if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
+    support::checkedDivisor(other);
   const Operand inputs[] = {self, other};
   constexpr std::span<const double> attrs;
   const Tensor outs[] = {self};
@@ -1709,7 +1723,7 @@ Tensor floorDivide(const Tensor& self, const Operand& other) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return (support::isFloatResult(self, other) ? Tensor(ops::floorDivideFloat(self, other)) : Tensor(ops::floorDivideInt(self, support::checkedDivisor(other))));
+    return (support::isFloatResult(self, other) ? Tensor(ops::floorDivideFloat(self, other)) : Tensor(ops::floorDivideInt(self, other)));
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -117,6 +117,9 @@ Tensor stack(TensorSpan tensors, int64_t dim) {
 TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim) {
   return nn::tensorSplit(self, sections, dim);
 }
+TensorList tensorSplitBy(const Tensor& self, const Tensor& indicesOrSections, int64_t dim) {
+  return nn::tensorSplitBy(self, indicesOrSections, dim);
+}
 TensorList tensorSplitIndices(const Tensor& self, IntSpan indices, int64_t dim) {
   return nn::tensorSplitIndices(self, indices, dim);
 }

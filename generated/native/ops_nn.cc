@@ -6,6 +6,7 @@
 #include "term.h"
 #include "kernels.h"
 #include "extern_kernels.h"
+#include "composite_kernels.h"
 #include "core/views.h"
 #include "cpu/drivers.h"
 #include <limits>
@@ -57,6 +58,74 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(con
 }  // namespace below
 
 namespace {
+struct LayerNormBackward0 final : autograd::Node {
+  LayerNormBackward0() : Node(1) {}
+  std::string name() const override { return "NativeLayerNormBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (!trace::active() && !autograd::gradEnabled()) {
+      if (TensorList fast = cpu::layerNormKernelBackward(grads[0], input_.unpack(Ref<autograd::Node>(this), "input"), normalizedShape_, weight_.unpack(Ref<autograd::Node>(this), "weight"), eps_, {static_cast<bool>(edges[0].node), static_cast<bool>(edges[1].node), static_cast<bool>(edges[2].node)}); !fast.empty()) {
+        if (edges[0].node) result[0] = support::finishGrad(fast[0], inputMeta_);
+        if (edges[1].node) result[1] = support::finishGrad(fast[1], weightMeta_);
+        if (edges[2].node) result[2] = support::finishGrad(fast[2], biasMeta_);
+        return result;
+      }
+    }
+    if (edges[0].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor weight = weight_.unpack(Ref<autograd::Node>(this), "weight");
+      [[maybe_unused]] const auto& normalizedShape = normalizedShape_;
+      [[maybe_unused]] const auto& eps = eps_;
+    auto formula = [&]() -> Tensor {
+      auto dims = support::normalizedDims(input, normalizedShape_, Tensor(), Tensor());
+      Tensor x = support::widened(input);
+      Tensor c = ops::sub(x, ops::mean(x, dims, true, std::nullopt), Scalar(1));
+      Tensor rstd = ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), dims, true, std::nullopt), Operand(Scalar(double(eps_))), Scalar(1)));
+      Tensor n = ops::mul(c, rstd);
+      Tensor g = support::affine(support::widened(grads[0]), weight, Tensor());
+      return ops::mul(rstd, ops::sub(ops::sub(g, ops::mean(g, dims, true, std::nullopt), Scalar(1)), ops::mul(n, ops::mean(ops::mul(g, n), dims, true, std::nullopt)), Scalar(1)));
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, inputMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      [[maybe_unused]] const auto& normalizedShape = normalizedShape_;
+      [[maybe_unused]] const auto& eps = eps_;
+    auto formula = [&]() -> Tensor {
+      auto dims = support::normalizedDims(input, normalizedShape_, Tensor(), Tensor());
+      Tensor x = support::widened(input);
+      Tensor c = ops::sub(x, ops::mean(x, dims, true, std::nullopt), Scalar(1));
+      return ops::mul(support::widened(grads[0]), ops::mul(c, ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), dims, true, std::nullopt), Operand(Scalar(double(eps_))), Scalar(1)))));
+    };
+    Tensor g = formula();
+      result[1] = support::finishGrad(g, weightMeta_);
+    }
+    if (edges[2].node) {
+    auto formula = [&]() -> Tensor {
+      return grads[0];
+    };
+    Tensor g = formula();
+      result[2] = support::finishGrad(g, biasMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    input_.reset();
+    weight_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor input_;
+  Dims normalizedShape_;
+  double eps_;
+  autograd::SavedTensor weight_;
+  support::TensorMeta inputMeta_;
+  support::TensorMeta weightMeta_;
+  support::TensorMeta biasMeta_;
+};
 struct LogSoftmaxBackward0 final : autograd::Node {
   LogSoftmaxBackward0() : Node(1) {}
   std::string name() const override { return "LogSoftmaxBackward0"; }
@@ -64,6 +133,12 @@ struct LogSoftmaxBackward0 final : autograd::Node {
     TensorList result(edges.size());
     if (!support::anyDefined(grads)) return result;
     support::fillMissing(*this, grads);
+    if (!trace::active() && !autograd::gradEnabled()) {
+      if (TensorList fast = cpu::logSoftmaxKernelBackward(grads[0], dim_, out_.unpack(Ref<autograd::Node>(this), "out"), {static_cast<bool>(edges[0].node)}); !fast.empty()) {
+        if (edges[0].node) result[0] = support::finishGrad(fast[0], selfMeta_);
+        return result;
+      }
+    }
     if (edges[0].node) {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       [[maybe_unused]] const auto& dim = dim_;
@@ -92,6 +167,12 @@ struct SoftmaxBackward0 final : autograd::Node {
     TensorList result(edges.size());
     if (!support::anyDefined(grads)) return result;
     support::fillMissing(*this, grads);
+    if (!trace::active() && !autograd::gradEnabled()) {
+      if (TensorList fast = cpu::softmaxKernelBackward(grads[0], dim_, out_.unpack(Ref<autograd::Node>(this), "out"), {static_cast<bool>(edges[0].node)}); !fast.empty()) {
+        if (edges[0].node) result[0] = support::finishGrad(fast[0], selfMeta_);
+        return result;
+      }
+    }
     if (edges[0].node) {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       [[maybe_unused]] const auto& dim = dim_;
@@ -220,6 +301,8 @@ Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& wei
     region.begin();
   }
   auto body = [&]() -> Tensor {
+    if (!trace::active())
+      if (Tensor fast = cpu::layerNormKernel(input, normalizedShape, weight, bias, eps); fast.defined()) return fast;
     auto dims = support::normalizedDims(input, normalizedShape, weight, bias);
     Tensor x = support::widened(input);
     Tensor mean = ops::mean(x, dims, true, std::nullopt);
@@ -227,8 +310,30 @@ Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& wei
     Tensor rstd = ops::rsqrt(ops::add(ops::mean(ops::mul(c, c), dims, true, std::nullopt), Operand(Scalar(double(eps))), Scalar(1)));
     return support::asDtypeOf(support::affine(ops::mul(c, rstd), weight, bias), input);
   };
-  Tensor out = body();
+  if (!(autograd::anyRequiresGrad(input, weight, bias))) {
+    Tensor out = body();
+    if (trace::active()) region.output(out);
+    return out;
+  }
+  auto node = makeRef<LayerNormBackward0>();
+  node->edges.push_back(support::edgeOf(input));
+  node->inputMeta_ = support::TensorMeta(input);
+  node->edges.push_back(support::edgeOf(weight));
+  node->weightMeta_ = support::TensorMeta(weight);
+  node->edges.push_back(support::edgeOf(bias));
+  node->biasMeta_ = support::TensorMeta(bias);
+  if (autograd::needsGrad(input) || autograd::needsGrad(weight)) node->input_ = autograd::SavedTensor(input, false);
+  node->normalizedShape_ = Dims(normalizedShape);
+  node->eps_ = eps;
+  if (autograd::needsGrad(input)) node->weight_ = autograd::SavedTensor(weight, false);
+  Tensor out;
+  {
+    autograd::GradGuard off(false);
+    out = body();
+  }
   if (trace::active()) region.output(out);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 Tensor localResponseNorm(const Tensor& input, int64_t size, double alpha, double beta, double k) {
@@ -264,6 +369,8 @@ Tensor logSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
+    if (!trace::active())
+      if (Tensor fast = cpu::logSoftmaxKernel(self, dim, dtype); fast.defined()) return fast;
     Tensor given = support::asFloat(self, dtype, "log_softmax");
     Tensor x = support::widened(given);
     Tensor c = ops::sub(x, support::rowMax(x, dim), Scalar(1));
@@ -401,6 +508,8 @@ Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
     region.begin();
   }
   auto body = [&]() -> Tensor {
+    if (!trace::active())
+      if (Tensor fast = cpu::softmaxKernel(self, dim, dtype); fast.defined()) return fast;
     Tensor given = support::asFloat(self, dtype, "softmax");
     Tensor x = support::widened(given);
     Tensor e = ops::exp(ops::sub(x, support::rowMax(x, dim), Scalar(1)));

@@ -251,6 +251,20 @@ Tensor bernoulliOf(const Tensor& self, Generator* generator) {
   node->saveOutputs(out);
   return out;
 }
+Tensor bernoulliWith(const Tensor& self, double p, Generator* generator) {
+  trace::Region region("bernoulliWith");
+  if (trace::active()) {
+    region.input(self);
+    region.attr(support::attr("p", p));
+    region.begin();
+  }
+  auto body = [&]() -> Tensor {
+    return ops::bernoulli_(ops::empty(Dims(self.sizes()), self.dtype()), p, generator);
+  };
+  Tensor out = body();
+  if (trace::active()) region.output(out);
+  return out;
+}
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) {
   autograd::checkInplace(self, "bernoulli_");
   return below::bernoulli_(self, p, generator);

@@ -739,6 +739,9 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   node->saveOutputs(out);
   return out;
 }
+Tensor narrowAt(const Tensor& self, int64_t dim, const Tensor& start, int64_t length) {
+  return nn::narrowAt(self, dim, start, length);
+}
 Tensor narrowCopy(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   trace::Region region("narrowCopy");
   if (trace::active()) {

@@ -134,6 +134,7 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) { return ops::maske
 Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) { return ops::put(self, index, source, accumulate); }
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src) { return ops::scatter(self, dim, index, src); }
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) { return ops::scatterAdd(self, dim, index, src); }
+Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) { return ops::scatterJoin(self, dim, index, src, reduce); }
 Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self) { return ops::scatterReduce(self, dim, index, src, reduce, include_self); }
 Tensor segment_reduce(const Tensor& data, std::string_view reduce, const Tensor& lengths, const Tensor& indices, const Tensor& offsets, int64_t axis, bool unsafe, std::optional<Scalar> initial) { return ops::segmentReduce(data, reduce, lengths, indices, offsets, axis, unsafe, initial); }
 Tensor take(const Tensor& self, const Tensor& index) { return ops::take(self, index); }
@@ -151,16 +152,22 @@ TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) { return ops::
 Tensor column_stack(TensorSpan tensors) { return ops::columnStack(tensors); }
 Tensor combinations(const Tensor& self, int64_t r, bool with_replacement) { return ops::combinations(self, r, with_replacement); }
 TensorList dsplit(const Tensor& self, int64_t sections) { return ops::dsplit(self, sections); }
+TensorList dsplit(const Tensor& self, IntList indices) { return ops::dsplitIndices(self, indices); }
 Tensor dstack(TensorSpan tensors) { return ops::dstack(tensors); }
 TensorList hsplit(const Tensor& self, int64_t sections) { return ops::hsplit(self, sections); }
+TensorList hsplit(const Tensor& self, IntList indices) { return ops::hsplitIndices(self, indices); }
 Tensor hstack(TensorSpan tensors) { return ops::hstack(tensors); }
 TensorList meshgrid(TensorSpan tensors, std::string_view indexing) { return ops::meshgrid(tensors, indexing); }
 TensorList split(const Tensor& self, int64_t split_size, int64_t dim) { return ops::split(self, split_size, dim); }
+TensorList split(const Tensor& self, IntList split_sizes, int64_t dim) { return ops::splitWithSizes(self, split_sizes, dim); }
 TensorList split_with_sizes(const Tensor& self, IntList split_sizes, int64_t dim) { return ops::splitWithSizes(self, split_sizes, dim); }
 Tensor stack(TensorSpan tensors, int64_t dim) { return ops::stack(tensors, dim); }
 TensorList tensor_split(const Tensor& self, int64_t sections, int64_t dim) { return ops::tensorSplit(self, sections, dim); }
+TensorList tensor_split(const Tensor& self, const Tensor& indices_or_sections, int64_t dim) { return ops::tensorSplitBy(self, indices_or_sections, dim); }
+TensorList tensor_split(const Tensor& self, IntList indices, int64_t dim) { return ops::tensorSplitIndices(self, indices, dim); }
 TensorList unbind(const Tensor& self, int64_t dim) { return ops::unbind(self, dim); }
 TensorList vsplit(const Tensor& self, int64_t sections) { return ops::vsplit(self, sections); }
+TensorList vsplit(const Tensor& self, IntList indices) { return ops::vsplitIndices(self, indices); }
 Tensor vstack(TensorSpan tensors) { return ops::vstack(tensors); }
 Tensor row_stack(TensorSpan tensors) { return ops::vstack(tensors); }
 std::tuple<Tensor, Tensor> geqrf(const Tensor& self) { return ops::geqrf(self); }
@@ -236,6 +243,7 @@ std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& self, IntList k
 Tensor max_pool3d(const Tensor& self, IntList kernel_size, OptionalIntList stride, IntList padding, IntList dilation, bool ceil_mode) { return ops::maxPool3d(self, kernel_size, stride.value(), padding, dilation, ceil_mode); }
 std::tuple<Tensor, Tensor> max_pool3d_with_indices(const Tensor& self, IntList kernel_size, OptionalIntList stride, IntList padding, IntList dilation, bool ceil_mode) { return ops::maxPool3dWithIndices(self, kernel_size, stride.value(), padding, dilation, ceil_mode); }
 Tensor bernoulli(const Tensor& self, Generator* generator) { return ops::bernoulliOf(self, generator); }
+Tensor bernoulli(const Tensor& self, double p, Generator* generator) { return ops::bernoulliWith(self, p, generator); }
 const Tensor& bernoulli_(const Tensor& self, double p, Generator* generator) { return ops::bernoulli_(self, p, generator); }
 Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) { return ops::binomial(count, prob, generator); }
 const Tensor& cauchy_(const Tensor& self, double median, double sigma, Generator* generator) { return ops::cauchy_(self, median, sigma, generator); }
@@ -254,6 +262,7 @@ Tensor flip(const Tensor& self, IntList dims) { return ops::flip(self, dims); }
 Tensor fliplr(const Tensor& self) { return ops::fliplr(self); }
 Tensor flipud(const Tensor& self) { return ops::flipud(self); }
 Tensor repeat_interleave(const Tensor& self, int64_t repeats, std::optional<int64_t> dim, std::optional<int64_t> output_size) { return ops::repeatInterleave(self, repeats, dim, output_size); }
+Tensor repeat_interleave(const Tensor& self, const Tensor& repeats, std::optional<int64_t> dim, std::optional<int64_t> output_size) { return ops::repeatInterleaveTensor(self, repeats, dim, output_size); }
 Tensor roll(const Tensor& self, IntList shifts, IntList dims) { return ops::roll(self, shifts, dims); }
 Tensor rot90(const Tensor& self, int64_t k, IntList dims) { return ops::rot90(self, k, dims); }
 Tensor select_scatter(const Tensor& self, const Tensor& src, int64_t dim, int64_t index) { return ops::selectScatter(self, src, dim, index); }
@@ -267,8 +276,12 @@ Tensor any(const Tensor& self, std::optional<int64_t> dim, bool keepdim) { retur
 Tensor argmax(const Tensor& self, std::optional<int64_t> dim, bool keepdim) { return ops::argmax(self, dim, keepdim); }
 Tensor argmin(const Tensor& self, std::optional<int64_t> dim, bool keepdim) { return ops::argmin(self, dim, keepdim); }
 Tensor max(const Tensor& self) { return ops::max(self); }
+std::tuple<Tensor, Tensor> max(const Tensor& self, int64_t dim, bool keepdim) { return ops::maxDim(self, dim, keepdim); }
+Tensor max(const Tensor& self, const Tensor& other) { return ops::maxOther(self, other); }
 Tensor mean(const Tensor& self, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) { return ops::mean(self, dim.value(), keepdim, dtype); }
 Tensor min(const Tensor& self) { return ops::min(self); }
+std::tuple<Tensor, Tensor> min(const Tensor& self, int64_t dim, bool keepdim) { return ops::minDim(self, dim, keepdim); }
+Tensor min(const Tensor& self, const Tensor& other) { return ops::minOther(self, other); }
 Tensor nansum(const Tensor& self, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) { return ops::nansum(self, dim.value(), keepdim, dtype); }
 Tensor prod(const Tensor& self, std::optional<int64_t> dim, bool keepdim, std::optional<DType> dtype) { return ops::prod(self, dim, keepdim, dtype); }
 Tensor sum(const Tensor& self, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) { return ops::sum(self, dim.value(), keepdim, dtype); }
@@ -282,6 +295,7 @@ Tensor cumprod(const Tensor& self, int64_t dim, std::optional<DType> dtype) { re
 Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) { return ops::cumsum(self, dim, dtype); }
 Tensor diff(const Tensor& self, int64_t n, int64_t dim, const Tensor& prepend, const Tensor& append) { return ops::diff(self, n, dim, prepend, append); }
 TensorList gradient(const Tensor& self, std::span<const double> spacing, OptionalIntList dim, int64_t edge_order) { return ops::gradient(self, spacing, dim.value(), edge_order); }
+TensorList gradient(const Tensor& self, TensorSpan spacing, OptionalIntList dim, int64_t edge_order) { return ops::gradientAt(self, spacing, dim.value(), edge_order); }
 Tensor logcumsumexp(const Tensor& self, int64_t dim) { return ops::logcumsumexp(self, dim); }
 Tensor argsort(const Tensor& self, int64_t dim, bool descending, bool stable) { return ops::argsort(self, dim, descending, stable); }
 Tensor bucketize(const Operand& self, const Tensor& boundaries, bool out_int32, bool right) { return ops::bucketize(self, boundaries, out_int32, right); }
@@ -309,14 +323,18 @@ Tensor cumulative_trapezoid(const Tensor& y, const Tensor& x, double dx, int64_t
 Tensor dist(const Tensor& self, const Tensor& other, double p) { return ops::dist(self, other, p); }
 Tensor histc(const Tensor& self, int64_t bins, double min, double max) { return ops::histc(self, bins, min, max); }
 std::tuple<Tensor, Tensor> histogram(const Tensor& self, int64_t bins, std::span<const double> range, const Tensor& weight, bool density) { return ops::histogram(self, bins, range, weight, density); }
+std::tuple<Tensor, Tensor> histogram(const Tensor& self, const Tensor& bins, const Tensor& weight, bool density) { return ops::histogramEdges(self, bins, weight, density); }
 std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim, bool keepdim) { return ops::kthvalue(self, k, dim, keepdim); }
 Tensor logsumexp(const Tensor& self, IntList dim, bool keepdim) { return ops::logsumexp(self, dim, keepdim); }
 Tensor median(const Tensor& self) { return ops::median(self); }
+std::tuple<Tensor, Tensor> median(const Tensor& self, int64_t dim, bool keepdim) { return ops::medianDim(self, dim, keepdim); }
 std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim) { return ops::mode(self, dim, keepdim); }
 Tensor nanmean(const Tensor& self, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) { return ops::nanmean(self, dim.value(), keepdim, dtype); }
 Tensor nanmedian(const Tensor& self) { return ops::nanmedian(self); }
+std::tuple<Tensor, Tensor> nanmedian(const Tensor& self, int64_t dim, bool keepdim) { return ops::nanmedianDim(self, dim, keepdim); }
 Tensor nanquantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim, bool keepdim, std::string_view interpolation) { return ops::nanquantile(self, q, dim, keepdim, interpolation); }
 Tensor norm(const Tensor& self, double p, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) { return ops::norm(self, p, dim.value(), keepdim, dtype); }
+Tensor norm(const Tensor& self, std::string_view p, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) { return ops::normNamed(self, p, dim.value(), keepdim, dtype); }
 Tensor quantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim, bool keepdim, std::string_view interpolation) { return ops::quantile(self, q, dim, keepdim, interpolation); }
 Tensor renorm(const Tensor& self, double p, int64_t dim, double maxnorm) { return ops::renorm(self, p, dim, maxnorm); }
 Tensor std(const Tensor& self, OptionalIntList dim, bool keepdim, int64_t correction) { return ops::std(self, dim.value(), keepdim, correction); }
@@ -392,6 +410,7 @@ Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) { return 
 Tensor movedim(const Tensor& self, IntList source, IntList destination) { return ops::movedim(self, source, destination); }
 Tensor moveaxis(const Tensor& self, IntList source, IntList destination) { return ops::movedim(self, source, destination); }
 Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) { return ops::narrow(self, dim, start, length); }
+Tensor narrow(const Tensor& self, int64_t dim, const Tensor& start, int64_t length) { return ops::narrowAt(self, dim, start, length); }
 Tensor narrow_copy(const Tensor& self, int64_t dim, int64_t start, int64_t length) { return ops::narrowCopy(self, dim, start, length); }
 Tensor permute(const Tensor& self, IntList dims) { return ops::permute(self, dims); }
 Tensor ravel(const Tensor& self) { return ops::ravel(self); }

@@ -154,6 +154,8 @@ Tensor Tensor::scatter(int64_t dim, const Tensor& index, const Operand& src) con
 const Tensor& Tensor::scatter_(int64_t dim, const Tensor& index, const Operand& src) const { return ops::scatter_(*this, dim, index, src); }
 Tensor Tensor::scatter_add(int64_t dim, const Tensor& index, const Tensor& src) const { return ops::scatterAdd(*this, dim, index, src); }
 const Tensor& Tensor::scatter_add_(int64_t dim, const Tensor& index, const Tensor& src) const { return ops::scatterAdd_(*this, dim, index, src); }
+Tensor Tensor::scatter(int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) const { return ops::scatterJoin(*this, dim, index, src, reduce); }
+const Tensor& Tensor::scatter_(int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) const { return ops::scatterJoin_(*this, dim, index, src, reduce); }
 Tensor Tensor::scatter_reduce(int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self) const { return ops::scatterReduce(*this, dim, index, src, reduce, include_self); }
 const Tensor& Tensor::scatter_reduce_(int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self) const { return ops::scatterReduce_(*this, dim, index, src, reduce, include_self); }
 Tensor Tensor::take(const Tensor& index) const { return ops::take(*this, index); }
@@ -164,12 +166,18 @@ Tensor Tensor::triu(int64_t diagonal) const { return ops::triu(*this, diagonal);
 const Tensor& Tensor::triu_(int64_t diagonal) const { return ops::triu_(*this, diagonal); }
 TensorList Tensor::chunk(int64_t chunks, int64_t dim) const { return ops::chunk(*this, chunks, dim); }
 TensorList Tensor::dsplit(int64_t sections) const { return ops::dsplit(*this, sections); }
+TensorList Tensor::dsplit(IntList indices) const { return ops::dsplitIndices(*this, indices); }
 TensorList Tensor::hsplit(int64_t sections) const { return ops::hsplit(*this, sections); }
+TensorList Tensor::hsplit(IntList indices) const { return ops::hsplitIndices(*this, indices); }
 TensorList Tensor::split(int64_t split_size, int64_t dim) const { return ops::split(*this, split_size, dim); }
+TensorList Tensor::split(IntList split_sizes, int64_t dim) const { return ops::splitWithSizes(*this, split_sizes, dim); }
 TensorList Tensor::split_with_sizes(IntList split_sizes, int64_t dim) const { return ops::splitWithSizes(*this, split_sizes, dim); }
 TensorList Tensor::tensor_split(int64_t sections, int64_t dim) const { return ops::tensorSplit(*this, sections, dim); }
+TensorList Tensor::tensor_split(const Tensor& indices_or_sections, int64_t dim) const { return ops::tensorSplitBy(*this, indices_or_sections, dim); }
+TensorList Tensor::tensor_split(IntList indices, int64_t dim) const { return ops::tensorSplitIndices(*this, indices, dim); }
 TensorList Tensor::unbind(int64_t dim) const { return ops::unbind(*this, dim); }
 TensorList Tensor::vsplit(int64_t sections) const { return ops::vsplit(*this, sections); }
+TensorList Tensor::vsplit(IntList indices) const { return ops::vsplitIndices(*this, indices); }
 std::tuple<Tensor, Tensor> Tensor::geqrf() const { return ops::geqrf(*this); }
 Tensor Tensor::ormqr(const Tensor& tau, const Tensor& other, bool left, bool transpose) const { return ops::ormqr(*this, tau, other, left, transpose); }
 Tensor Tensor::cholesky(bool upper) const { return ops::cholesky(*this, upper); }
@@ -212,6 +220,7 @@ Tensor Tensor::vdot(const Tensor& other) const { return ops::vdot(*this, other);
 Tensor Tensor::log_softmax(int64_t dim, std::optional<DType> dtype) const { return ops::logSoftmax(*this, dim, dtype); }
 Tensor Tensor::softmax(int64_t dim, std::optional<DType> dtype) const { return ops::softmax(*this, dim, dtype); }
 Tensor Tensor::bernoulli(Generator* generator) const { return ops::bernoulliOf(*this, generator); }
+Tensor Tensor::bernoulli(double p, Generator* generator) const { return ops::bernoulliWith(*this, p, generator); }
 const Tensor& Tensor::cauchy_(double median, double sigma, Generator* generator) const { return ops::cauchy_(*this, median, sigma, generator); }
 const Tensor& Tensor::exponential_(double lambd, Generator* generator) const { return ops::exponential_(*this, lambd, generator); }
 const Tensor& Tensor::geometric_(double p, Generator* generator) const { return ops::geometric_(*this, p, generator); }
@@ -229,6 +238,7 @@ Tensor Tensor::fliplr() const { return ops::fliplr(*this); }
 Tensor Tensor::flipud() const { return ops::flipud(*this); }
 Tensor Tensor::repeat(IntList repeats) const { return ops::repeat(*this, repeats); }
 Tensor Tensor::repeat_interleave(int64_t repeats, std::optional<int64_t> dim, std::optional<int64_t> output_size) const { return ops::repeatInterleave(*this, repeats, dim, output_size); }
+Tensor Tensor::repeat_interleave(const Tensor& repeats, std::optional<int64_t> dim, std::optional<int64_t> output_size) const { return ops::repeatInterleaveTensor(*this, repeats, dim, output_size); }
 Tensor Tensor::roll(IntList shifts, IntList dims) const { return ops::roll(*this, shifts, dims); }
 Tensor Tensor::rot90(int64_t k, IntList dims) const { return ops::rot90(*this, k, dims); }
 Tensor Tensor::select_scatter(const Tensor& src, int64_t dim, int64_t index) const { return ops::selectScatter(*this, src, dim, index); }
@@ -241,8 +251,12 @@ Tensor Tensor::any(std::optional<int64_t> dim, bool keepdim) const { return ops:
 Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const { return ops::argmax(*this, dim, keepdim); }
 Tensor Tensor::argmin(std::optional<int64_t> dim, bool keepdim) const { return ops::argmin(*this, dim, keepdim); }
 Tensor Tensor::max() const { return ops::max(*this); }
+std::tuple<Tensor, Tensor> Tensor::max(int64_t dim, bool keepdim) const { return ops::maxDim(*this, dim, keepdim); }
+Tensor Tensor::max(const Tensor& other) const { return ops::maxOther(*this, other); }
 Tensor Tensor::mean(OptionalIntList dim, bool keepdim, std::optional<DType> dtype) const { return ops::mean(*this, dim.value(), keepdim, dtype); }
 Tensor Tensor::min() const { return ops::min(*this); }
+std::tuple<Tensor, Tensor> Tensor::min(int64_t dim, bool keepdim) const { return ops::minDim(*this, dim, keepdim); }
+Tensor Tensor::min(const Tensor& other) const { return ops::minOther(*this, other); }
 Tensor Tensor::nansum(OptionalIntList dim, bool keepdim, std::optional<DType> dtype) const { return ops::nansum(*this, dim.value(), keepdim, dtype); }
 Tensor Tensor::prod(std::optional<int64_t> dim, bool keepdim, std::optional<DType> dtype) const { return ops::prod(*this, dim, keepdim, dtype); }
 Tensor Tensor::sum(OptionalIntList dim, bool keepdim, std::optional<DType> dtype) const { return ops::sum(*this, dim.value(), keepdim, dtype); }
@@ -289,14 +303,18 @@ Tensor Tensor::cov(int64_t correction, const Tensor& fweights, const Tensor& awe
 Tensor Tensor::dist(const Tensor& other, double p) const { return ops::dist(*this, other, p); }
 Tensor Tensor::histc(int64_t bins, double min, double max) const { return ops::histc(*this, bins, min, max); }
 std::tuple<Tensor, Tensor> Tensor::histogram(int64_t bins, std::span<const double> range, const Tensor& weight, bool density) const { return ops::histogram(*this, bins, range, weight, density); }
+std::tuple<Tensor, Tensor> Tensor::histogram(const Tensor& bins, const Tensor& weight, bool density) const { return ops::histogramEdges(*this, bins, weight, density); }
 std::tuple<Tensor, Tensor> Tensor::kthvalue(int64_t k, int64_t dim, bool keepdim) const { return ops::kthvalue(*this, k, dim, keepdim); }
 Tensor Tensor::logsumexp(IntList dim, bool keepdim) const { return ops::logsumexp(*this, dim, keepdim); }
 Tensor Tensor::median() const { return ops::median(*this); }
+std::tuple<Tensor, Tensor> Tensor::median(int64_t dim, bool keepdim) const { return ops::medianDim(*this, dim, keepdim); }
 std::tuple<Tensor, Tensor> Tensor::mode(int64_t dim, bool keepdim) const { return ops::mode(*this, dim, keepdim); }
 Tensor Tensor::nanmean(OptionalIntList dim, bool keepdim, std::optional<DType> dtype) const { return ops::nanmean(*this, dim.value(), keepdim, dtype); }
 Tensor Tensor::nanmedian() const { return ops::nanmedian(*this); }
+std::tuple<Tensor, Tensor> Tensor::nanmedian(int64_t dim, bool keepdim) const { return ops::nanmedianDim(*this, dim, keepdim); }
 Tensor Tensor::nanquantile(const Operand& q, std::optional<int64_t> dim, bool keepdim, std::string_view interpolation) const { return ops::nanquantile(*this, q, dim, keepdim, interpolation); }
 Tensor Tensor::norm(double p, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) const { return ops::norm(*this, p, dim.value(), keepdim, dtype); }
+Tensor Tensor::norm(std::string_view p, OptionalIntList dim, bool keepdim, std::optional<DType> dtype) const { return ops::normNamed(*this, p, dim.value(), keepdim, dtype); }
 Tensor Tensor::quantile(const Operand& q, std::optional<int64_t> dim, bool keepdim, std::string_view interpolation) const { return ops::quantile(*this, q, dim, keepdim, interpolation); }
 Tensor Tensor::renorm(double p, int64_t dim, double maxnorm) const { return ops::renorm(*this, p, dim, maxnorm); }
 const Tensor& Tensor::renorm_(double p, int64_t dim, double maxnorm) const { return ops::renorm_(*this, p, dim, maxnorm); }
@@ -423,6 +441,7 @@ Tensor Tensor::flatten(int64_t start_dim, int64_t end_dim) const { return ops::f
 Tensor Tensor::movedim(IntList source, IntList destination) const { return ops::movedim(*this, source, destination); }
 Tensor Tensor::moveaxis(IntList source, IntList destination) const { return ops::movedim(*this, source, destination); }
 Tensor Tensor::narrow(int64_t dim, int64_t start, int64_t length) const { return ops::narrow(*this, dim, start, length); }
+Tensor Tensor::narrow(int64_t dim, const Tensor& start, int64_t length) const { return ops::narrowAt(*this, dim, start, length); }
 Tensor Tensor::narrow_copy(int64_t dim, int64_t start, int64_t length) const { return ops::narrowCopy(*this, dim, start, length); }
 Tensor Tensor::permute(IntList dims) const { return ops::permute(*this, dims); }
 Tensor Tensor::ravel() const { return ops::ravel(*this); }

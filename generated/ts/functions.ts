@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, valuesOf, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
+import { checkApart, deliver, firstOperandOf, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, tensorListArgs, wrapAll, type GeneratorArg, type TensorListArgs } from '../../src/tensor/args.js';
 import type { NumberArg } from './native-ops.js';
 
 /**
@@ -621,15 +621,6 @@ export function bartlettWindow(windowLength: number, periodic?: boolean | { peri
  */
 export function batchNorm(input: TensorBase, weight: TensorBase | null, bias: TensorBase | null, runningMean: TensorBase | null, runningVar: TensorBase | null, training: boolean, momentum: number, eps: number): Tensor {
   return wrap(native.ops.batchNorm(handleOf(input), optHandleOf(weight), optHandleOf(bias), optHandleOf(runningMean), optHandleOf(runningVar), training, momentum, eps));
-}
-
-/**
- * Ones with the probability that each element of self gives. self: probabilities.
- *
- * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
- */
-export function bernoulliOf(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
-  return deliver('bernoulliOf', options?.out, native.ops.bernoulliOf(handleOf(self), generatorOf((options?.generator ?? null))), true);
 }
 
 /**
@@ -1497,16 +1488,6 @@ export function dropout(input: TensorBase, p?: number | { p?: number; training?:
 }
 
 /**
- * Pieces along the third dimension: that many equal ones, or cut at the given indices.
- *
- * `dsplit(self: Tensor, sections: int): Tensor[]`
- */
-export function dsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
-  if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(handleOf(self), intsOf(sections)));
-  return wrapAll(native.ops.dsplit(handleOf(self), sections));
-}
-
-/**
  * Tensors of at least three dimensions joined along the third.
  *
  * `dstack(tensors: Tensor[]): Tensor`
@@ -1803,7 +1784,7 @@ export function fmin(self: TensorBase, other: TensorBase, options?: { out?: Tens
 }
 
 /**
- * Remainder with the dividend's sign (C's fmod).
+ * Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
  *
  * `fmod(self: Tensor, other: Operand): Tensor`
  */
@@ -2019,16 +2000,6 @@ export function heaviside(self: TensorBase, values: TensorBase, options?: { out?
 export function histc(self: TensorBase, bins?: number | { bins?: number; min?: number; max?: number; out?: TensorBase }, min?: number | { bins?: number; min?: number; max?: number; out?: TensorBase }, max?: number | { bins?: number; min?: number; max?: number; out?: TensorBase }, options?: { bins?: number; min?: number; max?: number; out?: TensorBase }): Tensor {
   const o = optionsAmong(bins, min, max, options) as { bins?: number; min?: number; max?: number; out?: TensorBase } | undefined;
   return deliver('histc', o?.out, native.ops.histc(handleOf(self), ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)), true);
-}
-
-/**
- * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
- *
- * `hsplit(self: Tensor, sections: int): Tensor[]`
- */
-export function hsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
-  if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(handleOf(self), intsOf(sections)));
-  return wrapAll(native.ops.hsplit(handleOf(self), sections));
 }
 
 /**
@@ -2932,16 +2903,6 @@ export function nansum(self: TensorBase, dim?: number | readonly number[] | null
 }
 
 /**
- * `length` elements of a dimension from `start` on.
- *
- * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
- */
-export function narrow(self: TensorBase, dim: number, start: number | TensorBase, length: number): Tensor {
-  if (start instanceof TensorBase) return narrow(self, dim, valuesOf('narrow', 'start', start), length);
-  return wrap(native.ops.narrow(handleOf(self), dim, start, length));
-}
-
-/**
  * `narrow` as a copy.
  *
  * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
@@ -3343,7 +3304,7 @@ export function relu6(self: TensorBase, options?: { out?: TensorBase }): Tensor 
 }
 
 /**
- * Remainder with the divisor's sign (Python's %).
+ * Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
  *
  * `remainder(self: Tensor, other: Operand): Tensor`
  */
@@ -3358,17 +3319,6 @@ export function remainder(self: TensorBase | NumberArg, other: TensorBase | Numb
  */
 export function renorm(self: TensorBase, p: number, dim: number, maxnorm: number, options?: { out?: TensorBase }): Tensor {
   return deliver('renorm', options?.out, native.ops.renorm(handleOf(self), p, dim, maxnorm), false);
-}
-
-/**
- * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
- *
- * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
- */
-export function repeatInterleave(self: TensorBase, repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
-  const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
-  if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(handleOf(self), handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
-  return wrap(native.ops.repeatInterleave(handleOf(self), repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
 }
 
 /**
@@ -3488,16 +3438,6 @@ export function rsqrt(self: TensorBase, options?: { out?: TensorBase }): Tensor 
  */
 export function rsub(self: TensorBase, other: TensorBase | NumberArg, options?: { alpha?: NumberArg; out?: TensorBase }): Tensor {
   return deliver('rsub', options?.out, native.ops.rsub(handleOf(self), operandOf(other), (options?.alpha ?? 1)), false);
-}
-
-/**
- * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
- *
- * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
- */
-export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null; out?: TensorBase }): Tensor {
-  if ((options?.reduce ?? null) !== null) return deliver('scatter', options?.out, native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!), true);
-  return deliver('scatter', options?.out, native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)), true);
 }
 
 /**
@@ -3767,17 +3707,6 @@ export function sort(self: TensorBase, dim?: number | { dim?: number; descending
 }
 
 /**
- * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
- *
- * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
- */
-export function split(self: TensorBase, splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(handleOf(self), intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
-  return wrapAll(native.ops.split(handleOf(self), splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
-}
-
-/**
  * Pieces of the given sizes along a dimension.
  *
  * `splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]`
@@ -3988,18 +3917,6 @@ export function tanh_(self: TensorBase): Tensor {
  */
 export function tanh(self: TensorBase, options?: { out?: TensorBase }): Tensor {
   return deliver('tanh', options?.out, native.ops.tanh(handleOf(self)), false);
-}
-
-/**
- * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
- *
- * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
- */
-export function tensorSplit(self: TensorBase, sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
-  if (sections instanceof TensorBase) return tensorSplit(self, valuesOf('tensorSplit', 'sections', sections), dim);
-  const o = optionsAmong(dim) as { dim?: number } | undefined;
-  if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(handleOf(self), intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
-  return wrapAll(native.ops.tensorSplit(handleOf(self), sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
 }
 
 /**
@@ -4291,16 +4208,6 @@ export function view(self: TensorBase, size: number | readonly number[]): Tensor
 }
 
 /**
- * Pieces along the first dimension: that many equal ones, or cut at the given indices.
- *
- * `vsplit(self: Tensor, sections: int): Tensor[]`
- */
-export function vsplit(self: TensorBase, sections: number | readonly number[]): Tensor[] {
-  if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(handleOf(self), intsOf(sections)));
-  return wrapAll(native.ops.vsplit(handleOf(self), sections));
-}
-
-/**
  * Tensors of at least two dimensions joined along the first.
  *
  * `vstack(tensors: Tensor[]): Tensor`
@@ -4356,4 +4263,4 @@ export function zerosLike(self: TensorBase, options?: { dtype?: DType | null }):
 }
 
 export { var_ as var };
-export { bernoulli, gradient, histogram, max, median, min, nanmedian, norm } from './overloads.js';
+export { bernoulli, dsplit, gradient, histogram, hsplit, max, median, min, nanmedian, narrow, norm, repeatInterleave, scatter, split, tensorSplit, vsplit } from './overloads.js';

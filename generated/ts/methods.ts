@@ -3,7 +3,7 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, sizesOf, valuesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { generatorOf, handleOf, intsOf, namedResults, operandOf, optDtypeCode, optOperandOf, optHandleOf, optIntsOf, optionsAmong, sizesOf, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import { callForm } from '../../src/tensor/overload.js';
 import { FORMS } from './overloads.js';
 import type { NumberArg } from './native-ops.js';
@@ -603,15 +603,6 @@ export abstract class TensorMethods extends TensorBase {
   baddbmm_(batch1: TensorBase, batch2: TensorBase, options?: { beta?: NumberArg; alpha?: NumberArg }): this {
     native.ops.baddbmm_(this._h, handleOf(batch1), handleOf(batch2), (options?.beta ?? 1), (options?.alpha ?? 1));
     return this;
-  }
-
-  /**
-   * Ones with the probability that each element of self gives. self: probabilities.
-   *
-   * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
-   */
-  bernoulliOf(options?: { generator?: GeneratorArg | null }): Tensor {
-    return wrap(native.ops.bernoulliOf(this._h, generatorOf((options?.generator ?? null))));
   }
 
   /**
@@ -1306,16 +1297,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Pieces along the third dimension: that many equal ones, or cut at the given indices.
-   *
-   * `dsplit(self: Tensor, sections: int): Tensor[]`
-   */
-  dsplit(sections: number | readonly number[]): Tensor[] {
-    if (typeof sections === 'object') return wrapAll(native.ops.dsplitIndices(this._h, intsOf(sections)));
-    return wrapAll(native.ops.dsplit(this._h, sections));
-  }
-
-  /**
    * Whether self is equal to other, element by element. Gives bool.
    *
    * `eq(self: Tensor, other: Operand): Tensor`
@@ -1602,7 +1583,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Remainder with the dividend's sign (C's fmod).
+   * Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `fmod(self: Tensor, other: Operand): Tensor`
    */
@@ -1611,7 +1592,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: Remainder with the dividend's sign (C's fmod).
+   * In place: Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `fmod(self: Tensor, other: Operand): Tensor`
    */
@@ -1818,16 +1799,6 @@ export abstract class TensorMethods extends TensorBase {
   histc(bins?: number | { bins?: number; min?: number; max?: number }, min?: number | { bins?: number; min?: number; max?: number }, max?: number | { bins?: number; min?: number; max?: number }): Tensor {
     const o = optionsAmong(bins, min, max) as { bins?: number; min?: number; max?: number } | undefined;
     return wrap(native.ops.histc(this._h, ((bins === undefined || (bins as unknown) === o ? o?.bins : (bins as number)) ?? 100), ((min === undefined || (min as unknown) === o ? o?.min : (min as number)) ?? 0), ((max === undefined || (max as unknown) === o ? o?.max : (max as number)) ?? 0)));
-  }
-
-  /**
-   * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
-   *
-   * `hsplit(self: Tensor, sections: int): Tensor[]`
-   */
-  hsplit(sections: number | readonly number[]): Tensor[] {
-    if (typeof sections === 'object') return wrapAll(native.ops.hsplitIndices(this._h, intsOf(sections)));
-    return wrapAll(native.ops.hsplit(this._h, sections));
   }
 
   /**
@@ -2792,16 +2763,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * `length` elements of a dimension from `start` on.
-   *
-   * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
-   */
-  narrow(dim: number, start: number | TensorBase, length: number): Tensor {
-    if (start instanceof TensorBase) return this.narrow(dim, valuesOf('narrow', 'start', start), length);
-    return wrap(native.ops.narrow(this._h, dim, start, length));
-  }
-
-  /**
    * `narrow` as a copy.
    *
    * `narrowCopy(self: Tensor, dim: int, start: int, length: int): Tensor`
@@ -3168,7 +3129,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Remainder with the divisor's sign (Python's %).
+   * Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `remainder(self: Tensor, other: Operand): Tensor`
    */
@@ -3177,7 +3138,7 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * In place: Remainder with the divisor's sign (Python's %).
+   * In place: Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
    *
    * `remainder(self: Tensor, other: Operand): Tensor`
    */
@@ -3212,17 +3173,6 @@ export abstract class TensorMethods extends TensorBase {
    */
   repeat(...repeats: (number | readonly number[])[]): Tensor {
     return wrap(native.ops.repeat(this._h, sizesOf(repeats)));
-  }
-
-  /**
-   * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
-   *
-   * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
-   */
-  repeatInterleave(repeats: number | TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
-    const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
-    if (repeats instanceof TensorBase) return wrap(native.ops.repeatInterleaveTensor(this._h, handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
-    return wrap(native.ops.repeatInterleave(this._h, repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
   }
 
   /**
@@ -3301,28 +3251,6 @@ export abstract class TensorMethods extends TensorBase {
    */
   rsub(other: TensorBase | NumberArg, options?: { alpha?: NumberArg }): Tensor {
     return wrap(native.ops.rsub(this._h, operandOf(other), (options?.alpha ?? 1)));
-  }
-
-  /**
-   * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
-   *
-   * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
-   */
-  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): Tensor {
-    if ((options?.reduce ?? null) !== null) return wrap(native.ops.scatterJoin(this._h, dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!));
-    return wrap(native.ops.scatter(this._h, dim, handleOf(index), operandOf(src)));
-  }
-
-  /**
-   * In place: A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
-   *
-   * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
-   */
-  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { reduce?: string | null }): this {
-    if ((options?.reduce ?? null) !== null) { native.ops.scatterJoin_(this._h, dim, handleOf(index), operandOf(src), (options?.reduce ?? null)!); return this; }
-
-    native.ops.scatter_(this._h, dim, handleOf(index), operandOf(src));
-    return this;
   }
 
   /**
@@ -3605,17 +3533,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
-   *
-   * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
-   */
-  split(splitSize: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
-    const o = optionsAmong(dim) as { dim?: number } | undefined;
-    if (typeof splitSize === 'object') return wrapAll(native.ops.splitWithSizes(this._h, intsOf(splitSize), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
-    return wrapAll(native.ops.split(this._h, splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
-  }
-
-  /**
    * Pieces of the given sizes along a dimension.
    *
    * `splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]`
@@ -3846,18 +3763,6 @@ export abstract class TensorMethods extends TensorBase {
   tanh_(): this {
     native.ops.tanh_(this._h);
     return this;
-  }
-
-  /**
-   * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
-   *
-   * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
-   */
-  tensorSplit(sections: number | readonly number[] | TensorBase, dim?: number | { dim?: number }): Tensor[] {
-    if (sections instanceof TensorBase) return this.tensorSplit(valuesOf('tensorSplit', 'sections', sections), dim);
-    const o = optionsAmong(dim) as { dim?: number } | undefined;
-    if (typeof sections === 'object') return wrapAll(native.ops.tensorSplitIndices(this._h, intsOf(sections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
-    return wrapAll(native.ops.tensorSplit(this._h, sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
   }
 
   /**
@@ -4143,16 +4048,6 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Pieces along the first dimension: that many equal ones, or cut at the given indices.
-   *
-   * `vsplit(self: Tensor, sections: int): Tensor[]`
-   */
-  vsplit(sections: number | readonly number[]): Tensor[] {
-    if (typeof sections === 'object') return wrapAll(native.ops.vsplitIndices(this._h, intsOf(sections)));
-    return wrapAll(native.ops.vsplit(this._h, sections));
-  }
-
-  /**
    * self * log(other), 0 where self is 0; NaN where other is.
    *
    * `xlogy(self: Tensor, other: Operand): Tensor`
@@ -4182,6 +4077,18 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
+   * Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+   *
+   * `bernoulliWith(self: Tensor, p: float, *, generator: Generator? = null): Tensor`
+   */
+  bernoulli(p: number, options?: { generator?: GeneratorArg | null }): Tensor;
+  /**
+   * Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+   *
+   * `bernoulliWith(self: Tensor, p: float, *, generator: Generator? = null): Tensor`
+   */
+  bernoulli(options: { p: number; generator?: GeneratorArg | null }): Tensor;
+  /**
    * Ones with the probability that each element of self gives. self: probabilities.
    *
    * `bernoulliOf(self: Tensor, *, generator: Generator? = null): Tensor`
@@ -4192,26 +4099,31 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * `gradient` at given coordinates.
+   * Pieces along the third dimension: that many equal ones, or cut at the given indices.
    *
-   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   * `dsplit(self: Tensor, sections: int): Tensor[]`
    */
-  gradient(spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  dsplit(sections: number): Tensor[];
   /**
-   * `gradient` at given coordinates.
+   * Pieces along the third dimension: that many equal ones, or cut at the given indices.
    *
-   * `gradientAt(self: Tensor, spacing: Tensor[], *, dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   * `dsplit(self: Tensor, sections: int): Tensor[]`
    */
-  gradient(options: { spacing: readonly TensorBase[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
+  dsplit(options: { sections: number }): Tensor[];
   /**
-   * Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
-   * spacing: one distance, or one per dimension; a list of 1-d tensors: the points' coordinates. Source: https://pytorch.org/docs/stable/generated/torch.gradient.html
+   * `dsplit` cut at indices.
    *
-   * `gradient(self: Tensor, *, spacing: float[] = [], dim: int[]? = null, edgeOrder: int = 1): Tensor[]`
+   * `dsplitIndices(self: Tensor, indices: int[]): Tensor[]`
    */
-  gradient(options?: { spacing?: number | readonly number[]; dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[];
-  gradient(...args: unknown[]): unknown {
-    return callForm('gradient', FORMS.gradient!, this, args);
+  dsplit(...indices: (number | readonly number[])[]): Tensor[];
+  /**
+   * `dsplit` cut at indices.
+   *
+   * `dsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+   */
+  dsplit(options: { indices: number | readonly number[] }): Tensor[];
+  dsplit(...args: unknown[]): unknown {
+    return callForm('dsplit', FORMS.dsplit!, this, args);
   }
 
   /**
@@ -4245,13 +4157,41 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+   *
+   * `hsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  hsplit(sections: number): Tensor[];
+  /**
+   * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+   *
+   * `hsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  hsplit(options: { sections: number }): Tensor[];
+  /**
+   * `hsplit` cut at indices.
+   *
+   * `hsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+   */
+  hsplit(...indices: (number | readonly number[])[]): Tensor[];
+  /**
+   * `hsplit` cut at indices.
+   *
+   * `hsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+   */
+  hsplit(options: { indices: number | readonly number[] }): Tensor[];
+  hsplit(...args: unknown[]): unknown {
+    return callForm('hsplit', FORMS.hsplit!, this, args);
+  }
+
+  /**
+   * Largest element along `dim` and its index (the first of equal ones).
    *
    * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
   max(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
-   * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+   * Largest element along `dim` and its index (the first of equal ones).
    *
    * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
@@ -4279,13 +4219,13 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one.
    *
    * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
   median(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
-   * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+   * The lower median along `dim` and where it is; NaN (the first) where the line has one.
    *
    * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
@@ -4301,13 +4241,13 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   * Smallest element along `dim` and its index (the first of equal ones).
    *
    * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
   min(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
-   * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+   * Smallest element along `dim` and its index (the first of equal ones).
    *
    * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
@@ -4335,13 +4275,13 @@ export abstract class TensorMethods extends TensorBase {
   }
 
   /**
-   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   * The lower median along `dim` of the elements that are not NaN, and where it is.
    *
    * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
   nanmedian(dim: number, keepdim?: boolean | { keepdim?: boolean }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
   /**
-   * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+   * The lower median along `dim` of the elements that are not NaN, and where it is.
    *
    * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
    */
@@ -4354,6 +4294,34 @@ export abstract class TensorMethods extends TensorBase {
   nanmedian(): Tensor;
   nanmedian(...args: unknown[]): unknown {
     return callForm('nanmedian', FORMS.nanmedian!, this, args);
+  }
+
+  /**
+   * `narrow` from the number in a 0-d integer tensor on.
+   *
+   * `narrowAt(self: Tensor, dim: int, start: Tensor, length: int): Tensor`
+   */
+  narrow(dim: number, start: TensorBase, length: number): Tensor;
+  /**
+   * `narrow` from the number in a 0-d integer tensor on.
+   *
+   * `narrowAt(self: Tensor, dim: int, start: Tensor, length: int): Tensor`
+   */
+  narrow(options: { dim: number; start: TensorBase; length: number }): Tensor;
+  /**
+   * `length` elements of a dimension from `start` on.
+   *
+   * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
+   */
+  narrow(dim: number, start: number, length: number): Tensor;
+  /**
+   * `length` elements of a dimension from `start` on.
+   *
+   * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
+   */
+  narrow(options: { dim: number; start: number; length: number }): Tensor;
+  narrow(...args: unknown[]): unknown {
+    return callForm('narrow', FORMS.narrow!, this, args);
   }
 
   /**
@@ -4376,5 +4344,185 @@ export abstract class TensorMethods extends TensorBase {
   norm(p?: number | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, dim?: number | readonly number[] | null | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { p?: number; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   norm(...args: unknown[]): unknown {
     return callForm('norm', FORMS.norm!, this, args);
+  }
+
+  /**
+   * `repeatInterleave` with a number of repetitions for each element.
+   *
+   * `repeatInterleaveTensor(self: Tensor, repeats: Tensor, dim: int? = null, *, outputSize: int? = null): Tensor`
+   */
+  repeatInterleave(repeats: TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+  /**
+   * `repeatInterleave` with a number of repetitions for each element.
+   *
+   * `repeatInterleaveTensor(self: Tensor, repeats: Tensor, dim: int? = null, *, outputSize: int? = null): Tensor`
+   */
+  repeatInterleave(options: { repeats: TensorBase; dim?: number | null; outputSize?: number | null }): Tensor;
+  /**
+   * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+   *
+   * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+   */
+  repeatInterleave(repeats: number, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+  /**
+   * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+   *
+   * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+   */
+  repeatInterleave(options: { repeats: number; dim?: number | null; outputSize?: number | null }): Tensor;
+  repeatInterleave(...args: unknown[]): unknown {
+    return callForm('repeatInterleave', FORMS.repeatInterleave!, this, args);
+  }
+
+  /**
+   * `scatter` with a reduce.
+   *
+   * `scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor`
+   */
+  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg, options: { reduce: string }): Tensor;
+  /**
+   * `scatter` with a reduce.
+   *
+   * `scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor`
+   */
+  scatter(options: { dim: number; index: TensorBase; src: TensorBase | NumberArg; reduce: string }): Tensor;
+  /**
+   * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
+   *
+   * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
+   */
+  scatter(dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor;
+  /**
+   * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
+   *
+   * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
+   */
+  scatter(options: { dim: number; index: TensorBase; src: TensorBase | NumberArg }): Tensor;
+  scatter(...args: unknown[]): unknown {
+    return callForm('scatter', FORMS.scatter!, this, args);
+  }
+
+  /**
+   * In place: `scatter` with a reduce.
+   *
+   * `scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor`
+   */
+  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg, options: { reduce: string }): this;
+  /**
+   * In place: `scatter` with a reduce.
+   *
+   * `scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor`
+   */
+  scatter_(options: { dim: number; index: TensorBase; src: TensorBase | NumberArg; reduce: string }): this;
+  /**
+   * In place: A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
+   *
+   * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
+   */
+  scatter_(dim: number, index: TensorBase, src: TensorBase | NumberArg): this;
+  /**
+   * In place: A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
+   *
+   * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
+   */
+  scatter_(options: { dim: number; index: TensorBase; src: TensorBase | NumberArg }): this;
+  scatter_(...args: unknown[]): unknown {
+    return callForm('scatter_', FORMS.scatter_!, this, args);
+  }
+
+  /**
+   * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
+   *
+   * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
+   */
+  split(splitSize: number, dim?: number | { dim?: number }): Tensor[];
+  /**
+   * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
+   *
+   * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
+   */
+  split(options: { splitSize: number; dim?: number }): Tensor[];
+  /**
+   * Pieces of the given sizes along a dimension.
+   *
+   * `splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]`
+   */
+  split(splitSizes: number | readonly number[], dim?: number | { dim?: number }): Tensor[];
+  /**
+   * Pieces of the given sizes along a dimension.
+   *
+   * `splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]`
+   */
+  split(options: { splitSizes: number | readonly number[]; dim?: number }): Tensor[];
+  split(...args: unknown[]): unknown {
+    return callForm('split', FORMS.split!, this, args);
+  }
+
+  /**
+   * `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+   *
+   * `tensorSplitBy(self: Tensor, indicesOrSections: Tensor, dim: int = 0): Tensor[]`
+   */
+  tensorSplit(indicesOrSections: TensorBase, dim?: number | { dim?: number }): Tensor[];
+  /**
+   * `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+   *
+   * `tensorSplitBy(self: Tensor, indicesOrSections: Tensor, dim: int = 0): Tensor[]`
+   */
+  tensorSplit(options: { indicesOrSections: TensorBase; dim?: number }): Tensor[];
+  /**
+   * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+   *
+   * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+   */
+  tensorSplit(sections: number, dim?: number | { dim?: number }): Tensor[];
+  /**
+   * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+   *
+   * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+   */
+  tensorSplit(options: { sections: number; dim?: number }): Tensor[];
+  /**
+   * `tensorSplit` cut at indices.
+   *
+   * `tensorSplitIndices(self: Tensor, indices: int[], dim: int = 0): Tensor[]`
+   */
+  tensorSplit(indices: number | readonly number[], dim?: number | { dim?: number }): Tensor[];
+  /**
+   * `tensorSplit` cut at indices.
+   *
+   * `tensorSplitIndices(self: Tensor, indices: int[], dim: int = 0): Tensor[]`
+   */
+  tensorSplit(options: { indices: number | readonly number[]; dim?: number }): Tensor[];
+  tensorSplit(...args: unknown[]): unknown {
+    return callForm('tensorSplit', FORMS.tensorSplit!, this, args);
+  }
+
+  /**
+   * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+   *
+   * `vsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  vsplit(sections: number): Tensor[];
+  /**
+   * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+   *
+   * `vsplit(self: Tensor, sections: int): Tensor[]`
+   */
+  vsplit(options: { sections: number }): Tensor[];
+  /**
+   * `vsplit` cut at indices.
+   *
+   * `vsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+   */
+  vsplit(...indices: (number | readonly number[])[]): Tensor[];
+  /**
+   * `vsplit` cut at indices.
+   *
+   * `vsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+   */
+  vsplit(options: { indices: number | readonly number[] }): Tensor[];
+  vsplit(...args: unknown[]): unknown {
+    return callForm('vsplit', FORMS.vsplit!, this, args);
   }
 }

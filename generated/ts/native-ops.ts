@@ -271,6 +271,7 @@ export interface NativeOps {
   splitWithSizes(self: H, splitSizes: readonly number[], dim: number): H[];
   stack(tensors: readonly H[], dim: number): H;
   tensorSplit(self: H, sections: number, dim: number): H[];
+  tensorSplitBy(self: H, indicesOrSections: H, dim: number): H[];
   tensorSplitIndices(self: H, indices: readonly number[], dim: number): H[];
   unbind(self: H, dim: number): H[];
   vsplit(self: H, sections: number): H[];
@@ -485,6 +486,7 @@ export interface NativeOps {
   maxPoolNdBackward(gradOutput: H, indices: H, inputSize: readonly number[], spatial: number): H;
   maxUnpool(self: H, indices: H, outputSize: readonly number[]): H;
   bernoulliOf(self: H, generator?: H | null): H;
+  bernoulliWith(self: H, p: number, generator?: H | null): H;
   bernoulli_(self: H, p: number, generator?: H | null): void;
   binomial(count: H, prob: H, generator?: H | null): H;
   cauchy_(self: H, median: number, sigma: number, generator?: H | null): void;
@@ -738,6 +740,7 @@ export interface NativeOps {
   flatten(self: H, startDim: number, endDim: number): H;
   movedim(self: H, source: readonly number[], destination: readonly number[]): H;
   narrow(self: H, dim: number, start: number, length: number): H;
+  narrowAt(self: H, dim: number, start: H, length: number): H;
   narrowCopy(self: H, dim: number, start: number, length: number): H;
   permute(self: H, dims: readonly number[]): H;
   ravel(self: H): H;

@@ -3,13 +3,30 @@
 import { native } from '../../src/native.js';
 import { type DType } from '../../src/tensor/dtype.js';
 import { TensorBase, wrap, type Tensor } from '../../src/tensor/handle.js';
-import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
+import { deliver, generatorOf, handleOf, handlesOf, intoOuts, intsOf, namedResults, operandOf, optDtypeCode, optHandleOf, optIntsOf, optionsAmong, wrapAll, type GeneratorArg } from '../../src/tensor/args.js';
 import { callForm, type Form } from '../../src/tensor/overload.js';
+import type { NumberArg } from './native-ops.js';
+
+function bernoulli_bernoulliWith(self: TensorBase, p: number, options?: { generator?: GeneratorArg | null }): Tensor {
+  return wrap(native.ops.bernoulliWith(handleOf(self), p, generatorOf((options?.generator ?? null))));
+}
 
 function bernoulli_bernoulliOf(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor {
   return deliver('bernoulliOf', options?.out, native.ops.bernoulliOf(handleOf(self), generatorOf((options?.generator ?? null))), true);
 }
 
+/**
+ * Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+ *
+ * `bernoulliWith(self: Tensor, p: float, *, generator: Generator? = null): Tensor`
+ */
+export function bernoulli(self: TensorBase, p: number, options?: { generator?: GeneratorArg | null }): Tensor;
+/**
+ * Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+ *
+ * `bernoulliWith(self: Tensor, p: float, *, generator: Generator? = null): Tensor`
+ */
+export function bernoulli(self: TensorBase, options: { p: number; generator?: GeneratorArg | null }): Tensor;
 /**
  * Ones with the probability that each element of self gives. self: probabilities.
  *
@@ -18,6 +35,42 @@ function bernoulli_bernoulliOf(self: TensorBase, options?: { generator?: Generat
 export function bernoulli(self: TensorBase, options?: { generator?: GeneratorArg | null; out?: TensorBase }): Tensor;
 export function bernoulli(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('bernoulli', FORMS.bernoulli!, self, args);
+}
+
+function dsplit_dsplit(self: TensorBase, sections: number): Tensor[] {
+  return wrapAll(native.ops.dsplit(handleOf(self), sections));
+}
+
+function dsplit_dsplitIndices(self: TensorBase, indices: number | readonly number[]): Tensor[] {
+  return wrapAll(native.ops.dsplitIndices(handleOf(self), intsOf(indices)));
+}
+
+/**
+ * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+ *
+ * `dsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function dsplit(self: TensorBase, sections: number): Tensor[];
+/**
+ * Pieces along the third dimension: that many equal ones, or cut at the given indices.
+ *
+ * `dsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function dsplit(self: TensorBase, options: { sections: number }): Tensor[];
+/**
+ * `dsplit` cut at indices.
+ *
+ * `dsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+ */
+export function dsplit(self: TensorBase, indices: number | readonly number[]): Tensor[];
+/**
+ * `dsplit` cut at indices.
+ *
+ * `dsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+ */
+export function dsplit(self: TensorBase, options: { indices: number | readonly number[] }): Tensor[];
+export function dsplit(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('dsplit', FORMS.dsplit!, self, args);
 }
 
 function gradient_gradientAt(self: TensorBase, spacing: readonly TensorBase[], options?: { dim?: number | readonly number[] | null; edgeOrder?: number }): Tensor[] {
@@ -89,6 +142,42 @@ export function histogram(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('histogram', FORMS.histogram!, self, args);
 }
 
+function hsplit_hsplit(self: TensorBase, sections: number): Tensor[] {
+  return wrapAll(native.ops.hsplit(handleOf(self), sections));
+}
+
+function hsplit_hsplitIndices(self: TensorBase, indices: number | readonly number[]): Tensor[] {
+  return wrapAll(native.ops.hsplitIndices(handleOf(self), intsOf(indices)));
+}
+
+/**
+ * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+ *
+ * `hsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function hsplit(self: TensorBase, sections: number): Tensor[];
+/**
+ * Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
+ *
+ * `hsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function hsplit(self: TensorBase, options: { sections: number }): Tensor[];
+/**
+ * `hsplit` cut at indices.
+ *
+ * `hsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+ */
+export function hsplit(self: TensorBase, indices: number | readonly number[]): Tensor[];
+/**
+ * `hsplit` cut at indices.
+ *
+ * `hsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+ */
+export function hsplit(self: TensorBase, options: { indices: number | readonly number[] }): Tensor[];
+export function hsplit(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('hsplit', FORMS.hsplit!, self, args);
+}
+
 function max_maxDim(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor } {
   const o = optionsAmong(keepdim, options) as { keepdim?: boolean; out?: readonly TensorBase[] } | undefined;
   const result = native.ops.maxDim(handleOf(self), dim, ((keepdim === undefined || (keepdim as unknown) === o ? o?.keepdim : (keepdim as boolean)) ?? false));
@@ -104,13 +193,13 @@ function max_max(self: TensorBase): Tensor {
 }
 
 /**
- * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+ * Largest element along `dim` and its index (the first of equal ones).
  *
  * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
 export function max(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
- * Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+ * Largest element along `dim` and its index (the first of equal ones).
  *
  * `maxDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
@@ -148,13 +237,13 @@ function median_median(self: TensorBase): Tensor {
 }
 
 /**
- * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+ * The lower median along `dim` and where it is; NaN (the first) where the line has one.
  *
  * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
 export function median(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
- * The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+ * The lower median along `dim` and where it is; NaN (the first) where the line has one.
  *
  * `medianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
@@ -184,13 +273,13 @@ function min_min(self: TensorBase): Tensor {
 }
 
 /**
- * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+ * Smallest element along `dim` and its index (the first of equal ones).
  *
  * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
 export function min(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
- * Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+ * Smallest element along `dim` and its index (the first of equal ones).
  *
  * `minDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
@@ -228,13 +317,13 @@ function nanmedian_nanmedian(self: TensorBase): Tensor {
 }
 
 /**
- * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+ * The lower median along `dim` of the elements that are not NaN, and where it is.
  *
  * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
 export function nanmedian(self: TensorBase, dim: number, keepdim?: boolean | { keepdim?: boolean; out?: readonly TensorBase[] }, options?: { keepdim?: boolean; out?: readonly TensorBase[] }): [Tensor, Tensor] & { readonly values: Tensor; readonly indices: Tensor };
 /**
- * The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+ * The lower median along `dim` of the elements that are not NaN, and where it is.
  *
  * `nanmedianDim(self: Tensor, dim: int, keepdim: bool = false): (values: Tensor, indices: Tensor)`
  */
@@ -247,6 +336,42 @@ export function nanmedian(self: TensorBase, options: { dim: number; keepdim?: bo
 export function nanmedian(self: TensorBase): Tensor;
 export function nanmedian(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('nanmedian', FORMS.nanmedian!, self, args);
+}
+
+function narrow_narrowAt(self: TensorBase, dim: number, start: TensorBase, length: number): Tensor {
+  return wrap(native.ops.narrowAt(handleOf(self), dim, handleOf(start), length));
+}
+
+function narrow_narrow(self: TensorBase, dim: number, start: number, length: number): Tensor {
+  return wrap(native.ops.narrow(handleOf(self), dim, start, length));
+}
+
+/**
+ * `narrow` from the number in a 0-d integer tensor on.
+ *
+ * `narrowAt(self: Tensor, dim: int, start: Tensor, length: int): Tensor`
+ */
+export function narrow(self: TensorBase, dim: number, start: TensorBase, length: number): Tensor;
+/**
+ * `narrow` from the number in a 0-d integer tensor on.
+ *
+ * `narrowAt(self: Tensor, dim: int, start: Tensor, length: int): Tensor`
+ */
+export function narrow(self: TensorBase, options: { dim: number; start: TensorBase; length: number }): Tensor;
+/**
+ * `length` elements of a dimension from `start` on.
+ *
+ * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
+ */
+export function narrow(self: TensorBase, dim: number, start: number, length: number): Tensor;
+/**
+ * `length` elements of a dimension from `start` on.
+ *
+ * `narrow(self: Tensor, dim: int, start: int, length: int): Tensor`
+ */
+export function narrow(self: TensorBase, options: { dim: number; start: number; length: number }): Tensor;
+export function narrow(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('narrow', FORMS.narrow!, self, args);
 }
 
 function norm_normNamed(self: TensorBase, p: string, dim?: number | readonly number[] | null | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, keepdim?: boolean | { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor {
@@ -281,39 +406,290 @@ export function norm(self: TensorBase, ...args: unknown[]): unknown {
   return callForm('norm', FORMS.norm!, self, args);
 }
 
+function repeatInterleave_repeatInterleaveTensor(self: TensorBase, repeats: TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+  return wrap(native.ops.repeatInterleaveTensor(handleOf(self), handleOf(repeats), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+}
+
+function repeatInterleave_repeatInterleave(self: TensorBase, repeats: number, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor {
+  const o = optionsAmong(dim, options) as { dim?: number | null; outputSize?: number | null } | undefined;
+  return wrap(native.ops.repeatInterleave(handleOf(self), repeats, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number | null)) ?? null), (o?.outputSize ?? null)));
+}
+
+/**
+ * `repeatInterleave` with a number of repetitions for each element.
+ *
+ * `repeatInterleaveTensor(self: Tensor, repeats: Tensor, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, repeats: TensorBase, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+/**
+ * `repeatInterleave` with a number of repetitions for each element.
+ *
+ * `repeatInterleaveTensor(self: Tensor, repeats: Tensor, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, options: { repeats: TensorBase; dim?: number | null; outputSize?: number | null }): Tensor;
+/**
+ * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+ *
+ * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, repeats: number, dim?: number | null | { dim?: number | null; outputSize?: number | null }, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+/**
+ * Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
+ *
+ * `repeatInterleave(self: Tensor, repeats: int, dim: int? = null, *, outputSize: int? = null): Tensor`
+ */
+export function repeatInterleave(self: TensorBase, options: { repeats: number; dim?: number | null; outputSize?: number | null }): Tensor;
+export function repeatInterleave(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('repeatInterleave', FORMS.repeatInterleave!, self, args);
+}
+
+function scatter_scatterJoin(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options: { reduce: string; out?: TensorBase }): Tensor {
+  return deliver('scatterJoin', options?.out, native.ops.scatterJoin(handleOf(self), dim, handleOf(index), operandOf(src), options!.reduce), false);
+}
+
+function scatter_scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor {
+  return deliver('scatter', options?.out, native.ops.scatter(handleOf(self), dim, handleOf(index), operandOf(src)), true);
+}
+
+/**
+ * `scatter` with a reduce.
+ *
+ * `scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor`
+ */
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options: { reduce: string; out?: TensorBase }): Tensor;
+/**
+ * `scatter` with a reduce.
+ *
+ * `scatterJoin(self: Tensor, dim: int, index: Tensor, src: Operand, *, reduce: string): Tensor`
+ */
+export function scatter(self: TensorBase, options: { dim: number; index: TensorBase; src: TensorBase | NumberArg; reduce: string }): Tensor;
+/**
+ * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
+ *
+ * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
+ */
+export function scatter(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options?: { out?: TensorBase }): Tensor;
+/**
+ * A copy of self with src written at index along dim, or with reduce ('add', 'multiply') joined to what is there. index: int64.
+ *
+ * `scatter(self: Tensor, dim: int, index: Tensor, src: Operand): Tensor`
+ */
+export function scatter(self: TensorBase, options: { dim: number; index: TensorBase; src: TensorBase | NumberArg }): Tensor;
+export function scatter(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('scatter', FORMS.scatter!, self, args);
+}
+
+function scatter__scatterJoin_(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg, options: { reduce: string }): Tensor {
+  native.ops.scatterJoin_(handleOf(self), dim, handleOf(index), operandOf(src), options!.reduce);
+  return self as Tensor;
+}
+
+function scatter__scatter_(self: TensorBase, dim: number, index: TensorBase, src: TensorBase | NumberArg): Tensor {
+  native.ops.scatter_(handleOf(self), dim, handleOf(index), operandOf(src));
+  return self as Tensor;
+}
+
+function split_split(self: TensorBase, splitSize: number, dim?: number | { dim?: number }): Tensor[] {
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  return wrapAll(native.ops.split(handleOf(self), splitSize, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+function split_splitWithSizes(self: TensorBase, splitSizes: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  return wrapAll(native.ops.splitWithSizes(handleOf(self), intsOf(splitSizes), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
+ * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
+ *
+ * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
+ */
+export function split(self: TensorBase, splitSize: number, dim?: number | { dim?: number }): Tensor[];
+/**
+ * Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
+ *
+ * `split(self: Tensor, splitSize: int, dim: int = 0): Tensor[]`
+ */
+export function split(self: TensorBase, options: { splitSize: number; dim?: number }): Tensor[];
+/**
+ * Pieces of the given sizes along a dimension.
+ *
+ * `splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]`
+ */
+export function split(self: TensorBase, splitSizes: number | readonly number[], dim?: number | { dim?: number }): Tensor[];
+/**
+ * Pieces of the given sizes along a dimension.
+ *
+ * `splitWithSizes(self: Tensor, splitSizes: int[], dim: int = 0): Tensor[]`
+ */
+export function split(self: TensorBase, options: { splitSizes: number | readonly number[]; dim?: number }): Tensor[];
+export function split(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('split', FORMS.split!, self, args);
+}
+
+function tensorSplit_tensorSplitBy(self: TensorBase, indicesOrSections: TensorBase, dim?: number | { dim?: number }): Tensor[] {
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  return wrapAll(native.ops.tensorSplitBy(handleOf(self), handleOf(indicesOrSections), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+function tensorSplit_tensorSplit(self: TensorBase, sections: number, dim?: number | { dim?: number }): Tensor[] {
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  return wrapAll(native.ops.tensorSplit(handleOf(self), sections, ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+function tensorSplit_tensorSplitIndices(self: TensorBase, indices: number | readonly number[], dim?: number | { dim?: number }): Tensor[] {
+  const o = optionsAmong(dim) as { dim?: number } | undefined;
+  return wrapAll(native.ops.tensorSplitIndices(handleOf(self), intsOf(indices), ((dim === undefined || (dim as unknown) === o ? o?.dim : (dim as number)) ?? 0)));
+}
+
+/**
+ * `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+ *
+ * `tensorSplitBy(self: Tensor, indicesOrSections: Tensor, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, indicesOrSections: TensorBase, dim?: number | { dim?: number }): Tensor[];
+/**
+ * `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+ *
+ * `tensorSplitBy(self: Tensor, indicesOrSections: Tensor, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, options: { indicesOrSections: TensorBase; dim?: number }): Tensor[];
+/**
+ * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+ *
+ * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, sections: number, dim?: number | { dim?: number }): Tensor[];
+/**
+ * Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
+ *
+ * `tensorSplit(self: Tensor, sections: int, dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, options: { sections: number; dim?: number }): Tensor[];
+/**
+ * `tensorSplit` cut at indices.
+ *
+ * `tensorSplitIndices(self: Tensor, indices: int[], dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, indices: number | readonly number[], dim?: number | { dim?: number }): Tensor[];
+/**
+ * `tensorSplit` cut at indices.
+ *
+ * `tensorSplitIndices(self: Tensor, indices: int[], dim: int = 0): Tensor[]`
+ */
+export function tensorSplit(self: TensorBase, options: { indices: number | readonly number[]; dim?: number }): Tensor[];
+export function tensorSplit(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('tensorSplit', FORMS.tensorSplit!, self, args);
+}
+
+function vsplit_vsplit(self: TensorBase, sections: number): Tensor[] {
+  return wrapAll(native.ops.vsplit(handleOf(self), sections));
+}
+
+function vsplit_vsplitIndices(self: TensorBase, indices: number | readonly number[]): Tensor[] {
+  return wrapAll(native.ops.vsplitIndices(handleOf(self), intsOf(indices)));
+}
+
+/**
+ * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+ *
+ * `vsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function vsplit(self: TensorBase, sections: number): Tensor[];
+/**
+ * Pieces along the first dimension: that many equal ones, or cut at the given indices.
+ *
+ * `vsplit(self: Tensor, sections: int): Tensor[]`
+ */
+export function vsplit(self: TensorBase, options: { sections: number }): Tensor[];
+/**
+ * `vsplit` cut at indices.
+ *
+ * `vsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+ */
+export function vsplit(self: TensorBase, indices: number | readonly number[]): Tensor[];
+/**
+ * `vsplit` cut at indices.
+ *
+ * `vsplitIndices(self: Tensor, indices: int[]): Tensor[]`
+ */
+export function vsplit(self: TensorBase, options: { indices: number | readonly number[] }): Tensor[];
+export function vsplit(self: TensorBase, ...args: unknown[]): unknown {
+  return callForm('vsplit', FORMS.vsplit!, self, args);
+}
+
 /** Forms by function name, in the order in which they are tried. */
 export const FORMS: Readonly<Record<string, readonly Form[]>> = {
   bernoulli: [
-    { call: bernoulli_bernoulliOf, params: [['generator', 'Generator?', 'keyword']] },
+    { call: bernoulli_bernoulliWith, params: [['p', 'float', 'required'], ['generator', 'Generator?', 'optional-by-name']] },
+    { call: bernoulli_bernoulliOf, params: [['generator', 'Generator?', 'optional-by-name'], ['out', 'Tensor', 'optional-by-name']] },
+  ],
+  dsplit: [
+    { call: dsplit_dsplit, params: [['sections', 'int', 'required']] },
+    { call: dsplit_dsplitIndices, params: [['indices', 'int[]', 'required']] },
   ],
   gradient: [
-    { call: gradient_gradientAt, params: [['spacing', 'Tensor[]', 'required'], ['dim', 'int[]?', 'keyword'], ['edgeOrder', 'int', 'keyword']] },
-    { call: gradient_gradient, params: [['spacing', 'float[]', 'keyword'], ['dim', 'int[]?', 'keyword'], ['edgeOrder', 'int', 'keyword']] },
+    { call: gradient_gradientAt, params: [['spacing', 'Tensor[]', 'required'], ['dim', 'int[]?', 'optional-by-name'], ['edgeOrder', 'int', 'optional-by-name']] },
+    { call: gradient_gradient, params: [['spacing', 'float[]', 'optional-by-name'], ['dim', 'int[]?', 'optional-by-name'], ['edgeOrder', 'int', 'optional-by-name']] },
   ],
   histogram: [
-    { call: histogram_histogramEdges, params: [['bins', 'Tensor', 'required'], ['weight', 'Tensor?', 'keyword'], ['density', 'bool', 'keyword']] },
-    { call: histogram_histogram, params: [['bins', 'int', 'required'], ['range', 'float[]', 'keyword'], ['weight', 'Tensor?', 'keyword'], ['density', 'bool', 'keyword']] },
+    { call: histogram_histogramEdges, params: [['bins', 'Tensor', 'required'], ['weight', 'Tensor?', 'optional-by-name'], ['density', 'bool', 'optional-by-name']] },
+    { call: histogram_histogram, params: [['bins', 'int', 'required'], ['range', 'float[]', 'optional-by-name'], ['weight', 'Tensor?', 'optional-by-name'], ['density', 'bool', 'optional-by-name']] },
+  ],
+  hsplit: [
+    { call: hsplit_hsplit, params: [['sections', 'int', 'required']] },
+    { call: hsplit_hsplitIndices, params: [['indices', 'int[]', 'required']] },
   ],
   max: [
-    { call: max_maxDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional']] },
+    { call: max_maxDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional'], ['out', 'Tensor[]', 'optional-by-name']] },
     { call: max_maxOther, params: [['other', 'Tensor', 'required']] },
     { call: max_max, params: [] },
   ],
   median: [
-    { call: median_medianDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional']] },
+    { call: median_medianDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional'], ['out', 'Tensor[]', 'optional-by-name']] },
     { call: median_median, params: [] },
   ],
   min: [
-    { call: min_minDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional']] },
+    { call: min_minDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional'], ['out', 'Tensor[]', 'optional-by-name']] },
     { call: min_minOther, params: [['other', 'Tensor', 'required']] },
     { call: min_min, params: [] },
   ],
   nanmedian: [
-    { call: nanmedian_nanmedianDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional']] },
+    { call: nanmedian_nanmedianDim, params: [['dim', 'int', 'required'], ['keepdim', 'bool', 'optional'], ['out', 'Tensor[]', 'optional-by-name']] },
     { call: nanmedian_nanmedian, params: [] },
   ],
+  narrow: [
+    { call: narrow_narrowAt, params: [['dim', 'int', 'required'], ['start', 'Tensor', 'required'], ['length', 'int', 'required']] },
+    { call: narrow_narrow, params: [['dim', 'int', 'required'], ['start', 'int', 'required'], ['length', 'int', 'required']] },
+  ],
   norm: [
-    { call: norm_normNamed, params: [['p', 'string', 'required'], ['dim', 'int[]?', 'optional'], ['keepdim', 'bool', 'optional'], ['dtype', 'dtype?', 'keyword']] },
-    { call: norm_norm, params: [['p', 'float', 'optional'], ['dim', 'int[]?', 'optional'], ['keepdim', 'bool', 'optional'], ['dtype', 'dtype?', 'keyword']] },
+    { call: norm_normNamed, params: [['p', 'string', 'required'], ['dim', 'int[]?', 'optional'], ['keepdim', 'bool', 'optional'], ['dtype', 'dtype?', 'optional-by-name']] },
+    { call: norm_norm, params: [['p', 'float', 'optional'], ['dim', 'int[]?', 'optional'], ['keepdim', 'bool', 'optional'], ['dtype', 'dtype?', 'optional-by-name']] },
+  ],
+  repeatInterleave: [
+    { call: repeatInterleave_repeatInterleaveTensor, params: [['repeats', 'Tensor', 'required'], ['dim', 'int?', 'optional'], ['outputSize', 'int?', 'optional-by-name']] },
+    { call: repeatInterleave_repeatInterleave, params: [['repeats', 'int', 'required'], ['dim', 'int?', 'optional'], ['outputSize', 'int?', 'optional-by-name']] },
+  ],
+  scatter: [
+    { call: scatter_scatterJoin, params: [['dim', 'int', 'required'], ['index', 'Tensor', 'required'], ['src', 'Operand', 'required'], ['reduce', 'string', 'required-by-name'], ['out', 'Tensor', 'optional-by-name']] },
+    { call: scatter_scatter, params: [['dim', 'int', 'required'], ['index', 'Tensor', 'required'], ['src', 'Operand', 'required'], ['out', 'Tensor', 'optional-by-name']] },
+  ],
+  scatter_: [
+    { call: scatter__scatterJoin_, params: [['dim', 'int', 'required'], ['index', 'Tensor', 'required'], ['src', 'Operand', 'required'], ['reduce', 'string', 'required-by-name']] },
+    { call: scatter__scatter_, params: [['dim', 'int', 'required'], ['index', 'Tensor', 'required'], ['src', 'Operand', 'required']] },
+  ],
+  split: [
+    { call: split_split, params: [['splitSize', 'int', 'required'], ['dim', 'int', 'optional']] },
+    { call: split_splitWithSizes, params: [['splitSizes', 'int[]', 'required'], ['dim', 'int', 'optional']] },
+  ],
+  tensorSplit: [
+    { call: tensorSplit_tensorSplitBy, params: [['indicesOrSections', 'Tensor', 'required'], ['dim', 'int', 'optional']] },
+    { call: tensorSplit_tensorSplit, params: [['sections', 'int', 'required'], ['dim', 'int', 'optional']] },
+    { call: tensorSplit_tensorSplitIndices, params: [['indices', 'int[]', 'required'], ['dim', 'int', 'optional']] },
+  ],
+  vsplit: [
+    { call: vsplit_vsplit, params: [['sections', 'int', 'required']] },
+    { call: vsplit_vsplitIndices, params: [['indices', 'int[]', 'required']] },
   ],
 };

@@ -4,13 +4,15 @@
 // Why not OpenMP for both: its barriers wait for every thread of the team, so a helper that the system has not
 // scheduled yet (another process keeps its core busy) holds up a loop that is already done. Here the caller takes
 // pieces itself and only waits for pieces that a helper has really begun; a helper that comes late finds nothing and
-// goes back to sleep.
+// goes back to sleep. Sleep it does soon, too: spinning for milliseconds as OpenMP's threads do is the other's core.
 #include "flambeau/parallel.h"
 
 #include <omp.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -31,6 +33,12 @@ inline void pause() {
   __builtin_ia32_pause();
 #endif
 }
+
+/// How long a helper looks out for the next loop before it sleeps: waking it takes 40 microseconds. Longer would take a
+/// core from others.
+constexpr std::chrono::microseconds kLookOut{60};
+/// How long it does not, once the system has taken its core away.
+constexpr std::chrono::milliseconds kCrowded{50};
 
 /// One loop at a time; others that come meanwhile run inline.
 class Pool {
@@ -64,11 +72,12 @@ class Pool {
 
  private:
   void wake(int helpers) {
+    bool enough;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       open_.store(true, std::memory_order_seq_cst);
-      wanted_ = helpers;
-      ++generation_;
+      const uint64_t generation = (call_.load(std::memory_order_relaxed) >> kWantedBits) + 1;
+      call_.store(generation << kWantedBits | static_cast<uint64_t>(helpers), std::memory_order_seq_cst);
       try {
         while (started_ < helpers) {
           // Detached: helpers sleep until the process ends.
@@ -78,7 +87,9 @@ class Pool {
       } catch (const std::system_error&) {
         // No more threads to be had: those there are, and the caller, do the work.
       }
+      enough = started_ - asleep_ >= helpers;
     }
+    if (enough) return;  // those that are awake look out for it
     if (helpers == 1) {
       condition_.notify_one();
     } else {
@@ -86,17 +97,57 @@ class Pool {
     }
   }
 
+  /// Joins the loop that was called for last, unless this helper has or enough others did.
+  bool claim(uint64_t& seen) {
+    uint64_t call = call_.load(std::memory_order_seq_cst);
+    while (call >> kWantedBits != seen && (call & kWantedMask) != 0) {
+      if (call_.compare_exchange_weak(call, call - 1)) {
+        seen = call >> kWantedBits;
+        return true;
+      }
+    }
+    return false;
+  }
+  /// Whether the system has taken this helper's core away of late. Then others want it, and a helper that has used up
+  /// its share of it by looking out is stopped in the middle of a piece, for which the caller must wait.
+  static bool crowded(std::chrono::steady_clock::time_point now) {
+#ifdef RUSAGE_THREAD
+    thread_local long before = 0;
+    thread_local std::chrono::steady_clock::time_point until;
+    rusage used;
+    if (getrusage(RUSAGE_THREAD, &used) == 0 && used.ru_nivcsw != before) {
+      before = used.ru_nivcsw;
+      until = now + kCrowded;
+    }
+    return now < until;
+#else
+    return false;
+#endif
+  }
+  /// The next loop often follows at once, and a sleeping thread takes as long to wake as a small loop to run.
+  bool lookOut(uint64_t& seen) {
+    const auto now = std::chrono::steady_clock::now();
+    if (crowded(now)) return false;
+    const auto until = now + kLookOut;
+    do {
+      for (int i = 0; i < 16; ++i) {
+        if (claim(seen)) return true;
+        pause();
+      }
+    } while (std::chrono::steady_clock::now() < until);
+    return false;
+  }
+
   void help() {
     insideParallelFor = true;
     omp_set_num_threads(1);
     uint64_t seen = 0;
     for (;;) {
-      {
+      if (!lookOut(seen)) {
         std::unique_lock<std::mutex> lock(mutex_);
-        // `wanted_` counts down, so that fewer helpers join after setNumThreads was lowered.
-        condition_.wait(lock, [&] { return generation_ != seen && wanted_ > 0; });
-        seen = generation_;
-        --wanted_;
+        ++asleep_;
+        condition_.wait(lock, [&] { return claim(seen); });
+        --asleep_;
       }
       inside_.fetch_add(1, std::memory_order_seq_cst);
       if (open_.load(std::memory_order_seq_cst)) work();
@@ -128,11 +179,14 @@ class Pool {
   alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<bool> open_{false};
   std::atomic<int> inside_{0};
-  // Sleeping and waking.
+  // Sleeping and waking. `call_`: how many loops there have been, and how many helpers may still join the last one, so
+  // that fewer do after setNumThreads was lowered.
+  static constexpr int kWantedBits = 16;
+  static constexpr uint64_t kWantedMask = (1u << kWantedBits) - 1;
+  alignas(64) std::atomic<uint64_t> call_{0};
   std::mutex mutex_;
   std::condition_variable condition_;
-  uint64_t generation_ = 0;
-  int wanted_ = 0, started_ = 0;
+  int started_ = 0, asleep_ = 0;
 };
 
 Pool& pool() {
@@ -182,7 +236,7 @@ void parallelFor(int64_t n, int64_t grain, RangeFn fn, void* ctx) {
   struct Reset {
     ~Reset() { insideParallelFor = false; }
   } reset;
-  int helpers = static_cast<int>(std::min(count, limit)) - 1;
+  int helpers = static_cast<int>(std::min<int64_t>({count, limit, int64_t{1} << 15})) - 1;
   if (!pool().run(n, std::min(limit, count * kPiecesPerThread), helpers, fn, ctx)) fn(ctx, 0, n);
 }
 

@@ -212,6 +212,20 @@ bool sameShape(const TensorImpl& a, const TensorImpl& b) {
          std::memcmp(a.sizes.data(), b.sizes.data(), a.sizes.size() * sizeof(int64_t)) == 0;
 }
 
+/// An uninitialised tensor of the shape of `lead`, which is contiguous: what is known about that need not be found
+/// again.
+Tensor freshLike(const TensorImpl& lead, DType t) {
+  if (__builtin_expect(lead.numel == 0, 0)) return emptyTensor(lead.sizes, t);
+  Ref<TensorImpl> out =
+      TensorImpl::create(Storage::allocate(static_cast<size_t>(lead.numel) * itemSize(t)), t, Dims(), Dims(), 0);
+  out->sizes = lead.sizes;
+  out->strides = lead.sizes;
+  out->numel = lead.numel;
+  int64_t step = 1;
+  for (size_t d = lead.sizes.size(); d-- > 0; step *= lead.sizes[d]) out->strides[d] = step;
+  return Tensor(std::move(out));
+}
+
 /// The operands of a call that needs no conversion, broadcasting or strides.
 struct Fast {
   const TensorImpl* lead = nullptr;
@@ -314,7 +328,7 @@ Tensor pointwise(const PointwiseSpec& spec, std::span<const Operand> inputs, std
   Fast fast;
   Tensor out;
   if (__builtin_expect(inputs.size() == spec.inputs && spec.outputs == 1 && fast.match(spec, inputs), 1)) {
-    out = emptyTensor(fast.lead->sizes, outputType(spec, fast.compute));
+    out = freshLike(*fast.lead, outputType(spec, fast.compute));
     fast.setOutput(0, out);
     fast.run(spec, fast.lead->numel, attrs.data());
   } else {

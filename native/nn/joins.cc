@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/promotion.h"
+#include "flambeau/trace.h"
 #include "nn/bodies.h"
 
 namespace flambeau::nn {
@@ -116,6 +117,35 @@ TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim) {
     at += size;
   }
   return out;
+}
+
+namespace {
+
+// The numbers in an integer tensor, which a recording cannot know.
+Dims numbersIn(const Tensor& t, const char* op) {
+  if (trace::active()) trace::forbidHostRead(op);
+  const Tensor list = ops::contiguous(ops::toDtype(t, DType::Int64));
+  return Dims(IntSpan(list.ptr<int64_t>(), static_cast<size_t>(list.numel())));
+}
+
+}  // namespace
+
+TensorList tensorSplitBy(const Tensor& self, const Tensor& indicesOrSections, int64_t dim) {
+  FB_CHECK(indicesOrSections.dtype() == DType::Int64, Type,
+           "tensor_split expected tensor_indices_or_sections to have dtype of long, but got %s",
+           scalarTypeName(indicesOrSections.dtype()));
+  FB_CHECK(
+      indicesOrSections.dim() <= 1, Shape,
+      "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got "
+      "a tensor with %lld dims",
+      static_cast<long long>(indicesOrSections.dim()));
+  const Dims numbers = numbersIn(indicesOrSections, "tensor_split");
+  return indicesOrSections.dim() == 0 ? tensorSplit(self, numbers[0], dim) : tensorSplitIndices(self, numbers, dim);
+}
+
+Tensor narrowAt(const Tensor& self, int64_t dim, const Tensor& start, int64_t length) {
+  FB_CHECK(start.dim() == 0 && isIntegral(start.dtype()), Type, "start must be an 0-dim integral Tensor.");
+  return ops::narrow(self, dim, numbersIn(start, "narrow")[0], length);
 }
 
 namespace {

@@ -47,6 +47,8 @@ TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim);
 TensorList unbind(const Tensor& self, int64_t dim);
 TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim);
 TensorList tensorSplitIndices(const Tensor& self, IntSpan indices, int64_t dim);
+TensorList tensorSplitBy(const Tensor& self, const Tensor& indicesOrSections, int64_t dim);
+Tensor narrowAt(const Tensor& self, int64_t dim, const Tensor& start, int64_t length);
 TensorList hsplit(const Tensor& self, int64_t sections);
 TensorList hsplitIndices(const Tensor& self, IntSpan indices);
 TensorList vsplit(const Tensor& self, int64_t sections);

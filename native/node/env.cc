@@ -1,6 +1,10 @@
 // See env.h.
 #include "node/env.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "node/builds.h"
 
 namespace flambeau::node {
@@ -10,6 +14,19 @@ namespace {
 // V8 is told in steps: a call per storage would cost more than small ops do.
 constexpr int64_t kReportStep = 256 * 1024;
 
+// V8 collects whenever 64 MiB of external memory have come since the last collection, which takes milliseconds: as long
+// as an op on a large tensor. It is told a share of every storage, so that more of them wait to be collected together:
+// 128 MiB, and of large ones up to 256 MiB or a 32nd of the machine's memory, whichever is less.
+constexpr int64_t kShare = 2, kLargeShare = 4, kLargeBytes = int64_t{8} << 20, kStep = int64_t{64} << 20;
+
+int64_t reported(int64_t delta) {
+  static const int64_t large = [] {
+    const int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+    return std::clamp(memory / 32 / kStep, kShare, kLargeShare);
+  }();
+  return delta / (delta >= kLargeBytes || delta <= -kLargeBytes ? large : kShare);
+}
+
 struct MemoryReport {
   napi_env env = nullptr;
   int64_t pending = 0, reported = 0;
@@ -18,7 +35,7 @@ thread_local MemoryReport tlsMemory;
 
 void onMemory(int64_t delta) {
   MemoryReport& m = tlsMemory;
-  m.pending += delta;
+  m.pending += reported(delta);
   if (m.pending < kReportStep && m.pending > -kReportStep) return;
   if (!m.env) return;
   // A thread that frees what another one made must not bring its own total below zero.

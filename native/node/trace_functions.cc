@@ -101,6 +101,36 @@ napi_value traceResume(napi_env env, napi_callback_info info) {
   });
 }
 
+/// traceSetAside(): the recording waits until traceBringBack(), and another may run meanwhile.
+napi_value traceSetAside(napi_env env, napi_callback_info) {
+  return guarded(env, []() -> napi_value {
+    trace::setAside();
+    return nullptr;
+  });
+}
+napi_value traceBringBack(napi_env env, napi_callback_info) {
+  return guarded(env, []() -> napi_value {
+    trace::bringBack();
+    return nullptr;
+  });
+}
+
+/// recordGraph(inputs, graph, outputs): a graph that was run unrecorded becomes one node of the recording, which stands
+/// for the graph of this number; nothing without one.
+napi_value recordGraph(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"inputs", "graph", "outputs"};
+  return guarded(env, [&]() -> napi_value {
+    Args a(env, info, "recordGraph", std::size(names), names);
+    if (!trace::active()) return nullptr;
+    trace::Call call("graph");
+    call.inputs(a.tensors(0));
+    call.attr({"graph", a.integer(1)});
+    call.outputs(a.tensors(2));
+    call.finish();
+    return nullptr;
+  });
+}
+
 /// recordFold(inputs, definition, dim, keepdim, outputs): a user's reduction whose results were computed unrecorded
 /// becomes a node of the recording; nothing without one.
 napi_value recordFold(napi_env env, napi_callback_info info) {
@@ -136,6 +166,9 @@ void registerTraceFunctions(napi_env env, napi_value target) {
                                                        {"setSiteProvider", setSiteProvider},
                                                        {"traceSuspend", traceSuspend},
                                                        {"traceResume", traceResume},
+                                                       {"traceSetAside", traceSetAside},
+                                                       {"traceBringBack", traceBringBack},
+                                                       {"recordGraph", recordGraph},
                                                        {"recordFold", recordFold}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }

@@ -1,4 +1,5 @@
-// Recordings that give up instead of throwing: an op that cannot be recorded ends them, and the function goes on.
+// Recordings that give up instead of throwing (an op that cannot be recorded ends them, and the function goes on), and
+// recordings that wait while another one runs.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,6 +9,9 @@ namespace flambeau::trace {
 /// What the recording that runs on this thread does with an op that it cannot express: give up (true) or throw (false,
 /// as begin sets it).
 void setTolerant(bool on);
+/// The recording of this thread waits, and another may run until bringBack(); calls nest.
+void setAside();
+void bringBack();
 /// Why the latest tolerant recording of this thread gave up; nothing when it did not.
 std::optional<std::string> gaveUp();
 

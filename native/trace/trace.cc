@@ -1,6 +1,9 @@
 // The public face of the recorder: begin, end, calls, regions, scopes.
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "flambeau/autograd.h"
 #include "trace/recorder.h"
@@ -19,6 +22,14 @@ std::atomic<uint32_t> nextSerial{1};
 
 thread_local bool tlsTolerant = false;
 thread_local std::optional<std::string> tlsGaveUp;
+
+/// Recordings that wait for one that began while they ran.
+struct Waiting {
+  std::unique_ptr<Recorder> recorder;
+  bool active, tolerant;
+  std::optional<std::string> gaveUp;
+};
+thread_local std::vector<Waiting> tlsWaiting;
 
 Recorder* live() { return detail::active ? tlsRecorder.get() : nullptr; }
 
@@ -284,6 +295,19 @@ Result end(TensorSpan outputs) {
     }
   } over;
   return tlsRecorder->finish(outputs);
+}
+
+void setAside() {
+  tlsWaiting.push_back({std::move(tlsRecorder), std::exchange(detail::active, false), tlsTolerant, tlsGaveUp});
+}
+void bringBack() {
+  FB_CHECK(!tlsWaiting.empty(), Trace, "no recording waits");
+  Waiting w = std::move(tlsWaiting.back());
+  tlsWaiting.pop_back();
+  tlsRecorder = std::move(w.recorder);
+  detail::active = w.active;
+  tlsTolerant = w.tolerant;
+  tlsGaveUp = std::move(w.gaveUp);
 }
 
 void setTolerant(bool on) { tlsTolerant = on; }

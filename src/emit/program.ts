@@ -54,14 +54,11 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
     );
   const start = performance.now();
   resetExpressions();
-  const program = lower(
-    graph,
-    options.ops ?? opInfo,
-    options.smallMatmul ?? 32768,
-    CUTS[options.target],
-    options.blocks ?? false,
-    options.target === 'cpp',
-  );
+  const program = lower(graph, options.ops ?? opInfo, options.smallMatmul ?? 32768, CUTS[options.target], {
+    blocks: options.blocks ?? false,
+    tiles: options.target === 'cpp',
+    checkDivisors: options.target === 'cpp',
+  });
   const grouping = group(program);
   // What each kernel loads is known once it is built; large results that nobody loads bypass the cache in the second round.
   const loaded = new Set<Def>(program.steps.flatMap((s) => stepTensors(s).map((t) => t.def)));

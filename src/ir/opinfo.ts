@@ -65,6 +65,8 @@ export interface PointwiseInfo extends OpInfoBase {
   readonly conditions: readonly string[];
   /** Parameters that take the results in place, in order (optimizer steps): result k is the new value of mutates[k], in its dtype. */
   readonly mutates?: readonly string[];
+  /** The operand that integers are divided by: a zero in it is an error. */
+  readonly divisor?: string;
 }
 
 export interface ReductionInfo extends OpInfoBase {

@@ -3,6 +3,7 @@
 import type { ScheduleReport } from '../emit/schedule.js';
 import type { ProgramBytes } from './memory_report.js';
 import type { Graph } from '../ir/graph.js';
+import type { GraphResults } from '../ir/interpret.js';
 import { native } from '../native.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { ValueError } from '../tensor/errors.js';
@@ -135,7 +136,16 @@ export function runInterpreted(
   captures: readonly Handle[],
   scalars?: readonly number[],
 ): readonly Handle[] {
-  const r = interpretNative(graph, inputs, captures, scalars);
+  return applyResults(graph, inputs, captures, interpretNative(graph, inputs, captures, scalars));
+}
+
+/** Writes what a run of a graph changes outside of it; gives its outputs, in memory of their own. */
+export function applyResults(
+  graph: Graph,
+  inputs: readonly Handle[],
+  captures: readonly Handle[],
+  r: GraphResults<Handle>,
+): readonly Handle[] {
   const before = native.gradEnabled();
   native.setGradEnabled(false);
   try {
@@ -145,7 +155,8 @@ export function runInterpreted(
     ];
     const handleOf = new Map(outside);
     // Ops may give back views of what they were given; a result is dense memory of its own, and what it holds was there before the writes.
-    const held = new Set(outside.map(([, h]) => native.storageId(h)));
+    const given = new Set(outside.map(([, h]) => native.storageId(h)));
+    const held = new Set(given);
     const outputs = r.outputs.map((h, i) => {
       if (handleOf.has(graph.outputs[i]!)) return h;
       const own = native.isContiguous(h) && !held.has(native.storageId(h)) ? h : native.ops.clone(h);
@@ -153,9 +164,7 @@ export function runInterpreted(
       return own;
     });
     // A written value may be another target's old contents: take copies of those before anything is overwritten.
-    const contents = graph.writes.map((w, i) =>
-      handleOf.has(w.value) ? native.ops.clone(r.writes[i]!) : r.writes[i]!,
-    );
+    const contents = r.writes.map((h) => (given.has(native.storageId(h)) ? native.ops.clone(h) : h));
     graph.writes.forEach((w, i) => native.ops.copy_(native.ops.detach(handleOf.get(w.target)!), contents[i]!));
     graph.gradWrites.forEach((w, i) => native.setGrad(handleOf.get(w.leaf)!, r.gradWrites[i]!));
     return outputs;
@@ -164,33 +173,44 @@ export function runInterpreted(
   }
 }
 
+/** Runs `compute` behind the guards that generated programs have, and applies what the graph writes. */
+export function guarded(
+  graph: Graph,
+  context: ProgramContext,
+  compute: (inputs: readonly Handle[], captures: readonly Handle[], scalars: readonly number[]) => GraphResults<Handle>,
+): Pick<Prepared, 'run' | 'runAsync'> {
+  const guards = graph.inputs.map((v, i): Guarded => ({
+    dtype: v.type.dtype,
+    shape: v.type.shape as number[],
+    requiresGrad: context.inputsRequireGrad[i]!,
+  }));
+  const capturesRequireGrad = context.captures.map((h) => native.requiresGrad(h));
+  const run: Prepared['run'] = (inputs, scalars) => {
+    const captures = withGradients(graph, inputs, context.captures);
+    return (
+      guardFailure(graph, inputs, guards, captures, capturesRequireGrad) ??
+      applyResults(graph, inputs, captures, compute(inputs, captures, scalars))
+    );
+  };
+  return {
+    run,
+    async runAsync(inputs, scalars) {
+      if (graph.writes.length + graph.gradWrites.length > 0)
+        throw new ValueError('runAsync: the graph changes tensors from outside; call it synchronously');
+      return run(inputs, scalars);
+    },
+  };
+}
+
 export const interpretBackend: Backend = {
   name: 'interpret',
   sequences: true,
   prepare(graph, context): Prepared {
-    const guards = graph.inputs.map((v, i): Guarded => ({
-      dtype: v.type.dtype,
-      shape: v.type.shape as number[],
-      requiresGrad: context.inputsRequireGrad[i]!,
-    }));
-    const capturesRequireGrad = context.captures.map((h) => native.requiresGrad(h));
-    const run: Prepared['run'] = (inputs, scalars) => {
-      const captures = withGradients(graph, inputs, context.captures);
-      return (
-        guardFailure(graph, inputs, guards, captures, capturesRequireGrad) ??
-        runInterpreted(graph, inputs, captures, scalars)
-      );
-    };
     return {
       poll: () => 'done',
       wait: () => Promise.resolve(),
       error: null,
-      run,
-      async runAsync(inputs, scalars) {
-        if (graph.writes.length + graph.gradWrites.length > 0)
-          throw new ValueError('runAsync: the graph changes tensors from outside; call it synchronously');
-        return run(inputs, scalars);
-      },
+      ...guarded(graph, context, (inputs, captures, scalars) => interpretNative(graph, inputs, captures, scalars)),
       info: {
         kernels: 0,
         steps: graph.nodes.length,

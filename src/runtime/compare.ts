@@ -46,6 +46,9 @@ export function compareTraces(a: TraceJson, b: TraceJson): Comparison {
   for (const part of ['values', 'inputs', 'captures', 'outputs', 'writes', 'gradWrites', 'gradReads'] as const) {
     if (!equal(a[part] ?? [], b[part] ?? [])) return { kind: 'different', why: `other ${part}` };
   }
+  const [mine, others] = [a.graphs ?? [], b.graphs ?? []];
+  if (mine.length !== others.length || mine.some((g, i) => g !== others[i]))
+    return { kind: 'different', why: 'a scripted function has another graph' };
   if ((a.live ?? []).length !== (b.live ?? []).length)
     return { kind: 'different', why: 'another number of live scalars' };
   return changes.length === 0 ? { kind: 'same' } : { kind: 'numbers', changes };

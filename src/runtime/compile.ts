@@ -6,23 +6,22 @@
 import { log, notice } from '../debug/log.js';
 import { CompilerMissing } from '../build/compiler.js';
 import { native } from '../native.js';
-import { dtypeName } from '../tensor/dtype.js';
 import { isTensor, unwrap, type Handle, type Tensor } from '../tensor/handle.js';
-import { Undecided, unify } from '../frontend/trace/unify.js';
 import { printType } from '../ir/print.js';
 import { findBackend, type Backend } from './backend.js';
 import './cpp_backend.js';
 import './cuda_backend.js';
 import { Explanation } from './explain.js';
+import { Families } from './families.js';
 import { graphReport } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { compileObserver } from './observe.js';
 import { DynamicAxisError, NamedAxes, type DynamicAxes } from './dynamic_axes.js';
-import { isRandom } from '../ir/table.js';
+import { JointRecorder } from './joint_recorder.js';
 import { record, type Recorded, type Recording } from './recorder.js';
 import { callKind, familyKey, signatureChange, signatureKey, signatureText, type CallKind } from './signature.js';
 import { flatten, type Flat } from './structure.js';
-import { NotCompilable, sameTensor, Variant, type Joint } from './variant.js';
+import { NotCompilable, Variant, type Joint } from './variant.js';
 
 export interface CompileOptions {
   /**
@@ -64,9 +63,6 @@ export interface CompiledFunction<A extends readonly unknown[], R> {
 const MAX_VARIANTS = 8;
 const MAX_FAILURES = 8;
 const MAX_SIGNATURES = 16;
-/** Recordings of one function that are compared to find the sizes that vary. */
-const MAX_MEMBERS = 6;
-
 interface Signature {
   readonly key: string;
   /** The key without the sizes: signatures that one symbolic program may serve. Null: not for symbolic programs. */
@@ -82,27 +78,17 @@ interface Signature {
   captures: readonly Handle[];
 }
 
-/** Signatures that differ in sizes only. */
-interface Family {
-  readonly members: Variant[];
-  /** The program for all sizes, once there is one. */
-  symbolic: Variant | null;
-  /** One with more symbols, which takes its place when it is made: another size has begun to vary. */
-  next: Variant | null;
-  reason: string | null;
-}
-
 /** The state behind one compiled function. */
 class Compiled {
   readonly signatures = new Map<string, Signature>();
-  readonly families = new Map<string, Family>();
+  private readonly families: Families;
   readonly recompiles: string[] = [];
   readonly backend: Backend;
   readonly calls = { compiled: 0, eager: 0 };
   /** Everything stays eager because of this. */
   disabled: string | null = null;
   /** Axes that the caller named as dynamic, and how the function closed one. */
-  private readonly axes: NamedAxes | null;
+  readonly axes: NamedAxes | null;
   private axisError: DynamicAxisError | null = null;
   /** Arguments of the latest recording, when they are tensors alone. */
   private latestInputs: readonly Tensor[] | null = null;
@@ -121,6 +107,7 @@ class Compiled {
   ) {
     this.backend = findBackend(options.backend ?? 'cpp');
     this.axes = typeof options.dynamic === 'object' ? new NamedAxes(name, options.dynamic) : null;
+    this.families = new Families(this);
   }
 
   call(args: unknown[]): unknown {
@@ -147,7 +134,7 @@ class Compiled {
   async callAsync(args: unknown[]): Promise<unknown> {
     if (this.disabled !== null || native.traceActive()) return this.call(args);
     const { flat, call, family } = this.describeCall(args);
-    const symbolic = family === null ? null : (this.families.get(family)?.symbolic ?? null);
+    const symbolic = this.families.symbolic(family);
     const own = this.signatures.get(signatureKey(call))?.variants ?? [];
     for (const v of symbolic === null ? own : [symbolic, ...own]) {
       if (!v.runnable || !v.modulesHold || v.joint !== null) continue;
@@ -239,9 +226,7 @@ class Compiled {
 
   /** The result of the program for all sizes, when there is one and its guards hold. */
   private tryFamily(key: string | null, flat: Flat, count: number): { readonly value: unknown } | null {
-    const f = key === null ? undefined : this.families.get(key);
-    if (f?.next?.made === true) [f.symbolic, f.next] = [f.next, null];
-    const v = f?.symbolic ?? null;
+    const v = this.families.symbolic(key);
     if (v === null || !v.runnable || !v.modulesHold) return null;
     const r = v.run(flat.tensors.map(unwrap), flat.tensors);
     if ('value' in r) {
@@ -251,76 +236,6 @@ class Compiled {
     }
     log('guards', () => `${this.name} (symbolic): ${r.failed}`);
     return null;
-  }
-
-  /** With recordings at two different sizes (three, where two leave a number open), one graph for all of them. */
-  private joinFamily(s: Signature, v: Variant): void {
-    if (s.family === null) return;
-    let f = this.families.get(s.family);
-    if (f === undefined) this.families.set(s.family, (f = { members: [], symbolic: null, next: null, reason: null }));
-    const wider = f.symbolic !== null;
-    if (f.reason !== null || (wider && (f.members.length >= MAX_MEMBERS || (f.next ?? f.symbolic)!.fits(v)))) return;
-    // One recording per signature, the latest.
-    const others = f.members.filter((m) => m !== v && !s.variants.includes(m));
-    f.members.splice(0, f.members.length, ...others, v);
-    if (f.members.length === 1 && this.axes !== null) f.members.push(...this.probe(v));
-    if (f.members.length < 2) return;
-    try {
-      const [first] = f.members;
-      const mismatch = f.members.slice(1).find((m) => !m.sameSurroundings(first!));
-      if (mismatch !== undefined) throw new NotCompilable('recordings at different sizes capture different tensors');
-      const graph = unify(
-        f.members.map((m) => m.rawGraph()),
-        true,
-      );
-      // Not all of them have varied yet.
-      if (this.axes !== null && this.axes.fixed(graph) !== null && f.members.length < MAX_SIGNATURES) return;
-      const symbolic = new Variant(first!.recording, first!.joint, this.backend, this.name, graph);
-      symbolic.seen = f.members.length;
-      if (wider) f.next = symbolic;
-      else f.symbolic = symbolic;
-      setImmediate(() => symbolic.start()).unref();
-      this.note(`sizes vary: one program with the symbols ${graph.symbols.map((x) => x.name).join(', ')}`);
-    } catch (e) {
-      if (e instanceof Undecided && f.members.length < 3) return;
-      if (wider) {
-        // The one there is goes on; this size has a program of its own.
-        f.members.pop();
-        this.note(`another size varies: ${(e as Error).message}`);
-        return;
-      }
-      f.reason = (e as Error).message;
-      if (this.axes !== null) throw this.axes.error(f.reason);
-      this.note(`sizes vary, and each gets its own program: ${f.reason}`);
-    }
-  }
-
-  /** Recordings at other sizes of the named axes, of functions that change nothing outside and draw no numbers. */
-  private probe(v: Variant): Variant[] {
-    const { trace, outputsRequireGrad } = v.recording;
-    const { axes, latestInputs } = this;
-    const pure =
-      (trace.writes ?? []).length === 0 &&
-      (trace.gradWrites ?? []).length === 0 &&
-      !outputsRequireGrad &&
-      !trace.nodes.some((n) => isRandom(n.op));
-    if (!pure || latestInputs === null || axes === null) return [];
-    return [0, 1].map((round) => {
-      const others = axes.elsewhere(latestInputs, round);
-      let recorded: Recorded;
-      try {
-        recorded = record(() => this.fn(...others), others, {
-          tolerant: false,
-          sequences: this.backend.sequences === true,
-          known: v.recording.captures,
-        });
-      } catch (e) {
-        throw axes.error((e as Error).message);
-      }
-      if ('interrupted' in recorded.recording) throw axes.error(recorded.recording.interrupted);
-      const { inputs: _inputs, outputs: _outputs, ...kept } = recorded.recording;
-      return new Variant(kept, null, this.backend, this.name);
-    });
   }
 
   private signatureOf(call: CallKind, family: string | null): Signature | null {
@@ -354,7 +269,7 @@ class Compiled {
     return made;
   }
 
-  private note(why: string): void {
+  note(why: string): void {
     if (this.recompiles.length < 100) this.recompiles.push(why);
   }
 
@@ -422,11 +337,10 @@ class Compiled {
       throw new NotCompilable(`calls take different courses every time (the last difference: ${last})`);
     const v = new Variant(kept, joint, this.backend, this.name);
     s.variants.push(v);
-    this.joinFamily(s, v);
+    this.families.join(s.family, v, s.variants, this.latestInputs);
     // Not at once: in a synchronous loop the next call shows first whether this recording lasts (the first training step may
     // differ from all others).
-    if (this.axes === null && (s.family === null || this.families.get(s.family)?.symbolic == null))
-      setImmediate(() => v.start()).unref();
+    if (this.axes === null && this.families.symbolic(s.family) === null) setImmediate(() => v.start()).unref();
   }
 
   /** Eager from now on for this signature (or altogether), with one notice; throws with `fullgraph`. */
@@ -444,40 +358,24 @@ class Compiled {
   }
 
   async ready(): Promise<boolean> {
-    const symbolic = [...this.families.values()].flatMap((f) => [f.symbolic, f.next].filter((v) => v !== null));
+    const symbolic = this.families.started;
     const all = [...[...this.signatures.values()].flatMap((s) => s.variants), ...symbolic];
-    for (const v of all) if (symbolic.includes(v) || (this.axes === null && !this.servedBySymbolic(v))) v.start();
+    for (const v of all) if (symbolic.includes(v) || (this.axes === null && !this.families.covers(v))) v.start();
     await Promise.all(all.map((v) => v.wait()));
-    for (const f of this.families.values()) {
-      if (f.next?.made === true) [f.symbolic, f.next] = [f.next, null];
-      if (f.next?.error != null) f.next = null;
-      if (f.symbolic?.error == null) continue;
-      f.reason = f.symbolic.error.message;
-      f.symbolic = null;
-      this.note(`sizes vary, and each gets its own program: ${f.reason}`);
-    }
+    this.families.settle();
     for (const s of this.signatures.values()) {
       const failed = s.variants.find((v) => v.error !== null);
       if (failed !== undefined && s.reason === null) this.giveUp(s, failed.error!, () => undefined);
     }
     const latest = this.latest;
     if (latest === null || latest.reason !== null) return false;
-    return (
-      latest.variants.some((v) => v.runnable) ||
-      (latest.family !== null && this.families.get(latest.family)?.symbolic?.runnable === true)
-    );
-  }
-
-  /** True for a recording at one size of several that have a program together. */
-  private servedBySymbolic(v: Variant): boolean {
-    return [...this.families.values()].some((f) => f.symbolic !== null && f.members.includes(v));
+    return latest.variants.some((v) => v.runnable) || this.families.symbolic(latest.family)?.runnable === true;
   }
 
   explain({ limits = false }: ExplainOptions = {}): Explanation {
     const graphs = [...this.signatures.values()].flatMap((s) => s.variants.map((v) => graphReport(s.text, v)));
-    for (const f of this.families.values())
-      if (f.symbolic !== null)
-        graphs.push(graphReport(f.symbolic.symbolic!.inputs.map((v) => printType(v.type)).join(', '), f.symbolic));
+    for (const v of this.families.served)
+      graphs.push(graphReport(v.symbolic!.inputs.map((x) => printType(x.type)).join(', '), v));
     const reasons = [
       ...(this.disabled === null ? [] : [this.disabled]),
       ...[...this.signatures.values()].flatMap((s) => (s.reason === null ? [] : [`${s.text}: ${s.reason}`])),
@@ -491,58 +389,6 @@ class Compiled {
       limits ? machineLimits() : null,
     );
   }
-}
-
-/** Runs the backward of a function's results inside its recording, from placeholder gradients. */
-class JointRecorder {
-  joint: Joint | null = null;
-  constructor(
-    private readonly inputs: readonly Tensor[],
-    private readonly captures: readonly Handle[],
-  ) {}
-
-  differentiate(outputs: readonly Tensor[]): readonly (Handle | null)[] {
-    const roots = outputs.map((t) => native.requiresGrad(t._h));
-    const needed = outputs.filter((_, i) => roots[i]).map(unwrap);
-    if (needed.length === 0) return [];
-    const isLeaf = (h: Handle): boolean => native.requiresGrad(h) && native.isLeaf(h);
-    const inputs = this.inputs.map(unwrap);
-    const leaves = [
-      ...inputs.flatMap((handle, input) =>
-        native.requiresGrad(handle) && inputs.indexOf(handle) === input ? [{ input, handle }] : [],
-      ),
-      ...this.captures
-        .filter((h) => isLeaf(h) && !inputs.some((i) => sameTensor(i, h)))
-        .map((handle) => ({ input: null, handle })),
-    ];
-    const history = this.captures.find((h) => native.requiresGrad(h) && !native.isLeaf(h));
-    if (history !== undefined)
-      throw new NotCompilable('it reads a tensor from outside whose history would be lost; pass it as an argument');
-    const placeholders = needed.map((h) => ones(native.shape(h), native.dtype(h)));
-    const grads = native.backward(
-      needed,
-      placeholders,
-      leaves.map((l) => l.handle),
-      true,
-      false,
-      true,
-    );
-    this.joint = { placeholders, roots, leaves, reached: grads.map((g: Handle | null) => g !== null) };
-    return grads;
-  }
-}
-
-/** A tensor that the running trace has not made: it is captured, and becomes an input of the backward program. */
-function ones(shape: readonly number[], dtype: number): Handle {
-  const n = shape.reduce((p, d) => p * d, 1);
-  const data =
-    dtypeName(dtype) === 'float64'
-      ? new Float64Array(n).fill(1)
-      : dtypeName(dtype) === 'float32'
-        ? new Float32Array(n).fill(1)
-        : null;
-  if (data === null) throw new NotCompilable(`results of dtype ${dtypeName(dtype)} that require grad are not compiled`);
-  return native.fromTypedArray(data, shape as number[], dtype, false);
 }
 
 /**

@@ -1,10 +1,80 @@
 // Builds a graph with control flow: its stretches beside each other, then one program over them.
 import { native, type FlowHandle, type GraphHandle } from '../native.js';
-import type { Graph } from '../ir/graph.js';
+import { replaceUses, rootValues } from '../ir/build.js';
+import { isControl } from '../ir/control.js';
+import type { Graph, Value } from '../ir/graph.js';
 import type { Handle } from '../tensor/handle.js';
 import { cppBackend, loadedGraph } from './cpp_backend.js';
-import type { Prepared, ProgramInfo } from './backend.js';
+import { guarded, type Backend, type Prepared, type ProgramContext, type ProgramInfo } from './backend.js';
 import { planFlow } from './flow.js';
+
+/** A program of a recorded graph: the backend's, or where the graph has branches and loops one for each of its stretches. */
+export function prepareProgram(backend: Backend, graph: Graph, context: ProgramContext): Prepared {
+  if (backend.name === 'interpret' || !graph.nodes.some(isControl)) return backend.prepare(graph, context);
+  return new GuardedFlow(graph, context, backend);
+}
+
+/** Without strides: layouts of inputs and captures are made contiguous before each run. */
+function dense(g: Graph): Graph {
+  const by = new Map<Value, Value>();
+  const plain = (v: Value): Value => {
+    if (v.strides === undefined) return v;
+    const { strides: _, ...rest } = v;
+    const made = by.get(v) ?? rest;
+    by.set(v, made);
+    return made;
+  };
+  const [inputs, captures] = [g.inputs.map(plain), g.captures.map(plain)];
+  return replaceUses({ ...g, inputs, captures }, by);
+}
+
+/** A recorded graph with branches and loops: behind guards, and with what the recording wrote. */
+class GuardedFlow implements Prepared {
+  private readonly flow: FlowPrograms;
+  readonly run: Prepared['run'];
+  readonly runAsync: Prepared['runAsync'];
+
+  constructor(graph: Graph, context: ProgramContext, backend: Backend) {
+    if (graph.liveScalars.length > 0)
+      throw new NoFlow('numbers that vary between calls (fb.live) are not part of a graph with branches and loops');
+    if (graph.symbols.length > 0) throw new NoFlow('a graph with branches and loops has one size');
+    const whole = { ...graph, outputs: rootValues(graph), writes: [], gradWrites: [], gradReads: [] };
+    const closed = dense({ ...whole, inputs: [...new Set([...graph.inputs, ...graph.captures])], captures: [] });
+    const places = [...graph.inputs, ...graph.captures].flatMap((v, i, all) => (all.indexOf(v) === i ? [i] : []));
+    this.flow = new FlowPrograms(closed, [], context.name ?? 'graph', backend);
+    const counts = [graph.outputs.length, graph.writes.length] as const;
+    const guardedRun = guarded(graph, context, (inputs, captures) => {
+      const all = [...inputs, ...captures];
+      const results = this.flow.run(places.map((i) => native.ops.contiguous(native.ops.detach(all[i]!))));
+      const grads = results.slice(counts[0] + counts[1]);
+      return {
+        outputs: results.slice(0, counts[0]),
+        writes: results.slice(counts[0], counts[0] + counts[1]),
+        gradWrites: graph.gradWrites.map((w) => (w.value === null ? null : grads.shift()!)),
+      };
+    });
+    this.run = guardedRun.run;
+    this.runAsync = guardedRun.runAsync;
+  }
+  get error(): Error | null {
+    return this.flow.error;
+  }
+  get info(): ProgramInfo {
+    return this.flow.info;
+  }
+  poll(): 'running' | 'done' | 'failed' {
+    return this.flow.poll();
+  }
+  wait(): Promise<void> {
+    return this.flow.wait();
+  }
+}
+
+/** Why a graph with branches and loops cannot become programs. */
+export class NoFlow extends Error {
+  override readonly name = 'NoFlow';
+  readonly code = 'ERR_FLAMBEAU_COMPILE';
+}
 
 export class FlowPrograms implements Prepared {
   private readonly parts: readonly Prepared[];
@@ -17,11 +87,12 @@ export class FlowPrograms implements Prepared {
     graph: Graph,
     private readonly constants: readonly Handle[],
     name: string,
+    backend: Backend = cppBackend,
   ) {
     const { plan, programs } = planFlow(graph);
     this.plan = JSON.stringify(plan);
     this.parts = programs.map((g, k) =>
-      cppBackend.prepare(g, { captures: [], inputsRequireGrad: g.inputs.map(() => false), name: `${name}.${k}` }),
+      backend.prepare(g, { captures: [], inputsRequireGrad: g.inputs.map(() => false), name: `${name}.${k}` }),
     );
   }
 
@@ -51,7 +122,11 @@ export class FlowPrograms implements Prepared {
     if (states.includes('running')) return 'running';
     try {
       const graphs = this.parts.map((p): GraphHandle => loadedGraph(p));
-      this.flow = native.loadFlow(this.plan, graphs, [...this.constants]);
+      this.flow = native.loadFlow(
+        this.plan,
+        graphs,
+        this.constants.map((h) => native.ops.detach(h)),
+      );
     } catch (e) {
       this.error = e as Error;
       return 'failed';

@@ -33,7 +33,7 @@ import { describeGraph } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { eagerPeak } from './memory_report.js';
 import { compileObserver } from './observe.js';
-import { cannotRecord, record } from './recorder.js';
+import { aside, cannotRecord, ownMemory, record, recordGraph } from './recorder.js';
 import { fill, flatten, type Template } from './structure.js';
 import { sameTensor } from './variant.js';
 
@@ -254,6 +254,7 @@ function builtProgram(s: State, spec: Specialised): Prepared | null {
 }
 
 function call(s: State, args: unknown[]): unknown {
+  if (native.traceActive() && s.graph.nodes.some(isControl)) return recorded(s, args);
   if (native.traceActive() && !recordable(s, args))
     // Making a graph for other sizes is a recording of its own, and graphs with control flow read conditions.
     cannotRecord(
@@ -268,6 +269,22 @@ function call(s: State, args: unknown[]): unknown {
   } finally {
     native.setGradEnabled(before);
   }
+}
+
+/** Inside another recording, a graph with branches and loops: it becomes part of the other as it is. */
+function recorded(s: State, args: unknown[]): unknown {
+  const weights = s.weights.map((w) => w.handle);
+  const { graph, results } = aside(() => {
+    const { spec, dense } = argumentsOf(s, args);
+    if (spec.graph.writes.length > 0)
+      throw new ValueError(`${s.name}: a traced module that writes cannot be part of a recording; trace its source`);
+    return {
+      graph: spec.graph,
+      results: ownMemory(runInterpreted(spec.graph, dense, weights), [...dense, ...weights]),
+    };
+  });
+  recordGraph(graph, [...args.map((t) => (t as Tensor)._h), ...weights], results, { hold: () => true });
+  return fill(s.result, results.map(wrap));
 }
 
 async function callAsync(s: State, args: unknown[]): Promise<unknown> {

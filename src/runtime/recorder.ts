@@ -3,8 +3,10 @@
 import { join } from 'node:path';
 import { packageRoot } from '../package_root.js';
 import { parseTrace, type TraceJson } from '../frontend/trace/format.js';
+import type { Graph } from '../ir/graph.js';
 import { native } from '../native.js';
 import { type Module, observeModules } from '../nn/module.js';
+import { observeLayers } from '../nn/recurrent.js';
 import { sequencesAsOps } from '../nn/recurrent_sequence.js';
 import { ValueError } from '../tensor/errors.js';
 import { unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
@@ -27,6 +29,8 @@ export interface Recording {
   /** Some output carries history that the caller may differentiate. */
   readonly outputsRequireGrad: boolean;
   readonly milliseconds: number;
+  /** False once something that a graph from elsewhere (jit.script) took for granted has changed. */
+  readonly holds: () => boolean;
 }
 
 /** A call that was run but could not be recorded to its end, and why. */
@@ -69,6 +73,66 @@ export function unrecorded<T>(fn: () => T): T {
   }
 }
 
+/** What a recording collects of functions that bring their own graph. */
+interface Parts {
+  readonly graphs: Graph[];
+  readonly guards: { hold(): boolean }[];
+  /** Why such functions were run op by op. */
+  readonly refused: string[];
+}
+let parts: Parts | null = null;
+let sites = false;
+
+/** Runs `fn` while the recording that is under way waits; `fn` may record. */
+export function aside<T>(fn: () => T): T {
+  const [waiting, siteBefore, layers, refusing] = [parts, sites, observeLayers(null), refuse];
+  refuse = null;
+  native.traceSetAside();
+  try {
+    return fn();
+  } finally {
+    native.traceBringBack();
+    observeLayers(layers);
+    [parts, refuse] = [waiting, refusing];
+    provideSites(siteBefore);
+  }
+}
+
+function provideSites(on: boolean): void {
+  sites = on;
+  native.setSiteProvider(on ? site : null);
+}
+
+/**
+ * A graph becomes part of the recording: `results` are what it gave for `operands` (its inputs, then its captures), in memory of
+ * their own, computed `aside`. `guards` say whether it is still the function's.
+ */
+export function recordGraph(
+  graph: Graph,
+  operands: readonly Handle[],
+  results: readonly Handle[],
+  guards: { hold(): boolean },
+): void {
+  if (parts === null) return;
+  let index = parts.graphs.indexOf(graph);
+  if (index < 0) {
+    index = parts.graphs.push(graph) - 1;
+    parts.guards.push(guards);
+  }
+  native.recordGraph(operands, index, results);
+}
+/** Results as a recording takes them: each in memory of its own, none in that of `operands`. */
+export function ownMemory(results: readonly Handle[], operands: readonly Handle[]): Handle[] {
+  const taken = new Set(operands.map((h) => native.storageId(h)));
+  return results.map((h) => {
+    const own = taken.has(native.storageId(h)) ? native.ops.clone(h) : h;
+    taken.add(native.storageId(own));
+    return own;
+  });
+}
+/** Says why a function that has its own graph is recorded op by op; told where the recording ends because of it. */
+export const refuseGraph = (why: string): void => void parts?.refused.push(why);
+
 /** What the recording that runs does with something it cannot hold. */
 let refuse: ((why: string) => void) | null = null;
 /** Ends the recording that runs, if one does: by an error, or where it is tolerant so that the call goes on eagerly. */
@@ -82,9 +146,14 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   const thunks: (() => number)[] = [];
   const modules = new Map<Module, boolean>();
   let interrupted: string | null = null;
+  const [partsBefore, sitesBefore] = [parts, sites];
+  const own: Parts = { graphs: [], guards: [], refused: [] };
+  const because = (why: string): string =>
+    own.refused.length === 0 ? why : `${why}. ${[...new Set(own.refused)].join('; ')}`;
 
   native.traceBegin(inputs.map(unwrap), options.tolerant);
-  native.setSiteProvider(site);
+  provideSites(true);
+  parts = own;
   const liveBefore = collectLive(thunks);
   const observerBefore = observeModules((m) => void (modules.has(m) || modules.set(m, m.training)));
   const refuseBefore = refuse;
@@ -100,7 +169,7 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
   try {
     value = call();
     interrupted ??= native.traceGaveUp();
-    if (interrupted !== null) return { value, recording: { interrupted } };
+    if (interrupted !== null) return { value, recording: { interrupted: because(interrupted) } };
     const outputs: Tensor[] = [];
     const views = options.epilogue === undefined && options.copyAliases !== true;
     const special = (t: Tensor): Template | null => {
@@ -122,9 +191,10 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
     } catch (e) {
       // The function itself has run: its result stands.
       if (!options.tolerant) throw e;
-      return { value, recording: { interrupted: (e as Error).message } };
+      return { value, recording: { interrupted: because((e as Error).message) } };
     }
-    let trace = parseTrace(end.json);
+    let trace: TraceJson = parseTrace(end.json);
+    if (own.graphs.length > 0) trace = { ...trace, graphs: own.graphs };
     const outside = outputs.map((t) => (options.copyAliases === true ? null : fromOutside(t, end.captures, views)));
     if (outside.some((o) => o !== null)) {
       // The result is a tensor from outside, or a view of one: the caller gets that, not a copy of what it held.
@@ -145,13 +215,19 @@ export function record(call: () => unknown, inputs: readonly Tensor[], options: 
       outputsRequireGrad,
       modules: [...modules].map(([module, training]) => ({ module, training })),
       milliseconds: performance.now() - start,
+      holds: () => own.guards.every((g) => g.hold()),
     };
     return { value, recording };
+  } catch (e) {
+    if (own.refused.length > 0 && (e as { code?: unknown }).code === 'ERR_FLAMBEAU_TRACE')
+      (e as Error).message = because((e as Error).message);
+    throw e;
   } finally {
     restore();
     refuse = refuseBefore;
     sequencesAsOps(sequencesBefore);
-    native.setSiteProvider(null);
+    provideSites(sitesBefore);
+    parts = partsBefore;
     collectLive(liveBefore);
     observeModules(observerBefore);
     if (native.traceActive()) native.traceAbort();

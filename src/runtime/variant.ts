@@ -13,6 +13,7 @@ import { fill } from './structure.js';
 import type { Backend, Prepared, ProgramInfo, StageTimes } from './backend.js';
 import { compareTraces, describeChange } from './compare.js';
 import { evaluateNative } from './execute.js';
+import { prepareProgram } from './flow_program.js';
 import type { Recording } from './recorder.js';
 import { eagerPeak } from './memory_report.js';
 import { templateKey } from './structure.js';
@@ -197,7 +198,7 @@ export class Variant {
     const context = { captures: r.captures, inputsRequireGrad: r.inputsRequireGrad, name: this.name };
     if (joint === null) {
       this.programs = [{ name: this.name, graph }];
-      this.parts = { forward: this.backend.prepare(graph, context), backward: null };
+      this.parts = { forward: prepareProgram(this.backend, graph, context), backward: null };
       return;
     }
     const outside = new Set([...graph.inputs, ...graph.captures]);
@@ -229,12 +230,12 @@ export class Variant {
       { name: 'backward', graph: parts.backward },
     ];
     this.parts = {
-      forward: this.backend.prepare(parts.forward, {
+      forward: prepareProgram(this.backend, parts.forward, {
         captures: parts.forward.captures.map(handleOf),
         inputsRequireGrad: r.inputsRequireGrad,
         name: this.name,
       }),
-      backward: this.backend.prepare(parts.backward, {
+      backward: prepareProgram(this.backend, parts.backward, {
         captures: backwardCaptures,
         inputsRequireGrad: parts.backward.inputs.map((v) => this.savedRequiresGrad(graph, v)),
         name: `${this.name} backward`,
@@ -280,6 +281,7 @@ export class Variant {
 
   /** True when the modules that the function called are in the mode, and have the parameters, that were recorded. */
   get modulesHold(): boolean {
+    if (!this.recording.holds()) return false;
     for (const m of this.recording.modules) if (m.module.training !== m.training) return false;
     for (const f of this.fields) if (f.owner[f.name] !== f.tensor) return false;
     return true;

@@ -3,7 +3,7 @@
 import { type DType, type Dim, type Graph, type Input, type Node, type Value } from '../ir/graph.js';
 import { inputValues } from '../ir/build.js';
 import { addDims, productOf, sameDim } from '../ir/dim.js';
-import { isIntegralType, itemBytes, resultType } from '../ir/dtype.js';
+import { isFloatType, isIntegralType, itemBytes, resultType } from '../ir/dtype.js';
 import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
 import {
   type Def,
@@ -80,6 +80,8 @@ export class Lowering {
     private readonly rules: Readonly<Record<string, NodeRule>>,
     /** Keep images in blocks of channels between convolutions. */
     private readonly blocks: boolean,
+    /** Integer divisors are looked at, as the eager CPU ops do. */
+    private readonly checkDivisors: boolean,
   ) {}
 
   // ---- building defs ----
@@ -316,9 +318,17 @@ export class Lowering {
         return;
       }
     }
-    if (info?.kind === 'pointwise') this.pointwise(n, info);
+    if (info?.kind === 'pointwise' && this.mayDivideByZero(n, info)) this.library(n, 'an integer divisor may be zero');
+    else if (info?.kind === 'pointwise') this.pointwise(n, info);
     else if (info?.kind === 'reduction') this.reduction(n, info);
     else this.library(n, 'no loop form');
+  }
+
+  /** Whether integers are divided by a number that is only known when the program runs: the library looks at it and throws. */
+  private mayDivideByZero(n: Node, info: PointwiseInfo): boolean {
+    if (!this.checkDivisors || info.divisor === undefined || isFloatType(resultType(n.inputs))) return false;
+    const by = n.inputs[info.params.filter((p) => OPERANDS.has(p.type)).findIndex((p) => p.name === info.divisor)];
+    return by?.kind !== 'const' || by.value === 0 || by.value === false;
   }
 
   private bindings(n: Node, info: OpInfo): (idx: readonly Index[]) => (name: string) => Binding<LExpr> | undefined {

@@ -2,8 +2,9 @@
 // interpreted: each call runs on example tensors under the recorder, and what was recorded is put into the region at hand.
 import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
-import { emptyGraph, mapInput } from '../ir/build.js';
+import { emptyGraph } from '../ir/build.js';
 import type { Graph, Value } from '../ir/graph.js';
+import { inlineGraph } from '../ir/inline.js';
 import { native } from '../native.js';
 import { record } from '../runtime/recorder.js';
 import { dtypeName } from '../tensor/dtype.js';
@@ -103,26 +104,9 @@ export class Region {
 
   /** Puts the nodes of a closed graph here; gives what its values have become. */
   inline(g: Graph, operands: readonly Value[]): (v: Value) => Value {
-    const own = new Map<Value, Value>();
-    [...g.inputs, ...g.captures].forEach((v, i) => own.set(v, operands[i]!));
-    const of = (v: Value): Value => own.get(v) ?? v;
-    const first = this.graph.regions.length;
-    for (const n of g.nodes) {
-      const inputs = n.inputs.map((i) => mapInput(i, of));
-      const outputs = n.outputs.map((v) => {
-        const fresh = this.outside.copy(v);
-        own.set(v, fresh);
-        return fresh;
-      });
-      this.graph.nodes.push({ ...n, inputs, outputs, ...(n.region === undefined ? {} : { region: first + n.region }) });
-    }
-    for (const r of g.regions)
-      this.graph.regions.push({
-        ...r,
-        inputs: r.inputs.map((i) => mapInput(i, of)),
-        outputs: r.outputs.map(of),
-        ...(r.parent === undefined ? {} : { parent: first + r.parent }),
-      });
+    const { nodes, regions, of } = inlineGraph(g, operands, (v) => this.outside.copy(v), this.graph.regions.length);
+    this.graph.nodes.push(...nodes);
+    this.graph.regions.push(...regions);
     return of;
   }
 

@@ -5,15 +5,17 @@ import { log, notice } from '../debug/log.js';
 import { ScriptError } from '../frontend/script/syntax.js';
 import type { Graph } from '../ir/graph.js';
 import { isRandom } from '../ir/table.js';
-import { someNode } from '../ir/control.js';
+import { isControl, someNode } from '../ir/control.js';
 import { verify } from '../ir/verify.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
 import { optimize } from '../passes/manager.js';
 import { evaluateNative, interpretNative } from '../runtime/execute.js';
+import { runInterpreted } from '../runtime/backend.js';
 import { FlowPrograms } from '../runtime/flow_program.js';
 import { serializeGraphFile } from '../runtime/fbg.js';
 import { bytesOf, GraphView } from '../runtime/jit.js';
+import { aside, ownMemory, recordGraph, refuseGraph } from '../runtime/recorder.js';
 import type { Template } from '../runtime/structure.js';
 import { writeFileAtomic } from '../serialization/bytes.js';
 import { ValueError } from '../tensor/errors.js';
@@ -37,7 +39,11 @@ export interface ScriptOptions {
 /** The graph for one kind of arguments. */
 interface Specialised {
   readonly graph: Graph;
+  /** As it was read, with its composites whole: what recordings and files take. */
+  readonly source: Graph;
   readonly captures: readonly Handle[];
+  /** The captured tensors themselves. */
+  readonly tensors: readonly Tensor[];
   readonly result: Shape;
   readonly fixed: boolean;
   programs: FlowPrograms | null;
@@ -203,7 +209,9 @@ function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
       throw new ScriptError('jit.script: random numbers are not drawn inside a scripted graph');
     made = {
       graph: verify(small),
+      source: graph,
       captures: captures.map((t) => native.ops.detach(t._h)),
+      tensors: captures,
       result,
       fixed,
       programs: null,
@@ -227,18 +235,16 @@ const needsGradient = (s: State, args: readonly unknown[]): boolean =>
 
 function call(s: State, args: unknown[]): unknown {
   const plain = (): unknown => (s.source.fn as (...a: unknown[]) => unknown).apply(s.source.self, args);
-  const training = s.source.self instanceof Module && s.source.self.training;
-  if (native.traceActive() || needsGradient(s, args) || training) return plain();
+  if (native.traceActive()) return recorded(s, args, plain);
+  if (needsGradient(s, args)) return plain();
   const k = kindFor(s, args);
-  if (k instanceof Error) return plain();
+  if (k instanceof Error || readsGradient(k)) return plain();
   if (!k.compared) {
-    k.compared = true;
-    const want = plain();
-    const got = finish(k, interpretNative(k.graph, operands(k, args), k.captures).outputs);
-    const differs = difference(got, want);
-    if (differs === null) s.latest = k;
-    else disown(s, k, differs);
-    if (differs === null) start(s, k);
+    const { want, agrees } = compare(s, k, args, plain);
+    if (agrees) {
+      s.latest = k;
+      start(s, k);
+    }
     return want;
   }
   s.latest = k;
@@ -247,6 +253,54 @@ function call(s: State, args: unknown[]): unknown {
   if (k.programs?.poll() !== 'done') return plain();
   return finish(k, k.programs.run(operands(k, args)));
 }
+
+/** A tensor that the graph captured needs a gradient: from `globals`, say. */
+const readsGradient = (k: Specialised): boolean => native.gradEnabled() && k.tensors.some((t) => t.requiresGrad);
+
+/** Runs the graph beside the function, once. */
+function compare(
+  s: State,
+  k: Specialised,
+  args: readonly unknown[],
+  plain: () => unknown,
+): { readonly want: unknown; readonly agrees: boolean } {
+  k.compared = true;
+  const want = plain();
+  const got = finish(k, interpretNative(k.graph, operands(k, args), k.captures).outputs);
+  const differs = difference(got, want);
+  if (differs !== null) disown(s, k, differs);
+  return { want, agrees: differs === null };
+}
+
+/** Inside a recording (fb.compile, jit.trace, onnx.export): branches and loops become part of it; else the ops of the call do. */
+function recorded(s: State, args: readonly unknown[], plain: () => unknown): unknown {
+  const part = aside((): { readonly k: Specialised; readonly results: readonly Handle[] } | string | null => {
+    if (needsGradient(s, args)) return 'gradients go through it';
+    const k = kindFor(s, args);
+    if (k instanceof Error) return k.message.split('\n')[0]!;
+    if (readsGradient(k)) return 'gradients go through it';
+    // Without control flow its ops are recorded like any others.
+    if (!k.graph.nodes.some(isControl)) return null;
+    if (holdsNumbers(k.result)) return 'its result holds numbers that it computes: return them as tensors';
+    if (!k.compared && !compare(s, k, args, plain).agrees) return null;
+    const given = operands(k, args);
+    const outputs = k.programs?.poll() === 'done' ? k.programs.run(given) : runInterpreted(k.graph, given, k.captures);
+    return { k, results: ownMemory(outputs, [...given, ...k.captures]) };
+  });
+  if (typeof part === 'string') refuseGraph(`'${s.name}' is recorded op by op: ${part}`);
+  if (part === null || typeof part === 'string') return plain();
+  const { k, results } = part;
+  const inputs = args
+    .filter((a) => isInput(a, k.fixed))
+    .map((x): Handle => (isTensor(x) ? x._h : native.ops.full([], x as number, isWhole(x) ? INT64 : FLOAT64)));
+  recordGraph(k.source, [...inputs, ...k.tensors.map((t) => t._h)], results, s.guards.get(k)!);
+  return rebuild(k.result, results.map(wrap));
+}
+
+const holdsNumbers = (x: Shape): boolean =>
+  x.kind === 'scalar' ||
+  (x.kind === 'array' && x.items.some(holdsNumbers)) ||
+  (x.kind === 'object' && x.entries.some(([, e]) => holdsNumbers(e)));
 
 /** The graph is not that of the function: calls of this kind run as they are written. */
 function disown(s: State, k: Specialised, why: string): void {

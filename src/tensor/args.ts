@@ -1,7 +1,7 @@
 // Arguments of the generated functions: from what users write to what the addon takes.
 import type { NumberArg } from '../../generated/ts/native-ops.js';
 import { native } from '../native.js';
-import { dtypeName, isFloatingDtype, optionalDtypeCode, type DType } from './dtype.js';
+import { isFloatingDtype, optionalDtypeCode, type DType } from './dtype.js';
 import { DTypeError, ShapeError, ValueError } from './errors.js';
 import { TensorBase, wrap, type Handle, type Tensor } from './handle.js';
 
@@ -96,15 +96,6 @@ export function tensorListArgs<O extends object>(args: readonly unknown[]): [rea
   const rest = hasOptions || last === undefined ? args.slice(0, -1) : args;
   const list = rest.length === 1 && Array.isArray(rest[0]) ? (rest[0] as readonly unknown[]) : rest;
   return [list as readonly TensorBase[], hasOptions ? (last as O) : undefined];
-}
-/** The integers in a tensor of an integer dtype: a number of a 0-d one, a list of a 1-d one. */
-export function valuesOf(op: string, param: string, t: TensorBase): number & number[] {
-  const numbers = native.toTypedArray(t._h);
-  const rank = native.shape(t._h).length;
-  if (rank > 1 || isFloatingDtype(dtypeName(native.dtype(t._h))) || dtypeName(native.dtype(t._h)) === 'bool')
-    throw new DTypeError(`${op}(): ${param} must be an 0-dim integral Tensor or a 1-dim one where a list is expected.`);
-  const list = Array.from(numbers as ArrayLike<number | bigint>, Number);
-  return (rank === 0 ? list[0] : list) as number & number[];
 }
 export const optDtypeCode = (t: DType | null | undefined): number | null => optionalDtypeCode(t);
 export function generatorOf(g: GeneratorArg | null | undefined): Handle | null {

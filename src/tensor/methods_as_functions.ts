@@ -4,7 +4,7 @@ import { checkTensor } from './args.js';
 import { ShapeError } from './errors.js';
 import { wrap, type Handle } from './handle.js';
 import type { IndexItem } from './indexing.js';
-import type { BernoulliOptions, Tensor } from './tensor.js';
+import type { Tensor } from './tensor.js';
 
 /** True when shapes and all values are equal. */
 export function equal(a: Tensor, b: Tensor): boolean {
@@ -45,12 +45,6 @@ export function indexPut(
 export function resizeAs_(t: Tensor, other: Tensor): Tensor {
   checkTensor('resizeAs_', t);
   return t.resizeAs_(other);
-}
-
-/** Ones and zeros: each element of t is a probability, or `p` is the one of all of them: see Tensor.bernoulli. */
-export function bernoulli(t: Tensor, p?: number | BernoulliOptions, options?: BernoulliOptions): Tensor {
-  checkTensor('bernoulli', t);
-  return t.bernoulli(p, options);
 }
 
 /** The shape that shapes broadcast to. Throws ShapeError where they do not. */

@@ -421,14 +421,6 @@ export class Tensor extends TensorGeometry {
     return this;
   }
 
-  /**
-   * Ones and zeros of this shape and dtype: each element is the probability of a one (the gradient is zero), or `p` is that of all
-   * of them (no gradient, as in PyTorch).
-   */
-  override bernoulli(p?: number | BernoulliOptions, options?: BernoulliOptions): Tensor {
-    if (typeof p !== 'number') return super.bernoulli({ ...p, ...options });
-    return wrap(native.ops.empty(this.shape, dtypeCode(this.dtype))).bernoulli_(p, options);
-  }
   /** Ones with probability p (a number, or a tensor of one probability per element), zeros else. */
   bernoulli_(p: number | Tensor = 0.5, options: BernoulliOptions = {}): this {
     const g = options.generator?._g ?? null;

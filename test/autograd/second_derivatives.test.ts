@@ -27,3 +27,18 @@ test('logNdtr far on the right, and left', () => {
   expect(fb.autograd.gradcheck(f, [x])).toBe(true);
   expect(fb.autograd.gradgradcheck(f, [x])).toBe(true);
 });
+
+test('the kinks of elu, selu and celu at zero, of hardswish at three', () => {
+  const F = fb.nn.functional;
+  expectClose(
+    secondDerivative((x) => F.elu(x, 2), [-1, 0, 1]),
+    [2 * Math.exp(-1), 0, 0],
+  );
+  expectClose(
+    secondDerivative((x) => F.celu(x, 2), [-1, 0, 1]),
+    [Math.exp(-0.5) / 2, 0, 0],
+  );
+  expectClose(secondDerivative(F.selu, [0, 1]), [0, 0]);
+  const x = fb.tensor([-4, -3, 0, 3, 4], { requiresGrad: true });
+  expect(fb.autograd.grad([F.hardswish(x).sum()], [x])[0]!.tolist()).toEqual([0, -0.5, 0.5, 1, 1]);
+});

@@ -323,6 +323,24 @@ const convolve: Op = (p, [i, k]) => {
   }
 };
 
+/** Attention of something with itself: spelled out, or the op. */
+const attend: Op = (p, [i, k]) => {
+  const { t, err } = p.at(i);
+  if (!isFloat(t) || t.ndim < 2 || t.shape.includes(0)) return null;
+  const x = t.tanh();
+  const n = t.shape.at(-1)!;
+  const e = err + EPS[x.dtype]! * 4;
+  const spelled = (): Tensor => {
+    const scores = x.matmul(x.transpose(-2, -1)).mul(0.5);
+    const [rows, columns] = scores.shape.slice(-2) as [number, number];
+    const hidden = fb.ones([rows, columns], { dtype: 'bool' }).triu(1);
+    return (k % 3 === 0 ? scores : scores.maskedFill(hidden, -Infinity)).softmax(-1).matmul(x);
+  };
+  const out = k % 3 === 2 ? F.scaledDotProductAttention(x, x, x, { scale: 0.5, isCausal: true }) : spelled();
+  // A weight is off by twice its score's error, which is that of n products.
+  p.rounded(out, 4 * n * e + e, 1, `attention ${k % 3} of tanh(${i})`, 16 + 2 * n);
+};
+
 // ---- positions ----
 
 const gather: Op = (p, [i, d, k, l]) =>
@@ -463,6 +481,6 @@ const write: Op = (p, [i, j, k, l]) => {
 };
 
 export const OPS: readonly Op[] = [
-  unary, tame, binary, binary, scalar, quotient, compare, where, jump, convert, reduce, reduce, rowwise, product, convolve, gather, copies,
+  unary, tame, binary, binary, scalar, quotient, compare, where, jump, convert, reduce, reduce, rowwise, product, convolve, attend, gather, copies,
   views, views, views, write, write,
 ]; // prettier-ignore

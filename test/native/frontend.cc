@@ -32,6 +32,20 @@ TEST(tensors) {
   CHECK_THROWS(x.matmul(tensor({1, 2, 3})), "");
 }
 
+TEST(overloads) {
+  const Tensor x = tensor({3, 1, 2, 4}).view({2, 2});
+  CHECK(x.max().item<float>() == 4 && near(std::get<0>(x.max(1)), tensor({3, 4})));
+  CHECK(near(x.max(2 - x), tensor({3, 1, 2, 4}).view({2, 2})) && near(max(x, x.t()), max(x.t(), x)));
+  CHECK(x.view(-1).split(3).size() == 2 && x.view(-1).split({1, 1, 2}).size() == 3);
+  const Tensor at = tensor(std::vector<int64_t>{1});
+  CHECK(near(x.narrow(0, at.squeeze(), 1), tensor({2, 4}).view({1, 2})) && x.view(-1).tensor_split(at)[1].numel() == 3);
+  const Tensor sum = x.view(-1).scatter(0, at, Scalar(5), "add");
+  CHECK(near(sum, tensor({3, 6, 2, 4})));
+  sum.scatter_(0, at, Scalar(2), "multiply");
+  CHECK(near(sum, tensor({3, 12, 2, 4})));
+  CHECK(std::abs(x.norm("fro").item<float>() - x.norm(2).item<float>()) < 1e-6);
+}
+
 TEST(gradients) {
   const Tensor x = tensor({1, 2, 3}).set_requires_grad(true);
   (x * x).sum().backward();

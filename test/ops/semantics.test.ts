@@ -92,3 +92,30 @@ test('trilIndices and triuIndices of sizes beyond memory answer at once', () => 
   expect(fb.triuIndices(2 ** 40, 2, 1).toArray()).toEqual([[0], [1]]);
   expect(fb.trilIndices(2 ** 40, 5, 1 - 2 ** 40).toArray()).toEqual([[2 ** 40 - 1], [0]]);
 });
+
+describe('integers divided by zero', () => {
+  const x = fb.tensor([7, -7], { dtype: 'int32' });
+  const zero = fb.tensor([2, 0], { dtype: 'int32' });
+  const ops: Readonly<Record<string, (a: fb.Tensor, b: fb.Tensor | number) => fb.Tensor>> = {
+    remainder: (a, b) => fb.remainder(a, b),
+    fmod: (a, b) => fb.fmod(a, b),
+    floorDivide: (a, b) => fb.floorDivide(a, b),
+    'div floor': (a, b) => fb.div(a, b, { roundingMode: 'floor' }),
+    'div trunc': (a, b) => fb.div(a, b, { roundingMode: 'trunc' }),
+    remainder_: (a, b) => a.clone().remainder_(b),
+    fmod_: (a, b) => a.clone().fmod_(b),
+    'div_ trunc': (a, b) => a.clone().div_(b, { roundingMode: 'trunc' }),
+  };
+  test.each(Object.entries(ops))('%s', (_, f) => {
+    expect(() => f(x, zero)).toThrow(/^ZeroDivisionError$/);
+    expect(() => f(x, 0)).toThrow(/^ZeroDivisionError$/);
+    // No elements, no division; and floats divide by zero.
+    expect(f(x.narrow(0, 0, 0), 0).numel()).toBe(0);
+    expect(f(x.double(), zero).dtype).toBe('float64');
+    const compiled = fb.compile((a: fb.Tensor, b: fb.Tensor) => f(a, b).add(1));
+    for (let i = 0; i < 3; i++)
+      expect(compiled(x, fb.full([2], 3, { dtype: 'int32' })).tolist()).toEqual(f(x, 3).add(1).tolist());
+    expect(() => compiled(x, zero)).toThrow(/ZeroDivisionError/);
+    expect(compiled(x, fb.full([2], 2, { dtype: 'int32' })).tolist()).toEqual(f(x, 2).add(1).tolist());
+  });
+});

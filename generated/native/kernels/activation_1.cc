@@ -4,16 +4,16 @@
 
 namespace flambeau::kernels::FB_ISA {
 
-// celuBackward = (select (gt self 0) grad (mul grad (exp (div (select (gt self 0) 0 self) alpha))))
+// celuBackward = (select (gt self 0) grad (mul grad (exp (div (select (ge self 0) 0 self) alpha))))
 struct CeluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), grad, fb_mul(grad, fb_exp(fb_div(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self), attr[0]))));
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), grad, fb_mul(grad, fb_exp(fb_div(fb_select(fb_ge(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self), attr[0]))));
     out0 = r0;
   }
 };
 struct CeluBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), grad, fb_mul(grad, fb_exp(fb_div(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self), attr[0]))));
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), grad, fb_mul(grad, fb_exp(fb_div(fb_select(fb_ge(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self), attr[0]))));
     out0 = r0;
   }
 };
@@ -30,16 +30,16 @@ extern const cpu::PointwiseKernel celuBackward[kNumDTypes] = {
     nullptr,
 };
 
-// eluBackward = (select (gt self 0) grad (mul grad (mul alpha (exp (select (gt self 0) 0 self)))))
+// eluBackward = (select (gt self 0) grad (mul grad (mul alpha (exp (select (ge self 0) 0 self)))))
 struct EluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), grad, fb_mul(grad, fb_mul(attr[0], fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self)))));
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), grad, fb_mul(grad, fb_mul(attr[0], fb_exp(fb_select(fb_ge(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self)))));
     out0 = r0;
   }
 };
 struct EluBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), grad, fb_mul(grad, fb_mul(attr[0], fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self)))));
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), grad, fb_mul(grad, fb_mul(attr[0], fb_exp(fb_select(fb_ge(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self)))));
     out0 = r0;
   }
 };

@@ -82,16 +82,16 @@ extern const cpu::PointwiseKernel preluValues[kNumDTypes] = {
     nullptr,
 };
 
-// seluBackward = (select (gt self 0) (mul 1.0507009873554805 grad) (mul grad (mul 1.7580993408473766 (exp (select (gt self 0) 0 self)))))
+// seluBackward = (select (gt self 0) (mul 1.0507009873554805 grad) (mul grad (mul 1.7580993408473766 (exp (select (ge self 0) 0 self)))))
 struct SeluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_mul(fb_splat_f32(1.050701f), grad), fb_mul(grad, fb_mul(fb_splat_f32(1.7580993f), fb_exp(fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self)))));
+    f32v r0 = fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_mul(fb_splat_f32(1.050701f), grad), fb_mul(grad, fb_mul(fb_splat_f32(1.7580993f), fb_exp(fb_select(fb_ge(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), self)))));
     out0 = r0;
   }
 };
 struct SeluBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_mul(fb_splat_f64(1.0507009873554805), grad), fb_mul(grad, fb_mul(fb_splat_f64(1.7580993408473766), fb_exp(fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self)))));
+    f64v r0 = fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_mul(fb_splat_f64(1.0507009873554805), grad), fb_mul(grad, fb_mul(fb_splat_f64(1.7580993408473766), fb_exp(fb_select(fb_ge(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), self)))));
     out0 = r0;
   }
 };

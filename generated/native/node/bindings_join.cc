@@ -134,6 +134,13 @@ napi_value tensorSplit(napi_env env, napi_callback_info info) {
     return wrap(env, ops::tensorSplit(args.tensor(0), args.integer(1), args.integer(2)));
   });
 }
+napi_value tensorSplitBy(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "indicesOrSections", "dim" };
+    Args args(env, info, "tensorSplitBy", 3, names);
+    return wrap(env, ops::tensorSplitBy(args.tensor(0), args.tensor(1), args.integer(2)));
+  });
+}
 napi_value tensorSplitIndices(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "indices", "dim" };
@@ -191,6 +198,7 @@ void registerOps_join(napi_env env, napi_value target) {
   defineFunction(env, target, "splitWithSizes", splitWithSizes);
   defineFunction(env, target, "stack", stack);
   defineFunction(env, target, "tensorSplit", tensorSplit);
+  defineFunction(env, target, "tensorSplitBy", tensorSplitBy);
   defineFunction(env, target, "tensorSplitIndices", tensorSplitIndices);
   defineFunction(env, target, "unbind", unbind);
   defineFunction(env, target, "vsplit", vsplit);

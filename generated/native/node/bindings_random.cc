@@ -15,6 +15,13 @@ napi_value bernoulliOf(napi_env env, napi_callback_info info) {
     return wrap(env, ops::bernoulliOf(args.tensor(0), args.optGenerator(1)));
   });
 }
+napi_value bernoulliWith(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "p", "generator" };
+    Args args(env, info, "bernoulliWith", 3, names);
+    return wrap(env, ops::bernoulliWith(args.tensor(0), args.floating(1), args.optGenerator(2)));
+  });
+}
 napi_value bernoulli_(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "p", "generator" };
@@ -119,6 +126,7 @@ napi_value uniform_(napi_env env, napi_callback_info info) {
 
 void registerOps_random(napi_env env, napi_value target) {
   defineFunction(env, target, "bernoulliOf", bernoulliOf);
+  defineFunction(env, target, "bernoulliWith", bernoulliWith);
   defineFunction(env, target, "bernoulli_", bernoulli_);
   defineFunction(env, target, "binomial", binomial);
   defineFunction(env, target, "cauchy_", cauchy_);

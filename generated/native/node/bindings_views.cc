@@ -92,6 +92,13 @@ napi_value narrow(napi_env env, napi_callback_info info) {
     return wrap(env, ops::narrow(args.tensor(0), args.integer(1), args.integer(2), args.integer(3)));
   });
 }
+napi_value narrowAt(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "self", "dim", "start", "length" };
+    Args args(env, info, "narrowAt", 4, names);
+    return wrap(env, ops::narrowAt(args.tensor(0), args.integer(1), args.tensor(2), args.integer(3)));
+  });
+}
 napi_value narrowCopy(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "self", "dim", "start", "length" };
@@ -199,6 +206,7 @@ void registerOps_views(napi_env env, napi_value target) {
   defineFunction(env, target, "flatten", flatten);
   defineFunction(env, target, "movedim", movedim);
   defineFunction(env, target, "narrow", narrow);
+  defineFunction(env, target, "narrowAt", narrowAt);
   defineFunction(env, target, "narrowCopy", narrowCopy);
   defineFunction(env, target, "permute", permute);
   defineFunction(env, target, "ravel", ravel);

@@ -62,8 +62,10 @@ class OneDnnConv : public ConvPlan {
  public:
   explicit OneDnnConv(const ConvSpec& whole) : s_(whole) {
     ConvSpec s = whole;
-    s.batch = imagesAtOnce(whole);
+    int threads = onednn::threadsFor(whole.work());
+    s.batch = imagesAtOnce(whole, threads);
     chunks_ = whole.batch / s.batch;
+    if (chunks_ > 1) threads = 1;                         // of one run of a primitive
     const bool down = s.kind == ConvSpec::Kind::Forward;  // from the big image to the small one
     const int64_t big = s.batch * s.channels * s.inPixels(), small = s.batch * s.outChannels * s.pixels();
     firstStep_ = down ? big : small;
@@ -101,7 +103,6 @@ class OneDnnConv : public ConvPlan {
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const auto direct = dnnl::algorithm::convolution_direct;
     const auto algorithm = s.winograd ? dnnl::algorithm::convolution_winograd : direct;
-    const int threads = onednn::threadsFor(whole.work());
     const onednn::ThreadLimit limit(threads);
     const auto forward = [&](const dnnl::primitive_attr& a, dnnl::algorithm by) {
       // For inference alone oneDNN would choose channels-last kernels, and reordering plain tensors to those takes
@@ -167,49 +168,48 @@ class OneDnnConv : public ConvPlan {
 
  private:
   void compute(const void* a, const void* b, bool packed, const void* bias, void* out) const {
-    char* at = static_cast<char*>(onednn::scratchpad().get(scratch_ + first_.bytes + second_.bytes + out_.bytes + 64));
-    void* work = at;
-    at += scratch_;
-    const auto take = [&](const Port& port, void* plain) {
-      if (!port.bytes) return plain;
-      void* p = at;
-      at += port.bytes;
-      return p;
-    };
-    void* pa = take(first_, nullptr);
-    void* pb = packed ? const_cast<void*>(b) : take(second_, const_cast<void*>(b));
-    void* po = take(out_, nullptr);
-    if (second_.bytes && !packed) second_.reorder->run({const_cast<void*>(b), pb, work});
-    for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
-      auto* x = const_cast<float*>(static_cast<const float*>(a)) + chunk * firstStep_;
-      float* y = static_cast<float*>(out) + chunk * outStep_;
-      if (first_.bytes) first_.reorder->run({x, pa, work});
-      void *from = first_.bytes ? pa : x, *to = out_.bytes ? po : y;
-      if (s_.bias)
-        conv_->run({from, pb, to, work, const_cast<void*>(bias)});
-      else
-        conv_->run({from, pb, to, work});
-      if (out_.unblock)
-        out_.unblock->run(static_cast<const float*>(po), y);
-      else if (out_.bytes)
-        out_.reorder->run({po, y, work});
-    }
+    // Filters first, once for all chunks; then every thread's own images and work memory.
+    const size_t each = scratch_ + first_.bytes + out_.bytes;
+    const size_t own = packed ? 0 : second_.bytes;
+    char* shared = static_cast<char*>(onednn::scratchpad().get(own + each + 64));
+    void* pb = own ? shared : const_cast<void*>(b);
+    if (own) second_.reorder->run({const_cast<void*>(b), pb, shared + own});
+    const Scratch* mine = &onednn::scratchpad();
+    parallelFor(chunks_, 1, [&](int64_t begin, int64_t end) {
+      Scratch& local = onednn::scratchpad();
+      char* work = &local == mine ? shared + own : static_cast<char*>(local.get(each + 64));
+      char *pa = work + scratch_, *po = pa + first_.bytes;
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        auto* x = const_cast<float*>(static_cast<const float*>(a)) + chunk * firstStep_;
+        float* y = static_cast<float*>(out) + chunk * outStep_;
+        if (first_.bytes) first_.reorder->run({x, pa, work});
+        void *from = first_.bytes ? static_cast<void*>(pa) : x, *to = out_.bytes ? static_cast<void*>(po) : y;
+        if (s_.bias)
+          conv_->run({from, pb, to, work, const_cast<void*>(bias)});
+        else
+          conv_->run({from, pb, to, work});
+        if (out_.unblock)
+          out_.unblock->run(reinterpret_cast<const float*>(po), y);
+        else if (out_.bytes)
+          out_.reorder->run({po, y, work});
+      }
+    });
     if (s_.relu) {  // a pass of its own: oneDNN's relu loses NaN
       float* y = static_cast<float*>(out);
       parallelFor(s_.batch * s_.outChannels * s_.pixels(), 1 << 17,
                   [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
     }
   }
-  // Images of one run of the primitive. One thread computes a large batch image by image, so that what the primitive
-  // writes is still in the cache when it is put in order. Winograd's kernels and several threads want the whole batch.
-  static int64_t imagesAtOnce(const ConvSpec& s) {
-    if (s.kind == ConvSpec::Kind::BackwardWeight || s.winograd || (s.blockedIn && s.blockedOut) ||
-        onednn::threadsFor(s.work()) > 1)
-      return s.batch;
+  // Images of one run of the primitive: few enough that what it writes is still in the cache when it is put in order.
+  // Threads take such chunks, each by itself, where there is at least one for each. Winograd's kernels want the whole
+  // batch.
+  static int64_t imagesAtOnce(const ConvSpec& s, int threads) {
+    if (s.kind == ConvSpec::Kind::BackwardWeight || s.winograd) return s.batch;
     const int64_t image = 4 * (s.channels * s.inPixels() + s.outChannels * s.pixels());
-    if (image * s.batch <= kCache) return s.batch;
-    int64_t n = std::max<int64_t>(1, kCache / image);
-    while (s.batch % n) --n;
+    if (threads == 1 && (image * s.batch <= kCache || (s.blockedIn && s.blockedOut))) return s.batch;
+    if (s.batch % threads) return s.batch;
+    int64_t n = std::clamp<int64_t>(kCache / image, 1, s.batch / threads);
+    while (s.batch / threads % n) --n;
     return n;
   }
   static constexpr int64_t kCache = 3 << 19;

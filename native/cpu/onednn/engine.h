@@ -49,8 +49,9 @@ class ThreadLimit {
   int before_ = 0;
 };
 
-/// A primitive with its memory objects built once; a run only sets pointers. Concurrent runs are serialised: each of
-/// them uses all threads anyway.
+/// A primitive with its memory objects built once; a run only sets pointers. Concurrent runs of one that uses all
+/// threads are serialised; those of one that uses one thread make memory objects of their own where the kept ones are
+/// taken.
 class Prepared {
  public:
   Prepared() = default;
@@ -63,15 +64,33 @@ class Prepared {
   /// `pointers` in the order of the arg() calls.
   void run(std::initializer_list<void*> pointers) const {
     const ThreadLimit limit(threads_);
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_, std::defer_lock);
+    if (threads_ > 1)
+      lock.lock();
+    else if (!lock.try_lock())
+      return runApart(pointers);
     size_t i = 0;
     for (void* p : pointers) dnnl_memory_set_data_handle(args_[i++].memory, p);
-    dnnl::error::wrap_c_api(
-        dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(args_.size()), args_.data()),
-        "oneDNN: could not run a primitive");
+    execute(args_.data());
   }
 
  private:
+  void execute(const dnnl_exec_arg_t* args) const {
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(args_.size()), args),
+        "oneDNN: could not run a primitive");
+  }
+  void runApart(std::initializer_list<void*> pointers) const {
+    std::vector<dnnl::memory> memories;
+    std::vector<dnnl_exec_arg_t> args;
+    for (void* p : pointers) {
+      const size_t i = args.size();
+      memories.emplace_back(memories_[i].get_desc(), engine(), p);
+      args.push_back({args_[i].arg, memories.back().get()});
+    }
+    execute(args.data());
+  }
+
   dnnl::primitive primitive_;
   int threads_ = 1;
   std::vector<dnnl::memory> memories_;

@@ -4,14 +4,17 @@ import { type Def, type Lowered, type StepTensor, stepTensors } from '../../sche
 import { byteSize } from '../../schedule/dtype.js';
 import { ixDim, printIndex } from '../../schedule/indexing.js';
 import { type Event, type MemoryPlan } from '../memory.js';
+import { trafficOf } from '../traffic.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { type Target } from '../walker.js';
 import { CppKernel } from './kernel.js';
 import { preludeFor, runtimeDeclarations } from './prelude.js';
 import { ERROR_BASE } from '../errors.js';
 
-/** Kernels with less work than this (in vector additions per element) run on the calling thread. */
-const PARALLEL_WORK = 400_000;
+/** Kernels with less work than this (in vector additions per element) and less memory to move run on the calling thread: both take some
+ * 70 microseconds, and what a second thread wins below that it loses by fetching the data from the first one's cache. */
+const PARALLEL_WORK = 4_000_000;
+const PARALLEL_BYTES = 2 << 20;
 /** Work that one piece handed to a thread should have at least. */
 const GRAIN_WORK = 100_000;
 
@@ -36,6 +39,12 @@ export interface CppProgramOptions {
   readonly name: string;
   readonly threads: number;
   readonly symbols: readonly string[];
+}
+
+function isSmall(e: Event, work: number | null): boolean {
+  if (work === null || work >= PARALLEL_WORK) return false;
+  const { bytesRead, bytesWritten } = trafficOf(e, Number);
+  return bytesRead + bytesWritten < PARALLEL_BYTES;
 }
 
 export function printCppProgram(
@@ -76,7 +85,7 @@ export function printCppProgram(
       const units = printer.units();
       const work = e.kernel.work;
       const serial = `${e.kernel.name}(R, 0, ${units.count});`;
-      if (o.threads <= 1 || units.count === '1' || (work !== null && work < PARALLEL_WORK)) run.push(serial);
+      if (o.threads <= 1 || units.count === '1' || isSmall(e, work)) run.push(serial);
       else if (work !== null) {
         const grain = Math.max(1, Math.ceil((GRAIN_WORK * Number(units.count)) / work));
         run.push(`A->runtime->parallel_for(${units.count}, ${grain}, ${e.kernel.name}, R);`);

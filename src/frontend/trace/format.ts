@@ -1,5 +1,7 @@
 // The trace buffer as JSON (docs/trace-format.md), and its check on arrival.
 
+import type { Graph } from '../../ir/graph.js';
+
 export type TraceNumber = number | 'nan' | 'inf' | '-inf';
 export type TraceOperand = number | null | readonly (number | null)[] | TraceConst;
 export interface TraceConst {
@@ -49,6 +51,8 @@ export interface TraceJson {
   readonly gradWrites?: readonly { readonly leaf: number; readonly value: number | null }[];
   readonly gradReads?: readonly { readonly leaf: number; readonly capture: number | null }[];
   readonly live?: readonly TraceNumber[];
+  /** Graphs that nodes 'graph' stand for, by number: functions that brought their own (jit.script). Not part of the text. */
+  readonly graphs?: readonly Graph[];
 }
 
 /** A trace that does not follow the format. */

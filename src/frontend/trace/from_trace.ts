@@ -1,6 +1,8 @@
 // The recorded trace becomes a graph: one value per (storage, version), one node per op.
+import { nextId, nodeValues, replaceUses } from '../../ir/build.js';
 import { contiguousStrides } from '../../ir/dim.js';
 import type { Attr, DType, Graph, Input, Node, Region, Value } from '../../ir/graph.js';
+import { inlineGraph } from '../../ir/inline.js';
 import {
   parseTrace,
   TraceFormatError,
@@ -58,7 +60,7 @@ export function fromTrace(trace: string | TraceJson, options: FromTraceOptions =
   const region = (r: number | null | undefined): number | undefined =>
     r === null || r === undefined || r < 0 ? undefined : r;
 
-  return {
+  const graph: Graph = {
     inputs: t.inputs.map((id, i) => outside(id, options.inputNames?.[i])),
     captures: t.captures.map((id, i) => outside(id, options.captureNames?.[i])),
     nodes: t.nodes.map((n): Node => {
@@ -86,6 +88,35 @@ export function fromTrace(trace: string | TraceJson, options: FromTraceOptions =
     liveScalars: (t.live ?? []).map(traceNumber),
     symbols: [],
   };
+  return t.graphs === undefined ? graph : expand(graph, t.graphs);
+}
+
+/** The graph with other graphs in place of the nodes that stand for them. */
+function expand(g: Graph, graphs: readonly Graph[]): Graph {
+  let id = nextId(g);
+  const results = new Map<Value, Value>();
+  const regions = [...g.regions];
+  const nodes = g.nodes.flatMap((n): Node[] => {
+    if (n.op !== 'graph') return [n];
+    const inner = graphs[n.attrs['graph'] as number] ?? bad('a node stands for a graph that does not exist');
+    const made = inlineGraph(inner, nodeValues(n), (v) => ({ ...v, id: id++ }), regions.length);
+    const scope = (s: string | undefined): { scope?: string } => {
+      const path = [n.scope, s].filter((x) => x !== undefined && x !== '').join('.');
+      return path === '' ? {} : { scope: path };
+    };
+    regions.push(
+      ...made.regions.map((r) => ({
+        ...r,
+        ...scope(r.scope),
+        ...(r.parent === undefined && n.region !== undefined ? { parent: n.region } : {}),
+      })),
+    );
+    n.outputs.forEach((v, k) => results.set(v, made.of(inner.outputs[k]!)));
+    const region = n.region === undefined ? {} : { region: n.region };
+    const site = n.site === undefined ? {} : { site: n.site };
+    return made.nodes.map((m) => ({ ...site, ...region, ...m, ...scope(m.scope) }));
+  });
+  return replaceUses({ ...g, nodes, regions }, results);
 }
 
 const isNumberText = (s: unknown): s is TraceNumber => s === 'nan' || s === 'inf' || s === '-inf';

@@ -29,6 +29,8 @@ interface Symbol {
 export function unify(graphs: readonly Graph[], careful = false): Graph {
   const first = graphs[0];
   if (first === undefined || graphs.length < 2) throw new UnifyError('unify needs at least two traces');
+  if (graphs.some((g) => g.nodes.some((n) => n.bodies !== undefined)))
+    throw new UnifyError('a graph with branches and loops has one size');
   const symbols = findSymbols(graphs);
   const solver = new Solver(symbols, careful && graphs.length < 3);
   const values = new Map<Value, Value>();

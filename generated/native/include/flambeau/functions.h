@@ -74,7 +74,7 @@ FB_API Tensor floor_divide(const Tensor& self, const Operand& other);
 FB_API Tensor fmax(const Tensor& self, const Tensor& other);
 /// Smaller of two elements; a NaN loses against a number.
 FB_API Tensor fmin(const Tensor& self, const Tensor& other);
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor fmod(const Tensor& self, const Operand& other);
 /// Greatest common divisor of integers, never negative.
 FB_API Tensor gcd(const Tensor& self, const Tensor& other);
@@ -98,7 +98,7 @@ FB_API Tensor mul(const Tensor& self, const Operand& other);
 FB_API Tensor multiply(const Tensor& self, const Operand& other);
 /// self to the power of exponent, broadcast.
 FB_API Tensor pow(const Tensor& self, const Operand& exponent);
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor remainder(const Tensor& self, const Operand& other);
 /// other - alpha * self, broadcast.
 FB_API Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha = Scalar(1));
@@ -266,6 +266,8 @@ FB_API Tensor put(const Tensor& self, const Tensor& index, const Tensor& source,
 FB_API Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src);
 /// A copy of self with src added at index along dim. index: int64.
 FB_API Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
+/// `scatter` with a reduce.
+FB_API Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
 /// A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
 FB_API Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true);
 /// One value per segment of consecutive elements along axis. reduce: 'sum', 'mean', 'prod', 'max' or 'min'; the segments by lengths or by offsets (one more than segments). initial: the start of every segment, and the value of empty ones.
@@ -300,10 +302,14 @@ FB_API Tensor column_stack(TensorSpan tensors);
 FB_API Tensor combinations(const Tensor& self, int64_t r = 2, bool with_replacement = false);
 /// Pieces along the third dimension: that many equal ones, or cut at the given indices.
 FB_API TensorList dsplit(const Tensor& self, int64_t sections);
+/// `dsplit` cut at indices.
+FB_API TensorList dsplit(const Tensor& self, IntList indices);
 /// Tensors of at least three dimensions joined along the third.
 FB_API Tensor dstack(TensorSpan tensors);
 /// Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
 FB_API TensorList hsplit(const Tensor& self, int64_t sections);
+/// `hsplit` cut at indices.
+FB_API TensorList hsplit(const Tensor& self, IntList indices);
 /// Tensors joined along the second dimension (1-d: the first).
 FB_API Tensor hstack(TensorSpan tensors);
 /// Coordinate grids of 1-d tensors. indexing: 'ij' (the first tensor varies along rows) or 'xy' (along columns).
@@ -311,15 +317,23 @@ FB_API TensorList meshgrid(TensorSpan tensors, std::string_view indexing = "ij")
 /// Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
 FB_API TensorList split(const Tensor& self, int64_t split_size, int64_t dim = 0);
 /// Pieces of the given sizes along a dimension.
+FB_API TensorList split(const Tensor& self, IntList split_sizes, int64_t dim = 0);
+/// Pieces of the given sizes along a dimension.
 FB_API TensorList split_with_sizes(const Tensor& self, IntList split_sizes, int64_t dim = 0);
 /// Tensors of one shape joined along a new dimension.
 FB_API Tensor stack(TensorSpan tensors, int64_t dim = 0);
 /// Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
 FB_API TensorList tensor_split(const Tensor& self, int64_t sections, int64_t dim = 0);
+/// `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+FB_API TensorList tensor_split(const Tensor& self, const Tensor& indices_or_sections, int64_t dim = 0);
+/// `tensorSplit` cut at indices.
+FB_API TensorList tensor_split(const Tensor& self, IntList indices, int64_t dim = 0);
 /// One tensor per index of a dimension.
 FB_API TensorList unbind(const Tensor& self, int64_t dim = 0);
 /// Pieces along the first dimension: that many equal ones, or cut at the given indices.
 FB_API TensorList vsplit(const Tensor& self, int64_t sections);
+/// `vsplit` cut at indices.
+FB_API TensorList vsplit(const Tensor& self, IntList indices);
 /// Tensors of at least two dimensions joined along the first.
 FB_API Tensor vstack(TensorSpan tensors);
 /// Tensors of at least two dimensions joined along the first.
@@ -470,6 +484,8 @@ FB_API Tensor max_pool3d(const Tensor& self, IntList kernel_size, OptionalIntLis
 FB_API std::tuple<Tensor, Tensor> max_pool3d_with_indices(const Tensor& self, IntList kernel_size, OptionalIntList stride = std::nullopt, IntList padding = {0}, IntList dilation = {1}, bool ceil_mode = false);
 /// Ones with the probability that each element of self gives. self: probabilities.
 FB_API Tensor bernoulli(const Tensor& self, Generator* generator = nullptr);
+/// Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+FB_API Tensor bernoulli(const Tensor& self, double p, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
 /// The number of successes in count trials of probability prob, broadcast. Gradients are zero.
@@ -506,6 +522,8 @@ FB_API Tensor fliplr(const Tensor& self);
 FB_API Tensor flipud(const Tensor& self);
 /// Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
 FB_API Tensor repeat_interleave(const Tensor& self, int64_t repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> output_size = std::nullopt);
+/// `repeatInterleave` with a number of repetitions for each element.
+FB_API Tensor repeat_interleave(const Tensor& self, const Tensor& repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> output_size = std::nullopt);
 /// Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
 FB_API Tensor roll(const Tensor& self, IntList shifts, IntList dims = IntSpan());
 /// Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
@@ -532,10 +550,18 @@ FB_API Tensor argmax(const Tensor& self, std::optional<int64_t> dim = std::nullo
 FB_API Tensor argmin(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
 FB_API Tensor max(const Tensor& self);
+/// Largest element along `dim` and its index (the first of equal ones).
+FB_API std::tuple<Tensor, Tensor> max(const Tensor& self, int64_t dim, bool keepdim = false);
+/// The larger of two elements: `maximum` under the name of `max`.
+FB_API Tensor max(const Tensor& self, const Tensor& other);
 /// Mean over `dim` (all when null). Floating dtypes only.
 FB_API Tensor mean(const Tensor& self, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
 FB_API Tensor min(const Tensor& self);
+/// Smallest element along `dim` and its index (the first of equal ones).
+FB_API std::tuple<Tensor, Tensor> min(const Tensor& self, int64_t dim, bool keepdim = false);
+/// The smaller of two elements: `minimum` under the name of `min`.
+FB_API Tensor min(const Tensor& self, const Tensor& other);
 /// Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
 FB_API Tensor nansum(const Tensor& self, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Product over `dim` (all when null). Integers and bool give int64.
@@ -562,6 +588,8 @@ FB_API Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype
 FB_API Tensor diff(const Tensor& self, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = Tensor(), const Tensor& append = Tensor());
 /// Derivatives along each of `dim` (all when null) by central differences, one-sided at the ends (edgeOrder 1 or 2).
 FB_API TensorList gradient(const Tensor& self, std::span<const double> spacing = std::span<const double>(), OptionalIntList dim = std::nullopt, int64_t edge_order = 1);
+/// `gradient` at given coordinates.
+FB_API TensorList gradient(const Tensor& self, TensorSpan spacing, OptionalIntList dim = std::nullopt, int64_t edge_order = 1);
 /// Logarithm of the running sum of exponentials along a dimension, without overflow. Floating dtypes only.
 FB_API Tensor logcumsumexp(const Tensor& self, int64_t dim);
 /// Where the elements in order along a dimension were: the indices of `sort`.
@@ -616,22 +644,30 @@ FB_API Tensor dist(const Tensor& self, const Tensor& other, double p = 2.0);
 FB_API Tensor histc(const Tensor& self, int64_t bins = 100, double min = 0.0, double max = 0.0);
 /// Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
 FB_API std::tuple<Tensor, Tensor> histogram(const Tensor& self, int64_t bins, std::span<const double> range = std::span<const double>(), const Tensor& weight = Tensor(), bool density = false);
+/// histogram with given edges.
+FB_API std::tuple<Tensor, Tensor> histogram(const Tensor& self, const Tensor& bins, const Tensor& weight = Tensor(), bool density = false);
 /// The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
 FB_API std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim = -1, bool keepdim = false);
 /// log(sum(exp(x))) over `dim`, without overflow.
 FB_API Tensor logsumexp(const Tensor& self, IntList dim, bool keepdim = false);
 /// The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
 FB_API Tensor median(const Tensor& self);
+/// The lower median along `dim` and where it is; NaN (the first) where the line has one.
+FB_API std::tuple<Tensor, Tensor> median(const Tensor& self, int64_t dim, bool keepdim = false);
 /// The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
 FB_API std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim = -1, bool keepdim = false);
 /// Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
 FB_API Tensor nanmean(const Tensor& self, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// The lower median of all elements that are not NaN. With `dim`: along it, and where.
 FB_API Tensor nanmedian(const Tensor& self);
+/// The lower median along `dim` of the elements that are not NaN, and where it is.
+FB_API std::tuple<Tensor, Tensor> nanmedian(const Tensor& self, int64_t dim, bool keepdim = false);
 /// As `quantile`, of the elements that are not NaN.
 FB_API Tensor nanquantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
 /// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
 FB_API Tensor norm(const Tensor& self, double p = 2.0, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
+FB_API Tensor norm(const Tensor& self, std::string_view p, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
 FB_API Tensor quantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
 /// Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
@@ -782,6 +818,8 @@ FB_API Tensor movedim(const Tensor& self, IntList source, IntList destination);
 FB_API Tensor moveaxis(const Tensor& self, IntList source, IntList destination);
 /// `length` elements of a dimension from `start` on.
 FB_API Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length);
+/// `narrow` from the number in a 0-d integer tensor on.
+FB_API Tensor narrow(const Tensor& self, int64_t dim, const Tensor& start, int64_t length);
 /// `narrow` as a copy.
 FB_API Tensor narrow_copy(const Tensor& self, int64_t dim, int64_t start, int64_t length);
 /// Dimensions in another order.

@@ -164,7 +164,7 @@ FB_API Tensor floorDivideInt(const Tensor& self, const Operand& other);
 FB_API Tensor fmax(const Tensor& self, const Tensor& other);
 /// Smaller of two elements; a NaN loses against a number.
 FB_API Tensor fmin(const Tensor& self, const Tensor& other);
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor fmod(const Tensor& self, const Operand& other);
 FB_API const Tensor& fmod_(const Tensor& self, const Operand& other);
 /// Greatest common divisor of integers, never negative.
@@ -197,7 +197,7 @@ FB_API Tensor pow(const Tensor& self, const Operand& exponent);
 FB_API const Tensor& pow_(const Tensor& self, const Operand& exponent);
 /// A number to the power of each element: base ** exponent.
 FB_API Tensor powScalar(const Operand& self, const Tensor& exponent);
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 FB_API Tensor remainder(const Tensor& self, const Operand& other);
 FB_API const Tensor& remainder_(const Tensor& self, const Operand& other);
 /// other - alpha * self, broadcast.
@@ -431,7 +431,7 @@ FB_API const Tensor& scatter_(const Tensor& self, int64_t dim, const Tensor& ind
 /// A copy of self with src added at index along dim. index: int64.
 FB_API Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
 FB_API const Tensor& scatterAdd_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src);
-/// `scatter` with a reduce. JavaScript: scatter.
+/// `scatter` with a reduce.
 FB_API Tensor scatterJoin(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
 FB_API const Tensor& scatterJoin_(const Tensor& self, int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce);
 /// A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
@@ -467,13 +467,13 @@ FB_API Tensor columnStack(TensorSpan tensors);
 FB_API Tensor combinations(const Tensor& self, int64_t r = 2, bool withReplacement = false);
 /// Pieces along the third dimension: that many equal ones, or cut at the given indices.
 FB_API TensorList dsplit(const Tensor& self, int64_t sections);
-/// `dsplit` cut at indices. JavaScript: dsplit.
+/// `dsplit` cut at indices.
 FB_API TensorList dsplitIndices(const Tensor& self, IntSpan indices);
 /// Tensors of at least three dimensions joined along the third.
 FB_API Tensor dstack(TensorSpan tensors);
 /// Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
 FB_API TensorList hsplit(const Tensor& self, int64_t sections);
-/// `hsplit` cut at indices. JavaScript: hsplit.
+/// `hsplit` cut at indices.
 FB_API TensorList hsplitIndices(const Tensor& self, IntSpan indices);
 /// Tensors joined along the second dimension (1-d: the first).
 FB_API Tensor hstack(TensorSpan tensors);
@@ -487,13 +487,15 @@ FB_API TensorList splitWithSizes(const Tensor& self, IntSpan splitSizes, int64_t
 FB_API Tensor stack(TensorSpan tensors, int64_t dim = 0);
 /// Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
 FB_API TensorList tensorSplit(const Tensor& self, int64_t sections, int64_t dim = 0);
-/// `tensorSplit` cut at indices. JavaScript: tensorSplit.
+/// `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+FB_API TensorList tensorSplitBy(const Tensor& self, const Tensor& indicesOrSections, int64_t dim = 0);
+/// `tensorSplit` cut at indices.
 FB_API TensorList tensorSplitIndices(const Tensor& self, IntSpan indices, int64_t dim = 0);
 /// One tensor per index of a dimension.
 FB_API TensorList unbind(const Tensor& self, int64_t dim = 0);
 /// Pieces along the first dimension: that many equal ones, or cut at the given indices.
 FB_API TensorList vsplit(const Tensor& self, int64_t sections);
-/// `vsplit` cut at indices. JavaScript: vsplit.
+/// `vsplit` cut at indices.
 FB_API TensorList vsplitIndices(const Tensor& self, IntSpan indices);
 /// Tensors of at least two dimensions joined along the first.
 FB_API Tensor vstack(TensorSpan tensors);
@@ -910,6 +912,8 @@ FB_API Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices,
 FB_API Tensor maxUnpool(const Tensor& self, const Tensor& indices, IntSpan outputSize);
 /// Ones with the probability that each element of self gives. self: probabilities.
 FB_API Tensor bernoulliOf(const Tensor& self, Generator* generator = nullptr);
+/// Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+FB_API Tensor bernoulliWith(const Tensor& self, double p, Generator* generator = nullptr);
 /// Fills self with ones of probability p, zeros else.
 FB_API const Tensor& bernoulli_(const Tensor& self, double p = 0.5, Generator* generator = nullptr);
 /// The number of successes in count trials of probability prob, broadcast. Gradients are zero.
@@ -962,7 +966,7 @@ FB_API Tensor repeat(const Tensor& self, IntSpan repeats);
 FB_API Tensor repeatInterleave(const Tensor& self, int64_t repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> outputSize = std::nullopt);
 /// The index i, repeats[i] times, for each i. repeats: [n], int32 or int64.
 FB_API Tensor repeatInterleaveIndices(const Tensor& repeats, std::optional<int64_t> outputSize = std::nullopt);
-/// `repeatInterleave` with a number of repetitions for each element. JavaScript: repeatInterleave.
+/// `repeatInterleave` with a number of repetitions for each element.
 FB_API Tensor repeatInterleaveTensor(const Tensor& self, const Tensor& repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> outputSize = std::nullopt);
 /// Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
 FB_API Tensor roll(const Tensor& self, IntSpan shifts, IntSpan dims = IntSpan());
@@ -990,7 +994,7 @@ FB_API Tensor argmax(const Tensor& self, std::optional<int64_t> dim = std::nullo
 FB_API Tensor argmin(const Tensor& self, std::optional<int64_t> dim = std::nullopt, bool keepdim = false);
 /// Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
 FB_API Tensor max(const Tensor& self);
-/// Largest element along `dim` and its index (the first of equal ones). JavaScript: max(dim).
+/// Largest element along `dim` and its index (the first of equal ones).
 FB_API std::tuple<Tensor, Tensor> maxDim(const Tensor& self, int64_t dim, bool keepdim = false);
 /// The larger of two elements: `maximum` under the name of `max`.
 FB_API Tensor maxOther(const Tensor& self, const Tensor& other);
@@ -998,7 +1002,7 @@ FB_API Tensor maxOther(const Tensor& self, const Tensor& other);
 FB_API Tensor mean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
 FB_API Tensor min(const Tensor& self);
-/// Smallest element along `dim` and its index (the first of equal ones). JavaScript: min(dim).
+/// Smallest element along `dim` and its index (the first of equal ones).
 FB_API std::tuple<Tensor, Tensor> minDim(const Tensor& self, int64_t dim, bool keepdim = false);
 /// The smaller of two elements: `minimum` under the name of `min`.
 FB_API Tensor minOther(const Tensor& self, const Tensor& other);
@@ -1153,7 +1157,7 @@ FB_API std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_
 FB_API Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim = false);
 /// The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
 FB_API Tensor median(const Tensor& self);
-/// The lower median along `dim` and where it is; NaN (the first) where the line has one. JavaScript: median(dim).
+/// The lower median along `dim` and where it is; NaN (the first) where the line has one.
 FB_API std::tuple<Tensor, Tensor> medianDim(const Tensor& self, int64_t dim, bool keepdim = false);
 /// The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
 FB_API std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim = -1, bool keepdim = false);
@@ -1161,7 +1165,7 @@ FB_API std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim = -1, boo
 FB_API Tensor nanmean(const Tensor& self, std::optional<IntSpan> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
 /// The lower median of all elements that are not NaN. With `dim`: along it, and where.
 FB_API Tensor nanmedian(const Tensor& self);
-/// The lower median along `dim` of the elements that are not NaN, and where it is. JavaScript: nanmedian(dim).
+/// The lower median along `dim` of the elements that are not NaN, and where it is.
 FB_API std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, bool keepdim = false);
 /// As `quantile`, of the elements that are not NaN.
 FB_API Tensor nanquantile(const Tensor& self, const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear");
@@ -1355,6 +1359,8 @@ FB_API Tensor flatten(const Tensor& self, int64_t startDim = 0, int64_t endDim =
 FB_API Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination);
 /// `length` elements of a dimension from `start` on.
 FB_API Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length);
+/// `narrow` from the number in a 0-d integer tensor on.
+FB_API Tensor narrowAt(const Tensor& self, int64_t dim, const Tensor& start, int64_t length);
 /// `narrow` as a copy.
 FB_API Tensor narrowCopy(const Tensor& self, int64_t dim, int64_t start, int64_t length);
 /// Dimensions in another order.

@@ -85,9 +85,9 @@ const Tensor& floor_divide_(const Operand& other) const;
 Tensor fmax(const Tensor& other) const;
 /// Smaller of two elements; a NaN loses against a number.
 Tensor fmin(const Tensor& other) const;
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 Tensor fmod(const Operand& other) const;
-/// Remainder with the dividend's sign (C's fmod).
+/// Remainder with the dividend's sign (C's fmod). Throws "ZeroDivisionError" for an integer zero divisor.
 const Tensor& fmod_(const Operand& other) const;
 /// Greatest common divisor of integers, never negative.
 Tensor gcd(const Tensor& other) const;
@@ -125,9 +125,9 @@ const Tensor& multiply_(const Operand& other) const;
 Tensor pow(const Operand& exponent) const;
 /// self to the power of exponent, broadcast.
 const Tensor& pow_(const Operand& exponent) const;
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 Tensor remainder(const Operand& other) const;
-/// Remainder with the divisor's sign (Python's %).
+/// Remainder with the divisor's sign (Python's %). Throws "ZeroDivisionError" for an integer zero divisor.
 const Tensor& remainder_(const Operand& other) const;
 /// other - alpha * self, broadcast.
 Tensor rsub(const Operand& other, Scalar alpha = Scalar(1)) const;
@@ -299,6 +299,10 @@ const Tensor& scatter_(int64_t dim, const Tensor& index, const Operand& src) con
 Tensor scatter_add(int64_t dim, const Tensor& index, const Tensor& src) const;
 /// A copy of self with src added at index along dim. index: int64.
 const Tensor& scatter_add_(int64_t dim, const Tensor& index, const Tensor& src) const;
+/// `scatter` with a reduce.
+Tensor scatter(int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) const;
+/// `scatter` with a reduce.
+const Tensor& scatter_(int64_t dim, const Tensor& index, const Operand& src, std::string_view reduce) const;
 /// A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
 Tensor scatter_reduce(int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true) const;
 /// A copy of self with src joined to it at index along dim. reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; includeSelf: self's own elements take part. index: int64.
@@ -319,18 +323,30 @@ const Tensor& triu_(int64_t diagonal = 0) const;
 TensorList chunk(int64_t chunks, int64_t dim = 0) const;
 /// Pieces along the third dimension: that many equal ones, or cut at the given indices.
 TensorList dsplit(int64_t sections) const;
+/// `dsplit` cut at indices.
+TensorList dsplit(IntList indices) const;
 /// Pieces along the second dimension (the first of a 1-d tensor): that many equal ones, or cut at the given indices.
 TensorList hsplit(int64_t sections) const;
+/// `hsplit` cut at indices.
+TensorList hsplit(IntList indices) const;
 /// Pieces of splitSize along a dimension, the last one smaller; or pieces of the given sizes.
 TensorList split(int64_t split_size, int64_t dim = 0) const;
+/// Pieces of the given sizes along a dimension.
+TensorList split(IntList split_sizes, int64_t dim = 0) const;
 /// Pieces of the given sizes along a dimension.
 TensorList split_with_sizes(IntList split_sizes, int64_t dim = 0) const;
 /// Pieces along a dimension: that many of nearly equal sizes, or cut at the given indices (a list or a tensor).
 TensorList tensor_split(int64_t sections, int64_t dim = 0) const;
+/// `tensorSplit` by the numbers in an int64 tensor: 0-d, how many pieces; 1-d, where they are cut.
+TensorList tensor_split(const Tensor& indices_or_sections, int64_t dim = 0) const;
+/// `tensorSplit` cut at indices.
+TensorList tensor_split(IntList indices, int64_t dim = 0) const;
 /// One tensor per index of a dimension.
 TensorList unbind(int64_t dim = 0) const;
 /// Pieces along the first dimension: that many equal ones, or cut at the given indices.
 TensorList vsplit(int64_t sections) const;
+/// `vsplit` cut at indices.
+TensorList vsplit(IntList indices) const;
 /// QR factors as LAPACK packs them: R in the upper triangle, reflectors below, and their scales tau.
 std::tuple<Tensor, Tensor> geqrf() const;
 /// Product of a matrix with the Q that geqrf packs (its transpose with transpose), from the left or the right.
@@ -415,6 +431,8 @@ Tensor log_softmax(int64_t dim, std::optional<DType> dtype = std::nullopt) const
 Tensor softmax(int64_t dim, std::optional<DType> dtype = std::nullopt) const;
 /// Ones with the probability that each element of self gives. self: probabilities.
 Tensor bernoulli(Generator* generator = nullptr) const;
+/// Ones with probability p in self's shape and dtype; its values are not read, and there is no gradient.
+Tensor bernoulli(double p, Generator* generator = nullptr) const;
 /// Fills self with numbers of the Cauchy distribution.
 const Tensor& cauchy_(double median = 0.0, double sigma = 1.0, Generator* generator = nullptr) const;
 /// Fills self with exponential numbers of rate lambd.
@@ -449,6 +467,8 @@ Tensor flipud() const;
 Tensor repeat(IntList repeats) const;
 /// Every element `repeats` times in a row along a dimension (null: of the flattened tensor). repeats: a number, or an integer tensor with one number for each element of the dimension.
 Tensor repeat_interleave(int64_t repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> output_size = std::nullopt) const;
+/// `repeatInterleave` with a number of repetitions for each element.
+Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> dim = std::nullopt, std::optional<int64_t> output_size = std::nullopt) const;
 /// Elements shifted along dimensions; those that leave at one end enter at the other. No dims: in row-major order.
 Tensor roll(IntList shifts, IntList dims = IntSpan()) const;
 /// Rotated by k times 90 degrees in the plane of two dimensions, from the first towards the second.
@@ -473,10 +493,18 @@ Tensor argmax(std::optional<int64_t> dim = std::nullopt, bool keepdim = false) c
 Tensor argmin(std::optional<int64_t> dim = std::nullopt, bool keepdim = false) const;
 /// Largest element; NaN wins. Equal elements share the gradient. With `dim`: largest along it and where; with a tensor: elementwise.
 Tensor max() const;
+/// Largest element along `dim` and its index (the first of equal ones).
+std::tuple<Tensor, Tensor> max(int64_t dim, bool keepdim = false) const;
+/// The larger of two elements: `maximum` under the name of `max`.
+Tensor max(const Tensor& other) const;
 /// Mean over `dim` (all when null). Floating dtypes only.
 Tensor mean(OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt) const;
 /// Smallest element; NaN wins. Equal elements share the gradient. With `dim`: smallest along it and where; with a tensor: elementwise.
 Tensor min() const;
+/// Smallest element along `dim` and its index (the first of equal ones).
+std::tuple<Tensor, Tensor> min(int64_t dim, bool keepdim = false) const;
+/// The smaller of two elements: `minimum` under the name of `min`.
+Tensor min(const Tensor& other) const;
 /// Sum over `dim` (all when null), NaN counted as zero. Integers and bool give int64.
 Tensor nansum(OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt) const;
 /// Product over `dim` (all when null). Integers and bool give int64.
@@ -569,22 +597,30 @@ Tensor dist(const Tensor& other, double p = 2.0) const;
 Tensor histc(int64_t bins = 100, double min = 0.0, double max = 0.0) const;
 /// Counts (or sums of `weight`) in `bins` equal bins over `range` (the data's when empty), and the edges. With a tensor: its values are the edges.
 std::tuple<Tensor, Tensor> histogram(int64_t bins, std::span<const double> range = std::span<const double>(), const Tensor& weight = Tensor(), bool density = false) const;
+/// histogram with given edges.
+std::tuple<Tensor, Tensor> histogram(const Tensor& bins, const Tensor& weight = Tensor(), bool density = false) const;
 /// The k-th smallest element along `dim` (k from 1; NaN is largest) and where it is: of equal elements, in order of position.
 std::tuple<Tensor, Tensor> kthvalue(int64_t k, int64_t dim = -1, bool keepdim = false) const;
 /// log(sum(exp(x))) over `dim`, without overflow.
 Tensor logsumexp(IntList dim, bool keepdim = false) const;
 /// The lower median of all elements; NaN where there is one. With `dim`: along it, and where. Equal elements share the gradient.
 Tensor median() const;
+/// The lower median along `dim` and where it is; NaN (the first) where the line has one.
+std::tuple<Tensor, Tensor> median(int64_t dim, bool keepdim = false) const;
 /// The most frequent element along `dim` (the smallest of equally frequent ones) and one of its positions.
 std::tuple<Tensor, Tensor> mode(int64_t dim = -1, bool keepdim = false) const;
 /// Mean of the elements that are not NaN, over `dim` (all when null). Floating dtypes only.
 Tensor nanmean(OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt) const;
 /// The lower median of all elements that are not NaN. With `dim`: along it, and where.
 Tensor nanmedian() const;
+/// The lower median along `dim` of the elements that are not NaN, and where it is.
+std::tuple<Tensor, Tensor> nanmedian(int64_t dim, bool keepdim = false) const;
 /// As `quantile`, of the elements that are not NaN.
 Tensor nanquantile(const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear") const;
 /// p-norm over `dim` (all when null); p: 2 by default, Infinity, -Infinity, 0, 1, any number. Where the norm is zero the gradient is zero.
 Tensor norm(double p = 2.0, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt) const;
+/// Frobenius ('fro') or nuclear ('nuc', of a matrix or of the two dimensions `dim`) norm: `norm(x, 'fro', dim)`.
+Tensor norm(std::string_view p, OptionalIntList dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt) const;
 /// The q-th quantiles (q: a number or 1-d tensor in [0, 1]) over all elements or along `dim`; NaN where there is one.
 Tensor quantile(const Operand& q, std::optional<int64_t> dim = std::nullopt, bool keepdim = false, std::string_view interpolation = "linear") const;
 /// Sub-tensors along `dim` whose p-norm exceeds `maxnorm`, scaled down to it. At least 2 dimensions.
@@ -837,6 +873,8 @@ Tensor movedim(IntList source, IntList destination) const;
 Tensor moveaxis(IntList source, IntList destination) const;
 /// `length` elements of a dimension from `start` on.
 Tensor narrow(int64_t dim, int64_t start, int64_t length) const;
+/// `narrow` from the number in a 0-d integer tensor on.
+Tensor narrow(int64_t dim, const Tensor& start, int64_t length) const;
 /// `narrow` as a copy.
 Tensor narrow_copy(int64_t dim, int64_t start, int64_t length) const;
 /// Dimensions in another order.
