@@ -53,7 +53,12 @@ for await (const line of createInterface({ input: process.stdin })) {
     if (request.load !== undefined) {
       forms = {};
       answer = await load(request.load);
-    } else answer = { us: fb.tidy(() => measure(forms[request.time!]!, Number(values['min-time']) / 3, 3).us) };
+    } else {
+      // Results go after each call, as PyTorch's do: fresh memory for every result would be timed instead.
+      const form = forms[request.time!]!;
+      const once = (): void => fb.tidy(() => void form());
+      answer = { us: measure(once, Number(values['min-time']) / 3, 3).us };
+    }
   } catch (error) {
     answer = { error: (error as Error).message.split('\n')[0] };
   }

@@ -2,11 +2,15 @@
 #include "flambeau/tensor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <mutex>
 #include <new>
+#include <unordered_set>
 
 #include "core/allocator.h"
 #include "core/element.h"
+#include "core/exposed.h"
 
 namespace flambeau {
 
@@ -57,10 +61,44 @@ Ref<Storage> Storage::borrow(void* data, size_t nbytes, void (*deleter)(void* ct
   // A null deleter still marks the memory as foreign.
   s->deleter_ = deleter ? deleter : [](void*) {};
   s->ctx_ = ctx;
+  expose(s);
   return Ref<Storage>(s);
 }
 
+namespace {
+
+struct Exposed {
+  std::mutex mutex;
+  std::unordered_set<const Storage*> storages;
+  std::atomic<size_t> count{0};  // read without the lock: storages die all the time, and most are not here
+};
+Exposed& exposedStorages() {
+  static Exposed* e = new Exposed();  // never destroyed: tensors may be freed during exit
+  return *e;
+}
+
+}  // namespace
+
+void expose(const Storage* storage) {
+  Exposed& e = exposedStorages();
+  std::lock_guard lock(e.mutex);
+  e.storages.insert(storage);
+  e.count.store(e.storages.size(), std::memory_order_relaxed);
+}
+
+bool exposed(const Storage* storage) {
+  Exposed& e = exposedStorages();
+  if (e.count.load(std::memory_order_relaxed) == 0) return false;
+  std::lock_guard lock(e.mutex);
+  return e.storages.contains(storage);
+}
+
 Storage::~Storage() {
+  if (Exposed& e = exposedStorages(); e.count.load(std::memory_order_relaxed) != 0) {
+    std::lock_guard lock(e.mutex);
+    e.storages.erase(this);
+    e.count.store(e.storages.size(), std::memory_order_relaxed);
+  }
   if (deleter_) {
     deleter_(ctx_);
   } else {

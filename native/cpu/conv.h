@@ -33,6 +33,13 @@ class ConvPlan : public RefCounted {
  public:
   virtual void run(const void* a, const void* b, const void* bias, void* out) const = 0;
   virtual const char* via() const = 0;
+  /// Floats of the filters in the form that the plan computes with; 0: it takes them as they lie. Filters that stay the
+  /// same over many calls are packed once: runPacked takes them instead of `b`.
+  virtual int64_t packedFloats() const { return 0; }
+  virtual void pack(const void* /*weights*/, void* /*to*/) const {}
+  virtual void runPacked(const void* a, const void* packed, const void* bias, void* out) const {
+    run(a, packed, bias, out);
+  }
 };
 
 /// Whether Winograd's F(4x4, 3x3), which needs a quarter of the multiplications, is worth its transforms for this
@@ -42,9 +49,14 @@ class ConvPlan : public RefCounted {
 bool winogradPays(const ConvSpec& spec);
 /// Builds or finds the plan under the present thread count.
 Ref<ConvPlan> planConv(const ConvSpec& spec);
+/// The plan for filters that stay the same over many calls: the fastest of those that keep them packed, measured per
+/// shape and remembered for the process.
+Ref<ConvPlan> planConstantConv(const ConvSpec& spec);
 Ref<ConvPlan> planOwnConv(const ConvSpec& spec);
 /// Null unless the kernel has one element and every image is read as it lies.
 Ref<ConvPlan> planPointwiseConv(const ConvSpec& spec);
+/// Products over packed panels of pixels. Null for what they do not compute.
+Ref<ConvPlan> planPackedConv(const ConvSpec& spec);
 /// Null when oneDNN is absent or does not take the spec.
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec);
 /// Blocks for plans that know none: converted on the way in and out.

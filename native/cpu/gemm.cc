@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cpu/isa.h"
+#include "cpu/measured.h"
 #include "cpu/plan_cache.h"
 #include "flambeau/parallel.h"
 
@@ -80,6 +81,19 @@ Ref<GemmPlan> planGemm(const GemmSpec& spec) {
   return cache.find({spec, numThreads()}, [&]() -> Ref<GemmPlan> {
     Ref<GemmPlan> plan = planOneDnnGemm(spec);
     return plan ? plan : Ref<GemmPlan>(makeRef<OwnPlan>(spec));
+  });
+}
+
+Ref<GemmPlan> planConstantGemm(const GemmSpec& spec) {
+  if (workOf(spec) < kMeasuredWork || spec.m < 4) return {};
+  static PlanCache<Key, GemmPlan, KeyHash> cache;
+  return cache.find({spec, numThreads()}, [&]() -> Ref<GemmPlan> {
+    const Ref<GemmPlan> usual = planGemm(spec), packed = planPackedGemm(spec);
+    if (!packed) return {};
+    const Ref<GemmPlan> best = fasterPacked(usual, packed, (spec.m - 1) * spec.aRow + (spec.k - 1) * spec.aCol + 1,
+                                            (spec.k - 1) * spec.bRow + (spec.n - 1) * spec.bCol + 1,
+                                            spec.bias ? spec.n : 0, (spec.m - 1) * spec.cRow + spec.n);
+    return best.get() == packed.get() ? packed : Ref<GemmPlan>();
   });
 }
 

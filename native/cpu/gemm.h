@@ -28,10 +28,21 @@ class GemmPlan : public RefCounted {
   virtual void run(const void* a, const void* b, const void* bias, void* c) const = 0;
   /// 'oneDNN' or 'own', for reports.
   virtual const char* via() const = 0;
+  /// Floats of B in the form that the plan computes with; 0: it takes B as it lies. See ConvPlan.
+  virtual int64_t packedFloats() const { return 0; }
+  virtual void pack(const void* /*b*/, void* /*to*/) const {}
+  virtual void runPacked(const void* a, const void* packed, const void* bias, void* c) const {
+    run(a, packed, bias, c);
+  }
 };
 
 /// Builds (or finds) the plan for a product under the present thread count.
 Ref<GemmPlan> planGemm(const GemmSpec& spec);
+/// A plan for a B that stays the same over many calls and is kept packed; null where the plan of planGemm is as fast.
+/// Measured per shape and remembered for the process.
+Ref<GemmPlan> planConstantGemm(const GemmSpec& spec);
+/// The own loops with packed B. Null for what they do not take.
+Ref<GemmPlan> planPackedGemm(const GemmSpec& spec);
 /// Runs a product once; tiny ones go straight to the kernels, others through the cache of plans.
 void gemm(const GemmSpec& spec, const void* a, const void* b, const void* bias, void* c);
 

@@ -1,6 +1,7 @@
 // Numbers in and out of tensors: typed arrays, shared and copied.
 #include <cstring>
 
+#include "core/exposed.h"
 #include "cpu/drivers.h"
 #include "node/functions.h"
 
@@ -122,6 +123,7 @@ napi_value buffer(napi_env env, napi_callback_info info) {
     FB_CHECK(storage->device().type == DeviceType::CPU, Device,
              "can't share the memory of a %s tensor; use .cpu() first", storage->device().str().c_str());
     if (trace::active()) trace::forbidHostRead("numpy");
+    expose(storage.get());
     auto& cache = dataOf(env).buffers;
     if (auto it = cache.find(storage.get()); it != cache.end()) {
       napi_value known = nullptr;

@@ -11,7 +11,7 @@ class AttentionStep : public PreparedStep {
  public:
   AttentionStep(cpu::AttentionCall call, bool backward, bool mask)
       : call_(std::move(call)), backward_(backward), mask_(mask) {}
-  void run(void* const* buffers, std::span<const double>) override {
+  void run(void* const* buffers, std::span<const double>, TensorSpan) override {
     // The mask is the only operand that may be missing.
     int at = 0;
     const void* grad = backward_ ? buffers[at++] : nullptr;

@@ -41,7 +41,7 @@ class BoxedStep : public PreparedStep {
     for (size_t i = 0; i < step_.attrs.size(); ++i) step_.attrs[i].name = meta_.attrs[i].name.c_str();
   }
 
-  void run(void* const* buffers, std::span<const double> scalars) override {
+  void run(void* const* buffers, std::span<const double> scalars, TensorSpan) override {
     PlainMode mode;
     std::vector<boxed::Value> inputs;
     int at = 0;

@@ -27,7 +27,9 @@ struct GraphCall {
       auto& steps = self->program->steps_;
       FB_CHECK(k >= 0 && static_cast<size_t>(k) < steps.size(), Compile,
                "graph program: call of step %d, but there are %zu", k, steps.size());
-      steps[static_cast<size_t>(k)]->run(buffers, self->dims, self->scalars);
+      const auto& captures = self->program->captures_;
+      steps[static_cast<size_t>(k)]->run(buffers, self->dims, self->scalars,
+                                         self->program->writes() ? TensorSpan() : TensorSpan(captures));
       return 0;
     } catch (...) {
       self->error = std::current_exception();

@@ -7,6 +7,7 @@
 #include "cpu/matmul.h"
 #include "cpu/pool_shapes.h"
 #include "flambeau/parallel.h"
+#include "runtime/packed_weights.h"
 
 namespace flambeau::runtime {
 namespace {
@@ -51,7 +52,10 @@ class GemmStep : public PreparedStep {
         bias_(bias),
         c_(c),
         width_(static_cast<int64_t>(itemSize(calls_.spec.dtype))) {}
-  void run(void* const* buffers, std::span<const double>) override {
+  void run(void* const* buffers, std::span<const double>, TensorSpan constants) override {
+    if (const Ref<cpu::GemmPlan> packed = packedPlan(buffers[b_], constants))
+      if (const Ref<Storage> weights = weights_.find(*packed, buffers[b_], constants))
+        return packed->runPacked(buffers[a_], weights->data(), bias_ < 0 ? nullptr : buffers[bias_], buffers[c_]);
     const char *a = static_cast<const char*>(buffers[a_]), *b = static_cast<const char*>(buffers[b_]);
     char* c = static_cast<char*>(buffers[c_]);
     const void* bias = bias_ < 0 ? nullptr : buffers[bias_];
@@ -62,10 +66,24 @@ class GemmStep : public PreparedStep {
   }
 
  private:
+  // The plan for weights that are kept packed, where that is faster: decided when they are first seen.
+  Ref<cpu::GemmPlan> packedPlan(const void* weights, TensorSpan constants) {
+    if (calls_.offsets.size() != 1 || calls_.offsets[0][0] || calls_.offsets[0][1]) return {};
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!decided_ && weights_.stay(weights, constants)) {
+      packed_ = cpu::planConstantGemm(calls_.spec);
+      decided_ = true;
+    }
+    return packed_;
+  }
+
   cpu::ProductCalls calls_;
-  Ref<cpu::GemmPlan> plan_;
+  Ref<cpu::GemmPlan> plan_, packed_;
   int a_, b_, bias_, c_;
   int64_t width_;
+  std::mutex mutex_;
+  bool decided_ = false;
+  PackedWeights weights_;
 };
 
 bool gemmTakes(DType t) { return t == DType::Float32 || t == DType::Float64 || t == DType::Int32 || t == DType::Int64; }
@@ -122,15 +140,35 @@ std::shared_ptr<PreparedStep> prepareGemm(const StepMeta& meta, const ResolvedSt
 class ConvStep : public PreparedStep {
  public:
   ConvStep(const cpu::ConvCall& call, int out)
-      : plan_(cpu::planConv(call.spec)), swap_(call.swap), bias_(call.spec.bias), out_(out) {}
-  void run(void* const* buffers, std::span<const double>) override {
-    plan_->run(buffers[swap_ ? 1 : 0], buffers[swap_ ? 0 : 1], bias_ ? buffers[2] : nullptr, buffers[out_]);
+      : spec_(call.spec), plan_(cpu::planConv(call.spec)), swap_(call.swap), out_(out) {}
+  void run(void* const* buffers, std::span<const double>, TensorSpan constants) override {
+    const void *a = buffers[swap_ ? 1 : 0], *b = buffers[swap_ ? 0 : 1], *bias = spec_.bias ? buffers[2] : nullptr;
+    const Ref<cpu::ConvPlan> plan = constantPlan(b, constants);
+    if (plan->packedFloats() > 0)
+      if (const Ref<Storage> filters = weights_.find(*plan, b, constants))
+        return plan->runPacked(a, filters->data(), bias, buffers[out_]);
+    plan->run(a, b, bias, buffers[out_]);
   }
 
  private:
+  // Filters that stay the same have a plan of their own, decided when they are first seen and kept from then on.
+  Ref<cpu::ConvPlan> constantPlan(const void* filters, TensorSpan constants) {
+    if (spec_.kind == cpu::ConvSpec::Kind::BackwardWeight) return plan_;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!decided_ && weights_.stay(filters, constants)) {
+      plan_ = cpu::planConstantConv(spec_);
+      decided_ = true;
+    }
+    return plan_;
+  }
+
+  cpu::ConvSpec spec_;
   Ref<cpu::ConvPlan> plan_;
-  bool swap_, bias_;
+  bool swap_;
   int out_;
+  std::mutex mutex_;
+  bool decided_ = false;
+  PackedWeights weights_;
 };
 
 // Sizes of the image behind blocks of 16 channels: (N, C/16, H, W, 16) beside a weight of four dimensions.
@@ -184,7 +222,7 @@ std::shared_ptr<PreparedStep> prepareConv(const StepMeta& meta, const ResolvedSt
 class MaxPoolStep : public PreparedStep {
  public:
   MaxPoolStep(const cpu::PoolSpec& spec, DType dtype) : spec_(spec), dtype_(dtype) {}
-  void run(void* const* buffers, std::span<const double>) override {
+  void run(void* const* buffers, std::span<const double>, TensorSpan) override {
     cpu::maxPoolPlanes(spec_, dtype_, buffers[0], buffers[1], static_cast<int64_t*>(buffers[2]));
   }
 
@@ -197,7 +235,7 @@ class MaxPoolBackwardStep : public PreparedStep {
  public:
   MaxPoolBackwardStep(DType dtype, int64_t planes, const cpu::Extents& in, const cpu::Extents& out)
       : dtype_(dtype), planes_(planes), in_(in), out_(out) {}
-  void run(void* const* buffers, std::span<const double>) override {
+  void run(void* const* buffers, std::span<const double>, TensorSpan) override {
     cpu::maxPoolBackwardPlanes(dtype_, planes_, in_, out_, buffers[0], static_cast<const int64_t*>(buffers[1]),
                                buffers[2]);
   }
@@ -297,7 +335,8 @@ std::shared_ptr<PreparedStep> LibraryStep::prepare(std::span<const long long> di
   return prepareBoxed(meta_, std::move(r));
 }
 
-void LibraryStep::run(void* const* buffers, std::span<const long long> dims, std::span<const double> scalars) {
+void LibraryStep::run(void* const* buffers, std::span<const long long> dims, std::span<const double> scalars,
+                      TensorSpan constants) {
   std::shared_ptr<PreparedStep> step;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -310,7 +349,7 @@ void LibraryStep::run(void* const* buffers, std::span<const long long> dims, std
     }
     step = prepared_;
   }
-  step->run(buffers, scalars);
+  step->run(buffers, scalars, constants);
 }
 
 }  // namespace flambeau::runtime

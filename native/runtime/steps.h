@@ -30,11 +30,12 @@ struct ShapeVaries : Error {
   explicit ShapeVaries(const std::string& what) : Error(ErrorKind::Shape, what) {}
 };
 
-/// What runs: buffers are the step's tensor inputs in order, then its outputs.
+/// What runs: buffers are the step's tensor inputs in order, then its outputs. `constants` are the tensors that the
+/// program captured, none of which it writes.
 class PreparedStep {
  public:
   virtual ~PreparedStep() = default;
-  virtual void run(void* const* buffers, std::span<const double> scalars) = 0;
+  virtual void run(void* const* buffers, std::span<const double> scalars, TensorSpan constants) = 0;
 };
 
 /// GEMM, convolution, pooling and attention become direct calls into their kernels; null for everything else.
@@ -49,7 +50,8 @@ std::shared_ptr<PreparedStep> prepareBoxed(const StepMeta& meta, ResolvedStep st
 class LibraryStep {
  public:
   explicit LibraryStep(StepMeta meta);
-  void run(void* const* buffers, std::span<const long long> dims, std::span<const double> scalars);
+  void run(void* const* buffers, std::span<const long long> dims, std::span<const double> scalars,
+           TensorSpan constants);
 
  private:
   std::shared_ptr<PreparedStep> prepare(std::span<const long long> dims) const;

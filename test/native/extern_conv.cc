@@ -60,15 +60,24 @@ void checkSpec(const ConvSpec& s, Random& rng) {
                b = small(s.kind == ConvSpec::Kind::BackwardWeight ? nx : nw, s.dtype, rng);
   const Tensor bias = s.bias ? small(s.outChannels, s.dtype, rng) : Tensor();
   const std::vector<double> want = naive(s, a, b, bias);
-  for (int way = 0; way < 4; ++way) {
+  for (int way = 0; way < 5; ++way) {
     const Ref<cpu::ConvPlan> plan = way == 0                    ? cpu::planConv(s)
                                     : way == 1                  ? cpu::planOwnConv(s)
                                     : way == 2                  ? cpu::planPointwiseConv(s)
+                                    : way == 3                  ? cpu::planPackedConv(s)
                                     : s.dtype == DType::Float32 ? cpu::planOneDnnConv(s)
                                                                 : Ref<cpu::ConvPlan>();
     if (!plan) continue;
     const Tensor out = small(forward ? ny : input ? nx : nw, s.dtype, rng);
-    plan->run(a.data(), b.data(), bias.defined() ? bias.data() : nullptr, out.data());
+    const void* add = bias.defined() ? bias.data() : nullptr;
+    // Filters in the plan's own form give the same results.
+    if (plan->packedFloats() && rng.below(2)) {
+      const Tensor packed = emptyTensor(Dims{plan->packedFloats()}, DType::Float32);
+      plan->pack(b.data(), packed.data());
+      plan->runPacked(a.data(), packed.data(), add, out.data());
+    } else {
+      plan->run(a.data(), b.data(), add, out.data());
+    }
     int bad = 0;
     for (size_t i = 0; i < want.size(); ++i)
       bad += !check::close(at(out, static_cast<int64_t>(i)), want[i], 1e-5, 1e-3);

@@ -111,7 +111,7 @@ TEST(gemmSpecs) {
     };
     const Tensor a = make(s.batch * (s.m + padA) * (s.k + padA)), b = make(s.batch * (s.n + padB) * (s.k + padB)),
                  bias = make(s.n), start = make(s.batch * s.cBatch);
-    for (int way = 0; way < 3; ++way) {
+    for (int way = 0; way < 4; ++way) {
       const Tensor c = cpu::clone(start);
       if (way == 0) cpu::gemm(s, a.data(), b.data(), bias.data(), c.data());
       if (way == 1) cpu::gemmPortable(s, a.data(), b.data(), bias.data(), c.data());
@@ -119,6 +119,13 @@ TEST(gemmSpecs) {
         const Ref<cpu::GemmPlan> plan = s.dtype == DType::Float32 ? cpu::planOneDnnGemm(s) : Ref<cpu::GemmPlan>();
         if (!plan) continue;
         plan->run(a.data(), b.data(), bias.data(), c.data());
+      }
+      if (way == 3) {
+        const Ref<cpu::GemmPlan> plan = cpu::planPackedGemm(s);
+        if (!plan) continue;
+        const Tensor packed = emptyTensor(Dims{plan->packedFloats()}, DType::Float32);
+        plan->pack(b.data(), packed.data());
+        plan->runPacked(a.data(), packed.data(), bias.data(), c.data());
       }
       int bad = 0;
       for (int64_t q = 0; q < s.batch; ++q)

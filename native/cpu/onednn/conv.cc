@@ -152,16 +152,32 @@ class OneDnnConv : public ConvPlan {
     }
   }
 
+  int64_t packedFloats() const override {
+    return s_.kind == ConvSpec::Kind::BackwardWeight ? 0 : static_cast<int64_t>(second_.bytes / sizeof(float));
+  }
+  void pack(const void* weights, void* to) const override {
+    second_.reorder->run({const_cast<void*>(weights), to, onednn::scratchpad().get(scratch_ + 64)});
+  }
   void run(const void* a, const void* b, const void* bias, void* out) const override {
+    compute(a, b, false, bias, out);
+  }
+  void runPacked(const void* a, const void* packed, const void* bias, void* out) const override {
+    compute(a, packed, true, bias, out);
+  }
+  const char* via() const override { return "oneDNN"; }
+
+ private:
+  void compute(const void* a, const void* b, bool packed, const void* bias, void* out) const {
     // Filters first, once for all chunks; then every thread's own images and work memory.
     const size_t each = scratch_ + first_.bytes + out_.bytes;
-    char* shared = static_cast<char*>(onednn::scratchpad().get(second_.bytes + each + 64));
-    void* pb = second_.bytes ? shared : const_cast<void*>(b);
-    if (second_.bytes) second_.reorder->run({const_cast<void*>(b), pb, shared + second_.bytes});
+    const size_t own = packed ? 0 : second_.bytes;
+    char* shared = static_cast<char*>(onednn::scratchpad().get(own + each + 64));
+    void* pb = own ? shared : const_cast<void*>(b);
+    if (own) second_.reorder->run({const_cast<void*>(b), pb, shared + own});
     const Scratch* mine = &onednn::scratchpad();
     parallelFor(chunks_, 1, [&](int64_t begin, int64_t end) {
-      Scratch& own = onednn::scratchpad();
-      char* work = &own == mine ? shared + second_.bytes : static_cast<char*>(own.get(each + 64));
+      Scratch& local = onednn::scratchpad();
+      char* work = &local == mine ? shared + own : static_cast<char*>(local.get(each + 64));
       char *pa = work + scratch_, *po = pa + first_.bytes;
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         auto* x = const_cast<float*>(static_cast<const float*>(a)) + chunk * firstStep_;
@@ -184,9 +200,6 @@ class OneDnnConv : public ConvPlan {
                   [&](int64_t begin, int64_t end) { gemmKernels().relu32(y + begin, end - begin); });
     }
   }
-  const char* via() const override { return "oneDNN"; }
-
- private:
   // Images of one run of the primitive: few enough that what it writes is still in the cache when it is put in order.
   // Threads take such chunks, each by itself, where there is at least one for each. Winograd's kernels want the whole
   // batch.
