@@ -142,6 +142,8 @@ const char* handleKindName(HandleKind kind) {
       return "autograd Node";
     case HandleKind::Graph:
       return "graph program";
+    case HandleKind::Flow:
+      return "program with control flow";
     case HandleKind::Disposed:
       return "disposed tensor";
     case HandleKind::Free:

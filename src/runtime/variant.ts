@@ -9,6 +9,7 @@ import { opInfo } from '../ir/table.js';
 import { native } from '../native.js';
 import { optimize } from '../passes/manager.js';
 import { wrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { dataAssignments, replacedSince } from '../tensor/replaced.js';
 import { fill } from './structure.js';
 import type { Backend, Prepared, ProgramInfo, StageTimes } from './backend.js';
 import { compareTraces, describeChange } from './compare.js';
@@ -279,8 +280,20 @@ export class Variant {
     readonly tensor: Tensor;
   }[];
 
-  /** True when the modules that the function called are in the mode, and have the parameters, that were recorded. */
+  /** Assignments to `data` up to which the captured tensors are known to have the memory that was recorded. */
+  private assignments = dataAssignments();
+  private replaced = false;
+
+  /**
+   * True when the modules that the function called are in the mode, and have the parameters, that were recorded, and no captured tensor
+   * was given other memory.
+   */
   get modulesHold(): boolean {
+    if (this.assignments !== dataAssignments()) {
+      this.replaced ||= this.recording.captures.some((h) => replacedSince(h, this.assignments));
+      this.assignments = dataAssignments();
+    }
+    if (this.replaced) return false;
     if (!this.recording.holds()) return false;
     for (const m of this.recording.modules) if (m.module.training !== m.training) return false;
     for (const f of this.fields) if (f.owner[f.name] !== f.tensor) return false;

@@ -24,6 +24,7 @@ import { getIndex, putIndex, type IndexItem } from './indexing.js';
 import { storageArray, toNumpy, type NdArray } from './interop.js';
 import { tensorToString } from './print.js';
 import { lu } from './products.js';
+import { noteReplaced } from './replaced.js';
 
 export type { RemovableHandle };
 
@@ -183,6 +184,7 @@ export class Tensor extends TensorGeometry {
     if (wanted) native.setRequiresGrad(h, true);
     if (g !== null && native.dtype(g) === native.dtype(h) && String(native.shape(g)) === String(native.shape(h)))
       native.setGrad(h, g);
+    noteReplaced(old);
     this._replace(h);
   }
   /**
