@@ -319,10 +319,11 @@ void abort() {
 }
 
 void forbidHostRead(const char* op) {
-  if (Recorder* r = live())
-    r->fail(std::string(op) +
-            "() needs a value on the host, which does not exist while a function is traced: the number would be baked "
-            "into the graph. Keep it a tensor, or read it outside the traced function");
+  tell([op](Recorder& r) {
+    r.fail(std::string(op) +
+           "() needs a value on the host, which does not exist while a function is traced: the number would be baked "
+           "into the graph. Keep it a tensor, or read it outside the traced function");
+  });
 }
 
 }  // namespace flambeau::trace
