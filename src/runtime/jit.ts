@@ -225,22 +225,12 @@ function argumentsOf(s: State, args: readonly unknown[]): { readonly spec: Speci
     if (dtype !== v.type.dtype)
       throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
   });
-  const spec = specialised(
-    s,
-    inputs.map((h) => native.shape(h)),
-  );
-  // A recording takes the ops in; the program that is built is the outer one.
+  const shapes = inputs.map((h) => native.shape(h));
+  // A recording takes the ops in, and the program that is built is the outer one; a graph for other sizes is recorded aside.
+  const spec = native.traceActive() ? aside(() => specialised(s, shapes)) : specialised(s, shapes);
   if (!native.traceActive()) start(s, spec);
   // Weights are fixed layouts; arguments come as they are.
   return { spec, dense: inputs.map((h) => native.ops.contiguous(native.ops.detach(h))) };
-}
-
-/** Whether there is a graph of plain ops for these arguments, without recording the source again. */
-function recordable(s: State, args: readonly unknown[]): boolean {
-  if (s.graph.nodes.some(isControl)) return false;
-  if (s.dynamic !== undefined && s.dynamic !== null) return true;
-  const shapes = args.filter(isTensor).map((t) => t.shape);
-  return s.shapes.has(keyOf(shapes)) || s.graph.inputs.every((v, i) => String(v.type.shape) === String(shapes[i]));
 }
 
 /** The program, when it is built and no recording wants the ops; notes one that failed. */
@@ -255,11 +245,6 @@ function builtProgram(s: State, spec: Specialised): Prepared | null {
 
 function call(s: State, args: unknown[]): unknown {
   if (native.traceActive() && s.graph.nodes.some(isControl)) return recorded(s, args);
-  if (native.traceActive() && !recordable(s, args))
-    // Making a graph for other sizes is a recording of its own, and graphs with control flow read conditions.
-    cannotRecord(
-      `${s.name}: a traced module becomes part of another recording at sizes it has a graph for; trace its source instead`,
-    );
   const { spec, dense } = argumentsOf(s, args);
   const program = builtProgram(s, spec);
   const before = native.gradEnabled();
@@ -346,11 +331,9 @@ function fallBack(s: State, e: Error): void {
   else notice(`${s.name} runs op by op: ${e.message}`);
 }
 
-const keyOf = (shapes: readonly (readonly number[])[]): string => shapes.map((x) => x.join()).join('|');
-
 /** The graph at these input shapes. @throws ShapeError when the module was loaded without a graph for other sizes. */
 function specialised(s: State, shapes: readonly (readonly number[])[]): Specialised {
-  const key = keyOf(shapes);
+  const key = shapes.map((x) => x.join()).join('|');
   const have = s.shapes.get(key);
   if (have !== undefined) return have;
   const spec: Specialised = {
