@@ -6,7 +6,7 @@ import { noGrad } from '../autograd/modes.js';
 import { runtimePath } from '../onnx/verify.js';
 import { manualSeed } from '../random.js';
 import { compile } from '../runtime/compile.js';
-import { tensorToBytes } from '../serialization/tensors.js';
+import { TYPED_ARRAYS } from '../tensor/dtype.js';
 import { getNumThreads, setNumThreads } from '../tensor/backend.js';
 import type { Tensor } from '../tensor/handle.js';
 import { flat, inputsOf, open, type GivenInput, type Runnable } from './model.js';
@@ -27,17 +27,6 @@ interface Side {
   /** The numbers of a run's outputs. */
   values(): Promise<readonly Numbers[]>;
 }
-/** Float16 is missing: Node 20 has no array for it. */
-const ARRAYS: Readonly<Record<string, new (buffer: ArrayBuffer) => unknown>> = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-};
 
 const REPEATS = 7;
 /** Results further apart than this are not the same computation. */
@@ -123,11 +112,9 @@ async function onnxruntime(file: string, inputs: readonly GivenInput[], threads:
   const session = await ort.InferenceSession.create(file, options);
   const feeds = Object.fromEntries(
     inputs.map(({ name, tensor }) => {
-      const { data: bytes } = tensorToBytes(tensor);
-      const Numbers = ARRAYS[tensor.dtype];
-      if (!Numbers) throw new Error(`onnxruntime: inputs of ${tensor.dtype} are not supported here`);
-      const data = new Numbers(bytes.slice().buffer);
-      return [name, new ort.Tensor(tensor.dtype, data, tensor.shape)];
+      if (TYPED_ARRAYS[tensor.dtype] === null)
+        throw new Error(`inputs of ${tensor.dtype} cannot be given to onnxruntime: Node has no array for them`);
+      return [name, new ort.Tensor(tensor.dtype, tensor.toTypedArray(), tensor.shape)];
     }),
   );
   return {

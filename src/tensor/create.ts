@@ -9,6 +9,7 @@ import {
   optionalDtypeCode,
   type DType,
   type Device,
+  TYPED_ARRAYS,
 } from './dtype.js';
 import { DTypeError, ShapeError, ValueError } from './errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from './handle.js';
@@ -211,18 +212,7 @@ export function frombuffer(
   if (typeof options !== 'object' || options === null)
     throw new DTypeError('frombuffer(): the options must name a dtype');
   dtypeCode(options.dtype);
-  const make = {
-    float32: Float32Array,
-    float64: Float64Array,
-    int8: Int8Array,
-    int16: Int16Array,
-    int32: Int32Array,
-    int64: BigInt64Array,
-    uint8: Uint8Array,
-    bool: Uint8Array,
-    float16: null,
-    bfloat16: null,
-  }[options.dtype];
+  const make = TYPED_ARRAYS[options.dtype];
   if (make === null) throw new DTypeError(`frombuffer(): ${options.dtype} is not supported`);
   const { offset = 0, count = -1 } = options;
   for (const v of [offset, count])

@@ -16,6 +16,19 @@ export const DTYPES = [
   'bool',
 ] as const;
 export type DType = (typeof DTYPES)[number];
+/** JavaScript's array of a dtype's elements; null where Node 20 has none. */
+export const TYPED_ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+  float16: null,
+  bfloat16: null,
+} as const satisfies Record<DType, unknown>;
 /** A device name: 'cpu', 'cuda', 'cuda:1'. */
 export type Device = string;
 

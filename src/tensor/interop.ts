@@ -1,7 +1,7 @@
 // Tensors and n-d arrays of the npm package `ndarray` share memory both ways.
 import { createRequire } from 'node:module';
 import { native } from '../native.js';
-import { dtypeCode, itemSize, type DType } from './dtype.js';
+import { dtypeCode, itemSize, TYPED_ARRAYS } from './dtype.js';
 import { AutogradError, DTypeError, ValueError } from './errors.js';
 import { typedArrayDtype, type TypedArray } from './create.js';
 import { wrap, type Tensor } from './handle.js';
@@ -26,22 +26,9 @@ export interface NdArray {
 type MakeNdArray = (data: TypedArray, shape: number[], stride: number[], offset: number) => NdArray;
 let make: MakeNdArray | undefined;
 
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-  float16: null,
-  bfloat16: null,
-} as const satisfies Record<DType, unknown>;
-
 /** The typed array over the whole storage of a tensor (not only over its own elements). */
 export function storageArray(t: Tensor): TypedArray {
-  const array = ARRAYS[t.dtype];
+  const array = TYPED_ARRAYS[t.dtype];
   if (array === null) throw new DTypeError(`numpy(): no typed array holds ${t.dtype}; use .float().numpy()`);
   if (t.numel() === 0) return new array(0);
   const buffer = native.buffer(t._h);
