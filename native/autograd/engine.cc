@@ -254,10 +254,11 @@ class Run {
       if (anomalyEnabled()) rejectNan(node, out);
     } catch (const Error& e) {
       if (!anomalyEnabled()) throw;
-      throw Error(e.kind(), std::string(e.what()) + "\nError detected in " + node.name() + "." +
-                                (!node.extras || node.extras->forwardSite.empty()
-                                     ? ""
-                                     : " The forward call that caused the error was at " + node.extras->forwardSite + "."));
+      throw Error(e.kind(),
+                  std::string(e.what()) + "\nError detected in " + node.name() + "." +
+                      (!node.extras || node.extras->forwardSite.empty()
+                           ? ""
+                           : " The forward call that caused the error was at " + node.extras->forwardSite + "."));
     }
     if (node.extras)
       for (size_t i = 0; i < node.extras->postHooks.size(); ++i) node.extras->postHooks[i](out, seen);

@@ -77,7 +77,8 @@ namespace flambeau::autograd {
 namespace {
 std::atomic<uint64_t> nextHookId{1};
 
-/// The leaf's accumulator, made at the first use. Two threads may share a parameter: who comes second drops what it made.
+/// The leaf's accumulator, made at the first use. Two threads may share a parameter: who comes second drops what it
+/// made.
 Ref<Node> accumulatorOf(TensorImpl* impl) {
   std::atomic<Node*>& slot = impl->meta->gradAccumulator;
   if (Node* known = slot.load(std::memory_order_acquire)) return Ref<Node>(known);

@@ -51,21 +51,58 @@ FB_FN f32v fb_load_step_f32(const float* p, fb_i64 n) {
 }
 //@section tiles needs base
 FB_FN fb_i64 fb_smaller(fb_i64 a, fb_i64 b) { return a < b ? a : b; }
+// Pairs of elements, and pairs of pairs, of two vectors within their 128-bit lanes; and their even and odd lanes. Written out, so that
+// each is one instruction without an index register.
+#if FB_W == 16
+#define FB_LOW_1 {0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29}
+#define FB_HIGH_1 {2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31}
+#define FB_LOW_2 {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}
+#define FB_HIGH_2 {2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31}
+#define FB_EVEN_LANES {0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27}
+#define FB_ODD_LANES {4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31}
+#elif FB_W == 8
+#define FB_LOW_1 {0, 8, 1, 9, 4, 12, 5, 13}
+#define FB_HIGH_1 {2, 10, 3, 11, 6, 14, 7, 15}
+#define FB_LOW_2 {0, 1, 8, 9, 4, 5, 12, 13}
+#define FB_HIGH_2 {2, 3, 10, 11, 6, 7, 14, 15}
+#define FB_EVEN_LANES {0, 1, 2, 3, 8, 9, 10, 11}
+#define FB_ODD_LANES {4, 5, 6, 7, 12, 13, 14, 15}
+#else
+#define FB_LOW_1 {0, 4, 1, 5}
+#define FB_HIGH_1 {2, 6, 3, 7}
+#define FB_LOW_2 {0, 1, 4, 5}
+#define FB_HIGH_2 {2, 3, 6, 7}
+#endif
+/// Vectors l and l + w of each 2w: a macro, because a loop over w is not unrolled and would keep them in memory.
+#define FB_MIX_LANES(to, from, w) \
+  for (int l = 0; l < FB_W; l += 2 * w) \
+    for (int k = 0; k < w; k++) { \
+      to[l + k] = __builtin_shuffle(from[l + k], from[l + k + w], (i32v)FB_EVEN_LANES); \
+      to[l + k + w] = __builtin_shuffle(from[l + k], from[l + k + w], (i32v)FB_ODD_LANES); \
+    }
 /// FB_W x FB_W elements of 4 bytes: to[q * wide + l] = from[l * step + q], by exchanges of ever larger blocks in registers.
 FB_FN void fb_transpose_block(float* to, fb_i64 wide, const float* from, fb_i64 step) {
-  f32v r[FB_W];
+  f32v r[FB_W], t[FB_W];
   for (int l = 0; l < FB_W; l++) r[l] = fb_load_f32(from + l * step);
-  const i32v lane = fb_iota_i32();
-  for (int k = 1; k < FB_W; k *= 2) {
-    const maskv odd = (lane & k) != 0;
-    const i32v low = odd ? lane - k + FB_W : lane, high = odd ? lane + FB_W : lane + k;
-    for (int i = 0; i < FB_W; i++) {
-      if (i & k) continue;
-      const f32v a = r[i], b = r[i | k];
-      r[i] = __builtin_shuffle(a, b, low), r[i | k] = __builtin_shuffle(a, b, high);
-    }
+  for (int l = 0; l < FB_W; l += 2) {
+    t[l] = __builtin_shuffle(r[l], r[l + 1], (i32v)FB_LOW_1);
+    t[l + 1] = __builtin_shuffle(r[l], r[l + 1], (i32v)FB_HIGH_1);
   }
+  for (int l = 0; l < FB_W; l += 4)
+    for (int k = 0; k < 2; k++) {
+      r[l + 2 * k] = __builtin_shuffle(t[l + k], t[l + k + 2], (i32v)FB_LOW_2);
+      r[l + 2 * k + 1] = __builtin_shuffle(t[l + k], t[l + k + 2], (i32v)FB_HIGH_2);
+    }
+#if FB_W == 16
+  FB_MIX_LANES(t, r, 4)
+  FB_MIX_LANES(r, t, 8)
   for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, r[q]);
+#elif FB_W == 8
+  FB_MIX_LANES(t, r, 4)
+  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, t[q]);
+#else
+  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, r[q]);
+#endif
 }
 /// tile[q * wide + l] = from[l * step + q] for l < width, q < height. FB_W rows of the source at a time: more of them, a power of two
 /// apart, would push each other out of the cache before the rest of their lines is used.

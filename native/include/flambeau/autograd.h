@@ -94,7 +94,7 @@ class SavedTensor {
 struct Meta {
   bool requiresGrad = false;  // leaves only; a non-leaf requires grad because it has gradFn
   bool retainsGrad = false;
-  Ref<Node> gradFn;           // of non-leaves
+  Ref<Node> gradFn;  // of non-leaves
   // Of leaves (made on demand); it points back without owning. One reference is the leaf's.
   std::atomic<Node*> gradAccumulator{nullptr};
   uint32_t outputNr = 0;

@@ -163,8 +163,8 @@ struct Operand {
   bool isTensor() const { return tensor.defined(); }
 };
 
-/// Operands of one call that count no references: the tensors that they were made of must outlive them. Counting takes as long as a
-/// small kernel.
+/// Operands of one call that count no references: the tensors that they were made of must outlive them. Counting takes
+/// as long as a small kernel.
 template <size_t N>
 class BorrowedOperands {
  public:
@@ -178,11 +178,7 @@ class BorrowedOperands {
   BorrowedOperands& operator=(const BorrowedOperands&) = delete;
   ~BorrowedOperands() {}  // the operands are not destroyed, as they hold no reference
   operator std::span<const Operand>() const { return {items_, N}; }
-  operator const Operand&() const
-    requires(N == 1)
-  {
-    return items_[0];
-  }
+  operator const Operand&() const requires(N == 1) { return items_[0]; }
 
  private:
   static void put(Operand* at, const Tensor& t) {

@@ -24,6 +24,10 @@ interface Next {
   readonly block: string;
 }
 
+/** The end of a tile; where all are whole the compiler sees their size. */
+const tileEnd = (start: string, extent: Dim, end: string): string =>
+  typeof extent === 'number' && extent % TILE === 0 ? `${start} + ${TILE}` : `fb_smaller(${start} + ${TILE}, ${end})`;
+
 export type VectorBody = (lines: Lines, shifts: readonly number[], lanes: string) => void;
 
 export abstract class CppTiled extends CppValues {
@@ -80,17 +84,17 @@ export abstract class CppTiled extends CppValues {
       this.opposites(scope, chunk > 0);
       return;
     }
-    const wide = this.dim(this.k.vector!.extent);
-    const high = this.dim(this.across!.extent);
+    const [v, b] = [this.k.vector!, this.across!];
+    const [wide, high] = [this.dim(v.extent), this.dim(b.extent)];
     const [lo, hi] = chunk > 0 ? [`begin * ${chunk}`, `fb_smaller(end * ${chunk}, ${wide})`] : ['0', wide];
     scope.lines.push(
       `const fb_int edge = ${hi};`,
       `for (fb_int left = ${lo}; left < edge; left += ${TILE}) {`,
       [
-        `const fb_int right = fb_smaller(left + ${TILE}, edge);`,
+        `const fb_int right = ${tileEnd('left', v.extent, 'edge')};`,
         `for (fb_int block = 0; block < ${high}; block += ${TILE}) {`,
         [
-          `const fb_int below = fb_smaller(block + ${TILE}, ${high});`,
+          `const fb_int below = ${tileEnd('block', b.extent, high)};`,
           `const bool last = below == ${high};`,
           `const fb_int next_left = last ? right : left, next_block = last ? 0 : below;`,
           ...this.tile(scope, { left: 'next_left', block: 'next_block' }, [
@@ -107,7 +111,8 @@ export abstract class CppTiled extends CppValues {
   /** A square by tiles (i, j), each followed by (j, i), which finds in the cache what the first has read. Unit i takes half of the
    * others, in a circle, so that all units are of one size. */
   private opposites(scope: Scope, units: boolean): void {
-    const n = this.dim(this.k.vector!.extent);
+    const { extent } = this.k.vector!;
+    const n = this.dim(extent);
     const sources = new Set(this.beside.map((e) => e.src));
     const others = [...this.tiles.values()].map((t) => t.load).filter((e) => !sources.has(e.src));
     scope.lines.push(
@@ -121,7 +126,7 @@ export abstract class CppTiled extends CppValues {
           'const fb_int second = first + away < parts ? first + away : first + away - parts;',
           'const fb_int third = second + 1 < parts ? second + 1 : 0;',
           `const fb_int left = (turn % 2 ? second : first) * ${TILE}, block = (turn % 2 ? first : second) * ${TILE};`,
-          `const fb_int right = fb_smaller(left + ${TILE}, ${n}), below = fb_smaller(block + ${TILE}, ${n});`,
+          `const fb_int right = ${tileEnd('left', extent, n)}, below = ${tileEnd('block', extent, n)};`,
           `const fb_int next_left = (turn % 2 ? third : first) * ${TILE}, next_block = (turn % 2 ? first : third) * ${TILE};`,
           ...this.tile(scope, { left: 'next_left', block: 'next_block' }, [...this.beside, ...others]),
         ],
