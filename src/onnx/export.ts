@@ -5,6 +5,7 @@ import { Module } from '../nn/module.js';
 import { packageVersion } from '../package_root.js';
 import { interpretNative } from '../runtime/execute.js';
 import { difference } from '../script/agree.js';
+import type { Shape } from '../script/join.js';
 import { isInput, isScripted, isWhole, scriptGraph, sourceBehind } from '../script/script.js';
 import { full } from '../tensor/create.js';
 import { isTensor, unwrap, wrap, type Tensor } from '../tensor/handle.js';
@@ -96,7 +97,13 @@ function exportScripted(
     outputNames: fillNames(options.outputNames, scripted.graph.outputs.length, 'output'),
   };
   const encoded = lower(recording, model, options, checked, path);
-  const expected = inMode(model, false, () => leavesOf((source.fn as AnyFunction).apply(source.self, [...inputs])));
+  const results = inMode(model, false, () =>
+    leavesOf((source.fn as AnyFunction).apply(source.self, [...inputs]), scripted.result),
+  );
+  // A number that is whole for these inputs may be a fraction of the model.
+  const expected = results.map((x, i) =>
+    typeof x === 'number' ? full([], x, { dtype: scripted.graph.outputs[i]?.type.dtype ?? 'float64' }) : x,
+  );
   const given = interpretNative(scripted.graph, feeds.map(unwrap), scripted.captures.map(unwrap)).outputs.map(wrap);
   const differs = difference(given, expected);
   if (differs !== null)
@@ -108,12 +115,14 @@ function exportScripted(
 }
 
 const scalarTensor = (x: number): Tensor => full([], x, { dtype: isWhole(x) ? 'int64' : 'float64' });
-/** The tensors and numbers of a result, as a scripted model gives them. */
-function leavesOf(x: unknown): Tensor[] {
-  if (isTensor(x)) return [x];
-  if (typeof x === 'number') return [scalarTensor(x)];
+/** The tensors and numbers of a result that a scripted model computes; what was known when the graph was made is none of its outputs. */
+function leavesOf(x: unknown, form: Shape): (Tensor | number)[] {
+  if (form.kind === 'same') return [];
+  if (isTensor(x) || typeof x === 'number') return [x];
   if (typeof x === 'boolean') return [full([], Number(x), { dtype: 'bool' })];
-  return typeof x === 'object' && x !== null ? Object.values(x).flatMap(leavesOf) : [];
+  const fields = (x ?? {}) as Record<string, unknown>;
+  if (form.kind === 'array') return form.items.flatMap((f, i) => leavesOf(fields[i], f));
+  return form.kind === 'object' ? form.entries.flatMap(([k, f]) => leavesOf(fields[k], f)) : [];
 }
 
 function lower(

@@ -57,3 +57,10 @@ export function unaryMinus(x: unknown, region: Region): ScriptScalar | number {
   if (x instanceof ScriptScalar) return new ScriptScalar(region.emit(() => x.tensor.neg(), [x.tensor]));
   throw new RegionError("JavaScript's - does not work on tensors: write .neg()");
 }
+
+/** `!x`: true for 0 and NaN. */
+export function negated(x: ScriptScalar, region: Region): ScriptScalar {
+  return new ScriptScalar(
+    region.emit(() => (x.kind === 'bool' ? x.tensor : x.tensor.abs().gt(0)).logicalNot(), [x.tensor]),
+  );
+}

@@ -1,27 +1,51 @@
 // The variables that code writes.
 import type * as TsMorph from 'ts-morph';
 import { tsMorph } from '../frontend/script/syntax.js';
+import { functionsIn, type Cell, type Inlined, type Scope } from './scope.js';
 
-/** Names that are assigned, counted up or pushed to, at any depth. */
-export function allWritten(node: TsMorph.Node): Set<string> {
+export interface Written {
+  readonly name: string;
+  readonly cell: Cell;
+}
+
+/** Assignments that work out a value: `+=`, `??=`, ... */
+export const COMPOUND = /^(\*\*|[-+*/%&|^]|<<|>>>?|&&|\|\||\?\?)=$/;
+/** Methods of arrays that change them. */
+export const CHANGING: ReadonlySet<string> = new Set(['push', 'pop', 'shift', 'unshift']);
+
+/** The variables, of those there are now, that are assigned, counted or changed: at any depth, and by the functions that are named. */
+export function written(nodes: readonly (TsMorph.Node | undefined)[], scope: Scope): Written[] {
   const { Node, SyntaxKind: K } = tsMorph();
-  const names = new Set<string>();
-  const target = (t: TsMorph.Node): void => {
-    if (Node.isIdentifier(t)) names.add(t.getText());
-    else if (Node.isArrayLiteralExpression(t)) t.getElements().forEach(target);
-    else if (Node.isElementAccessExpression(t)) target(t.getExpression());
+  const found = new Map<Cell, string>();
+  const functions = new Set<Inlined>();
+  const target = (t: TsMorph.Node, from: Scope): void => {
+    if (Node.isIdentifier(t)) {
+      const cell = from.find(t.getText());
+      if (cell !== undefined && !found.has(cell)) found.set(cell, t.getText());
+    } else if (Node.isArrayLiteralExpression(t)) t.getElements().forEach((x) => target(x, from));
+    else if (Node.isElementAccessExpression(t) || Node.isPropertyAccessExpression(t) || Node.isNonNullExpression(t))
+      target(t.getExpression(), from);
   };
-  const visit = (n: TsMorph.Node): void => {
-    if (Node.isBinaryExpression(n) && /^(=|[-+*/%]=|\*\*=)$/.test(n.getOperatorToken().getText())) target(n.getLeft());
-    else if (Node.isPostfixUnaryExpression(n)) target(n.getOperand());
+  const visit = (n: TsMorph.Node, from: Scope): void => {
+    if (Node.isBinaryExpression(n)) {
+      const op = n.getOperatorToken().getText();
+      if (op === '=' || COMPOUND.test(op)) target(n.getLeft(), from);
+    } else if (Node.isPostfixUnaryExpression(n)) target(n.getOperand(), from);
     else if (Node.isPrefixUnaryExpression(n) && [K.PlusPlusToken, K.MinusMinusToken].includes(n.getOperatorToken()))
-      target(n.getOperand());
+      target(n.getOperand(), from);
+    else if (Node.isForOfStatement(n)) target(n.getInitializer(), from);
     else if (Node.isCallExpression(n)) {
       const f = n.getExpression();
-      if (Node.isPropertyAccessExpression(f) && f.getName() === 'push') target(f.getExpression());
+      if (Node.isPropertyAccessExpression(f) && CHANGING.has(f.getName())) target(f.getExpression(), from);
+    } else if (Node.isIdentifier(n)) {
+      for (const f of functionsIn(from.find(n.getText())?.value)) {
+        if (functions.has(f)) continue;
+        functions.add(f);
+        visit(f.node, f.scope);
+      }
     }
-    n.forEachChild(visit);
+    n.forEachChild((x) => visit(x, from));
   };
-  visit(node);
-  return names;
+  for (const n of nodes) if (n !== undefined) visit(n, scope);
+  return [...found].map(([cell, name]) => ({ name, cell }));
 }

@@ -7,7 +7,6 @@ export function checkSyntax(fn: FunctionNode): void {
   const { SyntaxKind: K } = tsMorph();
   const refused = new Map<number, readonly [string, string?]>([
     [K.TryStatement, ['try and catch are not part of script', 'check the condition with if']],
-    [K.SwitchStatement, ['switch is not part of script', 'if and else if']],
     [K.ForInStatement, ['for...in is not part of script', 'for...of over Object.keys outside, or a counted for']],
     [K.LabeledStatement, ['labels are not part of script', 'a flag variable']],
     [K.ClassDeclaration, ['classes inside a function are not part of script']],
@@ -18,10 +17,6 @@ export function checkSyntax(fn: FunctionNode): void {
     [K.DeleteExpression, ['delete is not part of script']],
     [K.RegularExpressionLiteral, ['regular expressions are not part of script']],
     [K.TaggedTemplateExpression, ['tagged templates are not part of script']],
-    [
-      K.FunctionDeclaration,
-      ['function declarations inside a function are not part of script', 'const f = (...) => ...'],
-    ],
   ]);
   const visit = (n: TsMorph.Node): void => {
     // `throw new Error(...)` is judged where it is reached.

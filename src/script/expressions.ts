@@ -3,25 +3,19 @@ import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
 import { Module } from '../nn/module.js';
 import { isTensor } from '../tensor/handle.js';
-import { callLibrary, callMethod, library, mathOf, type Namespace, isNamespace } from './library.js';
+import { callLibrary, callMethod, library, type Namespace, isNamespace } from './library.js';
+import { mathOf, numberTest } from './math.js';
 import { ScriptScalar, type Region } from './region.js';
 import { scalarOf } from './join.js';
 import type { Guards } from './guards.js';
-import { type Scope } from './scope.js';
-import { binary, compare, unaryMinus } from './arithmetic.js';
+import { Inlined, isMade, make, type Scope } from './scope.js';
+import { COMPOUND } from './assigned.js';
+import { callArray } from './arrays.js';
+import { binary, compare, negated, unaryMinus } from './arithmetic.js';
 
 /** Values of names that a function takes from around it. */
 export type Globals = Readonly<Record<string, unknown>>;
 
-/** A function of the script's own: an arrow function in it, or a function that was given. */
-export class Inlined {
-  constructor(
-    readonly node: TsMorph.ArrowFunction | TsMorph.FunctionExpression,
-    readonly scope: Scope,
-    readonly self: unknown,
-    readonly globals: Globals,
-  ) {}
-}
 /** A method on the way to its call. */
 class Bound {
   constructor(
@@ -60,15 +54,23 @@ export function at<T>(node: TsMorph.Node, f: () => T): T {
   }
 }
 
+/** What follows `?.` where there is nothing before it. */
+const SHORT = Symbol('short');
 export function evaluate(e: Evaluator, node: TsMorph.Node): unknown {
+  const v = link(e, node);
+  return v === SHORT ? undefined : v;
+}
+
+/** The object of an access or call; SHORT where the chain ends before it. */
+function before(e: Evaluator, node: TsMorph.Node, optional: boolean): unknown {
+  const o = link(e, node);
+  return optional && (o === null || o === undefined) ? SHORT : o;
+}
+
+function link(e: Evaluator, node: TsMorph.Node): unknown {
   const { Node, SyntaxKind: K } = tsMorph();
   const value = (n: TsMorph.Node): unknown => evaluate(e, n);
-  if (
-    Node.isParenthesizedExpression(node) ||
-    Node.isAsExpression(node) ||
-    Node.isNonNullExpression(node) ||
-    Node.isSatisfiesExpression(node)
-  )
+  if (Node.isParenthesizedExpression(node) || Node.isAsExpression(node) || Node.isSatisfiesExpression(node))
     return value(node.getExpression());
   if (Node.isNumericLiteral(node)) return node.getLiteralValue();
   if (Node.isStringLiteral(node) || Node.isNoSubstitutionTemplateLiteral(node)) return node.getLiteralValue();
@@ -79,7 +81,12 @@ export function evaluate(e: Evaluator, node: TsMorph.Node): unknown {
   if (Node.isIdentifier(node)) return identifier(e, node);
   if (Node.isArrayLiteralExpression(node)) return spread(e, node.getElements());
   if (Node.isObjectLiteralExpression(node)) return object(e, node);
-  if (Node.isPropertyAccessExpression(node)) return property(e, node, value(node.getExpression()), node.getName());
+  if (Node.isNonNullExpression(node)) return link(e, node.getExpression());
+  if (Node.isPropertyAccessExpression(node)) {
+    const o = before(e, node.getExpression(), node.hasQuestionDotToken());
+    return o === SHORT ? SHORT : property(e, node, o, node.getName());
+  }
+  if (Node.isTypeOfExpression(node)) return typeOf(value(node.getExpression()));
   if (Node.isElementAccessExpression(node)) return element(e, node);
   if (Node.isCallExpression(node)) return call(e, node);
   if (Node.isArrowFunction(node) || Node.isFunctionExpression(node))
@@ -93,9 +100,7 @@ export function evaluate(e: Evaluator, node: TsMorph.Node): unknown {
     const op = node.getOperatorToken();
     if (op === K.ExclamationToken) {
       const c = truth(value(node.getOperand()), node.getOperand());
-      return typeof c === 'boolean'
-        ? !c
-        : new ScriptScalar(at(node, () => e.region.emit(() => c.tensor.logicalNot(), [c.tensor])));
+      return typeof c === 'boolean' ? !c : at(node, () => negated(c, e.region));
     }
     if (op === K.MinusToken) return at(node, () => unaryMinus(value(node.getOperand()), e.region));
     if (op === K.PlusToken) return number(value(node.getOperand()), node);
@@ -122,7 +127,7 @@ function identifier(e: Evaluator, node: TsMorph.Identifier): unknown {
     e.guards.read(e.globals, name, e.globals[name]);
     return e.globals[name];
   }
-  if (name === 'Math' || name === 'Number' || name === 'Array' || name === 'Error') return { builtin: name };
+  if (['Math', 'Number', 'Array', 'Object', 'Error'].includes(name)) return { builtin: name };
   const space = library(name) ?? (IMPORTED.test(name) ? library('fb') : undefined);
   return (
     space ??
@@ -156,13 +161,17 @@ export function spread(e: Evaluator, nodes: readonly TsMorph.Node[]): unknown[] 
 
 function object(e: Evaluator, node: TsMorph.ObjectLiteralExpression): Record<string, unknown> {
   const { Node } = tsMorph();
-  return Object.fromEntries(
-    node.getProperties().map((p) => {
-      if (Node.isPropertyAssignment(p))
-        return [p.getName().replace(/^(['"])(.*)\1$/, '$2'), evaluate(e, p.getInitializerOrThrow())];
-      if (Node.isShorthandPropertyAssignment(p)) return [p.getName(), evaluate(e, p.getNameNode())];
-      return fail(p, 'objects have plain fields only');
-    }),
+  return make(
+    Object.fromEntries(
+      node.getProperties().flatMap((p): [string, unknown][] => {
+        if (Node.isPropertyAssignment(p))
+          return [[p.getName().replace(/^(['"])(.*)\1$/, '$2'), evaluate(e, p.getInitializerOrThrow())]];
+        if (Node.isShorthandPropertyAssignment(p)) return [[p.getName(), evaluate(e, p.getNameNode())]];
+        if (!Node.isSpreadAssignment(p)) return fail(p, 'objects have plain fields only');
+        const o = evaluate(e, p.getExpression()) ?? {};
+        return Object.keys(o).map((k) => [k, property(e, p, o, k)]);
+      }),
+    ),
   );
 }
 
@@ -184,8 +193,9 @@ function property(e: Evaluator, node: TsMorph.Node, o: unknown, name: string): u
     return (o as Record<string, unknown>)[name];
   }
   if (o === null || o === undefined) return fail(node, `${String(o)} has no field '${name}'`);
+  if (typeof o === 'string') return name === 'length' ? o.length : new Bound(o, name);
   const v = (o as Record<string, unknown>)[name];
-  e.guards.read(o, name, v);
+  if (!isMade(o)) e.guards.read(o, name, v);
   if (typeof v === 'function' && !(v instanceof Module) && !isScripted(v)) return new Bound(o, name);
   return v;
 }
@@ -197,7 +207,8 @@ export const SCRIPTED = Symbol.for('flambeau.scripted');
 export const isScripted = (f: unknown): boolean => typeof f === 'function' && SCRIPTED in f;
 
 function element(e: Evaluator, node: TsMorph.ElementAccessExpression): unknown {
-  const o = evaluate(e, node.getExpression());
+  const o = before(e, node.getExpression(), node.hasQuestionDotToken());
+  if (o === SHORT) return SHORT;
   const index = evaluate(e, node.getArgumentExpressionOrThrow());
   if (isTensor(o))
     return fail(
@@ -223,24 +234,63 @@ function call(e: Evaluator, node: TsMorph.CallExpression): unknown {
   const callee = node.getExpression();
   // What esbuild makes of named functions: __name(f, 'f').
   if (Node.isIdentifier(callee) && callee.getText() === '__name') return evaluate(e, node.getArguments()[0]!);
-  const f = evaluate(e, Node.isBinaryExpression(callee) ? callee.getRight() : callee);
+  const f = before(e, Node.isBinaryExpression(callee) ? callee.getRight() : callee, node.hasQuestionDotToken());
+  if (f === SHORT) return SHORT;
   const args = spread(e, node.getArguments());
   if (f instanceof Inlined) return e.callInlined(f, args, node);
   if (!(f instanceof Bound)) return callValue(e, f, args, node);
   const { object: o, name } = f;
   if (isTensor(o)) return at(node, () => callMethod(e.region, o, name, args));
   if (Array.isArray(o)) return callArray(e, node, o, name, args);
+  if (typeof o === 'string') return callText(o, name, args, node);
   if (isBuiltin(o)) {
     if (o.builtin === 'Math') return at(node, () => mathOf(name, args, e.region));
-    if (o.builtin === 'Number' || o.builtin === 'Array') {
-      if (args.some((a) => a instanceof ScriptScalar)) return fail(node, `${o.builtin}.${name} of a computed number`);
-      return ((o.builtin === 'Number' ? Number : Array) as unknown as Record<string, (...a: unknown[]) => unknown>)[
-        name
-      ]!(...args);
-    }
+    const [first] = args;
+    if (o.builtin === 'Number' && first instanceof ScriptScalar)
+      return at(node, () => numberTest(name, first, e.region));
+    if (o.builtin === 'Array' && name === 'from') return arrayFrom(e, node, args);
+    const table = { Number, Array, Object }[o.builtin] as unknown as Record<string, (...a: unknown[]) => unknown>;
+    const known = o.builtin !== 'Object' || ['keys', 'values', 'entries'].includes(name);
+    if (
+      table === undefined ||
+      !known ||
+      typeof table[name] !== 'function' ||
+      args.some((a) => a instanceof ScriptScalar)
+    )
+      return fail(node, `${o.builtin}.${name} is not part of script here`);
+    return table[name](...args);
   }
   if (isNamespace(o)) return at(node, () => callLibrary(e.region, (o as Record<string, unknown>)[name], args));
   return e.callUser((o as Record<string, unknown>)[name], args, o, node);
+}
+
+const TEXTS: ReadonlySet<string> = new Set(['startsWith', 'endsWith', 'includes', 'toLowerCase', 'toUpperCase', 'trim', 'slice', 'split', 'indexOf', 'replace', 'padStart', 'repeat', 'at', 'charAt']); // prettier-ignore
+function callText(text: string, name: string, args: readonly unknown[], node: TsMorph.Node): unknown {
+  if (!TEXTS.has(name) || args.some((a) => typeof a === 'object'))
+    return fail(node, `texts have no '${name}' in script`);
+  return (text as unknown as Record<string, (...a: unknown[]) => unknown>)[name]!(...args);
+}
+
+function arrayFrom(e: Evaluator, node: TsMorph.CallExpression, args: readonly unknown[]): unknown[] {
+  const [of, each] = args as [Iterable<unknown> & { length?: unknown }, unknown];
+  if (isTensor(of)) return fail(node, 'a tensor is not taken apart', 'unbind()');
+  if (of.length instanceof ScriptScalar)
+    return fail(node, 'the length of an array must be known when the graph is made');
+  const items: unknown[] = Array.from(of);
+  return each === undefined ? items : items.map((x, i) => callFunction(e, each, [x, i], node));
+}
+
+/** Calls what was given as a function: the script's own or one from outside. */
+export const callFunction = (
+  e: Evaluator,
+  f: unknown,
+  args: readonly unknown[],
+  node: TsMorph.CallExpression,
+): unknown => (f instanceof Inlined ? e.callInlined(f, args, node) : callValue(e, f, args, node));
+
+function typeOf(v: unknown): string {
+  if (v instanceof ScriptScalar) return v.kind === 'bool' ? 'boolean' : 'number';
+  return v instanceof Inlined || v instanceof Bound ? 'function' : typeof v;
 }
 
 function callValue(e: Evaluator, f: unknown, args: readonly unknown[], node: TsMorph.CallExpression): unknown {
@@ -264,36 +314,6 @@ function isLibraryFunction(f: unknown): boolean {
   return known.has(f);
 }
 
-function callArray(
-  e: Evaluator,
-  node: TsMorph.CallExpression,
-  o: unknown[],
-  name: string,
-  args: readonly unknown[],
-): unknown {
-  const { Node } = tsMorph();
-  switch (name) {
-    case 'push': {
-      const callee = node.getExpression();
-      const target = Node.isPropertyAccessExpression(callee) ? callee.getExpression() : callee;
-      if (!Node.isIdentifier(target)) return fail(node, 'push is for arrays in variables');
-      const cell = e.scope.find(target.getText())!;
-      cell.value = [...o, ...args];
-      return o.length + args.length;
-    }
-    case 'map':
-      return o.map((x, i) => e.callInlined(args[0] as Inlined, [x, i], node));
-    case 'slice':
-    case 'concat':
-    case 'at':
-    case 'reverse':
-    case 'includes':
-      return ([...o][name] as (...a: unknown[]) => unknown)(...args);
-    default:
-      return fail(node, `arrays have no '${name}' in script`, 'use a loop');
-  }
-}
-
 export function number(v: unknown, node: TsMorph.Node): ScriptScalar | number {
   if (v instanceof ScriptScalar || typeof v === 'number') return v;
   if (isTensor(v)) return fail(node, 'a tensor is not a number', `${node.getText()}.item()`);
@@ -306,6 +326,17 @@ export function truth(v: unknown, node: TsMorph.Node): boolean | ScriptScalar {
     return fail(node, 'a tensor as a condition is always true in JavaScript', `${node.getText()}.item()`);
   if (!(v instanceof ScriptScalar)) return Boolean(v);
   return v;
+}
+
+/** Puts a changed array or object in the place of `was`: each way through a branch has its own. */
+export function replace(e: Evaluator, place: TsMorph.Node, was: object, by: unknown): void {
+  const { Node } = tsMorph();
+  if (e.guards.isOutside(was)) return fail(place, 'an array or object from outside is changed', 'make a new one');
+  if (Node.isNonNullExpression(place) || Node.isParenthesizedExpression(place))
+    return replace(e, place.getExpression(), was, by);
+  const cell = Node.isIdentifier(place) ? e.scope.find(place.getText()) : undefined;
+  if (cell === undefined) return assign(e, place, by);
+  cell.value = by;
 }
 
 /** Adds to a variable. */
@@ -329,23 +360,27 @@ export function assign(e: Evaluator, target: TsMorph.Node, value: unknown): void
     target.getElements().forEach((t, i) => assign(e, t, (value as unknown[])[i]));
     return;
   }
-  if (Node.isElementAccessExpression(target) && Node.isIdentifier(target.getExpression())) {
-    const cell = e.scope.find(target.getExpression().getText());
-    const index = evaluate(e, target.getArgumentExpressionOrThrow());
-    if (cell !== undefined && Array.isArray(cell.value) && typeof index === 'number') {
-      const list = [...(cell.value as unknown[])];
-      list[index] = value;
-      cell.value = list;
-      return;
+  if (Node.isElementAccessExpression(target) || Node.isPropertyAccessExpression(target)) {
+    const path = target.getExpression();
+    const o = evaluate(e, path);
+    if (o === e.self && Node.isThisExpression(path))
+      return fail(target, 'a scripted function cannot change fields of its module', 'return the new value');
+    const key = Node.isPropertyAccessExpression(target)
+      ? target.getName()
+      : evaluate(e, target.getArgumentExpressionOrThrow());
+    if (key instanceof ScriptScalar)
+      return fail(
+        target,
+        'the position is computed by the graph, and an array is not part of it',
+        'a tensor and indexPut()',
+      );
+    if (Array.isArray(o) || (typeof o === 'object' && o !== null && isMade(o))) {
+      const changed = Array.isArray(o) ? [...(o as unknown[])] : make({ ...o });
+      (changed as Record<string, unknown>)[String(key)] = value;
+      return replace(e, path, o, changed);
     }
   }
-  if (
-    Node.isPropertyAccessExpression(target) &&
-    e.self instanceof Module &&
-    Node.isThisExpression(target.getExpression())
-  )
-    return fail(target, 'a scripted function cannot change fields of its module', 'return the new value');
-  fail(target, 'only variables and elements of arrays can be assigned');
+  fail(target, 'only variables, elements of arrays and fields of objects that are made here can be assigned');
 }
 
 function infix(e: Evaluator, node: TsMorph.BinaryExpression): unknown {
@@ -356,35 +391,58 @@ function infix(e: Evaluator, node: TsMorph.BinaryExpression): unknown {
     assign(e, l, v);
     return v;
   }
-  if (/^(\+|-|\*|\/|%|\*\*)=$/.test(op)) {
-    const v = at(node, () => arithmetic(op.slice(0, -1), evaluate(e, l), evaluate(e, r), node, e.region));
+  if (COMPOUND.test(op)) {
+    const plain = op.slice(0, -1);
+    const v = LOGICAL.has(plain)
+      ? logical(e, plain, node)
+      : at(node, () => arithmetic(plain, evaluate(e, l), evaluate(e, r), node, e.region));
     assign(e, l, v);
     return v;
   }
-  if (op === '&&' || op === '||' || op === '??') {
-    const left = evaluate(e, l);
-    if (op === '??') return left ?? evaluate(e, r);
-    const c = truth(left, l);
-    if (typeof c === 'boolean') return (op === '&&') === c ? evaluate(e, r) : left;
-    return op === '&&'
-      ? e.choose(
-          c,
-          () => evaluate(e, r),
-          () => false,
-          node,
-        )
-      : e.choose(
-          c,
-          () => true,
-          () => evaluate(e, r),
-          node,
-        );
-  }
+  if (LOGICAL.has(op)) return logical(e, op, node);
   if (op === ',') {
     evaluate(e, l);
     return evaluate(e, r);
   }
   return at(node, () => arithmetic(op, evaluate(e, l), evaluate(e, r), node, e.region));
+}
+
+const LOGICAL: ReadonlySet<string> = new Set(['&&', '||', '??']);
+
+function logical(e: Evaluator, op: string, node: TsMorph.BinaryExpression): unknown {
+  const [l, r] = [node.getLeft(), node.getRight()];
+  const left = evaluate(e, l);
+  if (op === '??') return left ?? evaluate(e, r);
+  // What is known stays as it is: a tensor that may be missing, say.
+  if (!(left instanceof ScriptScalar))
+    return isTensor(left) ? truth(left, l) : (op === '&&') === Boolean(left) ? evaluate(e, r) : left;
+  const goes = op === '&&' ? left : at(node, () => negated(left, e.region));
+  let right: unknown;
+  const isBool = (v: unknown): boolean => typeof v === 'boolean' || (v instanceof ScriptScalar && v.kind === 'bool');
+  return e.choose(
+    goes,
+    () => (right = evaluate(e, r)),
+    // A number beside a condition is one.
+    () => (isBool(right) ? op === '||' : left),
+    node,
+  );
+}
+
+/** An expression for what it does: its value is not used, so ways may give different ones. */
+export function effect(e: Evaluator, node: TsMorph.Node): void {
+  const { Node } = tsMorph();
+  if (Node.isParenthesizedExpression(node)) return effect(e, node.getExpression());
+  const either = Node.isConditionalExpression(node);
+  const op = Node.isBinaryExpression(node) ? node.getOperatorToken().getText() : '';
+  if (!either && op !== '&&' && op !== '||') return void evaluate(e, node);
+  const first = either ? node.getCondition() : (node as TsMorph.BinaryExpression).getLeft();
+  const second = either ? node.getWhenTrue() : (node as TsMorph.BinaryExpression).getRight();
+  const third = either ? node.getWhenFalse() : undefined;
+  const [yes, no] = op === '||' ? [third, second] : [second, third];
+  const c = truth(evaluate(e, first), first);
+  const way = (n: TsMorph.Node | undefined) => (): void => (n === undefined ? undefined : effect(e, n));
+  if (typeof c === 'boolean') way(c ? yes : no)();
+  else e.choose(c, way(yes), way(no), node);
 }
 
 const METHODS: Readonly<Record<string, string>> = {
@@ -413,6 +471,14 @@ function arithmetic(op: string, a: unknown, b: unknown, node: TsMorph.BinaryExpr
   return binary(op, number(a, node.getLeft()), number(b, node.getRight()), region);
 }
 
+/** `a === b`: known, or computed by the graph. */
+export function equal(e: Evaluator, a: unknown, b: unknown): boolean | ScriptScalar {
+  const computed = a instanceof ScriptScalar || b instanceof ScriptScalar;
+  if (!computed) return a === b;
+  if ([a, b].some((x) => !(x instanceof ScriptScalar) && typeof x !== 'number' && typeof x !== 'boolean')) return false;
+  return compare('===', scalarOf(a as number, e.region), scalarOf(b as number, e.region), e.region);
+}
+
 function known2(op: string, a: unknown, b: unknown, node: TsMorph.Node): unknown {
   const [x, y] = [a as number, b as number];
   switch (op) {
@@ -423,7 +489,7 @@ function known2(op: string, a: unknown, b: unknown, node: TsMorph.Node): unknown
     case '==': return x == y;
     // eslint-disable-next-line eqeqeq -- the script's own comparison
     case '!=': return x != y;
-    case '&': return x & y; case '|': return x | y; case '^': return x ^ y; case '<<': return x << y; case '>>': return x >> y;
+    case '>>>': return x >>> y; case '&': return x & y; case '|': return x | y; case '^': return x ^ y; case '<<': return x << y; case '>>': return x >> y;
     case 'instanceof': return typeof b === 'function' && a instanceof (b as unknown as new () => unknown);
     default: return fail(node, `the operator ${op} is not part of script`);
   } // prettier-ignore

@@ -6,6 +6,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export class Guards {
   private readonly reads = new Map<object, Map<string, unknown>>();
+  private readonly outside = new WeakSet<object>();
 
   /** A field was read. Arrays count with their elements, tensors with their memory. */
   read(o: object, name: string, value: unknown): void {
@@ -13,11 +14,17 @@ export class Guards {
     if (fields === undefined) this.reads.set(o, (fields = new Map<string, unknown>()));
     if (fields.has(name)) return;
     fields.set(name, value);
+    if (typeof value === 'object' && value !== null) this.outside.add(value);
     // A tensor's handle is another one once its data were replaced (`.data = `, `module.double()`).
     if (isTensor(value)) this.read(value, '_h', value._h);
     if (!Array.isArray(value)) return;
     this.read(value, 'length', value.length);
     value.forEach((x: unknown, i) => this.read(value, String(i), x));
+  }
+
+  /** An object or array that was there before the script. */
+  isOutside(o: object): boolean {
+    return this.outside.has(o);
   }
 
   /** A layer of the library was recorded: with its settings, its tensors and the layers in it. */

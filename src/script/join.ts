@@ -1,6 +1,7 @@
 // Values of a script as flat lists of tensors, and what becomes of values that two branches, or two rounds of a loop, make differently.
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { full } from '../tensor/create.js';
+import { make } from './scope.js';
 import { isWhole, RegionError, ScriptScalar, type Region } from './region.js';
 
 /** The place of a result on the way that returns none: any value of the other way's type. */
@@ -14,7 +15,7 @@ export type Shape =
   | { readonly kind: 'array'; readonly items: readonly Shape[] }
   | { readonly kind: 'object'; readonly entries: readonly (readonly [string, Shape])[] };
 
-const isRecord = (x: unknown): x is Record<string, unknown> =>
+export const isRecord = (x: unknown): x is Record<string, unknown> =>
   typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
 
 const describe = (x: unknown): string =>
@@ -127,7 +128,7 @@ export function rebuild(s: Shape, from: Tensor[]): unknown {
     case 'array':
       return s.items.map((i) => rebuild(i, from));
     case 'object':
-      return Object.fromEntries(s.entries.map(([k, v]) => [k, rebuild(v, from)]));
+      return make(Object.fromEntries(s.entries.map(([k, v]) => [k, rebuild(v, from)])));
   }
 }
 

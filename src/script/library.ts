@@ -4,7 +4,7 @@ import * as create from '../tensor/create.js';
 import * as functional from '../nn/functional.js';
 import * as nn from '../nn/index.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
-import { isWhole, RegionError, ScriptScalar, tensorsIn, type Region } from './region.js';
+import { RegionError, ScriptScalar, tensorsIn, type Region } from './region.js';
 
 export type Namespace = Readonly<Record<string, unknown>>;
 const root: Namespace = { ...functions, ...create, nn: { ...nn, functional } };
@@ -35,7 +35,7 @@ function beside(s: ScriptScalar, t: Tensor | undefined, region: Region): Tensor 
   if (to === undefined) return s.kind === 'float' && t !== undefined ? cast(s, 'float32', region) : s.tensor;
   return cast(s, to, region);
 }
-const cast = (s: ScriptScalar, to: Tensor['dtype'], region: Region): Tensor =>
+export const cast = (s: ScriptScalar, to: Tensor['dtype'], region: Region): Tensor =>
   s.tensor.dtype === to ? s.tensor : region.emit(() => s.tensor.to(to), [s.tensor]);
 
 function handed(args: readonly unknown[], t: Tensor | undefined, region: Region): unknown[] {
@@ -91,42 +91,4 @@ export function item(region: Region, t: Tensor): ScriptScalar {
   if (t.numel() !== 1) throw new RegionError(`a Tensor with ${t.numel()} elements cannot be converted to Scalar`);
   const to = t.dtype === 'bool' ? 'bool' : t.dtype.includes('float') ? 'float64' : 'int64';
   return new ScriptScalar(region.emit(() => t.reshape([]).to(to), [t]));
-}
-
-const UNARY: ReadonlySet<string> = new Set(['abs', 'exp', 'log', 'log2', 'log10', 'log1p', 'expm1', 'sqrt', 'sin', 'cos', 'tan', 'tanh', 'sinh', 'cosh', 'asin', 'acos', 'atan', 'floor', 'ceil', 'trunc', 'sign']); // prettier-ignore
-const WHOLE: ReadonlySet<string> = new Set(['abs', 'floor', 'ceil', 'trunc', 'sign']);
-
-/** Their results may be positions and counts. */
-const ROUNDING: ReadonlySet<string> = new Set(['floor', 'ceil', 'trunc']);
-
-/** A function of Math, of known or computed numbers. */
-export function mathOf(name: string, args: readonly unknown[], region: Region): unknown {
-  if (!args.some((a) => a instanceof ScriptScalar)) {
-    const f = (Math as unknown as Record<string, unknown>)[name];
-    if (typeof f !== 'function' || name === 'random') throw new RegionError(`Math.${name} is not part of script`);
-    return (f as (...a: unknown[]) => unknown)(...args);
-  }
-  const float = (x: unknown): Tensor =>
-    cast(x instanceof ScriptScalar ? x : constant(x as number, region), 'float64', region);
-  if (UNARY.has(name) && args.length === 1) {
-    const x = args[0] as ScriptScalar;
-    const t = WHOLE.has(name) && x.kind === 'int' ? x.tensor : float(x);
-    const y = new ScriptScalar(region.emit(() => (t as unknown as Record<string, () => Tensor>)[name]!(), [t]));
-    return ROUNDING.has(name) ? new ScriptScalar(cast(y, 'int64', region)) : y;
-  }
-  if ((name === 'min' || name === 'max') && args.length === 2) {
-    const whole = args.every((a) => (a instanceof ScriptScalar ? a.kind === 'int' : isWhole(a)));
-    const [a, b] = args.map((x) =>
-      whole ? cast(x instanceof ScriptScalar ? x : constant(x as number, region), 'int64', region) : float(x),
-    );
-    return new ScriptScalar(region.emit(() => (name === 'min' ? a!.minimum(b!) : a!.maximum(b!)), [a!, b!]));
-  }
-  if (name === 'pow') {
-    const [a, b] = args.map(float);
-    return new ScriptScalar(region.emit(() => a!.pow(b!), [a!, b!]));
-  }
-  throw new RegionError(`Math.${name} of numbers that the graph computes is not part of script`);
-}
-function constant(x: number, region: Region): ScriptScalar {
-  return new ScriptScalar(region.emit(() => create.full([], x, { dtype: isWhole(x) ? 'int64' : 'float64' }), []));
 }

@@ -5,7 +5,8 @@ import { valueInput } from '../ir/build.js';
 import { full } from '../tensor/create.js';
 import type { Tensor } from '../tensor/handle.js';
 import { at, type Evaluator } from './expressions.js';
-import { join, leaves, rebuild, scalarOf, shapeOf } from './join.js';
+import { isRecord, join, leaves, rebuild, scalarOf, shapeOf } from './join.js';
+import { make } from './scope.js';
 import { example, isWhole, Region, ScriptScalar } from './region.js';
 
 /** Evaluates `f` in a region of its own and puts all variables back. */
@@ -66,9 +67,7 @@ export function ifNode(
   });
 }
 
-function asBool(e: Evaluator, s: ScriptScalar): Tensor {
-  return s.kind === 'bool' ? s.tensor : e.region.emit(() => s.tensor.ne(0), [s.tensor]);
-}
+const asBool = (e: Evaluator, s: ScriptScalar): Tensor => asBoolIn(e.region, s);
 
 export interface Looped {
   readonly values: readonly unknown[];
@@ -91,7 +90,7 @@ export function carriedLoop(
   return at(node, () => {
     const outer = e.region;
     // Numbers that a loop carries are values of the graph; a whole one that becomes a fraction is one from the start.
-    let start = before.map((v) => (typeof v === 'number' || typeof v === 'boolean' ? scalarOf(v, outer) : v));
+    let start = before.map((v) => lifted(v, outer));
     // What one round makes a fraction may make others fractions in the next: at most one more each time.
     for (let attempt = 0; ; attempt++) {
       const region = new Region(outer.outside, outer);
@@ -136,8 +135,24 @@ export function carriedLoop(
   });
 }
 
+/** Numbers, those in arrays and objects too, as values of the graph. */
+function lifted(v: unknown, region: Region): unknown {
+  if (typeof v === 'number' || typeof v === 'boolean') return scalarOf(v, region);
+  if (Array.isArray(v)) return v.map((x) => lifted(x, region));
+  if (!isRecord(v)) return v;
+  return make(Object.fromEntries(Object.entries(v).map(([k, x]) => [k, lifted(x, region)])));
+}
+
 /** The start of a whole number that a round makes a fraction. */
 function widen(e: Evaluator, start: unknown, after: unknown): unknown {
+  if (Array.isArray(start) && Array.isArray(after)) {
+    const items = start.map((s, i) => widen(e, s, after[i]));
+    return items.some((x, i) => x !== start[i]) ? items : start;
+  }
+  if (isRecord(start) && isRecord(after)) {
+    const entries = Object.entries(start).map(([k, s]) => [k, widen(e, s, after[k])] as const);
+    return entries.some(([k, x]) => x !== start[k]) ? make(Object.fromEntries(entries)) : start;
+  }
   const isInt = start instanceof ScriptScalar && start.kind === 'int';
   const becomesFloat =
     (after instanceof ScriptScalar && after.kind === 'float') || (typeof after === 'number' && !isWhole(after));
@@ -146,8 +161,9 @@ function widen(e: Evaluator, start: unknown, after: unknown): unknown {
     : start;
 }
 
+/** A number as a condition: 0 and NaN are false. */
 const asBoolIn = (region: Region, goes: unknown): Tensor => {
   const s = scalarOf(goes as boolean, region);
-  return s.kind === 'bool' ? s.tensor : region.emit(() => s.tensor.ne(0), [s.tensor]);
+  return s.kind === 'bool' ? s.tensor : region.emit(() => s.tensor.abs().gt(0), [s.tensor]);
 };
 const blankLike = (t: Tensor): Tensor => full(t.shape, 0, { dtype: t.dtype });

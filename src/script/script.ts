@@ -11,13 +11,14 @@ import { full } from '../tensor/create.js';
 import { isTensor, type Tensor } from '../tensor/handle.js';
 import { TracedModule } from '../runtime/jit.js';
 import { bind, block } from './statements.js';
-import { at, evaluate, Inlined, isScripted, SCRIPTED, type Evaluator, type Globals } from './expressions.js';
+import { written } from './assigned.js';
+import { at, evaluate, isScripted, SCRIPTED, type Evaluator, type Globals } from './expressions.js';
 import { Guards } from './guards.js';
 import { leaves, shapeOf, type Shape } from './join.js';
 import { NeedsNumber } from './library.js';
 import { ifNode } from './nodes.js';
 import { example, isWhole, Outside, Region, ScriptScalar } from './region.js';
-import { Scope } from './scope.js';
+import { Inlined, Scope } from './scope.js';
 
 export type ScriptFn = (...args: never[]) => unknown;
 
@@ -139,9 +140,15 @@ class Evaluation implements Evaluator {
         const init = p.getInitializer();
         bind(this, p.getNameNode(), args[i] === undefined && init ? evaluate(this, init) : args[i], false);
       });
-      const body = f.node.getBody();
+      const body = f.node.getBody()!;
       if (!('getStatements' in body)) return evaluate(this, body);
-      return block(this, (body as TsMorph.Block).getStatements(), { next: () => undefined, leave: (v) => v });
+      // Each way through the function ends with its result and with what it wrote around it.
+      const around = written([body], f.scope);
+      const end = (v: unknown): unknown[] => [v, ...around.map((w) => w.cell.value)];
+      const ended = block(this, (body as TsMorph.Block).getStatements(), { next: () => end(undefined), leave: end });
+      const [result, ...values] = ended as unknown[];
+      around.forEach((w, i) => (w.cell.value = values[i]));
+      return result;
     } finally {
       [this.scope, this.self, this.globals] = [scope, self, globals];
       this.depth--;
@@ -188,6 +195,11 @@ class Evaluation implements Evaluator {
   }
 
   choose(condition: ScriptScalar, yes: () => unknown, no: () => unknown, where: TsMorph.Node): unknown {
-    return ifNode(this, condition, yes, no, where, `'${where.getText().slice(0, 40)}'`);
+    const cells = written([where], this.scope);
+    const way = (f: () => unknown) => (): unknown[] => [f(), ...cells.map((w) => w.cell.value)];
+    const what = `'${where.getText().slice(0, 40)}'`;
+    const [result, ...values] = ifNode(this, condition, way(yes), way(no), where, what) as unknown[];
+    cells.forEach((w, i) => (w.cell.value = values[i]));
+    return result;
   }
 }

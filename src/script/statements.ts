@@ -2,11 +2,11 @@
 // call it: both ways of a computed condition end in outcomes of the same form, which the `if` node joins.
 import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
-import { allWritten } from './assigned.js';
-import { evaluate, assign, at, truth, type Evaluator } from './expressions.js';
+import { written } from './assigned.js';
+import { evaluate, assign, at, effect, equal, truth, type Evaluator } from './expressions.js';
 import { MISSING, scalarOf } from './join.js';
 import type { ScriptScalar } from './region.js';
-import { Scope } from './scope.js';
+import { Inlined, make, Scope } from './scope.js';
 import { isTensor } from '../tensor/handle.js';
 import { carriedLoop, ifNode } from './nodes.js';
 
@@ -22,6 +22,12 @@ export interface Courses {
 const MAX_ROUNDS = 256;
 
 export function block(e: Evaluator, statements: readonly TsMorph.Statement[], c: Courses, from = 0): unknown {
+  const { Node } = tsMorph();
+  // Functions can be called before the place where they are declared.
+  if (from === 0)
+    for (const s of statements)
+      if (Node.isFunctionDeclaration(s))
+        e.scope.declare(s.getNameOrThrow(), new Inlined(s, e.scope, undefined, e.globals), false);
   if (from === statements.length) return c.next();
   return statement(e, statements[from]!, { ...c, next: () => block(e, statements, c, from + 1) });
 }
@@ -61,7 +67,7 @@ function statement(e: Evaluator, node: TsMorph.Statement, c: Courses): unknown {
     return c.next();
   }
   if (Node.isExpressionStatement(node)) {
-    evaluate(e, node.getExpression());
+    effect(e, node.getExpression());
     return c.next();
   }
   if (Node.isReturnStatement(node)) {
@@ -93,9 +99,8 @@ function statement(e: Evaluator, node: TsMorph.Statement, c: Courses): unknown {
   if (Node.isBreakStatement(node) && node.getLabel() === undefined && c.breakOut) return c.breakOut();
   if (Node.isContinueStatement(node) && node.getLabel() === undefined && c.goOn) return c.goOn();
   if (Node.isThrowStatement(node)) return fail(node, 'the script throws here for these arguments');
-  if (Node.isFunctionDeclaration(node))
-    return fail(node, 'functions inside are arrow functions', `const ${node.getName() ?? 'f'} = (...) => ...`);
-  if (Node.isEmptyStatement(node)) return c.next();
+  if (Node.isSwitchStatement(node)) return switchStatement(e, node, c);
+  if (Node.isEmptyStatement(node) || Node.isFunctionDeclaration(node)) return c.next();
   return fail(node, `${node.getKindName()} is not part of script`, 'write it with variables, calls, if, for and while');
 }
 
@@ -115,33 +120,48 @@ export function bind(e: Evaluator, name: TsMorph.Node, value: unknown, constant:
     const list = isTensor(value) ? fail(name, 'a tensor is not taken apart', 'unbind()') : value;
     if (!Array.isArray(list)) return fail(name, 'only arrays are taken apart here');
     name.getElements().forEach((el, i) => {
-      if (Node.isBindingElement(el)) bind(e, el.getNameNode(), (list as unknown[])[i], constant);
+      if (!Node.isBindingElement(el)) return;
+      const items = list as unknown[];
+      bind(e, el.getNameNode(), el.getDotDotDotToken() ? items.slice(i) : or(e, el, items[i]), constant);
     });
     return;
   }
   if (Node.isObjectBindingPattern(name)) {
+    const fields = value as Record<string, unknown>;
+    const taken: string[] = [];
     for (const el of name.getElements()) {
       const field = el.getPropertyNameNode()?.getText() ?? el.getName();
-      bind(e, el.getNameNode(), (value as Record<string, unknown>)[field], constant);
+      const rest = (): object => make(Object.fromEntries(Object.entries(fields).filter(([k]) => !taken.includes(k))));
+      bind(e, el.getNameNode(), el.getDotDotDotToken() ? rest() : or(e, el, fields[field]), constant);
+      taken.push(field);
     }
     return;
   }
   fail(name, 'this pattern is not part of script');
 }
 
+/** A value of a pattern, or what it is where there is none. */
+function or(e: Evaluator, el: TsMorph.BindingElement, value: unknown): unknown {
+  const init = el.getInitializer();
+  return value === undefined && init !== undefined ? evaluate(e, init) : value;
+}
+
 // ---- branches ----
 
+/** Code that does not go on behind itself: it returns, or breaks or continues a loop or switch around it. */
 const abrupt = (node: TsMorph.Node | undefined, inLoop: boolean): boolean => {
   const { Node } = tsMorph();
   if (node === undefined) return false;
-  const go = (n: TsMorph.Node, loops: boolean): boolean => {
-    if (Node.isArrowFunction(n) || Node.isFunctionExpression(n)) return false;
+  const go = (n: TsMorph.Node, breaks: boolean, continues: boolean): boolean => {
+    if (Node.isArrowFunction(n) || Node.isFunctionExpression(n) || Node.isFunctionDeclaration(n)) return false;
     if (Node.isReturnStatement(n)) return true;
-    if (loops && (Node.isBreakStatement(n) || Node.isContinueStatement(n))) return true;
+    if (breaks && Node.isBreakStatement(n)) return true;
+    if (continues && Node.isContinueStatement(n)) return true;
     const own = Node.isForStatement(n) || Node.isWhileStatement(n) || Node.isDoStatement(n) || Node.isForOfStatement(n);
-    return n.forEachChildAsArray().some((x) => go(x, loops && !own));
+    const inside = breaks && !own && !Node.isSwitchStatement(n);
+    return n.forEachChildAsArray().some((x) => go(x, inside, continues && !own));
   };
-  return go(node, inLoop);
+  return go(node, inLoop, inLoop);
 };
 
 function ifStatement(e: Evaluator, node: TsMorph.IfStatement, c: Courses): unknown {
@@ -157,10 +177,8 @@ function ifStatement(e: Evaluator, node: TsMorph.IfStatement, c: Courses): unkno
     return ifNode(e, condition, way(yes), way(no), node, 'the result');
   }
   // Both ways come together again: only the variables that were written differ.
-  const names = [...allWritten(yes), ...(no === undefined ? [] : allWritten(no))].filter(
-    (n, i, all) => all.indexOf(n) === i && e.scope.find(n) !== undefined,
-  );
-  const values = (): unknown[] => names.map((n) => e.scope.find(n)!.value);
+  const cells = written([yes, no], e.scope);
+  const values = (): unknown[] => cells.map((w) => w.cell.value);
   const way = (s: TsMorph.Statement | undefined) => (): unknown =>
     s === undefined ? values() : statement(e, s, { next: values, leave: () => fail(s, 'return is out of place') });
   const joined = ifNode(
@@ -169,11 +187,42 @@ function ifStatement(e: Evaluator, node: TsMorph.IfStatement, c: Courses): unkno
     way(yes),
     way(no),
     node,
-    names.map((n) => `'${n}'`).join(', ') || 'nothing',
+    cells.map((w) => `'${w.name}'`).join(', ') || 'nothing',
   ) as unknown[];
-  names.forEach((n, i) => (e.scope.find(n)!.value = joined[i]));
+  cells.forEach((w, i) => (w.cell.value = joined[i]));
   return c.next();
 }
+
+function switchStatement(e: Evaluator, node: TsMorph.SwitchStatement, c: Courses): unknown {
+  const { Node } = tsMorph();
+  const clauses = node.getClauses();
+  const value = evaluate(e, node.getExpression());
+  const run = (k: number, to: Courses): unknown => {
+    const statements = clauses.slice(k).flatMap((x) => x.getStatements());
+    return scoped(e, { ...to, breakOut: to.next }, (inner) => block(e, statements, inner));
+  };
+  const pick = (k: number, to: Courses, what: string): unknown => {
+    const clause = clauses[k];
+    if (clause === undefined) {
+      const other = clauses.findIndex((x) => Node.isDefaultClause(x));
+      return other < 0 ? to.next() : run(other, to);
+    }
+    if (!Node.isCaseClause(clause)) return pick(k + 1, to, what);
+    const is = equal(e, value, evaluate(e, clause.getExpression()));
+    if (typeof is === 'boolean') return is ? run(k, to) : pick(k + 1, to, what);
+    const [yes, no] = [() => run(k, to), () => pick(k + 1, to, what)];
+    return ifNode(e, is, yes, no, clause, what);
+  };
+  if (clauses.some((x) => abrupt(x, false) || continues(x))) return pick(0, c, 'the result');
+  const cells = written(clauses, e.scope);
+  const values = (): unknown[] => cells.map((w) => w.cell.value);
+  const to = { next: values, leave: () => fail(node, 'return is out of place') };
+  const joined = pick(0, to, cells.map((w) => `'${w.name}'`).join(', ') || 'nothing') as unknown[];
+  cells.forEach((w, i) => (w.cell.value = joined[i]));
+  return c.next();
+}
+const continues = (node: TsMorph.Node): boolean =>
+  tsMorph().Node.isContinueStatement(node) || node.forEachChildAsArray().some(continues);
 
 // ---- loops ----
 
@@ -209,16 +258,15 @@ function loop(e: Evaluator, l: Loop, c: Courses, rounds: number): unknown {
 
 /** A loop whose condition the graph computes: one round is a body. */
 function computed(e: Evaluator, l: Loop, first: ScriptScalar, c: Courses): unknown {
-  const names = [
-    ...new Set([l.body, l.condition, l.update].flatMap((n) => (n === undefined ? [] : [...allWritten(n)]))),
-  ].filter((n) => e.scope.find(n) !== undefined);
+  const cells = written([l.body, l.condition, l.update], e.scope);
+  const names = cells.map((w) => w.name);
   const returns = abrupt(l.body, false);
-  const before = names.map((n) => e.scope.find(n)!.value);
+  const before = cells.map((w) => w.cell.value);
   const result = carriedLoop(e, first, before, names, l.node, (start) => {
-    names.forEach((n, i) => (e.scope.find(n)!.value = start[i]));
+    cells.forEach((w, i) => (w.cell.value = start[i]));
     const end = (goes: unknown, returned: unknown, value: unknown): unknown[] => [
       goes,
-      names.map((n) => e.scope.find(n)!.value),
+      cells.map((w) => w.cell.value),
       ...(returns ? [returned, value] : []),
     ];
     const again = (): unknown => {
@@ -232,7 +280,7 @@ function computed(e: Evaluator, l: Loop, first: ScriptScalar, c: Courses): unkno
       leave: (v) => end(false, true, v),
     }) as unknown[];
   });
-  names.forEach((n, i) => (e.scope.find(n)!.value = result.values[i]));
+  cells.forEach((w, i) => (w.cell.value = result.values[i]));
   if (!returns) return c.next();
   const returned = truth(result.returned, l.node);
   if (typeof returned === 'boolean') return returned ? c.leave(result.value) : c.next();
