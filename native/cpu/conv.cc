@@ -89,8 +89,10 @@ Ref<ConvPlan> planConv(const ConvSpec& spec) {
       if (Ref<ConvPlan> plan = planPointwiseConv(spec)) return plan;
     // Strided gradients of volumes: a fraction of the time that the library's own take.
     if (spec.kind == ConvSpec::Kind::BackwardInput && spec.in[0] > 1 &&
-        spec.stride[0] * spec.stride[1] * spec.stride[2] > 1)
+        spec.stride[0] * spec.stride[1] * spec.stride[2] > 1) {
+      if (Ref<ConvPlan> plan = planWindowConv(spec)) return plan;
       if (Ref<ConvPlan> plan = planPackedConv(spec)) return plan;
+    }
     if (takesOneDnn(spec))
       if (Ref<ConvPlan> plan = planOneDnnConv(spec)) return plan;
     return planOwnConv(spec);
@@ -103,7 +105,12 @@ Ref<ConvPlan> planConstantConv(const ConvSpec& spec) {
     Ref<ConvPlan> usual = planConv(spec);
     // Who does without Winograd wants the sums of eager code.
     if (spec.work() < kMeasuredWork || !winogradEnabled()) return usual;
-    std::vector<Ref<ConvPlan>> plans{usual, planSplitConv(spec), planPackedConv(spec)};
+    const bool forward = spec.kind == ConvSpec::Kind::Forward;
+    // Volumes and transposed images through windows where that pays, the rest over packed panels.
+    Ref<ConvPlan> packed;
+    if (!forward || spec.in[0] > 1) packed = planWindowConv(spec);
+    if (!packed) packed = planPackedConv(spec);
+    std::vector<Ref<ConvPlan>> plans{usual, packed, planSplitConv(spec)};
     if (spec.winograd) {
       // Filters that have been transformed are four times as large: with few pixels, reading them takes longer.
       ConvSpec direct = spec;
@@ -111,7 +118,6 @@ Ref<ConvPlan> planConstantConv(const ConvSpec& spec) {
       plans.push_back(planOneDnnConv(direct));
       plans.push_back(planSplitConv(direct));
     }
-    const bool forward = spec.kind == ConvSpec::Kind::Forward;
     const int64_t big = spec.batch * spec.channels * spec.inPixels(),
                   small = spec.batch * spec.outChannels * spec.pixels();
     return fastestPacked(std::move(plans), forward ? big : small, spec.outChannels * spec.depth(),
