@@ -25,6 +25,8 @@ type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 
 export class OnnxBuilder {
   private nodes: NodeInit[] = [];
+  /** The nodes of the model itself, whichever body is being built. */
+  private readonly outermost = this.nodes;
   private readonly initializers: Initializer[] = [];
   private readonly valueNames = new Set<string>();
   private readonly nodeNames = new Set<string>();
@@ -184,6 +186,17 @@ export class OnnxBuilder {
       return { graph: { name, node: this.nodes, input: refs.map(info), output: results.map(info) } };
     } finally {
       this.nodes = outside;
+    }
+  }
+
+  /** What `build` adds goes before the branches and loops that are being built: it serves the whole model. */
+  outside(build: () => Ref): Ref {
+    const inside = this.nodes;
+    this.nodes = this.outermost;
+    try {
+      return build();
+    } finally {
+      this.nodes = inside;
     }
   }
 
