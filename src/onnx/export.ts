@@ -2,6 +2,7 @@
 import { OPS } from '../../generated/ts/ops.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { Module } from '../nn/module.js';
+import { unreadResults } from '../passes/dead_code.js';
 import { packageVersion } from '../package_root.js';
 import { interpretNative } from '../runtime/execute.js';
 import { difference } from '../script/agree.js';
@@ -152,7 +153,8 @@ function lower(
   checked: CheckedOptions,
   path: string | null,
 ): EncodedModel {
-  const { graph, outputNames } = recording;
+  const { outputNames } = recording;
+  const graph = unreadResults(recording.graph);
   const graphName = model instanceof Module ? model.constructor.name : model.name || 'main';
   return lowerGraph(graph, {
     ops: { ...OPS, [RECURRENT]: RECURRENT_OP },

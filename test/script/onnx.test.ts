@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import * as ort from 'onnxruntime-node';
 import * as fb from '../../src/index.js';
 import { nn, type Tensor } from '../../src/index.js';
+import { allNodes } from '../../src/ir/control.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'flambeau-script-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -101,6 +102,38 @@ test('dynamic axes stay dynamic in branches and loops', async () => {
     const again = fb.noGrad(() => loaded.forward({ x, n: fb.tensor(4, { dtype: 'int64' }) }));
     expect([again].flat()[0]!.allclose(expected[k]!, { atol: 1e-5 })).toBe(true);
   }
+});
+
+test('results of branches and loops that nothing reads are not in the file', () => {
+  const f = fb.jit.script((x: Tensor, n: number) => {
+    let [y, unread, onlyForUnread] = [x, x, x];
+    for (let i = 0; i < n; i++) {
+      if (x.sum().item() > 0) {
+        y = y.mul(2);
+        onlyForUnread = onlyForUnread.sin();
+        unread = unread.add(onlyForUnread);
+      } else y = y.add(1);
+    }
+    return y;
+  });
+  const ops = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+  const text = ops(fb.onnx.export(f, [fb.rand(3), 2], null, { verify: true }));
+  expect(text).toContain('Loop');
+  expect(text).not.toContain('Sin');
+  const { graph } = f.graphFor(fb.rand(3), 2);
+  const [loop] = graph.nodes.filter((n) => n.op === 'loop');
+  // The count of rounds and y; nothing in the body computes a sine.
+  expect(loop!.outputs.length).toBe(2);
+  expect([...allNodes(graph)].map((n) => n.op)).not.toContain('sin');
+});
+
+test('a traced model with a scripted part keeps its dynamic axes', () => {
+  const part = fb.jit.script((x: Tensor) => (x.sum().item() > 0 ? x.mul(x.shape[0]!) : x.sub(x.mean(0))));
+  const model = (x: Tensor): Tensor => part(x.mul(2)).add(1);
+  const bytes = fb.onnx.export(model, [fb.rand(3, 2)], null, { inputNames: ['x'], dynamicAxes: { x: { 0: 'n' } } });
+  const loaded = fb.onnx.load(bytes);
+  for (const x of [fb.rand(5, 2), fb.rand(4, 2).neg()])
+    expect([loaded.forward({ x })].flat()[0]!.allclose(model(x), { atol: 1e-6 })).toBe(true);
 });
 
 test('an axis that decides the course of the function is no dynamic one', () => {
