@@ -123,7 +123,7 @@ function keepName(
       return { code: name, type: p.type };
     }
     keep(`${name}.meta`, { name, how: 'meta', type: p.type }, forParam);
-    return { code: what === 'dtype' ? `${name}Meta_.dtype` : `Dims(${name}Meta_.sizes)`, type: p.type };
+    return { code: what === 'dtype' ? `${name}Meta_.dtype` : `${name}Meta_.sizes()`, type: p.type };
   }
   keep(name, { name, how: 'plain', type: p.type }, forParam);
   return { code: `${name}_`, type: p.type };
@@ -265,7 +265,7 @@ export function emitNode(op: Op, ops: ReadonlyMap<string, Signature>): string {
     );
   }
   for (const k of kept) lines.push(`  ${member(k)}`);
-  for (const q of edgeParams(op)) if (!isListType(q.type)) lines.push(`  support::TensorMeta ${q.name}Meta_;`);
+  for (const q of edgeParams(op)) if (!isListType(q.type)) lines.push(`  TensorNote ${q.name}Meta_;`);
   for (const q of edgeParams(op)) if (isListType(q.type)) lines.push(`  std::vector<Dims> ${q.name}Shapes_;`);
   lines.push('};');
   return lines.join('\n');
@@ -391,7 +391,7 @@ export function nodeSetup(op: Op, inplace: boolean): string[] {
     else
       lines.push(
         `  node->edges.push_back(support::edgeOf(${q.name}));`,
-        `  node->${q.name}Meta_ = support::TensorMeta(${q.name});`,
+        `  node->${q.name}Meta_ = support::noteOf(${q.name});`,
       );
   }
   const self = op.sig.params[0]?.name;

@@ -211,7 +211,7 @@ function pointwiseArgs(op: Op): string[] {
     .filter((p) => !isOperandLike(p.type))
     .map((p) => (p.type === 'Scalar' ? `${p.name}.toDouble()` : `static_cast<double>(${p.name})`));
   return [
-    `  const Operand inputs[] = {${operands.join(', ')}};`,
+    `  const BorrowedOperands inputs(${operands.join(', ')});`,
     attrs.length ? `  const double attrs[] = {${attrs.join(', ')}};` : '  constexpr std::span<const double> attrs;',
   ];
 }
@@ -269,7 +269,7 @@ function belowPointwise(op: Op): string[] {
     out.push(
       `const Tensor& ${s.name}(${paramList(s)}) {`,
       ...args,
-      `  const Tensor outs[] = {${self}};`,
+      `  const TensorSpan outs(&${self}, 1);`,
       `  if (!trace::active()) {`,
       `    cpu::pointwiseInto(kernels::${sig.name}, inputs, attrs, outs, false);`,
       `    return ${self};`,

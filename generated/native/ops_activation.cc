@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor celu(const Tensor& self, Scalar alpha) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::celu, inputs, attrs);
   trace::Call call("celu");
@@ -25,9 +25,9 @@ Tensor celu(const Tensor& self, Scalar alpha) {
   return result;
 }
 const Tensor& celu_(const Tensor& self, Scalar alpha) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {alpha.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::celu, inputs, attrs, outs, false);
     return self;
@@ -41,7 +41,7 @@ const Tensor& celu_(const Tensor& self, Scalar alpha) {
   return self;
 }
 Tensor celuBackward(const Tensor& grad, const Tensor& self, Scalar alpha) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::celuBackward, inputs, attrs);
   trace::Call call("celuBackward");
@@ -54,7 +54,7 @@ Tensor celuBackward(const Tensor& grad, const Tensor& self, Scalar alpha) {
   return result;
 }
 Tensor elu(const Tensor& self, Scalar alpha) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::elu, inputs, attrs);
   trace::Call call("elu");
@@ -66,9 +66,9 @@ Tensor elu(const Tensor& self, Scalar alpha) {
   return result;
 }
 const Tensor& elu_(const Tensor& self, Scalar alpha) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {alpha.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::elu, inputs, attrs, outs, false);
     return self;
@@ -82,7 +82,7 @@ const Tensor& elu_(const Tensor& self, Scalar alpha) {
   return self;
 }
 Tensor eluBackward(const Tensor& grad, const Tensor& self, Scalar alpha) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::eluBackward, inputs, attrs);
   trace::Call call("eluBackward");
@@ -95,7 +95,7 @@ Tensor eluBackward(const Tensor& grad, const Tensor& self, Scalar alpha) {
   return result;
 }
 Tensor geluErf(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::geluErf, inputs, attrs);
   trace::Call call("geluErf");
@@ -106,7 +106,7 @@ Tensor geluErf(const Tensor& self) {
   return result;
 }
 Tensor geluErfBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::geluErfBackward, inputs, attrs);
   trace::Call call("geluErfBackward");
@@ -118,7 +118,7 @@ Tensor geluErfBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor geluTanh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::geluTanh, inputs, attrs);
   trace::Call call("geluTanh");
@@ -129,7 +129,7 @@ Tensor geluTanh(const Tensor& self) {
   return result;
 }
 Tensor geluTanhBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::geluTanhBackward, inputs, attrs);
   trace::Call call("geluTanhBackward");
@@ -141,7 +141,7 @@ Tensor geluTanhBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor hardshrink(const Tensor& self, Scalar lambd) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {lambd.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::hardshrink, inputs, attrs);
   trace::Call call("hardshrink");
@@ -153,7 +153,7 @@ Tensor hardshrink(const Tensor& self, Scalar lambd) {
   return result;
 }
 Tensor hardshrinkBackward(const Tensor& grad, const Tensor& self, Scalar lambd) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {lambd.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::hardshrinkBackward, inputs, attrs);
   trace::Call call("hardshrinkBackward");
@@ -166,7 +166,7 @@ Tensor hardshrinkBackward(const Tensor& grad, const Tensor& self, Scalar lambd) 
   return result;
 }
 Tensor hardsigmoid(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hardsigmoid, inputs, attrs);
   trace::Call call("hardsigmoid");
@@ -177,9 +177,9 @@ Tensor hardsigmoid(const Tensor& self) {
   return result;
 }
 const Tensor& hardsigmoid_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::hardsigmoid, inputs, attrs, outs, false);
     return self;
@@ -192,7 +192,7 @@ const Tensor& hardsigmoid_(const Tensor& self) {
   return self;
 }
 Tensor hardsigmoidBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hardsigmoidBackward, inputs, attrs);
   trace::Call call("hardsigmoidBackward");
@@ -204,7 +204,7 @@ Tensor hardsigmoidBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor hardswish(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hardswish, inputs, attrs);
   trace::Call call("hardswish");
@@ -215,9 +215,9 @@ Tensor hardswish(const Tensor& self) {
   return result;
 }
 const Tensor& hardswish_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::hardswish, inputs, attrs, outs, false);
     return self;
@@ -230,7 +230,7 @@ const Tensor& hardswish_(const Tensor& self) {
   return self;
 }
 Tensor hardswishBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hardswishBackward, inputs, attrs);
   trace::Call call("hardswishBackward");
@@ -242,7 +242,7 @@ Tensor hardswishBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor hardtanh(const Tensor& self, Scalar minVal, Scalar maxVal) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {minVal.toDouble(), maxVal.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::hardtanh, inputs, attrs);
   trace::Call call("hardtanh");
@@ -255,9 +255,9 @@ Tensor hardtanh(const Tensor& self, Scalar minVal, Scalar maxVal) {
   return result;
 }
 const Tensor& hardtanh_(const Tensor& self, Scalar minVal, Scalar maxVal) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {minVal.toDouble(), maxVal.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::hardtanh, inputs, attrs, outs, false);
     return self;
@@ -272,7 +272,7 @@ const Tensor& hardtanh_(const Tensor& self, Scalar minVal, Scalar maxVal) {
   return self;
 }
 Tensor hardtanhBackward(const Tensor& grad, const Tensor& self, Scalar minVal, Scalar maxVal) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {minVal.toDouble(), maxVal.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::hardtanhBackward, inputs, attrs);
   trace::Call call("hardtanhBackward");
@@ -286,7 +286,7 @@ Tensor hardtanhBackward(const Tensor& grad, const Tensor& self, Scalar minVal, S
   return result;
 }
 Tensor leakyRelu(const Tensor& self, Scalar negativeSlope) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {negativeSlope.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::leakyRelu, inputs, attrs);
   trace::Call call("leakyRelu");
@@ -298,9 +298,9 @@ Tensor leakyRelu(const Tensor& self, Scalar negativeSlope) {
   return result;
 }
 const Tensor& leakyRelu_(const Tensor& self, Scalar negativeSlope) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {negativeSlope.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::leakyRelu, inputs, attrs, outs, false);
     return self;
@@ -314,7 +314,7 @@ const Tensor& leakyRelu_(const Tensor& self, Scalar negativeSlope) {
   return self;
 }
 Tensor leakyReluBackward(const Tensor& grad, const Tensor& self, Scalar negativeSlope) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {negativeSlope.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::leakyReluBackward, inputs, attrs);
   trace::Call call("leakyReluBackward");
@@ -327,7 +327,7 @@ Tensor leakyReluBackward(const Tensor& grad, const Tensor& self, Scalar negative
   return result;
 }
 Tensor logsigmoid(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logsigmoid, inputs, attrs);
   trace::Call call("logsigmoid");
@@ -338,9 +338,9 @@ Tensor logsigmoid(const Tensor& self) {
   return result;
 }
 const Tensor& logsigmoid_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::logsigmoid, inputs, attrs, outs, false);
     return self;
@@ -353,7 +353,7 @@ const Tensor& logsigmoid_(const Tensor& self) {
   return self;
 }
 Tensor logsigmoidBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logsigmoidBackward, inputs, attrs);
   trace::Call call("logsigmoidBackward");
@@ -365,7 +365,7 @@ Tensor logsigmoidBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor mish(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::mish, inputs, attrs);
   trace::Call call("mish");
@@ -376,9 +376,9 @@ Tensor mish(const Tensor& self) {
   return result;
 }
 const Tensor& mish_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::mish, inputs, attrs, outs, false);
     return self;
@@ -391,7 +391,7 @@ const Tensor& mish_(const Tensor& self) {
   return self;
 }
 Tensor mishBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::mishBackward, inputs, attrs);
   trace::Call call("mishBackward");
@@ -403,7 +403,7 @@ Tensor mishBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor preluValues(const Tensor& self, const Tensor& weight) {
-  const Operand inputs[] = {self, weight};
+  const BorrowedOperands inputs(self, weight);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::preluValues, inputs, attrs);
   trace::Call call("preluValues");
@@ -415,7 +415,7 @@ Tensor preluValues(const Tensor& self, const Tensor& weight) {
   return result;
 }
 Tensor preluValuesBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& weight) {
-  const Operand inputs[] = {grad, self, weight};
+  const BorrowedOperands inputs(grad, self, weight);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::preluValuesBackwardSelf, inputs, attrs);
   trace::Call call("preluValuesBackwardSelf");
@@ -428,7 +428,7 @@ Tensor preluValuesBackwardSelf(const Tensor& grad, const Tensor& self, const Ten
   return result;
 }
 Tensor preluValuesBackwardWeight(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::preluValuesBackwardWeight, inputs, attrs);
   trace::Call call("preluValuesBackwardWeight");
@@ -440,7 +440,7 @@ Tensor preluValuesBackwardWeight(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor relu(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::relu, inputs, attrs);
   trace::Call call("relu");
@@ -451,9 +451,9 @@ Tensor relu(const Tensor& self) {
   return result;
 }
 const Tensor& relu_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::relu, inputs, attrs, outs, false);
     return self;
@@ -466,7 +466,7 @@ const Tensor& relu_(const Tensor& self) {
   return self;
 }
 Tensor reluBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::reluBackward, inputs, attrs);
   trace::Call call("reluBackward");
@@ -478,7 +478,7 @@ Tensor reluBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor relu6(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::relu6, inputs, attrs);
   trace::Call call("relu6");
@@ -489,9 +489,9 @@ Tensor relu6(const Tensor& self) {
   return result;
 }
 const Tensor& relu6_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::relu6, inputs, attrs, outs, false);
     return self;
@@ -504,7 +504,7 @@ const Tensor& relu6_(const Tensor& self) {
   return self;
 }
 Tensor relu6Backward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::relu6Backward, inputs, attrs);
   trace::Call call("relu6Backward");
@@ -516,7 +516,7 @@ Tensor relu6Backward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor selu(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::selu, inputs, attrs);
   trace::Call call("selu");
@@ -527,9 +527,9 @@ Tensor selu(const Tensor& self) {
   return result;
 }
 const Tensor& selu_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::selu, inputs, attrs, outs, false);
     return self;
@@ -542,7 +542,7 @@ const Tensor& selu_(const Tensor& self) {
   return self;
 }
 Tensor seluBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::seluBackward, inputs, attrs);
   trace::Call call("seluBackward");
@@ -554,7 +554,7 @@ Tensor seluBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor sigmoid(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sigmoid, inputs, attrs);
   trace::Call call("sigmoid");
@@ -565,9 +565,9 @@ Tensor sigmoid(const Tensor& self) {
   return result;
 }
 const Tensor& sigmoid_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sigmoid, inputs, attrs, outs, false);
     return self;
@@ -580,7 +580,7 @@ const Tensor& sigmoid_(const Tensor& self) {
   return self;
 }
 Tensor sigmoidBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sigmoidBackward, inputs, attrs);
   trace::Call call("sigmoidBackward");
@@ -592,7 +592,7 @@ Tensor sigmoidBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor silu(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::silu, inputs, attrs);
   trace::Call call("silu");
@@ -603,9 +603,9 @@ Tensor silu(const Tensor& self) {
   return result;
 }
 const Tensor& silu_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::silu, inputs, attrs, outs, false);
     return self;
@@ -618,7 +618,7 @@ const Tensor& silu_(const Tensor& self) {
   return self;
 }
 Tensor siluBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::siluBackward, inputs, attrs);
   trace::Call call("siluBackward");
@@ -630,7 +630,7 @@ Tensor siluBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {beta.toDouble(), threshold.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::softplus, inputs, attrs);
   trace::Call call("softplus");
@@ -643,9 +643,9 @@ Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) {
   return result;
 }
 const Tensor& softplus_(const Tensor& self, Scalar beta, Scalar threshold) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {beta.toDouble(), threshold.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::softplus, inputs, attrs, outs, false);
     return self;
@@ -660,7 +660,7 @@ const Tensor& softplus_(const Tensor& self, Scalar beta, Scalar threshold) {
   return self;
 }
 Tensor softplusBackward(const Tensor& grad, const Tensor& self, Scalar beta, Scalar threshold) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {beta.toDouble(), threshold.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::softplusBackward, inputs, attrs);
   trace::Call call("softplusBackward");
@@ -674,7 +674,7 @@ Tensor softplusBackward(const Tensor& grad, const Tensor& self, Scalar beta, Sca
   return result;
 }
 Tensor softshrinkValues(const Tensor& self, Scalar lambd) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {lambd.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::softshrinkValues, inputs, attrs);
   trace::Call call("softshrinkValues");
@@ -686,7 +686,7 @@ Tensor softshrinkValues(const Tensor& self, Scalar lambd) {
   return result;
 }
 Tensor softshrinkValuesBackward(const Tensor& grad, const Tensor& self, Scalar lambd) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {lambd.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::softshrinkValuesBackward, inputs, attrs);
   trace::Call call("softshrinkValuesBackward");
@@ -699,7 +699,7 @@ Tensor softshrinkValuesBackward(const Tensor& grad, const Tensor& self, Scalar l
   return result;
 }
 Tensor softsign(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::softsign, inputs, attrs);
   trace::Call call("softsign");
@@ -710,9 +710,9 @@ Tensor softsign(const Tensor& self) {
   return result;
 }
 const Tensor& softsign_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::softsign, inputs, attrs, outs, false);
     return self;
@@ -725,7 +725,7 @@ const Tensor& softsign_(const Tensor& self) {
   return self;
 }
 Tensor softsignBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::softsignBackward, inputs, attrs);
   trace::Call call("softsignBackward");
@@ -737,7 +737,7 @@ Tensor softsignBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {threshold.toDouble(), value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::threshold, inputs, attrs);
   trace::Call call("threshold");
@@ -750,9 +750,9 @@ Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) {
   return result;
 }
 const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {threshold.toDouble(), value.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::threshold, inputs, attrs, outs, false);
     return self;
@@ -767,7 +767,7 @@ const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value) {
   return self;
 }
 Tensor thresholdBackward(const Tensor& grad, const Tensor& self, Scalar threshold) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {threshold.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::thresholdBackward, inputs, attrs);
   trace::Call call("thresholdBackward");
@@ -806,7 +806,7 @@ struct CeluBackward0 final : autograd::Node {
   }
   Scalar alpha_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct EluBackward0 final : autograd::Node {
   EluBackward0() : Node(1) {}
@@ -832,7 +832,7 @@ struct EluBackward0 final : autograd::Node {
   }
   Scalar alpha_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct GeluErfBackward0 final : autograd::Node {
   GeluErfBackward0() : Node(1) {}
@@ -856,7 +856,7 @@ struct GeluErfBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct GeluTanhBackward0 final : autograd::Node {
   GeluTanhBackward0() : Node(1) {}
@@ -880,7 +880,7 @@ struct GeluTanhBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct HardshrinkBackward0 final : autograd::Node {
   HardshrinkBackward0() : Node(1) {}
@@ -906,7 +906,7 @@ struct HardshrinkBackward0 final : autograd::Node {
   }
   Scalar lambd_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct HardsigmoidBackward0 final : autograd::Node {
   HardsigmoidBackward0() : Node(1) {}
@@ -930,7 +930,7 @@ struct HardsigmoidBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct HardswishBackward0 final : autograd::Node {
   HardswishBackward0() : Node(1) {}
@@ -954,7 +954,7 @@ struct HardswishBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct HardtanhBackward0 final : autograd::Node {
   HardtanhBackward0() : Node(1) {}
@@ -982,7 +982,7 @@ struct HardtanhBackward0 final : autograd::Node {
   Scalar maxVal_;
   Scalar minVal_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LeakyReluBackward0 final : autograd::Node {
   LeakyReluBackward0() : Node(1) {}
@@ -1008,7 +1008,7 @@ struct LeakyReluBackward0 final : autograd::Node {
   }
   Scalar negativeSlope_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LogsigmoidBackward0 final : autograd::Node {
   LogsigmoidBackward0() : Node(1) {}
@@ -1032,7 +1032,7 @@ struct LogsigmoidBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MishBackward0 final : autograd::Node {
   MishBackward0() : Node(1) {}
@@ -1056,7 +1056,7 @@ struct MishBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct PreluValuesBackward0 final : autograd::Node {
   PreluValuesBackward0() : Node(1) {}
@@ -1090,8 +1090,8 @@ struct PreluValuesBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   autograd::SavedTensor weight_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta weightMeta_;
+  TensorNote selfMeta_;
+  TensorNote weightMeta_;
 };
 struct ReluBackward0 final : autograd::Node {
   ReluBackward0() : Node(1) {}
@@ -1116,7 +1116,7 @@ struct ReluBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Relu6Backward0 final : autograd::Node {
   Relu6Backward0() : Node(1) {}
@@ -1140,7 +1140,7 @@ struct Relu6Backward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SeluBackward0 final : autograd::Node {
   SeluBackward0() : Node(1) {}
@@ -1164,7 +1164,7 @@ struct SeluBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SigmoidBackward0 final : autograd::Node {
   SigmoidBackward0() : Node(1) {}
@@ -1189,7 +1189,7 @@ struct SigmoidBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SiluBackward0 final : autograd::Node {
   SiluBackward0() : Node(1) {}
@@ -1213,7 +1213,7 @@ struct SiluBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SoftplusBackward0 final : autograd::Node {
   SoftplusBackward0() : Node(1) {}
@@ -1241,7 +1241,7 @@ struct SoftplusBackward0 final : autograd::Node {
   Scalar beta_;
   autograd::SavedTensor self_;
   Scalar threshold_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SoftshrinkValuesBackward0 final : autograd::Node {
   SoftshrinkValuesBackward0() : Node(1) {}
@@ -1267,7 +1267,7 @@ struct SoftshrinkValuesBackward0 final : autograd::Node {
   }
   Scalar lambd_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SoftsignBackward0 final : autograd::Node {
   SoftsignBackward0() : Node(1) {}
@@ -1291,7 +1291,7 @@ struct SoftsignBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ThresholdBackward0 final : autograd::Node {
   ThresholdBackward0() : Node(1) {}
@@ -1317,7 +1317,7 @@ struct ThresholdBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   Scalar threshold_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -1328,7 +1328,7 @@ Tensor celu(const Tensor& self, Scalar alpha) {
   }
   auto node = makeRef<CeluBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->alpha_ = alpha;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::celu(self, alpha);
@@ -1341,7 +1341,7 @@ const Tensor& celu_(const Tensor& self, Scalar alpha) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<CeluBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->alpha_ = alpha;
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::celu_(self, alpha);
@@ -1357,7 +1357,7 @@ Tensor elu(const Tensor& self, Scalar alpha) {
   }
   auto node = makeRef<EluBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->alpha_ = alpha;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::elu(self, alpha);
@@ -1370,7 +1370,7 @@ const Tensor& elu_(const Tensor& self, Scalar alpha) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<EluBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->alpha_ = alpha;
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::elu_(self, alpha);
@@ -1406,7 +1406,7 @@ Tensor geluErf(const Tensor& self) {
   }
   auto node = makeRef<GeluErfBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::geluErf(self);
   autograd::setHistory(out, node);
@@ -1419,7 +1419,7 @@ Tensor geluTanh(const Tensor& self) {
   }
   auto node = makeRef<GeluTanhBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::geluTanh(self);
   autograd::setHistory(out, node);
@@ -1450,7 +1450,7 @@ Tensor hardshrink(const Tensor& self, Scalar lambd) {
   }
   auto node = makeRef<HardshrinkBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->lambd_ = lambd;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::hardshrink(self, lambd);
@@ -1464,7 +1464,7 @@ Tensor hardsigmoid(const Tensor& self) {
   }
   auto node = makeRef<HardsigmoidBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::hardsigmoid(self);
   autograd::setHistory(out, node);
@@ -1476,7 +1476,7 @@ const Tensor& hardsigmoid_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<HardsigmoidBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::hardsigmoid_(self);
     autograd::rebaseHistory(self, node);
@@ -1491,7 +1491,7 @@ Tensor hardswish(const Tensor& self) {
   }
   auto node = makeRef<HardswishBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::hardswish(self);
   autograd::setHistory(out, node);
@@ -1503,7 +1503,7 @@ const Tensor& hardswish_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<HardswishBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::hardswish_(self);
     autograd::rebaseHistory(self, node);
@@ -1518,7 +1518,7 @@ Tensor hardtanh(const Tensor& self, Scalar minVal, Scalar maxVal) {
   }
   auto node = makeRef<HardtanhBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->maxVal_ = maxVal;
   node->minVal_ = minVal;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
@@ -1532,7 +1532,7 @@ const Tensor& hardtanh_(const Tensor& self, Scalar minVal, Scalar maxVal) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<HardtanhBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->maxVal_ = maxVal;
     node->minVal_ = minVal;
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
@@ -1549,7 +1549,7 @@ Tensor leakyRelu(const Tensor& self, Scalar negativeSlope) {
   }
   auto node = makeRef<LeakyReluBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->negativeSlope_ = negativeSlope;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::leakyRelu(self, negativeSlope);
@@ -1562,7 +1562,7 @@ const Tensor& leakyRelu_(const Tensor& self, Scalar negativeSlope) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<LeakyReluBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->negativeSlope_ = negativeSlope;
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::leakyRelu_(self, negativeSlope);
@@ -1578,7 +1578,7 @@ Tensor logsigmoid(const Tensor& self) {
   }
   auto node = makeRef<LogsigmoidBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::logsigmoid(self);
   autograd::setHistory(out, node);
@@ -1590,7 +1590,7 @@ const Tensor& logsigmoid_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<LogsigmoidBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::logsigmoid_(self);
     autograd::rebaseHistory(self, node);
@@ -1605,7 +1605,7 @@ Tensor mish(const Tensor& self) {
   }
   auto node = makeRef<MishBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::mish(self);
   autograd::setHistory(out, node);
@@ -1617,7 +1617,7 @@ const Tensor& mish_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<MishBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::mish_(self);
     autograd::rebaseHistory(self, node);
@@ -1646,9 +1646,9 @@ Tensor preluValues(const Tensor& self, const Tensor& weight) {
   }
   auto node = makeRef<PreluValuesBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   if (autograd::needsGrad(self) || autograd::needsGrad(weight)) node->self_ = autograd::SavedTensor(self, false);
   if (autograd::needsGrad(self)) node->weight_ = autograd::SavedTensor(weight, false);
   auto out = below::preluValues(self, weight);
@@ -1662,7 +1662,7 @@ Tensor relu(const Tensor& self) {
   }
   auto node = makeRef<ReluBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::relu(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -1673,7 +1673,7 @@ const Tensor& relu_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ReluBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::relu_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -1687,7 +1687,7 @@ Tensor relu6(const Tensor& self) {
   }
   auto node = makeRef<Relu6Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::relu6(self);
   autograd::setHistory(out, node);
@@ -1699,7 +1699,7 @@ const Tensor& relu6_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Relu6Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::relu6_(self);
     autograd::rebaseHistory(self, node);
@@ -1740,7 +1740,7 @@ Tensor selu(const Tensor& self) {
   }
   auto node = makeRef<SeluBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::selu(self);
   autograd::setHistory(out, node);
@@ -1752,7 +1752,7 @@ const Tensor& selu_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SeluBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::selu_(self);
     autograd::rebaseHistory(self, node);
@@ -1767,7 +1767,7 @@ Tensor sigmoid(const Tensor& self) {
   }
   auto node = makeRef<SigmoidBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::sigmoid(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -1778,7 +1778,7 @@ const Tensor& sigmoid_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SigmoidBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::sigmoid_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -1792,7 +1792,7 @@ Tensor silu(const Tensor& self) {
   }
   auto node = makeRef<SiluBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::silu(self);
   autograd::setHistory(out, node);
@@ -1804,7 +1804,7 @@ const Tensor& silu_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SiluBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::silu_(self);
     autograd::rebaseHistory(self, node);
@@ -1834,7 +1834,7 @@ Tensor softplus(const Tensor& self, Scalar beta, Scalar threshold) {
   }
   auto node = makeRef<SoftplusBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->beta_ = beta;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->threshold_ = threshold;
@@ -1848,7 +1848,7 @@ const Tensor& softplus_(const Tensor& self, Scalar beta, Scalar threshold) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SoftplusBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->beta_ = beta;
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     node->threshold_ = threshold;
@@ -1882,7 +1882,7 @@ Tensor softshrinkValues(const Tensor& self, Scalar lambd) {
   }
   auto node = makeRef<SoftshrinkValuesBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->lambd_ = lambd;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::softshrinkValues(self, lambd);
@@ -1896,7 +1896,7 @@ Tensor softsign(const Tensor& self) {
   }
   auto node = makeRef<SoftsignBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::softsign(self);
   autograd::setHistory(out, node);
@@ -1908,7 +1908,7 @@ const Tensor& softsign_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SoftsignBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::softsign_(self);
     autograd::rebaseHistory(self, node);
@@ -1936,7 +1936,7 @@ Tensor threshold(const Tensor& self, Scalar threshold, Scalar value) {
   }
   auto node = makeRef<ThresholdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->threshold_ = threshold;
   auto out = below::threshold(self, threshold, value);
@@ -1949,7 +1949,7 @@ const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ThresholdBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     node->threshold_ = threshold;
     below::threshold_(self, threshold, value);

@@ -97,10 +97,10 @@ struct AttentionForwardBackward0 final : autograd::Node {
   bool zeroUnseen_;
   autograd::SavedTensor out_;
   autograd::SavedTensor logsumexp_;
-  support::TensorMeta queryMeta_;
-  support::TensorMeta keyMeta_;
-  support::TensorMeta valueMeta_;
-  support::TensorMeta attnMaskMeta_;
+  TensorNote queryMeta_;
+  TensorNote keyMeta_;
+  TensorNote valueMeta_;
+  TensorNote attnMaskMeta_;
 };
 }  // namespace
 
@@ -114,13 +114,13 @@ std::tuple<Tensor, Tensor> attentionForward(const Tensor& query, const Tensor& k
   }
   auto node = makeRef<AttentionForwardBackward0>();
   node->edges.push_back(support::edgeOf(query));
-  node->queryMeta_ = support::TensorMeta(query);
+  node->queryMeta_ = support::noteOf(query);
   node->edges.push_back(support::edgeOf(key));
-  node->keyMeta_ = support::TensorMeta(key);
+  node->keyMeta_ = support::noteOf(key);
   node->edges.push_back(support::edgeOf(value));
-  node->valueMeta_ = support::TensorMeta(value);
+  node->valueMeta_ = support::noteOf(value);
   node->edges.push_back(support::edgeOf(attnMask));
-  node->attnMaskMeta_ = support::TensorMeta(attnMask);
+  node->attnMaskMeta_ = support::noteOf(attnMask);
   if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->query_ = autograd::SavedTensor(query, false);
   if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->key_ = autograd::SavedTensor(key, false);
   if (autograd::needsGrad(query) || autograd::needsGrad(key) || autograd::needsGrad(value)) node->value_ = autograd::SavedTensor(value, false);

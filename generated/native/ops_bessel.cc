@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor specialAiryAi(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialAiryAi, inputs, attrs);
   trace::Call call("specialAiryAi");
@@ -24,7 +24,7 @@ Tensor specialAiryAi(const Tensor& self) {
   return result;
 }
 Tensor specialBesselJ0(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialBesselJ0, inputs, attrs);
   trace::Call call("specialBesselJ0");
@@ -35,7 +35,7 @@ Tensor specialBesselJ0(const Tensor& self) {
   return result;
 }
 Tensor specialBesselJ1(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialBesselJ1, inputs, attrs);
   trace::Call call("specialBesselJ1");
@@ -46,7 +46,7 @@ Tensor specialBesselJ1(const Tensor& self) {
   return result;
 }
 Tensor specialBesselY0(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialBesselY0, inputs, attrs);
   trace::Call call("specialBesselY0");
@@ -57,7 +57,7 @@ Tensor specialBesselY0(const Tensor& self) {
   return result;
 }
 Tensor specialBesselY1(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialBesselY1, inputs, attrs);
   trace::Call call("specialBesselY1");
@@ -68,7 +68,7 @@ Tensor specialBesselY1(const Tensor& self) {
   return result;
 }
 Tensor specialModifiedBesselK0(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialModifiedBesselK0, inputs, attrs);
   trace::Call call("specialModifiedBesselK0");
@@ -79,7 +79,7 @@ Tensor specialModifiedBesselK0(const Tensor& self) {
   return result;
 }
 Tensor specialModifiedBesselK1(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialModifiedBesselK1, inputs, attrs);
   trace::Call call("specialModifiedBesselK1");
@@ -90,7 +90,7 @@ Tensor specialModifiedBesselK1(const Tensor& self) {
   return result;
 }
 Tensor specialScaledModifiedBesselK0(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialScaledModifiedBesselK0, inputs, attrs);
   trace::Call call("specialScaledModifiedBesselK0");
@@ -101,7 +101,7 @@ Tensor specialScaledModifiedBesselK0(const Tensor& self) {
   return result;
 }
 Tensor specialScaledModifiedBesselK1(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialScaledModifiedBesselK1, inputs, attrs);
   trace::Call call("specialScaledModifiedBesselK1");
@@ -112,7 +112,7 @@ Tensor specialScaledModifiedBesselK1(const Tensor& self) {
   return result;
 }
 Tensor specialSphericalBesselJ0(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialSphericalBesselJ0, inputs, attrs);
   trace::Call call("specialSphericalBesselJ0");

@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor add(const Tensor& self, const Operand& other, Scalar alpha) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::add, inputs, attrs);
   trace::Call call("add");
@@ -26,9 +26,9 @@ Tensor add(const Tensor& self, const Operand& other, Scalar alpha) {
   return result;
 }
 const Tensor& add_(const Tensor& self, const Operand& other, Scalar alpha) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {alpha.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::add, inputs, attrs, outs, false);
     return self;
@@ -43,7 +43,7 @@ const Tensor& add_(const Tensor& self, const Operand& other, Scalar alpha) {
   return self;
 }
 Tensor addBackwardOther(const Tensor& grad, Scalar alpha) {
-  const Operand inputs[] = {grad};
+  const BorrowedOperands inputs(grad);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addBackwardOther, inputs, attrs);
   trace::Call call("addBackwardOther");
@@ -55,7 +55,7 @@ Tensor addBackwardOther(const Tensor& grad, Scalar alpha) {
   return result;
 }
 Tensor atan2(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atan2, inputs, attrs);
   trace::Call call("atan2");
@@ -67,9 +67,9 @@ Tensor atan2(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& atan2_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::atan2, inputs, attrs, outs, false);
     return self;
@@ -83,7 +83,7 @@ const Tensor& atan2_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor atan2BackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atan2BackwardSelf, inputs, attrs);
   trace::Call call("atan2BackwardSelf");
@@ -96,7 +96,7 @@ Tensor atan2BackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& o
   return result;
 }
 Tensor atan2BackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atan2BackwardOther, inputs, attrs);
   trace::Call call("atan2BackwardOther");
@@ -109,7 +109,7 @@ Tensor atan2BackwardOther(const Tensor& grad, const Tensor& self, const Tensor& 
   return result;
 }
 Tensor bitwiseAnd(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseAnd, inputs, attrs);
   trace::Call call("bitwiseAnd");
@@ -121,9 +121,9 @@ Tensor bitwiseAnd(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& bitwiseAnd_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::bitwiseAnd, inputs, attrs, outs, false);
     return self;
@@ -137,7 +137,7 @@ const Tensor& bitwiseAnd_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor bitwiseLeftShift(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseLeftShift, inputs, attrs);
   trace::Call call("bitwiseLeftShift");
@@ -149,9 +149,9 @@ Tensor bitwiseLeftShift(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& bitwiseLeftShift_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::bitwiseLeftShift, inputs, attrs, outs, false);
     return self;
@@ -165,7 +165,7 @@ const Tensor& bitwiseLeftShift_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor bitwiseOr(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseOr, inputs, attrs);
   trace::Call call("bitwiseOr");
@@ -177,9 +177,9 @@ Tensor bitwiseOr(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& bitwiseOr_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::bitwiseOr, inputs, attrs, outs, false);
     return self;
@@ -193,7 +193,7 @@ const Tensor& bitwiseOr_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor bitwiseRightShift(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseRightShift, inputs, attrs);
   trace::Call call("bitwiseRightShift");
@@ -205,9 +205,9 @@ Tensor bitwiseRightShift(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& bitwiseRightShift_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::bitwiseRightShift, inputs, attrs, outs, false);
     return self;
@@ -221,7 +221,7 @@ const Tensor& bitwiseRightShift_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor bitwiseXor(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseXor, inputs, attrs);
   trace::Call call("bitwiseXor");
@@ -233,9 +233,9 @@ Tensor bitwiseXor(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& bitwiseXor_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::bitwiseXor, inputs, attrs, outs, false);
     return self;
@@ -249,7 +249,7 @@ const Tensor& bitwiseXor_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor floorDivideFloat(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::floorDivideFloat, inputs, attrs);
   trace::Call call("floorDivideFloat");
@@ -263,7 +263,7 @@ Tensor floorDivideFloat(const Tensor& self, const Operand& other) {
 Tensor floorDivideInt(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::floorDivideInt, inputs, attrs);
   trace::Call call("floorDivideInt");
@@ -275,7 +275,7 @@ Tensor floorDivideInt(const Tensor& self, const Operand& other) {
   return result;
 }
 Tensor fmax(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmax, inputs, attrs);
   trace::Call call("fmax");
@@ -287,7 +287,7 @@ Tensor fmax(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor fmaxBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmaxBackwardSelf, inputs, attrs);
   trace::Call call("fmaxBackwardSelf");
@@ -300,7 +300,7 @@ Tensor fmaxBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& ot
   return result;
 }
 Tensor fmaxBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmaxBackwardOther, inputs, attrs);
   trace::Call call("fmaxBackwardOther");
@@ -313,7 +313,7 @@ Tensor fmaxBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& o
   return result;
 }
 Tensor fmin(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmin, inputs, attrs);
   trace::Call call("fmin");
@@ -325,7 +325,7 @@ Tensor fmin(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor fminBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fminBackwardSelf, inputs, attrs);
   trace::Call call("fminBackwardSelf");
@@ -338,7 +338,7 @@ Tensor fminBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& ot
   return result;
 }
 Tensor fminBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fminBackwardOther, inputs, attrs);
   trace::Call call("fminBackwardOther");
@@ -353,7 +353,7 @@ Tensor fminBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& o
 Tensor fmod(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmod, inputs, attrs);
   trace::Call call("fmod");
@@ -367,9 +367,9 @@ Tensor fmod(const Tensor& self, const Operand& other) {
 const Tensor& fmod_(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::fmod, inputs, attrs, outs, false);
     return self;
@@ -383,7 +383,7 @@ const Tensor& fmod_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor fmodBackwardOther(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::fmodBackwardOther, inputs, attrs);
   trace::Call call("fmodBackwardOther");
@@ -396,7 +396,7 @@ Tensor fmodBackwardOther(const Tensor& grad, const Tensor& self, const Operand& 
   return result;
 }
 Tensor gcd(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::gcd, inputs, attrs);
   trace::Call call("gcd");
@@ -408,9 +408,9 @@ Tensor gcd(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& gcd_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::gcd, inputs, attrs, outs, false);
     return self;
@@ -424,7 +424,7 @@ const Tensor& gcd_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor heavisideValues(const Tensor& self, const Tensor& values) {
-  const Operand inputs[] = {self, values};
+  const BorrowedOperands inputs(self, values);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::heavisideValues, inputs, attrs);
   trace::Call call("heavisideValues");
@@ -436,7 +436,7 @@ Tensor heavisideValues(const Tensor& self, const Tensor& values) {
   return result;
 }
 Tensor hypot(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hypot, inputs, attrs);
   trace::Call call("hypot");
@@ -448,9 +448,9 @@ Tensor hypot(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& hypot_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::hypot, inputs, attrs, outs, false);
     return self;
@@ -464,7 +464,7 @@ const Tensor& hypot_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor hypotBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hypotBackwardSelf, inputs, attrs);
   trace::Call call("hypotBackwardSelf");
@@ -477,7 +477,7 @@ Tensor hypotBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& o
   return result;
 }
 Tensor hypotBackwardOther(const Tensor& grad, const Tensor& other, const Tensor& out) {
-  const Operand inputs[] = {grad, other, out};
+  const BorrowedOperands inputs(grad, other, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::hypotBackwardOther, inputs, attrs);
   trace::Call call("hypotBackwardOther");
@@ -490,7 +490,7 @@ Tensor hypotBackwardOther(const Tensor& grad, const Tensor& other, const Tensor&
   return result;
 }
 Tensor lcm(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lcm, inputs, attrs);
   trace::Call call("lcm");
@@ -502,9 +502,9 @@ Tensor lcm(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& lcm_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::lcm, inputs, attrs, outs, false);
     return self;
@@ -518,7 +518,7 @@ const Tensor& lcm_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor logaddexp(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logaddexp, inputs, attrs);
   trace::Call call("logaddexp");
@@ -530,7 +530,7 @@ Tensor logaddexp(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor logaddexpBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logaddexpBackwardSelf, inputs, attrs);
   trace::Call call("logaddexpBackwardSelf");
@@ -543,7 +543,7 @@ Tensor logaddexpBackwardSelf(const Tensor& grad, const Tensor& self, const Tenso
   return result;
 }
 Tensor logaddexpBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logaddexpBackwardOther, inputs, attrs);
   trace::Call call("logaddexpBackwardOther");
@@ -556,7 +556,7 @@ Tensor logaddexpBackwardOther(const Tensor& grad, const Tensor& self, const Tens
   return result;
 }
 Tensor logaddexp2(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logaddexp2, inputs, attrs);
   trace::Call call("logaddexp2");
@@ -568,7 +568,7 @@ Tensor logaddexp2(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor logaddexp2BackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logaddexp2BackwardSelf, inputs, attrs);
   trace::Call call("logaddexp2BackwardSelf");
@@ -581,7 +581,7 @@ Tensor logaddexp2BackwardSelf(const Tensor& grad, const Tensor& self, const Tens
   return result;
 }
 Tensor logaddexp2BackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logaddexp2BackwardOther, inputs, attrs);
   trace::Call call("logaddexp2BackwardOther");
@@ -594,7 +594,7 @@ Tensor logaddexp2BackwardOther(const Tensor& grad, const Tensor& self, const Ten
   return result;
 }
 Tensor maximum(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::maximum, inputs, attrs);
   trace::Call call("maximum");
@@ -606,7 +606,7 @@ Tensor maximum(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor maximumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::maximumBackwardSelf, inputs, attrs);
   trace::Call call("maximumBackwardSelf");
@@ -619,7 +619,7 @@ Tensor maximumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor&
   return result;
 }
 Tensor maximumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::maximumBackwardOther, inputs, attrs);
   trace::Call call("maximumBackwardOther");
@@ -632,7 +632,7 @@ Tensor maximumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor
   return result;
 }
 Tensor minimum(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::minimum, inputs, attrs);
   trace::Call call("minimum");
@@ -644,7 +644,7 @@ Tensor minimum(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor minimumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::minimumBackwardSelf, inputs, attrs);
   trace::Call call("minimumBackwardSelf");
@@ -657,7 +657,7 @@ Tensor minimumBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor&
   return result;
 }
 Tensor minimumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::minimumBackwardOther, inputs, attrs);
   trace::Call call("minimumBackwardOther");
@@ -670,7 +670,7 @@ Tensor minimumBackwardOther(const Tensor& grad, const Tensor& self, const Tensor
   return result;
 }
 Tensor mul(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::mul, inputs, attrs);
   trace::Call call("mul");
@@ -682,9 +682,9 @@ Tensor mul(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& mul_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::mul, inputs, attrs, outs, false);
     return self;
@@ -698,7 +698,7 @@ const Tensor& mul_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor pow(const Tensor& self, const Operand& exponent) {
-  const Operand inputs[] = {self, exponent};
+  const BorrowedOperands inputs(self, exponent);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::pow, inputs, attrs);
   trace::Call call("pow");
@@ -710,9 +710,9 @@ Tensor pow(const Tensor& self, const Operand& exponent) {
   return result;
 }
 const Tensor& pow_(const Tensor& self, const Operand& exponent) {
-  const Operand inputs[] = {self, exponent};
+  const BorrowedOperands inputs(self, exponent);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::pow, inputs, attrs, outs, false);
     return self;
@@ -726,7 +726,7 @@ const Tensor& pow_(const Tensor& self, const Operand& exponent) {
   return self;
 }
 Tensor powBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& exponent) {
-  const Operand inputs[] = {grad, self, exponent};
+  const BorrowedOperands inputs(grad, self, exponent);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::powBackwardSelf, inputs, attrs);
   trace::Call call("powBackwardSelf");
@@ -739,7 +739,7 @@ Tensor powBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& ex
   return result;
 }
 Tensor powBackwardExponent(const Tensor& grad, const Tensor& self, const Operand& exponent, const Tensor& out) {
-  const Operand inputs[] = {grad, self, exponent, out};
+  const BorrowedOperands inputs(grad, self, exponent, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::powBackwardExponent, inputs, attrs);
   trace::Call call("powBackwardExponent");
@@ -753,7 +753,7 @@ Tensor powBackwardExponent(const Tensor& grad, const Tensor& self, const Operand
   return result;
 }
 Tensor powScalar(const Operand& self, const Tensor& exponent) {
-  const Operand inputs[] = {self, exponent};
+  const BorrowedOperands inputs(self, exponent);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::powScalar, inputs, attrs);
   trace::Call call("powScalar");
@@ -765,7 +765,7 @@ Tensor powScalar(const Operand& self, const Tensor& exponent) {
   return result;
 }
 Tensor powScalarBackwardSelf(const Tensor& grad, const Operand& self, const Tensor& exponent) {
-  const Operand inputs[] = {grad, self, exponent};
+  const BorrowedOperands inputs(grad, self, exponent);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::powScalarBackwardSelf, inputs, attrs);
   trace::Call call("powScalarBackwardSelf");
@@ -778,7 +778,7 @@ Tensor powScalarBackwardSelf(const Tensor& grad, const Operand& self, const Tens
   return result;
 }
 Tensor powScalarBackwardExponent(const Tensor& grad, const Operand& self, const Tensor& exponent, const Tensor& out) {
-  const Operand inputs[] = {grad, self, exponent, out};
+  const BorrowedOperands inputs(grad, self, exponent, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::powScalarBackwardExponent, inputs, attrs);
   trace::Call call("powScalarBackwardExponent");
@@ -794,7 +794,7 @@ Tensor powScalarBackwardExponent(const Tensor& grad, const Operand& self, const 
 Tensor remainder(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::remainder, inputs, attrs);
   trace::Call call("remainder");
@@ -808,9 +808,9 @@ Tensor remainder(const Tensor& self, const Operand& other) {
 const Tensor& remainder_(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::remainder, inputs, attrs, outs, false);
     return self;
@@ -824,7 +824,7 @@ const Tensor& remainder_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor remainderBackwardOther(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::remainderBackwardOther, inputs, attrs);
   trace::Call call("remainderBackwardOther");
@@ -837,7 +837,7 @@ Tensor remainderBackwardOther(const Tensor& grad, const Tensor& self, const Oper
   return result;
 }
 Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::rsub, inputs, attrs);
   trace::Call call("rsub");
@@ -850,7 +850,7 @@ Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha) {
   return result;
 }
 Tensor rsubBackwardSelf(const Tensor& grad, Scalar alpha) {
-  const Operand inputs[] = {grad};
+  const BorrowedOperands inputs(grad);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::rsubBackwardSelf, inputs, attrs);
   trace::Call call("rsubBackwardSelf");
@@ -862,7 +862,7 @@ Tensor rsubBackwardSelf(const Tensor& grad, Scalar alpha) {
   return result;
 }
 Tensor sub(const Tensor& self, const Operand& other, Scalar alpha) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::sub, inputs, attrs);
   trace::Call call("sub");
@@ -875,9 +875,9 @@ Tensor sub(const Tensor& self, const Operand& other, Scalar alpha) {
   return result;
 }
 const Tensor& sub_(const Tensor& self, const Operand& other, Scalar alpha) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {alpha.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sub, inputs, attrs, outs, false);
     return self;
@@ -892,7 +892,7 @@ const Tensor& sub_(const Tensor& self, const Operand& other, Scalar alpha) {
   return self;
 }
 Tensor subBackwardOther(const Tensor& grad, Scalar alpha) {
-  const Operand inputs[] = {grad};
+  const BorrowedOperands inputs(grad);
   const double attrs[] = {alpha.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::subBackwardOther, inputs, attrs);
   trace::Call call("subBackwardOther");
@@ -904,7 +904,7 @@ Tensor subBackwardOther(const Tensor& grad, Scalar alpha) {
   return result;
 }
 Tensor trueDivide(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::trueDivide, inputs, attrs);
   trace::Call call("trueDivide");
@@ -916,9 +916,9 @@ Tensor trueDivide(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& trueDivide_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::trueDivide, inputs, attrs, outs, false);
     return self;
@@ -932,7 +932,7 @@ const Tensor& trueDivide_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor trueDivideBackwardOther(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::trueDivideBackwardOther, inputs, attrs);
   trace::Call call("trueDivideBackwardOther");
@@ -947,7 +947,7 @@ Tensor trueDivideBackwardOther(const Tensor& grad, const Tensor& self, const Ope
 Tensor truncDivide(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::truncDivide, inputs, attrs);
   trace::Call call("truncDivide");
@@ -961,9 +961,9 @@ Tensor truncDivide(const Tensor& self, const Operand& other) {
 const Tensor& truncDivide_(const Tensor& self, const Operand& other) {
   if (!isFloating(self.dtype()) && self.numel() > 0 && !support::isFloatResult(self, other))
     support::checkedDivisor(other);
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::truncDivide, inputs, attrs, outs, false);
     return self;
@@ -1006,8 +1006,8 @@ struct AddBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Scalar alpha_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct Atan2Backward0 final : autograd::Node {
   Atan2Backward0() : Node(1) {}
@@ -1042,8 +1042,8 @@ struct Atan2Backward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct FmaxBackward0 final : autograd::Node {
   FmaxBackward0() : Node(1) {}
@@ -1078,8 +1078,8 @@ struct FmaxBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct FminBackward0 final : autograd::Node {
   FminBackward0() : Node(1) {}
@@ -1114,8 +1114,8 @@ struct FminBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct FmodBackward0 final : autograd::Node {
   FmodBackward0() : Node(1) {}
@@ -1146,8 +1146,8 @@ struct FmodBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct HypotBackward0 final : autograd::Node {
   HypotBackward0() : Node(1) {}
@@ -1185,8 +1185,8 @@ struct HypotBackward0 final : autograd::Node {
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
   autograd::SavedTensor other_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct LogaddexpBackward0 final : autograd::Node {
   LogaddexpBackward0() : Node(1) {}
@@ -1221,8 +1221,8 @@ struct LogaddexpBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct Logaddexp2Backward0 final : autograd::Node {
   Logaddexp2Backward0() : Node(1) {}
@@ -1257,8 +1257,8 @@ struct Logaddexp2Backward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct MaximumBackward0 final : autograd::Node {
   MaximumBackward0() : Node(1) {}
@@ -1293,8 +1293,8 @@ struct MaximumBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct MinimumBackward0 final : autograd::Node {
   MinimumBackward0() : Node(1) {}
@@ -1329,8 +1329,8 @@ struct MinimumBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct MulBackward0 final : autograd::Node {
   MulBackward0() : Node(1) {}
@@ -1359,8 +1359,8 @@ struct MulBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct PowBackward0 final : autograd::Node {
   PowBackward0() : Node(1) {}
@@ -1399,8 +1399,8 @@ struct PowBackward0 final : autograd::Node {
   support::SavedOperand exponent_;
   autograd::SavedTensor self_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta exponentMeta_;
+  TensorNote selfMeta_;
+  TensorNote exponentMeta_;
 };
 struct PowScalarBackward0 final : autograd::Node {
   PowScalarBackward0() : Node(1) {}
@@ -1439,8 +1439,8 @@ struct PowScalarBackward0 final : autograd::Node {
   autograd::SavedTensor exponent_;
   support::SavedOperand self_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta exponentMeta_;
+  TensorNote selfMeta_;
+  TensorNote exponentMeta_;
 };
 struct RemainderBackward0 final : autograd::Node {
   RemainderBackward0() : Node(1) {}
@@ -1471,8 +1471,8 @@ struct RemainderBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct RsubBackward0 final : autograd::Node {
   RsubBackward0() : Node(1) {}
@@ -1501,8 +1501,8 @@ struct RsubBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Scalar alpha_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct SubBackward0 final : autograd::Node {
   SubBackward0() : Node(1) {}
@@ -1531,8 +1531,8 @@ struct SubBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Scalar alpha_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct TrueDivideBackward0 final : autograd::Node {
   TrueDivideBackward0() : Node(1) {}
@@ -1564,8 +1564,8 @@ struct TrueDivideBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 }  // namespace
 
@@ -1576,9 +1576,9 @@ Tensor add(const Tensor& self, const Operand& other, Scalar alpha) {
   }
   auto node = makeRef<AddBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   node->alpha_ = alpha;
   auto out = below::add(self, other, alpha);
   autograd::setHistory(out, node);
@@ -1590,9 +1590,9 @@ const Tensor& add_(const Tensor& self, const Operand& other, Scalar alpha) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<AddBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     node->alpha_ = alpha;
     below::add_(self, other, alpha);
     autograd::rebaseHistory(self, node);
@@ -1607,9 +1607,9 @@ Tensor atan2(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<Atan2Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::atan2(self, other);
@@ -1622,9 +1622,9 @@ const Tensor& atan2_(const Tensor& self, const Tensor& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<Atan2Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
     if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::atan2_(self, other);
@@ -1745,9 +1745,9 @@ Tensor fmax(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<FmaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::fmax(self, other);
@@ -1761,9 +1761,9 @@ Tensor fmin(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<FminBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::fmin(self, other);
@@ -1777,9 +1777,9 @@ Tensor fmod(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<FmodBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::fmod(self, other);
@@ -1792,9 +1792,9 @@ const Tensor& fmod_(const Tensor& self, const Operand& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<FmodBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
     if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::fmod_(self, other);
@@ -1841,9 +1841,9 @@ Tensor hypot(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<HypotBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   auto out = below::hypot(self, other);
@@ -1856,9 +1856,9 @@ const Tensor& hypot_(const Tensor& self, const Tensor& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<HypotBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
     below::hypot_(self, other);
@@ -1881,9 +1881,9 @@ Tensor logaddexp(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<LogaddexpBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::logaddexp(self, other);
@@ -1897,9 +1897,9 @@ Tensor logaddexp2(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<Logaddexp2Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::logaddexp2(self, other);
@@ -1913,9 +1913,9 @@ Tensor maximum(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<MaximumBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::maximum(self, other);
@@ -1929,9 +1929,9 @@ Tensor minimum(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<MinimumBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::minimum(self, other);
@@ -1945,9 +1945,9 @@ Tensor mul(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<MulBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::mul(self, other);
@@ -1960,9 +1960,9 @@ const Tensor& mul_(const Tensor& self, const Operand& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<MulBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(self)) node->other_ = support::SavedOperand(other);
     if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::mul_(self, other);
@@ -1978,9 +1978,9 @@ Tensor pow(const Tensor& self, const Operand& exponent) {
   }
   auto node = makeRef<PowBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(exponent));
-  node->exponentMeta_ = support::TensorMeta(exponent);
+  node->exponentMeta_ = support::noteOf(exponent);
   if (autograd::needsGrad(self) || autograd::needsGrad(exponent)) node->exponent_ = support::SavedOperand(exponent);
   if (autograd::needsGrad(self) || autograd::needsGrad(exponent)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::pow(self, exponent);
@@ -1993,9 +1993,9 @@ const Tensor& pow_(const Tensor& self, const Operand& exponent) {
   if (autograd::anyRequiresGrad(self, exponent)) {
     auto node = makeRef<PowBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(exponent));
-    node->exponentMeta_ = support::TensorMeta(exponent);
+    node->exponentMeta_ = support::noteOf(exponent);
     if (autograd::needsGrad(self) || autograd::needsGrad(exponent)) node->exponent_ = support::SavedOperand(exponent);
     if (autograd::needsGrad(self) || autograd::needsGrad(exponent)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::pow_(self, exponent);
@@ -2011,9 +2011,9 @@ Tensor powScalar(const Operand& self, const Tensor& exponent) {
   }
   auto node = makeRef<PowScalarBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(exponent));
-  node->exponentMeta_ = support::TensorMeta(exponent);
+  node->exponentMeta_ = support::noteOf(exponent);
   if (autograd::needsGrad(self) || autograd::needsGrad(exponent)) node->exponent_ = autograd::SavedTensor(exponent, false);
   if (autograd::needsGrad(self) || autograd::needsGrad(exponent)) node->self_ = support::SavedOperand(self);
   auto out = below::powScalar(self, exponent);
@@ -2027,9 +2027,9 @@ Tensor remainder(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<RemainderBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::remainder(self, other);
@@ -2042,9 +2042,9 @@ const Tensor& remainder_(const Tensor& self, const Operand& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<RemainderBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
     if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::remainder_(self, other);
@@ -2060,9 +2060,9 @@ Tensor rsub(const Tensor& self, const Operand& other, Scalar alpha) {
   }
   auto node = makeRef<RsubBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   node->alpha_ = alpha;
   auto out = below::rsub(self, other, alpha);
   autograd::setHistory(out, node);
@@ -2075,9 +2075,9 @@ Tensor sub(const Tensor& self, const Operand& other, Scalar alpha) {
   }
   auto node = makeRef<SubBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   node->alpha_ = alpha;
   auto out = below::sub(self, other, alpha);
   autograd::setHistory(out, node);
@@ -2089,9 +2089,9 @@ const Tensor& sub_(const Tensor& self, const Operand& other, Scalar alpha) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<SubBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     node->alpha_ = alpha;
     below::sub_(self, other, alpha);
     autograd::rebaseHistory(self, node);
@@ -2106,9 +2106,9 @@ Tensor trueDivide(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<TrueDivideBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::trueDivide(self, other);
@@ -2121,9 +2121,9 @@ const Tensor& trueDivide_(const Tensor& self, const Operand& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<TrueDivideBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
     if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::trueDivide_(self, other);

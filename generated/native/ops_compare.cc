@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor eq(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::eq, inputs, attrs);
   trace::Call call("eq");
@@ -25,9 +25,9 @@ Tensor eq(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& eq_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::eq, inputs, attrs, outs, false);
     return self;
@@ -41,7 +41,7 @@ const Tensor& eq_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor ge(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::ge, inputs, attrs);
   trace::Call call("ge");
@@ -53,9 +53,9 @@ Tensor ge(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& ge_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::ge, inputs, attrs, outs, false);
     return self;
@@ -69,7 +69,7 @@ const Tensor& ge_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor gt(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::gt, inputs, attrs);
   trace::Call call("gt");
@@ -81,9 +81,9 @@ Tensor gt(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& gt_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::gt, inputs, attrs, outs, false);
     return self;
@@ -97,7 +97,7 @@ const Tensor& gt_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor isCloseFloat(const Tensor& self, const Tensor& other, double rtol, double atol) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {static_cast<double>(rtol), static_cast<double>(atol)};
   if (!trace::active()) return cpu::pointwise(kernels::isCloseFloat, inputs, attrs);
   trace::Call call("isCloseFloat");
@@ -123,7 +123,7 @@ Tensor isin(const Operand& elements, const Operand& testElements, bool assumeUni
   return out;
 }
 Tensor le(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::le, inputs, attrs);
   trace::Call call("le");
@@ -135,9 +135,9 @@ Tensor le(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& le_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::le, inputs, attrs, outs, false);
     return self;
@@ -151,7 +151,7 @@ const Tensor& le_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor logicalAnd(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logicalAnd, inputs, attrs);
   trace::Call call("logicalAnd");
@@ -163,9 +163,9 @@ Tensor logicalAnd(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& logicalAnd_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::logicalAnd, inputs, attrs, outs, false);
     return self;
@@ -179,7 +179,7 @@ const Tensor& logicalAnd_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor logicalOr(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logicalOr, inputs, attrs);
   trace::Call call("logicalOr");
@@ -191,9 +191,9 @@ Tensor logicalOr(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& logicalOr_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::logicalOr, inputs, attrs, outs, false);
     return self;
@@ -207,7 +207,7 @@ const Tensor& logicalOr_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor logicalXor(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logicalXor, inputs, attrs);
   trace::Call call("logicalXor");
@@ -219,9 +219,9 @@ Tensor logicalXor(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& logicalXor_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::logicalXor, inputs, attrs, outs, false);
     return self;
@@ -235,7 +235,7 @@ const Tensor& logicalXor_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor lt(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lt, inputs, attrs);
   trace::Call call("lt");
@@ -247,9 +247,9 @@ Tensor lt(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& lt_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::lt, inputs, attrs, outs, false);
     return self;
@@ -263,7 +263,7 @@ const Tensor& lt_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor ne(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::ne, inputs, attrs);
   trace::Call call("ne");
@@ -275,9 +275,9 @@ Tensor ne(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& ne_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::ne, inputs, attrs, outs, false);
     return self;

@@ -121,7 +121,7 @@ struct Col2imBackward0 final : autograd::Node {
   Dims dilation_;
   Dims padding_;
   Dims stride_;
-  support::TensorMeta inputMeta_;
+  TensorNote inputMeta_;
 };
 struct ConvolutionBackward0 final : autograd::Node {
   ConvolutionBackward0() : Node(1) {}
@@ -139,7 +139,7 @@ struct ConvolutionBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& outputPadding = outputPadding_;
       [[maybe_unused]] const auto& groups = groups_;
     auto formula = [&]() -> Tensor {
-      return ops::convolutionBackwardInput(grads[0], weight, Dims(inputMeta_.sizes), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
+      return ops::convolutionBackwardInput(grads[0], weight, inputMeta_.sizes(), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, inputMeta_);
@@ -153,7 +153,7 @@ struct ConvolutionBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& outputPadding = outputPadding_;
       [[maybe_unused]] const auto& groups = groups_;
     auto formula = [&]() -> Tensor {
-      return ops::convolutionBackwardWeight(grads[0], input, Dims(weightMeta_.sizes), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
+      return ops::convolutionBackwardWeight(grads[0], input, weightMeta_.sizes(), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, weightMeta_);
@@ -183,9 +183,9 @@ struct ConvolutionBackward0 final : autograd::Node {
   int64_t groups_;
   autograd::SavedTensor input_;
   
-  support::TensorMeta inputMeta_;
-  support::TensorMeta weightMeta_;
-  support::TensorMeta biasMeta_;
+  TensorNote inputMeta_;
+  TensorNote weightMeta_;
+  TensorNote biasMeta_;
 };
 struct ConvolutionBackwardInputBackward0 final : autograd::Node {
   ConvolutionBackwardInputBackward0() : Node(1) {}
@@ -217,7 +217,7 @@ struct ConvolutionBackwardInputBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& outputPadding = outputPadding_;
       [[maybe_unused]] const auto& groups = groups_;
     auto formula = [&]() -> Tensor {
-      return ops::convolutionBackwardWeight(gradOutput, grads[0], Dims(weightMeta_.sizes), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
+      return ops::convolutionBackwardWeight(gradOutput, grads[0], weightMeta_.sizes(), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, weightMeta_);
@@ -239,8 +239,8 @@ struct ConvolutionBackwardInputBackward0 final : autograd::Node {
   int64_t groups_;
   autograd::SavedTensor gradOutput_;
   
-  support::TensorMeta gradOutputMeta_;
-  support::TensorMeta weightMeta_;
+  TensorNote gradOutputMeta_;
+  TensorNote weightMeta_;
 };
 struct ConvolutionBackwardWeightBackward0 final : autograd::Node {
   ConvolutionBackwardWeightBackward0() : Node(1) {}
@@ -272,7 +272,7 @@ struct ConvolutionBackwardWeightBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& outputPadding = outputPadding_;
       [[maybe_unused]] const auto& groups = groups_;
     auto formula = [&]() -> Tensor {
-      return ops::convolutionBackwardInput(gradOutput, grads[0], Dims(inputMeta_.sizes), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
+      return ops::convolutionBackwardInput(gradOutput, grads[0], inputMeta_.sizes(), stride_, padding_, dilation_, transposed_, outputPadding_, groups_);
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, inputMeta_);
@@ -294,8 +294,8 @@ struct ConvolutionBackwardWeightBackward0 final : autograd::Node {
   int64_t groups_;
   autograd::SavedTensor gradOutput_;
   
-  support::TensorMeta gradOutputMeta_;
-  support::TensorMeta inputMeta_;
+  TensorNote gradOutputMeta_;
+  TensorNote inputMeta_;
 };
 struct Im2colBackward0 final : autograd::Node {
   Im2colBackward0() : Node(1) {}
@@ -310,7 +310,7 @@ struct Im2colBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& padding = padding_;
       [[maybe_unused]] const auto& stride = stride_;
     auto formula = [&]() -> Tensor {
-      return ops::col2im(grads[0], support::lastDims(Dims(inputMeta_.sizes), 2), kernelSize_, dilation_, padding_, stride_);
+      return ops::col2im(grads[0], support::lastDims(inputMeta_.sizes(), 2), kernelSize_, dilation_, padding_, stride_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, inputMeta_);
@@ -326,7 +326,7 @@ struct Im2colBackward0 final : autograd::Node {
   Dims dilation_;
   Dims padding_;
   Dims stride_;
-  support::TensorMeta inputMeta_;
+  TensorNote inputMeta_;
 };
 }  // namespace
 
@@ -337,7 +337,7 @@ Tensor col2im(const Tensor& input, IntSpan outputSize, IntSpan kernelSize, IntSp
   }
   auto node = makeRef<Col2imBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->kernelSize_ = Dims(kernelSize);
   node->dilation_ = Dims(dilation);
   node->padding_ = Dims(padding);
@@ -470,11 +470,11 @@ Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias
   }
   auto node = makeRef<ConvolutionBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   node->edges.push_back(support::edgeOf(bias));
-  node->biasMeta_ = support::TensorMeta(bias);
+  node->biasMeta_ = support::noteOf(bias);
   if (autograd::needsGrad(input)) node->weight_ = autograd::SavedTensor(weight, false);
   node->stride_ = Dims(stride);
   node->padding_ = Dims(padding);
@@ -494,9 +494,9 @@ Tensor convolutionBackwardInput(const Tensor& gradOutput, const Tensor& weight, 
   }
   auto node = makeRef<ConvolutionBackwardInputBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   if (autograd::needsGrad(gradOutput)) node->weight_ = autograd::SavedTensor(weight, false);
   node->stride_ = Dims(stride);
   node->padding_ = Dims(padding);
@@ -516,9 +516,9 @@ Tensor convolutionBackwardWeight(const Tensor& gradOutput, const Tensor& input, 
   }
   auto node = makeRef<ConvolutionBackwardWeightBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   if (autograd::needsGrad(gradOutput)) node->input_ = autograd::SavedTensor(input, false);
   node->stride_ = Dims(stride);
   node->padding_ = Dims(padding);
@@ -538,7 +538,7 @@ Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation, IntSpan
   }
   auto node = makeRef<Im2colBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->kernelSize_ = Dims(kernelSize);
   node->dilation_ = Dims(dilation);
   node->padding_ = Dims(padding);

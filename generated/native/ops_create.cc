@@ -163,7 +163,7 @@ struct CloneBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CopyBackward0 final : autograd::Node {
   CopyBackward0() : Node(1) {}
@@ -181,7 +181,7 @@ struct CopyBackward0 final : autograd::Node {
     }
     if (edges[1].node) {
     auto formula = [&]() -> Tensor {
-      return ops::toDtype(ops::sumToSize(grads[0], Dims(srcMeta_.sizes)), srcMeta_.dtype);
+      return ops::toDtype(ops::sumToSize(grads[0], srcMeta_.sizes()), srcMeta_.dtype);
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, srcMeta_);
@@ -193,8 +193,8 @@ struct CopyBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta srcMeta_;
+  TensorNote selfMeta_;
+  TensorNote srcMeta_;
 };
 struct FillBackward0 final : autograd::Node {
   FillBackward0() : Node(1) {}
@@ -216,7 +216,7 @@ struct FillBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ToDtypeBackward0 final : autograd::Node {
   ToDtypeBackward0() : Node(1) {}
@@ -239,7 +239,7 @@ struct ToDtypeBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ZeroBackward0 final : autograd::Node {
   ZeroBackward0() : Node(1) {}
@@ -261,7 +261,7 @@ struct ZeroBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -275,7 +275,7 @@ Tensor clone(const Tensor& self) {
   }
   auto node = makeRef<CloneBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::clone(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -291,9 +291,9 @@ const Tensor& copy_(const Tensor& self, const Tensor& src) {
   }
   auto node = makeRef<CopyBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(src));
-  node->srcMeta_ = support::TensorMeta(src);
+  node->srcMeta_ = support::noteOf(src);
   below::copy_(self, src);
   autograd::rebaseHistory(self, node);
   return self;
@@ -325,7 +325,7 @@ const Tensor& fill_(const Tensor& self, Scalar value) {
   }
   auto node = makeRef<FillBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   below::fill_(self, value);
   autograd::rebaseHistory(self, node);
   return self;
@@ -416,7 +416,7 @@ Tensor toDtype(const Tensor& self, DType dtype) {
   }
   auto node = makeRef<ToDtypeBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::toDtype(self, dtype);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -435,7 +435,7 @@ const Tensor& zero_(const Tensor& self) {
   }
   auto node = makeRef<ZeroBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   below::zero_(self);
   autograd::rebaseHistory(self, node);
   return self;

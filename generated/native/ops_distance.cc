@@ -82,8 +82,8 @@ struct CdistForwardBackward0 final : autograd::Node {
   autograd::SavedTensor x2_;
   double p_;
   autograd::SavedTensor out_;
-  support::TensorMeta x1Meta_;
-  support::TensorMeta x2Meta_;
+  TensorNote x1Meta_;
+  TensorNote x2Meta_;
 };
 }  // namespace
 
@@ -113,9 +113,9 @@ Tensor cdistForward(const Tensor& x1, const Tensor& x2, double p) {
   }
   auto node = makeRef<CdistForwardBackward0>();
   node->edges.push_back(support::edgeOf(x1));
-  node->x1Meta_ = support::TensorMeta(x1);
+  node->x1Meta_ = support::noteOf(x1);
   node->edges.push_back(support::edgeOf(x2));
-  node->x2Meta_ = support::TensorMeta(x2);
+  node->x2Meta_ = support::noteOf(x2);
   if (autograd::needsGrad(x1) || autograd::needsGrad(x2)) node->x1_ = autograd::SavedTensor(x1, false);
   if (autograd::needsGrad(x1) || autograd::needsGrad(x2)) node->x2_ = autograd::SavedTensor(x2, false);
   node->p_ = p;

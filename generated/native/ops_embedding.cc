@@ -63,7 +63,7 @@ struct EmbeddingBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& scaleGradByFreq = scaleGradByFreq_;
       [[maybe_unused]] const auto& paddingIdx = paddingIdx_;
     auto formula = [&]() -> Tensor {
-      return ops::embeddingBackward((scaleGradByFreq_ ? Tensor(support::dividedByFrequency(grads[0], indices, support::at(Dims(weightMeta_.sizes), 0))) : Tensor(grads[0])), indices, support::at(Dims(weightMeta_.sizes), 0), paddingIdx_);
+      return ops::embeddingBackward((scaleGradByFreq_ ? Tensor(support::dividedByFrequency(grads[0], indices, support::at(weightMeta_.sizes(), 0))) : Tensor(grads[0])), indices, support::at(weightMeta_.sizes(), 0), paddingIdx_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, weightMeta_);
@@ -79,8 +79,8 @@ struct EmbeddingBackward0 final : autograd::Node {
   
   bool scaleGradByFreq_;
   int64_t paddingIdx_;
-  support::TensorMeta weightMeta_;
-  support::TensorMeta indicesMeta_;
+  TensorNote weightMeta_;
+  TensorNote indicesMeta_;
 };
 struct EmbeddingBackwardBackward0 final : autograd::Node {
   EmbeddingBackwardBackward0() : Node(1) {}
@@ -107,8 +107,8 @@ struct EmbeddingBackwardBackward0 final : autograd::Node {
   }
   autograd::SavedTensor indices_;
   int64_t paddingIdx_;
-  support::TensorMeta gradOutputMeta_;
-  support::TensorMeta indicesMeta_;
+  TensorNote gradOutputMeta_;
+  TensorNote indicesMeta_;
 };
 struct SegmentMaxBackward0 final : autograd::Node {
   SegmentMaxBackward0() : Node(2) {}
@@ -120,7 +120,7 @@ struct SegmentMaxBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
     auto formula = [&]() -> Tensor {
-      return support::segmentMaxBackward(grads[0], indices, Dims(selfMeta_.sizes));
+      return support::segmentMaxBackward(grads[0], indices, selfMeta_.sizes());
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -135,8 +135,8 @@ struct SegmentMaxBackward0 final : autograd::Node {
   }
   autograd::SavedTensor indices_;
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta segmentsMeta_;
+  TensorNote selfMeta_;
+  TensorNote segmentsMeta_;
 };
 }  // namespace
 
@@ -147,9 +147,9 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t paddingIdx
   }
   auto node = makeRef<EmbeddingBackward0>();
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   node->edges.push_back(support::edgeOf(indices));
-  node->indicesMeta_ = support::TensorMeta(indices);
+  node->indicesMeta_ = support::noteOf(indices);
   if (autograd::needsGrad(weight)) node->indices_ = autograd::SavedTensor(indices, false);
   node->scaleGradByFreq_ = scaleGradByFreq;
   node->paddingIdx_ = paddingIdx;
@@ -164,9 +164,9 @@ Tensor embeddingBackward(const Tensor& gradOutput, const Tensor& indices, int64_
   }
   auto node = makeRef<EmbeddingBackwardBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->edges.push_back(support::edgeOf(indices));
-  node->indicesMeta_ = support::TensorMeta(indices);
+  node->indicesMeta_ = support::noteOf(indices);
   if (autograd::needsGrad(gradOutput)) node->indices_ = autograd::SavedTensor(indices, false);
   node->paddingIdx_ = paddingIdx;
   auto out = below::embeddingBackward(gradOutput, indices, numWeights, paddingIdx);
@@ -230,9 +230,9 @@ std::tuple<Tensor, Tensor> segmentMax(const Tensor& self, const Tensor& segments
   }
   auto node = makeRef<SegmentMaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(segments));
-  node->segmentsMeta_ = support::TensorMeta(segments);
+  node->segmentsMeta_ = support::noteOf(segments);
   auto out = below::segmentMax(self, segments, count);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
   if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);

@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor angle(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::angle, inputs, attrs);
   trace::Call call("angle");
@@ -24,7 +24,7 @@ Tensor angle(const Tensor& self) {
   return result;
 }
 Tensor copysign(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::copysign, inputs, attrs);
   trace::Call call("copysign");
@@ -36,9 +36,9 @@ Tensor copysign(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& copysign_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::copysign, inputs, attrs, outs, false);
     return self;
@@ -52,7 +52,7 @@ const Tensor& copysign_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor copysignBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::copysignBackwardSelf, inputs, attrs);
   trace::Call call("copysignBackwardSelf");
@@ -65,7 +65,7 @@ Tensor copysignBackwardSelf(const Tensor& grad, const Tensor& self, const Tensor
   return result;
 }
 Tensor frexpExponent(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::frexpExponent, inputs, attrs);
   trace::Call call("frexpExponent");
@@ -76,7 +76,7 @@ Tensor frexpExponent(const Tensor& self) {
   return result;
 }
 Tensor frexpMantissa(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::frexpMantissa, inputs, attrs);
   trace::Call call("frexpMantissa");
@@ -87,7 +87,7 @@ Tensor frexpMantissa(const Tensor& self) {
   return result;
 }
 Tensor frexpMantissaBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::frexpMantissaBackward, inputs, attrs);
   trace::Call call("frexpMantissaBackward");
@@ -99,7 +99,7 @@ Tensor frexpMantissaBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor isfinite(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::isfinite, inputs, attrs);
   trace::Call call("isfinite");
@@ -110,7 +110,7 @@ Tensor isfinite(const Tensor& self) {
   return result;
 }
 Tensor isinf(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::isinf, inputs, attrs);
   trace::Call call("isinf");
@@ -121,7 +121,7 @@ Tensor isinf(const Tensor& self) {
   return result;
 }
 Tensor isnan(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::isnan, inputs, attrs);
   trace::Call call("isnan");
@@ -132,7 +132,7 @@ Tensor isnan(const Tensor& self) {
   return result;
 }
 Tensor isneginf(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::isneginf, inputs, attrs);
   trace::Call call("isneginf");
@@ -143,7 +143,7 @@ Tensor isneginf(const Tensor& self) {
   return result;
 }
 Tensor isposinf(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::isposinf, inputs, attrs);
   trace::Call call("isposinf");
@@ -154,7 +154,7 @@ Tensor isposinf(const Tensor& self) {
   return result;
 }
 Tensor nextafterNarrow(const Tensor& self, const Tensor& other, double scale, double least, double largest) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   const double attrs[] = {static_cast<double>(scale), static_cast<double>(least), static_cast<double>(largest)};
   if (!trace::active()) return cpu::pointwise(kernels::nextafterNarrow, inputs, attrs);
   trace::Call call("nextafterNarrow");
@@ -169,7 +169,7 @@ Tensor nextafterNarrow(const Tensor& self, const Tensor& other, double scale, do
   return result;
 }
 Tensor nextafterWide(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::nextafterWide, inputs, attrs);
   trace::Call call("nextafterWide");
@@ -181,7 +181,7 @@ Tensor nextafterWide(const Tensor& self, const Tensor& other) {
   return result;
 }
 Tensor replaceNonFinite(const Tensor& self, double notNumber, double posinf, double neginf) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(notNumber), static_cast<double>(posinf), static_cast<double>(neginf)};
   if (!trace::active()) return cpu::pointwise(kernels::replaceNonFinite, inputs, attrs);
   trace::Call call("replaceNonFinite");
@@ -195,9 +195,9 @@ Tensor replaceNonFinite(const Tensor& self, double notNumber, double posinf, dou
   return result;
 }
 const Tensor& replaceNonFinite_(const Tensor& self, double notNumber, double posinf, double neginf) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(notNumber), static_cast<double>(posinf), static_cast<double>(neginf)};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::replaceNonFinite, inputs, attrs, outs, false);
     return self;
@@ -213,7 +213,7 @@ const Tensor& replaceNonFinite_(const Tensor& self, double notNumber, double pos
   return self;
 }
 Tensor replaceNonFiniteBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::replaceNonFiniteBackward, inputs, attrs);
   trace::Call call("replaceNonFiniteBackward");
@@ -225,7 +225,7 @@ Tensor replaceNonFiniteBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor signbit(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::signbit, inputs, attrs);
   trace::Call call("signbit");
@@ -255,7 +255,7 @@ struct AngleBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CopysignBackward0 final : autograd::Node {
   CopysignBackward0() : Node(1) {}
@@ -287,8 +287,8 @@ struct CopysignBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct FrexpMantissaBackward0 final : autograd::Node {
   FrexpMantissaBackward0() : Node(1) {}
@@ -312,7 +312,7 @@ struct FrexpMantissaBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ReplaceNonFiniteBackward0 final : autograd::Node {
   ReplaceNonFiniteBackward0() : Node(1) {}
@@ -336,7 +336,7 @@ struct ReplaceNonFiniteBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -347,7 +347,7 @@ Tensor angle(const Tensor& self) {
   }
   auto node = makeRef<AngleBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::angle(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -389,9 +389,9 @@ Tensor copysign(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<CopysignBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::copysign(self, other);
   autograd::setHistory(out, node);
@@ -403,9 +403,9 @@ const Tensor& copysign_(const Tensor& self, const Operand& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<CopysignBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::copysign_(self, other);
     autograd::rebaseHistory(self, node);
@@ -442,7 +442,7 @@ Tensor frexpMantissa(const Tensor& self) {
   }
   auto node = makeRef<FrexpMantissaBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::frexpMantissa(self);
   autograd::setHistory(out, node);
@@ -568,7 +568,7 @@ Tensor replaceNonFinite(const Tensor& self, double notNumber, double posinf, dou
   }
   auto node = makeRef<ReplaceNonFiniteBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::replaceNonFinite(self, notNumber, posinf, neginf);
   autograd::setHistory(out, node);
@@ -580,7 +580,7 @@ const Tensor& replaceNonFinite_(const Tensor& self, double notNumber, double pos
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ReplaceNonFiniteBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::replaceNonFinite_(self, notNumber, posinf, neginf);
     autograd::rebaseHistory(self, node);

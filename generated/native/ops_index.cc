@@ -185,8 +185,8 @@ struct AsStridedScatterBackward0 final : autograd::Node {
   Dims size_;
   Dims stride_;
   std::optional<int64_t> storageOffset_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta srcMeta_;
+  TensorNote selfMeta_;
+  TensorNote srcMeta_;
 };
 struct GatherBackward0 final : autograd::Node {
   GatherBackward0() : Node(1) {}
@@ -199,7 +199,7 @@ struct GatherBackward0 final : autograd::Node {
       const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return ops::scatterAdd(support::zerosLike(grads[0], Dims(selfMeta_.sizes)), dim_, index, grads[0]);
+      return ops::scatterAdd(support::zerosLike(grads[0], selfMeta_.sizes()), dim_, index, grads[0]);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -214,8 +214,8 @@ struct GatherBackward0 final : autograd::Node {
   
   int64_t dim_;
   autograd::SavedTensor index_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta indexMeta_;
+  TensorNote selfMeta_;
+  TensorNote indexMeta_;
 };
 struct IndexBackward0 final : autograd::Node {
   IndexBackward0() : Node(1) {}
@@ -227,7 +227,7 @@ struct IndexBackward0 final : autograd::Node {
     if (edges[0].node) {
       const TensorList indices = support::unpackAll(indices_, *this);
     auto formula = [&]() -> Tensor {
-      return ops::indexPut(support::zerosLike(grads[0], Dims(selfMeta_.sizes)), indices, grads[0], true);
+      return ops::indexPut(support::zerosLike(grads[0], selfMeta_.sizes()), indices, grads[0], true);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -241,7 +241,7 @@ struct IndexBackward0 final : autograd::Node {
   }
   
   std::vector<autograd::SavedTensor> indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
   std::vector<Dims> indicesShapes_;
 };
 struct IndexPutBackward0 final : autograd::Node {
@@ -263,7 +263,7 @@ struct IndexPutBackward0 final : autograd::Node {
     if (edges[1 + indicesShapes_.size()].node) {
       const TensorList indices = support::unpackAll(indices_, *this);
     auto formula = [&]() -> Tensor {
-      return support::sumTo(ops::index(grads[0], indices), Dims(valuesMeta_.sizes));
+      return support::sumTo(ops::index(grads[0], indices), valuesMeta_.sizes());
     };
     Tensor g = formula();
       result[1 + indicesShapes_.size()] = support::finishGrad(g, valuesMeta_);
@@ -278,8 +278,8 @@ struct IndexPutBackward0 final : autograd::Node {
   std::vector<autograd::SavedTensor> indices_;
   bool accumulate_;
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta valuesMeta_;
+  TensorNote selfMeta_;
+  TensorNote valuesMeta_;
   std::vector<Dims> indicesShapes_;
 };
 struct IndexSelectBackward0 final : autograd::Node {
@@ -293,7 +293,7 @@ struct IndexSelectBackward0 final : autograd::Node {
       const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return ops::indexAdd(support::zerosLike(grads[0], Dims(selfMeta_.sizes)), dim_, index, grads[0], Scalar(1));
+      return ops::indexAdd(support::zerosLike(grads[0], selfMeta_.sizes()), dim_, index, grads[0], Scalar(1));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -308,8 +308,8 @@ struct IndexSelectBackward0 final : autograd::Node {
   
   int64_t dim_;
   autograd::SavedTensor index_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta indexMeta_;
+  TensorNote selfMeta_;
+  TensorNote indexMeta_;
 };
 struct MaskedSelectBackward0 final : autograd::Node {
   MaskedSelectBackward0() : Node(1) {}
@@ -321,7 +321,7 @@ struct MaskedSelectBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor mask = mask_.unpack(Ref<autograd::Node>(this), "mask");
     auto formula = [&]() -> Tensor {
-      return support::maskedSelectBackward(grads[0], Dims(selfMeta_.sizes), mask);
+      return support::maskedSelectBackward(grads[0], selfMeta_.sizes(), mask);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -335,8 +335,8 @@ struct MaskedSelectBackward0 final : autograd::Node {
   }
   
   autograd::SavedTensor mask_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta maskMeta_;
+  TensorNote selfMeta_;
+  TensorNote maskMeta_;
 };
 struct ScatterBackward0 final : autograd::Node {
   ScatterBackward0() : Node(1) {}
@@ -358,7 +358,7 @@ struct ScatterBackward0 final : autograd::Node {
       const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return support::cornerBackward(ops::gather(grads[0], dim_, index), Dims(srcMeta_.sizes));
+      return support::cornerBackward(ops::gather(grads[0], dim_, index), srcMeta_.sizes());
     };
     Tensor g = formula();
       result[2] = support::finishGrad(g, srcMeta_);
@@ -373,9 +373,9 @@ struct ScatterBackward0 final : autograd::Node {
   int64_t dim_;
   autograd::SavedTensor index_;
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta indexMeta_;
-  support::TensorMeta srcMeta_;
+  TensorNote selfMeta_;
+  TensorNote indexMeta_;
+  TensorNote srcMeta_;
 };
 struct ScatterAddBackward0 final : autograd::Node {
   ScatterAddBackward0() : Node(1) {}
@@ -395,7 +395,7 @@ struct ScatterAddBackward0 final : autograd::Node {
       const Tensor index = index_.unpack(Ref<autograd::Node>(this), "index");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return support::cornerBackward(ops::gather(grads[0], dim_, index), Dims(srcMeta_.sizes));
+      return support::cornerBackward(ops::gather(grads[0], dim_, index), srcMeta_.sizes());
     };
     Tensor g = formula();
       result[2] = support::finishGrad(g, srcMeta_);
@@ -410,9 +410,9 @@ struct ScatterAddBackward0 final : autograd::Node {
   int64_t dim_;
   autograd::SavedTensor index_;
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta indexMeta_;
-  support::TensorMeta srcMeta_;
+  TensorNote selfMeta_;
+  TensorNote indexMeta_;
+  TensorNote srcMeta_;
 };
 struct ScatterReduceBackward0 final : autograd::Node {
   ScatterReduceBackward0() : Node(1) {}
@@ -463,11 +463,11 @@ struct ScatterReduceBackward0 final : autograd::Node {
         g = ops::div(grads[0], support::scatterCounts(self, dim_, index, src, includeSelf_), std::nullopt);
       }
       if ((reduce_ == "amax" || reduce_ == "amin")) {
-        Tensor hits = ops::eq(support::corner(src, Dims(indexMeta_.sizes)), ops::gather(out, dim_, index));
+        Tensor hits = ops::eq(support::corner(src, indexMeta_.sizes()), ops::gather(out, dim_, index));
         Tensor shared = support::scatterShared(grads[0], self, dim_, index, src, includeSelf_, out);
-        return support::cornerBackward(ops::mul(ops::gather(shared, dim_, index), ops::toDtype(hits, grads[0].dtype())), Dims(srcMeta_.sizes));
+        return support::cornerBackward(ops::mul(ops::gather(shared, dim_, index), ops::toDtype(hits, grads[0].dtype())), srcMeta_.sizes());
       }
-      return support::cornerBackward(ops::gather(g, dim_, index), Dims(srcMeta_.sizes));
+      return support::cornerBackward(ops::gather(g, dim_, index), srcMeta_.sizes());
     };
     Tensor g = formula();
       result[2] = support::finishGrad(g, srcMeta_);
@@ -492,9 +492,9 @@ struct ScatterReduceBackward0 final : autograd::Node {
   autograd::SavedTensor out_;
   
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta indexMeta_;
-  support::TensorMeta srcMeta_;
+  TensorNote selfMeta_;
+  TensorNote indexMeta_;
+  TensorNote srcMeta_;
 };
 struct TrilBackward0 final : autograd::Node {
   TrilBackward0() : Node(1) {}
@@ -518,7 +518,7 @@ struct TrilBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   int64_t diagonal_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TriuBackward0 final : autograd::Node {
   TriuBackward0() : Node(1) {}
@@ -542,7 +542,7 @@ struct TriuBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   int64_t diagonal_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -566,9 +566,9 @@ Tensor asStridedScatter(const Tensor& self, const Tensor& src, IntSpan size, Int
   }
   auto node = makeRef<AsStridedScatterBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(src));
-  node->srcMeta_ = support::TensorMeta(src);
+  node->srcMeta_ = support::noteOf(src);
   node->size_ = Dims(size);
   node->stride_ = Dims(stride);
   node->storageOffset_ = storageOffset;
@@ -583,9 +583,9 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
   }
   auto node = makeRef<GatherBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(index));
-  node->indexMeta_ = support::TensorMeta(index);
+  node->indexMeta_ = support::noteOf(index);
   node->dim_ = dim;
   if (autograd::needsGrad(self)) node->index_ = autograd::SavedTensor(index, false);
   auto out = below::gather(self, dim, index);
@@ -599,7 +599,7 @@ Tensor index(const Tensor& self, TensorSpan indices) {
   }
   auto node = makeRef<IndexBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   for (const Tensor& one : indices) node->edges.push_back(one.defined() ? autograd::edgeOf(one) : autograd::Edge{});
   node->indicesShapes_ = support::shapesOf(indices);
   if (autograd::needsGrad(self)) for (const Tensor& one : indices) node->indices_.emplace_back(one, false);
@@ -635,11 +635,11 @@ Tensor indexPut(const Tensor& self, TensorSpan indices, const Tensor& values, bo
   }
   auto node = makeRef<IndexPutBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   for (const Tensor& one : indices) node->edges.push_back(one.defined() ? autograd::edgeOf(one) : autograd::Edge{});
   node->indicesShapes_ = support::shapesOf(indices);
   node->edges.push_back(support::edgeOf(values));
-  node->valuesMeta_ = support::TensorMeta(values);
+  node->valuesMeta_ = support::noteOf(values);
   if (autograd::needsGrad(self) || autograd::needsGrad(values)) for (const Tensor& one : indices) node->indices_.emplace_back(one, false);
   node->accumulate_ = accumulate;
   auto out = below::indexPut(self, indices, values, accumulate);
@@ -664,9 +664,9 @@ Tensor indexSelect(const Tensor& self, int64_t dim, const Tensor& index) {
   }
   auto node = makeRef<IndexSelectBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(index));
-  node->indexMeta_ = support::TensorMeta(index);
+  node->indexMeta_ = support::noteOf(index);
   node->dim_ = dim;
   if (autograd::needsGrad(self)) node->index_ = autograd::SavedTensor(index, false);
   auto out = below::indexSelect(self, dim, index);
@@ -687,9 +687,9 @@ Tensor maskedSelect(const Tensor& self, const Tensor& mask) {
   }
   auto node = makeRef<MaskedSelectBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(mask));
-  node->maskMeta_ = support::TensorMeta(mask);
+  node->maskMeta_ = support::noteOf(mask);
   if (autograd::needsGrad(self)) node->mask_ = autograd::SavedTensor(mask, false);
   auto out = below::maskedSelect(self, mask);
   autograd::setHistory(out, node);
@@ -712,11 +712,11 @@ Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Opera
   }
   auto node = makeRef<ScatterBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(index));
-  node->indexMeta_ = support::TensorMeta(index);
+  node->indexMeta_ = support::noteOf(index);
   node->edges.push_back(support::edgeOf(src));
-  node->srcMeta_ = support::TensorMeta(src);
+  node->srcMeta_ = support::noteOf(src);
   node->dim_ = dim;
   if (autograd::needsGrad(self) || autograd::needsGrad(src)) node->index_ = autograd::SavedTensor(index, false);
   auto out = below::scatter(self, dim, index, src);
@@ -734,11 +734,11 @@ Tensor scatterAdd(const Tensor& self, int64_t dim, const Tensor& index, const Te
   }
   auto node = makeRef<ScatterAddBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(index));
-  node->indexMeta_ = support::TensorMeta(index);
+  node->indexMeta_ = support::noteOf(index);
   node->edges.push_back(support::edgeOf(src));
-  node->srcMeta_ = support::TensorMeta(src);
+  node->srcMeta_ = support::noteOf(src);
   node->dim_ = dim;
   if (autograd::needsGrad(src)) node->index_ = autograd::SavedTensor(index, false);
   auto out = below::scatterAdd(self, dim, index, src);
@@ -763,11 +763,11 @@ Tensor scatterReduce(const Tensor& self, int64_t dim, const Tensor& index, const
   }
   auto node = makeRef<ScatterReduceBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(index));
-  node->indexMeta_ = support::TensorMeta(index);
+  node->indexMeta_ = support::noteOf(index);
   node->edges.push_back(support::edgeOf(src));
-  node->srcMeta_ = support::TensorMeta(src);
+  node->srcMeta_ = support::noteOf(src);
   node->reduce_ = std::string(reduce);
   if (autograd::needsGrad(self) || autograd::needsGrad(src)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = dim;
@@ -798,7 +798,7 @@ Tensor tril(const Tensor& self, int64_t diagonal) {
   }
   auto node = makeRef<TrilBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->diagonal_ = diagonal;
   auto out = below::tril(self, diagonal);
   autograd::setHistory(out, node);
@@ -815,7 +815,7 @@ Tensor triu(const Tensor& self, int64_t diagonal) {
   }
   auto node = makeRef<TriuBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->diagonal_ = diagonal;
   auto out = below::triu(self, diagonal);
   autograd::setHistory(out, node);

@@ -149,7 +149,7 @@ struct LinalgCholeskyExBackward0 final : autograd::Node {
   }
   autograd::SavedTensor L_;
   bool upper_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LinalgLuFactorExBackward0 final : autograd::Node {
   LinalgLuFactorExBackward0() : Node(3) {}
@@ -183,7 +183,7 @@ struct LinalgLuFactorExBackward0 final : autograd::Node {
   }
   autograd::SavedTensor LU_;
   autograd::SavedTensor pivots_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 struct LinalgQrBackward0 final : autograd::Node {
   LinalgQrBackward0() : Node(2) {}
@@ -196,7 +196,7 @@ struct LinalgQrBackward0 final : autograd::Node {
       const Tensor R = R_.unpack(Ref<autograd::Node>(this), "R");
       [[maybe_unused]] const auto& mode = mode_;
     auto formula = [&]() -> Tensor {
-      support::checkQrDerivative(Dims(AMeta_.sizes), mode_);
+      support::checkQrDerivative(AMeta_.sizes(), mode_);
       return ops::qrBackward(grads[0], grads[1], Q, R);
     };
     Tensor g = formula();
@@ -216,7 +216,7 @@ struct LinalgQrBackward0 final : autograd::Node {
   std::string mode_;
   autograd::SavedTensor Q_;
   autograd::SavedTensor R_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 }  // namespace
 
@@ -248,7 +248,7 @@ std::tuple<Tensor, Tensor> linalgCholeskyEx(const Tensor& self, bool upper, bool
   }
   auto node = makeRef<LinalgCholeskyExBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->upper_ = upper;
   auto out = below::linalgCholeskyEx(self, upper, checkErrors);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -340,7 +340,7 @@ std::tuple<Tensor, Tensor, Tensor> linalgLuFactorEx(const Tensor& A, bool pivot,
   }
   auto node = makeRef<LinalgLuFactorExBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   auto out = below::linalgLuFactorEx(A, pivot, checkErrors);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
   if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
@@ -354,7 +354,7 @@ std::tuple<Tensor, Tensor> linalgQr(const Tensor& A, std::string_view mode) {
   }
   auto node = makeRef<LinalgQrBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   node->mode_ = std::string(mode);
   auto out = below::linalgQr(A, mode);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);

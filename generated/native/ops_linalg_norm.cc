@@ -48,7 +48,7 @@ struct LinalgVectorNormBackward0 final : autograd::Node {
   std::optional<Dims> dim_;
   bool keepdim_;
   autograd::SavedTensor out_;
-  support::TensorMeta xMeta_;
+  TensorNote xMeta_;
 };
 }  // namespace
 
@@ -85,7 +85,7 @@ Tensor linalgVectorNorm(const Tensor& x, double ord, std::optional<IntSpan> dim,
   }
   auto node = makeRef<LinalgVectorNormBackward0>();
   node->edges.push_back(support::edgeOf(x));
-  node->xMeta_ = support::TensorMeta(x);
+  node->xMeta_ = support::noteOf(x);
   if (autograd::needsGrad(x)) node->x_ = autograd::SavedTensor(x, false);
   node->ord_ = ord;
   if (dim) node->dim_ = Dims(*dim);

@@ -133,7 +133,7 @@ struct DetCofactorsBackward0 final : autograd::Node {
   }
   autograd::SavedTensor A_;
   autograd::SavedTensor out_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 struct LinalgDetBackward0 final : autograd::Node {
   LinalgDetBackward0() : Node(1) {}
@@ -158,7 +158,7 @@ struct LinalgDetBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor A_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 struct LinalgInvExBackward0 final : autograd::Node {
   LinalgInvExBackward0() : Node(2) {}
@@ -184,7 +184,7 @@ struct LinalgInvExBackward0 final : autograd::Node {
     inverse_ = autograd::SavedTensor(std::get<0>(out), true);
   }
   autograd::SavedTensor inverse_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 struct LinalgSlogdetBackward0 final : autograd::Node {
   LinalgSlogdetBackward0() : Node(2) {}
@@ -212,7 +212,7 @@ struct LinalgSlogdetBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const std::tuple<Tensor, Tensor>& out) {
   }
   autograd::SavedTensor A_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 struct LstsqSystemsBackward0 final : autograd::Node {
   LstsqSystemsBackward0() : Node(4) {}
@@ -247,8 +247,8 @@ struct LstsqSystemsBackward0 final : autograd::Node {
   }
   autograd::SavedTensor B_;
   autograd::SavedTensor A_;
-  support::TensorMeta AMeta_;
-  support::TensorMeta BMeta_;
+  TensorNote AMeta_;
+  TensorNote BMeta_;
 };
 struct MatrixExpBackward0 final : autograd::Node {
   MatrixExpBackward0() : Node(1) {}
@@ -260,7 +260,7 @@ struct MatrixExpBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     auto formula = [&]() -> Tensor {
-      int64_t n = support::at(Dims(selfMeta_.sizes), -1);
+      int64_t n = support::at(selfMeta_.sizes(), -1);
       Tensor turned = support::mT(self);
       Tensor top = ops::cat(TensorList{turned, grads[0]}, -1);
       Tensor bottom = ops::cat(TensorList{ops::zerosLike(turned, std::nullopt), turned}, -1);
@@ -278,7 +278,7 @@ struct MatrixExpBackward0 final : autograd::Node {
   }
   
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SolveSystemsBackward0 final : autograd::Node {
   SolveSystemsBackward0() : Node(2) {}
@@ -315,8 +315,8 @@ struct SolveSystemsBackward0 final : autograd::Node {
   }
   autograd::SavedTensor A_;
   autograd::SavedTensor X_;
-  support::TensorMeta AMeta_;
-  support::TensorMeta BMeta_;
+  TensorNote AMeta_;
+  TensorNote BMeta_;
 };
 struct SolveTriangularBackward0 final : autograd::Node {
   SolveTriangularBackward0() : Node(1) {}
@@ -364,8 +364,8 @@ struct SolveTriangularBackward0 final : autograd::Node {
   bool left_;
   bool unitriangular_;
   autograd::SavedTensor out_;
-  support::TensorMeta AMeta_;
-  support::TensorMeta BMeta_;
+  TensorNote AMeta_;
+  TensorNote BMeta_;
 };
 }  // namespace
 
@@ -376,7 +376,7 @@ Tensor detCofactors(const Tensor& A) {
   }
   auto node = makeRef<DetCofactorsBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   if (autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::detCofactors(A);
   autograd::setHistory(out, node);
@@ -389,7 +389,7 @@ Tensor linalgDet(const Tensor& A) {
   }
   auto node = makeRef<LinalgDetBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   if (autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::linalgDet(A);
   autograd::setHistory(out, node);
@@ -416,7 +416,7 @@ std::tuple<Tensor, Tensor> linalgInvEx(const Tensor& A, bool checkErrors) {
   }
   auto node = makeRef<LinalgInvExBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   auto out = below::linalgInvEx(A, checkErrors);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
   if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
@@ -462,7 +462,7 @@ std::tuple<Tensor, Tensor> linalgSlogdet(const Tensor& A) {
   }
   auto node = makeRef<LinalgSlogdetBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   if (autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::linalgSlogdet(A);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -544,9 +544,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> lstsqSystems(const Tensor& A, const T
   }
   auto node = makeRef<LstsqSystemsBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   node->edges.push_back(support::edgeOf(B));
-  node->BMeta_ = support::TensorMeta(B);
+  node->BMeta_ = support::noteOf(B);
   if (autograd::needsGrad(A)) node->B_ = autograd::SavedTensor(B, false);
   if (autograd::needsGrad(A) || autograd::needsGrad(B)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::lstsqSystems(A, B, rcond, driver);
@@ -563,7 +563,7 @@ Tensor matrixExp(const Tensor& self) {
   }
   auto node = makeRef<MatrixExpBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::matrixExp(self);
   autograd::setHistory(out, node);
@@ -576,9 +576,9 @@ std::tuple<Tensor, Tensor> solveSystems(const Tensor& A, const Tensor& B, bool c
   }
   auto node = makeRef<SolveSystemsBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   node->edges.push_back(support::edgeOf(B));
-  node->BMeta_ = support::TensorMeta(B);
+  node->BMeta_ = support::noteOf(B);
   if (autograd::needsGrad(A) || autograd::needsGrad(B)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::solveSystems(A, B, checkErrors);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -592,9 +592,9 @@ Tensor solveTriangular(const Tensor& A, const Tensor& B, bool upper, bool left, 
   }
   auto node = makeRef<SolveTriangularBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   node->edges.push_back(support::edgeOf(B));
-  node->BMeta_ = support::TensorMeta(B);
+  node->BMeta_ = support::noteOf(B);
   if (autograd::needsGrad(A) || autograd::needsGrad(B)) node->A_ = autograd::SavedTensor(A, false);
   node->upper_ = upper;
   node->left_ = left;

@@ -95,7 +95,7 @@ struct LinalgEighBackward0 final : autograd::Node {
   }
   autograd::SavedTensor eigenvectors_;
   autograd::SavedTensor eigenvalues_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LinalgEigvalshBackward0 final : autograd::Node {
   LinalgEigvalshBackward0() : Node(1) {}
@@ -123,7 +123,7 @@ struct LinalgEigvalshBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   std::string UPLO_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LinalgPinvBackward0 final : autograd::Node {
   LinalgPinvBackward0() : Node(1) {}
@@ -152,9 +152,9 @@ struct LinalgPinvBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor A_;
-  support::TensorMeta AMeta_;
-  support::TensorMeta atolMeta_;
-  support::TensorMeta rtolMeta_;
+  TensorNote AMeta_;
+  TensorNote atolMeta_;
+  TensorNote rtolMeta_;
 };
 struct LinalgSvdBackward0 final : autograd::Node {
   LinalgSvdBackward0() : Node(3) {}
@@ -188,7 +188,7 @@ struct LinalgSvdBackward0 final : autograd::Node {
   autograd::SavedTensor S_;
   autograd::SavedTensor U_;
   autograd::SavedTensor Vh_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 struct LinalgSvdvalsBackward0 final : autograd::Node {
   LinalgSvdvalsBackward0() : Node(1) {}
@@ -214,7 +214,7 @@ struct LinalgSvdvalsBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor A_;
-  support::TensorMeta AMeta_;
+  TensorNote AMeta_;
 };
 }  // namespace
 
@@ -259,7 +259,7 @@ std::tuple<Tensor, Tensor> linalgEigh(const Tensor& self, std::string_view UPLO)
   }
   auto node = makeRef<LinalgEighBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::linalgEigh(self, UPLO);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
   if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
@@ -272,7 +272,7 @@ Tensor linalgEigvalsh(const Tensor& self, std::string_view UPLO) {
   }
   auto node = makeRef<LinalgEigvalshBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->UPLO_ = std::string(UPLO);
   auto out = below::linalgEigvalsh(self, UPLO);
@@ -324,11 +324,11 @@ Tensor linalgPinv(const Tensor& A, const Tensor& atol, const Tensor& rtol, bool 
   }
   auto node = makeRef<LinalgPinvBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   node->edges.push_back(support::edgeOf(atol));
-  node->atolMeta_ = support::TensorMeta(atol);
+  node->atolMeta_ = support::noteOf(atol);
   node->edges.push_back(support::edgeOf(rtol));
-  node->rtolMeta_ = support::TensorMeta(rtol);
+  node->rtolMeta_ = support::noteOf(rtol);
   if (autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
   Tensor out;
   {
@@ -346,7 +346,7 @@ std::tuple<Tensor, Tensor, Tensor> linalgSvd(const Tensor& A, bool fullMatrices,
   }
   auto node = makeRef<LinalgSvdBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   auto out = below::linalgSvd(A, fullMatrices, driver);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
   if (isFloating(std::get<1>(out).dtype())) autograd::setHistory(std::get<1>(out), node, 1);
@@ -360,7 +360,7 @@ Tensor linalgSvdvals(const Tensor& A, std::optional<std::string_view> driver) {
   }
   auto node = makeRef<LinalgSvdvalsBackward0>();
   node->edges.push_back(support::edgeOf(A));
-  node->AMeta_ = support::TensorMeta(A);
+  node->AMeta_ = support::noteOf(A);
   if (autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::linalgSvdvals(A, driver);
   autograd::setHistory(out, node);

@@ -43,7 +43,7 @@ std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& 
   return out;
 }
 Tensor huberValues(const Tensor& input, const Tensor& target, double delta) {
-  const Operand inputs[] = {input, target};
+  const BorrowedOperands inputs(input, target);
   const double attrs[] = {static_cast<double>(delta)};
   if (!trace::active()) return cpu::pointwise(kernels::huberValues, inputs, attrs);
   trace::Call call("huberValues");
@@ -56,7 +56,7 @@ Tensor huberValues(const Tensor& input, const Tensor& target, double delta) {
   return result;
 }
 Tensor huberValuesBackwardInput(const Tensor& grad, const Tensor& input, const Tensor& target, double delta) {
-  const Operand inputs[] = {grad, input, target};
+  const BorrowedOperands inputs(grad, input, target);
   const double attrs[] = {static_cast<double>(delta)};
   if (!trace::active()) return cpu::pointwise(kernels::huberValuesBackwardInput, inputs, attrs);
   trace::Call call("huberValuesBackwardInput");
@@ -70,7 +70,7 @@ Tensor huberValuesBackwardInput(const Tensor& grad, const Tensor& input, const T
   return result;
 }
 Tensor huberValuesBackwardTarget(const Tensor& grad, const Tensor& input, const Tensor& target, double delta) {
-  const Operand inputs[] = {grad, input, target};
+  const BorrowedOperands inputs(grad, input, target);
   const double attrs[] = {static_cast<double>(delta)};
   if (!trace::active()) return cpu::pointwise(kernels::huberValuesBackwardTarget, inputs, attrs);
   trace::Call call("huberValuesBackwardTarget");
@@ -84,7 +84,7 @@ Tensor huberValuesBackwardTarget(const Tensor& grad, const Tensor& input, const 
   return result;
 }
 Tensor limitedBelow(const Tensor& self, double least) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(least)};
   if (!trace::active()) return cpu::pointwise(kernels::limitedBelow, inputs, attrs);
   trace::Call call("limitedBelow");
@@ -202,8 +202,8 @@ struct CtcLossForwardBackward0 final : autograd::Node {
   autograd::SavedTensor loss_;
   autograd::SavedTensor alpha_;
   int64_t blank_;
-  support::TensorMeta logProbsMeta_;
-  support::TensorMeta targetsMeta_;
+  TensorNote logProbsMeta_;
+  TensorNote targetsMeta_;
 };
 struct HuberValuesBackward0 final : autograd::Node {
   HuberValuesBackward0() : Node(1) {}
@@ -241,8 +241,8 @@ struct HuberValuesBackward0 final : autograd::Node {
   double delta_;
   autograd::SavedTensor input_;
   autograd::SavedTensor target_;
-  support::TensorMeta inputMeta_;
-  support::TensorMeta targetMeta_;
+  TensorNote inputMeta_;
+  TensorNote targetMeta_;
 };
 struct LimitedBelowBackward0 final : autograd::Node {
   LimitedBelowBackward0() : Node(1) {}
@@ -261,7 +261,7 @@ struct LimitedBelowBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -371,9 +371,9 @@ std::tuple<Tensor, Tensor> ctcLossForward(const Tensor& logProbs, const Tensor& 
   }
   auto node = makeRef<CtcLossForwardBackward0>();
   node->edges.push_back(support::edgeOf(logProbs));
-  node->logProbsMeta_ = support::TensorMeta(logProbs);
+  node->logProbsMeta_ = support::noteOf(logProbs);
   node->edges.push_back(support::edgeOf(targets));
-  node->targetsMeta_ = support::TensorMeta(targets);
+  node->targetsMeta_ = support::noteOf(targets);
   if (autograd::needsGrad(logProbs)) node->logProbs_ = autograd::SavedTensor(logProbs, false);
   if (autograd::needsGrad(logProbs)) node->targets_ = autograd::SavedTensor(targets, false);
   node->inputLengths_ = Dims(inputLengths);
@@ -428,9 +428,9 @@ Tensor huberValues(const Tensor& input, const Tensor& target, double delta) {
   }
   auto node = makeRef<HuberValuesBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->edges.push_back(support::edgeOf(target));
-  node->targetMeta_ = support::TensorMeta(target);
+  node->targetMeta_ = support::noteOf(target);
   node->delta_ = delta;
   if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->input_ = autograd::SavedTensor(input, false);
   if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->target_ = autograd::SavedTensor(target, false);
@@ -479,7 +479,7 @@ Tensor limitedBelow(const Tensor& self, double least) {
   }
   auto node = makeRef<LimitedBelowBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::limitedBelow(self, least);
   autograd::setHistory(out, node);
   node->saveOutputs(out);

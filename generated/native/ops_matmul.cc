@@ -124,9 +124,9 @@ struct AddmmBackward0 final : autograd::Node {
   autograd::SavedTensor mat2_;
   Scalar alpha_;
   autograd::SavedTensor mat1_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta mat1Meta_;
-  support::TensorMeta mat2Meta_;
+  TensorNote selfMeta_;
+  TensorNote mat1Meta_;
+  TensorNote mat2Meta_;
 };
 struct BmmBackward0 final : autograd::Node {
   BmmBackward0() : Node(1) {}
@@ -161,8 +161,8 @@ struct BmmBackward0 final : autograd::Node {
   }
   autograd::SavedTensor mat2_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta mat2Meta_;
+  TensorNote selfMeta_;
+  TensorNote mat2Meta_;
 };
 struct DotBackward0 final : autograd::Node {
   DotBackward0() : Node(1) {}
@@ -197,8 +197,8 @@ struct DotBackward0 final : autograd::Node {
   }
   autograd::SavedTensor tensor_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta tensorMeta_;
+  TensorNote selfMeta_;
+  TensorNote tensorMeta_;
 };
 struct LinearBackward0 final : autograd::Node {
   LinearBackward0() : Node(1) {}
@@ -240,9 +240,9 @@ struct LinearBackward0 final : autograd::Node {
   }
   autograd::SavedTensor weight_;
   autograd::SavedTensor input_;
-  support::TensorMeta inputMeta_;
-  support::TensorMeta weightMeta_;
-  support::TensorMeta biasMeta_;
+  TensorNote inputMeta_;
+  TensorNote weightMeta_;
+  TensorNote biasMeta_;
 };
 struct MatmulBackward0 final : autograd::Node {
   MatmulBackward0() : Node(1) {}
@@ -254,7 +254,7 @@ struct MatmulBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
     auto formula = [&]() -> Tensor {
-      return support::matmulBackwardSelf(grads[0], Dims(selfMeta_.sizes), other);
+      return support::matmulBackwardSelf(grads[0], selfMeta_.sizes(), other);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -262,7 +262,7 @@ struct MatmulBackward0 final : autograd::Node {
     if (edges[1].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     auto formula = [&]() -> Tensor {
-      return support::matmulBackwardOther(grads[0], self, Dims(otherMeta_.sizes));
+      return support::matmulBackwardOther(grads[0], self, otherMeta_.sizes());
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, otherMeta_);
@@ -279,8 +279,8 @@ struct MatmulBackward0 final : autograd::Node {
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
   
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct MmBackward0 final : autograd::Node {
   MmBackward0() : Node(1) {}
@@ -315,8 +315,8 @@ struct MmBackward0 final : autograd::Node {
   }
   autograd::SavedTensor mat2_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta mat2Meta_;
+  TensorNote selfMeta_;
+  TensorNote mat2Meta_;
 };
 }  // namespace
 
@@ -359,11 +359,11 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Scalar 
   }
   auto node = makeRef<AddmmBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(mat1));
-  node->mat1Meta_ = support::TensorMeta(mat1);
+  node->mat1Meta_ = support::noteOf(mat1);
   node->edges.push_back(support::edgeOf(mat2));
-  node->mat2Meta_ = support::TensorMeta(mat2);
+  node->mat2Meta_ = support::noteOf(mat2);
   node->beta_ = beta;
   if (autograd::needsGrad(mat1)) node->mat2_ = autograd::SavedTensor(mat2, false);
   node->alpha_ = alpha;
@@ -449,9 +449,9 @@ Tensor bmm(const Tensor& self, const Tensor& mat2) {
   }
   auto node = makeRef<BmmBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(mat2));
-  node->mat2Meta_ = support::TensorMeta(mat2);
+  node->mat2Meta_ = support::noteOf(mat2);
   if (autograd::needsGrad(self)) node->mat2_ = autograd::SavedTensor(mat2, false);
   if (autograd::needsGrad(mat2)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::bmm(self, mat2);
@@ -480,9 +480,9 @@ Tensor dot(const Tensor& self, const Tensor& tensor) {
   }
   auto node = makeRef<DotBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(tensor));
-  node->tensorMeta_ = support::TensorMeta(tensor);
+  node->tensorMeta_ = support::noteOf(tensor);
   if (autograd::needsGrad(self)) node->tensor_ = autograd::SavedTensor(tensor, false);
   if (autograd::needsGrad(tensor)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::dot(self, tensor);
@@ -563,11 +563,11 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   }
   auto node = makeRef<LinearBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   node->edges.push_back(support::edgeOf(bias));
-  node->biasMeta_ = support::TensorMeta(bias);
+  node->biasMeta_ = support::noteOf(bias);
   if (autograd::needsGrad(input)) node->weight_ = autograd::SavedTensor(weight, false);
   if (autograd::needsGrad(weight)) node->input_ = autograd::SavedTensor(input, false);
   auto out = below::linear(input, weight, bias);
@@ -581,9 +581,9 @@ Tensor matmul(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<MatmulBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::matmul(self, other);
@@ -600,9 +600,9 @@ Tensor mm(const Tensor& self, const Tensor& mat2) {
   }
   auto node = makeRef<MmBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(mat2));
-  node->mat2Meta_ = support::TensorMeta(mat2);
+  node->mat2Meta_ = support::noteOf(mat2);
   if (autograd::needsGrad(self)) node->mat2_ = autograd::SavedTensor(mat2, false);
   if (autograd::needsGrad(mat2)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::mm(self, mat2);

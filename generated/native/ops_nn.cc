@@ -122,9 +122,9 @@ struct LayerNormBackward0 final : autograd::Node {
   Dims normalizedShape_;
   double eps_;
   autograd::SavedTensor weight_;
-  support::TensorMeta inputMeta_;
-  support::TensorMeta weightMeta_;
-  support::TensorMeta biasMeta_;
+  TensorNote inputMeta_;
+  TensorNote weightMeta_;
+  TensorNote biasMeta_;
 };
 struct LogSoftmaxBackward0 final : autograd::Node {
   LogSoftmaxBackward0() : Node(1) {}
@@ -158,7 +158,7 @@ struct LogSoftmaxBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   int64_t dim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SoftmaxBackward0 final : autograd::Node {
   SoftmaxBackward0() : Node(1) {}
@@ -193,7 +193,7 @@ struct SoftmaxBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   int64_t dim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -317,11 +317,11 @@ Tensor layerNorm(const Tensor& input, IntSpan normalizedShape, const Tensor& wei
   }
   auto node = makeRef<LayerNormBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   node->edges.push_back(support::edgeOf(bias));
-  node->biasMeta_ = support::TensorMeta(bias);
+  node->biasMeta_ = support::noteOf(bias);
   if (autograd::needsGrad(input) || autograd::needsGrad(weight)) node->input_ = autograd::SavedTensor(input, false);
   node->normalizedShape_ = Dims(normalizedShape);
   node->eps_ = eps;
@@ -383,7 +383,7 @@ Tensor logSoftmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
   }
   auto node = makeRef<LogSoftmaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   Tensor out;
   {
@@ -522,7 +522,7 @@ Tensor softmax(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
   }
   auto node = makeRef<SoftmaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   Tensor out;
   {

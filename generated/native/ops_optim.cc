@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& accDelta, Scalar lr, Scalar rho, Scalar eps, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad, squareAvg, accDelta};
+  const BorrowedOperands inputs(param, grad, squareAvg, accDelta);
   const double attrs[] = {lr.toDouble(), rho.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, squareAvg, accDelta};
   if (!trace::active()) {
@@ -38,7 +38,7 @@ const Tensor& adadeltaUpdate(const Tensor& param, const Tensor& grad, const Tens
   return param;
 }
 const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tensor& sum, const Operand& lr, Scalar eps, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad, sum, lr};
+  const BorrowedOperands inputs(param, grad, sum, lr);
   const double attrs[] = {eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, sum};
   if (!trace::active()) {
@@ -60,7 +60,7 @@ const Tensor& adagradUpdate(const Tensor& param, const Tensor& grad, const Tenso
   return param;
 }
 const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Tensor& maxExpAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
-  const Operand inputs[] = {param, grad, expAvg, expAvgSq, maxExpAvgSq, correction1, correction2};
+  const BorrowedOperands inputs(param, grad, expAvg, expAvgSq, maxExpAvgSq, correction1, correction2);
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, expAvg, expAvgSq, maxExpAvgSq};
   if (!trace::active()) {
@@ -91,7 +91,7 @@ const Tensor& adamAmsgradUpdate(const Tensor& param, const Tensor& grad, const T
   return param;
 }
 const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
-  const Operand inputs[] = {param, grad, expAvg, expAvgSq, correction1, correction2};
+  const BorrowedOperands inputs(param, grad, expAvg, expAvgSq, correction1, correction2);
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, expAvg, expAvgSq};
   if (!trace::active()) {
@@ -120,7 +120,7 @@ const Tensor& adamUpdate(const Tensor& param, const Tensor& grad, const Tensor& 
   return param;
 }
 const Tensor& adamaxUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expInf, const Operand& correction, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad, expAvg, expInf, correction};
+  const BorrowedOperands inputs(param, grad, expAvg, expInf, correction);
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, expAvg, expInf};
   if (!trace::active()) {
@@ -147,7 +147,7 @@ const Tensor& adamaxUpdate(const Tensor& param, const Tensor& grad, const Tensor
   return param;
 }
 const Tensor& asgdUpdate(const Tensor& param, const Tensor& grad, const Tensor& ax, const Operand& eta, const Operand& mu, Scalar lambd, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad, ax, eta, mu};
+  const BorrowedOperands inputs(param, grad, ax, eta, mu);
   const double attrs[] = {lambd.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, ax};
   if (!trace::active()) {
@@ -170,7 +170,7 @@ const Tensor& asgdUpdate(const Tensor& param, const Tensor& grad, const Tensor& 
   return param;
 }
 const Tensor& nadamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& gradScale, const Operand& avgScale, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
-  const Operand inputs[] = {param, grad, expAvg, expAvgSq, gradScale, avgScale, correction2};
+  const BorrowedOperands inputs(param, grad, expAvg, expAvgSq, gradScale, avgScale, correction2);
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, expAvg, expAvgSq};
   if (!trace::active()) {
@@ -200,7 +200,7 @@ const Tensor& nadamUpdate(const Tensor& param, const Tensor& grad, const Tensor&
   return param;
 }
 const Tensor& radamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, const Operand& rect, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar weightDecay, Scalar decoupled, Scalar sign) {
-  const Operand inputs[] = {param, grad, expAvg, expAvgSq, correction1, correction2, rect};
+  const BorrowedOperands inputs(param, grad, expAvg, expAvgSq, correction1, correction2, rect);
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), weightDecay.toDouble(), decoupled.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, expAvg, expAvgSq};
   if (!trace::active()) {
@@ -230,7 +230,7 @@ const Tensor& radamUpdate(const Tensor& param, const Tensor& grad, const Tensor&
   return param;
 }
 const Tensor& rmspropCenteredMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign) {
-  const Operand inputs[] = {param, grad, squareAvg, gradAvg, buf};
+  const BorrowedOperands inputs(param, grad, squareAvg, gradAvg, buf);
   const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), momentum.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, squareAvg, gradAvg, buf};
   if (!trace::active()) {
@@ -258,7 +258,7 @@ const Tensor& rmspropCenteredMomentumUpdate(const Tensor& param, const Tensor& g
   return param;
 }
 const Tensor& rmspropCenteredUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& gradAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad, squareAvg, gradAvg};
+  const BorrowedOperands inputs(param, grad, squareAvg, gradAvg);
   const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, squareAvg, gradAvg};
   if (!trace::active()) {
@@ -283,7 +283,7 @@ const Tensor& rmspropCenteredUpdate(const Tensor& param, const Tensor& grad, con
   return param;
 }
 const Tensor& rmspropMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, const Tensor& buf, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar momentum, Scalar sign) {
-  const Operand inputs[] = {param, grad, squareAvg, buf};
+  const BorrowedOperands inputs(param, grad, squareAvg, buf);
   const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), momentum.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, squareAvg, buf};
   if (!trace::active()) {
@@ -309,7 +309,7 @@ const Tensor& rmspropMomentumUpdate(const Tensor& param, const Tensor& grad, con
   return param;
 }
 const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tensor& squareAvg, Scalar lr, Scalar alpha, Scalar eps, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad, squareAvg};
+  const BorrowedOperands inputs(param, grad, squareAvg);
   const double attrs[] = {lr.toDouble(), alpha.toDouble(), eps.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, squareAvg};
   if (!trace::active()) {
@@ -332,7 +332,7 @@ const Tensor& rmspropUpdate(const Tensor& param, const Tensor& grad, const Tenso
   return param;
 }
 const Tensor& rpropUpdate(const Tensor& param, const Tensor& grad, const Tensor& prev, const Tensor& stepSize, Scalar etaMinus, Scalar etaPlus, Scalar stepMin, Scalar stepMax, Scalar sign) {
-  const Operand inputs[] = {param, grad, prev, stepSize};
+  const BorrowedOperands inputs(param, grad, prev, stepSize);
   const double attrs[] = {etaMinus.toDouble(), etaPlus.toDouble(), stepMin.toDouble(), stepMax.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, prev, stepSize};
   if (!trace::active()) {
@@ -357,7 +357,7 @@ const Tensor& rpropUpdate(const Tensor& param, const Tensor& grad, const Tensor&
   return param;
 }
 const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, const Tensor& buf, Scalar lr, Scalar momentum, Scalar dampening, Scalar weightDecay, Scalar nesterov, Scalar sign) {
-  const Operand inputs[] = {param, grad, buf};
+  const BorrowedOperands inputs(param, grad, buf);
   const double attrs[] = {lr.toDouble(), momentum.toDouble(), dampening.toDouble(), weightDecay.toDouble(), nesterov.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, buf};
   if (!trace::active()) {
@@ -381,7 +381,7 @@ const Tensor& sgdMomentumUpdate(const Tensor& param, const Tensor& grad, const T
   return param;
 }
 const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scalar weightDecay, Scalar sign) {
-  const Operand inputs[] = {param, grad};
+  const BorrowedOperands inputs(param, grad);
   const double attrs[] = {lr.toDouble(), weightDecay.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param};
   if (!trace::active()) {
@@ -400,7 +400,7 @@ const Tensor& sgdUpdate(const Tensor& param, const Tensor& grad, Scalar lr, Scal
   return param;
 }
 const Tensor& sparseAdamUpdate(const Tensor& param, const Tensor& grad, const Tensor& expAvg, const Tensor& expAvgSq, const Operand& correction1, const Operand& correction2, Scalar lr, Scalar beta1, Scalar beta2, Scalar eps, Scalar sign) {
-  const Operand inputs[] = {param, grad, expAvg, expAvgSq, correction1, correction2};
+  const BorrowedOperands inputs(param, grad, expAvg, expAvgSq, correction1, correction2);
   const double attrs[] = {lr.toDouble(), beta1.toDouble(), beta2.toDouble(), eps.toDouble(), sign.toDouble()};
   const Tensor outs[] = {param, expAvg, expAvgSq};
   if (!trace::active()) {

@@ -48,7 +48,7 @@ struct ConstantPadNdBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Dims pad_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -59,7 +59,7 @@ Tensor constantPadNd(const Tensor& self, IntSpan pad, Scalar value) {
   }
   auto node = makeRef<ConstantPadNdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->pad_ = Dims(pad);
   auto out = below::constantPadNd(self, pad, value);
   autograd::setHistory(out, node);

@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor specialChebyshevPolynomialT(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialChebyshevPolynomialT, inputs, attrs);
   trace::Call call("specialChebyshevPolynomialT");
@@ -25,7 +25,7 @@ Tensor specialChebyshevPolynomialT(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialChebyshevPolynomialU(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialChebyshevPolynomialU, inputs, attrs);
   trace::Call call("specialChebyshevPolynomialU");
@@ -37,7 +37,7 @@ Tensor specialChebyshevPolynomialU(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialChebyshevPolynomialV(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialChebyshevPolynomialV, inputs, attrs);
   trace::Call call("specialChebyshevPolynomialV");
@@ -49,7 +49,7 @@ Tensor specialChebyshevPolynomialV(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialChebyshevPolynomialW(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialChebyshevPolynomialW, inputs, attrs);
   trace::Call call("specialChebyshevPolynomialW");
@@ -61,7 +61,7 @@ Tensor specialChebyshevPolynomialW(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialHermitePolynomialH(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialHermitePolynomialH, inputs, attrs);
   trace::Call call("specialHermitePolynomialH");
@@ -73,7 +73,7 @@ Tensor specialHermitePolynomialH(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialHermitePolynomialHe(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialHermitePolynomialHe, inputs, attrs);
   trace::Call call("specialHermitePolynomialHe");
@@ -85,7 +85,7 @@ Tensor specialHermitePolynomialHe(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialLaguerrePolynomialL(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialLaguerrePolynomialL, inputs, attrs);
   trace::Call call("specialLaguerrePolynomialL");
@@ -97,7 +97,7 @@ Tensor specialLaguerrePolynomialL(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialLegendrePolynomialP(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialLegendrePolynomialP, inputs, attrs);
   trace::Call call("specialLegendrePolynomialP");
@@ -109,7 +109,7 @@ Tensor specialLegendrePolynomialP(const Tensor& self, const Operand& n) {
   return result;
 }
 Tensor specialShiftedChebyshevPolynomialT(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialShiftedChebyshevPolynomialT, inputs, attrs);
   trace::Call call("specialShiftedChebyshevPolynomialT");
@@ -121,7 +121,7 @@ Tensor specialShiftedChebyshevPolynomialT(const Tensor& self, const Operand& n) 
   return result;
 }
 Tensor specialShiftedChebyshevPolynomialU(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialShiftedChebyshevPolynomialU, inputs, attrs);
   trace::Call call("specialShiftedChebyshevPolynomialU");
@@ -133,7 +133,7 @@ Tensor specialShiftedChebyshevPolynomialU(const Tensor& self, const Operand& n) 
   return result;
 }
 Tensor specialShiftedChebyshevPolynomialV(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialShiftedChebyshevPolynomialV, inputs, attrs);
   trace::Call call("specialShiftedChebyshevPolynomialV");
@@ -145,7 +145,7 @@ Tensor specialShiftedChebyshevPolynomialV(const Tensor& self, const Operand& n) 
   return result;
 }
 Tensor specialShiftedChebyshevPolynomialW(const Tensor& self, const Operand& n) {
-  const Operand inputs[] = {self, n};
+  const BorrowedOperands inputs(self, n);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialShiftedChebyshevPolynomialW, inputs, attrs);
   trace::Call call("specialShiftedChebyshevPolynomialW");

@@ -128,7 +128,7 @@ struct AdaptiveAvgPoolNdBackward0 final : autograd::Node {
     if (edges[0].node) {
       [[maybe_unused]] const auto& outputSize = outputSize_;
     auto formula = [&]() -> Tensor {
-      return ops::adaptiveAvgPoolNdBackward(grads[0], Dims(selfMeta_.sizes), int64_t(outputSize_.size()));
+      return ops::adaptiveAvgPoolNdBackward(grads[0], selfMeta_.sizes(), int64_t(outputSize_.size()));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -141,7 +141,7 @@ struct AdaptiveAvgPoolNdBackward0 final : autograd::Node {
   }
   
   Dims outputSize_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AdaptiveAvgPoolNdBackwardBackward0 final : autograd::Node {
   AdaptiveAvgPoolNdBackwardBackward0() : Node(1) {}
@@ -153,7 +153,7 @@ struct AdaptiveAvgPoolNdBackwardBackward0 final : autograd::Node {
     if (edges[0].node) {
       [[maybe_unused]] const auto& spatial = spatial_;
     auto formula = [&]() -> Tensor {
-      return ops::adaptiveAvgPoolNd(grads[0], support::lastDims(Dims(gradOutputMeta_.sizes), spatial_));
+      return ops::adaptiveAvgPoolNd(grads[0], support::lastDims(gradOutputMeta_.sizes(), spatial_));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, gradOutputMeta_);
@@ -166,7 +166,7 @@ struct AdaptiveAvgPoolNdBackwardBackward0 final : autograd::Node {
   }
   
   int64_t spatial_;
-  support::TensorMeta gradOutputMeta_;
+  TensorNote gradOutputMeta_;
 };
 struct AdaptiveMaxPoolNdBackward0 final : autograd::Node {
   AdaptiveMaxPoolNdBackward0() : Node(2) {}
@@ -179,7 +179,7 @@ struct AdaptiveMaxPoolNdBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& outputSize = outputSize_;
     auto formula = [&]() -> Tensor {
-      return ops::maxPoolNdBackward(grads[0], indices, Dims(selfMeta_.sizes), int64_t(outputSize_.size()));
+      return ops::maxPoolNdBackward(grads[0], indices, selfMeta_.sizes(), int64_t(outputSize_.size()));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -195,7 +195,7 @@ struct AdaptiveMaxPoolNdBackward0 final : autograd::Node {
   autograd::SavedTensor indices_;
   
   Dims outputSize_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AvgPoolNdBackward0 final : autograd::Node {
   AvgPoolNdBackward0() : Node(1) {}
@@ -212,7 +212,7 @@ struct AvgPoolNdBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& countIncludePad = countIncludePad_;
       [[maybe_unused]] const auto& divisorOverride = divisorOverride_;
     auto formula = [&]() -> Tensor {
-      return ops::avgPoolNdBackward(grads[0], Dims(selfMeta_.sizes), kernelSize_, stride_, padding_, ceilMode_, countIncludePad_, divisorOverride_);
+      return ops::avgPoolNdBackward(grads[0], selfMeta_.sizes(), kernelSize_, stride_, padding_, ceilMode_, countIncludePad_, divisorOverride_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -230,7 +230,7 @@ struct AvgPoolNdBackward0 final : autograd::Node {
   bool ceilMode_;
   bool countIncludePad_;
   std::optional<int64_t> divisorOverride_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AvgPoolNdBackwardBackward0 final : autograd::Node {
   AvgPoolNdBackwardBackward0() : Node(1) {}
@@ -264,7 +264,7 @@ struct AvgPoolNdBackwardBackward0 final : autograd::Node {
   bool ceilMode_;
   bool countIncludePad_;
   std::optional<int64_t> divisorOverride_;
-  support::TensorMeta gradOutputMeta_;
+  TensorNote gradOutputMeta_;
 };
 struct FractionalMaxPoolNdBackward0 final : autograd::Node {
   FractionalMaxPoolNdBackward0() : Node(2) {}
@@ -277,7 +277,7 @@ struct FractionalMaxPoolNdBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& kernelSize = kernelSize_;
     auto formula = [&]() -> Tensor {
-      return ops::maxPoolNdBackward(grads[0], indices, Dims(selfMeta_.sizes), int64_t(kernelSize_.size()));
+      return ops::maxPoolNdBackward(grads[0], indices, selfMeta_.sizes(), int64_t(kernelSize_.size()));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -293,8 +293,8 @@ struct FractionalMaxPoolNdBackward0 final : autograd::Node {
   autograd::SavedTensor indices_;
   
   Dims kernelSize_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta randomSamplesMeta_;
+  TensorNote selfMeta_;
+  TensorNote randomSamplesMeta_;
 };
 struct MaxPoolNdBackward0 final : autograd::Node {
   MaxPoolNdBackward0() : Node(2) {}
@@ -307,7 +307,7 @@ struct MaxPoolNdBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& kernelSize = kernelSize_;
     auto formula = [&]() -> Tensor {
-      return ops::maxPoolNdBackward(grads[0], indices, Dims(selfMeta_.sizes), int64_t(kernelSize_.size()));
+      return ops::maxPoolNdBackward(grads[0], indices, selfMeta_.sizes(), int64_t(kernelSize_.size()));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -323,7 +323,7 @@ struct MaxPoolNdBackward0 final : autograd::Node {
   autograd::SavedTensor indices_;
   
   Dims kernelSize_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MaxPoolNdBackwardBackward0 final : autograd::Node {
   MaxPoolNdBackwardBackward0() : Node(1) {}
@@ -350,8 +350,8 @@ struct MaxPoolNdBackwardBackward0 final : autograd::Node {
   }
   autograd::SavedTensor indices_;
   int64_t spatial_;
-  support::TensorMeta gradOutputMeta_;
-  support::TensorMeta indicesMeta_;
+  TensorNote gradOutputMeta_;
+  TensorNote indicesMeta_;
 };
 }  // namespace
 
@@ -404,7 +404,7 @@ Tensor adaptiveAvgPoolNd(const Tensor& self, IntSpan outputSize) {
   }
   auto node = makeRef<AdaptiveAvgPoolNdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->outputSize_ = Dims(outputSize);
   auto out = below::adaptiveAvgPoolNd(self, outputSize);
   autograd::setHistory(out, node);
@@ -417,7 +417,7 @@ Tensor adaptiveAvgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, in
   }
   auto node = makeRef<AdaptiveAvgPoolNdBackwardBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->spatial_ = spatial;
   auto out = below::adaptiveAvgPoolNdBackward(gradOutput, inputSize, spatial);
   autograd::setHistory(out, node);
@@ -481,7 +481,7 @@ std::tuple<Tensor, Tensor> adaptiveMaxPoolNd(const Tensor& self, IntSpan outputS
   }
   auto node = makeRef<AdaptiveMaxPoolNdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->outputSize_ = Dims(outputSize);
   auto out = below::adaptiveMaxPoolNd(self, outputSize);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -551,7 +551,7 @@ Tensor avgPoolNd(const Tensor& self, IntSpan kernelSize, IntSpan stride, IntSpan
   }
   auto node = makeRef<AvgPoolNdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->kernelSize_ = Dims(kernelSize);
   node->stride_ = Dims(stride);
   node->padding_ = Dims(padding);
@@ -569,7 +569,7 @@ Tensor avgPoolNdBackward(const Tensor& gradOutput, IntSpan inputSize, IntSpan ke
   }
   auto node = makeRef<AvgPoolNdBackwardBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->kernelSize_ = Dims(kernelSize);
   node->stride_ = Dims(stride);
   node->padding_ = Dims(padding);
@@ -587,9 +587,9 @@ std::tuple<Tensor, Tensor> fractionalMaxPoolNd(const Tensor& self, IntSpan kerne
   }
   auto node = makeRef<FractionalMaxPoolNdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(randomSamples));
-  node->randomSamplesMeta_ = support::TensorMeta(randomSamples);
+  node->randomSamplesMeta_ = support::noteOf(randomSamples);
   node->kernelSize_ = Dims(kernelSize);
   auto out = below::fractionalMaxPoolNd(self, kernelSize, outputSize, randomSamples);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -759,7 +759,7 @@ std::tuple<Tensor, Tensor> maxPoolNd(const Tensor& self, IntSpan kernelSize, Int
   }
   auto node = makeRef<MaxPoolNdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->kernelSize_ = Dims(kernelSize);
   auto out = below::maxPoolNd(self, kernelSize, stride, padding, dilation, ceilMode);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -773,9 +773,9 @@ Tensor maxPoolNdBackward(const Tensor& gradOutput, const Tensor& indices, IntSpa
   }
   auto node = makeRef<MaxPoolNdBackwardBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->edges.push_back(support::edgeOf(indices));
-  node->indicesMeta_ = support::TensorMeta(indices);
+  node->indicesMeta_ = support::noteOf(indices);
   if (autograd::needsGrad(gradOutput)) node->indices_ = autograd::SavedTensor(indices, false);
   node->spatial_ = spatial;
   auto out = below::maxPoolNdBackward(gradOutput, indices, inputSize, spatial);

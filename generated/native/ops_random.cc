@@ -180,7 +180,7 @@ struct BernoulliOfBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct BinomialBackward0 final : autograd::Node {
   BinomialBackward0() : Node(1) {}
@@ -191,14 +191,14 @@ struct BinomialBackward0 final : autograd::Node {
     support::fillMissing(*this, grads);
     if (edges[0].node) {
     auto formula = [&]() -> Tensor {
-      return support::zerosLike(grads[0], Dims(countMeta_.sizes));
+      return support::zerosLike(grads[0], countMeta_.sizes());
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, countMeta_);
     }
     if (edges[1].node) {
     auto formula = [&]() -> Tensor {
-      return support::zerosLike(grads[0], Dims(probMeta_.sizes));
+      return support::zerosLike(grads[0], probMeta_.sizes());
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, probMeta_);
@@ -211,8 +211,8 @@ struct BinomialBackward0 final : autograd::Node {
   }
   
   
-  support::TensorMeta countMeta_;
-  support::TensorMeta probMeta_;
+  TensorNote countMeta_;
+  TensorNote probMeta_;
 };
 struct PoissonBackward0 final : autograd::Node {
   PoissonBackward0() : Node(1) {}
@@ -234,7 +234,7 @@ struct PoissonBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -245,7 +245,7 @@ Tensor bernoulliOf(const Tensor& self, Generator* generator) {
   }
   auto node = makeRef<BernoulliOfBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::bernoulliOf(self, generator);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -275,9 +275,9 @@ Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) {
   }
   auto node = makeRef<BinomialBackward0>();
   node->edges.push_back(support::edgeOf(count));
-  node->countMeta_ = support::TensorMeta(count);
+  node->countMeta_ = support::noteOf(count);
   node->edges.push_back(support::edgeOf(prob));
-  node->probMeta_ = support::TensorMeta(prob);
+  node->probMeta_ = support::noteOf(prob);
   auto out = below::binomial(count, prob, generator);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -312,7 +312,7 @@ Tensor poisson(const Tensor& self, Generator* generator) {
   }
   auto node = makeRef<PoissonBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::poisson(self, generator);
   autograd::setHistory(out, node);
   node->saveOutputs(out);

@@ -57,7 +57,7 @@ struct FlipBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Dims dims_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -143,7 +143,7 @@ Tensor flip(const Tensor& self, IntSpan dims) {
   }
   auto node = makeRef<FlipBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dims_ = Dims(dims);
   auto out = below::flip(self, dims);
   autograd::setHistory(out, node);

@@ -292,7 +292,7 @@ struct AmaxBackward0 final : autograd::Node {
   Dims dim_;
   bool keepdim_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AminBackward0 final : autograd::Node {
   AminBackward0() : Node(1) {}
@@ -325,7 +325,7 @@ struct AminBackward0 final : autograd::Node {
   Dims dim_;
   bool keepdim_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MaxBackward0 final : autograd::Node {
   MaxBackward0() : Node(1) {}
@@ -354,7 +354,7 @@ struct MaxBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MaxDimBackward0 final : autograd::Node {
   MaxDimBackward0() : Node(2) {}
@@ -368,7 +368,7 @@ struct MaxDimBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, keepdim_, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -385,7 +385,7 @@ struct MaxDimBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MeanBackward0 final : autograd::Node {
   MeanBackward0() : Node(1) {}
@@ -398,7 +398,7 @@ struct MeanBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return ops::div(support::expandReduced(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_), Operand(Scalar(int64_t(support::reducedCount(Dims(selfMeta_.sizes), dim_)))), std::nullopt);
+      return ops::div(support::expandReduced(grads[0], selfMeta_.sizes(), dim_, keepdim_), Operand(Scalar(int64_t(support::reducedCount(selfMeta_.sizes(), dim_)))), std::nullopt);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -412,7 +412,7 @@ struct MeanBackward0 final : autograd::Node {
   
   std::optional<Dims> dim_;
   bool keepdim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MinBackward0 final : autograd::Node {
   MinBackward0() : Node(1) {}
@@ -441,7 +441,7 @@ struct MinBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MinDimBackward0 final : autograd::Node {
   MinDimBackward0() : Node(2) {}
@@ -455,7 +455,7 @@ struct MinDimBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, keepdim_, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -472,7 +472,7 @@ struct MinDimBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct NansumBackward0 final : autograd::Node {
   NansumBackward0() : Node(1) {}
@@ -486,7 +486,7 @@ struct NansumBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return ops::mul(support::expandReduced(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_), ops::logicalNot(ops::isnan(self)));
+      return ops::mul(support::expandReduced(grads[0], selfMeta_.sizes(), dim_, keepdim_), ops::logicalNot(ops::isnan(self)));
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -502,7 +502,7 @@ struct NansumBackward0 final : autograd::Node {
   std::optional<Dims> dim_;
   bool keepdim_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ProdBackward0 final : autograd::Node {
   ProdBackward0() : Node(1) {}
@@ -531,7 +531,7 @@ struct ProdBackward0 final : autograd::Node {
   autograd::SavedTensor self_;
   std::optional<int64_t> dim_;
   bool keepdim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SumBackward0 final : autograd::Node {
   SumBackward0() : Node(1) {}
@@ -544,7 +544,7 @@ struct SumBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::expandReduced(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_);
+      return support::expandReduced(grads[0], selfMeta_.sizes(), dim_, keepdim_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -558,7 +558,7 @@ struct SumBackward0 final : autograd::Node {
   
   std::optional<Dims> dim_;
   bool keepdim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct VarBackward0 final : autograd::Node {
   VarBackward0() : Node(1) {}
@@ -589,7 +589,7 @@ struct VarBackward0 final : autograd::Node {
   std::optional<Dims> dim_;
   bool keepdim_;
   int64_t correction_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -603,7 +603,7 @@ Tensor amax(const Tensor& self, IntSpan dim, bool keepdim) {
   }
   auto node = makeRef<AmaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = Dims(dim);
   node->keepdim_ = keepdim;
@@ -618,7 +618,7 @@ Tensor amin(const Tensor& self, IntSpan dim, bool keepdim) {
   }
   auto node = makeRef<AminBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = Dims(dim);
   node->keepdim_ = keepdim;
@@ -652,7 +652,7 @@ Tensor max(const Tensor& self) {
   }
   auto node = makeRef<MaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   Tensor out;
   {
@@ -670,7 +670,7 @@ std::tuple<Tensor, Tensor> maxDim(const Tensor& self, int64_t dim, bool keepdim)
   }
   auto node = makeRef<MaxDimBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
   auto out = below::maxDim(self, dim, keepdim);
@@ -699,7 +699,7 @@ Tensor mean(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::o
   }
   auto node = makeRef<MeanBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (dim) node->dim_ = Dims(*dim);
   node->keepdim_ = keepdim;
   auto out = below::mean(self, dim, keepdim, dtype);
@@ -723,7 +723,7 @@ Tensor min(const Tensor& self) {
   }
   auto node = makeRef<MinBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   Tensor out;
   {
@@ -741,7 +741,7 @@ std::tuple<Tensor, Tensor> minDim(const Tensor& self, int64_t dim, bool keepdim)
   }
   auto node = makeRef<MinDimBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
   auto out = below::minDim(self, dim, keepdim);
@@ -770,7 +770,7 @@ Tensor nansum(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std:
   }
   auto node = makeRef<NansumBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (dim) node->dim_ = Dims(*dim);
   node->keepdim_ = keepdim;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
@@ -785,7 +785,7 @@ Tensor prod(const Tensor& self, std::optional<int64_t> dim, bool keepdim, std::o
   }
   auto node = makeRef<ProdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
@@ -800,7 +800,7 @@ Tensor sum(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, std::op
   }
   auto node = makeRef<SumBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (dim) node->dim_ = Dims(*dim);
   node->keepdim_ = keepdim;
   auto out = below::sum(self, dim, keepdim, dtype);
@@ -814,7 +814,7 @@ Tensor var(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t
   }
   auto node = makeRef<VarBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   if (dim) node->dim_ = Dims(*dim);
   node->keepdim_ = keepdim;

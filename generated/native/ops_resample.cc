@@ -56,7 +56,7 @@ struct ResampleBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& scales = scales_;
       [[maybe_unused]] const auto& antialias = antialias_;
     auto formula = [&]() -> Tensor {
-      return ops::resampleBackward(grads[0], Dims(inputMeta_.sizes), mode_, alignCorners_, scales_, antialias_);
+      return ops::resampleBackward(grads[0], inputMeta_.sizes(), mode_, alignCorners_, scales_, antialias_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, inputMeta_);
@@ -72,7 +72,7 @@ struct ResampleBackward0 final : autograd::Node {
   bool alignCorners_;
   std::vector<double> scales_;
   bool antialias_;
-  support::TensorMeta inputMeta_;
+  TensorNote inputMeta_;
 };
 struct ResampleBackwardBackward0 final : autograd::Node {
   ResampleBackwardBackward0() : Node(1) {}
@@ -87,7 +87,7 @@ struct ResampleBackwardBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& scales = scales_;
       [[maybe_unused]] const auto& antialias = antialias_;
     auto formula = [&]() -> Tensor {
-      return ops::resample(grads[0], support::lastDims(Dims(gradOutputMeta_.sizes), (int64_t(Dims(gradOutputMeta_.sizes).size()) - 2)), mode_, alignCorners_, scales_, antialias_);
+      return ops::resample(grads[0], support::lastDims(gradOutputMeta_.sizes(), (int64_t(gradOutputMeta_.sizes().size()) - 2)), mode_, alignCorners_, scales_, antialias_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, gradOutputMeta_);
@@ -103,7 +103,7 @@ struct ResampleBackwardBackward0 final : autograd::Node {
   bool alignCorners_;
   std::vector<double> scales_;
   bool antialias_;
-  support::TensorMeta gradOutputMeta_;
+  TensorNote gradOutputMeta_;
 };
 }  // namespace
 
@@ -188,7 +188,7 @@ Tensor resample(const Tensor& input, IntSpan outputSize, std::string_view mode, 
   }
   auto node = makeRef<ResampleBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->mode_ = std::string(mode);
   node->alignCorners_ = alignCorners;
   node->scales_.assign(scales.begin(), scales.end());
@@ -204,7 +204,7 @@ Tensor resampleBackward(const Tensor& gradOutput, IntSpan inputSize, std::string
   }
   auto node = makeRef<ResampleBackwardBackward0>();
   node->edges.push_back(support::edgeOf(gradOutput));
-  node->gradOutputMeta_ = support::TensorMeta(gradOutput);
+  node->gradOutputMeta_ = support::noteOf(gradOutput);
   node->mode_ = std::string(mode);
   node->alignCorners_ = alignCorners;
   node->scales_.assign(scales.begin(), scales.end());

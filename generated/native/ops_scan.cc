@@ -135,7 +135,7 @@ struct CummaxBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, true, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -151,7 +151,7 @@ struct CummaxBackward0 final : autograd::Node {
   
   int64_t dim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CumminBackward0 final : autograd::Node {
   CumminBackward0() : Node(2) {}
@@ -164,7 +164,7 @@ struct CumminBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, true, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -180,7 +180,7 @@ struct CumminBackward0 final : autograd::Node {
   
   int64_t dim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CumprodBackward0 final : autograd::Node {
   CumprodBackward0() : Node(1) {}
@@ -211,7 +211,7 @@ struct CumprodBackward0 final : autograd::Node {
   autograd::SavedTensor self_;
   int64_t dim_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CumsumBackward0 final : autograd::Node {
   CumsumBackward0() : Node(1) {}
@@ -235,7 +235,7 @@ struct CumsumBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   int64_t dim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LogcumsumexpBackward0 final : autograd::Node {
   LogcumsumexpBackward0() : Node(1) {}
@@ -266,7 +266,7 @@ struct LogcumsumexpBackward0 final : autograd::Node {
   autograd::SavedTensor self_;
   int64_t dim_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ReverseCumsumBackward0 final : autograd::Node {
   ReverseCumsumBackward0() : Node(1) {}
@@ -290,7 +290,7 @@ struct ReverseCumsumBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   int64_t dim_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ReverseLogcumsumexpBackward0 final : autograd::Node {
   ReverseLogcumsumexpBackward0() : Node(1) {}
@@ -321,7 +321,7 @@ struct ReverseLogcumsumexpBackward0 final : autograd::Node {
   autograd::SavedTensor self_;
   int64_t dim_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -332,7 +332,7 @@ std::tuple<Tensor, Tensor> cummax(const Tensor& self, int64_t dim) {
   }
   auto node = makeRef<CummaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   auto out = below::cummax(self, dim);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -346,7 +346,7 @@ std::tuple<Tensor, Tensor> cummin(const Tensor& self, int64_t dim) {
   }
   auto node = makeRef<CumminBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   auto out = below::cummin(self, dim);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -360,7 +360,7 @@ Tensor cumprod(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
   }
   auto node = makeRef<CumprodBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = dim;
   auto out = below::cumprod(self, dim, dtype);
@@ -378,7 +378,7 @@ Tensor cumsum(const Tensor& self, int64_t dim, std::optional<DType> dtype) {
   }
   auto node = makeRef<CumsumBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   auto out = below::cumsum(self, dim, dtype);
   autograd::setHistory(out, node);
@@ -418,7 +418,7 @@ Tensor logcumsumexp(const Tensor& self, int64_t dim) {
   }
   auto node = makeRef<LogcumsumexpBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = dim;
   auto out = below::logcumsumexp(self, dim);
@@ -432,7 +432,7 @@ Tensor reverseCumsum(const Tensor& self, int64_t dim) {
   }
   auto node = makeRef<ReverseCumsumBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   auto out = below::reverseCumsum(self, dim);
   autograd::setHistory(out, node);
@@ -445,7 +445,7 @@ Tensor reverseLogcumsumexp(const Tensor& self, int64_t dim) {
   }
   auto node = makeRef<ReverseLogcumsumexpBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->dim_ = dim;
   auto out = below::reverseLogcumsumexp(self, dim);

@@ -102,7 +102,7 @@ struct SortBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, true, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -118,7 +118,7 @@ struct SortBackward0 final : autograd::Node {
   
   int64_t dim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TopkBackward0 final : autograd::Node {
   TopkBackward0() : Node(2) {}
@@ -131,7 +131,7 @@ struct TopkBackward0 final : autograd::Node {
       const Tensor indices = indices_.unpack(Ref<autograd::Node>(this), "indices");
       [[maybe_unused]] const auto& dim = dim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, true, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, true, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -147,7 +147,7 @@ struct TopkBackward0 final : autograd::Node {
   
   int64_t dim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -209,7 +209,7 @@ std::tuple<Tensor, Tensor> sort(const Tensor& self, int64_t dim, bool descending
   }
   auto node = makeRef<SortBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   auto out = below::sort(self, dim, descending, stable);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);
@@ -223,7 +223,7 @@ std::tuple<Tensor, Tensor> topk(const Tensor& self, int64_t k, int64_t dim, bool
   }
   auto node = makeRef<TopkBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   auto out = below::topk(self, k, dim, largest, sorted);
   if (isFloating(std::get<0>(out).dtype())) autograd::setHistory(std::get<0>(out), node, 0);

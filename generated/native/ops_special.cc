@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor digamma(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::digamma, inputs, attrs);
   trace::Call call("digamma");
@@ -24,9 +24,9 @@ Tensor digamma(const Tensor& self) {
   return result;
 }
 const Tensor& digamma_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::digamma, inputs, attrs, outs, false);
     return self;
@@ -39,7 +39,7 @@ const Tensor& digamma_(const Tensor& self) {
   return self;
 }
 Tensor digammaBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::digammaBackward, inputs, attrs);
   trace::Call call("digammaBackward");
@@ -51,7 +51,7 @@ Tensor digammaBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor erfinv(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::erfinv, inputs, attrs);
   trace::Call call("erfinv");
@@ -62,9 +62,9 @@ Tensor erfinv(const Tensor& self) {
   return result;
 }
 const Tensor& erfinv_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::erfinv, inputs, attrs, outs, false);
     return self;
@@ -77,7 +77,7 @@ const Tensor& erfinv_(const Tensor& self) {
   return self;
 }
 Tensor erfinvBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::erfinvBackward, inputs, attrs);
   trace::Call call("erfinvBackward");
@@ -89,7 +89,7 @@ Tensor erfinvBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor i0(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::i0, inputs, attrs);
   trace::Call call("i0");
@@ -100,9 +100,9 @@ Tensor i0(const Tensor& self) {
   return result;
 }
 const Tensor& i0_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::i0, inputs, attrs, outs, false);
     return self;
@@ -115,7 +115,7 @@ const Tensor& i0_(const Tensor& self) {
   return self;
 }
 Tensor i0Backward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::i0Backward, inputs, attrs);
   trace::Call call("i0Backward");
@@ -127,7 +127,7 @@ Tensor i0Backward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor igamma(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::igamma, inputs, attrs);
   trace::Call call("igamma");
@@ -139,9 +139,9 @@ Tensor igamma(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& igamma_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::igamma, inputs, attrs, outs, false);
     return self;
@@ -155,7 +155,7 @@ const Tensor& igamma_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor igammaBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::igammaBackwardOther, inputs, attrs);
   trace::Call call("igammaBackwardOther");
@@ -168,7 +168,7 @@ Tensor igammaBackwardOther(const Tensor& grad, const Tensor& self, const Tensor&
   return result;
 }
 Tensor igammac(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::igammac, inputs, attrs);
   trace::Call call("igammac");
@@ -180,9 +180,9 @@ Tensor igammac(const Tensor& self, const Tensor& other) {
   return result;
 }
 const Tensor& igammac_(const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::igammac, inputs, attrs, outs, false);
     return self;
@@ -196,7 +196,7 @@ const Tensor& igammac_(const Tensor& self, const Tensor& other) {
   return self;
 }
 Tensor igammacBackwardOther(const Tensor& grad, const Tensor& self, const Tensor& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::igammacBackwardOther, inputs, attrs);
   trace::Call call("igammacBackwardOther");
@@ -209,7 +209,7 @@ Tensor igammacBackwardOther(const Tensor& grad, const Tensor& self, const Tensor
   return result;
 }
 Tensor lgamma(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lgamma, inputs, attrs);
   trace::Call call("lgamma");
@@ -220,9 +220,9 @@ Tensor lgamma(const Tensor& self) {
   return result;
 }
 const Tensor& lgamma_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::lgamma, inputs, attrs, outs, false);
     return self;
@@ -235,7 +235,7 @@ const Tensor& lgamma_(const Tensor& self) {
   return self;
 }
 Tensor lgammaBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lgammaBackward, inputs, attrs);
   trace::Call call("lgammaBackward");
@@ -247,7 +247,7 @@ Tensor lgammaBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor logitClamped(const Tensor& self, double lo, double hi) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(lo), static_cast<double>(hi)};
   if (!trace::active()) return cpu::pointwise(kernels::logitClamped, inputs, attrs);
   trace::Call call("logitClamped");
@@ -260,7 +260,7 @@ Tensor logitClamped(const Tensor& self, double lo, double hi) {
   return result;
 }
 Tensor logitClampedBackward(const Tensor& grad, const Tensor& self, double lo, double hi) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   const double attrs[] = {static_cast<double>(lo), static_cast<double>(hi)};
   if (!trace::active()) return cpu::pointwise(kernels::logitClampedBackward, inputs, attrs);
   trace::Call call("logitClampedBackward");
@@ -274,7 +274,7 @@ Tensor logitClampedBackward(const Tensor& grad, const Tensor& self, double lo, d
   return result;
 }
 Tensor logitOf(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logitOf, inputs, attrs);
   trace::Call call("logitOf");
@@ -285,7 +285,7 @@ Tensor logitOf(const Tensor& self) {
   return result;
 }
 Tensor logitOfBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logitOfBackward, inputs, attrs);
   trace::Call call("logitOfBackward");
@@ -297,7 +297,7 @@ Tensor logitOfBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor polygammaOf(const Tensor& self, int64_t n) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(n)};
   if (!trace::active()) return cpu::pointwise(kernels::polygammaOf, inputs, attrs);
   trace::Call call("polygammaOf");
@@ -309,7 +309,7 @@ Tensor polygammaOf(const Tensor& self, int64_t n) {
   return result;
 }
 Tensor sinc(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sinc, inputs, attrs);
   trace::Call call("sinc");
@@ -320,9 +320,9 @@ Tensor sinc(const Tensor& self) {
   return result;
 }
 const Tensor& sinc_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sinc, inputs, attrs, outs, false);
     return self;
@@ -335,7 +335,7 @@ const Tensor& sinc_(const Tensor& self) {
   return self;
 }
 Tensor sincBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sincBackward, inputs, attrs);
   trace::Call call("sincBackward");
@@ -347,7 +347,7 @@ Tensor sincBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor specialEntr(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialEntr, inputs, attrs);
   trace::Call call("specialEntr");
@@ -358,7 +358,7 @@ Tensor specialEntr(const Tensor& self) {
   return result;
 }
 Tensor specialEntrBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialEntrBackward, inputs, attrs);
   trace::Call call("specialEntrBackward");
@@ -370,7 +370,7 @@ Tensor specialEntrBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor specialErfcx(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialErfcx, inputs, attrs);
   trace::Call call("specialErfcx");
@@ -381,7 +381,7 @@ Tensor specialErfcx(const Tensor& self) {
   return result;
 }
 Tensor specialErfcxBackward(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialErfcxBackward, inputs, attrs);
   trace::Call call("specialErfcxBackward");
@@ -394,7 +394,7 @@ Tensor specialErfcxBackward(const Tensor& grad, const Tensor& self, const Tensor
   return result;
 }
 Tensor specialI0e(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialI0e, inputs, attrs);
   trace::Call call("specialI0e");
@@ -405,7 +405,7 @@ Tensor specialI0e(const Tensor& self) {
   return result;
 }
 Tensor specialI0eBackward(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialI0eBackward, inputs, attrs);
   trace::Call call("specialI0eBackward");
@@ -418,7 +418,7 @@ Tensor specialI0eBackward(const Tensor& grad, const Tensor& self, const Tensor& 
   return result;
 }
 Tensor specialI1(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialI1, inputs, attrs);
   trace::Call call("specialI1");
@@ -429,7 +429,7 @@ Tensor specialI1(const Tensor& self) {
   return result;
 }
 Tensor specialI1Backward(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialI1Backward, inputs, attrs);
   trace::Call call("specialI1Backward");
@@ -442,7 +442,7 @@ Tensor specialI1Backward(const Tensor& grad, const Tensor& self, const Tensor& o
   return result;
 }
 Tensor specialI1e(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialI1e, inputs, attrs);
   trace::Call call("specialI1e");
@@ -453,7 +453,7 @@ Tensor specialI1e(const Tensor& self) {
   return result;
 }
 Tensor specialI1eBackward(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialI1eBackward, inputs, attrs);
   trace::Call call("specialI1eBackward");
@@ -466,7 +466,7 @@ Tensor specialI1eBackward(const Tensor& grad, const Tensor& self, const Tensor& 
   return result;
 }
 Tensor specialLogNdtr(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialLogNdtr, inputs, attrs);
   trace::Call call("specialLogNdtr");
@@ -477,7 +477,7 @@ Tensor specialLogNdtr(const Tensor& self) {
   return result;
 }
 Tensor specialLogNdtrBackward(const Tensor& grad, const Tensor& self, const Tensor& out) {
-  const Operand inputs[] = {grad, self, out};
+  const BorrowedOperands inputs(grad, self, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialLogNdtrBackward, inputs, attrs);
   trace::Call call("specialLogNdtrBackward");
@@ -490,7 +490,7 @@ Tensor specialLogNdtrBackward(const Tensor& grad, const Tensor& self, const Tens
   return result;
 }
 Tensor specialNdtr(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialNdtr, inputs, attrs);
   trace::Call call("specialNdtr");
@@ -501,7 +501,7 @@ Tensor specialNdtr(const Tensor& self) {
   return result;
 }
 Tensor specialNdtrBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialNdtrBackward, inputs, attrs);
   trace::Call call("specialNdtrBackward");
@@ -513,7 +513,7 @@ Tensor specialNdtrBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor specialNdtri(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialNdtri, inputs, attrs);
   trace::Call call("specialNdtri");
@@ -524,7 +524,7 @@ Tensor specialNdtri(const Tensor& self) {
   return result;
 }
 Tensor specialNdtriBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialNdtriBackward, inputs, attrs);
   trace::Call call("specialNdtriBackward");
@@ -536,7 +536,7 @@ Tensor specialNdtriBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor specialXlog1py(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialXlog1py, inputs, attrs);
   trace::Call call("specialXlog1py");
@@ -548,7 +548,7 @@ Tensor specialXlog1py(const Tensor& self, const Operand& other) {
   return result;
 }
 Tensor specialXlog1pyBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialXlog1pyBackwardSelf, inputs, attrs);
   trace::Call call("specialXlog1pyBackwardSelf");
@@ -561,7 +561,7 @@ Tensor specialXlog1pyBackwardSelf(const Tensor& grad, const Tensor& self, const 
   return result;
 }
 Tensor specialXlog1pyBackwardOther(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialXlog1pyBackwardOther, inputs, attrs);
   trace::Call call("specialXlog1pyBackwardOther");
@@ -574,7 +574,7 @@ Tensor specialXlog1pyBackwardOther(const Tensor& grad, const Tensor& self, const
   return result;
 }
 Tensor specialZeta(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialZeta, inputs, attrs);
   trace::Call call("specialZeta");
@@ -586,7 +586,7 @@ Tensor specialZeta(const Tensor& self, const Operand& other) {
   return result;
 }
 Tensor specialZetaBackwardOther(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::specialZetaBackwardOther, inputs, attrs);
   trace::Call call("specialZetaBackwardOther");
@@ -599,7 +599,7 @@ Tensor specialZetaBackwardOther(const Tensor& grad, const Tensor& self, const Op
   return result;
 }
 Tensor xlogy(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::xlogy, inputs, attrs);
   trace::Call call("xlogy");
@@ -611,9 +611,9 @@ Tensor xlogy(const Tensor& self, const Operand& other) {
   return result;
 }
 const Tensor& xlogy_(const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {self, other};
+  const BorrowedOperands inputs(self, other);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::xlogy, inputs, attrs, outs, false);
     return self;
@@ -627,7 +627,7 @@ const Tensor& xlogy_(const Tensor& self, const Operand& other) {
   return self;
 }
 Tensor xlogyBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::xlogyBackwardSelf, inputs, attrs);
   trace::Call call("xlogyBackwardSelf");
@@ -640,7 +640,7 @@ Tensor xlogyBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& 
   return result;
 }
 Tensor xlogyBackwardOther(const Tensor& grad, const Tensor& self, const Operand& other) {
-  const Operand inputs[] = {grad, self, other};
+  const BorrowedOperands inputs(grad, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::xlogyBackwardOther, inputs, attrs);
   trace::Call call("xlogyBackwardOther");
@@ -677,7 +677,7 @@ struct DigammaBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ErfinvBackward0 final : autograd::Node {
   ErfinvBackward0() : Node(1) {}
@@ -702,7 +702,7 @@ struct ErfinvBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct I0Backward0 final : autograd::Node {
   I0Backward0() : Node(1) {}
@@ -726,7 +726,7 @@ struct I0Backward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct IgammaBackward0 final : autograd::Node {
   IgammaBackward0() : Node(1) {}
@@ -753,8 +753,8 @@ struct IgammaBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct IgammacBackward0 final : autograd::Node {
   IgammacBackward0() : Node(1) {}
@@ -781,8 +781,8 @@ struct IgammacBackward0 final : autograd::Node {
   }
   autograd::SavedTensor other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct LgammaBackward0 final : autograd::Node {
   LgammaBackward0() : Node(1) {}
@@ -806,7 +806,7 @@ struct LgammaBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LogitClampedBackward0 final : autograd::Node {
   LogitClampedBackward0() : Node(1) {}
@@ -834,7 +834,7 @@ struct LogitClampedBackward0 final : autograd::Node {
   double hi_;
   double lo_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LogitOfBackward0 final : autograd::Node {
   LogitOfBackward0() : Node(1) {}
@@ -858,7 +858,7 @@ struct LogitOfBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct PolygammaBackward0 final : autograd::Node {
   PolygammaBackward0() : Node(1) {}
@@ -885,7 +885,7 @@ struct PolygammaBackward0 final : autograd::Node {
   }
   int64_t n_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SincBackward0 final : autograd::Node {
   SincBackward0() : Node(1) {}
@@ -909,7 +909,7 @@ struct SincBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialEntrBackward0 final : autograd::Node {
   SpecialEntrBackward0() : Node(1) {}
@@ -933,7 +933,7 @@ struct SpecialEntrBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialErfcxBackward0 final : autograd::Node {
   SpecialErfcxBackward0() : Node(1) {}
@@ -961,7 +961,7 @@ struct SpecialErfcxBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialI0eBackward0 final : autograd::Node {
   SpecialI0eBackward0() : Node(1) {}
@@ -989,7 +989,7 @@ struct SpecialI0eBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialI1Backward0 final : autograd::Node {
   SpecialI1Backward0() : Node(1) {}
@@ -1017,7 +1017,7 @@ struct SpecialI1Backward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialI1eBackward0 final : autograd::Node {
   SpecialI1eBackward0() : Node(1) {}
@@ -1045,7 +1045,7 @@ struct SpecialI1eBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialLogNdtrBackward0 final : autograd::Node {
   SpecialLogNdtrBackward0() : Node(1) {}
@@ -1073,7 +1073,7 @@ struct SpecialLogNdtrBackward0 final : autograd::Node {
   }
   autograd::SavedTensor out_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialNdtrBackward0 final : autograd::Node {
   SpecialNdtrBackward0() : Node(1) {}
@@ -1097,7 +1097,7 @@ struct SpecialNdtrBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialNdtriBackward0 final : autograd::Node {
   SpecialNdtriBackward0() : Node(1) {}
@@ -1122,7 +1122,7 @@ struct SpecialNdtriBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SpecialXlog1pyBackward0 final : autograd::Node {
   SpecialXlog1pyBackward0() : Node(1) {}
@@ -1157,8 +1157,8 @@ struct SpecialXlog1pyBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct SpecialZetaBackward0 final : autograd::Node {
   SpecialZetaBackward0() : Node(1) {}
@@ -1185,8 +1185,8 @@ struct SpecialZetaBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 struct XlogyBackward0 final : autograd::Node {
   XlogyBackward0() : Node(1) {}
@@ -1221,8 +1221,8 @@ struct XlogyBackward0 final : autograd::Node {
   }
   support::SavedOperand other_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 }  // namespace
 
@@ -1233,7 +1233,7 @@ Tensor digamma(const Tensor& self) {
   }
   auto node = makeRef<DigammaBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::digamma(self);
   autograd::setHistory(out, node);
@@ -1245,7 +1245,7 @@ const Tensor& digamma_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<DigammaBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::digamma_(self);
     autograd::rebaseHistory(self, node);
@@ -1260,7 +1260,7 @@ Tensor erfinv(const Tensor& self) {
   }
   auto node = makeRef<ErfinvBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::erfinv(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -1271,7 +1271,7 @@ const Tensor& erfinv_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ErfinvBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::erfinv_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -1285,7 +1285,7 @@ Tensor i0(const Tensor& self) {
   }
   auto node = makeRef<I0Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::i0(self);
   autograd::setHistory(out, node);
@@ -1297,7 +1297,7 @@ const Tensor& i0_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<I0Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::i0_(self);
     autograd::rebaseHistory(self, node);
@@ -1312,9 +1312,9 @@ Tensor igamma(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<IgammaBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::igamma(self, other);
@@ -1327,9 +1327,9 @@ const Tensor& igamma_(const Tensor& self, const Tensor& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<IgammaBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
     if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::igamma_(self, other);
@@ -1345,9 +1345,9 @@ Tensor igammac(const Tensor& self, const Tensor& other) {
   }
   auto node = makeRef<IgammacBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::igammac(self, other);
@@ -1360,9 +1360,9 @@ const Tensor& igammac_(const Tensor& self, const Tensor& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<IgammacBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(other)) node->other_ = autograd::SavedTensor(other, false);
     if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::igammac_(self, other);
@@ -1378,7 +1378,7 @@ Tensor lgamma(const Tensor& self) {
   }
   auto node = makeRef<LgammaBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::lgamma(self);
   autograd::setHistory(out, node);
@@ -1390,7 +1390,7 @@ const Tensor& lgamma_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<LgammaBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::lgamma_(self);
     autograd::rebaseHistory(self, node);
@@ -1426,7 +1426,7 @@ Tensor logitClamped(const Tensor& self, double lo, double hi) {
   }
   auto node = makeRef<LogitClampedBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->hi_ = hi;
   node->lo_ = lo;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
@@ -1441,7 +1441,7 @@ Tensor logitOf(const Tensor& self) {
   }
   auto node = makeRef<LogitOfBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::logitOf(self);
   autograd::setHistory(out, node);
@@ -1486,7 +1486,7 @@ Tensor polygamma(int64_t n, const Tensor& self) {
   }
   auto node = makeRef<PolygammaBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->n_ = n;
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   Tensor out;
@@ -1512,7 +1512,7 @@ Tensor sinc(const Tensor& self) {
   }
   auto node = makeRef<SincBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::sinc(self);
   autograd::setHistory(out, node);
@@ -1524,7 +1524,7 @@ const Tensor& sinc_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SincBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::sinc_(self);
     autograd::rebaseHistory(self, node);
@@ -1539,7 +1539,7 @@ Tensor specialEntr(const Tensor& self) {
   }
   auto node = makeRef<SpecialEntrBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialEntr(self);
   autograd::setHistory(out, node);
@@ -1552,7 +1552,7 @@ Tensor specialErfcx(const Tensor& self) {
   }
   auto node = makeRef<SpecialErfcxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialErfcx(self);
   autograd::setHistory(out, node);
@@ -1565,7 +1565,7 @@ Tensor specialI0e(const Tensor& self) {
   }
   auto node = makeRef<SpecialI0eBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialI0e(self);
   autograd::setHistory(out, node);
@@ -1578,7 +1578,7 @@ Tensor specialI1(const Tensor& self) {
   }
   auto node = makeRef<SpecialI1Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialI1(self);
   autograd::setHistory(out, node);
@@ -1591,7 +1591,7 @@ Tensor specialI1e(const Tensor& self) {
   }
   auto node = makeRef<SpecialI1eBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialI1e(self);
   autograd::setHistory(out, node);
@@ -1604,7 +1604,7 @@ Tensor specialLogNdtr(const Tensor& self) {
   }
   auto node = makeRef<SpecialLogNdtrBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialLogNdtr(self);
   autograd::setHistory(out, node);
@@ -1617,7 +1617,7 @@ Tensor specialNdtr(const Tensor& self) {
   }
   auto node = makeRef<SpecialNdtrBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialNdtr(self);
   autograd::setHistory(out, node);
@@ -1630,7 +1630,7 @@ Tensor specialNdtri(const Tensor& self) {
   }
   auto node = makeRef<SpecialNdtriBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::specialNdtri(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -1642,9 +1642,9 @@ Tensor specialXlog1py(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<SpecialXlog1pyBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialXlog1py(self, other);
@@ -1658,9 +1658,9 @@ Tensor specialZeta(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<SpecialZetaBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::specialZeta(self, other);
@@ -1674,9 +1674,9 @@ Tensor xlogy(const Tensor& self, const Operand& other) {
   }
   auto node = makeRef<XlogyBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::xlogy(self, other);
@@ -1689,9 +1689,9 @@ const Tensor& xlogy_(const Tensor& self, const Operand& other) {
   if (autograd::anyRequiresGrad(self, other)) {
     auto node = makeRef<XlogyBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(other));
-    node->otherMeta_ = support::TensorMeta(other);
+    node->otherMeta_ = support::noteOf(other);
     if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->other_ = support::SavedOperand(other);
     if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::xlogy_(self, other);

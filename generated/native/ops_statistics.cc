@@ -99,7 +99,7 @@ struct KthvalueBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, keepdim_, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -116,7 +116,7 @@ struct KthvalueBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MedianBackward0 final : autograd::Node {
   MedianBackward0() : Node(1) {}
@@ -145,7 +145,7 @@ struct MedianBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct MedianDimBackward0 final : autograd::Node {
   MedianDimBackward0() : Node(2) {}
@@ -159,7 +159,7 @@ struct MedianDimBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, keepdim_, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -176,7 +176,7 @@ struct MedianDimBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ModeBackward0 final : autograd::Node {
   ModeBackward0() : Node(2) {}
@@ -190,7 +190,7 @@ struct ModeBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, keepdim_, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -207,7 +207,7 @@ struct ModeBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct NanmedianBackward0 final : autograd::Node {
   NanmedianBackward0() : Node(1) {}
@@ -236,7 +236,7 @@ struct NanmedianBackward0 final : autograd::Node {
   }
   autograd::SavedTensor self_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct NanmedianDimBackward0 final : autograd::Node {
   NanmedianDimBackward0() : Node(2) {}
@@ -250,7 +250,7 @@ struct NanmedianDimBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& keepdim = keepdim_;
     auto formula = [&]() -> Tensor {
-      return support::selectBackward(grads[0], Dims(selfMeta_.sizes), dim_, keepdim_, indices);
+      return support::selectBackward(grads[0], selfMeta_.sizes(), dim_, keepdim_, indices);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -267,7 +267,7 @@ struct NanmedianDimBackward0 final : autograd::Node {
   int64_t dim_;
   bool keepdim_;
   autograd::SavedTensor indices_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct NormBackward0 final : autograd::Node {
   NormBackward0() : Node(1) {}
@@ -302,7 +302,7 @@ struct NormBackward0 final : autograd::Node {
   std::optional<Dims> dim_;
   bool keepdim_;
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct StdBackward0 final : autograd::Node {
   StdBackward0() : Node(1) {}
@@ -337,7 +337,7 @@ struct StdBackward0 final : autograd::Node {
   std::optional<Dims> dim_;
   bool keepdim_;
   int64_t correction_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -509,7 +509,7 @@ std::tuple<Tensor, Tensor> kthvalue(const Tensor& self, int64_t k, int64_t dim, 
   }
   auto node = makeRef<KthvalueBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
   auto out = below::kthvalue(self, k, dim, keepdim);
@@ -552,7 +552,7 @@ Tensor median(const Tensor& self) {
   }
   auto node = makeRef<MedianBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   Tensor out;
   {
@@ -570,7 +570,7 @@ std::tuple<Tensor, Tensor> medianDim(const Tensor& self, int64_t dim, bool keepd
   }
   auto node = makeRef<MedianDimBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
   auto out = below::medianDim(self, dim, keepdim);
@@ -585,7 +585,7 @@ std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim) {
   }
   auto node = makeRef<ModeBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
   auto out = below::mode(self, dim, keepdim);
@@ -630,7 +630,7 @@ Tensor nanmedian(const Tensor& self) {
   }
   auto node = makeRef<NanmedianBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   Tensor out;
   {
@@ -648,7 +648,7 @@ std::tuple<Tensor, Tensor> nanmedianDim(const Tensor& self, int64_t dim, bool ke
   }
   auto node = makeRef<NanmedianDimBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->keepdim_ = keepdim;
   auto out = below::nanmedianDim(self, dim, keepdim);
@@ -694,7 +694,7 @@ Tensor norm(const Tensor& self, double p, std::optional<IntSpan> dim, bool keepd
   }
   auto node = makeRef<NormBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->p_ = p;
   if (dim) node->dim_ = Dims(*dim);
@@ -805,7 +805,7 @@ Tensor std(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t
   }
   auto node = makeRef<StdBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   if (dim) node->dim_ = Dims(*dim);
   node->keepdim_ = keepdim;

@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {self, tensor1, tensor2};
+  const BorrowedOperands inputs(self, tensor1, tensor2);
   const double attrs[] = {value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addcdiv, inputs, attrs);
   trace::Call call("addcdiv");
@@ -27,9 +27,9 @@ Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2,
   return result;
 }
 const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {self, tensor1, tensor2};
+  const BorrowedOperands inputs(self, tensor1, tensor2);
   const double attrs[] = {value.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::addcdiv, inputs, attrs, outs, false);
     return self;
@@ -45,7 +45,7 @@ const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& 
   return self;
 }
 Tensor addcdivBackwardTensor1(const Tensor& grad, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {grad, tensor2};
+  const BorrowedOperands inputs(grad, tensor2);
   const double attrs[] = {value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addcdivBackwardTensor1, inputs, attrs);
   trace::Call call("addcdivBackwardTensor1");
@@ -58,7 +58,7 @@ Tensor addcdivBackwardTensor1(const Tensor& grad, const Tensor& tensor2, Scalar 
   return result;
 }
 Tensor addcdivBackwardTensor2(const Tensor& grad, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {grad, tensor1, tensor2};
+  const BorrowedOperands inputs(grad, tensor1, tensor2);
   const double attrs[] = {value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addcdivBackwardTensor2, inputs, attrs);
   trace::Call call("addcdivBackwardTensor2");
@@ -72,7 +72,7 @@ Tensor addcdivBackwardTensor2(const Tensor& grad, const Tensor& tensor1, const T
   return result;
 }
 Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {self, tensor1, tensor2};
+  const BorrowedOperands inputs(self, tensor1, tensor2);
   const double attrs[] = {value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addcmul, inputs, attrs);
   trace::Call call("addcmul");
@@ -86,9 +86,9 @@ Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2,
   return result;
 }
 const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {self, tensor1, tensor2};
+  const BorrowedOperands inputs(self, tensor1, tensor2);
   const double attrs[] = {value.toDouble()};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::addcmul, inputs, attrs, outs, false);
     return self;
@@ -104,7 +104,7 @@ const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& 
   return self;
 }
 Tensor addcmulBackwardTensor1(const Tensor& grad, const Tensor& tensor2, Scalar value) {
-  const Operand inputs[] = {grad, tensor2};
+  const BorrowedOperands inputs(grad, tensor2);
   const double attrs[] = {value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addcmulBackwardTensor1, inputs, attrs);
   trace::Call call("addcmulBackwardTensor1");
@@ -117,7 +117,7 @@ Tensor addcmulBackwardTensor1(const Tensor& grad, const Tensor& tensor2, Scalar 
   return result;
 }
 Tensor addcmulBackwardTensor2(const Tensor& grad, const Tensor& tensor1, Scalar value) {
-  const Operand inputs[] = {grad, tensor1};
+  const BorrowedOperands inputs(grad, tensor1);
   const double attrs[] = {value.toDouble()};
   if (!trace::active()) return cpu::pointwise(kernels::addcmulBackwardTensor2, inputs, attrs);
   trace::Call call("addcmulBackwardTensor2");
@@ -130,7 +130,7 @@ Tensor addcmulBackwardTensor2(const Tensor& grad, const Tensor& tensor1, Scalar 
   return result;
 }
 Tensor clampBoth(const Tensor& self, const Operand& min, const Operand& max) {
-  const Operand inputs[] = {self, min, max};
+  const BorrowedOperands inputs(self, min, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampBoth, inputs, attrs);
   trace::Call call("clampBoth");
@@ -143,7 +143,7 @@ Tensor clampBoth(const Tensor& self, const Operand& min, const Operand& max) {
   return result;
 }
 Tensor clampBothBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& min, const Operand& max) {
-  const Operand inputs[] = {grad, self, min, max};
+  const BorrowedOperands inputs(grad, self, min, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampBothBackwardSelf, inputs, attrs);
   trace::Call call("clampBothBackwardSelf");
@@ -157,7 +157,7 @@ Tensor clampBothBackwardSelf(const Tensor& grad, const Tensor& self, const Opera
   return result;
 }
 Tensor clampBothBackwardMin(const Tensor& grad, const Tensor& self, const Operand& min, const Operand& max) {
-  const Operand inputs[] = {grad, self, min, max};
+  const BorrowedOperands inputs(grad, self, min, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampBothBackwardMin, inputs, attrs);
   trace::Call call("clampBothBackwardMin");
@@ -171,7 +171,7 @@ Tensor clampBothBackwardMin(const Tensor& grad, const Tensor& self, const Operan
   return result;
 }
 Tensor clampBothBackwardMax(const Tensor& grad, const Tensor& self, const Operand& min, const Operand& max) {
-  const Operand inputs[] = {grad, self, min, max};
+  const BorrowedOperands inputs(grad, self, min, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampBothBackwardMax, inputs, attrs);
   trace::Call call("clampBothBackwardMax");
@@ -185,7 +185,7 @@ Tensor clampBothBackwardMax(const Tensor& grad, const Tensor& self, const Operan
   return result;
 }
 Tensor clampMax(const Tensor& self, const Operand& max) {
-  const Operand inputs[] = {self, max};
+  const BorrowedOperands inputs(self, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampMax, inputs, attrs);
   trace::Call call("clampMax");
@@ -197,9 +197,9 @@ Tensor clampMax(const Tensor& self, const Operand& max) {
   return result;
 }
 const Tensor& clampMax_(const Tensor& self, const Operand& max) {
-  const Operand inputs[] = {self, max};
+  const BorrowedOperands inputs(self, max);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::clampMax, inputs, attrs, outs, false);
     return self;
@@ -213,7 +213,7 @@ const Tensor& clampMax_(const Tensor& self, const Operand& max) {
   return self;
 }
 Tensor clampMaxBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& max) {
-  const Operand inputs[] = {grad, self, max};
+  const BorrowedOperands inputs(grad, self, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampMaxBackwardSelf, inputs, attrs);
   trace::Call call("clampMaxBackwardSelf");
@@ -226,7 +226,7 @@ Tensor clampMaxBackwardSelf(const Tensor& grad, const Tensor& self, const Operan
   return result;
 }
 Tensor clampMaxBackwardMax(const Tensor& grad, const Tensor& self, const Operand& max) {
-  const Operand inputs[] = {grad, self, max};
+  const BorrowedOperands inputs(grad, self, max);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampMaxBackwardMax, inputs, attrs);
   trace::Call call("clampMaxBackwardMax");
@@ -239,7 +239,7 @@ Tensor clampMaxBackwardMax(const Tensor& grad, const Tensor& self, const Operand
   return result;
 }
 Tensor clampMin(const Tensor& self, const Operand& min) {
-  const Operand inputs[] = {self, min};
+  const BorrowedOperands inputs(self, min);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampMin, inputs, attrs);
   trace::Call call("clampMin");
@@ -251,9 +251,9 @@ Tensor clampMin(const Tensor& self, const Operand& min) {
   return result;
 }
 const Tensor& clampMin_(const Tensor& self, const Operand& min) {
-  const Operand inputs[] = {self, min};
+  const BorrowedOperands inputs(self, min);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::clampMin, inputs, attrs, outs, false);
     return self;
@@ -267,7 +267,7 @@ const Tensor& clampMin_(const Tensor& self, const Operand& min) {
   return self;
 }
 Tensor clampMinBackwardSelf(const Tensor& grad, const Tensor& self, const Operand& min) {
-  const Operand inputs[] = {grad, self, min};
+  const BorrowedOperands inputs(grad, self, min);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampMinBackwardSelf, inputs, attrs);
   trace::Call call("clampMinBackwardSelf");
@@ -280,7 +280,7 @@ Tensor clampMinBackwardSelf(const Tensor& grad, const Tensor& self, const Operan
   return result;
 }
 Tensor clampMinBackwardMin(const Tensor& grad, const Tensor& self, const Operand& min) {
-  const Operand inputs[] = {grad, self, min};
+  const BorrowedOperands inputs(grad, self, min);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::clampMinBackwardMin, inputs, attrs);
   trace::Call call("clampMinBackwardMin");
@@ -293,7 +293,7 @@ Tensor clampMinBackwardMin(const Tensor& grad, const Tensor& self, const Operand
   return result;
 }
 Tensor lerp(const Tensor& self, const Tensor& end, const Operand& weight) {
-  const Operand inputs[] = {self, end, weight};
+  const BorrowedOperands inputs(self, end, weight);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lerp, inputs, attrs);
   trace::Call call("lerp");
@@ -306,9 +306,9 @@ Tensor lerp(const Tensor& self, const Tensor& end, const Operand& weight) {
   return result;
 }
 const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand& weight) {
-  const Operand inputs[] = {self, end, weight};
+  const BorrowedOperands inputs(self, end, weight);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::lerp, inputs, attrs, outs, false);
     return self;
@@ -323,7 +323,7 @@ const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand& weight
   return self;
 }
 Tensor lerpBackwardSelf(const Tensor& grad, const Operand& weight) {
-  const Operand inputs[] = {grad, weight};
+  const BorrowedOperands inputs(grad, weight);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lerpBackwardSelf, inputs, attrs);
   trace::Call call("lerpBackwardSelf");
@@ -335,7 +335,7 @@ Tensor lerpBackwardSelf(const Tensor& grad, const Operand& weight) {
   return result;
 }
 Tensor lerpBackwardWeight(const Tensor& grad, const Tensor& self, const Tensor& end) {
-  const Operand inputs[] = {grad, self, end};
+  const BorrowedOperands inputs(grad, self, end);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::lerpBackwardWeight, inputs, attrs);
   trace::Call call("lerpBackwardWeight");
@@ -348,7 +348,7 @@ Tensor lerpBackwardWeight(const Tensor& grad, const Tensor& self, const Tensor& 
   return result;
 }
 Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& value) {
-  const Operand inputs[] = {self, mask, value};
+  const BorrowedOperands inputs(self, mask, value);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::maskedFillValue, inputs, attrs);
   trace::Call call("maskedFillValue");
@@ -361,9 +361,9 @@ Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& va
   return result;
 }
 const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Operand& value) {
-  const Operand inputs[] = {self, mask, value};
+  const BorrowedOperands inputs(self, mask, value);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::maskedFillValue, inputs, attrs, outs, false);
     return self;
@@ -378,7 +378,7 @@ const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Ope
   return self;
 }
 Tensor maskedFillValueBackwardSelf(const Tensor& grad, const Tensor& mask) {
-  const Operand inputs[] = {grad, mask};
+  const BorrowedOperands inputs(grad, mask);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::maskedFillValueBackwardSelf, inputs, attrs);
   trace::Call call("maskedFillValueBackwardSelf");
@@ -390,7 +390,7 @@ Tensor maskedFillValueBackwardSelf(const Tensor& grad, const Tensor& mask) {
   return result;
 }
 Tensor maskedFillValueBackwardValue(const Tensor& grad, const Tensor& mask) {
-  const Operand inputs[] = {grad, mask};
+  const BorrowedOperands inputs(grad, mask);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::maskedFillValueBackwardValue, inputs, attrs);
   trace::Call call("maskedFillValueBackwardValue");
@@ -402,7 +402,7 @@ Tensor maskedFillValueBackwardValue(const Tensor& grad, const Tensor& mask) {
   return result;
 }
 Tensor where(const Tensor& condition, const Operand& self, const Operand& other) {
-  const Operand inputs[] = {condition, self, other};
+  const BorrowedOperands inputs(condition, self, other);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::where, inputs, attrs);
   trace::Call call("where");
@@ -415,7 +415,7 @@ Tensor where(const Tensor& condition, const Operand& self, const Operand& other)
   return result;
 }
 Tensor whereBackwardSelf(const Tensor& grad, const Tensor& condition) {
-  const Operand inputs[] = {grad, condition};
+  const BorrowedOperands inputs(grad, condition);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::whereBackwardSelf, inputs, attrs);
   trace::Call call("whereBackwardSelf");
@@ -427,7 +427,7 @@ Tensor whereBackwardSelf(const Tensor& grad, const Tensor& condition) {
   return result;
 }
 Tensor whereBackwardOther(const Tensor& grad, const Tensor& condition) {
-  const Operand inputs[] = {grad, condition};
+  const BorrowedOperands inputs(grad, condition);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::whereBackwardOther, inputs, attrs);
   trace::Call call("whereBackwardOther");
@@ -480,9 +480,9 @@ struct AddcdivBackward0 final : autograd::Node {
   autograd::SavedTensor tensor2_;
   Scalar value_;
   autograd::SavedTensor tensor1_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta tensor1Meta_;
-  support::TensorMeta tensor2Meta_;
+  TensorNote selfMeta_;
+  TensorNote tensor1Meta_;
+  TensorNote tensor2Meta_;
 };
 struct AddcmulBackward0 final : autograd::Node {
   AddcmulBackward0() : Node(1) {}
@@ -522,9 +522,9 @@ struct AddcmulBackward0 final : autograd::Node {
   autograd::SavedTensor tensor2_;
   Scalar value_;
   autograd::SavedTensor tensor1_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta tensor1Meta_;
-  support::TensorMeta tensor2Meta_;
+  TensorNote selfMeta_;
+  TensorNote tensor1Meta_;
+  TensorNote tensor2Meta_;
 };
 struct ClampBothBackward0 final : autograd::Node {
   ClampBothBackward0() : Node(1) {}
@@ -572,9 +572,9 @@ struct ClampBothBackward0 final : autograd::Node {
   support::SavedOperand max_;
   support::SavedOperand min_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta minMeta_;
-  support::TensorMeta maxMeta_;
+  TensorNote selfMeta_;
+  TensorNote minMeta_;
+  TensorNote maxMeta_;
 };
 struct ClampMaxBackward0 final : autograd::Node {
   ClampMaxBackward0() : Node(1) {}
@@ -609,8 +609,8 @@ struct ClampMaxBackward0 final : autograd::Node {
   }
   support::SavedOperand max_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta maxMeta_;
+  TensorNote selfMeta_;
+  TensorNote maxMeta_;
 };
 struct ClampMinBackward0 final : autograd::Node {
   ClampMinBackward0() : Node(1) {}
@@ -645,8 +645,8 @@ struct ClampMinBackward0 final : autograd::Node {
   }
   support::SavedOperand min_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta minMeta_;
+  TensorNote selfMeta_;
+  TensorNote minMeta_;
 };
 struct LerpBackward0 final : autograd::Node {
   LerpBackward0() : Node(1) {}
@@ -687,9 +687,9 @@ struct LerpBackward0 final : autograd::Node {
   support::SavedOperand weight_;
   autograd::SavedTensor end_;
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta endMeta_;
-  support::TensorMeta weightMeta_;
+  TensorNote selfMeta_;
+  TensorNote endMeta_;
+  TensorNote weightMeta_;
 };
 struct MaskedFillValueBackward0 final : autograd::Node {
   MaskedFillValueBackward0() : Node(1) {}
@@ -720,9 +720,9 @@ struct MaskedFillValueBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor mask_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta maskMeta_;
-  support::TensorMeta valueMeta_;
+  TensorNote selfMeta_;
+  TensorNote maskMeta_;
+  TensorNote valueMeta_;
 };
 struct WhereBackward0 final : autograd::Node {
   WhereBackward0() : Node(1) {}
@@ -753,9 +753,9 @@ struct WhereBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor condition_;
-  support::TensorMeta conditionMeta_;
-  support::TensorMeta selfMeta_;
-  support::TensorMeta otherMeta_;
+  TensorNote conditionMeta_;
+  TensorNote selfMeta_;
+  TensorNote otherMeta_;
 };
 }  // namespace
 
@@ -766,11 +766,11 @@ Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2,
   }
   auto node = makeRef<AddcdivBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(tensor1));
-  node->tensor1Meta_ = support::TensorMeta(tensor1);
+  node->tensor1Meta_ = support::noteOf(tensor1);
   node->edges.push_back(support::edgeOf(tensor2));
-  node->tensor2Meta_ = support::TensorMeta(tensor2);
+  node->tensor2Meta_ = support::noteOf(tensor2);
   if (autograd::needsGrad(tensor1) || autograd::needsGrad(tensor2)) node->tensor2_ = autograd::SavedTensor(tensor2, false);
   node->value_ = value;
   if (autograd::needsGrad(tensor2)) node->tensor1_ = autograd::SavedTensor(tensor1, false);
@@ -784,11 +784,11 @@ const Tensor& addcdiv_(const Tensor& self, const Tensor& tensor1, const Tensor& 
   if (autograd::anyRequiresGrad(self, tensor1, tensor2)) {
     auto node = makeRef<AddcdivBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(tensor1));
-    node->tensor1Meta_ = support::TensorMeta(tensor1);
+    node->tensor1Meta_ = support::noteOf(tensor1);
     node->edges.push_back(support::edgeOf(tensor2));
-    node->tensor2Meta_ = support::TensorMeta(tensor2);
+    node->tensor2Meta_ = support::noteOf(tensor2);
     if (autograd::needsGrad(tensor1) || autograd::needsGrad(tensor2)) node->tensor2_ = autograd::SavedTensor(tensor2, false);
     node->value_ = value;
     if (autograd::needsGrad(tensor2)) node->tensor1_ = autograd::SavedTensor(tensor1, false);
@@ -805,11 +805,11 @@ Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2,
   }
   auto node = makeRef<AddcmulBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(tensor1));
-  node->tensor1Meta_ = support::TensorMeta(tensor1);
+  node->tensor1Meta_ = support::noteOf(tensor1);
   node->edges.push_back(support::edgeOf(tensor2));
-  node->tensor2Meta_ = support::TensorMeta(tensor2);
+  node->tensor2Meta_ = support::noteOf(tensor2);
   if (autograd::needsGrad(tensor1)) node->tensor2_ = autograd::SavedTensor(tensor2, false);
   node->value_ = value;
   if (autograd::needsGrad(tensor2)) node->tensor1_ = autograd::SavedTensor(tensor1, false);
@@ -823,11 +823,11 @@ const Tensor& addcmul_(const Tensor& self, const Tensor& tensor1, const Tensor& 
   if (autograd::anyRequiresGrad(self, tensor1, tensor2)) {
     auto node = makeRef<AddcmulBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(tensor1));
-    node->tensor1Meta_ = support::TensorMeta(tensor1);
+    node->tensor1Meta_ = support::noteOf(tensor1);
     node->edges.push_back(support::edgeOf(tensor2));
-    node->tensor2Meta_ = support::TensorMeta(tensor2);
+    node->tensor2Meta_ = support::noteOf(tensor2);
     if (autograd::needsGrad(tensor1)) node->tensor2_ = autograd::SavedTensor(tensor2, false);
     node->value_ = value;
     if (autograd::needsGrad(tensor2)) node->tensor1_ = autograd::SavedTensor(tensor1, false);
@@ -872,11 +872,11 @@ Tensor clampBoth(const Tensor& self, const Operand& min, const Operand& max) {
   }
   auto node = makeRef<ClampBothBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(min));
-  node->minMeta_ = support::TensorMeta(min);
+  node->minMeta_ = support::noteOf(min);
   node->edges.push_back(support::edgeOf(max));
-  node->maxMeta_ = support::TensorMeta(max);
+  node->maxMeta_ = support::noteOf(max);
   if (autograd::needsGrad(self) || autograd::needsGrad(min) || autograd::needsGrad(max)) node->max_ = support::SavedOperand(max);
   if (autograd::needsGrad(self) || autograd::needsGrad(min) || autograd::needsGrad(max)) node->min_ = support::SavedOperand(min);
   if (autograd::needsGrad(self) || autograd::needsGrad(min) || autograd::needsGrad(max)) node->self_ = autograd::SavedTensor(self, false);
@@ -891,9 +891,9 @@ Tensor clampMax(const Tensor& self, const Operand& max) {
   }
   auto node = makeRef<ClampMaxBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(max));
-  node->maxMeta_ = support::TensorMeta(max);
+  node->maxMeta_ = support::noteOf(max);
   if (autograd::needsGrad(self) || autograd::needsGrad(max)) node->max_ = support::SavedOperand(max);
   if (autograd::needsGrad(self) || autograd::needsGrad(max)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::clampMax(self, max);
@@ -906,9 +906,9 @@ const Tensor& clampMax_(const Tensor& self, const Operand& max) {
   if (autograd::anyRequiresGrad(self, max)) {
     auto node = makeRef<ClampMaxBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(max));
-    node->maxMeta_ = support::TensorMeta(max);
+    node->maxMeta_ = support::noteOf(max);
     if (autograd::needsGrad(self) || autograd::needsGrad(max)) node->max_ = support::SavedOperand(max);
     if (autograd::needsGrad(self) || autograd::needsGrad(max)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::clampMax_(self, max);
@@ -924,9 +924,9 @@ Tensor clampMin(const Tensor& self, const Operand& min) {
   }
   auto node = makeRef<ClampMinBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(min));
-  node->minMeta_ = support::TensorMeta(min);
+  node->minMeta_ = support::noteOf(min);
   if (autograd::needsGrad(self) || autograd::needsGrad(min)) node->min_ = support::SavedOperand(min);
   if (autograd::needsGrad(self) || autograd::needsGrad(min)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::clampMin(self, min);
@@ -939,9 +939,9 @@ const Tensor& clampMin_(const Tensor& self, const Operand& min) {
   if (autograd::anyRequiresGrad(self, min)) {
     auto node = makeRef<ClampMinBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(min));
-    node->minMeta_ = support::TensorMeta(min);
+    node->minMeta_ = support::noteOf(min);
     if (autograd::needsGrad(self) || autograd::needsGrad(min)) node->min_ = support::SavedOperand(min);
     if (autograd::needsGrad(self) || autograd::needsGrad(min)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::clampMin_(self, min);
@@ -957,11 +957,11 @@ Tensor lerp(const Tensor& self, const Tensor& end, const Operand& weight) {
   }
   auto node = makeRef<LerpBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(end));
-  node->endMeta_ = support::TensorMeta(end);
+  node->endMeta_ = support::noteOf(end);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   if (autograd::needsGrad(self) || autograd::needsGrad(end)) node->weight_ = support::SavedOperand(weight);
   if (autograd::needsGrad(weight)) node->end_ = autograd::SavedTensor(end, false);
   if (autograd::needsGrad(weight)) node->self_ = autograd::SavedTensor(self, false);
@@ -975,11 +975,11 @@ const Tensor& lerp_(const Tensor& self, const Tensor& end, const Operand& weight
   if (autograd::anyRequiresGrad(self, end, weight)) {
     auto node = makeRef<LerpBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(end));
-    node->endMeta_ = support::TensorMeta(end);
+    node->endMeta_ = support::noteOf(end);
     node->edges.push_back(support::edgeOf(weight));
-    node->weightMeta_ = support::TensorMeta(weight);
+    node->weightMeta_ = support::noteOf(weight);
     if (autograd::needsGrad(self) || autograd::needsGrad(end)) node->weight_ = support::SavedOperand(weight);
     if (autograd::needsGrad(weight)) node->end_ = autograd::SavedTensor(end, false);
     if (autograd::needsGrad(weight)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
@@ -1015,11 +1015,11 @@ Tensor maskedFillValue(const Tensor& self, const Tensor& mask, const Operand& va
   }
   auto node = makeRef<MaskedFillValueBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(mask));
-  node->maskMeta_ = support::TensorMeta(mask);
+  node->maskMeta_ = support::noteOf(mask);
   node->edges.push_back(support::edgeOf(value));
-  node->valueMeta_ = support::TensorMeta(value);
+  node->valueMeta_ = support::noteOf(value);
   if (autograd::needsGrad(self) || autograd::needsGrad(value)) node->mask_ = autograd::SavedTensor(mask, false);
   auto out = below::maskedFillValue(self, mask, value);
   autograd::setHistory(out, node);
@@ -1031,11 +1031,11 @@ const Tensor& maskedFillValue_(const Tensor& self, const Tensor& mask, const Ope
   if (autograd::anyRequiresGrad(self, mask, value)) {
     auto node = makeRef<MaskedFillValueBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     node->edges.push_back(support::edgeOf(mask));
-    node->maskMeta_ = support::TensorMeta(mask);
+    node->maskMeta_ = support::noteOf(mask);
     node->edges.push_back(support::edgeOf(value));
-    node->valueMeta_ = support::TensorMeta(value);
+    node->valueMeta_ = support::noteOf(value);
     if (autograd::needsGrad(self) || autograd::needsGrad(value)) node->mask_ = autograd::SavedTensor(mask, false);
     below::maskedFillValue_(self, mask, value);
     autograd::rebaseHistory(self, node);
@@ -1050,11 +1050,11 @@ Tensor where(const Tensor& condition, const Operand& self, const Operand& other)
   }
   auto node = makeRef<WhereBackward0>();
   node->edges.push_back(support::edgeOf(condition));
-  node->conditionMeta_ = support::TensorMeta(condition);
+  node->conditionMeta_ = support::noteOf(condition);
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->edges.push_back(support::edgeOf(other));
-  node->otherMeta_ = support::TensorMeta(other);
+  node->otherMeta_ = support::noteOf(other);
   if (autograd::needsGrad(self) || autograd::needsGrad(other)) node->condition_ = autograd::SavedTensor(condition, false);
   auto out = below::where(condition, self, other);
   autograd::setHistory(out, node);

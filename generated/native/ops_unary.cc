@@ -13,7 +13,7 @@
 namespace flambeau {
 namespace below {
 Tensor abs(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::abs, inputs, attrs);
   trace::Call call("abs");
@@ -24,9 +24,9 @@ Tensor abs(const Tensor& self) {
   return result;
 }
 const Tensor& abs_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::abs, inputs, attrs, outs, false);
     return self;
@@ -39,7 +39,7 @@ const Tensor& abs_(const Tensor& self) {
   return self;
 }
 Tensor absBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::absBackward, inputs, attrs);
   trace::Call call("absBackward");
@@ -51,7 +51,7 @@ Tensor absBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor acos(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::acos, inputs, attrs);
   trace::Call call("acos");
@@ -62,9 +62,9 @@ Tensor acos(const Tensor& self) {
   return result;
 }
 const Tensor& acos_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::acos, inputs, attrs, outs, false);
     return self;
@@ -77,7 +77,7 @@ const Tensor& acos_(const Tensor& self) {
   return self;
 }
 Tensor acosBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::acosBackward, inputs, attrs);
   trace::Call call("acosBackward");
@@ -89,7 +89,7 @@ Tensor acosBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor acosh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::acosh, inputs, attrs);
   trace::Call call("acosh");
@@ -100,9 +100,9 @@ Tensor acosh(const Tensor& self) {
   return result;
 }
 const Tensor& acosh_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::acosh, inputs, attrs, outs, false);
     return self;
@@ -115,7 +115,7 @@ const Tensor& acosh_(const Tensor& self) {
   return self;
 }
 Tensor acoshBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::acoshBackward, inputs, attrs);
   trace::Call call("acoshBackward");
@@ -127,7 +127,7 @@ Tensor acoshBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor asin(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::asin, inputs, attrs);
   trace::Call call("asin");
@@ -138,9 +138,9 @@ Tensor asin(const Tensor& self) {
   return result;
 }
 const Tensor& asin_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::asin, inputs, attrs, outs, false);
     return self;
@@ -153,7 +153,7 @@ const Tensor& asin_(const Tensor& self) {
   return self;
 }
 Tensor asinBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::asinBackward, inputs, attrs);
   trace::Call call("asinBackward");
@@ -165,7 +165,7 @@ Tensor asinBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor asinh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::asinh, inputs, attrs);
   trace::Call call("asinh");
@@ -176,9 +176,9 @@ Tensor asinh(const Tensor& self) {
   return result;
 }
 const Tensor& asinh_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::asinh, inputs, attrs, outs, false);
     return self;
@@ -191,7 +191,7 @@ const Tensor& asinh_(const Tensor& self) {
   return self;
 }
 Tensor asinhBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::asinhBackward, inputs, attrs);
   trace::Call call("asinhBackward");
@@ -203,7 +203,7 @@ Tensor asinhBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor atan(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atan, inputs, attrs);
   trace::Call call("atan");
@@ -214,9 +214,9 @@ Tensor atan(const Tensor& self) {
   return result;
 }
 const Tensor& atan_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::atan, inputs, attrs, outs, false);
     return self;
@@ -229,7 +229,7 @@ const Tensor& atan_(const Tensor& self) {
   return self;
 }
 Tensor atanBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atanBackward, inputs, attrs);
   trace::Call call("atanBackward");
@@ -241,7 +241,7 @@ Tensor atanBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor atanh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atanh, inputs, attrs);
   trace::Call call("atanh");
@@ -252,9 +252,9 @@ Tensor atanh(const Tensor& self) {
   return result;
 }
 const Tensor& atanh_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::atanh, inputs, attrs, outs, false);
     return self;
@@ -267,7 +267,7 @@ const Tensor& atanh_(const Tensor& self) {
   return self;
 }
 Tensor atanhBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::atanhBackward, inputs, attrs);
   trace::Call call("atanhBackward");
@@ -279,7 +279,7 @@ Tensor atanhBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor bitwiseNot(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::bitwiseNot, inputs, attrs);
   trace::Call call("bitwiseNot");
@@ -290,9 +290,9 @@ Tensor bitwiseNot(const Tensor& self) {
   return result;
 }
 const Tensor& bitwiseNot_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::bitwiseNot, inputs, attrs, outs, false);
     return self;
@@ -305,7 +305,7 @@ const Tensor& bitwiseNot_(const Tensor& self) {
   return self;
 }
 Tensor ceil(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::ceil, inputs, attrs);
   trace::Call call("ceil");
@@ -316,9 +316,9 @@ Tensor ceil(const Tensor& self) {
   return result;
 }
 const Tensor& ceil_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::ceil, inputs, attrs, outs, false);
     return self;
@@ -331,7 +331,7 @@ const Tensor& ceil_(const Tensor& self) {
   return self;
 }
 Tensor cos(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::cos, inputs, attrs);
   trace::Call call("cos");
@@ -342,9 +342,9 @@ Tensor cos(const Tensor& self) {
   return result;
 }
 const Tensor& cos_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::cos, inputs, attrs, outs, false);
     return self;
@@ -357,7 +357,7 @@ const Tensor& cos_(const Tensor& self) {
   return self;
 }
 Tensor cosBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::cosBackward, inputs, attrs);
   trace::Call call("cosBackward");
@@ -369,7 +369,7 @@ Tensor cosBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor cosh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::cosh, inputs, attrs);
   trace::Call call("cosh");
@@ -380,9 +380,9 @@ Tensor cosh(const Tensor& self) {
   return result;
 }
 const Tensor& cosh_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::cosh, inputs, attrs, outs, false);
     return self;
@@ -395,7 +395,7 @@ const Tensor& cosh_(const Tensor& self) {
   return self;
 }
 Tensor coshBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::coshBackward, inputs, attrs);
   trace::Call call("coshBackward");
@@ -407,7 +407,7 @@ Tensor coshBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor deg2rad(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::deg2rad, inputs, attrs);
   trace::Call call("deg2rad");
@@ -418,9 +418,9 @@ Tensor deg2rad(const Tensor& self) {
   return result;
 }
 const Tensor& deg2rad_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::deg2rad, inputs, attrs, outs, false);
     return self;
@@ -433,7 +433,7 @@ const Tensor& deg2rad_(const Tensor& self) {
   return self;
 }
 Tensor deg2radBackward(const Tensor& grad) {
-  const Operand inputs[] = {grad};
+  const BorrowedOperands inputs(grad);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::deg2radBackward, inputs, attrs);
   trace::Call call("deg2radBackward");
@@ -444,7 +444,7 @@ Tensor deg2radBackward(const Tensor& grad) {
   return result;
 }
 Tensor erf(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::erf, inputs, attrs);
   trace::Call call("erf");
@@ -455,9 +455,9 @@ Tensor erf(const Tensor& self) {
   return result;
 }
 const Tensor& erf_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::erf, inputs, attrs, outs, false);
     return self;
@@ -470,7 +470,7 @@ const Tensor& erf_(const Tensor& self) {
   return self;
 }
 Tensor erfBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::erfBackward, inputs, attrs);
   trace::Call call("erfBackward");
@@ -482,7 +482,7 @@ Tensor erfBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor erfc(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::erfc, inputs, attrs);
   trace::Call call("erfc");
@@ -493,9 +493,9 @@ Tensor erfc(const Tensor& self) {
   return result;
 }
 const Tensor& erfc_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::erfc, inputs, attrs, outs, false);
     return self;
@@ -508,7 +508,7 @@ const Tensor& erfc_(const Tensor& self) {
   return self;
 }
 Tensor erfcBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::erfcBackward, inputs, attrs);
   trace::Call call("erfcBackward");
@@ -520,7 +520,7 @@ Tensor erfcBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor exp(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::exp, inputs, attrs);
   trace::Call call("exp");
@@ -531,9 +531,9 @@ Tensor exp(const Tensor& self) {
   return result;
 }
 const Tensor& exp_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::exp, inputs, attrs, outs, false);
     return self;
@@ -546,7 +546,7 @@ const Tensor& exp_(const Tensor& self) {
   return self;
 }
 Tensor exp2(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::exp2, inputs, attrs);
   trace::Call call("exp2");
@@ -557,9 +557,9 @@ Tensor exp2(const Tensor& self) {
   return result;
 }
 const Tensor& exp2_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::exp2, inputs, attrs, outs, false);
     return self;
@@ -572,7 +572,7 @@ const Tensor& exp2_(const Tensor& self) {
   return self;
 }
 Tensor exp2Backward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::exp2Backward, inputs, attrs);
   trace::Call call("exp2Backward");
@@ -584,7 +584,7 @@ Tensor exp2Backward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor expm1(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::expm1, inputs, attrs);
   trace::Call call("expm1");
@@ -595,9 +595,9 @@ Tensor expm1(const Tensor& self) {
   return result;
 }
 const Tensor& expm1_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::expm1, inputs, attrs, outs, false);
     return self;
@@ -610,7 +610,7 @@ const Tensor& expm1_(const Tensor& self) {
   return self;
 }
 Tensor expm1Backward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::expm1Backward, inputs, attrs);
   trace::Call call("expm1Backward");
@@ -622,7 +622,7 @@ Tensor expm1Backward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor floor(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::floor, inputs, attrs);
   trace::Call call("floor");
@@ -633,9 +633,9 @@ Tensor floor(const Tensor& self) {
   return result;
 }
 const Tensor& floor_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::floor, inputs, attrs, outs, false);
     return self;
@@ -648,7 +648,7 @@ const Tensor& floor_(const Tensor& self) {
   return self;
 }
 Tensor frac(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::frac, inputs, attrs);
   trace::Call call("frac");
@@ -659,9 +659,9 @@ Tensor frac(const Tensor& self) {
   return result;
 }
 const Tensor& frac_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::frac, inputs, attrs, outs, false);
     return self;
@@ -674,7 +674,7 @@ const Tensor& frac_(const Tensor& self) {
   return self;
 }
 Tensor log(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log, inputs, attrs);
   trace::Call call("log");
@@ -685,9 +685,9 @@ Tensor log(const Tensor& self) {
   return result;
 }
 const Tensor& log_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::log, inputs, attrs, outs, false);
     return self;
@@ -700,7 +700,7 @@ const Tensor& log_(const Tensor& self) {
   return self;
 }
 Tensor log10(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log10, inputs, attrs);
   trace::Call call("log10");
@@ -711,9 +711,9 @@ Tensor log10(const Tensor& self) {
   return result;
 }
 const Tensor& log10_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::log10, inputs, attrs, outs, false);
     return self;
@@ -726,7 +726,7 @@ const Tensor& log10_(const Tensor& self) {
   return self;
 }
 Tensor log10Backward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log10Backward, inputs, attrs);
   trace::Call call("log10Backward");
@@ -738,7 +738,7 @@ Tensor log10Backward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor log1p(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log1p, inputs, attrs);
   trace::Call call("log1p");
@@ -749,9 +749,9 @@ Tensor log1p(const Tensor& self) {
   return result;
 }
 const Tensor& log1p_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::log1p, inputs, attrs, outs, false);
     return self;
@@ -764,7 +764,7 @@ const Tensor& log1p_(const Tensor& self) {
   return self;
 }
 Tensor log1pBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log1pBackward, inputs, attrs);
   trace::Call call("log1pBackward");
@@ -776,7 +776,7 @@ Tensor log1pBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor log2(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log2, inputs, attrs);
   trace::Call call("log2");
@@ -787,9 +787,9 @@ Tensor log2(const Tensor& self) {
   return result;
 }
 const Tensor& log2_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::log2, inputs, attrs, outs, false);
     return self;
@@ -802,7 +802,7 @@ const Tensor& log2_(const Tensor& self) {
   return self;
 }
 Tensor log2Backward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::log2Backward, inputs, attrs);
   trace::Call call("log2Backward");
@@ -814,7 +814,7 @@ Tensor log2Backward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor logicalNot(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::logicalNot, inputs, attrs);
   trace::Call call("logicalNot");
@@ -825,9 +825,9 @@ Tensor logicalNot(const Tensor& self) {
   return result;
 }
 const Tensor& logicalNot_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::logicalNot, inputs, attrs, outs, false);
     return self;
@@ -840,7 +840,7 @@ const Tensor& logicalNot_(const Tensor& self) {
   return self;
 }
 Tensor neg(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::neg, inputs, attrs);
   trace::Call call("neg");
@@ -851,9 +851,9 @@ Tensor neg(const Tensor& self) {
   return result;
 }
 const Tensor& neg_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::neg, inputs, attrs, outs, false);
     return self;
@@ -866,7 +866,7 @@ const Tensor& neg_(const Tensor& self) {
   return self;
 }
 Tensor rad2deg(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::rad2deg, inputs, attrs);
   trace::Call call("rad2deg");
@@ -877,9 +877,9 @@ Tensor rad2deg(const Tensor& self) {
   return result;
 }
 const Tensor& rad2deg_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::rad2deg, inputs, attrs, outs, false);
     return self;
@@ -892,7 +892,7 @@ const Tensor& rad2deg_(const Tensor& self) {
   return self;
 }
 Tensor rad2degBackward(const Tensor& grad) {
-  const Operand inputs[] = {grad};
+  const BorrowedOperands inputs(grad);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::rad2degBackward, inputs, attrs);
   trace::Call call("rad2degBackward");
@@ -903,7 +903,7 @@ Tensor rad2degBackward(const Tensor& grad) {
   return result;
 }
 Tensor reciprocal(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::reciprocal, inputs, attrs);
   trace::Call call("reciprocal");
@@ -914,9 +914,9 @@ Tensor reciprocal(const Tensor& self) {
   return result;
 }
 const Tensor& reciprocal_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::reciprocal, inputs, attrs, outs, false);
     return self;
@@ -929,7 +929,7 @@ const Tensor& reciprocal_(const Tensor& self) {
   return self;
 }
 Tensor reciprocalBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::reciprocalBackward, inputs, attrs);
   trace::Call call("reciprocalBackward");
@@ -941,7 +941,7 @@ Tensor reciprocalBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor roundScaled(const Tensor& self, double up, double down) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(up), static_cast<double>(down)};
   if (!trace::active()) return cpu::pointwise(kernels::roundScaled, inputs, attrs);
   trace::Call call("roundScaled");
@@ -954,9 +954,9 @@ Tensor roundScaled(const Tensor& self, double up, double down) {
   return result;
 }
 const Tensor& roundScaled_(const Tensor& self, double up, double down) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   const double attrs[] = {static_cast<double>(up), static_cast<double>(down)};
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::roundScaled, inputs, attrs, outs, false);
     return self;
@@ -971,7 +971,7 @@ const Tensor& roundScaled_(const Tensor& self, double up, double down) {
   return self;
 }
 Tensor roundWhole(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::roundWhole, inputs, attrs);
   trace::Call call("roundWhole");
@@ -982,9 +982,9 @@ Tensor roundWhole(const Tensor& self) {
   return result;
 }
 const Tensor& roundWhole_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::roundWhole, inputs, attrs, outs, false);
     return self;
@@ -997,7 +997,7 @@ const Tensor& roundWhole_(const Tensor& self) {
   return self;
 }
 Tensor rsqrt(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::rsqrt, inputs, attrs);
   trace::Call call("rsqrt");
@@ -1008,9 +1008,9 @@ Tensor rsqrt(const Tensor& self) {
   return result;
 }
 const Tensor& rsqrt_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::rsqrt, inputs, attrs, outs, false);
     return self;
@@ -1023,7 +1023,7 @@ const Tensor& rsqrt_(const Tensor& self) {
   return self;
 }
 Tensor rsqrtBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::rsqrtBackward, inputs, attrs);
   trace::Call call("rsqrtBackward");
@@ -1035,7 +1035,7 @@ Tensor rsqrtBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor sign(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sign, inputs, attrs);
   trace::Call call("sign");
@@ -1046,9 +1046,9 @@ Tensor sign(const Tensor& self) {
   return result;
 }
 const Tensor& sign_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sign, inputs, attrs, outs, false);
     return self;
@@ -1061,7 +1061,7 @@ const Tensor& sign_(const Tensor& self) {
   return self;
 }
 Tensor sin(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sin, inputs, attrs);
   trace::Call call("sin");
@@ -1072,9 +1072,9 @@ Tensor sin(const Tensor& self) {
   return result;
 }
 const Tensor& sin_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sin, inputs, attrs, outs, false);
     return self;
@@ -1087,7 +1087,7 @@ const Tensor& sin_(const Tensor& self) {
   return self;
 }
 Tensor sinBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sinBackward, inputs, attrs);
   trace::Call call("sinBackward");
@@ -1099,7 +1099,7 @@ Tensor sinBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor sinh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sinh, inputs, attrs);
   trace::Call call("sinh");
@@ -1110,9 +1110,9 @@ Tensor sinh(const Tensor& self) {
   return result;
 }
 const Tensor& sinh_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sinh, inputs, attrs, outs, false);
     return self;
@@ -1125,7 +1125,7 @@ const Tensor& sinh_(const Tensor& self) {
   return self;
 }
 Tensor sinhBackward(const Tensor& grad, const Tensor& self) {
-  const Operand inputs[] = {grad, self};
+  const BorrowedOperands inputs(grad, self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sinhBackward, inputs, attrs);
   trace::Call call("sinhBackward");
@@ -1137,7 +1137,7 @@ Tensor sinhBackward(const Tensor& grad, const Tensor& self) {
   return result;
 }
 Tensor sqrt(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sqrt, inputs, attrs);
   trace::Call call("sqrt");
@@ -1148,9 +1148,9 @@ Tensor sqrt(const Tensor& self) {
   return result;
 }
 const Tensor& sqrt_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::sqrt, inputs, attrs, outs, false);
     return self;
@@ -1163,7 +1163,7 @@ const Tensor& sqrt_(const Tensor& self) {
   return self;
 }
 Tensor sqrtBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::sqrtBackward, inputs, attrs);
   trace::Call call("sqrtBackward");
@@ -1175,7 +1175,7 @@ Tensor sqrtBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor tan(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::tan, inputs, attrs);
   trace::Call call("tan");
@@ -1186,9 +1186,9 @@ Tensor tan(const Tensor& self) {
   return result;
 }
 const Tensor& tan_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::tan, inputs, attrs, outs, false);
     return self;
@@ -1201,7 +1201,7 @@ const Tensor& tan_(const Tensor& self) {
   return self;
 }
 Tensor tanBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::tanBackward, inputs, attrs);
   trace::Call call("tanBackward");
@@ -1213,7 +1213,7 @@ Tensor tanBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor tanh(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::tanh, inputs, attrs);
   trace::Call call("tanh");
@@ -1224,9 +1224,9 @@ Tensor tanh(const Tensor& self) {
   return result;
 }
 const Tensor& tanh_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::tanh, inputs, attrs, outs, false);
     return self;
@@ -1239,7 +1239,7 @@ const Tensor& tanh_(const Tensor& self) {
   return self;
 }
 Tensor tanhBackward(const Tensor& grad, const Tensor& out) {
-  const Operand inputs[] = {grad, out};
+  const BorrowedOperands inputs(grad, out);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::tanhBackward, inputs, attrs);
   trace::Call call("tanhBackward");
@@ -1251,7 +1251,7 @@ Tensor tanhBackward(const Tensor& grad, const Tensor& out) {
   return result;
 }
 Tensor trunc(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
   if (!trace::active()) return cpu::pointwise(kernels::trunc, inputs, attrs);
   trace::Call call("trunc");
@@ -1262,9 +1262,9 @@ Tensor trunc(const Tensor& self) {
   return result;
 }
 const Tensor& trunc_(const Tensor& self) {
-  const Operand inputs[] = {self};
+  const BorrowedOperands inputs(self);
   constexpr std::span<const double> attrs;
-  const Tensor outs[] = {self};
+  const TensorSpan outs(&self, 1);
   if (!trace::active()) {
     cpu::pointwiseInto(kernels::trunc, inputs, attrs, outs, false);
     return self;
@@ -1301,7 +1301,7 @@ struct AbsBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AcosBackward0 final : autograd::Node {
   AcosBackward0() : Node(1) {}
@@ -1325,7 +1325,7 @@ struct AcosBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AcoshBackward0 final : autograd::Node {
   AcoshBackward0() : Node(1) {}
@@ -1349,7 +1349,7 @@ struct AcoshBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AsinBackward0 final : autograd::Node {
   AsinBackward0() : Node(1) {}
@@ -1373,7 +1373,7 @@ struct AsinBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AsinhBackward0 final : autograd::Node {
   AsinhBackward0() : Node(1) {}
@@ -1397,7 +1397,7 @@ struct AsinhBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AtanBackward0 final : autograd::Node {
   AtanBackward0() : Node(1) {}
@@ -1421,7 +1421,7 @@ struct AtanBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AtanhBackward0 final : autograd::Node {
   AtanhBackward0() : Node(1) {}
@@ -1445,7 +1445,7 @@ struct AtanhBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CeilBackward0 final : autograd::Node {
   CeilBackward0() : Node(1) {}
@@ -1464,7 +1464,7 @@ struct CeilBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CosBackward0 final : autograd::Node {
   CosBackward0() : Node(1) {}
@@ -1488,7 +1488,7 @@ struct CosBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct CoshBackward0 final : autograd::Node {
   CoshBackward0() : Node(1) {}
@@ -1512,7 +1512,7 @@ struct CoshBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Deg2radBackward0 final : autograd::Node {
   Deg2radBackward0() : Node(1) {}
@@ -1533,7 +1533,7 @@ struct Deg2radBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ErfBackward0 final : autograd::Node {
   ErfBackward0() : Node(1) {}
@@ -1557,7 +1557,7 @@ struct ErfBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ErfcBackward0 final : autograd::Node {
   ErfcBackward0() : Node(1) {}
@@ -1581,7 +1581,7 @@ struct ErfcBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ExpBackward0 final : autograd::Node {
   ExpBackward0() : Node(1) {}
@@ -1604,7 +1604,7 @@ struct ExpBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Exp2Backward0 final : autograd::Node {
   Exp2Backward0() : Node(1) {}
@@ -1629,7 +1629,7 @@ struct Exp2Backward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Expm1Backward0 final : autograd::Node {
   Expm1Backward0() : Node(1) {}
@@ -1654,7 +1654,7 @@ struct Expm1Backward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct FloorBackward0 final : autograd::Node {
   FloorBackward0() : Node(1) {}
@@ -1673,7 +1673,7 @@ struct FloorBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct FracBackward0 final : autograd::Node {
   FracBackward0() : Node(1) {}
@@ -1692,7 +1692,7 @@ struct FracBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct LogBackward0 final : autograd::Node {
   LogBackward0() : Node(1) {}
@@ -1714,7 +1714,7 @@ struct LogBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Log10Backward0 final : autograd::Node {
   Log10Backward0() : Node(1) {}
@@ -1738,7 +1738,7 @@ struct Log10Backward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Log1pBackward0 final : autograd::Node {
   Log1pBackward0() : Node(1) {}
@@ -1762,7 +1762,7 @@ struct Log1pBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Log2Backward0 final : autograd::Node {
   Log2Backward0() : Node(1) {}
@@ -1786,7 +1786,7 @@ struct Log2Backward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct NegBackward0 final : autograd::Node {
   NegBackward0() : Node(1) {}
@@ -1805,7 +1805,7 @@ struct NegBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct Rad2degBackward0 final : autograd::Node {
   Rad2degBackward0() : Node(1) {}
@@ -1826,7 +1826,7 @@ struct Rad2degBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ReciprocalBackward0 final : autograd::Node {
   ReciprocalBackward0() : Node(1) {}
@@ -1851,7 +1851,7 @@ struct ReciprocalBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct RoundScaledBackward0 final : autograd::Node {
   RoundScaledBackward0() : Node(1) {}
@@ -1870,7 +1870,7 @@ struct RoundScaledBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct RoundWholeBackward0 final : autograd::Node {
   RoundWholeBackward0() : Node(1) {}
@@ -1889,7 +1889,7 @@ struct RoundWholeBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct RsqrtBackward0 final : autograd::Node {
   RsqrtBackward0() : Node(1) {}
@@ -1914,7 +1914,7 @@ struct RsqrtBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SignBackward0 final : autograd::Node {
   SignBackward0() : Node(1) {}
@@ -1933,7 +1933,7 @@ struct SignBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SinBackward0 final : autograd::Node {
   SinBackward0() : Node(1) {}
@@ -1957,7 +1957,7 @@ struct SinBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SinhBackward0 final : autograd::Node {
   SinhBackward0() : Node(1) {}
@@ -1981,7 +1981,7 @@ struct SinhBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   autograd::SavedTensor self_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SqrtBackward0 final : autograd::Node {
   SqrtBackward0() : Node(1) {}
@@ -2006,7 +2006,7 @@ struct SqrtBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TanBackward0 final : autograd::Node {
   TanBackward0() : Node(1) {}
@@ -2031,7 +2031,7 @@ struct TanBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TanhBackward0 final : autograd::Node {
   TanhBackward0() : Node(1) {}
@@ -2056,7 +2056,7 @@ struct TanhBackward0 final : autograd::Node {
     out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor out_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TruncBackward0 final : autograd::Node {
   TruncBackward0() : Node(1) {}
@@ -2075,7 +2075,7 @@ struct TruncBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -2086,7 +2086,7 @@ Tensor abs(const Tensor& self) {
   }
   auto node = makeRef<AbsBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::abs(self);
   autograd::setHistory(out, node);
@@ -2098,7 +2098,7 @@ const Tensor& abs_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AbsBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::abs_(self);
     autograd::rebaseHistory(self, node);
@@ -2113,7 +2113,7 @@ Tensor acos(const Tensor& self) {
   }
   auto node = makeRef<AcosBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::acos(self);
   autograd::setHistory(out, node);
@@ -2125,7 +2125,7 @@ const Tensor& acos_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AcosBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::acos_(self);
     autograd::rebaseHistory(self, node);
@@ -2140,7 +2140,7 @@ Tensor acosh(const Tensor& self) {
   }
   auto node = makeRef<AcoshBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::acosh(self);
   autograd::setHistory(out, node);
@@ -2152,7 +2152,7 @@ const Tensor& acosh_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AcoshBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::acosh_(self);
     autograd::rebaseHistory(self, node);
@@ -2167,7 +2167,7 @@ Tensor asin(const Tensor& self) {
   }
   auto node = makeRef<AsinBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::asin(self);
   autograd::setHistory(out, node);
@@ -2179,7 +2179,7 @@ const Tensor& asin_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AsinBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::asin_(self);
     autograd::rebaseHistory(self, node);
@@ -2194,7 +2194,7 @@ Tensor asinh(const Tensor& self) {
   }
   auto node = makeRef<AsinhBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::asinh(self);
   autograd::setHistory(out, node);
@@ -2206,7 +2206,7 @@ const Tensor& asinh_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AsinhBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::asinh_(self);
     autograd::rebaseHistory(self, node);
@@ -2221,7 +2221,7 @@ Tensor atan(const Tensor& self) {
   }
   auto node = makeRef<AtanBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::atan(self);
   autograd::setHistory(out, node);
@@ -2233,7 +2233,7 @@ const Tensor& atan_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AtanBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::atan_(self);
     autograd::rebaseHistory(self, node);
@@ -2248,7 +2248,7 @@ Tensor atanh(const Tensor& self) {
   }
   auto node = makeRef<AtanhBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::atanh(self);
   autograd::setHistory(out, node);
@@ -2260,7 +2260,7 @@ const Tensor& atanh_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<AtanhBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::atanh_(self);
     autograd::rebaseHistory(self, node);
@@ -2282,7 +2282,7 @@ Tensor ceil(const Tensor& self) {
   }
   auto node = makeRef<CeilBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::ceil(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2293,7 +2293,7 @@ const Tensor& ceil_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<CeilBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::ceil_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2307,7 +2307,7 @@ Tensor cos(const Tensor& self) {
   }
   auto node = makeRef<CosBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::cos(self);
   autograd::setHistory(out, node);
@@ -2319,7 +2319,7 @@ const Tensor& cos_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<CosBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::cos_(self);
     autograd::rebaseHistory(self, node);
@@ -2334,7 +2334,7 @@ Tensor cosh(const Tensor& self) {
   }
   auto node = makeRef<CoshBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::cosh(self);
   autograd::setHistory(out, node);
@@ -2346,7 +2346,7 @@ const Tensor& cosh_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<CoshBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::cosh_(self);
     autograd::rebaseHistory(self, node);
@@ -2361,7 +2361,7 @@ Tensor deg2rad(const Tensor& self) {
   }
   auto node = makeRef<Deg2radBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::deg2rad(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2372,7 +2372,7 @@ const Tensor& deg2rad_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Deg2radBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::deg2rad_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2386,7 +2386,7 @@ Tensor erf(const Tensor& self) {
   }
   auto node = makeRef<ErfBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::erf(self);
   autograd::setHistory(out, node);
@@ -2398,7 +2398,7 @@ const Tensor& erf_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ErfBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::erf_(self);
     autograd::rebaseHistory(self, node);
@@ -2413,7 +2413,7 @@ Tensor erfc(const Tensor& self) {
   }
   auto node = makeRef<ErfcBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::erfc(self);
   autograd::setHistory(out, node);
@@ -2425,7 +2425,7 @@ const Tensor& erfc_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ErfcBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::erfc_(self);
     autograd::rebaseHistory(self, node);
@@ -2440,7 +2440,7 @@ Tensor exp(const Tensor& self) {
   }
   auto node = makeRef<ExpBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::exp(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2451,7 +2451,7 @@ const Tensor& exp_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ExpBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::exp_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2465,7 +2465,7 @@ Tensor exp2(const Tensor& self) {
   }
   auto node = makeRef<Exp2Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::exp2(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2476,7 +2476,7 @@ const Tensor& exp2_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Exp2Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::exp2_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2490,7 +2490,7 @@ Tensor expm1(const Tensor& self) {
   }
   auto node = makeRef<Expm1Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::expm1(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2501,7 +2501,7 @@ const Tensor& expm1_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Expm1Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::expm1_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2515,7 +2515,7 @@ Tensor floor(const Tensor& self) {
   }
   auto node = makeRef<FloorBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::floor(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2526,7 +2526,7 @@ const Tensor& floor_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<FloorBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::floor_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2540,7 +2540,7 @@ Tensor frac(const Tensor& self) {
   }
   auto node = makeRef<FracBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::frac(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2551,7 +2551,7 @@ const Tensor& frac_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<FracBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::frac_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2565,7 +2565,7 @@ Tensor log(const Tensor& self) {
   }
   auto node = makeRef<LogBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::log(self);
   autograd::setHistory(out, node);
@@ -2577,7 +2577,7 @@ const Tensor& log_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<LogBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::log_(self);
     autograd::rebaseHistory(self, node);
@@ -2592,7 +2592,7 @@ Tensor log10(const Tensor& self) {
   }
   auto node = makeRef<Log10Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::log10(self);
   autograd::setHistory(out, node);
@@ -2604,7 +2604,7 @@ const Tensor& log10_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Log10Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::log10_(self);
     autograd::rebaseHistory(self, node);
@@ -2619,7 +2619,7 @@ Tensor log1p(const Tensor& self) {
   }
   auto node = makeRef<Log1pBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::log1p(self);
   autograd::setHistory(out, node);
@@ -2631,7 +2631,7 @@ const Tensor& log1p_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Log1pBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::log1p_(self);
     autograd::rebaseHistory(self, node);
@@ -2646,7 +2646,7 @@ Tensor log2(const Tensor& self) {
   }
   auto node = makeRef<Log2Backward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::log2(self);
   autograd::setHistory(out, node);
@@ -2658,7 +2658,7 @@ const Tensor& log2_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Log2Backward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::log2_(self);
     autograd::rebaseHistory(self, node);
@@ -2680,7 +2680,7 @@ Tensor neg(const Tensor& self) {
   }
   auto node = makeRef<NegBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::neg(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2691,7 +2691,7 @@ const Tensor& neg_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<NegBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::neg_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2721,7 +2721,7 @@ Tensor rad2deg(const Tensor& self) {
   }
   auto node = makeRef<Rad2degBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::rad2deg(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2732,7 +2732,7 @@ const Tensor& rad2deg_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<Rad2degBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::rad2deg_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2746,7 +2746,7 @@ Tensor reciprocal(const Tensor& self) {
   }
   auto node = makeRef<ReciprocalBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::reciprocal(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2757,7 +2757,7 @@ const Tensor& reciprocal_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<ReciprocalBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::reciprocal_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2795,7 +2795,7 @@ Tensor roundScaled(const Tensor& self, double up, double down) {
   }
   auto node = makeRef<RoundScaledBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::roundScaled(self, up, down);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2806,7 +2806,7 @@ const Tensor& roundScaled_(const Tensor& self, double up, double down) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<RoundScaledBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::roundScaled_(self, up, down);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2820,7 +2820,7 @@ Tensor roundWhole(const Tensor& self) {
   }
   auto node = makeRef<RoundWholeBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::roundWhole(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2831,7 +2831,7 @@ const Tensor& roundWhole_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<RoundWholeBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::roundWhole_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2845,7 +2845,7 @@ Tensor rsqrt(const Tensor& self) {
   }
   auto node = makeRef<RsqrtBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::rsqrt(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2856,7 +2856,7 @@ const Tensor& rsqrt_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<RsqrtBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::rsqrt_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2870,7 +2870,7 @@ Tensor sign(const Tensor& self) {
   }
   auto node = makeRef<SignBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::sign(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2881,7 +2881,7 @@ const Tensor& sign_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SignBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::sign_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2895,7 +2895,7 @@ Tensor sin(const Tensor& self) {
   }
   auto node = makeRef<SinBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::sin(self);
   autograd::setHistory(out, node);
@@ -2907,7 +2907,7 @@ const Tensor& sin_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SinBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::sin_(self);
     autograd::rebaseHistory(self, node);
@@ -2922,7 +2922,7 @@ Tensor sinh(const Tensor& self) {
   }
   auto node = makeRef<SinhBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   auto out = below::sinh(self);
   autograd::setHistory(out, node);
@@ -2934,7 +2934,7 @@ const Tensor& sinh_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SinhBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(support::cloneForBackward(self), false);
     below::sinh_(self);
     autograd::rebaseHistory(self, node);
@@ -2949,7 +2949,7 @@ Tensor sqrt(const Tensor& self) {
   }
   auto node = makeRef<SqrtBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::sqrt(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -2960,7 +2960,7 @@ const Tensor& sqrt_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<SqrtBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::sqrt_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -2992,7 +2992,7 @@ Tensor tan(const Tensor& self) {
   }
   auto node = makeRef<TanBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::tan(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -3003,7 +3003,7 @@ const Tensor& tan_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<TanBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::tan_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -3017,7 +3017,7 @@ Tensor tanh(const Tensor& self) {
   }
   auto node = makeRef<TanhBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::tanh(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -3028,7 +3028,7 @@ const Tensor& tanh_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<TanhBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::tanh_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);
@@ -3042,7 +3042,7 @@ Tensor trunc(const Tensor& self) {
   }
   auto node = makeRef<TruncBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::trunc(self);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
@@ -3053,7 +3053,7 @@ const Tensor& trunc_(const Tensor& self) {
   if (autograd::anyRequiresGrad(self)) {
     auto node = makeRef<TruncBackward0>();
     node->edges.push_back(support::edgeOf(self));
-    node->selfMeta_ = support::TensorMeta(self);
+    node->selfMeta_ = support::noteOf(self);
     below::trunc_(self);
     autograd::rebaseHistory(self, node);
     node->saveOutputs(self);

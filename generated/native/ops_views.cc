@@ -210,7 +210,7 @@ struct AliasBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct AsStridedBackward0 final : autograd::Node {
   AsStridedBackward0() : Node(1) {}
@@ -241,7 +241,7 @@ struct AsStridedBackward0 final : autograd::Node {
   Dims size_;
   Dims stride_;
   std::optional<int64_t> storageOffset_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct DiagonalBackward0 final : autograd::Node {
   DiagonalBackward0() : Node(1) {}
@@ -255,7 +255,7 @@ struct DiagonalBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim1 = dim1_;
       [[maybe_unused]] const auto& dim2 = dim2_;
     auto formula = [&]() -> Tensor {
-      return support::diagonalBackward(grads[0], Dims(selfMeta_.sizes), offset_, dim1_, dim2_);
+      return support::diagonalBackward(grads[0], selfMeta_.sizes(), offset_, dim1_, dim2_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -270,7 +270,7 @@ struct DiagonalBackward0 final : autograd::Node {
   int64_t offset_;
   int64_t dim1_;
   int64_t dim2_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ExpandBackward0 final : autograd::Node {
   ExpandBackward0() : Node(1) {}
@@ -281,7 +281,7 @@ struct ExpandBackward0 final : autograd::Node {
     support::fillMissing(*this, grads);
     if (edges[0].node) {
     auto formula = [&]() -> Tensor {
-      return support::sumTo(grads[0], Dims(selfMeta_.sizes));
+      return support::sumTo(grads[0], selfMeta_.sizes());
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -293,7 +293,7 @@ struct ExpandBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct NarrowBackward0 final : autograd::Node {
   NarrowBackward0() : Node(1) {}
@@ -306,7 +306,7 @@ struct NarrowBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& start = start_;
     auto formula = [&]() -> Tensor {
-      return support::sliceBackward(grads[0], Dims(selfMeta_.sizes), dim_, start_, 1);
+      return support::sliceBackward(grads[0], selfMeta_.sizes(), dim_, start_, 1);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -320,7 +320,7 @@ struct NarrowBackward0 final : autograd::Node {
   
   int64_t dim_;
   int64_t start_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct PermuteBackward0 final : autograd::Node {
   PermuteBackward0() : Node(1) {}
@@ -344,7 +344,7 @@ struct PermuteBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   Dims dims_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SelectBackward0 final : autograd::Node {
   SelectBackward0() : Node(1) {}
@@ -357,7 +357,7 @@ struct SelectBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& dim = dim_;
       [[maybe_unused]] const auto& index = index_;
     auto formula = [&]() -> Tensor {
-      return support::sliceBackward(ops::unsqueeze(grads[0], dim_), Dims(selfMeta_.sizes), dim_, index_, 1);
+      return support::sliceBackward(ops::unsqueeze(grads[0], dim_), selfMeta_.sizes(), dim_, index_, 1);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -371,7 +371,7 @@ struct SelectBackward0 final : autograd::Node {
   int64_t dim_;
   
   int64_t index_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SliceBackward0 final : autograd::Node {
   SliceBackward0() : Node(1) {}
@@ -385,7 +385,7 @@ struct SliceBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& start = start_;
       [[maybe_unused]] const auto& step = step_;
     auto formula = [&]() -> Tensor {
-      return support::sliceBackward(grads[0], Dims(selfMeta_.sizes), dim_, start_.value_or(0), step_);
+      return support::sliceBackward(grads[0], selfMeta_.sizes(), dim_, start_.value_or(0), step_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -400,7 +400,7 @@ struct SliceBackward0 final : autograd::Node {
   int64_t dim_;
   std::optional<int64_t> start_;
   int64_t step_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct SqueezeBackward0 final : autograd::Node {
   SqueezeBackward0() : Node(1) {}
@@ -411,7 +411,7 @@ struct SqueezeBackward0 final : autograd::Node {
     support::fillMissing(*this, grads);
     if (edges[0].node) {
     auto formula = [&]() -> Tensor {
-      return ops::reshape(grads[0], Dims(selfMeta_.sizes));
+      return ops::reshape(grads[0], selfMeta_.sizes());
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -423,7 +423,7 @@ struct SqueezeBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TBackward0 final : autograd::Node {
   TBackward0() : Node(1) {}
@@ -445,7 +445,7 @@ struct TBackward0 final : autograd::Node {
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct TransposeBackward0 final : autograd::Node {
   TransposeBackward0() : Node(1) {}
@@ -471,7 +471,7 @@ struct TransposeBackward0 final : autograd::Node {
   }
   int64_t dim0_;
   int64_t dim1_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct UnfoldBackward0 final : autograd::Node {
   UnfoldBackward0() : Node(1) {}
@@ -485,7 +485,7 @@ struct UnfoldBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& size = size_;
       [[maybe_unused]] const auto& step = step_;
     auto formula = [&]() -> Tensor {
-      return support::unfoldBackward(grads[0], Dims(selfMeta_.sizes), dimension_, size_, step_);
+      return support::unfoldBackward(grads[0], selfMeta_.sizes(), dimension_, size_, step_);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -500,7 +500,7 @@ struct UnfoldBackward0 final : autograd::Node {
   int64_t dimension_;
   int64_t size_;
   int64_t step_;
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct UnsqueezeBackward0 final : autograd::Node {
   UnsqueezeBackward0() : Node(1) {}
@@ -511,7 +511,7 @@ struct UnsqueezeBackward0 final : autograd::Node {
     support::fillMissing(*this, grads);
     if (edges[0].node) {
     auto formula = [&]() -> Tensor {
-      return ops::reshape(grads[0], Dims(selfMeta_.sizes));
+      return ops::reshape(grads[0], selfMeta_.sizes());
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -523,7 +523,7 @@ struct UnsqueezeBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 struct ViewBackward0 final : autograd::Node {
   ViewBackward0() : Node(1) {}
@@ -534,7 +534,7 @@ struct ViewBackward0 final : autograd::Node {
     support::fillMissing(*this, grads);
     if (edges[0].node) {
     auto formula = [&]() -> Tensor {
-      return ops::reshape(grads[0], Dims(selfMeta_.sizes));
+      return ops::reshape(grads[0], selfMeta_.sizes());
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, selfMeta_);
@@ -546,7 +546,7 @@ struct ViewBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   
-  support::TensorMeta selfMeta_;
+  TensorNote selfMeta_;
 };
 }  // namespace
 
@@ -559,7 +559,7 @@ Tensor alias(const Tensor& self) {
   }
   auto node = makeRef<AliasBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::alias(self);
   autograd::setView(out, self);
   autograd::setHistory(out, node);
@@ -574,7 +574,7 @@ Tensor asStrided(const Tensor& self, IntSpan size, IntSpan stride, std::optional
   }
   auto node = makeRef<AsStridedBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
   node->size_ = Dims(size);
   node->stride_ = Dims(stride);
@@ -667,7 +667,7 @@ Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) 
   }
   auto node = makeRef<DiagonalBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->offset_ = offset;
   node->dim1_ = dim1;
   node->dim2_ = dim2;
@@ -685,7 +685,7 @@ Tensor expand(const Tensor& self, IntSpan size) {
   }
   auto node = makeRef<ExpandBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::expand(self, size);
   autograd::setView(out, self);
   autograd::setHistory(out, node);
@@ -730,7 +730,7 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   }
   auto node = makeRef<NarrowBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->start_ = start;
   auto out = below::narrow(self, dim, start, length);
@@ -766,7 +766,7 @@ Tensor permute(const Tensor& self, IntSpan dims) {
   }
   auto node = makeRef<PermuteBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dims_ = Dims(dims);
   auto out = below::permute(self, dims);
   autograd::setView(out, self);
@@ -809,7 +809,7 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
   }
   auto node = makeRef<SelectBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->index_ = index;
   auto out = below::select(self, dim, index);
@@ -826,7 +826,7 @@ Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std:
   }
   auto node = makeRef<SliceBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim_ = dim;
   node->start_ = start;
   node->step_ = step;
@@ -844,7 +844,7 @@ Tensor squeeze(const Tensor& self, std::optional<IntSpan> dim) {
   }
   auto node = makeRef<SqueezeBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::squeeze(self, dim);
   autograd::setView(out, self);
   autograd::setHistory(out, node);
@@ -859,7 +859,7 @@ Tensor t(const Tensor& self) {
   }
   auto node = makeRef<TBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::t(self);
   autograd::setView(out, self);
   autograd::setHistory(out, node);
@@ -874,7 +874,7 @@ Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
   }
   auto node = makeRef<TransposeBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dim0_ = dim0;
   node->dim1_ = dim1;
   auto out = below::transpose(self, dim0, dim1);
@@ -906,7 +906,7 @@ Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_t step)
   }
   auto node = makeRef<UnfoldBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   node->dimension_ = dimension;
   node->size_ = size;
   node->step_ = step;
@@ -924,7 +924,7 @@ Tensor unsqueeze(const Tensor& self, int64_t dim) {
   }
   auto node = makeRef<UnsqueezeBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::unsqueeze(self, dim);
   autograd::setView(out, self);
   autograd::setHistory(out, node);
@@ -939,7 +939,7 @@ Tensor view(const Tensor& self, IntSpan size) {
   }
   auto node = makeRef<ViewBackward0>();
   node->edges.push_back(support::edgeOf(self));
-  node->selfMeta_ = support::TensorMeta(self);
+  node->selfMeta_ = support::noteOf(self);
   auto out = below::view(self, size);
   autograd::setView(out, self);
   autograd::setHistory(out, node);

@@ -6,17 +6,8 @@
 namespace flambeau::support {
 
 /// Sizes and dtype of a forward input: what its gradient must have.
-struct TensorMeta {
-  Dims sizes;
-  DType dtype = DType::Float32;
-  TensorMeta() = default;
-  explicit TensorMeta(const Tensor& t) {
-    if (!t.defined()) return;
-    sizes = Dims(t.sizes());
-    dtype = t.dtype();
-  }
-  explicit TensorMeta(const Operand& o) : TensorMeta(o.tensor) {}
-};
+inline TensorNote noteOf(const Tensor& t) { return t.defined() ? TensorNote(t.sizes(), t.dtype()) : TensorNote(); }
+inline TensorNote noteOf(const Operand& o) { return noteOf(o.tensor); }
 
 /// A saved operand: a tensor with its version, or a number.
 struct SavedOperand {

@@ -23,9 +23,9 @@ inline bool anyDefined(const TensorList& list) {
 void fillMissing(const autograd::Node& node, TensorList& grads);
 
 /// Brings a gradient to the shape and dtype of the input it belongs to.
-inline Tensor finishGrad(const Tensor& g, const TensorMeta& meta) {
+inline Tensor finishGrad(const Tensor& g, const TensorNote& meta) {
   if (!g.defined()) return g;
-  Tensor r = std::equal(g.sizes().begin(), g.sizes().end(), meta.sizes.begin(), meta.sizes.end()) ? g : autograd::sumTo(g, meta.sizes);
+  Tensor r = meta.fits(g.sizes()) ? g : autograd::sumTo(g, meta.sizes());
   return r.dtype() == meta.dtype ? r : ops::toDtype(r, meta.dtype);
 }
 

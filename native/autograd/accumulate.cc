@@ -7,7 +7,7 @@ namespace flambeau::autograd {
 
 AccumulateGrad::AccumulateGrad(TensorImpl* leaf) : Node(1), leaf_(leaf) {
   sequence = UINT64_MAX;  // leaves first: their buffers are given back early
-  outputMeta.push_back({leaf->sizes, leaf->dtype});
+  outputMeta.push_back(TensorNote(leaf->sizes, leaf->dtype));
 }
 
 void AccumulateGrad::forget() {

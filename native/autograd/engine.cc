@@ -197,11 +197,13 @@ class Run {
   }
 
   void runHooks(Node& node, TensorList& grads) {
+    if (!node.extras) return;
+    Node::Extras& extras = *node.extras;
     // By index: a hook may add or remove hooks.
-    for (size_t i = 0; i < node.tensorHooks.size(); ++i) {
-      const uint32_t nr = node.tensorHooks[i].outputNr;
+    for (size_t i = 0; i < extras.tensorHooks.size(); ++i) {
+      const uint32_t nr = extras.tensorHooks[i].outputNr;
       if (nr >= grads.size() || !grads[nr].defined()) continue;
-      auto fn = node.tensorHooks[i].fn;
+      auto fn = extras.tensorHooks[i].fn;
       Tensor replaced = fn(grads[nr]);
       if (!replaced.defined()) continue;
       FB_CHECK(replaced.impl()->sizes == grads[nr].impl()->sizes, Autograd,
@@ -209,9 +211,9 @@ class Run {
                shapeString(grads[nr].sizes()).c_str(), shapeString(replaced.sizes()).c_str());
       grads[nr] = std::move(replaced);
     }
-    for (size_t i = 0; i < node.preHooks.size(); ++i) node.preHooks[i](grads);
-    for (size_t i = 0; i < node.retained.size(); ++i) {
-      const auto [nr, meta] = node.retained[i];
+    for (size_t i = 0; i < extras.preHooks.size(); ++i) extras.preHooks[i](grads);
+    for (size_t i = 0; i < extras.retained.size(); ++i) {
+      const auto [nr, meta] = extras.retained[i];
       if (nr >= grads.size() || !grads[nr].defined()) continue;
       meta->grad = meta->grad.defined() ? ops::add(meta->grad, grads[nr], Scalar(1)) : ops::clone(grads[nr]);
     }
@@ -243,7 +245,7 @@ class Run {
 
   TensorList call(Node& node, TensorList grads) {
     TensorList out;
-    const bool keep = !node.postHooks.empty();
+    const bool keep = node.extras && !node.extras->postHooks.empty();
     const TensorList seen = keep ? grads : TensorList();
     try {
       const profile::Span span(profile::Kind::Backward, [&] { return node.name(); });
@@ -252,12 +254,14 @@ class Run {
       if (anomalyEnabled()) rejectNan(node, out);
     } catch (const Error& e) {
       if (!anomalyEnabled()) throw;
-      throw Error(e.kind(), std::string(e.what()) + "\nError detected in " + node.name() + "." +
-                                (node.forwardSite.empty()
-                                     ? ""
-                                     : " The forward call that caused the error was at " + node.forwardSite + "."));
+      throw Error(e.kind(),
+                  std::string(e.what()) + "\nError detected in " + node.name() + "." +
+                      (!node.extras || node.extras->forwardSite.empty()
+                           ? ""
+                           : " The forward call that caused the error was at " + node.extras->forwardSite + "."));
     }
-    for (size_t i = 0; i < node.postHooks.size(); ++i) node.postHooks[i](out, seen);
+    if (node.extras)
+      for (size_t i = 0; i < node.extras->postHooks.size(); ++i) node.extras->postHooks[i](out, seen);
     if (!options_.retainGraph) node.releaseSaved();
     return out;
   }
@@ -267,12 +271,13 @@ class Run {
     for (size_t i = 0; i < out.size() && i < node.edges.size(); ++i) {
       const Edge& e = node.edges[i];
       if (!out[i].defined() || !e.node || e.index >= e.node->outputMeta.size()) continue;
-      const Node::OutputMeta& want = e.node->outputMeta[e.index];
-      if (!(out[i].impl()->sizes == want.sizes)) {
-        FB_CHECK(expandable(want.sizes, out[i].sizes()), Autograd,
+      const TensorNote& want = e.node->outputMeta[e.index];
+      if (!want.fits(out[i].sizes())) {
+        const Dims sizes = want.sizes();
+        FB_CHECK(expandable(sizes, out[i].sizes()), Autograd,
                  "Function %s returned an invalid gradient at index %zu - got %s but expected shape compatible with %s",
-                 node.name().c_str(), i, shapeString(out[i].sizes()).c_str(), shapeString(want.sizes).c_str());
-        out[i] = sumTo(out[i], want.sizes);
+                 node.name().c_str(), i, shapeString(out[i].sizes()).c_str(), shapeString(sizes).c_str());
+        out[i] = sumTo(out[i], sizes);
       }
       FB_CHECK(isFloating(out[i].dtype()), Autograd,
                "Function %s returned a gradient of dtype %s at index %zu: expected a floating type",

@@ -23,7 +23,7 @@ void setAnomalyEnabled(bool on) { tlsAnomaly = on; }
 void setForwardSiteProvider(std::function<std::string()> provider) { tlsSiteProvider = std::move(provider); }
 
 Node::Node(uint32_t outputs) : sequence(tlsSequence++), numOutputs(outputs) {
-  if (tlsAnomaly && tlsSiteProvider) forwardSite = tlsSiteProvider();
+  if (tlsAnomaly && tlsSiteProvider) extra().forwardSite = tlsSiteProvider();
 }
 
 bool needsGrad(TensorSpan list) {

@@ -34,20 +34,21 @@ Meta& metaOf(TensorImpl* impl) {
 }
 
 void moveRetained(Meta* meta, const Ref<Node>& from, const Ref<Node>& to, uint32_t outputNr) {
-  if (from) std::erase_if(from->retained, [&](const Node::Retained& r) { return r.meta == meta; });
-  if (to) to->retained.push_back({outputNr, meta});
+  if (from && from->extras)
+    std::erase_if(from->extras->retained, [&](const Node::Retained& r) { return r.meta == meta; });
+  if (to) to->extra().retained.push_back({outputNr, meta});
 }
 
 void destroyMeta(Meta* meta) {
   if (!meta) return;
-  if (meta->gradAccumulator) static_cast<AccumulateGrad*>(meta->gradAccumulator.get())->forget();
+  if (auto a = Ref<Node>::adopt(meta->gradAccumulator.load())) static_cast<AccumulateGrad*>(a.get())->forget();
   if (meta->retainsGrad) moveRetained(meta, meta->gradFn, {}, 0);
   delete meta;
 }
 
 void addOutputMeta(Node& node, const Tensor& out, uint32_t outputNr) {
   if (node.outputMeta.size() <= outputNr) node.outputMeta.resize(std::max(outputNr + 1, node.numOutputs));
-  node.outputMeta[outputNr] = {out.impl()->sizes, out.dtype()};
+  node.outputMeta[outputNr] = TensorNote(out.sizes(), out.dtype());
 }
 
 const char* legacyTypeName(DType t) {

@@ -75,15 +75,18 @@ void Tensor::setGrad(const Tensor& g) const {
 namespace flambeau::autograd {
 
 namespace {
-std::mutex accumulatorMutex;
 std::atomic<uint64_t> nextHookId{1};
 
-/// The leaf's accumulator, made at the first use. Locked: two threads may share a parameter.
-const Ref<Node>& accumulatorOf(TensorImpl* impl) {
-  Meta& m = *impl->meta;
-  std::lock_guard lock(accumulatorMutex);
-  if (!m.gradAccumulator) m.gradAccumulator = Ref<Node>(new AccumulateGrad(impl));
-  return m.gradAccumulator;
+/// The leaf's accumulator, made at the first use. Two threads may share a parameter: who comes second drops what it
+/// made.
+Ref<Node> accumulatorOf(TensorImpl* impl) {
+  std::atomic<Node*>& slot = impl->meta->gradAccumulator;
+  if (Node* known = slot.load(std::memory_order_acquire)) return Ref<Node>(known);
+  Ref<Node> made(new AccumulateGrad(impl));
+  Node* other = nullptr;
+  if (!slot.compare_exchange_strong(other, made.get(), std::memory_order_acq_rel)) return Ref<Node>(other);
+  made->retain();  // the slot's reference
+  return made;
 }
 }  // namespace
 
@@ -109,13 +112,13 @@ HookHandle registerHook(const Tensor& t, std::function<Tensor(const Tensor&)> fn
   Edge e = edgeOf(t);
   FB_CHECK(e.node, Autograd, "cannot register a hook on a tensor that doesn't require gradient");
   uint64_t id = nextHookId.fetch_add(1);
-  e.node->tensorHooks.push_back({id, e.index, std::move(fn)});
+  e.node->extra().tensorHooks.push_back({id, e.index, std::move(fn)});
   return {e.node, id};
 }
 
 void removeHook(const HookHandle& handle) {
-  if (handle.node)
-    std::erase_if(handle.node->tensorHooks, [&](const Node::TensorHook& h) { return h.id == handle.id; });
+  if (handle.node && handle.node->extras)
+    std::erase_if(handle.node->extras->tensorHooks, [&](const Node::TensorHook& h) { return h.id == handle.id; });
 }
 
 void retainGrad(const Tensor& t) {

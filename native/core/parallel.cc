@@ -34,6 +34,20 @@ inline void pause() {
 #endif
 }
 
+/// How this thread treats tiny numbers and rounds: the caller's way holds for the pieces that helpers take.
+inline unsigned floatMode() {
+#if defined(__x86_64__)
+  return __builtin_ia32_stmxcsr() & ~0x3fu;  // without the flags of what has happened
+#else
+  return 0;
+#endif
+}
+inline void setFloatMode(unsigned mode) {
+#if defined(__x86_64__)
+  asm volatile("ldmxcsr %0" : : "m"(mode) : "memory");
+#endif
+}
+
 /// How long a helper looks out for the next loop before it sleeps: waking it takes 40 microseconds. Longer would take a
 /// core from others.
 constexpr std::chrono::microseconds kLookOut{60};
@@ -51,6 +65,7 @@ class Pool {
     pieces_ = pieces;
     fn_ = fn;
     ctx_ = ctx;
+    mode_ = floatMode();
     next_.store(0, std::memory_order_relaxed);
     error_ = nullptr;
     failed_.store(false, std::memory_order_relaxed);
@@ -150,7 +165,10 @@ class Pool {
         --asleep_;
       }
       inside_.fetch_add(1, std::memory_order_seq_cst);
-      if (open_.load(std::memory_order_seq_cst)) work();
+      if (open_.load(std::memory_order_seq_cst)) {
+        if (mode_ != floatMode()) setFloatMode(mode_);
+        work();
+      }
       inside_.fetch_sub(1, std::memory_order_seq_cst);
     }
   }
@@ -174,6 +192,7 @@ class Pool {
   int64_t n_ = 0, pieces_ = 0;
   RangeFn fn_ = nullptr;
   void* ctx_ = nullptr;
+  unsigned mode_ = 0;
   std::exception_ptr error_;
   std::atomic<bool> failed_{false};
   alignas(64) std::atomic<int64_t> next_{0};

@@ -81,8 +81,10 @@ Ref<ConvPlan> planConv(const ConvSpec& spec) {
       if (Ref<ConvPlan> plan = planPointwiseConv(spec)) return plan;
     // Strided gradients of volumes: a fraction of the time that the library's own take.
     if (spec.kind == ConvSpec::Kind::BackwardInput && spec.in[0] > 1 &&
-        spec.stride[0] * spec.stride[1] * spec.stride[2] > 1)
+        spec.stride[0] * spec.stride[1] * spec.stride[2] > 1) {
+      if (Ref<ConvPlan> plan = planWindowConv(spec)) return plan;
       if (Ref<ConvPlan> plan = planPackedConv(spec)) return plan;
+    }
     if (takesOneDnn(spec))
       if (Ref<ConvPlan> plan = planOneDnnConv(spec)) return plan;
     return planOwnConv(spec);
@@ -95,9 +97,12 @@ Ref<ConvPlan> planConstantConv(const ConvSpec& spec) {
     Ref<ConvPlan> usual = planConv(spec);
     // Who does without Winograd wants the sums of eager code.
     if (spec.work() < kMeasuredWork || !winogradEnabled()) return usual;
-    Ref<ConvPlan> packed = planPackedConv(spec);
-    if (!packed) return usual;
     const bool forward = spec.kind == ConvSpec::Kind::Forward;
+    // Volumes and transposed images through windows where that pays, the rest over packed panels.
+    Ref<ConvPlan> packed;
+    if (!forward || spec.in[0] > 1) packed = planWindowConv(spec);
+    if (!packed) packed = planPackedConv(spec);
+    if (!packed) return usual;
     const int64_t big = spec.batch * spec.channels * spec.inPixels(),
                   small = spec.batch * spec.outChannels * spec.pixels();
     return fasterPacked(usual, packed, forward ? big : small, spec.outChannels * spec.depth(),

@@ -57,6 +57,9 @@ Ref<ConvPlan> planOwnConv(const ConvSpec& spec);
 Ref<ConvPlan> planPointwiseConv(const ConvSpec& spec);
 /// Products over packed panels of pixels. Null for what they do not compute.
 Ref<ConvPlan> planPackedConv(const ConvSpec& spec);
+/// Pixels read where they lie in a padded copy of the image. Null for what it does not compute and, unless `always`,
+/// where products over packed panels are faster.
+Ref<ConvPlan> planWindowConv(const ConvSpec& spec, bool always = false);
 /// Null when oneDNN is absent or does not take the spec.
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec);
 /// Blocks for plans that know none: converted on the way in and out.

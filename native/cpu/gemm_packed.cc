@@ -57,31 +57,32 @@ class PackedGemm : public GemmPlan {
     // Blocks of rows of about equal size; few of them: the panels are split as well, so that all threads have work.
     const int64_t blocks = (s_.m + kRowBlock - 1) / kRowBlock,
                   block = ((s_.m + blocks - 1) / blocks + k.rows - 1) / k.rows * k.rows,
-                  count = (s_.m + block - 1) / block;
+                  each = (s_.m + block - 1) / block, count = each * s_.batch;
     const int64_t threads = inParallelRegion() ? 1 : numThreads();
     const int64_t splits = threads == 1 ? 1 : std::clamp<int64_t>(4 * threads / count, 1, panels_);
-    const int64_t work = s_.m * s_.n * s_.k / (count * splits);
-    parallelFor(
-        count * splits, std::max<int64_t>(1, kParallelWork / std::max<int64_t>(1, work)),
-        [&](int64_t begin, int64_t end) {
-          static thread_local Scratch scratch;
-          float* ap = scratch.get<float>(block * depth_);
-          for (int64_t t = begin; t < end; ++t) {
-            const int64_t i0 = t / splits * block, m = std::min(block, s_.m - i0);
-            const int64_t from = panels_ * (t % splits) / splits, to = panels_ * (t % splits + 1) / splits;
-            for (int64_t k0 = 0; k0 < s_.k; k0 += depth_) {
-              const int64_t steps = std::min(depth_, s_.k - k0);
-              for (int64_t i = 0; i < m; i += k.rows)
-                packRows(rows + (i0 + i) * s_.aRow + k0 * s_.aCol, std::min(k.rows, m - i), steps, ap + i * steps);
-              const bool last = k0 + steps == s_.k;
-              for (int64_t j = from; j < to; ++j)
-                k.multiply({m, std::min(wide, s_.n - j * wide), steps, ap, b + k0 * panels_ * wide + j * steps * wide,
-                            static_cast<float*>(c) + i0 * s_.cRow + j * wide, s_.cRow, nullptr,
-                            last && s_.bias ? static_cast<const float*>(bias) + j * wide : nullptr,
-                            k0 > 0 || s_.accumulate, last && s_.relu});
-            }
-          }
-        });
+    const int64_t work = s_.batch * s_.m * s_.n * s_.k / (count * splits);
+    parallelFor(count * splits, std::max<int64_t>(1, kParallelWork / std::max<int64_t>(1, work)),
+                [&](int64_t begin, int64_t end) {
+                  static thread_local Scratch scratch;
+                  float* ap = scratch.get<float>(block * depth_);
+                  for (int64_t t = begin; t < end; ++t) {
+                    const int64_t i0 = t / splits % each * block, m = std::min(block, s_.m - i0);
+                    const float* a0 = rows + t / splits / each * s_.aBatch + i0 * s_.aRow;
+                    float* c0 = static_cast<float*>(c) + t / splits / each * s_.cBatch + i0 * s_.cRow;
+                    const int64_t from = panels_ * (t % splits) / splits, to = panels_ * (t % splits + 1) / splits;
+                    for (int64_t k0 = 0; k0 < s_.k; k0 += depth_) {
+                      const int64_t steps = std::min(depth_, s_.k - k0);
+                      for (int64_t i = 0; i < m; i += k.rows)
+                        packRows(a0 + i * s_.aRow + k0 * s_.aCol, std::min(k.rows, m - i), steps, ap + i * steps);
+                      const bool last = k0 + steps == s_.k;
+                      for (int64_t j = from; j < to; ++j)
+                        k.multiply({m, std::min(wide, s_.n - j * wide), steps, ap,
+                                    b + k0 * panels_ * wide + j * steps * wide, c0 + j * wide, s_.cRow, nullptr,
+                                    last && s_.bias ? static_cast<const float*>(bias) + j * wide : nullptr,
+                                    k0 > 0 || s_.accumulate, last && s_.relu});
+                    }
+                  }
+                });
   }
 
  private:
@@ -97,7 +98,8 @@ class PackedGemm : public GemmPlan {
 }  // namespace
 
 Ref<GemmPlan> planPackedGemm(const GemmSpec& s) {
-  if (s.dtype != DType::Float32 || s.batch != 1 || s.m < 1 || s.n < 1 || s.k < 1) return {};
+  if (s.dtype != DType::Float32 || s.batch < 1 || (s.batch > 1 && s.bBatch != 0) || s.m < 1 || s.n < 1 || s.k < 1)
+    return {};
   return makeRef<PackedGemm>(s);
 }
 

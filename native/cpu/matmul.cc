@@ -162,7 +162,21 @@ ProductCalls describeProduct(IntSpan aSizes, IntSpan aStrides, IntSpan bSizes, I
     sb.pop_back();
   }
   s.cBatch = s.m * s.n;
-  if (!extent.empty()) {
+  // One B for many products of a few rows, or for rows that do not lie well: what was the batch becomes the rows, and
+  // the results of a product lie between those of the others.
+  const bool few = s.m < 16 && !extent.empty() && s.m < extent.back() && (s.aRow != 1 || s.aCol == 1);
+  const bool better = s.aRow != 1 && s.aCol != 1 && !sa.empty() && sa.back() == 1;
+  if (!extent.empty() && sb.back() == 0 && (few || better)) {
+    s.batch = s.m;
+    s.aBatch = s.aRow;
+    s.m = extent.back();
+    s.aRow = sa.back();
+    s.cRow = s.cBatch;
+    s.cBatch = s.n;
+    extent.pop_back();
+    sa.pop_back();
+    sb.pop_back();
+  } else if (!extent.empty()) {
     s.batch = extent.back();
     s.aBatch = sa.back();
     s.bBatch = sb.back();

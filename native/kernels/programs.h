@@ -27,12 +27,44 @@ FB_FN f32v fb_div_by(f32v a, f32v b, f32v r) {
 #endif
 }
 //@section underflow needs exp
+#if defined(FB_AVX512)
+alignas(64) static const float fb_exp_sixteenths[16] = {
+    1.0f, 1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f, 1.29683955f, 1.35425555f, 1.41421356f,
+    1.47682615f, 1.54221083f, 1.61049033f, 1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f};
+/// e^a that computes nothing where the result is zero (masked scores, -infinity): a product that underflows takes the processor a hundred
+/// cycles. 2^(j/16) is looked up in a register, so that the polynomial is of degree three: within 1.1 ulp.
+FB_FN f32v fb_exp_or_zero(f32v a) {
+  const maskv none = a < fb_const(-104.0f);
+  const f32v x = fb_minq(fb_const(89.0f), none ? f32v{} : a);  // NaN passes: it is the second operand
+  const f32v t = fb_fma(x, fb_const(1.44269504f), fb_const(786432.0f));  // rounds to sixteenths; the low bits are j
+  const f32v n = t - 786432.0f;
+  f32v f = fb_fma(n, fb_const(-6.93145752e-1f), x);
+  f = fb_fma(n, fb_const(-1.42860677e-6f), f);
+  const f32v power = __builtin_shuffle(fb_load_f32(fb_exp_sixteenths), (i32v)t);
+  const f32v q = fb_fma(fb_fma(fb_const(0.16666667f), f, fb_const(0.5f)), f * f, f);
+  const f32v r = fb_scale2(fb_fma(power, q, power), n);  // by 2^floor(n)
+  return none ? f32v{} : r;
+}
+#else
 /// e^a that computes nothing where the result is zero (masked scores, -infinity): a product that underflows takes the processor a hundred
 /// cycles.
 FB_FN f32v fb_exp_or_zero(f32v a) {
   const maskv none = a < fb_const(-104.0f);
   const f32v r = fb_exp(none ? f32v{} : a);
   return none ? f32v{} : r;
+}
+#endif
+//@section tiny needs base
+/// Whether results below 2^-126, and operands, count as zero on this thread (and on those that help it). The emitter asks for it where
+/// values are gradients that an optimizer uses up.
+FB_FN void fb_flush_tiny(int on) {
+#if defined(__SSE__)
+  unsigned mode = __builtin_ia32_stmxcsr();
+  mode = on ? mode | 0x8040u : mode & ~0x8040u;
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory");
+#else
+  (void)on;
+#endif
 }
 //@section steps needs base
 /// The first n elements of p[0], p[S], p[2S], ... for S = 2 or 4, from whole registers; nothing after the last of them is read.
@@ -51,21 +83,58 @@ FB_FN f32v fb_load_step_f32(const float* p, fb_i64 n) {
 }
 //@section tiles needs base
 FB_FN fb_i64 fb_smaller(fb_i64 a, fb_i64 b) { return a < b ? a : b; }
+// Pairs of elements, and pairs of pairs, of two vectors within their 128-bit lanes; and their even and odd lanes. Written out, so that
+// each is one instruction without an index register.
+#if FB_W == 16
+#define FB_LOW_1 {0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29}
+#define FB_HIGH_1 {2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31}
+#define FB_LOW_2 {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}
+#define FB_HIGH_2 {2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31}
+#define FB_EVEN_LANES {0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27}
+#define FB_ODD_LANES {4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31}
+#elif FB_W == 8
+#define FB_LOW_1 {0, 8, 1, 9, 4, 12, 5, 13}
+#define FB_HIGH_1 {2, 10, 3, 11, 6, 14, 7, 15}
+#define FB_LOW_2 {0, 1, 8, 9, 4, 5, 12, 13}
+#define FB_HIGH_2 {2, 3, 10, 11, 6, 7, 14, 15}
+#define FB_EVEN_LANES {0, 1, 2, 3, 8, 9, 10, 11}
+#define FB_ODD_LANES {4, 5, 6, 7, 12, 13, 14, 15}
+#else
+#define FB_LOW_1 {0, 4, 1, 5}
+#define FB_HIGH_1 {2, 6, 3, 7}
+#define FB_LOW_2 {0, 1, 4, 5}
+#define FB_HIGH_2 {2, 3, 6, 7}
+#endif
+/// Vectors l and l + w of each 2w: a macro, because a loop over w is not unrolled and would keep them in memory.
+#define FB_MIX_LANES(to, from, w) \
+  for (int l = 0; l < FB_W; l += 2 * w) \
+    for (int k = 0; k < w; k++) { \
+      to[l + k] = __builtin_shuffle(from[l + k], from[l + k + w], (i32v)FB_EVEN_LANES); \
+      to[l + k + w] = __builtin_shuffle(from[l + k], from[l + k + w], (i32v)FB_ODD_LANES); \
+    }
 /// FB_W x FB_W elements of 4 bytes: to[q * wide + l] = from[l * step + q], by exchanges of ever larger blocks in registers.
 FB_FN void fb_transpose_block(float* to, fb_i64 wide, const float* from, fb_i64 step) {
-  f32v r[FB_W];
+  f32v r[FB_W], t[FB_W];
   for (int l = 0; l < FB_W; l++) r[l] = fb_load_f32(from + l * step);
-  const i32v lane = fb_iota_i32();
-  for (int k = 1; k < FB_W; k *= 2) {
-    const maskv odd = (lane & k) != 0;
-    const i32v low = odd ? lane - k + FB_W : lane, high = odd ? lane + FB_W : lane + k;
-    for (int i = 0; i < FB_W; i++) {
-      if (i & k) continue;
-      const f32v a = r[i], b = r[i | k];
-      r[i] = __builtin_shuffle(a, b, low), r[i | k] = __builtin_shuffle(a, b, high);
-    }
+  for (int l = 0; l < FB_W; l += 2) {
+    t[l] = __builtin_shuffle(r[l], r[l + 1], (i32v)FB_LOW_1);
+    t[l + 1] = __builtin_shuffle(r[l], r[l + 1], (i32v)FB_HIGH_1);
   }
+  for (int l = 0; l < FB_W; l += 4)
+    for (int k = 0; k < 2; k++) {
+      r[l + 2 * k] = __builtin_shuffle(t[l + k], t[l + k + 2], (i32v)FB_LOW_2);
+      r[l + 2 * k + 1] = __builtin_shuffle(t[l + k], t[l + k + 2], (i32v)FB_HIGH_2);
+    }
+#if FB_W == 16
+  FB_MIX_LANES(t, r, 4)
+  FB_MIX_LANES(r, t, 8)
   for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, r[q]);
+#elif FB_W == 8
+  FB_MIX_LANES(t, r, 4)
+  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, t[q]);
+#else
+  for (int q = 0; q < FB_W; q++) fb_store_f32(to + q * wide, r[q]);
+#endif
 }
 /// tile[q * wide + l] = from[l * step + q] for l < width, q < height. FB_W rows of the source at a time: more of them, a power of two
 /// apart, would push each other out of the cache before the rest of their lines is used.

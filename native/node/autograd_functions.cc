@@ -186,7 +186,7 @@ napi_value nodeHook(napi_env env, napi_callback_info info) {
     using Slot = std::shared_ptr<Callback>;
     auto* slot = new std::shared_ptr<Slot>(std::make_shared<Slot>(std::make_shared<Callback>(env, a.function(1))));
     if (a.boolean(2)) {
-      node->preHooks.push_back([slot = *slot](TensorList& grads) {
+      node->extra().preHooks.push_back([slot = *slot](TensorList& grads) {
         const Slot callback = *slot;
         if (!callback) return;
         napi_value fn = callback->get("this node hook");
@@ -194,7 +194,7 @@ napi_value nodeHook(napi_env env, napi_callback_info info) {
         replaceGradients(callback->env, callJs(callback->env, fn, {wrap(callback->env, grads)}), grads);
       });
     } else {
-      node->postHooks.push_back([slot = *slot](TensorList& gradInputs, const TensorList& grads) {
+      node->extra().postHooks.push_back([slot = *slot](TensorList& gradInputs, const TensorList& grads) {
         const Slot callback = *slot;
         if (!callback) return;
         napi_value fn = callback->get("this node hook");

@@ -197,11 +197,11 @@ std::optional<Scalar> Args::number(napi_value v) const {
   return numberOf(v, type);
 }
 
-Operand Args::operand(size_t i) const {
+BorrowedOperands<1> Args::operand(size_t i) const {
   Box* b = boxOf(env_, argv_[i]);
-  if (b && b->kind == HandleKind::Tensor) return Operand(b->tensor);
+  if (b && b->kind == HandleKind::Tensor) return BorrowedOperands<1>(b->tensor);
   if (!b)
-    if (auto s = number(argv_[i])) return Operand(*s);
+    if (auto s = number(argv_[i])) return BorrowedOperands<1>(*s);
   wrong(i, "Tensor or number");
 }
 

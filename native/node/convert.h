@@ -43,8 +43,11 @@ class Args {
 
   const Tensor& tensor(size_t i) const;
   const Tensor& optTensor(size_t i) const;
-  Operand operand(size_t i) const;
-  std::optional<Operand> optOperand(size_t i) const { return absent(i) ? std::nullopt : std::optional(operand(i)); }
+  /// Valid while the handle is, which no op that it is passed to can end.
+  BorrowedOperands<1> operand(size_t i) const;
+  std::optional<Operand> optOperand(size_t i) const {
+    return absent(i) ? std::nullopt : std::optional<Operand>(operand(i));
+  }
   TensorSpan tensors(size_t i) { return list(i, false); }
   TensorSpan optTensors(size_t i) { return list(i, true); }
   Scalar scalar(size_t i) const;

@@ -32,11 +32,14 @@ export interface BuildOptions {
   /** True for a tensor that another kernel or a library step reads. */
   readonly readLater: (d: Def) => boolean;
 }
-/** 128 KB of float32 on the stack of a CPU thread; 16 registers of a GPU thread when a block shares a row, 64 when a row is its own. */
+/** 256 KB of float32 on the stack of a CPU thread, in the second-level cache; 16 registers of a GPU thread when a block shares a row, 64 when a row is its own. */
 export const KEEP_LIMITS = {
-  cpp: { keepLimit: 32768, keepLimitAcross: 16384 },
+  cpp: { keepLimit: 65536, keepLimitAcross: 16384 },
   cuda: { keepLimit: 4096, keepLimitAcross: 64 },
 } as const;
+
+/** Rows of `keepLimit` elements that one kernel may keep. */
+const MOST_KEPT = 4;
 
 /** Stores of tensors from this size on bypass the cache, unless another kernel reads them. */
 const STREAM_BYTES = 8 << 20;
@@ -382,7 +385,8 @@ class Builder {
       const value = this.resolver(i.level)(i.def.how.body(this.spread(i.def.shape, this.space.idx)));
       // What is the same in the whole row is computed outside of the loop over it.
       const cost = exprCost(value, undefined, (x) => this.space.cols.some((a) => x.axes.has(a)));
-      if (cost >= 8) this.kept.set(i.def, { name: `keep${n++}`, level: i.level });
+      if (cost >= 8 && (n + 1) * cols <= MOST_KEPT * this.options.keepLimit)
+        this.kept.set(i.def, { name: `keep${n++}`, level: i.level });
     }
   }
 }

@@ -60,11 +60,12 @@ void checkSpec(const ConvSpec& s, Random& rng) {
                b = small(s.kind == ConvSpec::Kind::BackwardWeight ? nx : nw, s.dtype, rng);
   const Tensor bias = s.bias ? small(s.outChannels, s.dtype, rng) : Tensor();
   const std::vector<double> want = naive(s, a, b, bias);
-  for (int way = 0; way < 5; ++way) {
+  for (int way = 0; way < 6; ++way) {
     const Ref<cpu::ConvPlan> plan = way == 0                    ? cpu::planConv(s)
                                     : way == 1                  ? cpu::planOwnConv(s)
                                     : way == 2                  ? cpu::planPointwiseConv(s)
                                     : way == 3                  ? cpu::planPackedConv(s)
+                                    : way == 4                  ? cpu::planWindowConv(s, true)
                                     : s.dtype == DType::Float32 ? cpu::planOneDnnConv(s)
                                                                 : Ref<cpu::ConvPlan>();
     if (!plan) continue;

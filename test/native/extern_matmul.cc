@@ -99,10 +99,12 @@ TEST(gemmSpecs) {
     const int64_t padA = rng.below(3), padB = rng.below(3), padC = rng.below(2);
     s.aRow = ta ? 1 : s.k + padA, s.aCol = ta ? s.m + padA : 1;
     s.bRow = tb ? 1 : s.n + padB, s.bCol = tb ? s.k + padB : 1;
-    s.cRow = s.n + padC;
+    // The results of a product lie between those of the others, or after them.
+    const bool between = rng.below(4) == 0;
+    s.cRow = between ? s.batch * s.n : s.n + padC;
     s.aBatch = rng.below(2) ? 0 : (s.m + padA) * (s.k + padA);
     s.bBatch = rng.below(2) ? 0 : (s.n + padB) * (s.k + padB);
-    s.cBatch = s.m * s.cRow;
+    s.cBatch = between ? s.n : s.m * s.cRow;
     s.bias = rng.below(2), s.relu = isFloating(s.dtype) && rng.below(2), s.accumulate = rng.below(3) == 0;
     const auto make = [&](int64_t n) {
       Tensor t = emptyTensor(Dims{n}, s.dtype);
@@ -110,7 +112,7 @@ TEST(gemmSpecs) {
       return t;
     };
     const Tensor a = make(s.batch * (s.m + padA) * (s.k + padA)), b = make(s.batch * (s.n + padB) * (s.k + padB)),
-                 bias = make(s.n), start = make(s.batch * s.cBatch);
+                 bias = make(s.n), start = make(s.batch * s.m * (s.n + padC));
     for (int way = 0; way < 4; ++way) {
       const Tensor c = cpu::clone(start);
       if (way == 0) cpu::gemm(s, a.data(), b.data(), bias.data(), c.data());

@@ -26,6 +26,13 @@ interface Form {
 // Each has more than a million multiply-adds: below that nothing is packed.
 const forms: readonly Form[] = [
   { name: 'linear', weight: [200, 150], input: [67, 150], f: (x, w) => F.linear(x, w) },
+  {
+    // Its last dimension is neither contiguous nor do the first two fold into rows: rows of two products in turn.
+    name: 'linear of a turned input',
+    weight: [200, 150],
+    input: [2, 150, 67],
+    f: (x, w) => F.linear(x.permute(2, 0, 1), w),
+  },
   { name: 'mm', weight: [150, 200], input: [67, 150], f: (x, w) => x.mm(w) },
   { name: 'conv2d', weight: [40, 20, 3, 3], input: [2, 20, 21, 19], f: (x, w) => F.conv2d(x, w) },
   { name: 'conv3d', weight: [18, 3, 3, 3, 3], input: [2, 3, 9, 15, 17], f: (x, w) => F.conv3d(x, w) },
@@ -34,6 +41,12 @@ const forms: readonly Form[] = [
     weight: [12, 20, 3, 3, 3],
     input: [2, 12, 5, 6, 7],
     f: (x, w) => F.convTranspose3d(x, w, null, { stride: 2, padding: 1, outputPadding: 1 }),
+  },
+  {
+    name: 'convTranspose2d',
+    weight: [12, 20, 3, 3],
+    input: [2, 12, 19, 16],
+    f: (x, w) => F.convTranspose2d(x, w, null, { stride: 2, padding: 1 }),
   },
 ];
 

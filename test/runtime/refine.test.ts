@@ -92,3 +92,13 @@ describe('pooling by strides of two and four', () => {
     }
   });
 });
+
+test('an expensive op before a normalisation is computed once, and kept, for rows of up to 256 KB', async () => {
+  const x = fb.randn(2, 8, 90, 80);
+  const f = (y: Tensor): Tensor => F.groupNorm(F.silu(y), 1);
+  const program = fb.compile(f);
+  fb.noGrad(() => program(x));
+  while (!(await program.ready())) fb.noGrad(() => program(x));
+  expect(fb.allclose(fb.noGrad(() => program(x)), f(x), { rtol: 1e-5, atol: 1e-5 })).toBe(true); // prettier-ignore
+  expect(String(program.explain())).toContain('keep0[]');
+});

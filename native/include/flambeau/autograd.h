@@ -1,12 +1,15 @@
 // The autograd engine: a graph of nodes built by the forward calls, run backwards by one native call.
 // Source of the semantics: https://pytorch.org/docs/stable/notes/autograd.html
 #pragma once
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "flambeau/inline_vector.h"
 #include "flambeau/tensor.h"
+#include "flambeau/tensor_note.h"
 
 namespace flambeau::autograd {
 
@@ -33,13 +36,7 @@ class Node : public RefCounted {
   uint64_t sequence = 0;        // later nodes run first
   uint32_t numOutputs = 1;
   /// Shape/dtype of each forward output, to make zeros for outputs that got no gradient.
-  struct OutputMeta {
-    Dims sizes;
-    DType dtype;
-  };
-  InlineVector<OutputMeta, 1> outputMeta;
-  std::vector<std::function<void(TensorList& grads)>> preHooks;  // per node; run after the tensor hooks
-  std::vector<std::function<void(TensorList& gradInputs, const TensorList& grads)>> postHooks;
+  InlineVector<TensorNote, 1> outputMeta;
 
   /// A hook of the tensor that is output `outputNr`: may replace its gradient (an undefined result keeps it).
   struct TensorHook {
@@ -47,15 +44,25 @@ class Node : public RefCounted {
     uint32_t outputNr;
     std::function<Tensor(const Tensor&)> fn;
   };
-  std::vector<TensorHook> tensorHooks;
   /// Non-leaf outputs whose gradient is kept in .grad (retainGrad); the tensor takes itself out when it dies.
   struct Retained {
     uint32_t outputNr;
     Meta* meta;
   };
-  std::vector<Retained> retained;
-  /// Where the forward call was, recorded in anomaly mode only.
-  std::string forwardSite;
+  /// What few nodes have; made at first use, so that the others stay small.
+  struct Extras {
+    std::vector<std::function<void(TensorList& grads)>> preHooks;  // per node; run after the tensor hooks
+    std::vector<std::function<void(TensorList& gradInputs, const TensorList& grads)>> postHooks;
+    std::vector<TensorHook> tensorHooks;
+    std::vector<Retained> retained;
+    /// Where the forward call was, recorded in anomaly mode only.
+    std::string forwardSite;
+  };
+  std::unique_ptr<Extras> extras;
+  Extras& extra() {
+    if (!extras) extras = std::make_unique<Extras>();
+    return *extras;
+  }
 
   // Nodes come from a pool of their own.
   static void* operator new(size_t bytes);
@@ -87,8 +94,9 @@ class SavedTensor {
 struct Meta {
   bool requiresGrad = false;  // leaves only; a non-leaf requires grad because it has gradFn
   bool retainsGrad = false;
-  Ref<Node> gradFn;           // of non-leaves
-  Ref<Node> gradAccumulator;  // of leaves (made on demand); it points back without owning
+  Ref<Node> gradFn;  // of non-leaves
+  // Of leaves (made on demand); it points back without owning. One reference is the leaf's.
+  std::atomic<Node*> gradAccumulator{nullptr};
   uint32_t outputNr = 0;
   Tensor grad;
   // A differentiable view: in-place writes to it rewrite the history of `base`, see inplaceViewUpdated().

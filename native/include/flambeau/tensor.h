@@ -163,6 +163,40 @@ struct Operand {
   bool isTensor() const { return tensor.defined(); }
 };
 
+/// Operands of one call that count no references: the tensors that they were made of must outlive them. Counting takes
+/// as long as a small kernel.
+template <size_t N>
+class BorrowedOperands {
+ public:
+  template <class... T>
+  explicit BorrowedOperands(const T&... from) {
+    static_assert(sizeof...(T) == N);
+    size_t i = 0;
+    (put(items_ + i++, from), ...);
+  }
+  BorrowedOperands(const BorrowedOperands&) = delete;
+  BorrowedOperands& operator=(const BorrowedOperands&) = delete;
+  ~BorrowedOperands() {}  // the operands are not destroyed, as they hold no reference
+  operator std::span<const Operand>() const { return {items_, N}; }
+  operator const Operand&() const requires(N == 1) { return items_[0]; }
+
+ private:
+  static void put(Operand* at, const Tensor& t) {
+    new (at) Operand();
+    at->tensor = Tensor(Ref<TensorImpl>::adopt(t.impl()));
+  }
+  static void put(Operand* at, const Operand& o) {
+    put(at, o.tensor);
+    at->scalar = o.scalar;
+  }
+  static void put(Operand* at, const Scalar& s) { new (at) Operand(s); }
+  union {
+    Operand items_[N];
+  };
+};
+template <class... T>
+BorrowedOperands(const T&...) -> BorrowedOperands<sizeof...(T)>;
+
 // ---- making tensors without going through the dispatcher (kernels use these) ----
 Tensor emptyTensor(IntSpan sizes, DType dtype, Device device = {});
 Tensor emptyStrided(IntSpan sizes, IntSpan strides, DType dtype, Device device = {});

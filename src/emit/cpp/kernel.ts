@@ -152,7 +152,7 @@ export class CppKernel extends CppTiled {
     for (const s of this.k.stages) {
       if (s.k === 'row') {
         for (const r of rows) {
-          this.prefetch(s.prefetch, r);
+          if (this.across === null) this.prefetch(s.prefetch, r); // tiles fetch the next one
           this.stores(s.stores, r);
         }
       } else this.columns(s, rows);
