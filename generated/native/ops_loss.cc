@@ -111,7 +111,7 @@ struct BinaryCrossEntropyBackward0 final : autograd::Node {
       const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
       [[maybe_unused]] const auto& reduction = reduction_;
     auto formula = [&]() -> Tensor {
-      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(Dims(inputMeta_.sizes))))))) : Tensor(grads[0]));
+      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(inputMeta_.sizes())))))) : Tensor(grads[0]));
       Tensor g = support::weighted(each, weight);
       Tensor slope = ops::clampMin(ops::mul(ops::rsub(input, Operand(Scalar(int64_t(1))), Scalar(1)), input), Operand(Scalar(double(1e-12))));
       return ops::mul(g, ops::trueDivide(ops::sub(input, target, Scalar(1)), slope));
@@ -124,7 +124,7 @@ struct BinaryCrossEntropyBackward0 final : autograd::Node {
       const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
       [[maybe_unused]] const auto& reduction = reduction_;
     auto formula = [&]() -> Tensor {
-      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(Dims(inputMeta_.sizes))))))) : Tensor(grads[0]));
+      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(inputMeta_.sizes())))))) : Tensor(grads[0]));
       Tensor g = support::weighted(each, weight);
       return ops::mul(g, ops::sub(ops::log1p(ops::neg(input)), ops::log(input), Scalar(1)));
     };
@@ -138,7 +138,7 @@ struct BinaryCrossEntropyBackward0 final : autograd::Node {
     auto formula = [&]() -> Tensor {
       Tensor a = ops::mul(target, ops::clampMin(ops::log(input), Operand(Scalar(int64_t(-100)))));
       Tensor b = ops::mul(ops::rsub(target, Operand(Scalar(int64_t(1))), Scalar(1)), ops::clampMin(ops::log1p(ops::neg(input)), Operand(Scalar(int64_t(-100)))));
-      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(Dims(inputMeta_.sizes))))))) : Tensor(grads[0]));
+      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(inputMeta_.sizes())))))) : Tensor(grads[0]));
       return ops::mul(each, ops::neg(ops::add(a, b, Scalar(1))));
     };
     Tensor g = formula();
@@ -158,9 +158,9 @@ struct BinaryCrossEntropyBackward0 final : autograd::Node {
   autograd::SavedTensor weight_;
   autograd::SavedTensor input_;
   autograd::SavedTensor target_;
-  support::TensorMeta inputMeta_;
-  support::TensorMeta targetMeta_;
-  support::TensorMeta weightMeta_;
+  TensorNote inputMeta_;
+  TensorNote targetMeta_;
+  TensorNote weightMeta_;
 };
 struct CtcLossForwardBackward0 final : autograd::Node {
   CtcLossForwardBackward0() : Node(2) {}
@@ -287,11 +287,11 @@ Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, const Tenso
   }
   auto node = makeRef<BinaryCrossEntropyBackward0>();
   node->edges.push_back(support::edgeOf(input));
-  node->inputMeta_ = support::TensorMeta(input);
+  node->inputMeta_ = support::noteOf(input);
   node->edges.push_back(support::edgeOf(target));
-  node->targetMeta_ = support::TensorMeta(target);
+  node->targetMeta_ = support::noteOf(target);
   node->edges.push_back(support::edgeOf(weight));
-  node->weightMeta_ = support::TensorMeta(weight);
+  node->weightMeta_ = support::noteOf(weight);
   node->reduction_ = std::string(reduction);
   if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->weight_ = autograd::SavedTensor(weight, false);
   if (autograd::needsGrad(input) || autograd::needsGrad(target) || autograd::needsGrad(weight)) node->input_ = autograd::SavedTensor(input, false);
