@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "cpu/gemm.h"
 #include "cpu/measured.h"
@@ -43,6 +45,9 @@ bool takesOneDnn(const ConvSpec& s) {
   return !whole;
 }
 
+/// Multiply-adds from which the threads share an image: a few times what it takes to hand out a loop.
+constexpr int64_t kSplitWork = int64_t{1} << 20;
+
 bool winogradEnabled() {
   static const bool on = [] {
     const char* off = std::getenv("FLAMBEAU_NO_WINOGRAD");
@@ -73,8 +78,11 @@ Ref<ConvPlan> planConv(const ConvSpec& spec) {
   static PlanCache<Key, ConvPlan, KeyHash> cache;
   return cache.find({spec, numThreads()}, [&]() -> Ref<ConvPlan> {
     if (spec.blockedIn || spec.blockedOut) {
-      if (oneDnnEnabled())
+      if (oneDnnEnabled()) {
+        if (!spec.winograd && spec.work() >= kSplitWork)
+          if (Ref<ConvPlan> plan = planSplitConv(spec)) return plan;
         if (Ref<ConvPlan> plan = planOneDnnConv(spec)) return plan;
+      }
       return planUnblockedConv(spec);
     }
     if (oneDnnEnabled() && spec.work() >= (int64_t{1} << 17))
@@ -102,16 +110,23 @@ Ref<ConvPlan> planConstantConv(const ConvSpec& spec) {
     Ref<ConvPlan> packed;
     if (!forward || spec.in[0] > 1) packed = planWindowConv(spec);
     if (!packed) packed = planPackedConv(spec);
-    if (!packed) return usual;
+    std::vector<Ref<ConvPlan>> plans{usual, packed, planSplitConv(spec)};
+    if (spec.winograd) {
+      // Filters that have been transformed are four times as large: with few pixels, reading them takes longer.
+      ConvSpec direct = spec;
+      direct.winograd = false;
+      plans.push_back(planOneDnnConv(direct));
+      plans.push_back(planSplitConv(direct));
+    }
     const int64_t big = spec.batch * spec.channels * spec.inPixels(),
                   small = spec.batch * spec.outChannels * spec.pixels();
-    return fasterPacked(usual, packed, forward ? big : small, spec.outChannels * spec.depth(),
-                        spec.bias ? spec.outChannels : 0, forward ? small : big);
+    return fastestPacked(std::move(plans), forward ? big : small, spec.outChannels * spec.depth(),
+                         spec.bias ? spec.outChannels : 0, forward ? small : big);
   });
 }
 
 #if !FLAMBEAU_WITH_ONEDNN
-Ref<ConvPlan> planOneDnnConv(const ConvSpec&) { return {}; }
+Ref<ConvPlan> planOneDnnConv(const ConvSpec&, int) { return {}; }
 #endif
 
 }  // namespace flambeau::cpu

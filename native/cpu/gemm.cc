@@ -90,8 +90,8 @@ Ref<GemmPlan> planConstantGemm(const GemmSpec& spec) {
   return cache.find({spec, numThreads()}, [&]() -> Ref<GemmPlan> {
     const Ref<GemmPlan> usual = planGemm(spec), packed = planPackedGemm(spec);
     if (!packed) return {};
-    const Ref<GemmPlan> best = fasterPacked(
-        usual, packed, (spec.batch - 1) * spec.aBatch + (spec.m - 1) * spec.aRow + (spec.k - 1) * spec.aCol + 1,
+    const Ref<GemmPlan> best = fastestPacked<GemmPlan>(
+        {usual, packed}, (spec.batch - 1) * spec.aBatch + (spec.m - 1) * spec.aRow + (spec.k - 1) * spec.aCol + 1,
         (spec.k - 1) * spec.bRow + (spec.n - 1) * spec.bCol + 1, spec.bias ? spec.n : 0,
         (spec.batch - 1) * spec.cBatch + (spec.m - 1) * spec.cRow + spec.n);
     return best.get() == packed.get() ? packed : Ref<GemmPlan>();

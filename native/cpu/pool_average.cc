@@ -1,6 +1,7 @@
 // Average pooling of one to three dimensions, plain and adaptive, and its gradient.
 // Source of the rules: aten/src/ATen/native/AveragePool2d.cpp, AdaptiveAveragePooling.cpp of PyTorch.
 #include <algorithm>
+#include <vector>
 
 #include "cpu/extern_common.h"
 #include "cpu/pool_shapes.h"
@@ -82,6 +83,29 @@ void eachWindow(const Windows& w, bool countPad, std::optional<int64_t> divisor,
 
 int64_t grainOf(const Windows& w) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, volume(w.in))); }
 
+// One plane: the rows of a line of windows are added up first, so that most additions are of neighbours.
+template <class T, class C>
+void averagePlane(const Windows& w, bool countPad, std::optional<int64_t> divisor, const T* in, C* row, T* out) {
+  const int64_t width = w.in[2];
+  const auto inside = [](const AxisWindow& a) { return std::max<int64_t>(0, a.end - a.begin); };
+  for (const AxisWindow& d : w.axis[0])
+    for (const AxisWindow& h : w.axis[1]) {
+      std::fill_n(row, width, C(0));
+      eachRun(w, d, h, [&](int64_t at) {
+        const T* from = in + at;
+#pragma omp simd
+        for (int64_t k = 0; k < width; ++k) row[k] += static_cast<C>(from[k]);
+      });
+      const int64_t rows = inside(d) * inside(h), padded = d.padded * h.padded;
+      for (const AxisWindow& c : w.axis[2]) {
+        C sum = 0;
+        for (int64_t k = c.begin; k < c.end; ++k) sum += row[k];
+        const int64_t taps = rows * inside(c), count = divisor ? *divisor : countPad ? padded * c.padded : taps;
+        *out++ = static_cast<T>(taps == 0 ? C(0) : sum / static_cast<C>(count));
+      }
+    }
+}
+
 Tensor average(const Tensor& self, const Windows& w, size_t nd, const char* op, bool countPad,
                std::optional<int64_t> divisor) {
   Tensor out = emptyTensor(pooledDims(self.sizes(), w.out, nd), self.dtype(), self.device());
@@ -90,18 +114,9 @@ Tensor average(const Tensor& self, const Windows& w, size_t nd, const char* op, 
     using T = typename decltype(tag)::type;
     using C = Compute<T>;
     parallelFor(w.planes, grainOf(w), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) {
-        const T* in = x.ptr<T>() + p * volume(w.in);
-        T* o = out.ptr<T>() + p * volume(w.out);
-        eachWindow(w, countPad, divisor, [&](const auto& d, const auto& h, const auto& c, int64_t count) {
-          C sum = 0;
-          eachRun(w, d, h, [&](int64_t row) {
-            for (int64_t k = c.begin; k < c.end; ++k) sum += static_cast<C>(in[row + k]);
-          });
-          const bool empty = d.begin >= d.end || h.begin >= h.end || c.begin >= c.end;
-          *o++ = static_cast<T>(empty ? C(0) : sum / static_cast<C>(count));
-        });
-      }
+      std::vector<C> row(static_cast<size_t>(w.in[2]));
+      for (int64_t p = begin; p < end; ++p)
+        averagePlane(w, countPad, divisor, x.ptr<T>() + p * volume(w.in), row.data(), out.ptr<T>() + p * volume(w.out));
     });
   };
   if (self.dtype() == DType::Int64)

@@ -10,8 +10,14 @@ import { walk } from '../schedule/expr.js';
 
 export type Place =
   | { readonly k: 'input'; readonly slot: number }
-  | { readonly k: 'output'; readonly index: number }
+  | { readonly k: 'output'; readonly index: number; readonly offset?: number }
   | { readonly k: 'arena'; readonly offset: Dim };
+
+/** Memory of a tensor within another one, `offset` bytes from its start. */
+export interface Inside {
+  readonly target: Def;
+  readonly offset: number;
+}
 
 export type Event = { readonly k: 'kernel'; readonly kernel: Kernel } | { readonly k: 'step'; readonly step: Step };
 
@@ -48,10 +54,15 @@ export function touches(e: Event): { reads: Set<Def>; writes: Set<Def> } {
   return { reads, writes };
 }
 
-const ALIGN = 64;
+export const ALIGN = 64;
 const round = (n: number): number => Math.ceil(n / ALIGN) * ALIGN;
 
-export function planMemory(program: Lowered, grouping: Grouping, events: readonly Event[]): MemoryPlan {
+export function planMemory(
+  program: Lowered,
+  grouping: Grouping,
+  events: readonly Event[],
+  inside: ReadonlyMap<Def, Inside>,
+): MemoryPlan {
   const places = new Map<Def, Place>();
   for (const d of program.inputs) if (d.how.k === 'input') places.set(d, { k: 'input', slot: d.how.slot });
   program.outputs.forEach((d, index) => places.set(d, { k: 'output', index }));
@@ -61,11 +72,19 @@ export function planMemory(program: Lowered, grouping: Grouping, events: readonl
     if (grouping.deferred.has(w.def)) copies.push({ from: w.def, output, bytes: bytesOf(w.def) });
     else places.set(w.def, { k: 'output', index: output });
   });
+  /** The tensor around a part, however deep it lies. */
+  const whole = (d: Def): Inside => {
+    let at: Inside = { target: d, offset: 0 };
+    for (let next; (next = inside.get(at.target)) !== undefined;)
+      at = { target: next.target, offset: at.offset + next.offset };
+    return at;
+  };
   const first = new Map<Def, number>();
   const last = new Map<Def, number>();
   events.forEach((e, at) => {
     const { reads, writes } = touches(e);
-    for (const d of [...writes, ...reads]) {
+    for (const part of [...writes, ...reads]) {
+      const d = whole(part).target;
       if (places.has(d)) continue;
       if (!first.has(d)) first.set(d, at);
       last.set(d, at);
@@ -97,6 +116,12 @@ export function planMemory(program: Lowered, grouping: Grouping, events: readonl
   for (const d of symbolic) {
     places.set(d, { k: 'arena', offset: arena });
     arena = addDims(addDims(arena, bytesOf(d)), ALIGN);
+  }
+  for (const d of inside.keys()) {
+    const { target, offset } = whole(d);
+    const p = places.get(target)!;
+    if (p.k === 'arena') places.set(d, { k: 'arena', offset: addDims(p.offset, offset) });
+    else if (p.k === 'output') places.set(d, { ...p, offset });
   }
   return { places, arena, copies };
 }

@@ -10,6 +10,7 @@ import { CUTS } from '../schedule/parts.js';
 import { isContiguous } from '../schedule/views.js';
 import { KEEP_LIMITS, buildKernel } from '../loop/build.js';
 import { type Kernel } from '../loop/kernel.js';
+import { joinParts } from './joins.js';
 import { type Event, planMemory, touches } from './memory.js';
 import {
   type InputMeta,
@@ -77,8 +78,11 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
   // Kernels that store nothing: their results are not used, or have no elements.
   const stores = (k: Kernel): boolean =>
     k.stages.some((s) => s.stores.length > 0) && k.rows.every((a) => a.extent !== 0);
-  const events = build((d) => loaded.has(d)).filter((e) => e.k === 'step' || stores(e.kernel));
-  const plan = planMemory(program, grouping, events);
+  const { events, inside } = joinParts(
+    program,
+    build((d) => loaded.has(d)).filter((e) => e.k === 'step' || stores(e.kernel)),
+  );
+  const plan = planMemory(program, grouping, events, inside);
   const schedule = makeSchedule(graph, grouping, events);
   const decided = performance.now();
   const meta = makeMeta(graph, program, plan.arena, events, options.name ?? 'graph');

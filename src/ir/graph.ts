@@ -56,6 +56,8 @@ export interface Region {
   readonly outputs: Value[];
   readonly parent?: number;
   readonly scope?: string;
+  /** Numbers among its operands follow a size of a symbolic graph, which only its nodes know of. */
+  readonly varies?: true;
 }
 
 export interface Graph {

@@ -18,12 +18,15 @@ export interface VerifyOptions {
   /** Check result types against the shape and dtype rules (default true). */
   readonly types?: boolean;
   readonly defaultDtype?: DType;
+  /** Symbols that are declared around the graph: it is a body. */
+  readonly symbols?: readonly string[];
 }
 
 /** Gives the graph back when it is well formed. @throws VerifyError naming the first thing that is not. */
 export function verify(g: Graph, options: VerifyOptions = {}): Graph {
   const known = new Map<number, Value>();
-  const symbols = new Set(g.symbols.map((s) => s.name));
+  const around = options.symbols ?? [];
+  const symbols = new Set([...around, ...g.symbols.map((s) => s.name)]);
   const fail = (why: string, node?: Node): never => {
     throw new VerifyError(node === undefined ? why : `${why}\n  in ${printNode(node, g)}`);
   };
@@ -50,7 +53,7 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
       fail(`live scalar $${s} does not exist (the graph has ${g.liveScalars.length})`, node);
   };
 
-  if (symbols.size !== g.symbols.length) fail('a symbol is declared twice');
+  if (symbols.size !== around.length + g.symbols.length) fail('a symbol is declared twice');
   // An argument given twice is one value that appears twice.
   new Set(g.inputs).forEach((v) => define(v));
   g.captures.forEach((v) => define(v));
@@ -60,7 +63,7 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
       for (const v of inputValues(i)) use(v, 'operand', n);
     }
     if (isControl(n)) {
-      verifyControl(n, options, fail);
+      verifyControl(n, { ...options, symbols: [...symbols] }, fail);
       n.outputs.forEach((v) => define(v, n));
       continue;
     }

@@ -25,6 +25,8 @@ type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 
 export class OnnxBuilder {
   private nodes: NodeInit[] = [];
+  /** The nodes of the model itself, whichever body is being built. */
+  private readonly outermost = this.nodes;
   private readonly initializers: Initializer[] = [];
   private readonly valueNames = new Set<string>();
   private readonly nodeNames = new Set<string>();
@@ -181,9 +183,21 @@ export class OnnxBuilder {
       });
       const info = (r: Ref): MessageInitShape<typeof ValueInfoProtoSchema> =>
         valueInfo(r.name, r.type, this.symbolNames);
-      return { graph: { name, node: this.nodes, input: refs.map(info), output: results.map(info) } };
+      const node = liveNodes(this.nodes, new Set(results.map((r) => r.name)));
+      return { graph: { name, node, input: refs.map(info), output: results.map(info) } };
     } finally {
       this.nodes = outside;
+    }
+  }
+
+  /** What `build` adds goes before the branches and loops that are being built: it serves the whole model. */
+  outside(build: () => Ref): Ref {
+    const inside = this.nodes;
+    this.nodes = this.outermost;
+    try {
+      return build();
+    } finally {
+      this.nodes = inside;
     }
   }
 
@@ -203,13 +217,7 @@ export class OnnxBuilder {
   /** The encoded model. Nodes and initializers that lead to no output are left out. */
   encode(info: ModelInfo): EncodedModel {
     const used = new Set(this.outputs.map((o) => o.name!));
-    const live: NodeInit[] = [];
-    for (const node of [...this.nodes].reverse()) {
-      if (!(node.output as string[]).some((o) => used.has(o))) continue;
-      for (const name of reads(node)) used.add(name);
-      live.push(node);
-    }
-    live.reverse();
+    const live = liveNodes(this.nodes, used);
     const ends = new Set(this.outputs.map((o) => o.name!));
     const inner = live.flatMap((n) => n.output as string[]).filter((n) => !ends.has(n) && used.has(n));
     return encodeModel(
@@ -229,6 +237,17 @@ export class OnnxBuilder {
 
 const bodies = (node: NodeInit): GraphInit[] =>
   (node.attribute ?? []).flatMap((a) => ('g' in a && a.g ? [a.g as GraphInit] : []));
+
+/** The nodes that lead to the names in `used`, which grows by what they read. */
+function liveNodes(nodes: readonly NodeInit[], used: Set<string>): NodeInit[] {
+  const live: NodeInit[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (!(node.output as string[]).some((o) => used.has(o))) continue;
+    for (const name of reads(node)) used.add(name);
+    live.push(node);
+  }
+  return live.reverse();
+}
 
 /** All names that a node reads, those of its bodies included. */
 function reads(node: NodeInit): string[] {

@@ -2,10 +2,11 @@
 import { OPS } from '../../generated/ts/ops.js';
 import type { Dim, Graph } from '../ir/graph.js';
 import { Module } from '../nn/module.js';
+import { unreadResults } from '../passes/dead_code.js';
 import { packageVersion } from '../package_root.js';
 import { interpretNative } from '../runtime/execute.js';
 import { difference } from '../script/agree.js';
-import { isInput, isScripted, isWhole, scriptGraph, sourceBehind } from '../script/script.js';
+import { isInput, isScripted, isWhole, scriptGraph, sourceBehind, type ScriptGraph } from '../script/script.js';
 import { full } from '../tensor/create.js';
 import { isTensor, unwrap, wrap, type Tensor } from '../tensor/handle.js';
 import { checkSizes } from './check_sizes.js';
@@ -14,7 +15,16 @@ import { writeModel } from './files.js';
 import { lowerGraph } from './lower.js';
 import { checkOptions, fillNames, outputAxes, type CheckedOptions, type ExportOptions } from './options.js';
 import { RECURRENT, RECURRENT_OP } from './recurrent.js';
-import { flatten, inMode, nameCaptures, recordModel, resized, type AnyFunction, type Recording } from './trace.js';
+import {
+  flatten,
+  inMode,
+  nameCaptures,
+  recordModel,
+  resized,
+  unified,
+  type AnyFunction,
+  type Recording,
+} from './trace.js';
 import { dimText, OnnxExportError } from './types.js';
 import { reportVerified, type Case } from './verify.js';
 
@@ -79,30 +89,50 @@ function exportScripted(
   options: ExportOptions,
 ): Uint8Array {
   if (options.training) throw new OnnxExportError('scripted models are exported in eval mode');
-  if (Object.keys(options.dynamicAxes ?? {}).length > 0)
-    throw new OnnxExportError(
-      'the sizes of a scripted model are those of its example inputs: dynamicAxes needs a traced one',
-    );
   const source = sourceBehind(model);
-  const scripted = inMode(model, false, () => scriptGraph(source, inputs));
-  const feeds = inputs.filter((x) => isInput(x, scripted.fixed)).map((x) => (isTensor(x) ? x : scalarTensor(x)));
+  const graphOf = (given: readonly (Tensor | number)[]): ScriptGraph =>
+    inMode(model, false, () => scriptGraph(source, given));
+  const scripted = graphOf(inputs);
+  const feedsOf = (given: readonly (Tensor | number)[]): Tensor[] =>
+    given.filter((x) => isInput(x, scripted.fixed)).map((x) => (isTensor(x) ? x : scalarTensor(x)));
+  const feeds = feedsOf(inputs);
   const checked = checkOptions(
     options,
     feeds.map((t) => t.shape.length),
   );
+  const axes = checked.inputAxes;
+  const atRound = (round: number): (Tensor | number)[] => {
+    const sized = resized(feeds, axes, round);
+    let next = 0;
+    return inputs.map((x) => {
+      if (!isInput(x, scripted.fixed)) return x;
+      const t = sized[next++]!;
+      return isTensor(x) ? t : x;
+    });
+  };
+  const graphs = axes.length === 0 ? [scripted] : [0, 1, 2].map(atRound).map(graphOf);
   const recording: Recording = {
-    graph: scripted.graph,
-    captures: scripted.captures.map((t) => t._h),
+    graph: unified(
+      graphs.map((g) => g.graph),
+      axes,
+    ),
+    captures: graphs[0]!.captures.map((t) => t._h),
     outputNames: fillNames(options.outputNames, scripted.graph.outputs.length, 'output'),
   };
   const encoded = lower(recording, model, options, checked, path);
-  const expected = inMode(model, false, () => leavesOf((source.fn as AnyFunction).apply(source.self, [...inputs])));
+  const run = (given: readonly (Tensor | number)[]): Case => ({
+    inputs: feedsOf(given),
+    expected: inMode(model, false, () => leavesOf((source.fn as AnyFunction).apply(source.self, [...given]))),
+  });
+  const first = run(inputs);
   const given = interpretNative(scripted.graph, feeds.map(unwrap), scripted.captures.map(unwrap)).outputs.map(wrap);
-  const differs = difference(given, expected);
+  const differs = difference(given, first.expected);
   if (differs !== null)
     throw new OnnxExportError(`the scripted graph does not give what the function gives: ${differs}`);
+  const other = axes.length > 0 ? run(atRound(3)) : null;
+  if (other && encoded.weights === null) checkSizes(encoded.bytes, checked.inputNames, other);
   const names = { inputs: checked.inputNames, outputs: recording.outputNames };
-  const report = writeModel(encoded, path, names, options.verify ? [{ inputs: feeds, expected }] : []);
+  const report = writeModel(encoded, path, names, options.verify ? [first, ...(other ? [other] : [])] : []);
   if (report) reportVerified(report, options.verify);
   return encoded.bytes;
 }
@@ -123,7 +153,8 @@ function lower(
   checked: CheckedOptions,
   path: string | null,
 ): EncodedModel {
-  const { graph, outputNames } = recording;
+  const { outputNames } = recording;
+  const graph = unreadResults(recording.graph);
   const graphName = model instanceof Module ? model.constructor.name : model.name || 'main';
   return lowerGraph(graph, {
     ops: { ...OPS, [RECURRENT]: RECURRENT_OP },
@@ -132,7 +163,6 @@ function lower(
     outputNames,
     symbolNames: symbolNames(graph, outputNames, options, checked),
     opset: checked.opset,
-    ...(recording.varying ? { opened: recording.varying } : {}),
     training: options.training === true,
     graphName,
     producerVersion: packageVersion(),

@@ -30,8 +30,6 @@ export interface LowerOptions {
   /** Where the model will lie; names the file of external weights. */
   readonly path?: string;
   readonly externalData?: boolean;
-  /** Regions that must be exported by their parts. */
-  readonly opened?: ReadonlySet<number>;
 }
 
 /** Encodes `graph` as an ONNX model. Throws OnnxExportError for what has no ONNX form. */
@@ -45,7 +43,7 @@ class GraphLowering {
   private readonly shapes: Shapes;
   private readonly symbolics: ReadonlyMap<string, Symbolic>;
   private whole = new Set<number>(); // regions exported as one operator
-  private opened: Set<number>; // regions that must be exported by their parts
+  private opened = new Set<number>(); // regions that must be exported by their parts
   private readonly views = new Set<string>(); // names of views
   private readonly fixed = new Set<string>(); // names of inputs, initializers and outputs: not free to change
 
@@ -53,7 +51,6 @@ class GraphLowering {
     private graph: Graph,
     private readonly options: LowerOptions,
   ) {
-    this.opened = new Set(options.opened);
     this.checkPure();
     markDataDependent(graph, options.ops);
     this.b = new OnnxBuilder(options.opset, options.symbolNames ?? new Map(), options.training);
@@ -200,7 +197,7 @@ class GraphLowering {
   private region(index: number): boolean {
     const region = this.graph.regions[index]!;
     const info = this.options.ops[region.op];
-    if (!info || this.escapes(index, region)) return false;
+    if (!info || region.varies || this.escapes(index, region)) return false;
     if (!region.inputs.every((i) => this.available(i))) return false;
     const call = this.callOf(region.op, region.inputs, region.attrs, region.outputs, region.scope, this.siteOf(index));
     if (!this.emit(call, false)) return false;

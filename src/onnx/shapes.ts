@@ -92,7 +92,7 @@ export class Shapes {
     if (known) return known;
     const source = this.sources.get(name);
     if (!source) throw new OnnxExportError(`the dynamic extent '${name}' is the size of no input`);
-    const ref = this.read(source.input, source.axis);
+    const ref = this.b.outside(() => this.read(source.input, source.axis));
     this.extents.set(name, ref);
     return ref;
   }

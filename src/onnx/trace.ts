@@ -20,8 +20,6 @@ export interface Recording {
   readonly graph: Graph;
   readonly captures: readonly Handle[];
   readonly outputNames: readonly string[];
-  /** Composites whose arguments hold numbers that follow a size: only their parts know of it. */
-  readonly varying?: ReadonlySet<number>;
 }
 
 /**
@@ -51,9 +49,18 @@ export function recordModel(
 ): Recording {
   if (axes.length === 0) return withLayers(trace(model, inputs, options));
   const traces = [0, 1, 2].map((round) => trace(model, resized(inputs, axes, round), options));
+  const graph = unified(
+    traces.map((t) => t.graph),
+    axes,
+  );
+  return withLayers({ ...traces[0]!, graph });
+}
+
+/** Graphs at several sizes as one whose sizes are symbols. @throws OnnxExportError where they are not one graph */
+export function unified(graphs: readonly Graph[], axes: readonly DynamicAxis[]): Graph {
+  if (graphs.length === 1) return graphs[0]!;
   try {
-    const graphs = traces.map((t) => t.graph);
-    return withLayers({ ...traces[0]!, graph: unify(graphs, true), varying: varyingRegions(graphs) });
+    return unify(graphs, true);
   } catch (error) {
     if (!(error instanceof UnifyError)) throw error;
     const names = [...new Set(axes.map((a) => `'${a.label}'`))].join(', ');
@@ -61,13 +68,6 @@ export function recordModel(
       `the model does not keep its dynamic axes (${names}): it does something else at another size. ${error.message}`,
     );
   }
-}
-
-function varyingRegions(graphs: readonly Graph[]): Set<number> {
-  const constants = (g: Graph, k: number): string =>
-    JSON.stringify(g.regions[k]?.inputs.map((i) => (i.kind === 'const' ? String(i.value) : i.kind)));
-  const all = graphs[0]!.regions.map((_, k) => k);
-  return new Set(all.filter((k) => graphs.some((g) => constants(g, k) !== constants(graphs[0]!, k))));
 }
 
 const withLayers = ({ layers, ...r }: Recording & { layers: RecurrentWatch }): Recording => ({

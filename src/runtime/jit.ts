@@ -8,7 +8,7 @@ import { emitProgram } from '../emit/program.js';
 import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
-import { unify, UnifyError } from '../frontend/trace/unify.js';
+import { straight, unify, UnifyError } from '../frontend/trace/unify.js';
 import { isControl } from '../ir/control.js';
 import type { DType, Graph } from '../ir/graph.js';
 import { printGraph, printType } from '../ir/print.js';
@@ -399,7 +399,7 @@ function dynamicGraph(s: State): Graph | null {
         }),
       );
     };
-    s.dynamic = unify([at(0), at(1), at(2)]);
+    s.dynamic = unify(straight([at(0), at(1), at(2)]));
   } catch (e) {
     s.dynamicReason = (e as Error).message;
     log('graph', () => `${s.name}: no graph for other sizes: ${s.dynamicReason}`);

@@ -77,7 +77,10 @@ const avgPool: NodeRule = (l, n, a) => {
   const ct = computeType(v.dtype);
   const windows = isFloat(ct) ? innerWindows(n, a, v.shape) : null;
   if (windows === null) {
-    const beside = stride!.length === 0 || kernel!.every((k, d) => k === stride![d]);
+    // Side by side, or a single window.
+    const results = n.outputs[0]!.type.shape.slice(-kernel!.length);
+    const step = (d: number): number => stride![stride!.length === 1 ? 0 : d] ?? kernel![d]!;
+    const beside = kernel!.every((k, d) => k === step(d) || sameDim(results[d]!, 1));
     return beside && meanOfWindows(l, n, kernel!);
   }
   const count = kernel!.reduce((p, k) => p * k, 1);

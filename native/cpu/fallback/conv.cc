@@ -54,11 +54,25 @@ class DirectConv : public ConvPlan {
     }
   }
 
+  int64_t packedFloats() const override { return s_.kind == ConvSpec::Kind::Forward ? groupFloats() * s_.groups : 0; }
+  void pack(const void* weights, void* to) const override {
+    const int64_t each = outGroup() * s_.depth();
+    for (int64_t g = 0; g < s_.groups; ++g)
+      packWeights(static_cast<const float*>(weights) + g * each, static_cast<float*>(to) + g * groupFloats());
+  }
+  void runPacked(const void* a, const void* packed, const void* bias, void* out) const override {
+    forward(static_cast<const float*>(a), static_cast<const float*>(packed), static_cast<const float*>(bias),
+            static_cast<float*>(out));
+  }
   void run(const void* a, const void* b, const void* bias, void* out) const override {
     const float *p = static_cast<const float*>(a), *q = static_cast<const float*>(b);
     switch (s_.kind) {
-      case ConvSpec::Kind::Forward:
-        return forward(p, q, static_cast<const float*>(bias), static_cast<float*>(out));
+      case ConvSpec::Kind::Forward: {
+        static thread_local Scratch weights;
+        float* packed = weights.get<float>(packedFloats());
+        pack(b, packed);
+        return runPacked(a, packed, bias, out);
+      }
       case ConvSpec::Kind::BackwardInput:
         return backwardInput(p, q, static_cast<float*>(out));
       case ConvSpec::Kind::BackwardWeight:
@@ -70,6 +84,11 @@ class DirectConv : public ConvPlan {
  private:
   int64_t inGroup() const { return s_.channels / s_.groups; }
   int64_t outGroup() const { return s_.outChannels / s_.groups; }
+  /// Packed filters of one group.
+  int64_t groupFloats() const {
+    const int64_t rows = convKernels().rows;
+    return (outGroup() + rows - 1) / rows * rows * s_.depth();
+  }
   int64_t imageGrain() const {
     return std::max<int64_t>(1, kParallelWork * s_.batch / std::max<int64_t>(1, s_.work()));
   }
@@ -97,13 +116,9 @@ class DirectConv : public ConvPlan {
                       static_cast<size_t>(s_.in[2]) * sizeof(float));
   }
 
-  void forward(const float* x, const float* w, const float* bias, float* y) const {
+  void forward(const float* x, const float* packed, const float* bias, float* y) const {
     const ConvKernels& k = convKernels();
-    const int64_t depth = s_.depth(), pixels = s_.pixels();
-    const int64_t blocks = (outGroup() + k.rows - 1) / k.rows, packedSize = blocks * k.rows * depth;
-    static thread_local Scratch weights;
-    float* packed = weights.get<float>(packedSize * s_.groups);
-    for (int64_t g = 0; g < s_.groups; ++g) packWeights(w + g * outGroup() * depth, packed + g * packedSize);
+    const int64_t depth = s_.depth(), pixels = s_.pixels(), packedSize = groupFloats();
     parallelFor(s_.batch, imageGrain(), [&](int64_t begin, int64_t end) {
       static thread_local Scratch work;
       float* buffer = source_ == Source::Image    ? nullptr

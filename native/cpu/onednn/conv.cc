@@ -60,9 +60,9 @@ struct Port {
 
 class OneDnnConv : public ConvPlan {
  public:
-  explicit OneDnnConv(const ConvSpec& whole) : s_(whole) {
+  OneDnnConv(const ConvSpec& whole, int threads) : s_(whole) {
     ConvSpec s = whole;
-    int threads = onednn::threadsFor(whole.work());
+    if (threads == 0) threads = onednn::threadsFor(whole.work());
     s.batch = imagesAtOnce(whole, threads);
     chunks_ = whole.batch / s.batch;
     if (chunks_ > 1) threads = 1;                         // of one run of a primitive
@@ -223,9 +223,9 @@ class OneDnnConv : public ConvPlan {
 
 }  // namespace
 
-Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec) {
+Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec, int threads) {
   for (ConvSpec s = spec;; s.winograd = false) try {
-      return makeRef<OneDnnConv>(s);
+      return makeRef<OneDnnConv>(s, threads);
     } catch (const dnnl::error&) {
       if (!s.winograd) return {};  // not a shape this oneDNN takes
     }

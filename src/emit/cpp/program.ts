@@ -68,7 +68,7 @@ export function printCppProgram(
     const p = plan.places.get(d);
     if (!p) throw new Error(`${d.name} has no memory`);
     if (p.k === 'input') return `A->inputs[${p.slot}]`;
-    if (p.k === 'output') return `A->outputs[${p.index}]`;
+    if (p.k === 'output') return `A->outputs[${p.index}]${p.offset ? ` + ${p.offset}` : ''}`;
     return `A->arena + ${dim(p.offset)}`;
   };
   const target: Target = {

@@ -38,7 +38,8 @@ export function printCudaProgram(
     const p = plan.places.get(d);
     if (!p) throw new Error(`${d.name} has no memory`);
     if (p.k === 'input') return `A->inputs[${p.slot}]`;
-    return p.k === 'output' ? `A->outputs[${p.index}]` : `A->arena + ${dim(p.offset)}`;
+    if (p.k === 'output') return p.offset ? `(char*)A->outputs[${p.index}] + ${p.offset}` : `A->outputs[${p.index}]`;
+    return `A->arena + ${dim(p.offset)}`;
   };
   const target: Target = {
     memory: place,

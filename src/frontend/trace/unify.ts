@@ -1,8 +1,9 @@
 // Several traces of one function at different sizes → one graph with symbolic dimensions. Input extents that differ become
 // symbols; every other integer that differs must be the same polynomial of the symbols in all traces.
 import { mulDims, addDims, symbol, printDim } from '../../ir/dim.js';
-import type { Attr, Dim, Graph, Input, Node, Value } from '../../ir/graph.js';
+import type { Attr, Dim, Graph, Input, Node, Region, Value } from '../../ir/graph.js';
 import { nextId } from '../../ir/build.js';
+import { isControl } from '../../ir/control.js';
 import { verify, VerifyError } from '../../ir/verify.js';
 import { SizeNumbers } from './size_numbers.js';
 
@@ -21,16 +22,20 @@ interface Symbol {
   readonly values: readonly number[];
 }
 
+/** Traces that are to be programs, which have one size where they branch or loop. @throws UnifyError */
+export function straight(graphs: readonly Graph[]): readonly Graph[] {
+  if (graphs.some((g) => g.nodes.some(isControl))) throw new UnifyError('a graph with branches and loops has one size');
+  return graphs;
+}
+
 /**
- * One graph for all sizes. Values keep the ids and names of the first trace, whose sizes are the symbols' hints.
+ * One graph for all sizes, branches and bodies of loops included. Values keep the ids and names of the first trace, whose sizes are the symbols' hints.
  * @throws UnifyError when the sequence of ops differs, or a number changes that no polynomial of the sizes gives;
  * with `careful`, Undecided when only a third trace can tell (an attribute that is no multiple of a size: n - 1, or half of n rounded down?).
  */
 export function unify(graphs: readonly Graph[], careful = false): Graph {
   const first = graphs[0];
   if (first === undefined || graphs.length < 2) throw new UnifyError('unify needs at least two traces');
-  if (graphs.some((g) => g.nodes.some((n) => n.bodies !== undefined)))
-    throw new UnifyError('a graph with branches and loops has one size');
   const symbols = findSymbols(graphs);
   const solver = new Solver(symbols, careful && graphs.length < 3);
   const values = new Map<Value, Value>();
@@ -97,10 +102,11 @@ export function unify(graphs: readonly Graph[], careful = false): Graph {
   checkSequence(graphs);
   const toFirst = graphs.map((g) => correspondence(g, first));
   const at = (v: Value): Value => values.get(v)!;
-  const numbers = careful ? new SizeNumbers((list) => solver.multiple(list), nextId(first)) : null;
-  const nodes = first.nodes.flatMap((n, k): Node[] => {
-    const all = graphs.map((g) => g.nodes[k]!);
-    const where = `node ${k} '${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`;
+  const numbers = careful
+    ? new SizeNumbers((list) => solver.multiple(list), Math.max(...withBodies(first).map(nextId)))
+    : null;
+  const mergeNode = (all: readonly Node[], where: string): Node[] => {
+    const n = all[0]!;
     const made: Node[] = [];
     const merged = n.inputs.map((_, i) => {
       const inputs = all.map((m) => m.inputs[i]!);
@@ -110,15 +116,16 @@ export function unify(graphs: readonly Graph[], careful = false): Graph {
       made.push(...size.nodes);
       return size.input;
     });
-    const attrs = Object.fromEntries(
-      Object.keys(n.attrs).map((name) => [
-        name,
-        mergeAttr(
-          all.map((m) => m.attrs[name] ?? null),
-          solver,
-          `${where}, attribute '${name}'`,
-        ),
-      ]),
+    const attrs = mergeAttrs(
+      all.map((m) => m.attrs),
+      solver,
+      where,
+    );
+    const bodies = n.bodies?.map((_, b) =>
+      mergeBody(
+        all.map((m) => m.bodies![b]!),
+        where,
+      ),
     );
     const outputs = n.outputs.map((_, o) =>
       merge(
@@ -126,27 +133,45 @@ export function unify(graphs: readonly Graph[], careful = false): Graph {
         `${where}, result ${o}`,
       ),
     );
-    return [...made, { ...n, inputs: merged, attrs, outputs }];
-  });
+    return [...made, { ...n, inputs: merged, attrs, outputs, ...(bodies ? { bodies } : {}) }];
+  };
+  const mergeNodes = (parts: readonly Graph[], within: string): Node[] =>
+    parts[0]!.nodes.flatMap((n, k) =>
+      mergeNode(
+        parts.map((g) => g.nodes[k]!),
+        `${within}node ${k} '${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`,
+      ),
+    );
+  const mergeRegions = (parts: readonly Graph[]): Graph['regions'] =>
+    parts[0]!.regions.map((r, k) => ({
+      ...r,
+      inputs: r.inputs.map((i) => mergeInput([i], toFirst, at, `region ${k}`)),
+      attrs: mergeAttrs(
+        parts.map((g) => g.regions[k]?.attrs ?? {}),
+        solver,
+        `region ${k} '${r.op}'`,
+      ),
+      outputs: r.outputs.map(at),
+      ...(numbersVary(parts.map((g) => g.regions[k])) ? { varies: true } : {}),
+    }));
+  /** A branch, or one round of a loop: closed, so its values are its own. */
+  const mergeBody = (parts: readonly Graph[], where: string): Graph => {
+    const body = parts[0]!;
+    const inputs = body.inputs.map((_, i) =>
+      merge(
+        parts.map((g) => g.inputs[i]!),
+        `${where}, input ${i} of a body`,
+      ),
+    );
+    const nodes = mergeNodes(parts, `${where}, `);
+    return { ...body, inputs, nodes, regions: mergeRegions(parts), outputs: body.outputs.map(at) };
+  };
+  const nodes = mergeNodes(graphs, '');
   const unified: Graph = {
     inputs,
     captures,
     nodes,
-    regions: first.regions.map((r, k) => ({
-      ...r,
-      inputs: r.inputs.map((i) => mergeInput([i], toFirst, at, `region ${k}`)),
-      attrs: Object.fromEntries(
-        Object.keys(r.attrs).map((name) => [
-          name,
-          mergeAttr(
-            graphs.map((g) => g.regions[k]?.attrs[name] ?? null),
-            solver,
-            `region ${k} '${r.op}', attribute '${name}'`,
-          ),
-        ]),
-      ),
-      outputs: r.outputs.map(at),
-    })),
+    regions: mergeRegions(graphs),
     outputs: first.outputs.map(at),
     writes: first.writes.map((w) => ({ target: at(w.target), value: at(w.value) })),
     gradWrites: first.gradWrites.map((w) => ({ leaf: at(w.leaf), value: w.value === null ? null : at(w.value) })),
@@ -247,7 +272,10 @@ function checkSequence(graphs: readonly Graph[]): void {
         g.nodes[i].outputs.length !== n.outputs.length,
     );
     const k = at >= 0 ? at : g.nodes.length > first.nodes.length ? first.nodes.length : -1;
-    if (k < 0) continue;
+    if (k < 0) {
+      first.nodes.forEach((n, i) => n.bodies?.forEach((b, j) => checkSequence([b, g.nodes[i]!.bodies![j]!])));
+      continue;
+    }
     const name = (n: Node | undefined): string =>
       n === undefined ? 'nothing' : `'${n.op}'${n.site === undefined ? '' : ` (${n.site})`}`;
     throw new UnifyError(
@@ -257,13 +285,24 @@ function checkSequence(graphs: readonly Graph[]): void {
 }
 
 /** Values of one trace → the values at the same places in the first. */
-function correspondence(g: Graph, first: Graph): Map<Value, Value> {
-  const to = new Map<Value, Value>();
+function correspondence(g: Graph, first: Graph, to = new Map<Value, Value>()): Map<Value, Value> {
   g.inputs.forEach((v, i) => to.set(v, first.inputs[i]!));
   g.captures.forEach((v, i) => to.set(v, first.captures[i]!));
-  g.nodes.forEach((n, k) => n.outputs.forEach((v, o) => to.set(v, first.nodes[k]!.outputs[o]!)));
+  g.nodes.forEach((n, k) => {
+    n.outputs.forEach((v, o) => to.set(v, first.nodes[k]!.outputs[o]!));
+    n.bodies?.forEach((b, j) => correspondence(b, first.nodes[k]!.bodies![j]!, to));
+  });
   return to;
 }
+
+function numbersVary(all: readonly (Region | undefined)[]): boolean {
+  const numbers = (r: Region | undefined): string =>
+    JSON.stringify(r?.inputs.map((i) => (i.kind === 'const' ? String(i.value) : i.kind)));
+  return all.some((r) => numbers(r) !== numbers(all[0]));
+}
+
+/** A graph and the bodies in it. */
+const withBodies = (g: Graph): Graph[] => [g, ...g.nodes.flatMap((n) => (n.bodies ?? []).flatMap(withBodies))];
 
 /** The values of a constant operand that differ between the traces. */
 function variedNumber(inputs: readonly Input[]): number[] | null {
@@ -300,6 +339,19 @@ function mergeInput(
   });
   if (i.kind === 'value') return { kind: 'value', value: at(i.value) };
   return i.kind === 'list' ? { kind: 'list', values: i.values.map(at) } : i;
+}
+
+function mergeAttrs(all: readonly Node['attrs'][], solver: Solver, where: string): Node['attrs'] {
+  return Object.fromEntries(
+    Object.keys(all[0]!).map((name) => [
+      name,
+      mergeAttr(
+        all.map((a) => a[name] ?? null),
+        solver,
+        `${where}, attribute '${name}'`,
+      ),
+    ]),
+  );
 }
 
 function mergeAttr(all: readonly Attr[], solver: Solver, where: string): Attr {
