@@ -48,7 +48,7 @@ export const relu6 = pointwise({
   schema: 'relu6(self: Tensor): Tensor',
   dtype: 'numeric-only',
   forward: (self) => s.min(s.max(self, 0), 6),
-  backward: { self: (grad: number, self: number) => (self > 0 && self < 6 ? grad : 0) },
+  backward: { self: (grad: number, self: number) => (self <= 0 || self >= 6 ? 0 : grad) },
   exports: ['relu6', 'nn.functional.relu6'],
   onnx: { symbolic: 'relu6' },
   samples: range(-5, 10),
@@ -184,7 +184,11 @@ export const hardswish = pointwise({
   schema: 'hardswish(self: Tensor): Tensor',
   dtype: 'float-only',
   forward: (self) => (self * s.min(s.max(self + 3, 0), 6)) / 6,
-  backward: { self: (grad: number, self: number) => (self < -3 ? 0 : self < 3 ? grad * (self / 3 + 0.5) : grad) },
+  backward: {
+    // At -3 a constant, so that the second derivative is 0 there, as PyTorch has it.
+    self: (grad: number, self: number) =>
+      self < -3 ? 0 : self >= 3 ? grad : grad * ((self <= -3 ? -3 : self) / 3 + 0.5),
+  },
   method: false,
   exports: ['hardswish', 'nn.functional.hardswish'],
   onnx: { op: 'HardSwish', since: 14 },

@@ -93,7 +93,11 @@ export const floorDivideInt = pointwise({
   doc: 'floor(self / other) of integers. See `floorDivide`.',
   schema: 'floorDivideInt(self: Tensor, other: Operand): Tensor',
   dtype: 'integral-only',
-  forward: (self, other) => s.idiv(self - s.mod(self, other), other),
+  forward: (self, other) => {
+    const q = s.idiv(self, other);
+    const rest = self - q * other;
+    return (rest < 0 && other > 0) || (rest > 0 && other < 0) ? q - 1 : q;
+  },
   divisor: 'other',
   nondifferentiable: 'piecewise constant',
   method: false,
@@ -211,8 +215,8 @@ export const maximum = pointwise({
   dtype: 'same',
   forward: (self, other) => s.max(self, other),
   backward: {
-    self: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self > other ? grad : 0),
-    other: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self < other ? grad : 0),
+    self: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self < other ? 0 : grad),
+    other: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self > other ? 0 : grad),
   },
   inplace: false,
   onnx: { op: 'Max', since: 13 },
@@ -224,8 +228,8 @@ export const minimum = pointwise({
   dtype: 'same',
   forward: (self, other) => s.min(self, other),
   backward: {
-    self: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self < other ? grad : 0),
-    other: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self > other ? grad : 0),
+    self: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self > other ? 0 : grad),
+    other: (grad: number, self: number, other: number) => (self === other ? grad / 2 : self < other ? 0 : grad),
   },
   inplace: false,
   onnx: { op: 'Min', since: 13 },

@@ -95,7 +95,8 @@ export const copysign = pointwise({
   dtype: 'int-to-float',
   forward: (self, other) => s.copysign(self, other),
   backward: {
-    self: (grad: number, self: number, out: number) => (self === 0 ? 0 : grad * (out / self)),
+    // The divisor is never 0, or the derivative of the branch that is not taken would be NaN.
+    self: (grad: number, self: number, out: number) => (self === 0 ? 0 : grad * (out / (self === 0 ? 1 : self))),
     other: () => 0,
   },
   onnx: { symbolic: 'scalar' },

@@ -37,9 +37,12 @@ export const smoothL1Loss = composite({
   doc: `Squared below beta, absolute above.${source('smooth_l1_loss')}`,
   schema: "smoothL1Loss(input: Tensor, target: Tensor, *, reduction: string = 'mean', beta: float = 1): Tensor",
   body: (input: A, target: A, reduction: A, beta: A) => {
-    const d = t.abs(t.sub(input, target));
+    const difference = t.sub(input, target);
+    const d = t.abs(difference);
     if (beta === 0) return h.reduceLoss(d, reduction);
-    return h.reduceLoss(t.where(t.lt(d, beta), t.mul(t.mul(d, d), 0.5 / beta), t.sub(d, 0.5 * beta)), reduction);
+    // The square of the difference, not of its absolute value: that one's second derivative would be 0 at zero.
+    const square = t.mul(t.mul(difference, difference), 0.5 / beta);
+    return h.reduceLoss(t.where(t.lt(d, beta), square, t.sub(d, 0.5 * beta)), reduction);
   },
   method: false,
   onnx: { symbolic: 'region' },
@@ -53,6 +56,27 @@ export const binaryCrossEntropy = composite({
     const b = t.mul(t.rsub(target, 1), t.clampMin(t.log1p(t.neg(input)), -100));
     return h.reduceLoss(h.weighted(t.neg(t.add(a, b)), weight), reduction);
   },
+  // Finite where the input is exactly 0 or 1, as a rounded sigmoid is; the terms' own derivatives are not.
+  backward: {
+    input: (grad: A, input: A, target: A, weight: A, reduction: A) => {
+      const each = reduction === 'mean' ? t.trueDivide(grad, input.numel) : grad;
+      const g = h.weighted(each, weight);
+      const slope = t.clampMin(t.mul(t.rsub(input, 1), input), 1e-12);
+      return t.mul(g, t.trueDivide(t.sub(input, target), slope));
+    },
+    target: (grad: A, input: A, weight: A, reduction: A) => {
+      const each = reduction === 'mean' ? t.trueDivide(grad, input.numel) : grad;
+      const g = h.weighted(each, weight);
+      return t.mul(g, t.sub(t.log1p(t.neg(input)), t.log(input)));
+    },
+    weight: (grad: A, input: A, target: A, reduction: A) => {
+      const a = t.mul(target, t.clampMin(t.log(input), -100));
+      const b = t.mul(t.rsub(target, 1), t.clampMin(t.log1p(t.neg(input)), -100));
+      const each = reduction === 'mean' ? t.trueDivide(grad, input.numel) : grad;
+      return t.mul(each, t.neg(t.add(a, b)));
+    },
+  },
+  node: 'BinaryCrossEntropyBackward0',
   method: false,
   onnx: { symbolic: 'region' },
 });
@@ -61,7 +85,8 @@ export const binaryCrossEntropyWithLogits = composite({
   schema:
     "binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, weight: Tensor? = null, *, reduction: string = 'mean', posWeight: Tensor? = null): Tensor",
   body: (input: A, target: A, weight: A, reduction: A, posWeight: A) => {
-    const soft = t.add(t.log1p(t.exp(t.neg(t.abs(input)))), t.clampMin(t.neg(input), 0));
+    // One op: a sum of terms with kinks at zero would have a wrong derivative there, and logits start at zero.
+    const soft = t.neg(t.logsigmoid(input));
     const scaled = posWeight === null ? soft : t.mul(soft, t.add(t.mul(t.sub(posWeight, 1), target), 1));
     return h.reduceLoss(h.weighted(t.add(t.mul(t.rsub(target, 1), input), scaled), weight), reduction);
   },

@@ -136,7 +136,7 @@ export const logitClamped = pointwise({
   },
   backward: {
     self: (grad: number, self: number, lo: number, hi: number) =>
-      self >= lo && self <= hi ? grad / (self * (1 - self)) : 0,
+      self < lo || self > hi ? 0 : grad / (self * (1 - self)),
   },
   node: 'LogitBackward0',
   method: false,
@@ -165,10 +165,11 @@ export const sinc = pointwise({
   forward: (self) => (self === 0 ? 1 : s.sin(self * 3.141592653589793) / (self * 3.141592653589793)),
   backward: {
     self: (grad: number, self: number) => {
-      // At zero the first terms of the series, so that the second derivative is -pi^2 / 3 (PyTorch: NaN).
-      const z = self === 0 ? 1 : self;
+      // At zero the first terms of the series, so that the second derivative is -pi^2 / 3 (PyTorch: NaN); also where the square is 0.
+      const square = self * self;
+      const z = square === 0 ? 1 : self;
       const x = z * 3.141592653589793;
-      return self === 0 ? grad * (self * -3.289868133696453) : grad * ((x * s.cos(x) - s.sin(x)) / (x * z));
+      return square === 0 ? grad * (self * -3.289868133696453) : grad * ((x * s.cos(x) - s.sin(x)) / (x * z));
     },
   },
   exports: ['sinc', 'special.sinc'],

@@ -20,7 +20,9 @@ fb.tensor([0, 0.2, 0.9]).histogram(2, { range: [0, 1] }).hist; // => tensor([2.,
 export const std = composite({
   doc: 'Standard deviation over `dim`: the square root of `var`. Where it is zero the gradient is zero.',
   schema: 'std(self: Tensor, dim: int[]? = null, keepdim: bool = false, *, correction: int = 1): Tensor',
-  body: (self: A, dim: A, keepdim: A, correction: A) => t.sqrt(t.var(self, dim, keepdim, { correction })),
+  // Between the variance and its root nothing is rounded to 16 bits: the variance overflows long before.
+  body: (self: A, dim: A, keepdim: A, correction: A) =>
+    h.asDtypeOf(t.sqrt(t.var(h.widened(self), dim, keepdim, { correction })), self),
   backward: {
     self: (grad: A, self: A, dim: A, keepdim: A, correction: A, out: A) =>
       h.varBackward(t.maskedFill(t.div(grad, t.mul(out, 2)), t.eq(out, 0), 0), self, dim, keepdim, correction),

@@ -942,7 +942,7 @@ struct HardswishBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::lt(Operand(self), Operand(Scalar(int64_t(-3)))), Operand(Scalar(int64_t(0))), term::select(term::lt(Operand(self), Operand(Scalar(int64_t(3)))), term::mul(Operand(grads[0]), term::add(term::div(Operand(self), Operand(Scalar(int64_t(3)))), Operand(Scalar(0.5)))), Operand(grads[0]))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::lt(Operand(self), Operand(Scalar(int64_t(-3)))), Operand(Scalar(int64_t(0))), term::select(term::ge(Operand(self), Operand(Scalar(int64_t(3)))), Operand(grads[0]), term::mul(Operand(grads[0]), term::add(term::div(term::select(term::le(Operand(self), Operand(Scalar(int64_t(-3)))), Operand(Scalar(int64_t(-3))), Operand(self)), Operand(Scalar(int64_t(3)))), Operand(Scalar(0.5)))))));
     else g = below::hardswishBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1128,7 +1128,7 @@ struct Relu6Backward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::and_(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), term::lt(Operand(self), Operand(Scalar(int64_t(6))))), Operand(grads[0]), Operand(Scalar(int64_t(0)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::or_(term::le(Operand(self), Operand(Scalar(int64_t(0)))), term::ge(Operand(self), Operand(Scalar(int64_t(6))))), Operand(Scalar(int64_t(0))), Operand(grads[0])));
     else g = below::relu6Backward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -1271,7 +1271,7 @@ struct MaximumBackward0 final : autograd::Node {
       const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::gt(Operand(self), Operand(other)), Operand(grads[0]), Operand(Scalar(int64_t(0))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::lt(Operand(self), Operand(other)), Operand(Scalar(int64_t(0))), Operand(grads[0]))));
     else g = below::maximumBackwardSelf(grads[0], self, other);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1279,7 +1279,7 @@ struct MaximumBackward0 final : autograd::Node {
       const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::lt(Operand(self), Operand(other)), Operand(grads[0]), Operand(Scalar(int64_t(0))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::gt(Operand(self), Operand(other)), Operand(Scalar(int64_t(0))), Operand(grads[0]))));
     else g = below::maximumBackwardOther(grads[0], self, other);
       result[1] = support::finishGrad(g, otherMeta_);
     }
@@ -1307,7 +1307,7 @@ struct MinimumBackward0 final : autograd::Node {
       const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::lt(Operand(self), Operand(other)), Operand(grads[0]), Operand(Scalar(int64_t(0))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::gt(Operand(self), Operand(other)), Operand(Scalar(int64_t(0))), Operand(grads[0]))));
     else g = below::minimumBackwardSelf(grads[0], self, other);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1315,7 +1315,7 @@ struct MinimumBackward0 final : autograd::Node {
       const Tensor other = other_.unpack(Ref<autograd::Node>(this), "other");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::gt(Operand(self), Operand(other)), Operand(grads[0]), Operand(Scalar(int64_t(0))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(other)), term::div(Operand(grads[0]), Operand(Scalar(int64_t(2)))), term::select(term::lt(Operand(self), Operand(other)), Operand(Scalar(int64_t(0))), Operand(grads[0]))));
     else g = below::minimumBackwardOther(grads[0], self, other);
       result[1] = support::finishGrad(g, otherMeta_);
     }

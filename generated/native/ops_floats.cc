@@ -268,7 +268,7 @@ struct CopysignBackward0 final : autograd::Node {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), term::mul(Operand(grads[0]), term::div(Operand(out), Operand(self)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), term::mul(Operand(grads[0]), term::div(Operand(out), term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self))))));
     else g = below::copysignBackwardSelf(grads[0], self, out);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -98,6 +98,70 @@ Tensor limitedBelow(const Tensor& self, double least) {
 }  // namespace below
 
 namespace {
+struct BinaryCrossEntropyBackward0 final : autograd::Node {
+  BinaryCrossEntropyBackward0() : Node(1) {}
+  std::string name() const override { return "BinaryCrossEntropyBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor weight = weight_.unpack(Ref<autograd::Node>(this), "weight");
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
+      [[maybe_unused]] const auto& reduction = reduction_;
+    auto formula = [&]() -> Tensor {
+      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(inputMeta_.sizes())))))) : Tensor(grads[0]));
+      Tensor g = support::weighted(each, weight);
+      Tensor slope = ops::clampMin(ops::mul(ops::rsub(input, Operand(Scalar(int64_t(1))), Scalar(1)), input), Operand(Scalar(double(1e-12))));
+      return ops::mul(g, ops::trueDivide(ops::sub(input, target, Scalar(1)), slope));
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, inputMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor weight = weight_.unpack(Ref<autograd::Node>(this), "weight");
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      [[maybe_unused]] const auto& reduction = reduction_;
+    auto formula = [&]() -> Tensor {
+      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(inputMeta_.sizes())))))) : Tensor(grads[0]));
+      Tensor g = support::weighted(each, weight);
+      return ops::mul(g, ops::sub(ops::log1p(ops::neg(input)), ops::log(input), Scalar(1)));
+    };
+    Tensor g = formula();
+      result[1] = support::finishGrad(g, targetMeta_);
+    }
+    if (edges[2].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
+      [[maybe_unused]] const auto& reduction = reduction_;
+    auto formula = [&]() -> Tensor {
+      Tensor a = ops::mul(target, ops::clampMin(ops::log(input), Operand(Scalar(int64_t(-100)))));
+      Tensor b = ops::mul(ops::rsub(target, Operand(Scalar(int64_t(1))), Scalar(1)), ops::clampMin(ops::log1p(ops::neg(input)), Operand(Scalar(int64_t(-100)))));
+      Tensor each = (reduction_ == "mean" ? Tensor(ops::trueDivide(grads[0], Operand(Scalar(int64_t(product(inputMeta_.sizes())))))) : Tensor(grads[0]));
+      return ops::mul(each, ops::neg(ops::add(a, b, Scalar(1))));
+    };
+    Tensor g = formula();
+      result[2] = support::finishGrad(g, weightMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    weight_.reset();
+    input_.reset();
+    target_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  
+  std::string reduction_;
+  autograd::SavedTensor weight_;
+  autograd::SavedTensor input_;
+  autograd::SavedTensor target_;
+  TensorNote inputMeta_;
+  TensorNote targetMeta_;
+  TensorNote weightMeta_;
+};
 struct CtcLossForwardBackward0 final : autograd::Node {
   CtcLossForwardBackward0() : Node(2) {}
   std::string name() const override { return "CtcLossBackward0"; }
@@ -216,8 +280,30 @@ Tensor binaryCrossEntropy(const Tensor& input, const Tensor& target, const Tenso
     Tensor b = ops::mul(ops::rsub(target, Operand(Scalar(int64_t(1))), Scalar(1)), ops::clampMin(ops::log1p(ops::neg(input)), Operand(Scalar(int64_t(-100)))));
     return support::reduceLoss(support::weighted(ops::neg(ops::add(a, b, Scalar(1))), weight), reduction);
   };
-  Tensor out = body();
+  if (!(autograd::anyRequiresGrad(input, target, weight))) {
+    Tensor out = body();
+    if (trace::active()) region.output(out);
+    return out;
+  }
+  auto node = makeRef<BinaryCrossEntropyBackward0>();
+  node->edges.push_back(support::edgeOf(input));
+  node->inputMeta_ = support::noteOf(input);
+  node->edges.push_back(support::edgeOf(target));
+  node->targetMeta_ = support::noteOf(target);
+  node->edges.push_back(support::edgeOf(weight));
+  node->weightMeta_ = support::noteOf(weight);
+  node->reduction_ = std::string(reduction);
+  if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->weight_ = autograd::SavedTensor(weight, false);
+  if (autograd::needsGrad(input) || autograd::needsGrad(target) || autograd::needsGrad(weight)) node->input_ = autograd::SavedTensor(input, false);
+  if (autograd::needsGrad(input) || autograd::needsGrad(weight)) node->target_ = autograd::SavedTensor(target, false);
+  Tensor out;
+  {
+    autograd::GradGuard off(false);
+    out = body();
+  }
   if (trace::active()) region.output(out);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 Tensor binaryCrossEntropyWithLogits(const Tensor& input, const Tensor& target, const Tensor& weight, std::string_view reduction, const Tensor& posWeight) {
@@ -231,7 +317,7 @@ Tensor binaryCrossEntropyWithLogits(const Tensor& input, const Tensor& target, c
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor soft = ops::add(ops::log1p(ops::exp(ops::neg(ops::abs(input)))), ops::clampMin(ops::neg(input), Operand(Scalar(int64_t(0)))), Scalar(1));
+    Tensor soft = ops::neg(ops::logsigmoid(input));
     Tensor scaled = (!posWeight.defined() ? Tensor(soft) : Tensor(ops::mul(soft, ops::add(ops::mul(ops::sub(posWeight, Operand(Scalar(int64_t(1))), Scalar(1)), target), Operand(Scalar(int64_t(1))), Scalar(1)))));
     return support::reduceLoss(support::weighted(ops::add(ops::mul(ops::rsub(target, Operand(Scalar(int64_t(1))), Scalar(1)), input), scaled, Scalar(1)), weight), reduction);
   };
@@ -465,11 +551,13 @@ Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view 
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor d = ops::abs(ops::sub(input, target, Scalar(1)));
+    Tensor difference = ops::sub(input, target, Scalar(1));
+    Tensor d = ops::abs(difference);
     if (beta == 0) {
       return support::reduceLoss(d, reduction);
     }
-    return support::reduceLoss(ops::where(ops::lt(d, Operand(Scalar(double(beta)))), ops::mul(ops::mul(d, d), Operand(Scalar(double((double(0.5) / double(beta)))))), ops::sub(d, Operand(Scalar(double((0.5 * beta)))), Scalar(1))), reduction);
+    Tensor square = ops::mul(ops::mul(difference, difference), Operand(Scalar(double((double(0.5) / double(beta))))));
+    return support::reduceLoss(ops::where(ops::lt(d, Operand(Scalar(double(beta)))), square, ops::sub(d, Operand(Scalar(double((0.5 * beta)))), Scalar(1))), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);

@@ -820,7 +820,7 @@ struct LogitClampedBackward0 final : autograd::Node {
       [[maybe_unused]] const auto& hi = hi_;
       [[maybe_unused]] const auto& lo = lo_;
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::and_(term::ge(Operand(self), Operand(lo)), term::le(Operand(self), Operand(hi))), term::div(Operand(grads[0]), term::mul(Operand(self), term::sub(Operand(Scalar(int64_t(1))), Operand(self)))), Operand(Scalar(int64_t(0)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::or_(term::lt(Operand(self), Operand(lo)), term::gt(Operand(self), Operand(hi))), Operand(Scalar(int64_t(0))), term::div(Operand(grads[0]), term::mul(Operand(self), term::sub(Operand(Scalar(int64_t(1))), Operand(self))))));
     else g = below::logitClampedBackward(grads[0], self, lo, hi);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -897,7 +897,7 @@ struct SincBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), term::mul(Operand(self), Operand(Scalar(-3.289868133696453)))), term::mul(Operand(grads[0]), term::div(term::sub(term::mul(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))), term::cos(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))))), term::sin(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))))), term::mul(term::mul(term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))), term::select(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)))))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::eq(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(0)))), term::mul(Operand(grads[0]), term::mul(Operand(self), Operand(Scalar(-3.289868133696453)))), term::mul(Operand(grads[0]), term::div(term::sub(term::mul(term::mul(term::select(term::eq(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))), term::cos(term::mul(term::select(term::eq(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))))), term::sin(term::mul(term::select(term::eq(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))))), term::mul(term::mul(term::select(term::eq(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)), Operand(Scalar(3.141592653589793))), term::select(term::eq(term::mul(Operand(self), Operand(self)), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), Operand(self)))))));
     else g = below::sincBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -796,7 +796,7 @@ Tensor std(const Tensor& self, std::optional<IntSpan> dim, bool keepdim, int64_t
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    return ops::sqrt(ops::var(self, dim, keepdim, correction));
+    return support::asDtypeOf(ops::sqrt(ops::var(support::widened(self), dim, keepdim, correction)), self);
   };
   if (!(autograd::anyRequiresGrad(self))) {
     Tensor out = body();

@@ -78,7 +78,9 @@ Tensor asStridedZero(const Tensor& grad, const Dims& size, const Dims& stride, s
   return ops::asStridedScatter(ops::contiguous(grad), ops::zeros(size, grad.dtype()), size, stride, offset);
 }
 Tensor asStridedOf(const Tensor& grad, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
-  return ops::asStrided(ops::contiguous(grad), size, stride, offset.value_or(0));
+  // Strides and offset count from the start of memory; a contiguous view may begin later.
+  const Tensor whole = grad.isContiguous() && grad.storageOffset() == 0 ? grad : ops::clone(grad);
+  return ops::asStrided(whole, size, stride, offset.value_or(0));
 }
 
 Tensor reshape(const Tensor& self, IntSpan shape) {

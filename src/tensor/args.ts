@@ -41,7 +41,7 @@ export function operandOf(x: TensorBase | NumberArg): Handle | NumberArg {
   throw new DTypeError(`expected a Tensor or a number, got ${describe(x)}`);
 }
 /** Functions that take two numbers, as PyTorch's argument parser has it: `torch.add(2, 3)`. */
-const OF_NUMBERS: ReadonlySet<string> = new Set(['add', 'sub', 'mul', 'div', 'floorDivide']);
+const OF_NUMBERS: ReadonlySet<string> = new Set(['add', 'sub', 'mul', 'div', 'trueDivide', 'floorDivide']);
 
 /**
  * The first operand of a binary function, which PyTorch lets be a number: `xlogy(2, t)`. It becomes a 0-d tensor of the dtype that

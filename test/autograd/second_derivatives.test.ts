@@ -42,3 +42,23 @@ test('the kinks of elu, selu and celu at zero, of hardswish at three', () => {
   const x = fb.tensor([-4, -3, 0, 3, 4], { requiresGrad: true });
   expect(fb.autograd.grad([F.hardswish(x).sum()], [x])[0]!.tolist()).toEqual([0, -0.5, 0.5, 1, 1]);
 });
+
+test('second derivatives at the kinks of hardswish, smoothL1Loss and copysign', () => {
+  const F = fb.nn.functional;
+  expectClose(secondDerivative(F.hardswish, [-4, -3, 0, 3, 4]), [0, 0, 1 / 3, 0, 0]);
+  const loss = (beta: number) => (x: Tensor) => F.smoothL1Loss(x, x.detach().mul(0), { reduction: 'sum', beta });
+  expectClose(secondDerivative(loss(1), [-1, 0, 0.5, 1, 2]), [0, 1, 1, 0, 0]);
+  expectClose(secondDerivative(loss(0.5), [-1, 0, 0.5, 1, 2]), [0, 2, 0, 0, 0]);
+  const x = fb.tensor([0, 2, -3], { dtype: 'float64', requiresGrad: true });
+  const v = fb.ones([3], { dtype: 'float64' }).requiresGrad_();
+  const [first] = fb.autograd.grad([x.copysign(-1)], [x], { gradOutputs: [v], createGraph: true });
+  expectClose(fb.autograd.grad([first!.sum()], [v])[0]!.tolist() as number[], [0, -1, 1]);
+});
+
+// The derivative of a slice is a scatter; its own derivative reads a gradient that may be a view not at the start of its memory.
+test('differences of differences, by slices and by diff', () => {
+  const x = fb.tensor([0.3, -1.2, 2.5, 0.7, -0.4], { dtype: 'float64', requiresGrad: true });
+  const step = (t: Tensor): Tensor => t.narrow(0, 1, t.shape[0]! - 1).sub(t.narrow(0, 0, t.shape[0]! - 1));
+  expect(fb.autograd.gradgradcheck((t: Tensor) => step(step(t)), [x])).toBe(true);
+  expect(fb.autograd.gradgradcheck((t: Tensor) => fb.diff(t, 3).pow(2), [x])).toBe(true);
+});

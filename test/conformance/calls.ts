@@ -209,6 +209,7 @@ const ADAPTERS: Readonly<Record<string, (c: CallArgs) => unknown[]>> = {
   var_mean: variance,
   to: convert,
   sum_to_size: (c) => [c.input, c.args.flat()],
+  full_like: shorter(1, 'fill_value'),
   new_full: shorter(2, 'size', 'fill_value'),
   'nn.functional.batch_norm': shorter(
     2,

@@ -82,16 +82,16 @@ extern const cpu::PointwiseKernel hardsigmoid[kNumDTypes] = {
     nullptr,
 };
 
-// hardswishBackward = (select (lt self -3) 0 (select (lt self 3) (mul grad (add (div self 3) 0.5)) grad))
+// hardswishBackward = (select (lt self -3) 0 (select (ge self 3) grad (mul grad (add (div (select (le self -3) -3 self) 3) 0.5))))
 struct HardswishBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_lt(self, fb_splat_f32(-3.0f)), fb_splat_f32(0.0f), fb_select(fb_lt(self, fb_splat_f32(3.0f)), fb_mul(grad, fb_add(fb_div(self, fb_splat_f32(3.0f)), fb_splat_f32(0.5f))), grad));
+    f32v r0 = fb_select(fb_lt(self, fb_splat_f32(-3.0f)), fb_splat_f32(0.0f), fb_select(fb_ge(self, fb_splat_f32(3.0f)), grad, fb_mul(grad, fb_add(fb_div(fb_select(fb_le(self, fb_splat_f32(-3.0f)), fb_splat_f32(-3.0f), self), fb_splat_f32(3.0f)), fb_splat_f32(0.5f)))));
     out0 = r0;
   }
 };
 struct HardswishBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_lt(self, fb_splat_f64(-3.0)), fb_splat_f64(0.0), fb_select(fb_lt(self, fb_splat_f64(3.0)), fb_mul(grad, fb_add(fb_div(self, fb_splat_f64(3.0)), fb_splat_f64(0.5))), grad));
+    f64v r0 = fb_select(fb_lt(self, fb_splat_f64(-3.0)), fb_splat_f64(0.0), fb_select(fb_ge(self, fb_splat_f64(3.0)), grad, fb_mul(grad, fb_add(fb_div(fb_select(fb_le(self, fb_splat_f64(-3.0)), fb_splat_f64(-3.0), self), fb_splat_f64(3.0)), fb_splat_f64(0.5)))));
     out0 = r0;
   }
 };

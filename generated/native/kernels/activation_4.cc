@@ -82,16 +82,16 @@ extern const cpu::PointwiseKernel mish[kNumDTypes] = {
     nullptr,
 };
 
-// relu6Backward = (select (and (gt self 0) (lt self 6)) grad 0)
+// relu6Backward = (select (or (le self 0) (ge self 6)) 0 grad)
 struct Relu6Backward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_and(fb_gt(self, fb_splat_f32(0.0f)), fb_lt(self, fb_splat_f32(6.0f))), grad, fb_splat_f32(0.0f));
+    f32v r0 = fb_select(fb_or(fb_le(self, fb_splat_f32(0.0f)), fb_ge(self, fb_splat_f32(6.0f))), fb_splat_f32(0.0f), grad);
     out0 = r0;
   }
 };
 struct Relu6Backward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_and(fb_gt(self, fb_splat_f64(0.0)), fb_lt(self, fb_splat_f64(6.0))), grad, fb_splat_f64(0.0));
+    f64v r0 = fb_select(fb_or(fb_le(self, fb_splat_f64(0.0)), fb_ge(self, fb_splat_f64(6.0))), fb_splat_f64(0.0), grad);
     out0 = r0;
   }
 };

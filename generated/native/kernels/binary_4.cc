@@ -36,22 +36,22 @@ extern const cpu::PointwiseKernel bitwiseRightShift[kNumDTypes] = {
     Pointwise<BitwiseRightShift_b, i32v, 0, List<b8>, List<b8, b8>>::kernel,
 };
 
-// floorDivideInt = (idiv (sub self (mod self other)) other)
+// floorDivideInt = (select (or (and (lt (sub self (mul (idiv self other) other)) 0) (gt other 0)) (and (gt (sub self (mul (idiv self other) other)) 0) (lt other 0))) (sub (idiv self other) 1) (idiv self other))
 struct FloorDivideInt_i32 {
   static inline __attribute__((always_inline)) void apply(i32v& out0, [[maybe_unused]] i32v self, [[maybe_unused]] i32v other, [[maybe_unused]] const i32v* attr) {
-    i32v r0 = fb_idiv(fb_sub(self, fb_mod(self, other)), other);
+    i32v r0 = fb_select(fb_or(fb_and(fb_lt(fb_sub(self, fb_mul(fb_idiv(self, other), other)), fb_splat_i32(0)), fb_gt(other, fb_splat_i32(0))), fb_and(fb_gt(fb_sub(self, fb_mul(fb_idiv(self, other), other)), fb_splat_i32(0)), fb_lt(other, fb_splat_i32(0)))), fb_sub(fb_idiv(self, other), fb_splat_i32(1)), fb_idiv(self, other));
     out0 = r0;
   }
 };
 struct FloorDivideInt_i64 {
   static inline __attribute__((always_inline)) void apply(i64v& out0, [[maybe_unused]] i64v self, [[maybe_unused]] i64v other, [[maybe_unused]] const i64v* attr) {
-    i64v r0 = fb_idiv(fb_sub(self, fb_mod(self, other)), other);
+    i64v r0 = fb_select(fb_or(fb_and(fb_lt(fb_sub(self, fb_mul(fb_idiv(self, other), other)), fb_splat_i64(0LL)), fb_gt(other, fb_splat_i64(0LL))), fb_and(fb_gt(fb_sub(self, fb_mul(fb_idiv(self, other), other)), fb_splat_i64(0LL)), fb_lt(other, fb_splat_i64(0LL)))), fb_sub(fb_idiv(self, other), fb_splat_i64(1LL)), fb_idiv(self, other));
     out0 = r0;
   }
 };
 struct FloorDivideInt_b {
   static inline __attribute__((always_inline)) void apply(maskv& out0, [[maybe_unused]] maskv self, [[maybe_unused]] maskv other, [[maybe_unused]] const i32v* attr) {
-    maskv r0 = fb_cvt_i32_b(fb_idiv(fb_sub(fb_cvt_b_i32(self), fb_mod(fb_cvt_b_i32(self), fb_cvt_b_i32(other))), fb_cvt_b_i32(other)));
+    maskv r0 = fb_cvt_i32_b(fb_select(fb_or(fb_and(fb_lt(fb_sub(fb_cvt_b_i32(self), fb_mul(fb_idiv(fb_cvt_b_i32(self), fb_cvt_b_i32(other)), fb_cvt_b_i32(other))), fb_splat_i32(0)), fb_gt(fb_cvt_b_i32(other), fb_splat_i32(0))), fb_and(fb_gt(fb_sub(fb_cvt_b_i32(self), fb_mul(fb_idiv(fb_cvt_b_i32(self), fb_cvt_b_i32(other)), fb_cvt_b_i32(other))), fb_splat_i32(0)), fb_lt(fb_cvt_b_i32(other), fb_splat_i32(0)))), fb_sub(fb_idiv(fb_cvt_b_i32(self), fb_cvt_b_i32(other)), fb_splat_i32(1)), fb_idiv(fb_cvt_b_i32(self), fb_cvt_b_i32(other))));
     out0 = r0;
   }
 };

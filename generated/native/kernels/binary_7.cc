@@ -115,16 +115,16 @@ extern const cpu::PointwiseKernel logaddexpBackwardOther[kNumDTypes] = {
     nullptr,
 };
 
-// maximumBackwardOther = (select (eq self other) (div grad 2) (select (lt self other) grad 0))
+// maximumBackwardOther = (select (eq self other) (div grad 2) (select (gt self other) 0 grad))
 struct MaximumBackwardOther_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_eq(self, other), fb_div(grad, fb_splat_f32(2.0f)), fb_select(fb_lt(self, other), grad, fb_splat_f32(0.0f)));
+    f32v r0 = fb_select(fb_eq(self, other), fb_div(grad, fb_splat_f32(2.0f)), fb_select(fb_gt(self, other), fb_splat_f32(0.0f), grad));
     out0 = r0;
   }
 };
 struct MaximumBackwardOther_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_eq(self, other), fb_div(grad, fb_splat_f64(2.0)), fb_select(fb_lt(self, other), grad, fb_splat_f64(0.0)));
+    f64v r0 = fb_select(fb_eq(self, other), fb_div(grad, fb_splat_f64(2.0)), fb_select(fb_gt(self, other), fb_splat_f64(0.0), grad));
     out0 = r0;
   }
 };

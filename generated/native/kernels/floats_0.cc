@@ -30,16 +30,16 @@ extern const cpu::PointwiseKernel angle[kNumDTypes] = {
     nullptr,
 };
 
-// copysignBackwardSelf = (select (eq self 0) 0 (mul grad (div out self)))
+// copysignBackwardSelf = (select (eq self 0) 0 (mul grad (div out (select (eq self 0) 1 self))))
 struct CopysignBackwardSelf_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), fb_mul(grad, fb_div(out, self)));
+    f32v r0 = fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), fb_mul(grad, fb_div(out, fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self))));
     out0 = r0;
   }
 };
 struct CopysignBackwardSelf_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), fb_mul(grad, fb_div(out, self)));
+    f64v r0 = fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(0.0), fb_mul(grad, fb_div(out, fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self))));
     out0 = r0;
   }
 };

@@ -31,16 +31,16 @@ extern const cpu::PointwiseKernel i0[kNumDTypes] = {
     nullptr,
 };
 
-// logitClampedBackward = (select (and (ge self lo) (le self hi)) (div grad (mul self (sub 1 self))) 0)
+// logitClampedBackward = (select (or (lt self lo) (gt self hi)) 0 (div grad (mul self (sub 1 self))))
 struct LogitClampedBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_and(fb_ge(self, attr[0]), fb_le(self, attr[1])), fb_div(grad, fb_mul(self, fb_sub(fb_splat_f32(1.0f), self))), fb_splat_f32(0.0f));
+    f32v r0 = fb_select(fb_or(fb_lt(self, attr[0]), fb_gt(self, attr[1])), fb_splat_f32(0.0f), fb_div(grad, fb_mul(self, fb_sub(fb_splat_f32(1.0f), self))));
     out0 = r0;
   }
 };
 struct LogitClampedBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_and(fb_ge(self, attr[0]), fb_le(self, attr[1])), fb_div(grad, fb_mul(self, fb_sub(fb_splat_f64(1.0), self))), fb_splat_f64(0.0));
+    f64v r0 = fb_select(fb_or(fb_lt(self, attr[0]), fb_gt(self, attr[1])), fb_splat_f64(0.0), fb_div(grad, fb_mul(self, fb_sub(fb_splat_f64(1.0), self))));
     out0 = r0;
   }
 };
@@ -57,16 +57,16 @@ extern const cpu::PointwiseKernel logitClampedBackward[kNumDTypes] = {
     nullptr,
 };
 
-// sincBackward = (select (eq self 0) (mul grad (mul self -3.289868133696453)) (mul grad (div (sub (mul (mul (select (eq self 0) 1 self) 3.141592653589793) (cos (mul (select (eq self 0) 1 self) 3.141592653589793))) (sin (mul (select (eq self 0) 1 self) 3.141592653589793))) (mul (mul (select (eq self 0) 1 self) 3.141592653589793) (select (eq self 0) 1 self)))))
+// sincBackward = (select (eq (mul self self) 0) (mul grad (mul self -3.289868133696453)) (mul grad (div (sub (mul (mul (select (eq (mul self self) 0) 1 self) 3.141592653589793) (cos (mul (select (eq (mul self self) 0) 1 self) 3.141592653589793))) (sin (mul (select (eq (mul self self) 0) 1 self) 3.141592653589793))) (mul (mul (select (eq (mul self self) 0) 1 self) 3.141592653589793) (select (eq (mul self self) 0) 1 self)))))
 struct SincBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_mul(grad, fb_mul(self, fb_splat_f32(-3.289868f))), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)), fb_cos(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)))), fb_sin(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)))), fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)), fb_select(fb_eq(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self)))));
+    f32v r0 = fb_select(fb_eq(fb_mul(self, self), fb_splat_f32(0.0f)), fb_mul(grad, fb_mul(self, fb_splat_f32(-3.289868f))), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)), fb_cos(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)))), fb_sin(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)))), fb_mul(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self), fb_splat_f32(3.1415927f)), fb_select(fb_eq(fb_mul(self, self), fb_splat_f32(0.0f)), fb_splat_f32(1.0f), self)))));
     out0 = r0;
   }
 };
 struct SincBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_mul(grad, fb_mul(self, fb_splat_f64(-3.289868133696453))), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)), fb_cos(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)))), fb_sin(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)))), fb_mul(fb_mul(fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)), fb_select(fb_eq(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), self)))));
+    f64v r0 = fb_select(fb_eq(fb_mul(self, self), fb_splat_f64(0.0)), fb_mul(grad, fb_mul(self, fb_splat_f64(-3.289868133696453))), fb_mul(grad, fb_div(fb_sub(fb_mul(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)), fb_cos(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)))), fb_sin(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)))), fb_mul(fb_mul(fb_select(fb_eq(fb_mul(self, self), fb_splat_f64(0.0)), fb_splat_f64(1.0), self), fb_splat_f64(3.141592653589793)), fb_select(fb_eq(fb_mul(self, self), fb_splat_f64(0.0)), fb_splat_f64(1.0), self)))));
     out0 = r0;
   }
 };

@@ -1,0 +1,47 @@
+// Element-wise ops at the edges of their domain. Expected numbers: PyTorch 1.13.
+import { expect, test } from 'vitest';
+import * as fb from '../../src/index.js';
+import type { Tensor } from '../../src/index.js';
+
+const gradients = (f: (...xs: Tensor[]) => Tensor, ...xs: Tensor[]): number[][] =>
+  fb.autograd.grad([f(...xs).sum()], xs).map((g) => g.tolist() as number[]);
+const leaf = (values: number[]): Tensor => fb.tensor(values, { requiresGrad: true });
+
+test('floorDivide of the smallest integers', () => {
+  const a = fb.tensor([-9223372036854775807n, -9223372036854775808n, 9223372036854775807n, 7n, -7n], {
+    dtype: 'int64',
+  });
+  const b = fb.tensor([63, 63, -2, -2, 2], { dtype: 'int64' });
+  expect(Array.from(fb.floorDivide(a, b).toTypedArray() as BigInt64Array)).toEqual([
+    -146402730743726601n,
+    -146402730743726601n,
+    -4611686018427387904n,
+    -4n,
+    -4n,
+  ]);
+});
+
+test('std of float16 whose variance overflows', () => {
+  expect(fb.tensor([10000, -10000, 20000, 0], { dtype: 'float16' }).std().item()).toBe(12912);
+});
+
+test('gradients where an element is NaN', () => {
+  const [x, y] = [leaf([NaN, 1, 3]), leaf([2, NaN, 3])];
+  expect(gradients((a, b) => fb.maximum(a!, b!), x, y)).toEqual([
+    [1, 1, 0.5],
+    [1, 1, 0.5],
+  ]);
+  expect(gradients((a, b) => fb.minimum(a!, b!), x, y)).toEqual([
+    [1, 1, 0.5],
+    [1, 1, 0.5],
+  ]);
+  expect(gradients((t) => fb.nn.functional.relu6(t!), leaf([NaN, 0.5, 0, 6, 7, -1]))).toEqual([[1, 1, 0, 0, 0, 0]]);
+  expect(gradients((t) => fb.logit(t, 0.2), leaf([NaN, 0.5, 0.1]))).toEqual([[NaN, 4, 0]]);
+});
+
+test('the gradient of sinc where the square underflows', () => {
+  const [g] = gradients((t) => fb.sinc(t!), leaf([1e-25, 0, 0.5]));
+  expect(g![0]).toBeCloseTo(0);
+  expect(g![1]).toBeCloseTo(0);
+  expect(g![2]).toBeCloseTo(-1.2732395, 5);
+});
