@@ -108,8 +108,12 @@ const programs: Readonly<Record<string, Program>> = {
   'patterns with defaults and the rest': {
     f: (x: Tensor, n: number) => {
       const [first, second = x, ...more] = [x.neg(), undefined, x.exp(), x.abs()];
-      const { p = 2, q: scale = 3, ...others } = { p: n, r: x.sin(), s: 1 } as Record<string, never>;
-      return [first!.add(second!).mul(p), more.length, more[1]!, scale, (others as { s: number }).s];
+      const {
+        p = 2,
+        q: scale = 3,
+        ...others
+      } = { p: n, r: x.sin(), s: 1 } as { p?: number; q?: number; r: Tensor; s: number };
+      return [first!.add(second!).mul(p), more.length, more[1]!, scale, others.s];
     },
     calls: [[a, 2], [b, 3]], // prettier-ignore
   },
@@ -386,7 +390,7 @@ test.each(Object.entries(programs))('%s', async (_, { f, calls, globals = {}, no
 test('objects and arrays from outside are not changed unseen', () => {
   const outside = { h: 1, list: [1, 2] };
   for (const f of [
-    (x: Tensor) => ((o: typeof outside) => (o.list[0] = 3))(settings) && x,
+    (x: Tensor) => ((o: typeof settings) => (o.list[0] = 3))(settings) && x,
     (x: Tensor) => settings.list.push(1) && x,
   ]) {
     const scripted = fb.jit.script(f, { globals: { settings: outside } });
