@@ -12,6 +12,12 @@ const [w3, w1, w1b, w48, w80] = [weight(32, 3, 3), weight(32, 32, 1), weight(16,
 const odd = weight(5, 3, 3);
 const square = fb.randn(64, 64);
 
+const zerosAround = (t: Tensor): Tensor => {
+  const all = fb.zeros(3, 64, 64);
+  all.select(0, 1).copy_(t);
+  return all;
+};
+
 /** Name, function of the image, and how many of its kernels copy. */
 const CASES: readonly (readonly [string, (x: Tensor) => Tensor | Tensor[], number | null])[] = [
   ['channels of two convolutions', (x) => { const a = F.conv2d(x, w3); return F.conv2d(fb.cat([F.relu(F.conv2d(a, w1)), F.conv2d(a, w1b)], 1), w48); }, 0], // prettier-ignore
@@ -22,6 +28,7 @@ const CASES: readonly (readonly [string, (x: Tensor) => Tensor | Tensor[], numbe
   ['a part in two', (x) => { const a = F.conv2d(x, w3); const [b, c] = [F.conv2d(a, w1), F.conv2d(a, w1b)]; return F.conv2d(fb.cat([b, c], 1), w48).mul(F.conv2d(fb.cat([c, b], 1), w48)); }, 2], // prettier-ignore
   ['an input and a result', (x) => { const a = F.conv2d(x, w3); return [a, fb.cat([a, F.conv2d(a, w1)], 0), fb.cat([x, x], 0)]; }, null], // prettier-ignore
   ['parts that begin anywhere', (x) => { const a = F.conv2d(x, odd); return F.relu(fb.cat([a, F.conv2d(x.neg(), odd), a], 1)); }, null], // prettier-ignore
+  ['a part whose surroundings are filled after it is made', (x) => { const a = x.reshape(-1).narrow(0, 0, 768).view(12, 64).t().mm(x.reshape(-1).narrow(0, 0, 768).view(12, 64)); return zerosAround(a).view(192, 64).mm(square); }, null], // prettier-ignore
   ['products', (x) => { const a = x.reshape(-1).narrow(0, 0, 768).view(12, 64); return fb.cat([a.mm(square), a.mm(square.t())], 0).mm(square); }, null], // prettier-ignore
 ];
 
