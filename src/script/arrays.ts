@@ -2,7 +2,8 @@
 import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
 import { CHANGING } from './assigned.js';
-import { callFunction, replace, truth, type Evaluator } from './expressions.js';
+import { callFunction, replace, type Evaluator } from './expressions.js';
+import { truth } from './operators.js';
 import { ScriptScalar } from './region.js';
 import { isTensor } from '../tensor/handle.js';
 

@@ -6,12 +6,11 @@ import { isTensor } from '../tensor/handle.js';
 import { callLibrary, callMethod, library, type Namespace, isNamespace } from './library.js';
 import { mathOf, numberTest } from './math.js';
 import { ScriptScalar, type Region } from './region.js';
-import { scalarOf } from './join.js';
 import type { Guards } from './guards.js';
 import { Inlined, isMade, make, type Scope } from './scope.js';
-import { COMPOUND } from './assigned.js';
 import { callArray } from './arrays.js';
-import { binary, compare, negated, unaryMinus } from './arithmetic.js';
+import { infix, number, truth } from './operators.js';
+import { binary, negated, unaryMinus } from './arithmetic.js';
 
 /** Values of names that a function takes from around it. */
 export type Globals = Readonly<Record<string, unknown>>;
@@ -314,20 +313,6 @@ function isLibraryFunction(f: unknown): boolean {
   return known.has(f);
 }
 
-export function number(v: unknown, node: TsMorph.Node): ScriptScalar | number {
-  if (v instanceof ScriptScalar || typeof v === 'number') return v;
-  if (isTensor(v)) return fail(node, 'a tensor is not a number', `${node.getText()}.item()`);
-  return fail(node, `a number is needed, got ${typeof v}`);
-}
-
-/** What a condition is: known, or computed by the graph. */
-export function truth(v: unknown, node: TsMorph.Node): boolean | ScriptScalar {
-  if (isTensor(v))
-    return fail(node, 'a tensor as a condition is always true in JavaScript', `${node.getText()}.item()`);
-  if (!(v instanceof ScriptScalar)) return Boolean(v);
-  return v;
-}
-
 /** Puts a changed array or object in the place of `was`: each way through a branch has its own. */
 export function replace(e: Evaluator, place: TsMorph.Node, was: object, by: unknown): void {
   const { Node } = tsMorph();
@@ -383,51 +368,6 @@ export function assign(e: Evaluator, target: TsMorph.Node, value: unknown): void
   fail(target, 'only variables, elements of arrays and fields of objects that are made here can be assigned');
 }
 
-function infix(e: Evaluator, node: TsMorph.BinaryExpression): unknown {
-  const [l, r] = [node.getLeft(), node.getRight()];
-  const op = node.getOperatorToken().getText();
-  if (op === '=') {
-    const v = evaluate(e, r);
-    assign(e, l, v);
-    return v;
-  }
-  if (COMPOUND.test(op)) {
-    const plain = op.slice(0, -1);
-    const v = LOGICAL.has(plain)
-      ? logical(e, plain, node)
-      : at(node, () => arithmetic(plain, evaluate(e, l), evaluate(e, r), node, e.region));
-    assign(e, l, v);
-    return v;
-  }
-  if (LOGICAL.has(op)) return logical(e, op, node);
-  if (op === ',') {
-    evaluate(e, l);
-    return evaluate(e, r);
-  }
-  return at(node, () => arithmetic(op, evaluate(e, l), evaluate(e, r), node, e.region));
-}
-
-const LOGICAL: ReadonlySet<string> = new Set(['&&', '||', '??']);
-
-function logical(e: Evaluator, op: string, node: TsMorph.BinaryExpression): unknown {
-  const [l, r] = [node.getLeft(), node.getRight()];
-  const left = evaluate(e, l);
-  if (op === '??') return left ?? evaluate(e, r);
-  // What is known stays as it is: a tensor that may be missing, say.
-  if (!(left instanceof ScriptScalar))
-    return isTensor(left) ? truth(left, l) : (op === '&&') === Boolean(left) ? evaluate(e, r) : left;
-  const goes = op === '&&' ? left : at(node, () => negated(left, e.region));
-  let right: unknown;
-  const isBool = (v: unknown): boolean => typeof v === 'boolean' || (v instanceof ScriptScalar && v.kind === 'bool');
-  return e.choose(
-    goes,
-    () => (right = evaluate(e, r)),
-    // A number beside a condition is one.
-    () => (isBool(right) ? op === '||' : left),
-    node,
-  );
-}
-
 /** An expression for what it does: its value is not used, so ways may give different ones. */
 export function effect(e: Evaluator, node: TsMorph.Node): void {
   const { Node } = tsMorph();
@@ -443,54 +383,4 @@ export function effect(e: Evaluator, node: TsMorph.Node): void {
   const way = (n: TsMorph.Node | undefined) => (): void => (n === undefined ? undefined : effect(e, n));
   if (typeof c === 'boolean') way(c ? yes : no)();
   else e.choose(c, way(yes), way(no), node);
-}
-
-const METHODS: Readonly<Record<string, string>> = {
-  '+': 'add', '-': 'sub', '*': 'mul', '/': 'div', '%': 'remainder', '**': 'pow', '<': 'lt', '<=': 'le', '>': 'gt', '>=': 'ge',
-  '===': 'eq', '!==': 'ne', '==': 'eq', '!=': 'ne',
-}; // prettier-ignore
-
-const EQUALITY: ReadonlySet<string> = new Set(['===', '!==', '==', '!=']);
-
-function arithmetic(op: string, a: unknown, b: unknown, node: TsMorph.BinaryExpression, region: Region): unknown {
-  if (isTensor(a) || isTensor(b) || a instanceof ScriptScalar || b instanceof ScriptScalar) {
-    const missing = a === null || b === null || a === undefined || b === undefined;
-    if (missing && EQUALITY.has(op)) return op.startsWith('!');
-  }
-  if (isTensor(a) || isTensor(b)) {
-    const m = METHODS[op];
-    return fail(
-      node,
-      `JavaScript's ${op} does not work on tensors`,
-      m === undefined ? undefined : `${node.getLeft().getText()}.${m}(${node.getRight().getText()})`,
-    );
-  }
-  if (!(a instanceof ScriptScalar) && !(b instanceof ScriptScalar)) return known2(op, a, b, node);
-  if (['<', '<=', '>', '>=', '===', '!==', '==', '!='].includes(op))
-    return compare(op, scalarOf(a as number, region), scalarOf(b as number, region), region);
-  return binary(op, number(a, node.getLeft()), number(b, node.getRight()), region);
-}
-
-/** `a === b`: known, or computed by the graph. */
-export function equal(e: Evaluator, a: unknown, b: unknown): boolean | ScriptScalar {
-  const computed = a instanceof ScriptScalar || b instanceof ScriptScalar;
-  if (!computed) return a === b;
-  if ([a, b].some((x) => !(x instanceof ScriptScalar) && typeof x !== 'number' && typeof x !== 'boolean')) return false;
-  return compare('===', scalarOf(a as number, e.region), scalarOf(b as number, e.region), e.region);
-}
-
-function known2(op: string, a: unknown, b: unknown, node: TsMorph.Node): unknown {
-  const [x, y] = [a as number, b as number];
-  switch (op) {
-    case '+': return x + y; case '-': return x - y; case '*': return x * y; case '/': return x / y; case '%': return x % y;
-    case '**': return x ** y; case '<': return x < y; case '<=': return x <= y; case '>': return x > y; case '>=': return x >= y;
-    case '===': return x === y; case '!==': return x !== y;
-    // eslint-disable-next-line eqeqeq -- the script's own comparison
-    case '==': return x == y;
-    // eslint-disable-next-line eqeqeq -- the script's own comparison
-    case '!=': return x != y;
-    case '>>>': return x >>> y; case '&': return x & y; case '|': return x | y; case '^': return x ^ y; case '<<': return x << y; case '>>': return x >> y;
-    case 'instanceof': return typeof b === 'function' && a instanceof (b as unknown as new () => unknown);
-    default: return fail(node, `the operator ${op} is not part of script`);
-  } // prettier-ignore
 }
