@@ -2,7 +2,7 @@
 import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
 import { CHANGING } from './assigned.js';
-import { callFunction, replace, type Evaluator } from './expressions.js';
+import type { Evaluator } from './evaluator.js';
 import { truth } from './operators.js';
 import { ScriptScalar } from './region.js';
 import { isTensor } from '../tensor/handle.js';
@@ -25,10 +25,10 @@ export function callArray(
     const callee = node.getExpression();
     const list = [...o];
     const result = apply(list);
-    replace(e, Node.isPropertyAccessExpression(callee) ? callee.getExpression() : callee, o, list);
+    e.replace(Node.isPropertyAccessExpression(callee) ? callee.getExpression() : callee, o, list);
     return result;
   }
-  const call = (...given: unknown[]): unknown => callFunction(e, args[0], given, node);
+  const call = (...given: unknown[]): unknown => e.callFunction(args[0], given, node);
   const test = (x: unknown, i: number): boolean => {
     const c = truth(call(x, i), node);
     return typeof c === 'boolean' ? c : fail(node, `what ${name}() finds is computed by the graph`, 'a loop');

@@ -5,15 +5,12 @@ import { Module } from '../nn/module.js';
 import { isTensor } from '../tensor/handle.js';
 import { callLibrary, callMethod, library, type Namespace, isNamespace } from './library.js';
 import { mathOf, numberTest } from './math.js';
-import { ScriptScalar, type Region } from './region.js';
-import type { Guards } from './guards.js';
-import { Inlined, isMade, make, type Scope } from './scope.js';
+import { ScriptScalar } from './region.js';
+import { Inlined, isMade, make } from './scope.js';
 import { callArray } from './arrays.js';
+import { at, type Evaluator } from './evaluator.js';
 import { infix, number, truth } from './operators.js';
 import { binary, negated, unaryMinus } from './arithmetic.js';
-
-/** Values of names that a function takes from around it. */
-export type Globals = Readonly<Record<string, unknown>>;
 
 /** A method on the way to its call. */
 class Bound {
@@ -23,35 +20,9 @@ class Bound {
   ) {}
 }
 
-export interface Evaluator {
-  region: Region;
-  scope: Scope;
-  self: unknown;
-  /** Names that were given to the function being evaluated. */
-  globals: Globals;
-  readonly guards: Guards;
-  /** Runs a function's body; statements.ts. */
-  callInlined(f: Inlined, args: readonly unknown[], at: TsMorph.Node): unknown;
-  /** Calls a module or function that is not the library's. */
-  callUser(f: unknown, args: readonly unknown[], self: unknown, at: TsMorph.Node): unknown;
-  /** A value that depends on a condition that the graph computes. */
-  choose(condition: ScriptScalar, yes: () => unknown, no: () => unknown, at: TsMorph.Node): unknown;
-}
-
 /** Names that a function's compiled source gives to its imports: the bundlers' of tests and tools. */
 const IMPORTED =
   /^(__vi_import_\d+__|__vite_ssr_import_\d+__|import_(flambeau|index)\w*|(flambeau|index)(_js|_ts)?_\d+)$/;
-
-/** Runs `f`, naming the code where it goes wrong. */
-export function at<T>(node: TsMorph.Node, f: () => T): T {
-  try {
-    return f();
-  } catch (e) {
-    if (e instanceof SyntaxError) throw e;
-    const message = e instanceof Error ? e.message : String(e);
-    return fail(node, message, undefined, e);
-  }
-}
 
 /** What follows `?.` where there is nothing before it. */
 const SHORT = Symbol('short');

@@ -4,7 +4,7 @@ import type { Node, Value } from '../ir/graph.js';
 import { valueInput } from '../ir/build.js';
 import { full } from '../tensor/create.js';
 import type { Tensor } from '../tensor/handle.js';
-import { at, type Evaluator } from './expressions.js';
+import { at, type Evaluator } from './evaluator.js';
 import { isRecord, join, leaves, rebuild, scalarOf, shapeOf } from './join.js';
 import { make } from './scope.js';
 import { example, isWhole, Region, ScriptScalar } from './region.js';

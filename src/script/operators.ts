@@ -4,7 +4,7 @@ import { fail } from '../frontend/script/syntax.js';
 import { isTensor } from '../tensor/handle.js';
 import { binary, compare, negated } from './arithmetic.js';
 import { COMPOUND } from './assigned.js';
-import { assign, at, evaluate, type Evaluator } from './expressions.js';
+import { at, type Evaluator } from './evaluator.js';
 import { scalarOf } from './join.js';
 import { ScriptScalar, type Region } from './region.js';
 
@@ -27,41 +27,41 @@ export function infix(e: Evaluator, node: TsMorph.BinaryExpression): unknown {
   const [l, r] = [node.getLeft(), node.getRight()];
   const op = node.getOperatorToken().getText();
   if (op === '=') {
-    const v = evaluate(e, r);
-    assign(e, l, v);
+    const v = e.evaluate(r);
+    e.assign(l, v);
     return v;
   }
   if (COMPOUND.test(op)) {
     const plain = op.slice(0, -1);
     const v = LOGICAL.has(plain)
       ? logical(e, plain, node)
-      : at(node, () => arithmetic(plain, evaluate(e, l), evaluate(e, r), node, e.region));
-    assign(e, l, v);
+      : at(node, () => arithmetic(plain, e.evaluate(l), e.evaluate(r), node, e.region));
+    e.assign(l, v);
     return v;
   }
   if (LOGICAL.has(op)) return logical(e, op, node);
   if (op === ',') {
-    evaluate(e, l);
-    return evaluate(e, r);
+    e.evaluate(l);
+    return e.evaluate(r);
   }
-  return at(node, () => arithmetic(op, evaluate(e, l), evaluate(e, r), node, e.region));
+  return at(node, () => arithmetic(op, e.evaluate(l), e.evaluate(r), node, e.region));
 }
 
 const LOGICAL: ReadonlySet<string> = new Set(['&&', '||', '??']);
 
 function logical(e: Evaluator, op: string, node: TsMorph.BinaryExpression): unknown {
   const [l, r] = [node.getLeft(), node.getRight()];
-  const left = evaluate(e, l);
-  if (op === '??') return left ?? evaluate(e, r);
+  const left = e.evaluate(l);
+  if (op === '??') return left ?? e.evaluate(r);
   // What is known stays as it is: a tensor that may be missing, say.
   if (!(left instanceof ScriptScalar))
-    return isTensor(left) ? truth(left, l) : (op === '&&') === Boolean(left) ? evaluate(e, r) : left;
+    return isTensor(left) ? truth(left, l) : (op === '&&') === Boolean(left) ? e.evaluate(r) : left;
   const goes = op === '&&' ? left : at(node, () => negated(left, e.region));
   let right: unknown;
   const isBool = (v: unknown): boolean => typeof v === 'boolean' || (v instanceof ScriptScalar && v.kind === 'bool');
   return e.choose(
     goes,
-    () => (right = evaluate(e, r)),
+    () => (right = e.evaluate(r)),
     // A number beside a condition is one.
     () => (isBool(right) ? op === '||' : left),
     node,

@@ -12,7 +12,8 @@ import { isTensor, type Tensor } from '../tensor/handle.js';
 import { TracedModule } from '../runtime/jit.js';
 import { bind, block } from './statements.js';
 import { written } from './assigned.js';
-import { at, evaluate, isScripted, SCRIPTED, type Evaluator, type Globals } from './expressions.js';
+import { at, type Evaluator, type Globals } from './evaluator.js';
+import { assign, callFunction, evaluate, isScripted, replace, SCRIPTED } from './expressions.js';
 import { Guards } from './guards.js';
 import { leaves, shapeOf, type Shape } from './join.js';
 import { NeedsNumber } from './library.js';
@@ -192,6 +193,19 @@ class Evaluation implements Evaluator {
       graph.outputs.forEach((v, i) => this.region.set(results[i]!, of(v)));
       return fill(results);
     });
+  }
+
+  evaluate(node: TsMorph.Node): unknown {
+    return evaluate(this, node);
+  }
+  assign(target: TsMorph.Node, value: unknown): void {
+    assign(this, target, value);
+  }
+  replace(place: TsMorph.Node, was: object, by: unknown): void {
+    replace(this, place, was, by);
+  }
+  callFunction(f: unknown, args: readonly unknown[], node: TsMorph.CallExpression): unknown {
+    return callFunction(this, f, args, node);
   }
 
   choose(condition: ScriptScalar, yes: () => unknown, no: () => unknown, where: TsMorph.Node): unknown {

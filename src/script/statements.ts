@@ -3,7 +3,8 @@
 import type * as TsMorph from 'ts-morph';
 import { fail, tsMorph } from '../frontend/script/syntax.js';
 import { written } from './assigned.js';
-import { evaluate, assign, at, effect, type Evaluator } from './expressions.js';
+import { at, type Evaluator } from './evaluator.js';
+import { evaluate, assign, effect } from './expressions.js';
 import { equal, truth } from './operators.js';
 import { MISSING, scalarOf } from './join.js';
 import type { ScriptScalar } from './region.js';
