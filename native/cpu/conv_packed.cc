@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cpu/conv.h"
+#include "cpu/conv_box.h"
 #include "cpu/panel_kernels.h"
 #include "cpu/scratch.h"
 #include "flambeau/parallel.h"
@@ -18,12 +18,6 @@ constexpr int64_t kPanelBytes = 160 << 10;   // packed panels stay in the second
 constexpr int64_t kFilterBytes = 192 << 10;  // filters up to this size as well
 constexpr int64_t kMostPixels = 512;         // of one task
 constexpr int64_t kParallelWork = 1 << 21;   // multiply-adds worth a task
-
-/// One dimension of a convolution seen from its results: result j = sum over taps of source[j * step + shift[tap]].
-struct Axis {
-  int64_t count = 0, step = 1;
-  std::vector<int64_t> taps, shifts;  // numbers of the taps that take part, and where each reads
-};
 
 /// A dense correlation: all results whose positions have the same remainders.
 struct Phase {
@@ -38,30 +32,17 @@ struct Phase {
 
 class PackedConv : public ConvPlan {
  public:
-  explicit PackedConv(const ConvSpec& s) : s_(s), forward_(s.kind == ConvSpec::Kind::Forward) {
+  explicit PackedConv(const ConvSpec& s) : s_(s), box_(s), forward_(s.kind == ConvSpec::Kind::Forward) {
     const PanelKernels& k = panelKernels();
     rows_ = (forward_ ? s.outChannels : s.channels) / s.groups;
     inner_ = (forward_ ? s.channels : s.outChannels) / s.groups;
-    source_ = forward_ ? s.in : s.out;
-    result_ = forward_ ? s.out : s.in;
     direct_ = forward_ || s.stride == std::array<int64_t, 3>{1, 1, 1};
-    std::vector<Axis> axes[3];
-    for (int d = 0; d < 3; ++d) {
-      axes[d] = forward_ ? std::vector<Axis>{alongForward(d)} : alongTransposed(d);
-      int64_t low = 0, high = 0;
-      for (const Axis& a : axes[d])
-        for (int64_t shift : a.shifts) {
-          low = std::min(low, shift);
-          high = std::max(high, shift + (a.count - 1) * a.step + 1 - source_[d]);
-        }
-      low_[d] = -low;
-      box_[d] = source_[d] - low + high;
-    }
-    boxed_ = box_ != source_;
-    boxPixels_ = box_[0] * box_[1] * box_[2];
-    for (const Axis& z : axes[0])
-      for (const Axis& y : axes[1])
-        for (const Axis& x : axes[2]) addPhase(z, y, x, &z - axes[0].data(), &y - axes[1].data(), &x - axes[2].data());
+    boxed_ = box_.size != box_.source;
+    const auto& axes = box_.axes;
+    for (const ConvAxis& z : axes[0])
+      for (const ConvAxis& y : axes[1])
+        for (const ConvAxis& x : axes[2])
+          addPhase(z, y, x, &z - axes[0].data(), &y - axes[1].data(), &x - axes[2].data());
     streams_ = direct_ ? 1 : s.stride[2];
     // Panels of one task.
     const int64_t most = std::max<int64_t>(1, inner_ * s.taps());
@@ -114,19 +95,20 @@ class PackedConv : public ConvPlan {
 
   void runPacked(const void* a, const void* filters, const void* bias, void* out) const override {
     const float* x = static_cast<const float*>(a);
-    const int64_t image = inner_ * source_[0] * source_[1] * source_[2], images = s_.batch * s_.groups;
+    const int64_t image = inner_ * box_.sourcePixels(), images = s_.batch * s_.groups;
     if (!boxed_)
       return parts(x, image, 0, images, static_cast<const float*>(filters), static_cast<const float*>(bias),
                    static_cast<float*>(out));
     // A box is small enough to stay in the cache until it is used: image by image on one thread, all at once on
     // several.
     static thread_local Scratch boxes;
-    const int64_t box = inner_ * boxPixels_, together = numThreads() > 1 && !inParallelRegion() ? images : 1;
+    const int64_t box = inner_ * box_.pixels(), together = numThreads() > 1 && !inParallelRegion() ? images : 1;
     float* to = boxes.get<float>(box * together + 64);
     for (int64_t first = 0; first < images; first += together) {
       const int64_t planes = together * inner_;
-      parallelFor(planes, std::max<int64_t>(1, (1 << 15) / boxPixels_), [&](int64_t begin, int64_t end) {
-        for (int64_t p = begin; p < end; ++p) intoBox(x + first * image + p * (image / inner_), to + p * boxPixels_);
+      parallelFor(planes, std::max<int64_t>(1, (1 << 15) / box_.pixels()), [&](int64_t begin, int64_t end) {
+        for (int64_t p = begin; p < end; ++p)
+          box_.fill(x + first * image + p * (image / inner_), to + p * box_.pixels());
       });
       parts(to, box, first, together, static_cast<const float*>(filters), static_cast<const float*>(bias),
             static_cast<float*>(out));
@@ -134,37 +116,7 @@ class PackedConv : public ConvPlan {
   }
 
  private:
-  Axis alongForward(int d) const {
-    Axis a;
-    a.count = s_.out[d];
-    a.step = s_.stride[d];
-    for (int64_t t = 0; t < s_.kernel[d]; ++t) {
-      a.taps.push_back(t);
-      a.shifts.push_back(t * s_.dilation[d] - s_.pad[d]);
-    }
-    return a;
-  }
-  std::vector<Axis> alongTransposed(int d) const {
-    const int64_t stride = s_.stride[d];
-    std::vector<Axis> list;
-    for (int64_t r = 0; r < stride; ++r) {
-      Axis a;
-      a.count = s_.in[d] > r ? (s_.in[d] - r + stride - 1) / stride : 0;
-      for (int64_t t = 0; t < s_.kernel[d]; ++t) {
-        const int64_t at = r + s_.pad[d] - t * s_.dilation[d];
-        if (at % stride != 0) continue;
-        a.taps.push_back(t);
-        a.shifts.push_back(at / stride);
-      }
-      list.push_back(std::move(a));
-    }
-    // Results of neighbouring remainders are written together: the last one of some of them does not exist.
-    if (d == 2)
-      for (Axis& a : list) a.count = list[0].count;
-    return list;
-  }
-
-  void addPhase(const Axis& z, const Axis& y, const Axis& x, int64_t rz, int64_t ry, int64_t rx) {
+  void addPhase(const ConvAxis& z, const ConvAxis& y, const ConvAxis& x, int64_t rz, int64_t ry, int64_t rx) {
     Phase p;
     p.remainder[0] = rz, p.remainder[1] = ry, p.remainder[2] = rx;
     p.count = {z.count, y.count, x.count};
@@ -173,11 +125,10 @@ class PackedConv : public ConvPlan {
       for (size_t b = 0; b < y.taps.size(); ++b)
         for (size_t c = 0; c < x.taps.size(); ++c) {
           p.taps.push_back((z.taps[a] * s_.kernel[1] + y.taps[b]) * s_.kernel[2] + x.taps[c]);
-          within.push_back(((z.shifts[a] + low_[0]) * box_[1] + y.shifts[b] + low_[1]) * box_[2] + x.shifts[c] +
-                           low_[2]);
+          within.push_back(box_.at(z.shifts[a], y.shifts[b], x.shifts[c]));
         }
     for (int64_t i = 0; i < inner_; ++i)
-      for (int64_t t : within) p.offsets.push_back(i * boxPixels_ + t);
+      for (int64_t t : within) p.offsets.push_back(i * box_.pixels() + t);
     p.filters = filterFloats_;
     filterFloats_ += rows_ * inner_ * static_cast<int64_t>(p.taps.size());
     const int64_t w = panelKernels().lanes, total = z.count * y.count * x.count;
@@ -186,7 +137,8 @@ class PackedConv : public ConvPlan {
       PixelRun run{};
       run.count = static_cast<int32_t>(std::min(w, total - q));
       for (int64_t l = 0; l < run.count; ++l)
-        at[l] = (((q + l) / (y.count * x.count) * z.step) * box_[1] + (q + l) / x.count % y.count * y.step) * box_[2] +
+        at[l] = (((q + l) / (y.count * x.count) * z.step) * box_.size[1] + (q + l) / x.count % y.count * y.step) *
+                    box_.size[2] +
                 (q + l) % x.count * x.step;
       int64_t split = 1;
       while (split < run.count && at[split] == at[split - 1] + 1) ++split;
@@ -206,30 +158,10 @@ class PackedConv : public ConvPlan {
     phases_.push_back(std::move(p));
   }
 
-  void intoBox(const float* plane, float* box) const {
-    const int64_t row = source_[2], wide = box_[2], left = std::min(low_[2], wide), right = wide - left - row;
-    const auto clear = [](float* at, int64_t n) { std::fill_n(at, n, 0.0f); };
-    clear(box, low_[0] * box_[1] * wide);
-    box += low_[0] * box_[1] * wide;
-    for (int64_t z = 0; z < source_[0]; ++z) {
-      clear(box, low_[1] * wide);
-      box += low_[1] * wide;
-      for (int64_t y = 0; y < source_[1]; ++y, box += wide, plane += row) {
-        clear(box, left);
-        std::copy_n(plane, row, box + left);
-        clear(box + left + row, right);
-      }
-      const int64_t below = (box_[1] - low_[1] - source_[1]) * wide;
-      clear(box, below);
-      box += below;
-    }
-    clear(box, (box_[0] - low_[0] - source_[0]) * box_[1] * wide);
-  }
-
   // Images first..first+count of all (batch, group) pairs, `step` floats apart in x.
   void parts(const float* x, int64_t step, int64_t first, int64_t count, const float* filters, const float* bias,
              float* out) const {
-    const int64_t pixels = result_[0] * result_[1] * result_[2], sets = static_cast<int64_t>(phases_.size()) / streams_;
+    const int64_t pixels = box_.resultPixels(), sets = static_cast<int64_t>(phases_.size()) / streams_;
     int64_t tasks = 0;
     std::vector<int64_t> starts;
     for (int64_t i = 0; i < sets; ++i) {
@@ -297,13 +229,14 @@ class PackedConv : public ConvPlan {
       product(phases_[set * static_cast<size_t>(streams_) + static_cast<size_t>(s)], x, q, n, filters, nullptr,
               side + s * step, block_);
     const Phase& p = phases_[set * static_cast<size_t>(streams_)];
-    const int64_t wide = p.count[2], pixels = result_[0] * result_[1] * result_[2];
-    const int64_t whole = result_[2] % streams_ == 0 ? streams_ : result_[2] % streams_;
+    const int64_t wide = p.count[2], pixels = box_.resultPixels();
+    const int64_t whole = box_.result[2] % streams_ == 0 ? streams_ : box_.result[2] % streams_;
     for (int64_t i = 0; i < n;) {
       const int64_t at = q + i, x0 = at % wide, y0 = at / wide % p.count[1], z0 = at / (wide * p.count[1]);
       const int64_t here = std::min(n - i, wide - x0), full = x0 + here == wide ? whole : streams_;
       const int64_t place =
-          ((z0 * s_.stride[0] + p.remainder[0]) * result_[1] + y0 * s_.stride[1] + p.remainder[1]) * result_[2] +
+          ((z0 * s_.stride[0] + p.remainder[0]) * box_.result[1] + y0 * s_.stride[1] + p.remainder[1]) *
+              box_.result[2] +
           x0 * streams_;
       for (int64_t r = 0; r < rows_; ++r)
         panelKernels().interleave(side + r * block_ + i, step, streams_, full, here, out + r * pixels + place);
@@ -312,9 +245,9 @@ class PackedConv : public ConvPlan {
   }
 
   ConvSpec s_;
+  ConvBox box_;
   bool forward_, direct_ = true, boxed_ = false;
-  int64_t rows_ = 0, inner_ = 0, streams_ = 1, filterFloats_ = 0, depth_ = 0, block_ = 0, boxPixels_ = 0;
-  std::array<int64_t, 3> source_{}, result_{}, low_{}, box_{};
+  int64_t rows_ = 0, inner_ = 0, streams_ = 1, filterFloats_ = 0, depth_ = 0, block_ = 0;
   std::vector<Phase> phases_;
 };
 

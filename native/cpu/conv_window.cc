@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cpu/conv.h"
+#include "cpu/conv_box.h"
 #include "cpu/scratch.h"
 #include "cpu/window_kernels.h"
 #include "flambeau/parallel.h"
@@ -17,12 +17,6 @@ constexpr int64_t kPanelBytes = 24 << 10;   // pixels of one block of panels: th
 constexpr int64_t kParallelWork = 1 << 21;  // multiply-adds worth a task
 constexpr int64_t kMostPanelBytes = 32 << 10;
 constexpr size_t kMostTable = 1 << 18;  // registers and stores
-
-/// One dimension seen from its results: result j = sum over taps of source[j * step + shift[tap]].
-struct Axis {
-  int64_t count = 0, step = 1;
-  std::vector<int64_t> taps, shifts;  // numbers of the taps that take part, and where each reads
-};
 
 /// A dense correlation: one sum for each of its positions.
 struct Stream {
@@ -42,28 +36,15 @@ struct Set {
 
 class WindowConv : public ConvPlan {
  public:
-  explicit WindowConv(const ConvSpec& s) : s_(s), forward_(s.kind == ConvSpec::Kind::Forward) {
+  explicit WindowConv(const ConvSpec& s) : s_(s), box_(s), forward_(s.kind == ConvSpec::Kind::Forward) {
     rows_ = (forward_ ? s.outChannels : s.channels) / s.groups;
     inner_ = (forward_ ? s.channels : s.outChannels) / s.groups;
-    source_ = forward_ ? s.in : s.out;
-    result_ = forward_ ? s.out : s.in;
     scale_ = forward_ ? std::array<int64_t, 3>{1, 1, 1} : s.stride;
-    std::vector<Axis> axes[3];
-    for (int d = 0; d < 3; ++d) {
-      axes[d] = forward_ ? std::vector<Axis>{alongForward(d)} : alongTransposed(d);
-      int64_t low = 0, high = 0;
-      for (const Axis& a : axes[d])
-        for (int64_t shift : a.shifts) {
-          low = std::min(low, shift);
-          high = std::max(high, shift + (a.count - 1) * a.step + 1 - source_[d]);
-        }
-      low_[d] = -low;
-      box_[d] = source_[d] - low + high;
-    }
     // Channels an odd number of cache lines apart do not fall onto each other.
-    pitch_ = ((box_[0] * box_[1] * box_[2] + 15) / 16 | 1) * 16;
-    for (const Axis& z : axes[0])
-      for (const Axis& y : axes[1]) addSet(z, y, axes[2], &z - axes[0].data(), &y - axes[1].data());
+    pitch_ = ((box_.pixels() + 15) / 16 | 1) * 16;
+    const auto& axes = box_.axes;
+    for (const ConvAxis& z : axes[0])
+      for (const ConvAxis& y : axes[1]) addSet(z, y, axes[2], &z - axes[0].data(), &y - axes[1].data());
   }
 
   const char* via() const override { return "own, windows"; }
@@ -118,12 +99,12 @@ class WindowConv : public ConvPlan {
     // several.
     static thread_local Scratch boxes;
     const float* x = static_cast<const float*>(a);
-    const int64_t plane = source_[0] * source_[1] * source_[2], images = s_.batch * s_.groups, box = inner_ * pitch_;
+    const int64_t plane = box_.sourcePixels(), images = s_.batch * s_.groups, box = inner_ * pitch_;
     const int64_t together = numThreads() > 1 && !inParallelRegion() ? images : 1;
     float* to = boxes.get<float>(box * together + 64);
     for (int64_t first = 0; first < images; first += together) {
       parallelFor(together * inner_, std::max<int64_t>(1, (1 << 15) / pitch_), [&](int64_t begin, int64_t end) {
-        for (int64_t p = begin; p < end; ++p) intoBox(x + (first * inner_ + p) * plane, to + p * pitch_);
+        for (int64_t p = begin; p < end; ++p) box_.fill(x + (first * inner_ + p) * plane, to + p * pitch_);
       });
       parts(to, first, together, static_cast<const float*>(filters), static_cast<const float*>(bias),
             static_cast<float*>(out));
@@ -131,44 +112,16 @@ class WindowConv : public ConvPlan {
   }
 
  private:
-  Axis alongForward(int d) const {
-    Axis a;
-    a.count = s_.out[d];
-    a.step = s_.stride[d];
-    for (int64_t t = 0; t < s_.kernel[d]; ++t) {
-      a.taps.push_back(t);
-      a.shifts.push_back(t * s_.dilation[d] - s_.pad[d]);
-    }
-    return a;
-  }
-  std::vector<Axis> alongTransposed(int d) const {
-    const int64_t stride = s_.stride[d];
-    std::vector<Axis> list;
-    for (int64_t r = 0; r < stride; ++r) {
-      Axis a;
-      a.count = s_.in[d] > r ? (s_.in[d] - r + stride - 1) / stride : 0;
-      for (int64_t t = 0; t < s_.kernel[d]; ++t) {
-        const int64_t at = r + s_.pad[d] - t * s_.dilation[d];
-        if (at % stride != 0) continue;
-        a.taps.push_back(t);
-        a.shifts.push_back(at / stride);
-      }
-      list.push_back(std::move(a));
-    }
-    return list;
-  }
-
-  void addSet(const Axis& z, const Axis& y, const std::vector<Axis>& xs, int64_t rz, int64_t ry) {
+  void addSet(const ConvAxis& z, const ConvAxis& y, const std::vector<ConvAxis>& xs, int64_t rz, int64_t ry) {
     Set set;
-    for (const Axis& x : xs) {
+    for (const ConvAxis& x : xs) {
       Stream p;
       std::vector<int64_t> within;
       for (size_t a = 0; a < z.taps.size(); ++a)
         for (size_t b = 0; b < y.taps.size(); ++b)
           for (size_t c = 0; c < x.taps.size(); ++c) {
             p.taps.push_back((z.taps[a] * s_.kernel[1] + y.taps[b]) * s_.kernel[2] + x.taps[c]);
-            within.push_back(((z.shifts[a] + low_[0]) * box_[1] + y.shifts[b] + low_[1]) * box_[2] + x.shifts[c] +
-                             low_[2]);
+            within.push_back(box_.at(z.shifts[a], y.shifts[b], x.shifts[c]));
           }
       for (int64_t i = 0; i < inner_; ++i)
         for (int64_t t : within) p.offsets.push_back(i * pitch_ + t);
@@ -178,7 +131,7 @@ class WindowConv : public ConvPlan {
     }
     // The registers of a plane run over the positions of the box, those between two rows included, or row by row: the
     // fewer.
-    const int64_t w = windowKernels().lanes, wide = xs[0].count, through = (y.count - 1) * box_[2] + wide;
+    const int64_t w = windowKernels().lanes, wide = xs[0].count, through = (y.count - 1) * box_.size[2] + wide;
     const bool byRows = y.step != 1 || y.count * ((wide + w - 1) / w) <= (through + w - 1) / w;
     for (int64_t k = 0; k < z.count && y.count > 0 && wide > 0; ++k)
       for (int64_t j = 0; j < (byRows ? y.count : 1); ++j)
@@ -202,21 +155,21 @@ class WindowConv : public ConvPlan {
   }
 
   // Positions q.. of plane k: of row `row`, or (row < 0) counted through all rows.
-  void addRegister(Set& set, int64_t k, const Axis& y, int64_t row, int64_t q, int64_t wide, int64_t rz, int64_t ry,
+  void addRegister(Set& set, int64_t k, const ConvAxis& y, int64_t row, int64_t q, int64_t wide, int64_t rz, int64_t ry,
                    int64_t stepZ) {
     const int64_t w = windowKernels().lanes, streams = static_cast<int64_t>(set.streams.size());
     WindowRegister reg{};
-    reg.at = (k * stepZ * box_[1] + std::max<int64_t>(row, 0) * y.step) * box_[2] + q;
+    reg.at = (k * stepZ * box_.size[1] + std::max<int64_t>(row, 0) * y.step) * box_.size[2] + q;
     reg.first = reg.second = static_cast<int32_t>(set.stores.size());
     for (int64_t part = 0; part < streams; ++part) {
       if (part == 1) reg.second = static_cast<int32_t>(set.stores.size());
       size_t open = set.stores.size();  // stores of this part begin here
       for (int64_t i = 0; i < w; ++i) {
         const int64_t lane = (part * w + i) / streams, stream = (part * w + i) % streams, at = q + lane;
-        const int64_t yy = row < 0 ? at / box_[2] : row, xx = row < 0 ? at % box_[2] : at;
-        if (xx >= wide || yy >= y.count || xx * streams + stream >= result_[2]) continue;
+        const int64_t yy = row < 0 ? at / box_.size[2] : row, xx = row < 0 ? at % box_.size[2] : at;
+        if (xx >= wide || yy >= y.count || xx * streams + stream >= box_.result[2]) continue;
         const int64_t to =
-            ((k * scale_[0] + rz) * result_[1] + yy * scale_[1] + ry) * result_[2] + xx * streams + stream;
+            ((k * scale_[0] + rz) * box_.result[1] + yy * scale_[1] + ry) * box_.result[2] + xx * streams + stream;
         if (set.stores.size() > open && set.stores.back().hi == i && set.stores.back().to + i == to)
           ++set.stores.back().hi;
         else
@@ -228,29 +181,9 @@ class WindowConv : public ConvPlan {
     if (reg.end > reg.first) set.registers.push_back(reg);
   }
 
-  void intoBox(const float* plane, float* box) const {
-    const int64_t row = source_[2], wide = box_[2], left = std::min(low_[2], wide), right = wide - left - row;
-    const auto clear = [](float* at, int64_t n) { std::fill_n(at, n, 0.0f); };
-    clear(box, low_[0] * box_[1] * wide);
-    box += low_[0] * box_[1] * wide;
-    for (int64_t z = 0; z < source_[0]; ++z) {
-      clear(box, low_[1] * wide);
-      box += low_[1] * wide;
-      for (int64_t y = 0; y < source_[1]; ++y, box += wide, plane += row) {
-        clear(box, left);
-        std::copy_n(plane, row, box + left);
-        clear(box + left + row, right);
-      }
-      const int64_t below = (box_[1] - low_[1] - source_[1]) * wide;
-      clear(box, below);
-      box += below;
-    }
-    clear(box, (box_[0] - low_[0] - source_[0]) * box_[1] * wide);
-  }
-
   // Images first..first+count of all (batch, group) pairs, whose boxes lie one after the other at x.
   void parts(const float* x, int64_t first, int64_t count, const float* filters, const float* bias, float* out) const {
-    const int64_t pixels = result_[0] * result_[1] * result_[2];
+    const int64_t pixels = box_.resultPixels();
     int64_t tasks = 0;
     for (const Set& set : sets_) tasks += set.tasks;
     if (tasks == 0) return;
@@ -299,9 +232,10 @@ class WindowConv : public ConvPlan {
   }
 
   ConvSpec s_;
+  ConvBox box_;
   bool forward_;
   int64_t rows_ = 0, inner_ = 0, filterFloats_ = 0, pitch_ = 0;
-  std::array<int64_t, 3> source_{}, result_{}, scale_{}, low_{}, box_{};
+  std::array<int64_t, 3> scale_{};
   std::vector<Set> sets_;
 };
 

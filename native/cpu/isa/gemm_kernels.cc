@@ -3,17 +3,10 @@
 // read their operands where they are; tails are masked.
 #include "cpu/gemm_kernels.h"
 
-#include "cpu/isa/lanes.h"
+#include "cpu/isa/register_tile.h"
 
 namespace flambeau::cpu {
 namespace {
-
-// 24 accumulators with 32 registers, 12 with 16.
-#if defined(FB_ISA_avx512)
-constexpr int kRows = 6, kVecs = 4;
-#else
-constexpr int kRows = 6, kVecs = 2;
-#endif
 
 template <class T, int M, int N>
 FB_INLINE void outerTile(const GemmBlock<T>& g, int64_t i, int64_t j, Mask tail) {

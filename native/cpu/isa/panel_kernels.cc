@@ -2,19 +2,11 @@
 // so that they arrive while the tile computes.
 #include "cpu/panel_kernels.h"
 
-#include "cpu/isa/lanes.h"
+#include "cpu/isa/register_tile.h"
 
 namespace flambeau::cpu {
 namespace {
 
-// 24 accumulators with 32 registers, 12 with 16.
-constexpr int kRows = 6;
-#if defined(FB_ISA_avx512)
-constexpr int kVecs = 4;
-#else
-constexpr int kVecs = 2;
-#endif
-constexpr int kWide = W<float>;
 constexpr int kColumns = kVecs * kWide;
 
 template <int M, int N>

@@ -1,19 +1,11 @@
 // Register tiles over pixels that are read where they lie.
 #include "cpu/window_kernels.h"
 
-#include "cpu/isa/lanes.h"
+#include "cpu/isa/register_tile.h"
 
 namespace flambeau::cpu {
 namespace {
 
-// 24 accumulators with 32 registers, 12 with 16.
-constexpr int kRows = 6;
-#if defined(FB_ISA_avx512)
-constexpr int kVecs = 4;
-#else
-constexpr int kVecs = 2;
-#endif
-constexpr int kWide = W<float>;
 typedef int32_t Lanes __attribute__((vector_size(FB_VECTOR_BYTES)));
 
 // Lanes 0 of both, lanes 1 of both, ...: `half` 0 begins with the first, 1 with the middle.
