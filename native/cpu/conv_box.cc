@@ -1,3 +1,4 @@
+// The axes of a convolution, and its box of pixels.
 #include "cpu/conv_box.h"
 
 #include <algorithm>

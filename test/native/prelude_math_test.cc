@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../../native/kernels/prelude.h"
+#include "../../native/kernels/programs.h"
 
 namespace {
 
@@ -171,6 +172,8 @@ int main(int argc, char** argv) {
   if (argc > 1 && !std::strcmp(argv[1], "--quick")) sparse = 29;
   const float big = 3.4e38f;
   check1("exp", FN(fb_exp), REF(std::exp), 1.5, -104, 89);
+  check1(
+      "exp or 0", FN(fb_exp_or_zero), [](double x) { return x < -104 ? 0 : std::exp(x); }, 1.5, -200, 89);
   check1("exp2", FN(fb_exp2), REF(std::exp2), 1.5, -150, 128);
   check1("expm1", FN(fb_expm1), REF(std::expm1), 1.5, -big, 89);
   check1("log", FN(fb_log), REF(std::log), 1.5, -1, big);
