@@ -7,7 +7,7 @@ import { truth } from './operators.js';
 import { ScriptScalar } from './region.js';
 import { isTensor } from '../tensor/handle.js';
 
-const PLAIN: ReadonlySet<string> = new Set(['slice', 'concat', 'at', 'reverse', 'fill', 'flat', 'keys', 'entries', 'values', 'toReversed', 'with']); // prettier-ignore
+const PLAIN: ReadonlySet<string> = new Set(['slice', 'concat', 'at', 'flat', 'keys', 'entries', 'values', 'toReversed', 'with']); // prettier-ignore
 /** They compare elements. */
 const COMPARING: ReadonlySet<string> = new Set(['includes', 'indexOf', 'join']);
 
@@ -23,9 +23,14 @@ export function callArray(
   if (CHANGING.has(name)) {
     const { Node } = tsMorph();
     const callee = node.getExpression();
+    let place: TsMorph.Node = Node.isPropertyAccessExpression(callee) ? callee.getExpression() : callee;
+    while (Node.isNonNullExpression(place) || Node.isParenthesizedExpression(place)) place = place.getExpression();
     const list = [...o];
     const result = apply(list);
-    e.replace(Node.isPropertyAccessExpression(callee) ? callee.getExpression() : callee, o, list);
+    // Nothing else can see an array that an expression has just made.
+    const named =
+      Node.isIdentifier(place) || Node.isElementAccessExpression(place) || Node.isPropertyAccessExpression(place);
+    if (named) e.replace(place, o, list);
     return result;
   }
   const call = (...given: unknown[]): unknown => e.callFunction(args[0], given, node);
@@ -53,7 +58,7 @@ export function callArray(
     case 'findIndex':
       return o[name as 'filter'](test);
   }
-  if (args.some((a) => a instanceof ScriptScalar && name !== 'fill' && name !== 'concat' && name !== 'with'))
+  if (args.some((a) => a instanceof ScriptScalar && name !== 'concat' && name !== 'with'))
     return fail(node, `${name}() with a number that the graph computes`, 'a loop');
   if (COMPARING.has(name)) {
     if (o.some((x) => x instanceof ScriptScalar || (name === 'join' && isTensor(x))))
@@ -62,10 +67,5 @@ export function callArray(
   }
   if (!PLAIN.has(name)) return fail(node, `arrays have no '${name}' in script`, 'use a loop');
   if (name === 'keys' || name === 'entries' || name === 'values') return [...(apply(o) as Iterable<unknown>)];
-  if (name === 'reverse' || name === 'fill') {
-    const list = [...o];
-    apply(list);
-    return list;
-  }
   return apply(o);
 }

@@ -11,7 +11,7 @@ export interface Written {
 /** Assignments that work out a value: `+=`, `??=`, ... */
 export const COMPOUND = /^(\*\*|[-+*/%&|^]|<<|>>>?|&&|\|\||\?\?)=$/;
 /** Methods of arrays that change them. */
-export const CHANGING: ReadonlySet<string> = new Set(['push', 'pop', 'shift', 'unshift']);
+export const CHANGING: ReadonlySet<string> = new Set(['push', 'pop', 'shift', 'unshift', 'reverse', 'fill']);
 
 /** The variables, of those there are now, that are assigned, counted or changed: at any depth, and by the functions that are named. */
 export function written(nodes: readonly (TsMorph.Node | undefined)[], scope: Scope): Written[] {

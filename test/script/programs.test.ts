@@ -105,6 +105,19 @@ const programs: Readonly<Record<string, Program>> = {
     },
     calls: [[a, 0], [a, 1], [a, 5]], // prettier-ignore
   },
+  'arrays that are turned round and filled where they are': {
+    f: (x: Tensor, n: number) => {
+      const list = [x, x.exp(), x.neg()];
+      const counts = [1, 2, 3];
+      if (n > 1) {
+        list.reverse();
+        counts.fill(n, 1);
+      }
+      const last = [x.sin(), x.cos()].reverse()[0]!;
+      return [list[0]!.mul(counts[2]!).add(last), counts[0]];
+    },
+    calls: [[a, 0], [a, 2], [b, 3]], // prettier-ignore
+  },
   'patterns with defaults and the rest': {
     f: (x: Tensor, n: number) => {
       const [first, second = x, ...more] = [x.neg(), undefined, x.exp(), x.abs()];
