@@ -29,7 +29,12 @@ export const getDevice = (t: Tensor): Device => t.device;
 
 export type MatmulPrecision = 'highest' | 'high' | 'medium';
 let precision: MatmulPrecision = 'highest';
-/** How exact float32 products must be. They always have float32's precision here, which every setting allows. */
+/**
+ * How exact float32 products must be. 'high' and 'medium' let programs that are built for a GPU from then on round factors of matrix
+ * products and convolutions to TF32 (10 bits); on the CPU products always have float32's precision, which every setting allows.
+ * Source: https://docs.pytorch.org/docs/stable/generated/torch.set_float32_matmul_precision.html (where convolutions have a switch of
+ * their own, which is on).
+ */
 export function setFloat32MatmulPrecision(p: MatmulPrecision): void {
   if (!['highest', 'high', 'medium'].includes(p))
     throw new ValueError(`${String(p)} is not one of 'highest', 'high', or 'medium'`);

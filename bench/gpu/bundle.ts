@@ -32,7 +32,7 @@ mkdirSync(out, { recursive: true });
 
 /** What the driver is built with beside its own files. */
 const SHARED = [
-  ...['abi.cuh', 'library.cuh', 'product.cuh', 'window.cuh'].map((f) => `../../native/cuda/${f}`),
+  ...['abi', 'choice', 'convolve', 'cudnn', 'library', 'product', 'window'].map((f) => `../../native/cuda/${f}.cuh`),
   '../../native/include/flambeau/runtime.h',
 ];
 /** Elements of each output that are compared. */
@@ -95,7 +95,7 @@ function write(
   scalars: readonly number[],
 ): void {
   const { meta } = program;
-  const steps = meta.steps.map(libraryStep);
+  const steps = meta.steps.map((s) => libraryStep(s, { tf32 }));
   const missing = steps.findIndex((s) => s === null);
   if (missing >= 0) {
     skipped.push(`${name}: '${meta.steps[missing]!.op}' is a library call that the driver does not have`);
@@ -150,6 +150,9 @@ function write(
 }
 
 let current = '';
+/** Cases that convolutions or products decide are written once more as `NAME:tf32`. */
+const TF32_CASES = /^(conv|matmul_|linear_gelu|bmm|resnet|lenet|lstm|transformer)/;
+let tf32 = false;
 registerBackend({
   name: 'bundle',
   prepare(graph, context): Prepared {
@@ -199,6 +202,13 @@ async function makeAll(): Promise<void> {
       (await c.make('compiled'))();
     }
   }
+  tf32 = true;
+  for (const c of makeCases({ small: false, backend: 'bundle' })) {
+    current = `${c.name}:tf32`;
+    if (TF32_CASES.test(c.name) && c.modes.includes('compiled') && (!only || only.test(current)))
+      (await c.make('compiled'))();
+  }
+  tf32 = false;
   if (values.kernelbench === undefined) return;
   for (const c of readCases(values.kernelbench)) {
     current = `${c.id}:small`;

@@ -5,6 +5,9 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")"
 result=$1
 arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
+# PyTorch's own cuDNN, where the system has none.
+cudnn=$(python3 -c 'import nvidia.cudnn, os; print(os.path.join(list(nvidia.cudnn.__path__)[0], "lib"))' 2>/dev/null)
+export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${cudnn:+:$cudnn}"
 nvcc -O2 -std=c++17 -arch="sm_$arch" -o driver driver.cu -lcublasLt -ldl || exit 1
 start=$(date +%s)
 find cases -name '*.cu' | xargs -P "$(nproc)" -I{} sh -c \

@@ -2,8 +2,10 @@
 
 The cases are those of bench/cases.ts, by the same names and shapes.
   python3 torch_gpu.py [EARLIER]     cases that EARLIER (such lines) holds already are printed from there and not run again
+Each case in float32 throughout; cases of TF32 once more as NAME:tf32 with TF32 for products and convolutions. PyTorch's default is between
+the two: TF32 for convolutions only.
 """
-import json, math, statistics, sys
+import json, re, statistics, sys
 import torch, torch.nn as nn, torch.nn.functional as F
 
 torch.manual_seed(0)
@@ -210,9 +212,14 @@ if len(sys.argv) > 1:
         earlier = {r["case"]: r for r in map(json.loads, filter(str.strip, f)) if "case" in r}
 for row in earlier.values():
     print(json.dumps(row), flush=True)
-for name, make in cases.items():
+TF32_CASES = re.compile(r"(conv|matmul_|linear_gelu|bmm|resnet|lenet|lstm|transformer)")
+runs = [(name, make, False) for name, make in cases.items()]
+runs += [(name + ":tf32", make, True) for name, make in cases.items() if TF32_CASES.match(name)]
+for name, make, tf32 in runs:
     if name in earlier:
         continue
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    torch._dynamo.reset()
     row = {"case": name}
     for mode in ("eager", "compile"):
         try:

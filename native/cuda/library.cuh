@@ -5,8 +5,7 @@
 #include <variant>
 #include <vector>
 
-#include "product.cuh"
-#include "window.cuh"
+#include "convolve.cuh"
 
 namespace flambeau::cuda {
 
@@ -14,7 +13,7 @@ struct Library {
   cublasLtHandle_t lt;
   void* workspace;
   size_t workspace_bytes;
-  std::vector<std::variant<Product, Window>> steps;
+  std::vector<std::variant<Product, WindowStep>> steps;
 
   /// Result 0, or a code: 95 tensors of 2^31 elements, 96 cuBLAS failed, 97 it has no algorithm, 98 strides that it
   /// does not take.
@@ -23,7 +22,8 @@ struct Library {
     auto& s = l->steps[(size_t)step];
     if (auto* p = std::get_if<Product>(&s))
       return run_product(l->lt, *p, buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
-    return run_window(std::get<Window>(s), buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
+    return run_window_step(l->lt, std::get<WindowStep>(s), buffers, l->workspace, l->workspace_bytes,
+                           (cudaStream_t)stream);
   }
 };
 
@@ -31,7 +31,7 @@ struct Library {
 constexpr size_t kLibraryWorkspace = 32 << 20;
 
 /// One line of words (src/emit/cuda/library.ts).
-inline std::variant<Product, Window> parse_step(const std::string& line) {
+inline std::variant<Product, WindowStep> parse_step(const std::string& line) {
   std::istringstream in(line);
   std::string kind;
   in >> kind;
@@ -40,9 +40,9 @@ inline std::variant<Product, Window> parse_step(const std::string& line) {
     in >> p;
     return p;
   }
-  Window w{};
-  in >> w;
-  return w;
+  WindowStep s;
+  in >> s.w;
+  return s;
 }
 
 /// The library of one program that makes its own handle and scratch; they live as long as the process.

@@ -9,6 +9,8 @@
 #include <istream>
 #include <vector>
 
+#include "choice.cuh"
+
 namespace flambeau::cuda {
 
 struct Batch {
@@ -18,23 +20,31 @@ struct Batch {
 struct Product {
   cudaDataType_t type;
   long long m, n, k, a_row, a_col, b_row, b_col;
-  bool bias, relu;
+  bool tf32, bias, relu;
   std::vector<Batch> batch;
 
-  // Made in the first run, which therefore must not be captured into a graph, and again where operands are aligned less
-  // well.
+  // Made in the first run and again where operands are aligned less well.
   cublasLtMatmulDesc_t op = nullptr;
   cublasLtMatrixLayout_t left = nullptr, right = nullptr, out = nullptr;
   cublasLtMatmulAlgo_t algo{};
+  /// The algorithm is the fastest of those that cuBLAS proposes, not the first: that is not known while the first run
+  /// is captured into a graph.
+  bool measured = false;
   uint32_t alignment = 0;
 
   Batch last() const { return batch.empty() ? Batch{1, 0, 0} : batch.back(); }
+  /// Calls of the library: it takes one batch dimension.
+  long long loops() const {
+    long long n = 1;
+    for (size_t i = 0; i + 1 < batch.size(); i++) n *= batch[i].count;
+    return n;
+  }
   size_t bytes() const { return type == CUDA_R_64F ? 8 : type == CUDA_R_32F ? 4 : 2; }
 };
 inline std::istream& operator>>(std::istream& in, Product& p) {
   size_t dims;
   int type;
-  in >> type >> p.m >> p.n >> p.k >> p.a_row >> p.a_col >> p.b_row >> p.b_col >> p.bias >> p.relu >> dims;
+  in >> type >> p.tf32 >> p.m >> p.n >> p.k >> p.a_row >> p.a_col >> p.b_row >> p.b_col >> p.bias >> p.relu >> dims;
   p.type = type == 0 ? CUDA_R_32F : type == 1 ? CUDA_R_64F : type == 2 ? CUDA_R_16F : CUDA_R_16BF;
   p.batch.resize(dims);
   for (auto& b : p.batch) in >> b.count >> b.a >> b.b;
@@ -65,7 +75,8 @@ inline void forget_plan(Product& p) {
 }
 
 /// Column-major matrices: there the product is out^T = b^T a^T.
-inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace) {
+inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace,
+                        std::vector<cublasLtMatmulHeuristicResult_t>& proposals) {
   const bool ta = p.a_col != 1 && p.k != 1, tb = p.b_col != 1 && p.n != 1;
   if ((ta && p.a_row != 1) || (tb && p.b_row != 1)) return 98;
   const long long lda = ta ? p.a_col : std::max(p.a_row, p.k), ldb = tb ? p.b_col : std::max(p.b_row, p.n);
@@ -73,8 +84,10 @@ inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace) {
   const cublasOperation_t first = tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = ta ? CUBLAS_OP_T : CUBLAS_OP_N;
   bool ok = true;
   auto check = [&](cublasStatus_t s) { ok = ok && s == CUBLAS_STATUS_SUCCESS; };
-  check(
-      cublasLtMatmulDescCreate(&p.op, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, wide ? CUDA_R_64F : CUDA_R_32F));
+  const cublasComputeType_t compute = wide                             ? CUBLAS_COMPUTE_64F
+                                      : p.tf32 && p.type == CUDA_R_32F ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                       : CUBLAS_COMPUTE_32F;
+  check(cublasLtMatmulDescCreate(&p.op, compute, wide ? CUDA_R_64F : CUDA_R_32F));
   check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof(first)));
   check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof(second)));
   if (p.bias && !wide) {
@@ -99,37 +112,29 @@ inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace) {
   for (auto a : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                  CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
     check(cublasLtMatmulPreferenceSetAttribute(preference, a, &p.alignment, sizeof(p.alignment)));
-  cublasLtMatmulHeuristicResult_t result{};
+  constexpr int kProposals = 8;
+  proposals.resize(kProposals);
   int found = 0;
   if (ok)
-    check(cublasLtMatmulAlgoGetHeuristic(lt, p.op, p.left, p.right, p.out, p.out, preference, 1, &result, &found));
+    check(cublasLtMatmulAlgoGetHeuristic(lt, p.op, p.left, p.right, p.out, p.out, preference, kProposals,
+                                         proposals.data(), &found));
   cublasLtMatmulPreferenceDestroy(preference);
   if (!ok || found == 0) return 97;
-  p.algo = result.algo;
+  proposals.resize((size_t)found);
+  p.algo = proposals[0].algo;
   return 0;
 }
 
-inline int run_product(cublasLtHandle_t lt, Product& p, void* const* buffers, void* workspace, size_t workspace_bytes,
-                       cudaStream_t stream) {
-  char* out = static_cast<char*>(buffers[p.bias ? 3 : 2]);
-  if (p.m == 0 || p.n == 0) return 0;
-  const uint32_t alignment = alignment_of(p, buffers[0], buffers[1], out);
-  if (p.op == nullptr || alignment < p.alignment) {
-    forget_plan(p);
-    p.alignment = alignment;
-    if (int code = plan_product(lt, p, workspace_bytes)) return code;
-  }
+/// The product itself, without what `finish` adds.
+inline int launch_product(cublasLtHandle_t lt, const Product& p, void* const* buffers, char* out, void* workspace,
+                          size_t workspace_bytes, cudaStream_t stream) {
   const bool wide = p.type == CUDA_R_64F;
-  if (p.bias && !wide)
-    cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &buffers[2], sizeof(void*));
   // Loops over all but the last batch dimension.
-  long long loops = 1;
-  for (size_t i = 0; i + 1 < p.batch.size(); i++) loops *= p.batch[i].count;
   const Batch last = p.last();
   const double one = 1, zero = 0;
   const float onef = 1, zerof = 0;
   const void *alpha = wide ? (const void*)&one : &onef, *beta = wide ? (const void*)&zero : &zerof;
-  for (long long l = 0; l < loops; l++) {
+  for (long long l = 0, loops = p.loops(); l < loops; l++) {
     long long rest = l, ao = 0, bo = 0;
     for (size_t i = p.batch.size(); i-- > 1;) {
       const Batch& d = p.batch[i - 1];
@@ -142,9 +147,34 @@ inline int run_product(cublasLtHandle_t lt, Product& p, void* const* buffers, vo
                                            workspace, workspace_bytes, stream);
     if (status != CUBLAS_STATUS_SUCCESS) return 96;
   }
+  return 0;
+}
+
+inline int run_product(cublasLtHandle_t lt, Product& p, void* const* buffers, void* workspace, size_t workspace_bytes,
+                       cudaStream_t stream) {
+  char* out = static_cast<char*>(buffers[p.bias ? 3 : 2]);
+  if (p.m == 0 || p.n == 0) return 0;
+  const uint32_t alignment = alignment_of(p, buffers[0], buffers[1], out);
+  std::vector<cublasLtMatmulHeuristicResult_t> proposals;
+  if (p.op == nullptr || !p.measured || alignment < p.alignment) {
+    forget_plan(p);
+    p.alignment = alignment;
+    if (int code = plan_product(lt, p, workspace_bytes, proposals)) return code;
+  }
+  const bool wide = p.type == CUDA_R_64F;
+  if (p.bias && !wide)
+    cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &buffers[2], sizeof(void*));
+  if (!proposals.empty()) {
+    const int best = fastest((int)proposals.size(), 0, stream, p.measured, [&](int way) {
+      p.algo = proposals[(size_t)way].algo;
+      return launch_product(lt, p, buffers, out, workspace, workspace_bytes, stream);
+    });
+    p.algo = proposals[(size_t)std::max(best, 0)].algo;
+  }
+  if (int code = launch_product(lt, p, buffers, out, workspace, workspace_bytes, stream)) return code;
   const bool bias = p.bias && wide;
   if (!bias && !p.relu) return 0;
-  const long long count = loops * last.count * p.m * p.n;
+  const long long count = p.loops() * p.last().count * p.m * p.n;
   const unsigned blocks = (unsigned)std::min<long long>((count + 255) / 256, 65535);
   auto end = [&](auto* y) {
     using T = std::remove_pointer_t<decltype(y)>;

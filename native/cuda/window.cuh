@@ -12,17 +12,26 @@
 
 namespace flambeau::cuda {
 
-enum WindowKind { kConvolution, kTransposed, kWeightGradient, kMaxPool, kMaxPoolBackward };
+enum WindowKind {
+  kConvolution,
+  kTransposed,
+  kWeightGradient,
+  kMaxPool,
+  kMaxPoolBackward,
+  kAveragePool,
+  kAveragePoolBackward
+};
 
 /// A window over up to three dimensions: `in` slides to `out`. Forward: input and result; backward: as in the forward
-/// call.
+/// call. `tf32`: convolutions may round their factors to TF32. Means divide by `divisor`, or if it is 0 by the number
+/// of elements, those of the padding among them with `padded`.
 struct Window {
-  int kind, bias, relu;
+  int kind, bias, relu, tf32, padded, divisor;
   int n, groups, xc, yc;
   int in[3], out[3], kernel[3], stride[3], padding[3], dilation[3];
 };
 inline std::istream& operator>>(std::istream& in, Window& w) {
-  in >> w.kind >> w.bias >> w.relu >> w.n >> w.groups >> w.xc >> w.yc;
+  in >> w.kind >> w.bias >> w.relu >> w.tf32 >> w.padded >> w.divisor >> w.n >> w.groups >> w.xc >> w.yc;
   for (auto* list : {w.in, w.out, w.kernel, w.stride, w.padding, w.dilation})
     for (int d = 0; d < 3; d++) in >> list[d];
   return in;
@@ -149,43 +158,87 @@ static __global__ void add_parts(const float* from, float* to, int count, int pa
   }
 }
 
-// ---- one thread an element ----
+// ---- one thread an element; blockIdx.y goes over the planes (an image's channel) ----
 
-static __global__ void direct(Window w, const float* a, const float* b, const float* bias, float* y) {
+/// Taps of the kernel along one dimension that meet the input: from .. to, and where the first reads; later ones
+/// `dilation` further.
+struct Taps {
+  int from, to, at;
+};
+__device__ inline Taps taps(const Window& w, int d, int o) {
+  const int first = o * w.stride[d] - w.padding[d], step = w.dilation[d];
+  const int from = first < 0 ? (-first + step - 1) / step : 0, left = w.in[d] - first;
+  return {from, left <= 0 ? 0 : min(w.kernel[d], (left + step - 1) / step), first + from * step};
+}
+
+/// WIDTH: the kernel's last extent, or 0 for any.
+template <int WIDTH>
+__global__ void direct(Window w, const float* a, const float* b, const float* bias, float* y) {
   const int ni = volume(w.in), no = volume(w.out), nk = volume(w.kernel), xg = w.xc / w.groups, yg = w.yc / w.groups;
-  const int total = w.n * w.yc * no;
-  for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < total; t += gridDim.x * blockDim.x) {
-    int o[3], k[3], i[3];
-    const int yc = t / no % w.yc, n = t / no / w.yc, g = yc / yg;
-    split(t % no, w.out, o);
-    float sum = bias ? bias[yc] : 0;
-    for (int c = 0; c < xg; c++)
+  const int width = WIDTH > 0 ? WIDTH : w.kernel[2];
+  for (int plane = blockIdx.y; plane < w.n * w.yc; plane += gridDim.y) {
+    const int yc = plane % w.yc, n = plane / w.yc, g = yc / yg;
+    for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < no; t += gridDim.x * blockDim.x) {
+      int o[3];
+      split(t, w.out, o);
+      const Taps p = taps(w, 0, o[0]), q = taps(w, 1, o[1]);
+      const int last = o[2] * w.stride[2] - w.padding[2];
+      float sum = bias ? bias[yc] : 0;
+      for (int c = 0; c < xg; c++) {
+        const float* x = a + (size_t)(n * w.xc + g * xg + c) * ni;
+        const float* weight = b + (size_t)(yc * xg + c) * nk;
+        for (int k0 = p.from, i0 = p.at; k0 < p.to; k0++, i0 += w.dilation[0])
+          for (int k1 = q.from, i1 = q.at; k1 < q.to; k1++, i1 += w.dilation[1]) {
+            const float* row = x + (i0 * w.in[1] + i1) * w.in[2];
+            const float* by = weight + (k0 * w.kernel[1] + k1) * width;
+#pragma unroll
+            for (int k2 = 0; k2 < width; k2++) {
+              const int i2 = last + k2 * w.dilation[2];
+              if (i2 >= 0 && i2 < w.in[2]) sum = fmaf(row[i2], by[k2], sum);
+            }
+          }
+      }
+      y[(size_t)plane * no + t] = w.relu && sum <= 0 ? 0 : sum;
+    }
+  }
+}
+static __global__ void direct_transposed(Window w, const float* a, const float* b, const float* bias, float* y) {
+  const int ni = volume(w.in), no = volume(w.out), nk = volume(w.kernel), xg = w.xc / w.groups, yg = w.yc / w.groups;
+  for (int plane = blockIdx.y; plane < w.n * w.yc; plane += gridDim.y) {
+    const int yc = plane % w.yc, n = plane / w.yc, g = yc / yg;
+    for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < no; t += gridDim.x * blockDim.x) {
+      int o[3], k[3], i[3];
+      split(t, w.out, o);
+      float sum = bias ? bias[yc] : 0;
       for (k[0] = 0; k[0] < w.kernel[0]; k[0]++)
         for (k[1] = 0; k[1] < w.kernel[1]; k[1]++)
           for (k[2] = 0; k[2] < w.kernel[2]; k[2]++) {
-            if (!(w.kind == kConvolution ? reads(w, o, k, i) : reads_transposed(w, o, k, i))) continue;
-            const int q = flat(w.kernel, k);
-            const int at = w.kind == kConvolution ? (yc * xg + c) * nk + q : ((g * xg + c) * yg + yc % yg) * nk + q;
-            sum = fmaf(a[(n * w.xc + g * xg + c) * ni + flat(w.in, i)], b[at], sum);
+            if (!reads_transposed(w, o, k, i)) continue;
+            const float* x = a + (size_t)(n * w.xc + g * xg) * ni + flat(w.in, i);
+            const float* weight = b + (size_t)(g * xg * yg + yc % yg) * nk + flat(w.kernel, k);
+            for (int c = 0; c < xg; c++) sum = fmaf(x[(size_t)c * ni], weight[(size_t)c * yg * nk], sum);
           }
-    y[t] = w.relu && sum <= 0 ? 0 : sum;
+      y[(size_t)plane * no + t] = w.relu && sum <= 0 ? 0 : sum;
+    }
   }
 }
 static __global__ void max_pool(Window w, const float* x, float* y, long long* where) {
-  const int ni = volume(w.in), no = volume(w.out), total = w.n * w.yc * no;
-  for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < total; t += gridDim.x * blockDim.x) {
-    int o[3], k[3], i[3], at = -1;
-    float best = 0;
-    split(t % no, w.out, o);
-    for (k[0] = 0; k[0] < w.kernel[0]; k[0]++)
-      for (k[1] = 0; k[1] < w.kernel[1]; k[1]++)
-        for (k[2] = 0; k[2] < w.kernel[2]; k[2]++) {
-          if (!reads(w, o, k, i)) continue;
-          const float v = x[t / no * ni + flat(w.in, i)];
-          if (at < 0 || v > best || (v != v && best == best)) best = v, at = flat(w.in, i);
-        }
-    y[t] = best, where[t] = at;
-  }
+  const int ni = volume(w.in), no = volume(w.out);
+  for (int plane = blockIdx.y; plane < w.n * w.yc; plane += gridDim.y)
+    for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < no; t += gridDim.x * blockDim.x) {
+      int o[3], at = -1;
+      float best = 0;
+      split(t, w.out, o);
+      const Taps p = taps(w, 0, o[0]), q = taps(w, 1, o[1]), r = taps(w, 2, o[2]);
+      for (int k0 = p.from, i0 = p.at; k0 < p.to; k0++, i0 += w.dilation[0])
+        for (int k1 = q.from, i1 = q.at; k1 < q.to; k1++, i1 += w.dilation[1])
+          for (int k2 = r.from, i2 = r.at; k2 < r.to; k2++, i2 += w.dilation[2]) {
+            const int i = (i0 * w.in[1] + i1) * w.in[2] + i2;
+            const float v = x[(size_t)plane * ni + i];
+            if (at < 0 || v > best || (v != v && best == best)) best = v, at = i;
+          }
+      y[(size_t)plane * no + t] = best, where[(size_t)plane * no + t] = at;
+    }
 }
 /// `y` holds zeros: windows may overlap.
 static __global__ void max_pool_backward(Window w, const float* grad, const long long* where, float* y) {
@@ -194,8 +247,77 @@ static __global__ void max_pool_backward(Window w, const float* grad, const long
     atomicAdd(&y[(size_t)(t / no) * ni + where[t]], grad[t]);
 }
 
+/// What the mean at `o` divides by.
+__device__ inline float mean_divisor(const Window& w, const int* o) {
+  if (w.divisor != 0) return (float)w.divisor;
+  int count = 1;
+  for (int d = 0; d < 3; d++) {
+    const int from = o[d] * w.stride[d] - w.padding[d], to = min(from + w.kernel[d], w.in[d] + w.padding[d]);
+    count *= w.padded ? to - from : min(to, w.in[d]) - max(from, 0);
+  }
+  return (float)count;
+}
+static __global__ void average_pool(Window w, const float* x, float* y) {
+  const int ni = volume(w.in), no = volume(w.out);
+  for (int plane = blockIdx.y; plane < w.n * w.yc; plane += gridDim.y)
+    for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < no; t += gridDim.x * blockDim.x) {
+      int o[3];
+      split(t, w.out, o);
+      const Taps p = taps(w, 0, o[0]), q = taps(w, 1, o[1]), r = taps(w, 2, o[2]);
+      float sum = 0;
+      for (int k0 = p.from, i0 = p.at; k0 < p.to; k0++, i0++)
+        for (int k1 = q.from, i1 = q.at; k1 < q.to; k1++, i1++)
+          for (int k2 = r.from, i2 = r.at; k2 < r.to; k2++, i2++)
+            sum += x[(size_t)plane * ni + (i0 * w.in[1] + i1) * w.in[2] + i2];
+      y[(size_t)plane * no + t] = sum / mean_divisor(w, o);
+    }
+}
+/// An element of the input takes from every window it lies in, in one order.
+static __global__ void average_pool_backward(Window w, const float* grad, float* y) {
+  const int ni = volume(w.in), no = volume(w.out);
+  for (int plane = blockIdx.y; plane < w.n * w.yc; plane += gridDim.y)
+    for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < ni; t += gridDim.x * blockDim.x) {
+      int i[3], from[3], to[3], o[3];
+      split(t, w.in, i);
+      for (int d = 0; d < 3; d++) {
+        const int end = i[d] + w.padding[d], start = end - w.kernel[d] + 1;
+        from[d] = start <= 0 ? 0 : (start + w.stride[d] - 1) / w.stride[d];
+        to[d] = min(end / w.stride[d] + 1, w.out[d]);
+      }
+      float sum = 0;
+      for (o[0] = from[0]; o[0] < to[0]; o[0]++)
+        for (o[1] = from[1]; o[1] < to[1]; o[1]++)
+          for (o[2] = from[2]; o[2] < to[2]; o[2]++)
+            sum += grad[(size_t)plane * no + flat(w.out, o)] / mean_divisor(w, o);
+      y[(size_t)plane * ni + t] = sum;
+    }
+}
+
 inline unsigned blocks_for(long long n, int threads) {
   return (unsigned)std::clamp<long long>((n + threads - 1) / threads, 1, 65535);
+}
+
+/// One row of blocks a plane of `size` elements.
+inline dim3 planes_grid(const Window& w, int size) {
+  return dim3(blocks_for(size, 256), blocks_for((long long)w.n * w.yc, 1));
+}
+
+/// Pooling: `at(k)` is the k-th tensor.
+template <class At>
+void run_pool(const Window& w, void* const* buffers, At at, cudaStream_t stream) {
+  if (w.kind == kMaxPool) {
+    FLAMBEAU_LAUNCH(max_pool, planes_grid(w, volume(w.out)), 256, stream, w, at(0), at(1),
+                    static_cast<long long*>(buffers[2]));
+  } else if (w.kind == kMaxPoolBackward) {
+    cudaMemsetAsync(at(2), 0, (size_t)w.n * w.yc * volume(w.in) * sizeof(float), stream);
+    const long long results = (long long)w.n * w.yc * volume(w.out);
+    FLAMBEAU_LAUNCH(max_pool_backward, blocks_for(results, 256), 256, stream, w, at(0),
+                    static_cast<const long long*>(buffers[1]), at(2));
+  } else if (w.kind == kAveragePool) {
+    FLAMBEAU_LAUNCH(average_pool, planes_grid(w, volume(w.out)), 256, stream, w, at(0), at(1));
+  } else {
+    FLAMBEAU_LAUNCH(average_pool_backward, planes_grid(w, volume(w.in)), 256, stream, w, at(0), at(1));
+  }
 }
 
 /// Positions are 32-bit: larger tensors are refused (95).
@@ -204,16 +326,8 @@ inline int run_window(const Window& w, void* const* buffers, void* workspace, si
   auto at = [&](int k) { return static_cast<float*>(buffers[k]); };
   const long long biggest = (long long)w.n * std::max((long long)w.xc * volume(w.in), (long long)w.yc * volume(w.out));
   if (biggest >= 1LL << 31) return 95;
-  const long long results = (long long)w.n * w.yc * volume(w.out);
-  if (w.kind == kMaxPool) {
-    FLAMBEAU_LAUNCH(max_pool, blocks_for(results, 256), 256, stream, w, at(0), at(1),
-                    static_cast<long long*>(buffers[2]));
-    return 0;
-  }
-  if (w.kind == kMaxPoolBackward) {
-    cudaMemsetAsync(at(2), 0, (size_t)w.n * w.yc * volume(w.in) * sizeof(float), stream);
-    FLAMBEAU_LAUNCH(max_pool_backward, blocks_for(results, 256), 256, stream, w, at(0),
-                    static_cast<const long long*>(buffers[1]), at(2));
+  if (w.kind >= kMaxPool) {
+    run_pool(w, buffers, at, stream);
     return 0;
   }
   const float* bias = w.bias ? at(2) : nullptr;
@@ -221,7 +335,15 @@ inline int run_window(const Window& w, void* const* buffers, void* workspace, si
   const Sizes s = sizes_of(w);
   // Few channels would leave most of a tile empty.
   if (w.kind != kWeightGradient && s.m < 8) {
-    FLAMBEAU_LAUNCH(direct, blocks_for(results, 128), 128, stream, w, at(0), at(1), bias, y);
+    const dim3 grid = planes_grid(w, volume(w.out));
+    if (w.kind == kTransposed)
+      FLAMBEAU_LAUNCH(direct_transposed, grid, 256, stream, w, at(0), at(1), bias, y);
+    else if (w.kernel[2] == 3)
+      FLAMBEAU_LAUNCH(direct<3>, grid, 256, stream, w, at(0), at(1), bias, y);
+    else if (w.kernel[2] == 5)
+      FLAMBEAU_LAUNCH(direct<5>, grid, 256, stream, w, at(0), at(1), bias, y);
+    else
+      FLAMBEAU_LAUNCH(direct<0>, grid, 256, stream, w, at(0), at(1), bias, y);
     return 0;
   }
   const dim3 grid((unsigned)((s.n + kTile - 1) / kTile), (unsigned)((s.m + kTile - 1) / kTile), (unsigned)w.groups);

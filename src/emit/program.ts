@@ -58,6 +58,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
   const program = lower(graph, options.ops ?? opInfo, options.smallMatmul ?? 32768, CUTS[options.target], {
     blocks: options.blocks ?? false,
     tiles: options.target === 'cpp',
+    pools: options.target === 'cpp',
     checkDivisors: options.target === 'cpp',
   });
   const grouping = group(program);

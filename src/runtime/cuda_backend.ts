@@ -7,6 +7,7 @@ import { startBuild } from '../build/build.js';
 import { emitProgram } from '../emit/program.js';
 import { printHosted } from '../emit/cuda/host.js';
 import type { Graph } from '../ir/graph.js';
+import { getFloat32MatmulPrecision } from '../settings.js';
 import { registerBackend } from './backend.js';
 import { toolchainBackend } from './cpp_backend.js';
 import { asEmitted, type Emitted } from './emit_cache.js';
@@ -14,7 +15,8 @@ import { asEmitted, type Emitted } from './emit_cache.js';
 /** The source of a program that runs on the GPU, with the flags that its libraries need in a comment of its own. */
 export function emitHosted(graph: Graph): Emitted {
   const program = emitProgram(graph, { target: 'cuda' });
-  return { ...asEmitted(program), source: printHosted(program) };
+  const tf32 = getFloat32MatmulPrecision() !== 'highest';
+  return { ...asEmitted(program), source: printHosted(program, { tf32 }) };
 }
 
 const NVCC = ['nvcc', '/usr/local/cuda/bin/nvcc'];
@@ -56,7 +58,7 @@ const flags = (architecture: string, library: boolean): string[] => [
   '177',
   '-x',
   'cu',
-  ...(library ? ['-Xlinker', '--no-as-needed', '-lcublasLt'] : []),
+  ...(library ? ['-Xlinker', '--no-as-needed', '-lcublasLt', '-ldl'] : []),
 ];
 
 registerBackend(

@@ -5,28 +5,19 @@ import { type Lowered } from './defs.js';
 import { foldScales } from './fold_scales.js';
 import { SPECIAL } from './lower_ops.js';
 import { type Cuts } from './parts.js';
-import { Lowering, type OpLookup } from './lowering.js';
+import { type Choices, Lowering, type OpLookup } from './lowering.js';
 
 export type { OpLookup } from './lowering.js';
 
-interface Choices {
-  readonly blocks?: boolean;
-  readonly tiles?: boolean;
-  readonly checkDivisors?: boolean;
-}
-
-/**
- * Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. `blocks`: images
- * stay in blocks of channels between convolutions. `tiles`: the library has attention in tiles. `checkDivisors`: integer division by
- * a zero in a tensor throws (CUDA's does not).
- */
+/** Lowers a graph. `smallMatmul`: matrix products up to M*N*K become loops. `cuts`: which reductions are done in parts. */
 export function lower(
   graph: Graph,
   lookup: OpLookup,
   smallMatmul: number,
   cuts: Cuts,
-  { blocks = false, tiles = true, checkDivisors = false }: Choices = {},
+  choices: Partial<Choices> = {},
 ): Lowered {
-  const spelled = tiles ? graph : expandAttention(graph);
-  return new Lowering(foldScales(spelled), lookup, smallMatmul, cuts, SPECIAL, blocks, checkDivisors).run();
+  const all: Choices = { blocks: false, tiles: true, pools: true, checkDivisors: false, ...choices };
+  const spelled = all.tiles ? graph : expandAttention(graph);
+  return new Lowering(foldScales(spelled), lookup, smallMatmul, cuts, SPECIAL, all).run();
 }

@@ -23,7 +23,10 @@ const maxPool: NodeRule = (l, n, a) => {
   const ct = computeType(v.dtype);
   const windows = isFloat(ct) ? innerWindows(n, a, v.shape) : null;
   const y = n.outputs[0]!;
-  if (windows === null || !(l.isBlocked(y) || l.isComputedFor(n) || l.usersOf(y).some((u) => joins(l, u))))
+  if (
+    windows === null ||
+    !(!l.choices.pools || l.isBlocked(y) || l.isComputedFor(n) || l.usersOf(y).some((u) => joins(l, u)))
+  )
     return false;
   return define(l, n, (idx) =>
     windows(idx)

@@ -40,6 +40,17 @@ import { type Binding, type ComputeType, isFloat } from './typing.js';
 /** Lowers one node; true when it made the node's values, false to leave the node to the general rules. */
 export type NodeRule = (l: Lowering, n: Node, a: Attrs) => boolean;
 export type OpLookup = (op: string) => OpInfo | undefined;
+/** What the target does better or differently. */
+export interface Choices {
+  /** Images stay in blocks of channels between convolutions. */
+  readonly blocks: boolean;
+  /** The library has attention in tiles. */
+  readonly tiles: boolean;
+  /** The library's pooling is better than a kernel that only pools. */
+  readonly pools: boolean;
+  /** Integer division by a zero in a tensor throws (CUDA's does not). */
+  readonly checkDivisors: boolean;
+}
 
 const OPERANDS: ReadonlySet<Param['type']> = new Set([
   'Tensor',
@@ -78,10 +89,7 @@ export class Lowering {
     readonly cuts: Cuts,
     /** Ops with a rule of their own. */
     private readonly rules: Readonly<Record<string, NodeRule>>,
-    /** Keep images in blocks of channels between convolutions. */
-    private readonly blocks: boolean,
-    /** Integer divisors are looked at, as the eager CPU ops do. */
-    private readonly checkDivisors: boolean,
+    readonly choices: Choices,
   ) {}
 
   // ---- building defs ----
@@ -277,7 +285,7 @@ export class Lowering {
     }
     for (const v of [...g.outputs, ...g.writes.map((w) => w.value), ...g.gradWrites.flatMap((w) => w.value ?? [])])
       this.roots.add(v);
-    if (this.blocks) this.blocked = blockedValues(g, this.lookup, (v) => this.useCount(v) > 0);
+    if (this.choices.blocks) this.blocked = blockedValues(g, this.lookup, (v) => this.useCount(v) > 0);
     this.refined = refinedShapes(g, this.lookup, this.blocked);
     [...g.inputs, ...g.captures].forEach((v, slot) => {
       if (this.values.has(v)) return;
@@ -326,7 +334,7 @@ export class Lowering {
 
   /** Whether integers are divided by a number that is only known when the program runs: the library looks at it and throws. */
   private mayDivideByZero(n: Node, info: PointwiseInfo): boolean {
-    if (!this.checkDivisors || info.divisor === undefined || isFloatType(resultType(n.inputs))) return false;
+    if (!this.choices.checkDivisors || info.divisor === undefined || isFloatType(resultType(n.inputs))) return false;
     const by = n.inputs[info.params.filter((p) => OPERANDS.has(p.type)).findIndex((p) => p.name === info.divisor)];
     return by?.kind !== 'const' || by.value === 0 || by.value === false;
   }

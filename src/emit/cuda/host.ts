@@ -10,11 +10,14 @@ import { packageRoot } from '../../package_root.js';
 import { type MetaDim, type TensorMeta } from '../meta.js';
 import { type Program } from '../program.js';
 import { runtimeDeclarations } from '../cpp/prelude.js';
-import { libraryStep } from './library.js';
+import { libraryStep, type LibraryOptions } from './library.js';
 
 /** A file of native/cuda without what only separate files need. */
 const part = (name: string): string =>
   readFileSync(join(packageRoot(), 'native', 'cuda', name), 'utf8').replace(/^#(pragma once|include ".*")\n/gm, '');
+
+/** What programs with library steps contain, in the order of their includes. */
+const LIBRARY = ['choice', 'product', 'window', 'cudnn', 'convolve', 'library'].map((name) => `${name}.cuh`);
 
 /** A program calls a step that has no GPU kernel. */
 export class NoGpuKernel extends Error {
@@ -25,9 +28,9 @@ export class NoGpuKernel extends Error {
 const dimOf = (d: MetaDim): Dim => (typeof d === 'number' ? d : parseDim(d));
 
 /** @throws NoGpuKernel naming the op of a library step that native/cuda does not have */
-export function printHosted({ source, meta }: Pick<Program, 'source' | 'meta'>): string {
+export function printHosted({ source, meta }: Pick<Program, 'source' | 'meta'>, options: LibraryOptions = {}): string {
   const steps = meta.steps.map((s) => {
-    const line = libraryStep(s);
+    const line = libraryStep(s, options);
     if (line === null)
       throw new NoGpuKernel(
         `'${s.op}' has no GPU kernel for these operands (${s.outputs.map((t) => t.dtype).join(', ')})`,
@@ -51,7 +54,7 @@ ${source}
 #undef fb_graph_run
 ${runtimeDeclarations()}
 ${part('host.cuh')}
-${library ? [part('product.cuh'), part('window.cuh'), part('library.cuh')].join('\n') : ''}
+${library ? LIBRARY.map(part).join('\n') : ''}
 static flambeau::cuda::Host host;
 static flambeau::cuda::Extents extents(const fb_int* dims) {
   (void)dims;

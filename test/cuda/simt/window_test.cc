@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+using std::max;
 using std::min;
 using cudaStream_t = void*;
 inline void cudaMemsetAsync(void* p, int v, size_t n, cudaStream_t) { std::memset(p, v, n); }
@@ -110,21 +111,69 @@ void pooling(const std::string& name, Window w) {
   compare(name + ", gradient", ggx, gx);
 }
 
+/// Means and their gradients; `w.padded` and `w.divisor` as in PyTorch's avg_pool.
+void means(const std::string& name, Window w) {
+  w.kind = kAveragePool;
+  const int ni = volume(w.in), no = volume(w.out);
+  const auto x = filled((size_t)w.n * w.xc * ni, 7), grad = filled((size_t)w.n * w.yc * no, 8);
+  std::vector<double> y(grad.size()), gx(x.size());
+  std::vector<int> count(grad.size());
+  Window each = w;
+  each.groups = w.xc;
+  meet(each, w.in, w.out, [&](int n, int c, int, int, int o, int, int) { count[((size_t)n * w.yc + c) * no + o]++; });
+  if (w.padded)
+    for (size_t i = 0; i < count.size(); i++) {
+      int at[3], all = 1;
+      split((int)(i % (size_t)no), w.out, at);
+      // The padding counts, what a rounded up size adds beyond it does not.
+      for (int d = 0; d < 3; d++)
+        all *= min(at[d] * w.stride[d] - w.padding[d] + w.kernel[d], w.in[d] + w.padding[d]) -
+               (at[d] * w.stride[d] - w.padding[d]);
+      count[i] = all;
+    }
+  if (w.divisor) count.assign(count.size(), w.divisor);
+  meet(each, w.in, w.out, [&](int n, int c, int, int, int o, int, int i) {
+    const size_t to = ((size_t)n * w.yc + c) * no + o, from = ((size_t)n * w.xc + c) * ni + i;
+    y[to] += (double)x[from] / count[to], gx[from] += (double)grad[to] / count[to];
+  });
+  std::vector<float> gy(y.size()), ggx(x.size(), 9);
+  void* forward[] = {(void*)x.data(), gy.data()};
+  run_window(w, forward, nullptr, 0, nullptr);
+  compare(name, gy, y);
+  w.kind = kAveragePoolBackward;
+  void* backward[] = {(void*)grad.data(), ggx.data()};
+  run_window(w, backward, nullptr, 0, nullptr);
+  compare(name + ", gradient", ggx, gx);
+}
+
 }  // namespace
 
 int main() {
-  // kind, bias, relu, n, groups, xc, yc, in, out, kernel, stride, padding, dilation
-  convolution("3 x 3", {0, 0, 0, 2, 1, 9, 70, {1, 7, 6}, {1, 7, 6}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
+  // kind, bias, relu, tf32, padded, divisor, n, groups, xc, yc, in, out, kernel, stride, padding, dilation
+  convolution("3 x 3",
+              {0, 0, 0, 0, 0, 0, 2, 1, 9, 70, {1, 7, 6}, {1, 7, 6}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
   convolution("stride, dilation",
-              {0, 0, 0, 2, 1, 8, 10, {1, 13, 12}, {1, 5, 4}, {1, 3, 3}, {1, 2, 3}, {0, 0, 1}, {1, 2, 2}});
-  convolution("groups", {0, 0, 0, 3, 2, 16, 20, {1, 5, 5}, {1, 5, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
-  convolution("depthwise", {0, 0, 0, 2, 6, 6, 6, {1, 6, 5}, {1, 6, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
+              {0, 0, 0, 0, 0, 0, 2, 1, 8, 10, {1, 13, 12}, {1, 5, 4}, {1, 3, 3}, {1, 2, 3}, {0, 0, 1}, {1, 2, 2}});
+  convolution("groups",
+              {0, 0, 0, 0, 0, 0, 3, 2, 16, 20, {1, 5, 5}, {1, 5, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
+  convolution("depthwise",
+              {0, 0, 0, 0, 0, 0, 2, 6, 6, 6, {1, 6, 5}, {1, 6, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
   convolution("three dimensions",
-              {0, 0, 0, 2, 1, 4, 12, {5, 4, 6}, {3, 2, 5}, {3, 3, 2}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}});
+              {0, 0, 0, 0, 0, 0, 2, 1, 4, 12, {5, 4, 6}, {3, 2, 5}, {3, 3, 2}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}});
   convolution("long sum of a weight",
-              {0, 0, 0, 4, 1, 2, 9, {1, 24, 24}, {1, 22, 22}, {1, 3, 3}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}});
-  pooling("pool", {3, 0, 0, 2, 1, 3, 3, {1, 8, 6}, {1, 4, 3}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1}});
-  pooling("overlapping pool", {3, 0, 0, 2, 1, 3, 3, {1, 7, 7}, {1, 4, 4}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {1, 1, 1}});
+              {0, 0, 0, 0, 0, 0, 4, 1, 2, 9, {1, 24, 24}, {1, 22, 22}, {1, 3, 3}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}});
+  pooling("pool", {3, 0, 0, 0, 0, 0, 2, 1, 3, 3, {1, 8, 6}, {1, 4, 3}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, {1, 1, 1}});
+  pooling("overlapping pool",
+          {3, 0, 0, 0, 0, 0, 2, 1, 3, 3, {1, 7, 7}, {1, 4, 4}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {1, 1, 1}});
+  const Window mean = {5, 0, 0, 0, 1, 0, 2, 1, 3, 3, {1, 8, 7}, {1, 5, 4}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {1, 1, 1}};
+  means("mean, padding counts", mean);
+  Window inner = mean;
+  inner.padded = 0;
+  means("mean, padding does not count", inner);
+  inner.divisor = 5;
+  means("mean, divisor", inner);
+  means("mean, three dimensions",
+        {5, 0, 0, 0, 0, 0, 2, 1, 2, 2, {4, 5, 6}, {2, 3, 6}, {2, 2, 1}, {2, 2, 1}, {0, 1, 0}, {1, 1, 1}});
   if (failures == 0) std::printf("ok\n");
   return failures;
 }
