@@ -174,7 +174,7 @@ inline int run_window_step(cublasLtHandle_t lt, WindowStep& s, void* const* buff
     float* y = at(w.bias ? 3 : 2);
     if (way >= kLibrary)
       return s.library->run(way - kLibrary, at(0), at(1), bias, y, workspace, workspace_bytes, stream);
-    if (!is_product(w)) return kNotThisWay;
+    if (way != kProduct || !is_product(w)) return kNotThisWay;
     void* operands[] = {at(1), at(0), y};
     const int code = run_product(lt, s.product, operands, workspace, workspace_bytes, stream);
     if (code == 0) finish_result(w, bias, y, stream);
