@@ -8,10 +8,10 @@ arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -
 # PyTorch's own cuDNN, where the system has none.
 cudnn=$(python3 -c 'import nvidia.cudnn, os; print(os.path.join(list(nvidia.cudnn.__path__)[0], "lib"))' 2>/dev/null)
 export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${cudnn:+:$cudnn}"
-nvcc -O2 -std=c++17 -arch="sm_$arch" -o driver driver.cu -lcublasLt -ldl || exit 1
+nvcc -O2 -std=c++17 -arch="sm_$arch" -o driver driver.cu -lcublas -lcublasLt -ldl || exit 1
 start=$(date +%s)
 find cases -name '*.cu' | xargs -P "$(nproc)" -I{} sh -c \
-  'nvcc -O3 -std=c++17 -fmad=false -diag-suppress 177 -arch=sm_'"$arch"' -shared -Xcompiler -fPIC -o "$(echo {} | sed s/cu$/so/)" {} -lcublasLt || echo "not built: {}"'
+  'nvcc -O3 -std=c++17 -fmad=false -diag-suppress 177 -arch=sm_'"$arch"' -shared -Xcompiler -fPIC -o "$(echo {} | sed s/cu$/so/)" {} -lcublas -lcublasLt || echo "not built: {}"'
 echo "built $(find cases -name '*.so' | wc -l) programs in $(($(date +%s) - start)) s"
 ./driver cases/* > ours.txt
 echo "ours: $(($(date +%s) - start)) s"

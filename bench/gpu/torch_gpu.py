@@ -212,7 +212,7 @@ if len(sys.argv) > 1:
         earlier = {r["case"]: r for r in map(json.loads, filter(str.strip, f)) if "case" in r}
 for row in earlier.values():
     print(json.dumps(row), flush=True)
-TF32_CASES = re.compile(r"(conv|matmul_|linear_gelu|bmm|resnet|lenet|lstm|transformer)")
+TF32_CASES = re.compile(r"(conv|matmul_|linear_gelu|bmm|resnet|lenet_infer|lstm|transformer)")
 runs = [(name, make, False) for name, make in cases.items()]
 runs += [(name + ":tf32", make, True) for name, make in cases.items() if TF32_CASES.match(name)]
 for name, make, tf32 in runs:

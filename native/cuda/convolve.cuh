@@ -4,10 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "choice.cuh"
+#include "blas.cuh"
 #include "cudnn.cuh"
-#include "product.cuh"
-#include "window.cuh"
+#include "windows.cuh"
 
 namespace flambeau::cuda {
 
@@ -154,21 +153,25 @@ inline Product product_of(const Window& w) {
 /// A window step and how it is done best.
 struct WindowStep {
   Window w{};
-  /// 0: our own kernels; 1: a matrix product; from 2 on cuDNN's ways. -1: not measured yet.
+  /// 0: our own kernels that are likely better, 1: the others, 2: a matrix product, from 3 on cuDNN's ways; -1: not
+  /// measured yet.
   int way = -1;
   Product product{};
   std::unique_ptr<CudnnConvolution> library;
 };
 
 /// As run_window.
-inline int run_window_step(cublasLtHandle_t lt, WindowStep& s, void* const* buffers, void* workspace,
+inline int run_window_step(cublasHandle_t blas, WindowStep& s, void* const* buffers, void* workspace,
                            size_t workspace_bytes, cudaStream_t stream) {
   const Window& w = s.w;
-  if (w.kind > kWeightGradient) return run_window(w, buffers, workspace, workspace_bytes, stream);
+  if (w.kind > kWeightGradient) return run_window(w, kDirect, buffers, workspace, workspace_bytes, stream);
   const bool empty = w.n == 0 || w.yc == 0 || w.xc == 0 || volume(w.in) == 0 || volume(w.out) == 0;
-  constexpr int kOwn = 0, kProduct = 1, kLibrary = 2;
+  constexpr int kOwn = 0, kOther = 1, kProduct = 2, kLibrary = 3;
   auto run = [&](int way) {
-    if (way == kOwn) return run_window(w, buffers, workspace, workspace_bytes, stream);
+    const Kernels own = likely(w);
+    if (way == kOwn) return run_window(w, own, buffers, workspace, workspace_bytes, stream);
+    if (way == kOther && w.kind != kWeightGradient)
+      return run_window(w, own == kDirect ? kTiles : kDirect, buffers, workspace, workspace_bytes, stream);
     auto at = [&](int k) { return static_cast<float*>(buffers[k]); };
     const float* bias = w.bias ? at(2) : nullptr;
     float* y = at(w.bias ? 3 : 2);
@@ -176,7 +179,7 @@ inline int run_window_step(cublasLtHandle_t lt, WindowStep& s, void* const* buff
       return s.library->run(way - kLibrary, at(0), at(1), bias, y, workspace, workspace_bytes, stream);
     if (way != kProduct || !is_product(w)) return kNotThisWay;
     void* operands[] = {at(1), at(0), y};
-    const int code = run_product(lt, s.product, operands, workspace, workspace_bytes, stream);
+    const int code = run_product(blas, s.product, operands, workspace, workspace_bytes, stream);
     if (code == 0) finish_result(w, bias, y, stream);
     return code;
   };

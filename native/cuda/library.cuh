@@ -10,7 +10,7 @@
 namespace flambeau::cuda {
 
 struct Library {
-  cublasLtHandle_t lt;
+  cublasHandle_t blas;
   void* workspace;
   size_t workspace_bytes;
   std::vector<std::variant<Product, WindowStep>> steps;
@@ -21,8 +21,8 @@ struct Library {
     auto* l = static_cast<Library*>(graph);
     auto& s = l->steps[(size_t)step];
     if (auto* p = std::get_if<Product>(&s))
-      return run_product(l->lt, *p, buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
-    return run_window_step(l->lt, std::get<WindowStep>(s), buffers, l->workspace, l->workspace_bytes,
+      return run_product(l->blas, *p, buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
+    return run_window_step(l->blas, std::get<WindowStep>(s), buffers, l->workspace, l->workspace_bytes,
                            (cudaStream_t)stream);
   }
 };
@@ -50,7 +50,7 @@ class OwnLibrary {
  public:
   explicit OwnLibrary(std::initializer_list<const char*> steps) {
     library_.workspace_bytes = kLibraryWorkspace;
-    works_ = cublasLtCreate(&library_.lt) == CUBLAS_STATUS_SUCCESS &&
+    works_ = cublasCreate(&library_.blas) == CUBLAS_STATUS_SUCCESS &&
              cudaMalloc(&library_.workspace, kLibraryWorkspace) == cudaSuccess;
     for (const char* s : steps) library_.steps.push_back(parse_step(s));
   }

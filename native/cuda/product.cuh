@@ -1,6 +1,7 @@
-// Matrix products of a program on the GPU, by cuBLASLt.
+// Matrix products of a program on the GPU: the fastest of what cuBLASLt proposes and of cuBLAS's own choice (blas.cuh).
 #pragma once
 #include <cublasLt.h>
+#include <cublas_v2.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
@@ -23,13 +24,13 @@ struct Product {
   bool tf32, bias, relu;
   std::vector<Batch> batch;
 
-  // Made in the first run and again where operands are aligned less well.
+  /// How it is done; measured in the first run, see choice.cuh.
+  enum Way { kLt, kBlas, kBlasPointers } way = kLt;
+  bool measured = false;
+  // cuBLASLt's plan: made in the first run and again where operands are aligned less well.
   cublasLtMatmulDesc_t op = nullptr;
   cublasLtMatrixLayout_t left = nullptr, right = nullptr, out = nullptr;
   cublasLtMatmulAlgo_t algo{};
-  /// The algorithm is the fastest of those that cuBLAS proposes, not the first: that is not known while the first run
-  /// is captured into a graph.
-  bool measured = false;
   uint32_t alignment = 0;
 
   Batch last() const { return batch.empty() ? Batch{1, 0, 0} : batch.back(); }
@@ -39,7 +40,34 @@ struct Product {
     for (size_t i = 0; i + 1 < batch.size(); i++) n *= batch[i].count;
     return n;
   }
+  long long batches() const { return loops() * last().count; }
+  bool wide() const { return type == CUDA_R_64F; }
+  cublasComputeType_t compute() const {
+    if (wide()) return CUBLAS_COMPUTE_64F;
+    return tf32 && type == CUDA_R_32F ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  }
   size_t bytes() const { return type == CUDA_R_64F ? 8 : type == CUDA_R_32F ? 4 : 2; }
+};
+/// The operands as column-major matrices, where the product is out^T = b^T a^T.
+struct Operands {
+  cublasOperation_t first, second;  // of b, of a
+  long long lda, ldb;
+  bool works;
+  explicit Operands(const Product& p) {
+    const bool ta = p.a_col != 1 && p.k != 1, tb = p.b_col != 1 && p.n != 1;
+    works = !(ta && p.a_row != 1) && !(tb && p.b_row != 1);
+    lda = ta ? p.a_col : std::max(p.a_row, p.k), ldb = tb ? p.b_col : std::max(p.b_row, p.n);
+    first = tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = ta ? CUBLAS_OP_T : CUBLAS_OP_N;
+  }
+  bool ta() const { return second == CUBLAS_OP_T; }
+  bool tb() const { return first == CUBLAS_OP_T; }
+};
+/// 1 and 0 of the type that the library multiplies results with.
+struct Factors {
+  double one = 1, zero = 0;
+  float onef = 1, zerof = 0;
+  const void* alpha(const Product& p) const { return p.wide() ? (const void*)&one : &onef; }
+  const void* beta(const Product& p) const { return p.wide() ? (const void*)&zero : &zerof; }
 };
 inline std::istream& operator>>(std::istream& in, Product& p) {
   size_t dims;
@@ -74,23 +102,17 @@ inline void forget_plan(Product& p) {
   p.op = nullptr, p.left = p.right = p.out = nullptr;
 }
 
-/// Column-major matrices: there the product is out^T = b^T a^T.
+/// cuBLASLt's proposals, the likely fastest first.
 inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace,
                         std::vector<cublasLtMatmulHeuristicResult_t>& proposals) {
-  const bool ta = p.a_col != 1 && p.k != 1, tb = p.b_col != 1 && p.n != 1;
-  if ((ta && p.a_row != 1) || (tb && p.b_row != 1)) return 98;
-  const long long lda = ta ? p.a_col : std::max(p.a_row, p.k), ldb = tb ? p.b_col : std::max(p.b_row, p.n);
-  const bool wide = p.type == CUDA_R_64F;
-  const cublasOperation_t first = tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = ta ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const Operands o(p);
+  if (!o.works) return 98;
   bool ok = true;
   auto check = [&](cublasStatus_t s) { ok = ok && s == CUBLAS_STATUS_SUCCESS; };
-  const cublasComputeType_t compute = wide                             ? CUBLAS_COMPUTE_64F
-                                      : p.tf32 && p.type == CUDA_R_32F ? CUBLAS_COMPUTE_32F_FAST_TF32
-                                                                       : CUBLAS_COMPUTE_32F;
-  check(cublasLtMatmulDescCreate(&p.op, compute, wide ? CUDA_R_64F : CUDA_R_32F));
-  check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof(first)));
-  check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof(second)));
-  if (p.bias && !wide) {
+  check(cublasLtMatmulDescCreate(&p.op, p.compute(), p.wide() ? CUDA_R_64F : CUDA_R_32F));
+  check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_TRANSA, &o.first, sizeof(o.first)));
+  check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_TRANSB, &o.second, sizeof(o.second)));
+  if (p.bias && !p.wide()) {
     const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
     check(cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof(epilogue)));
   }
@@ -102,8 +124,8 @@ inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace,
     check(cublasLtMatrixLayoutSetAttribute(*to, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)));
     check(cublasLtMatrixLayoutSetAttribute(*to, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof(stride)));
   };
-  layout(&p.left, tb ? p.k : p.n, tb ? p.n : p.k, ldb, last.b);
-  layout(&p.right, ta ? p.m : p.k, ta ? p.k : p.m, lda, last.a);
+  layout(&p.left, o.tb() ? p.k : p.n, o.tb() ? p.n : p.k, o.ldb, last.b);
+  layout(&p.right, o.ta() ? p.m : p.k, o.ta() ? p.k : p.m, o.lda, last.a);
   layout(&p.out, p.n, p.m, p.n, p.m * p.n);
   cublasLtMatmulPreference_t preference;
   check(cublasLtMatmulPreferenceCreate(&preference));
@@ -125,70 +147,54 @@ inline int plan_product(cublasLtHandle_t lt, Product& p, size_t workspace,
   return 0;
 }
 
-/// The product itself, without what `finish` adds.
-inline int launch_product(cublasLtHandle_t lt, const Product& p, void* const* buffers, char* out, void* workspace,
-                          size_t workspace_bytes, cudaStream_t stream) {
-  const bool wide = p.type == CUDA_R_64F;
-  // Loops over all but the last batch dimension.
-  const Batch last = p.last();
-  const double one = 1, zero = 0;
-  const float onef = 1, zerof = 0;
-  const void *alpha = wide ? (const void*)&one : &onef, *beta = wide ? (const void*)&zero : &zerof;
-  for (long long l = 0, loops = p.loops(); l < loops; l++) {
-    long long rest = l, ao = 0, bo = 0;
+/// Where the `l`-th of the products over all but the last batch dimension begins: elements of a and of b.
+struct Start {
+  long long a = 0, b = 0;
+  Start(const Product& p, long long l) {
     for (size_t i = p.batch.size(); i-- > 1;) {
       const Batch& d = p.batch[i - 1];
-      ao += rest % d.count * d.a, bo += rest % d.count * d.b, rest /= d.count;
+      a += l % d.count * d.a, b += l % d.count * d.b, l /= d.count;
     }
-    const char* a = static_cast<const char*>(buffers[0]) + ao * (long long)p.bytes();
-    const char* b = static_cast<const char*>(buffers[1]) + bo * (long long)p.bytes();
-    char* c = out + l * last.count * p.m * p.n * (long long)p.bytes();
-    cublasStatus_t status = cublasLtMatmul(lt, p.op, alpha, b, p.left, a, p.right, beta, c, p.out, c, p.out, &p.algo,
-                                           workspace, workspace_bytes, stream);
-    if (status != CUBLAS_STATUS_SUCCESS) return 96;
+  }
+};
+/// Runs `each(a, b, c)` for every product over all but the last batch dimension; 96 once the library fails.
+template <class Each>
+int over_loops(const Product& p, void* const* buffers, char* out, Each each) {
+  const auto size = (long long)p.bytes();
+  for (long long l = 0, loops = p.loops(); l < loops; l++) {
+    const Start s(p, l);
+    if (each(static_cast<const char*>(buffers[0]) + s.a * size, static_cast<const char*>(buffers[1]) + s.b * size,
+             out + l * p.last().count * p.m * p.n * size) != CUBLAS_STATUS_SUCCESS)
+      return 96;
   }
   return 0;
 }
+inline int launch_lt(cublasLtHandle_t lt, const Product& p, void* const* buffers, char* out, void* workspace,
+                     size_t workspace_bytes, cudaStream_t stream) {
+  const Factors f;
+  return over_loops(p, buffers, out, [&](const char* a, const char* b, char* c) {
+    return cublasLtMatmul(lt, p.op, f.alpha(p), b, p.left, a, p.right, f.beta(p), c, p.out, c, p.out, &p.algo,
+                          workspace, workspace_bytes, stream);
+  });
+}
 
-inline int run_product(cublasLtHandle_t lt, Product& p, void* const* buffers, void* workspace, size_t workspace_bytes,
-                       cudaStream_t stream) {
-  char* out = static_cast<char*>(buffers[p.bias ? 3 : 2]);
-  if (p.m == 0 || p.n == 0) return 0;
-  const uint32_t alignment = alignment_of(p, buffers[0], buffers[1], out);
-  std::vector<cublasLtMatmulHeuristicResult_t> proposals;
-  if (p.op == nullptr || !p.measured || alignment < p.alignment) {
-    forget_plan(p);
-    p.alignment = alignment;
-    if (int code = plan_product(lt, p, workspace_bytes, proposals)) return code;
-  }
-  const bool wide = p.type == CUDA_R_64F;
-  if (p.bias && !wide)
-    cublasLtMatmulDescSetAttribute(p.op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &buffers[2], sizeof(void*));
-  if (!proposals.empty()) {
-    const int best = fastest((int)proposals.size(), 0, stream, p.measured, [&](int way) {
-      p.algo = proposals[(size_t)way].algo;
-      return launch_product(lt, p, buffers, out, workspace, workspace_bytes, stream);
-    });
-    p.algo = proposals[(size_t)std::max(best, 0)].algo;
-  }
-  if (int code = launch_product(lt, p, buffers, out, workspace, workspace_bytes, stream)) return code;
-  const bool bias = p.bias && wide;
-  if (!bias && !p.relu) return 0;
-  const long long count = p.loops() * p.last().count * p.m * p.n;
+/// Adds what the library did not: `bias` (or null) and relu.
+inline void finish_product(const Product& p, void* out, const void* bias, cudaStream_t stream) {
+  if (bias == nullptr && !p.relu) return;
+  const long long count = p.batches() * p.m * p.n;
   const unsigned blocks = (unsigned)std::min<long long>((count + 255) / 256, 65535);
   auto end = [&](auto* y) {
     using T = std::remove_pointer_t<decltype(y)>;
-    finish<T><<<blocks, 256, 0, stream>>>(y, bias ? static_cast<const T*>(buffers[2]) : nullptr, count, p.n, p.relu);
+    finish<T><<<blocks, 256, 0, stream>>>(y, static_cast<const T*>(bias), count, p.n, p.relu);
   };
-  if (wide)
-    end(reinterpret_cast<double*>(out));
+  if (p.wide())
+    end(static_cast<double*>(out));
   else if (p.type == CUDA_R_32F)
-    end(reinterpret_cast<float*>(out));
+    end(static_cast<float*>(out));
   else if (p.type == CUDA_R_16F)
-    end(reinterpret_cast<__half*>(out));
+    end(static_cast<__half*>(out));
   else
-    end(reinterpret_cast<__nv_bfloat16*>(out));
-  return 0;
+    end(static_cast<__nv_bfloat16*>(out));
 }
 
 }  // namespace flambeau::cuda

@@ -7,7 +7,7 @@ import { startBuild } from '../build/build.js';
 import { emitProgram } from '../emit/program.js';
 import { printHosted } from '../emit/cuda/host.js';
 import type { Graph } from '../ir/graph.js';
-import { getFloat32MatmulPrecision } from '../settings.js';
+import { getFloat32MatmulPrecision } from '../tensor/precision.js';
 import { registerBackend } from './backend.js';
 import { toolchainBackend } from './cpp_backend.js';
 import { asEmitted, type Emitted } from './emit_cache.js';
@@ -58,7 +58,7 @@ const flags = (architecture: string, library: boolean): string[] => [
   '177',
   '-x',
   'cu',
-  ...(library ? ['-Xlinker', '--no-as-needed', '-lcublasLt', '-ldl'] : []),
+  ...(library ? ['-Xlinker', '--no-as-needed', '-lcublas', '-lcublasLt', '-ldl'] : []),
 ];
 
 registerBackend(

@@ -19,10 +19,12 @@ export interface Cuts {
   readonly wide: number;
   /** Steps down the columns of one part: they stay in the first-level cache of a CPU, and give a GPU enough threads. */
   readonly depth: number;
+  /** Fewer results than this leave processors without work; 0: they never do. */
+  readonly rows: number;
 }
 export const CUTS: Readonly<Record<'cpp' | 'cuda', Cuts>> = {
-  cpp: { long: 1 << 20, parts: 64, wide: 256, depth: 64 },
-  cuda: { long: 1 << 17, parts: 1024, wide: 256, depth: 32 },
+  cpp: { long: 1 << 20, parts: 64, wide: 256, depth: 64, rows: 0 },
+  cuda: { long: 1 << 17, parts: 1024, wide: 256, depth: 32, rows: 48 },
 };
 /** What a state is stored as. */
 export const STORAGE: Readonly<Record<ComputeType, DType>> = {
@@ -42,58 +44,92 @@ export interface Parts {
   readonly second: (from: Def) => Folding;
 }
 
-/** How many parts, along which dimension; null where one step is as good: short or symbolic extents. */
-export function cut(
-  inShape: readonly Dim[],
-  reduced: readonly boolean[],
-  cuts: Cuts,
-): { readonly at: number; readonly parts: number; readonly inner: number } | null {
+/** A dimension that is cut into `parts` of `inner` steps. */
+export interface Piece {
+  readonly at: number;
+  readonly parts: number;
+  readonly inner: number;
+}
+/** The divisor of `extent` next below `wanted`. */
+function divisor(extent: number, wanted: number): number {
+  let parts = Math.min(wanted, extent);
+  while (extent % parts !== 0) parts--;
+  return parts;
+}
+
+/** Which dimensions are cut into how many parts; null where one step is as good: short or symbolic extents. */
+export function cut(inShape: readonly Dim[], reduced: readonly boolean[], cuts: Cuts): readonly Piece[] | null {
   const n = productOf(inShape);
   const wide = inShape.flatMap((e, d) => (sameDim(e, 1) ? [] : [d]));
   const at = wide.find((d) => reduced[d]);
   const extent = at === undefined ? null : inShape[at];
   if (typeof n !== 'number' || n < cuts.long || at === undefined || typeof extent !== 'number') return null;
   const kept = wide.filter((d) => !reduced[d]);
-  let parts: number;
-  if (kept.length === 0) parts = Math.min(cuts.parts, extent);
-  else {
-    const columns = productOf(kept.map((d) => inShape[d]!));
-    const outside = wide.findIndex((d) => !reduced[d]) === wide.length - kept.length;
-    if (typeof columns !== 'number' || columns < cuts.wide || !outside) return null;
-    parts = Math.min(extent, Math.floor(n / columns / cuts.depth));
-  }
-  if (parts < 4) return null;
-  const wanted = parts;
-  while (extent % parts !== 0) parts--;
-  // An extent without such a divisor stays whole.
-  return parts < 4 || (kept.length > 0 && parts * 4 < wanted) ? null : { at, parts, inner: extent / parts };
+  if (kept.length === 0) return cutLeading(wide, inShape, cuts.parts);
+  const columns = productOf(kept.map((d) => inShape[d]!));
+  if (typeof columns !== 'number') return null;
+  const piece = (wanted: number): readonly Piece[] | null => {
+    const parts = divisor(extent, wanted);
+    // An extent without such a divisor stays whole.
+    return parts < 4 || parts * 4 < wanted ? null : [{ at, parts, inner: extent / parts }];
+  };
+  const outside = wide.findIndex((d) => !reduced[d]) === wide.length - kept.length;
+  if (outside && columns >= cuts.wide) return piece(Math.min(extent, Math.floor(n / columns / cuts.depth)));
+  return columns < cuts.rows ? piece(Math.min(extent, Math.ceil((4 * cuts.rows) / columns))) : null;
 }
-/** Positions of a tensor whose dimension `at` is cut: part first, then the place in the part. */
-export const joined = (idx: readonly Index[], at: number, inner: number): Index[] =>
-  idx.slice(1).map((i, d) => (d === at ? ixAdd(ixMul(idx[0]!, ixDim(inner)), i) : i));
+/** Everything is reduced: leading dimensions are cut until there are enough parts. */
+function cutLeading(wide: readonly number[], inShape: readonly Dim[], most: number): readonly Piece[] | null {
+  const pieces: Piece[] = [];
+  let parts = 1;
+  for (const at of wide) {
+    const extent = inShape[at]!;
+    if (typeof extent !== 'number' || parts * 4 > most) break;
+    const more = divisor(extent, Math.floor(most / parts));
+    if (more > 1) pieces.push({ at, parts: more, inner: extent / more });
+    parts *= more;
+    if (more < extent) break;
+  }
+  return parts < 4 ? null : pieces;
+}
+/** Positions of a tensor whose dimensions are cut: the parts first, then the places in them. */
+export const joined = (idx: readonly Index[], pieces: readonly Piece[]): Index[] =>
+  idx.slice(pieces.length).map((i, d) => {
+    const k = pieces.findIndex((p) => p.at === d);
+    return k < 0 ? i : ixAdd(ixMul(idx[k]!, ixDim(pieces[k]!.inner)), i);
+  });
+/** The shape whose positions `joined` takes, and which of its dimensions lie in the parts. */
+export const cutShape = (
+  shape: readonly Dim[],
+  reduced: readonly boolean[],
+  pieces: readonly Piece[],
+): { readonly shape: readonly Dim[]; readonly reduced: readonly boolean[] } => ({
+  shape: [...pieces.map((p) => p.parts), ...shape.map((e, d) => pieces.find((p) => p.at === d)?.inner ?? e)],
+  reduced: [...pieces.map(() => false), ...reduced],
+});
 
 /** The two steps, or null where one is as good; results of several elements and positions stay whole. */
 export function inParts(r: Folding, cuts: Cuts): Parts | null {
   if (r.usesIndex || r.ordered || r.more || r.states.length !== 1) return null;
-  const c = cut(r.inShape, r.reduced, cuts);
-  if (c === null) return null;
-  const { at, parts, inner } = c;
+  const pieces = cut(r.inShape, r.reduced, cuts);
+  if (pieces === null) return null;
   const type = r.states[0]!.type;
+  const inner = cutShape(r.inShape, r.reduced, pieces);
   const kept = r.inShape.map((e, d) => (r.reduced[d] ? 1 : e));
+  const shape = [...pieces.map((p) => p.parts), ...kept];
   return {
     first: {
       ...r,
-      inShape: [parts, ...r.inShape.map((e, d) => (d === at ? inner : e))],
-      reduced: [false, ...r.reduced],
-      elem: (idx) => r.elem(joined(idx, at, inner)),
+      inShape: inner.shape,
+      reduced: inner.reduced,
+      elem: (idx) => r.elem(joined(idx, pieces)),
       finish: ([state]) => [lStoreAs(state!, STORAGE[type])],
     },
-    shape: [parts, ...kept],
+    shape,
     dtype: STORAGE[type],
     second: (from) => ({
       ...r,
-      inShape: [parts, ...kept],
-      reduced: [true, ...kept.map(() => false)],
+      inShape: shape,
+      reduced: [...pieces.map(() => true), ...kept.map(() => false)],
       elem: (idx) => lRead(from, idx),
       combine: (state, x) => r.join(state, [x]),
     }),

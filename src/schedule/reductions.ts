@@ -6,7 +6,7 @@ import { type Def, type View } from './defs.js';
 import { type LExpr, bound, lConst, lCvt, lIota, lOp, lRead, lScalar, lStoreAs } from './expr.js';
 import { type Index, ZERO, ixAxis, ixDim, newAxis } from './indexing.js';
 import { isSum, pick, scalarOf } from './lower_util.js';
-import { type Cuts, type Folding, cut, joined } from './parts.js';
+import { type Cuts, type Folding, cut, cutShape, joined } from './parts.js';
 import { type Binding, type ComputeType } from './typing.js';
 import { type Attrs } from './views.js';
 
@@ -103,25 +103,24 @@ function varianceOfParts(
   finish: (squares: LExpr) => LExpr,
   out: Out,
 ): Def[] | null {
-  const c = cut(v.shape, reduced, l.cuts);
-  if (c === null || reduced.every((x, d) => x || sameDim(v.shape[d]!, 1))) return null;
-  const { at, parts, inner } = c;
+  const pieces = cut(v.shape, reduced, l.cuts);
+  if (pieces === null || reduced.every((x, d) => x || sameDim(v.shape[d]!, 1))) return null;
   const storage: DType = ct === 'f64' ? 'float64' : 'float32';
   const whole = (shape: readonly Dim[]): Dim[] => shape.map((e, d) => (reduced[d] ? 1 : e));
-  const shape = v.shape.map((e, d) => (d === at ? inner : e));
-  const count = productOf(shape.filter((_, d) => reduced[d]));
+  const { shape, reduced: mask } = cutShape(v.shape, reduced, pieces);
+  const parts = pieces.map((p) => p.parts);
+  const count = productOf(shape.filter((_, d) => mask[d]));
   if (typeof count !== 'number') return null;
-  const kept = { shape: [parts, ...whole(shape)], dtype: storage };
-  const mask = [false, ...reduced];
-  const elem = (idx: readonly Index[]): LExpr => lCvt(v.at(joined(idx, at, inner)), ct);
+  const kept = { shape: [...parts, ...whole(v.shape)], dtype: storage };
+  const elem = (idx: readonly Index[]): LExpr => lCvt(v.at(joined(idx, pieces)), ct);
   const less = (a: LExpr, b: LExpr): LExpr => lOp('sub', [a, b], ct);
   const square = (a: LExpr): LExpr => lOp('mul', [a, a], ct);
   const fold = (idx: readonly Index[], m: readonly boolean[]): Index[] => idx.map((i, k) => (m[k] ? ZERO : i));
   const over = (n: number) => (s: LExpr) => lOp('div', [s, lConst(n, ct)], ct);
-  const [mean] = l.sum(`${n.op}.part.mean`, [parts, ...shape], mask, elem, ct, over(count), kept, n);
+  const [mean] = l.sum(`${n.op}.part.mean`, shape, mask, elem, ct, over(count), kept, n);
   const [squares] = l.sum(
     `${n.op}.part`,
-    [parts, ...shape],
+    shape,
     mask,
     (idx) => square(less(elem(idx), lRead(mean!, fold(idx, mask)))),
     ct,
@@ -129,9 +128,18 @@ function varianceOfParts(
     kept,
     n,
   );
-  const first = kept.shape.map((_, d) => d === 0);
-  const top = { shape: [1, ...kept.shape.slice(1)], dtype: storage };
-  const [all] = l.sum(`${n.op}.mean`, kept.shape, first, (idx) => lRead(mean!, idx), ct, over(parts), top, n);
+  const first = kept.shape.map((_, d) => d < parts.length);
+  const top = { shape: kept.shape.map((e, d) => (first[d] ? 1 : e)), dtype: storage };
+  const [all] = l.sum(
+    `${n.op}.mean`,
+    kept.shape,
+    first,
+    (idx) => lRead(mean!, idx),
+    ct,
+    over(parts.reduce((p, k) => p * k, 1)),
+    top,
+    n,
+  );
   return l.sum(
     n.op,
     kept.shape,

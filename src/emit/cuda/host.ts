@@ -17,7 +17,19 @@ const part = (name: string): string =>
   readFileSync(join(packageRoot(), 'native', 'cuda', name), 'utf8').replace(/^#(pragma once|include ".*")\n/gm, '');
 
 /** What programs with library steps contain, in the order of their includes. */
-const LIBRARY = ['choice', 'product', 'window', 'cudnn', 'convolve', 'library'].map((name) => `${name}.cuh`);
+const LIBRARY = [
+  'choice',
+  'product',
+  'blas',
+  'window',
+  'direct',
+  'implicit_gemm',
+  'pooling',
+  'windows',
+  'cudnn',
+  'convolve',
+  'library',
+].map((name) => `${name}.cuh`);
 
 /** A program calls a step that has no GPU kernel. */
 export class NoGpuKernel extends Error {

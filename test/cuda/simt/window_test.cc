@@ -11,7 +11,7 @@ using cudaStream_t = void*;
 inline void cudaMemsetAsync(void* p, int v, size_t n, cudaStream_t) { std::memset(p, v, n); }
 #define FLAMBEAU_LAUNCH(KERNEL, GRID, THREADS, STREAM, ...) \
   ((void)(STREAM), fb_simt::launch([&] { KERNEL(__VA_ARGS__); }, GRID, THREADS))
-#include "../../../native/cuda/window.cuh"
+#include "../../../native/cuda/windows.cuh"
 
 using namespace flambeau::cuda;
 
@@ -67,24 +67,27 @@ void convolution(const std::string& name, Window w) {
   });
   for (size_t i = 0; i < y.size(); i++) y[i] = std::max(0.0, y[i] + bias[i / no % w.yc]);
   std::vector<float> workspace(1 << 16), gy(y.size()), ggx(x.size()), ggk(k.size());
-  auto run = [&](Window v, std::initializer_list<const void*> buffers) {
+  auto run = [&](Window v, Kernels kernels, std::initializer_list<const void*> buffers) {
     std::vector<void*> list;
     for (const void* b : buffers) list.push_back(const_cast<void*>(b));
-    if (int code = run_window(v, list.data(), workspace.data(), workspace.size() * sizeof(float), nullptr))
+    if (int code = run_window(v, kernels, list.data(), workspace.data(), workspace.size() * sizeof(float), nullptr))
       std::printf("%s: code %d\n", name.c_str(), code), failures++;
   };
-  w.kind = kConvolution, w.bias = w.relu = 1;
-  run(w, {x.data(), k.data(), bias.data(), gy.data()});
-  compare(name, gy, y);
-  w.bias = w.relu = 0;
-  Window back = w;
-  back.kind = kTransposed;
-  std::swap(back.xc, back.yc);
-  for (int d = 0; d < 3; d++) std::swap(back.in[d], back.out[d]);
-  run(back, {grad.data(), k.data(), ggx.data()});
-  compare(name + ", gradient of the input", ggx, gx);
+  for (Kernels kernels : {kDirect, kTiles}) {
+    const std::string how = name + (kernels == kDirect ? ", direct" : ", tiles");
+    w.kind = kConvolution, w.bias = w.relu = 1;
+    run(w, kernels, {x.data(), k.data(), bias.data(), gy.data()});
+    compare(how, gy, y);
+    w.bias = w.relu = 0;
+    Window back = w;
+    back.kind = kTransposed;
+    std::swap(back.xc, back.yc);
+    for (int d = 0; d < 3; d++) std::swap(back.in[d], back.out[d]);
+    run(back, kernels, {grad.data(), k.data(), ggx.data()});
+    compare(how + ", gradient of the input", ggx, gx);
+  }
   w.kind = kWeightGradient;
-  run(w, {grad.data(), x.data(), ggk.data()});
+  run(w, kTiles, {grad.data(), x.data(), ggk.data()});
   compare(name + ", gradient of the weight", ggk, gk);
 }
 
@@ -103,11 +106,11 @@ void pooling(const std::string& name, Window w) {
   for (size_t i = 0; i < grad.size(); i++) gx[i / no * ni + from[i]] += grad[i];
   std::vector<float> gy(y.size()), ggx(x.size(), 9);
   void* forward[] = {(void*)x.data(), gy.data(), where.data()};
-  run_window(w, forward, nullptr, 0, nullptr);
+  run_window(w, kDirect, forward, nullptr, 0, nullptr);
   compare(name, gy, y);
   w.kind = kMaxPoolBackward;
   void* backward[] = {(void*)grad.data(), where.data(), ggx.data()};
-  run_window(w, backward, nullptr, 0, nullptr);
+  run_window(w, kDirect, backward, nullptr, 0, nullptr);
   compare(name + ", gradient", ggx, gx);
 }
 
@@ -138,11 +141,11 @@ void means(const std::string& name, Window w) {
   });
   std::vector<float> gy(y.size()), ggx(x.size(), 9);
   void* forward[] = {(void*)x.data(), gy.data()};
-  run_window(w, forward, nullptr, 0, nullptr);
+  run_window(w, kDirect, forward, nullptr, 0, nullptr);
   compare(name, gy, y);
   w.kind = kAveragePoolBackward;
   void* backward[] = {(void*)grad.data(), ggx.data()};
-  run_window(w, backward, nullptr, 0, nullptr);
+  run_window(w, kDirect, backward, nullptr, 0, nullptr);
   compare(name + ", gradient", ggx, gx);
 }
 
@@ -158,6 +161,26 @@ int main() {
               {0, 0, 0, 0, 0, 0, 3, 2, 16, 20, {1, 5, 5}, {1, 5, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
   convolution("depthwise",
               {0, 0, 0, 0, 0, 0, 2, 6, 6, 6, {1, 6, 5}, {1, 6, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
+  for (int k : {3, 5, 7})
+    for (int stride : {1, 2}) {
+      const int out = (9 + 2 - k) / stride + 1;
+      convolution("depthwise, two results a channel", {0,
+                                                       0,
+                                                       0,
+                                                       0,
+                                                       0,
+                                                       0,
+                                                       2,
+                                                       3,
+                                                       3,
+                                                       6,
+                                                       {1, 9, 9},
+                                                       {1, out, out},
+                                                       {1, k, k},
+                                                       {1, stride, stride},
+                                                       {0, 1, 1},
+                                                       {1, 1, 1}});
+    }
   convolution("three dimensions",
               {0, 0, 0, 0, 0, 0, 2, 1, 4, 12, {5, 4, 6}, {3, 2, 5}, {3, 3, 2}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}});
   convolution("long sum of a weight",
