@@ -294,11 +294,16 @@ static void run_case(const std::string& folder, cublasHandle_t blas, void* works
     for (char& c : problem)
       if (c == '"' || c == '\n' || c == '\\') c = '\'';
   }
+  // How library steps were done, with how many steps.
+  std::map<std::string, int> ways;
+  for (const auto& s : library.steps) ways[std::visit([](const auto& step) { return flambeau::cuda::way_of(step); }, s)]++;
+  std::string how;
+  for (const auto& [way, steps] : ways) how += (how.empty() ? "" : "; ") + way + " x" + std::to_string(steps);
   for (void* p : owned) cudaFree(p);
   if (so) dlclose(so);
-  std::printf("{\"case\":\"%s\",\"error\":%s%g%s,\"us\":%.3f,\"graph_us\":%.3f,\"bytes\":%zu,\"hosted\":%s,\"problem\":\"%s\"}\n",
+  std::printf("{\"case\":\"%s\",\"error\":%s%g%s,\"us\":%.3f,\"graph_us\":%.3f,\"bytes\":%zu,\"hosted\":%s,\"ways\":\"%s\",\"problem\":\"%s\"}\n",
               name.c_str(), std::isfinite(worst) ? "" : "\"", worst, std::isfinite(worst) ? "" : "\"", direct, replay,
-              touched, hosted_too ? "true" : "false", problem.c_str());
+              touched, hosted_too ? "true" : "false", how.c_str(), problem.c_str());
   std::fflush(stdout);
 }
 

@@ -30,7 +30,7 @@ int fastest(int ways, int fallback, cudaStream_t stream, bool& measured, Run run
       continue;
     }
     float took = std::numeric_limits<float>::infinity();
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 5; round++) {
       constexpr int kRuns = 3;
       cudaEventRecord(from, stream);
       for (int i = 0; i < kRuns; i++) run(way);

@@ -156,6 +156,7 @@ struct WindowStep {
   /// 0: our own kernels that are likely better, 1: the others, 2: a matrix product, from 3 on cuDNN's ways; -1: not
   /// measured yet.
   int way = -1;
+  enum : int { kOwn, kOther, kProduct, kLibrary };
   Product product{};
   std::unique_ptr<CudnnConvolution> library;
 };
@@ -166,7 +167,8 @@ inline int run_window_step(cublasHandle_t blas, WindowStep& s, void* const* buff
   const Window& w = s.w;
   if (w.kind > kWeightGradient) return run_window(w, kDirect, buffers, workspace, workspace_bytes, stream);
   const bool empty = w.n == 0 || w.yc == 0 || w.xc == 0 || volume(w.in) == 0 || volume(w.out) == 0;
-  constexpr int kOwn = 0, kOther = 1, kProduct = 2, kLibrary = 3;
+  constexpr int kOwn = WindowStep::kOwn, kOther = WindowStep::kOther, kProduct = WindowStep::kProduct,
+                kLibrary = WindowStep::kLibrary;
   auto run = [&](int way) {
     const Kernels own = likely(w);
     if (way == kOwn) return run_window(w, own, buffers, workspace, workspace_bytes, stream);

@@ -27,6 +27,17 @@ struct Library {
   }
 };
 
+/// How a step is done, for people.
+inline std::string way_of(const Product& p) {
+  return p.way == Product::kLt ? "cuBLASLt" : p.way == Product::kBlas ? "cuBLAS" : "cuBLAS, batch of pointers";
+}
+inline std::string way_of(const WindowStep& s) {
+  if (s.way >= WindowStep::kLibrary) return "cuDNN " + std::to_string(s.way - WindowStep::kLibrary);
+  if (s.way == WindowStep::kProduct) return way_of(s.product);
+  if (s.w.kind >= kMaxPool) return "pooling";
+  return (likely(s.w) == kDirect) == (s.way != WindowStep::kOther) ? "direct" : "tiles";
+}
+
 /// Scratch of library steps.
 constexpr size_t kLibraryWorkspace = 32 << 20;
 
