@@ -141,7 +141,7 @@ static void run_case(const std::string& folder, cublasHandle_t blas, void* works
   std::vector<void*> outputs;
   std::vector<size_t> output_bytes;
   std::vector<void*> owned;
-  Library library{blas, workspace, flambeau::cuda::kLibraryWorkspace, {}};
+  Library library{blas, workspace, flambeau::cuda::kLibraryWorkspace, true, {}};
   std::vector<Expect> expects;
   std::vector<double> scalars;
   size_t arena = 0, touched = 0;

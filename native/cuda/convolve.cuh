@@ -83,8 +83,8 @@ class CudnnConvolution {
   /// How many ways there are: algorithms, and with an epilogue the same with cuDNN's own epilogue.
   int ways() const {
     if (Cudnn::get().handle == nullptr || !works_) return 0;
-    if (w_.kind == kConvolution) return w_.bias || w_.relu ? 2 * Cudnn::kForward : Cudnn::kForward;
-    return w_.kind == kTransposed ? (int)std::size(Cudnn::kBackwardData) : (int)std::size(Cudnn::kBackwardFilter);
+    if (w_.kind == kConvolution) return w_.bias || w_.relu ? 2 * algorithms() : algorithms();
+    return algorithms();
   }
 
   /// Result 0, or kNotThisWay.
@@ -98,8 +98,8 @@ class CudnnConvolution {
     if (c.setStream(c.handle, stream) != 0) return kNotThisWay;
     bool ended = false;
     if (w_.kind == kConvolution) {
-      const int algo = way % Cudnn::kForward;
-      ended = way >= Cudnn::kForward;
+      const int algo = Cudnn::kForward[way % algorithms()];
+      ended = way >= algorithms();
       const float* added = bias ? bias : static_cast<const float*>(zeros_);
       if (!fits(c.forwardBytes(c.handle, x_, filter_, convolution_, y_, algo, &need))) return kNotThisWay;
       const Cudnn::Status s =
@@ -126,6 +126,12 @@ class CudnnConvolution {
 
  private:
   using Object = Cudnn::Object;
+  /// Who takes TF32 takes transforms as well.
+  int algorithms() const {
+    if (w_.kind == kConvolution) return w_.tf32 ? (int)std::size(Cudnn::kForward) : Cudnn::kExactForward;
+    if (!w_.tf32) return Cudnn::kExactBackward;
+    return (int)(w_.kind == kTransposed ? std::size(Cudnn::kBackwardData) : std::size(Cudnn::kBackwardFilter));
+  }
   void check(Cudnn::Status s) { works_ = works_ && s == 0; }
 
   const Window w_;
@@ -162,34 +168,31 @@ struct WindowStep {
 };
 
 /// As run_window.
-inline int run_window_step(cublasHandle_t blas, WindowStep& s, void* const* buffers, void* workspace,
-                           size_t workspace_bytes, cudaStream_t stream) {
+inline int run_window_step(const Launch& l, WindowStep& s, void* const* buffers) {
   const Window& w = s.w;
-  if (w.kind > kWeightGradient) return run_window(w, kDirect, buffers, workspace, workspace_bytes, stream);
+  auto own = [&](Kernels k) { return run_window(w, k, buffers, l.workspace, l.workspace_bytes, l.stream); };
+  if (w.kind > kWeightGradient) return own(kDirect);
   const bool empty = w.n == 0 || w.yc == 0 || w.xc == 0 || volume(w.in) == 0 || volume(w.out) == 0;
-  constexpr int kOwn = WindowStep::kOwn, kOther = WindowStep::kOther, kProduct = WindowStep::kProduct,
-                kLibrary = WindowStep::kLibrary;
   auto run = [&](int way) {
-    const Kernels own = likely(w);
-    if (way == kOwn) return run_window(w, own, buffers, workspace, workspace_bytes, stream);
-    if (way == kOther && w.kind != kWeightGradient)
-      return run_window(w, own == kDirect ? kTiles : kDirect, buffers, workspace, workspace_bytes, stream);
+    if (way == WindowStep::kOwn) return own(likely(w));
+    if (way == WindowStep::kOther && w.kind != kWeightGradient) return own(likely(w) == kDirect ? kTiles : kDirect);
     auto at = [&](int k) { return static_cast<float*>(buffers[k]); };
     const float* bias = w.bias ? at(2) : nullptr;
     float* y = at(w.bias ? 3 : 2);
-    if (way >= kLibrary)
-      return s.library->run(way - kLibrary, at(0), at(1), bias, y, workspace, workspace_bytes, stream);
-    if (way != kProduct || !is_product(w)) return kNotThisWay;
+    if (way >= WindowStep::kLibrary)
+      return s.library->run(way - WindowStep::kLibrary, at(0), at(1), bias, y, l.workspace, l.workspace_bytes,
+                            l.stream);
+    if (way != WindowStep::kProduct || !is_product(w)) return kNotThisWay;
     void* operands[] = {at(1), at(0), y};
-    const int code = run_product(blas, s.product, operands, workspace, workspace_bytes, stream);
-    if (code == 0) finish_result(w, bias, y, stream);
+    const int code = run_product(l, s.product, operands);
+    if (code == 0) finish_result(w, bias, y, l.stream);
     return code;
   };
-  if (empty) return run(kOwn);
+  if (empty) return run(WindowStep::kOwn);
   if (s.way >= 0) return run(s.way);
   if (!s.library) s.library = std::make_unique<CudnnConvolution>(w), s.product = product_of(w);
   bool measured;
-  const int best = std::max(fastest(kLibrary + s.library->ways(), kOwn, stream, measured, run), kOwn);
+  const int best = std::max(0, fastest(l, WindowStep::kLibrary + s.library->ways(), WindowStep::kOwn, measured, run));
   if (measured) s.way = best;
   return run(best);
 }

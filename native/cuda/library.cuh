@@ -13,6 +13,8 @@ struct Library {
   cublasHandle_t blas;
   void* workspace;
   size_t workspace_bytes;
+  /// See Launch.
+  bool graphs;
   std::vector<std::variant<Product, WindowStep>> steps;
 
   /// Result 0, or a code: 95 tensors of 2^31 elements, 96 cuBLAS failed, 97 it has no algorithm, 98 strides that it
@@ -20,10 +22,9 @@ struct Library {
   static int call(void* graph, int step, void* const* buffers, const long long*, void* stream) {
     auto* l = static_cast<Library*>(graph);
     auto& s = l->steps[(size_t)step];
-    if (auto* p = std::get_if<Product>(&s))
-      return run_product(l->blas, *p, buffers, l->workspace, l->workspace_bytes, (cudaStream_t)stream);
-    return run_window_step(l->blas, std::get<WindowStep>(s), buffers, l->workspace, l->workspace_bytes,
-                           (cudaStream_t)stream);
+    const Launch launch{l->blas, l->workspace, l->workspace_bytes, l->graphs, static_cast<cudaStream_t>(stream)};
+    if (auto* p = std::get_if<Product>(&s)) return run_product(launch, *p, buffers);
+    return run_window_step(launch, std::get<WindowStep>(s), buffers);
   }
 };
 

@@ -1,6 +1,5 @@
 // Matrix products of a program on the GPU: the fastest of what cuBLASLt proposes and of cuBLAS's own choice (blas.cuh).
 #pragma once
-#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -169,12 +168,11 @@ int over_loops(const Product& p, void* const* buffers, char* out, Each each) {
   }
   return 0;
 }
-inline int launch_lt(cublasLtHandle_t lt, const Product& p, void* const* buffers, char* out, void* workspace,
-                     size_t workspace_bytes, cudaStream_t stream) {
+inline int launch_lt(const Launch& l, const Product& p, void* const* buffers, char* out) {
   const Factors f;
   return over_loops(p, buffers, out, [&](const char* a, const char* b, char* c) {
-    return cublasLtMatmul(lt, p.op, f.alpha(p), b, p.left, a, p.right, f.beta(p), c, p.out, c, p.out, &p.algo,
-                          workspace, workspace_bytes, stream);
+    return cublasLtMatmul(l.lt(), p.op, f.alpha(p), b, p.left, a, p.right, f.beta(p), c, p.out, c, p.out, &p.algo,
+                          l.workspace, l.workspace_bytes, l.stream);
   });
 }
 
