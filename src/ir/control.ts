@@ -36,6 +36,8 @@ export function checkControl(n: Node): void {
   if (cond?.dtype !== 'bool' || cond.shape.length !== 0)
     throw new RuleError(n.op, `the condition of '${n.op}' is a bool scalar, got ${cond ? printType(cond) : 'nothing'}`);
   const bodies = n.bodies ?? [];
+  const odd = Object.keys(n.attrs).find((k) => n.op === 'if' || k !== 'carried');
+  if (odd !== undefined) throw new RuleError(n.op, `'${n.op}' has no attribute '${odd}'`);
   if (bodies.length !== (n.op === 'if' ? 2 : 1)) throw new RuleError(n.op, `'${n.op}' has ${bodies.length} bodies`);
   const same = (what: string, have: readonly TensorType[], want: readonly TensorType[]): void => {
     if (have.length !== want.length)
@@ -47,8 +49,8 @@ export function checkControl(n: Node): void {
   };
   const results = n.outputs.map((v) => v.type);
   for (const b of bodies) {
-    if (b.captures.length + b.writes.length + b.gradWrites.length + b.symbols.length + b.liveScalars.length > 0)
-      throw new RuleError(n.op, `a body of '${n.op}' is not closed`);
+    const open = [b.captures, b.writes, b.gradWrites, b.gradReads ?? [], b.symbols, b.liveScalars];
+    if (open.some((list) => list.length > 0)) throw new RuleError(n.op, `a body of '${n.op}' is not closed`);
     same(
       'body input',
       b.inputs.map((v) => v.type),

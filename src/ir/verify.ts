@@ -62,6 +62,7 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
       if (i.kind === 'live') slot(i.slot, n);
       for (const v of inputValues(i)) use(v, 'operand', n);
     }
+    if (n.region !== undefined && g.regions[n.region] === undefined) fail(`region ^${n.region} does not exist`, n);
     if (isControl(n)) {
       verifyControl(n, { ...options, symbols: [...symbols] }, fail);
       n.outputs.forEach((v) => define(v, n));
@@ -70,7 +71,6 @@ export function verify(g: Graph, options: VerifyOptions = {}): Graph {
     const info = opInfo(n.op) ?? fail(`unknown op '${n.op}'`, n);
     if (n.bodies !== undefined) fail(`'${n.op}' has no bodies`, n);
     checkSignature(n, info, fail, slot);
-    if (n.region !== undefined && g.regions[n.region] === undefined) fail(`region ^${n.region} does not exist`, n);
     n.outputs.forEach((v) => define(v, n));
     if (options.types ?? true) checkTypes(n, options.defaultDtype, fail);
   }

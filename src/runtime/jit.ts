@@ -8,7 +8,7 @@ import { emitProgram } from '../emit/program.js';
 import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
-import { straight, unify, UnifyError } from '../frontend/trace/unify.js';
+import { unify, UnifyError } from '../frontend/trace/unify.js';
 import { isControl } from '../ir/control.js';
 import type { DType, Graph } from '../ir/graph.js';
 import { printGraph, printType } from '../ir/print.js';
@@ -25,6 +25,7 @@ import './cpp_backend.js';
 import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
+import { planFlow } from './flow.js';
 import { FlowPrograms } from './flow_program.js';
 import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
 import { Explanation, type GraphReport } from './explain.js';
@@ -68,7 +69,7 @@ const MAX_SHAPES = 32;
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the interface gives instances their call signature
 export interface TracedModule {
-  (...inputs: Tensor[]): Tensor;
+  (...inputs: (Tensor | number)[]): Tensor;
 }
 
 /** A recorded module: call it like the original. Results carry no history. Made by `jit.trace` and `jit.load`. */
@@ -91,18 +92,7 @@ export class TracedModule {
   }
   /** The generated C++ of the graph. */
   get code(): string {
-    if (this.state.graph.nodes.some(isControl)) {
-      const s = specialised(
-        this.state,
-        this.state.graph.inputs.map((v) => v.type.shape as readonly number[]),
-      );
-      start(this.state, s);
-      return s.prepared?.info.source ?? '';
-    }
-    return emitProgram(optimize(this.state.graph, { evaluate: evaluateNative }), {
-      ...emitOptions(),
-      name: this.state.name,
-    }).source;
+    return codeOf(this.state.graph, this.state.name);
   }
   /** Parameters and buffers by their state-dict names, constants after them. They share memory with the original module. */
   stateDict(): Record<string, Tensor> {
@@ -123,7 +113,7 @@ export class TracedModule {
    * shapes first; without a compiler the graph runs op by op on the event loop. Inputs must not be written before the promise settles.
    * @throws (rejects) as a call does; ERR_FLAMBEAU_VALUE when an input was written meanwhile
    */
-  runAsync(...inputs: Tensor[]): Promise<Tensor> {
+  runAsync(...inputs: (Tensor | number)[]): Promise<Tensor> {
     return callAsync(this.state, inputs) as Promise<Tensor>;
   }
   /** What was compiled for which shapes, what it costs, and why not (docs/explain.md). Calls that run op by op count as eager. */
@@ -185,12 +175,19 @@ interface State {
   readonly axes: NamedAxes | null;
   /** Why there is none. */
   dynamicReason: string;
-  /** Records the source again with other inputs; null when it was loaded from a file. */
-  readonly retrace: ((inputs: readonly Tensor[]) => Graph) | null;
+  /** Records the source again with inputs of other shapes; null when it was loaded from a file. */
+  readonly retrace: ((shapes: readonly (readonly number[])[]) => Graph) | null;
   readonly shapes: Map<string, Specialised>;
   compiled: boolean;
   /** Why it is not compiled any more. */
   reason: string | null;
+}
+
+/** The generated C++; of a graph with branches and loops, that of each of its stretches. */
+export function codeOf(graph: Graph, name: string): string {
+  const small = optimize(graph, { evaluate: evaluateNative });
+  const parts = small.nodes.some(isControl) ? planFlow(small).programs : [small];
+  return parts.map((g) => emitProgram(g, { ...emitOptions(), name }).source).join('\n');
 }
 
 const shapesText = (x: Specialised): string => x.graph.inputs.map((v) => printType(v.type)).join(', ');
@@ -211,8 +208,18 @@ function specReport(name: string, x: Specialised): GraphReport {
   });
 }
 
+/** A number where the graph takes a 0-d tensor: scripted functions have such arguments. Others are refused by what follows. */
+function scalarFor(s: State, x: number, at: number): unknown {
+  const type = s.graph.inputs[at]?.type;
+  if (type?.shape.length !== 0) return x;
+  if (!type.dtype.startsWith('float') && !Number.isSafeInteger(x))
+    throw new ValueError(`${s.name}: input ${at} is ${type.dtype}, got ${x}`);
+  return wrap(native.ops.full([], x, dtypeCode(type.dtype)));
+}
+
 /** The arguments as the graph takes them: checked, detached, contiguous, with the program for their shapes. */
-function argumentsOf(s: State, args: readonly unknown[]): { readonly spec: Specialised; readonly dense: Handle[] } {
+function argumentsOf(s: State, given: readonly unknown[]): { readonly spec: Specialised; readonly dense: Handle[] } {
+  const args = given.map((a, i) => (typeof a === 'number' ? scalarFor(s, a, i) : a));
   const { tensors } = flatten(args);
   if (args.some((a) => !isTensor(a)) || tensors.length !== s.graph.inputs.length) {
     throw new ValueError(
@@ -259,8 +266,9 @@ function call(s: State, args: unknown[]): unknown {
 /** Inside another recording, a graph with branches and loops: it becomes part of the other as it is. */
 function recorded(s: State, args: unknown[]): unknown {
   const weights = s.weights.map((w) => w.handle);
+  const tensors = args.map((a, i) => (typeof a === 'number' ? scalarFor(s, a, i) : a)) as Tensor[];
   const { graph, results } = aside(() => {
-    const { spec, dense } = argumentsOf(s, args);
+    const { spec, dense } = argumentsOf(s, tensors);
     if (spec.graph.writes.length > 0)
       throw new ValueError(`${s.name}: a traced module that writes cannot be part of a recording; trace its source`);
     return {
@@ -268,7 +276,7 @@ function recorded(s: State, args: unknown[]): unknown {
       results: ownMemory(runInterpreted(spec.graph, dense, weights), [...dense, ...weights]),
     };
   });
-  recordGraph(graph, [...args.map((t) => (t as Tensor)._h), ...weights], results, { hold: () => true });
+  recordGraph(graph, [...tensors.map((t) => t._h), ...weights], results, { hold: () => true });
   return fill(s.result, results.map(wrap));
 }
 
@@ -364,7 +372,7 @@ function graphFor(s: State, shapes: readonly (readonly number[])[]): Graph {
   }
   if (s.retrace !== null) {
     try {
-      return s.retrace(shapes.map((shape, i) => zerosOf(shape, s.graph.inputs[i]!.type.dtype)));
+      return s.retrace(shapes);
     } catch (e) {
       why = (e as Error).message;
     }
@@ -385,21 +393,18 @@ function dynamicGraph(s: State): Graph | null {
     const at = (round: number): Graph => {
       if (s.axes !== null) {
         const examples = s.graph.inputs.map((v) => zerosOf(v.type.shape as number[], v.type.dtype));
-        return s.retrace!(s.axes.elsewhere(examples, round));
+        return s.retrace!(s.axes.elsewhere(examples, round).map((t) => t.shape));
       }
       return s.retrace!(
         s.graph.inputs.map((v) => {
           const [first, ...rest] = v.type.shape as number[];
-          return zerosOf(
-            first === undefined
-              ? []
-              : [Math.max(2, first) + extents.indexOf(first) + round * (extents.indexOf(first) + 1 + round), ...rest],
-            v.type.dtype,
-          );
+          if (first === undefined) return [];
+          const k = extents.indexOf(first);
+          return [Math.max(2, first) + k + round * (k + 1 + round), ...rest];
         }),
       );
     };
-    s.dynamic = unify(straight([at(0), at(1), at(2)]));
+    s.dynamic = unify([at(0), at(1), at(2)]);
   } catch (e) {
     s.dynamicReason = (e as Error).message;
     log('graph', () => `${s.name}: no graph for other sizes: ${s.dynamicReason}`);
@@ -410,6 +415,20 @@ function dynamicGraph(s: State): Graph | null {
 
 const zerosOf = (shape: readonly number[], dtype: DType): Tensor =>
   wrap(native.ops.full([...shape], 0, dtypeCode(dtype)));
+
+/** The tensor repeated and cut to a shape, so that its numbers are those of an example. */
+function resized(t: Tensor, shape: readonly number[]): Tensor {
+  if (t.dim() !== shape.length) return zerosOf(shape, t.dtype);
+  return noGrad(() =>
+    shape.reduce((x, size, axis) => {
+      const have = x.shape[axis]!;
+      if (have === size) return x;
+      if (have === 0) return zerosOf([...x.shape.slice(0, axis), size, ...x.shape.slice(axis + 1)], x.dtype);
+      const repeats = x.shape.map((_, d) => (d === axis ? Math.ceil(size / have) : 1));
+      return wrap(native.ops.narrow(native.ops.repeat(x._h, repeats), axis, 0, size));
+    }, t),
+  );
+}
 
 // ---- recording ----
 
@@ -464,6 +483,9 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
       };
     });
   const first = once(exampleInputs);
+  // Loops run when they are recorded: as often as the example says, where zeros might never end one. Other ops see shapes only.
+  const examples = first.graph.nodes.some(isControl) ? exampleInputs.map((t) => wrap(native.ops.detach(t._h))) : null;
+  const exampleTypes = exampleInputs.map((t) => t.dtype);
   const names = new Set(first.names);
   if (names.size !== first.names.length) throw new ValueError('jit.trace: two captured tensors have the same name');
   // Strided constants would need their layout in the file and in generated code: keep them dense.
@@ -481,7 +503,10 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
     shapes: new Map(),
     compiled: true,
     reason: null,
-    retrace: (inputs) => {
+    retrace: (shapes) => {
+      const inputs = shapes.map((shape, i) =>
+        examples === null ? zerosOf(shape, exampleTypes[i]!) : resized(examples[i]!, shape),
+      );
       const again = once(inputs, true);
       // A constant made anew by the code has the same name, but only equal tensors may stand for each other.
       if (
@@ -501,7 +526,8 @@ export function trace(source: Traceable, exampleInputs: readonly Tensor[], optio
   return observed(new TracedModule(state));
 }
 
-function sameBytes(a: Handle, b: Handle): boolean {
+/** The same dtype, shape and contents. */
+export function sameBytes(a: Handle, b: Handle): boolean {
   return (
     native.dtype(a) === native.dtype(b) &&
     String(native.shape(a)) === String(native.shape(b)) &&

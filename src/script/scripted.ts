@@ -13,11 +13,8 @@ import { optimize } from '../passes/manager.js';
 import { evaluateNative, interpretNative } from '../runtime/execute.js';
 import { runInterpreted } from '../runtime/backend.js';
 import { FlowPrograms } from '../runtime/flow_program.js';
-import { serializeGraphFile } from '../runtime/fbg.js';
-import { bytesOf, GraphView } from '../runtime/jit.js';
+import { codeOf, GraphView } from '../runtime/jit.js';
 import { aside, ownMemory, recordGraph, refuseGraph } from '../runtime/recorder.js';
-import type { Template } from '../runtime/structure.js';
-import { writeFileAtomic } from '../serialization/bytes.js';
 import { ValueError } from '../tensor/errors.js';
 import { isTensor, wrap, type Handle, type Tensor } from '../tensor/handle.js';
 import { difference } from './agree.js';
@@ -27,9 +24,19 @@ import { Guards } from './guards.js';
 import { rebuild, type Shape } from './join.js';
 import { dtypeCode } from '../tensor/dtype.js';
 import { ScriptScalar } from './region.js';
-import { isInput, isWhole, scriptGraph, sourceOf, type Globals, type ScriptFn, type Source } from './script.js';
+import { argumentsLike, saveScript, type ScriptSaveOptions } from './save.js';
+import {
+  isInput,
+  isWhole,
+  scriptGraph,
+  sourceOf,
+  type Globals,
+  type ScriptFn,
+  type ScriptGraph,
+  type Source,
+} from './script.js';
 
-export { ScriptError };
+export { ScriptError, type ScriptSaveOptions };
 
 export interface ScriptOptions {
   /** What the function names from around it, beside the library (`fb`, `nn`, `F`, `Math`): constants, functions, modules. */
@@ -46,6 +53,8 @@ interface Specialised {
   readonly tensors: readonly Tensor[];
   readonly result: Shape;
   readonly fixed: boolean;
+  /** Makes arguments of this kind. */
+  readonly like: () => readonly unknown[];
   programs: FlowPrograms | null;
   /** The graph was run beside the function once. */
   compared: boolean;
@@ -72,10 +81,12 @@ export interface Scripted {
   /** The graph for these arguments, with the tensors it captures. @throws ScriptError with a code frame */
   graphFor(...args: unknown[]): { readonly graph: Graph; readonly captures: readonly Tensor[] };
   /**
-   * Writes the graph of the latest call, with its weights, to one file. `jit.load` gives a module of these sizes; numbers are 0-d tensors
-   * there, as arguments and as results.
+   * Writes the graph of the latest call, with its weights, to one file. `jit.load` gives a module of these sizes, and of others along the
+   * axes that `dynamic` names. Numbers that the graph takes are 0-d tensors there (or numbers again), those that it gives are 0-d tensors.
+   * @throws ValueError where a named axis cannot stay open
+   * @example scripted.save('net.fbg', { dynamic: [{ 0: 'batch' }] });
    */
-  save(path: string): void;
+  save(path: string, options?: ScriptSaveOptions): void;
   /** Waits until the programs of all kinds of arguments that were used are built; false when the latest runs as it is written. */
   ready(): Promise<boolean>;
   /** Why the latest arguments have no graph; empty when they have one. */
@@ -117,11 +128,7 @@ function dress(f: object, s: State): unknown {
   return Object.defineProperties(f, {
     [SCRIPTED]: { value: s.source, configurable: true },
     graph: get(() => new GraphView(latest(s).graph)),
-    code: get(() => {
-      const k = latest(s);
-      start(s, k);
-      return k.programs?.info.source ?? '';
-    }),
+    code: get(() => codeOf(latest(s).graph, s.name)),
     reason: get(() => [...s.kinds.values()].filter((k) => k instanceof Error).at(-1)?.message ?? ''),
     graphFor: {
       value: (...args: unknown[]) => {
@@ -130,7 +137,7 @@ function dress(f: object, s: State): unknown {
         return { graph: k.graph, captures: k.captures.map(wrap) };
       },
     },
-    save: { value: (path: string) => save(s, path) },
+    save: { value: (path: string, options?: ScriptSaveOptions) => save(s, path, options) },
     ready: { value: () => ready(s) },
     [inspect.custom]: { value: () => `ScriptFunction(${s.name})` },
   });
@@ -142,35 +149,10 @@ function latest(s: State): Specialised {
   return s.latest;
 }
 
-function save(s: State, path: string): void {
-  const { graph, captures, result } = latest(s);
-  const names = graph.captures.map((v) => v.name!);
-  const index = { next: 0 };
-  writeFileAtomic(
-    path,
-    serializeGraphFile({
-      name: s.name,
-      graph,
-      dynamic: null,
-      captures: names,
-      result: templateFrom(result, index),
-      weights: new Map(captures.map((h, i) => [names[i]!, bytesOf(h)])),
-    }),
-  );
-}
-/** The form of a result as files have it. */
-function templateFrom(s: Shape, index: { next: number }): Template {
-  switch (s.kind) {
-    case 'tensor':
-    case 'scalar':
-      return { kind: 'tensor', index: index.next++ };
-    case 'same':
-      return { kind: 'value', value: s.value };
-    case 'array':
-      return { kind: 'array', items: s.items.map((i) => templateFrom(i, index)) };
-    case 'object':
-      return { kind: 'object', entries: s.entries.map(([k, v]) => [k, templateFrom(v, index)] as const) };
-  }
+function save(s: State, path: string, options: ScriptSaveOptions = {}): void {
+  const { graph, captures, result, like } = latest(s);
+  const again = (args: readonly unknown[]): ScriptGraph => aside(() => scriptGraph(s.source, args));
+  saveScript(path, { name: s.name, graph, captures, result, args: like(), again }, options);
 }
 
 async function ready(s: State): Promise<boolean> {
@@ -214,6 +196,7 @@ function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
       tensors: captures,
       result,
       fixed,
+      like: argumentsLike(args),
       programs: null,
       compared: false,
     };

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import * as fb from '../../src/index.js';
 import { nn, type Tensor } from '../../src/index.js';
+import { someNode } from '../../src/ir/control.js';
 
 const { values } = parseArgs({
   options: {
@@ -33,6 +34,10 @@ const net = new nn.Sequential(
   new nn.Linear(2 * 6 * 6, 3),
 ).eval();
 const example = fb.rand(2, 1, 8, 8);
+const policy = fb.jit.script((x: Tensor, n: number) => {
+  for (let i = 0; i < n; i++) x = x.sum().item() > 1 ? x.mul(0.5) : x.add(1);
+  return x.mean().item() > 0 ? x : x.neg();
+});
 const state = { a: fb.rand(3, 4), b: fb.arange(5), c: fb.tensor([true, false]), scalar: fb.tensor(2.5) };
 
 interface Format {
@@ -58,6 +63,22 @@ const FORMATS: Readonly<Record<string, Format>> = {
       const module = fb.jit.load(p);
       void module.code; // generated, not built
       const inputs = module.graph.ir.inputs.map((v) => fb.zeros(v.type.shape as number[], { dtype: v.type.dtype }));
+      if (inputs.every((t) => t.numel() < 1e6)) touch(module(...inputs));
+    },
+  },
+  // Branches and loops. A damaged condition may hold for ever: loops are read and generated, not run.
+  flow: {
+    extension: 'fbg',
+    make: (p) => {
+      fb.noGrad(() => void policy(state.a, 2));
+      policy.save(p, { dynamic: [{ 0: 'rows' }] });
+    },
+    use: (p) => {
+      const module = fb.jit.load(p);
+      void module.code;
+      const { ir } = module.graph;
+      if (someNode(ir, (n) => n.op === 'loop')) return;
+      const inputs = ir.inputs.map((v) => fb.zeros(v.type.shape as number[], { dtype: v.type.dtype }));
       if (inputs.every((t) => t.numel() < 1e6)) touch(module(...inputs));
     },
   },

@@ -2,6 +2,7 @@
 import { evalDim, isSym } from '../../ir/dim.js';
 import type { Attr, Dim, Graph, Input, Node, Value } from '../../ir/graph.js';
 import { mapInput } from '../../ir/build.js';
+import { mapBodies } from '../../ir/control.js';
 
 /** Sizes that do not fit a symbolic graph. */
 export class SpecializeError extends Error {
@@ -66,10 +67,12 @@ export function specialize(g: Graph, values: ReadonlyMap<string, number>): Graph
     attrs: Object.fromEntries(Object.entries(n.attrs).map(([k, a]) => [k, attr(a)])),
     outputs: n.outputs.map(value),
   });
-  return {
+  // Bodies are closed: their values are their own, their sizes those of the symbols around them.
+  const node = (n: Node): Node => mapBodies(call(n), graph);
+  const graph = (g: Graph): Graph => ({
     inputs: g.inputs.map(value),
     captures: g.captures.map(value),
-    nodes: g.nodes.map((n): Node => call(n)),
+    nodes: g.nodes.map(node),
     regions: g.regions.map(call),
     outputs: g.outputs.map(value),
     writes: g.writes.map((w) => ({ target: value(w.target), value: value(w.value) })),
@@ -79,5 +82,6 @@ export function specialize(g: Graph, values: ReadonlyMap<string, number>): Graph
       : { gradReads: g.gradReads.map((r) => ({ leaf: value(r.leaf), is: r.is === null ? null : value(r.is) })) }),
     liveScalars: [...g.liveScalars],
     symbols: [],
-  };
+  });
+  return graph(g);
 }

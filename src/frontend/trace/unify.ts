@@ -3,7 +3,6 @@
 import { mulDims, addDims, symbol, printDim } from '../../ir/dim.js';
 import type { Attr, Dim, Graph, Input, Node, Region, Value } from '../../ir/graph.js';
 import { nextId } from '../../ir/build.js';
-import { isControl } from '../../ir/control.js';
 import { verify, VerifyError } from '../../ir/verify.js';
 import { SizeNumbers } from './size_numbers.js';
 
@@ -20,12 +19,6 @@ interface Symbol {
   readonly name: string;
   /** Its value in each trace. */
   readonly values: readonly number[];
-}
-
-/** Traces that are to be programs, which have one size where they branch or loop. @throws UnifyError */
-export function straight(graphs: readonly Graph[]): readonly Graph[] {
-  if (graphs.some((g) => g.nodes.some(isControl))) throw new UnifyError('a graph with branches and loops has one size');
-  return graphs;
 }
 
 /**
