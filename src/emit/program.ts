@@ -59,6 +59,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
     blocks: options.blocks ?? false,
     tiles: options.target === 'cpp',
     pools: options.target === 'cpp',
+    lines: options.target === 'cpp',
     checkDivisors: options.target === 'cpp',
   });
   const grouping = group(program);

@@ -4,7 +4,7 @@ import { mulDims, productOf, sameDim } from '../ir/dim.js';
 import { type Def, type Reduce } from '../schedule/defs.js';
 import { byteSize } from '../schedule/dtype.js';
 import { type LExpr, Position, lIota, lLoad, lVar, mapLeaves, walk } from '../schedule/expr.js';
-import { type Group, type Grouping, unitOf } from '../schedule/group.js';
+import { type Group, type Grouping, isFolded, unitOf } from '../schedule/group.js';
 import { exprCost } from '../schedule/cost.js';
 import {
   type Axis,
@@ -23,7 +23,7 @@ import {
 import { isFloat } from '../schedule/typing.js';
 import { type Draft, type Space, LANES, allExprs, allIndices, chooseVector, cutAxes, mergeAxes } from './space.js';
 import { piecesOf } from './split.js';
-import { foldedValues, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
+import { foldedValues, type Fold, type Kernel, type Prefetch, type Stage, type Store } from './kernel.js';
 
 export interface BuildOptions {
   /** Values of a row are kept between passes up to this many elements; less where every thread has a row of its own. */
@@ -233,9 +233,31 @@ class Builder {
   private stateVar(r: Reduce, k: number): LExpr {
     return lVar(stateName(this.sameAs.get(r) ?? r, k), r.states[k]!.type, this.rowAxes);
   }
+  /** A running state in the pass `level`: it is folded again in each pass that looks at it. */
+  private runningVars(r: Reduce, level: number): LExpr[] {
+    return r.states.map((s, k) => lVar(runningName(r, k, level - this.itemLevel.get(r)!), s.type, this.allAxes));
+  }
+  private foldOf(r: Reduce, resolve: (e: LExpr) => LExpr, name: (k: number) => string): Fold {
+    const idx = this.spread(r.inShape, this.space.idx);
+    const along = linearize(
+      idx.filter((_, d) => r.reduced[d]),
+      r.inShape.filter((_, d) => r.reduced[d]),
+    );
+    return {
+      reduce: r,
+      elem: resolve(r.elem(idx)),
+      more: r.more?.(idx).map(resolve) ?? [],
+      index: r.usesIndex ? lIota(along) : null,
+      states: r.states.map((s, k) => ({ name: name(k), type: s.type, init: s.init })),
+    };
+  }
 
-  /** Reads become loads, or the expression of what they read, as seen in pass `level` over the row. */
-  private resolver(level: number): (e: LExpr) => LExpr {
+  /**
+   * Reads become loads, or the expression of what they read, as seen in pass `level` over the row. `again`: takes the folds of running
+   * values of earlier passes, in the order in which they are needed.
+   */
+  private resolver(level: number, again: Fold[] = []): (e: LExpr) => LExpr {
+    const repeated = new Set<Reduce>();
     const memo = new Map<LExpr, LExpr>();
     const bodies = new Map<string, LExpr>();
     const go = (e: LExpr): LExpr =>
@@ -248,7 +270,13 @@ class Builder {
           const idx = x.idx.map(positions);
           if (src.how.k === 'result' && this.inGroup(src)) {
             const r = src.how.reduce;
-            return r.finish(r.states.map((_, k) => this.stateVar(r, k)))[src.how.index]!;
+            if (r.running !== true) return r.finish(r.states.map((_, k) => this.stateVar(r, k)))[src.how.index]!;
+            const passes = level - this.itemLevel.get(r)!;
+            if (passes > 0 && !repeated.has(r)) {
+              repeated.add(r);
+              again.push(this.foldOf(r, go, (k) => runningName(r, k, passes)));
+            }
+            return r.finish(this.runningVars(r, level))[src.how.index]!;
           }
           const kept = this.kept.get(src);
           if (kept && level > kept.level) return lVar(kept.name, computeOf(src), this.allAxes);
@@ -272,12 +300,13 @@ class Builder {
 
   draft(): Draft {
     const { g } = this;
-    const top = g.items.reduce((m, i) => Math.max(m, i.level + (i.k === 'reduce' ? 1 : 0)), 0);
+    const top = g.items.reduce((m, i) => Math.max(m, i.level + (isFolded(i) ? 1 : 0)), 0);
     this.chooseKept(top);
     const hasCols = this.space.cols.length > 0;
     const stages: Draft['stages'] = [];
     for (let level = 0; level <= top; level++) {
-      const resolve = this.resolver(level);
+      const again: Fold[] = [];
+      const resolve = this.resolver(level, again);
       const stage: Draft['stages'][number] = { folds: [], rowStores: [], colStores: [], keeps: [] };
       const store = (def: Def, value: LExpr, shape: readonly Dim[], idx: readonly Index[], row: boolean): void => {
         const at = this.spread(shape, idx);
@@ -300,24 +329,21 @@ class Builder {
         if (i.k === 'reduce') {
           const r = i.reduce;
           if (i.level === level) {
-            const idx = this.spread(r.inShape, this.space.idx);
-            const elem = resolve(r.elem(idx));
+            const elem = resolve(r.elem(this.spread(r.inShape, this.space.idx)));
             const twin = r.sum ? stage.folds.find((f) => f.reduce.sum && f.elem === elem) : undefined;
             if (twin) {
               this.sameAs.set(r, twin.reduce);
               continue;
             }
-            const along = linearize(
-              idx.filter((_, d) => r.reduced[d]),
-              r.inShape.filter((_, d) => r.reduced[d]),
-            );
-            stage.folds.push({
-              reduce: r,
-              elem,
-              more: r.more?.(idx).map(resolve) ?? [],
-              index: r.usesIndex ? lIota(along) : null,
-              states: r.states.map((s, k) => ({ name: stateName(r, k), type: s.type, init: s.init })),
-            });
+            stage.folds.push(this.foldOf(r, resolve, (k) => stateName(r, k)));
+          }
+          if (r.running === true) {
+            if (i.level !== level) continue;
+            const values = r.finish(this.runningVars(r, level));
+            for (const d of r.results)
+              if (this.grouping.stored.has(d) && d.how.k === 'result')
+                store(d, values[d.how.index]!, d.shape, this.space.idx, false);
+            continue;
           }
           if (i.level + 1 === level) {
             for (const d of r.results) {
@@ -342,7 +368,7 @@ class Builder {
           if (kept) stage.keeps.push({ name: kept.name, type: computeOf(d), value: value() });
         }
       }
-      stages.push(stage);
+      stages.push({ ...stage, folds: [...again, ...stage.folds] });
     }
     return { stages };
   }
@@ -392,4 +418,7 @@ class Builder {
 }
 
 const stateName = (r: Reduce, k: number): string => `r${r.id}${r.states.length > 1 ? `_${r.states[k]!.name}` : ''}`;
+/** Later passes have states of their own. */
+const runningName = (r: Reduce, k: number, passes: number): string =>
+  `${stateName(r, k)}${passes > 0 ? `_p${passes}` : ''}`;
 const computeOf = (d: Def): LExpr['type'] => lLoad(d, ZERO).type;

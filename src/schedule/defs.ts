@@ -55,6 +55,8 @@ export interface Reduce {
   readonly usesIndex: boolean;
   /** Elements come one after the other: no lanes, threads or parts along the reduced dimensions. */
   readonly ordered?: true;
+  /** The results are the states after each element, in the shape of the input (then it is ordered, too). */
+  readonly running?: true;
   readonly results: Def[];
 }
 

@@ -11,6 +11,8 @@ export type Item =
   | { readonly k: 'reduce'; readonly reduce: Reduce; row: false; level: number };
 
 export const unitOf = (i: Item): Unit => (i.k === 'map' ? i.def : i.reduce);
+/** Its result is a value of the whole row, known after the pass that folds it. */
+export const isFolded = (i: Item): boolean => i.k === 'reduce' && i.reduce.running !== true;
 
 export interface Group {
   readonly id: number;
@@ -194,7 +196,7 @@ class Grouper extends Units {
       const key = r.src.how.k === 'result' ? r.src.how.reduce : r.src;
       if (this.groupOf.get(key) !== g) continue;
       const item = this.itemOf.get(key)!;
-      level = Math.max(level, item.level + (item.k === 'reduce' ? 1 : 0));
+      level = Math.max(level, item.level + (isFolded(item) ? 1 : 0));
     }
     return level;
   }
@@ -238,7 +240,7 @@ class Grouper extends Units {
         return `${r.src.name} is complete only after the kernel`;
       if (this.groupOf.get(key) !== g) continue;
       const item = this.itemOf.get(key)!;
-      const atRow = becomesRow || item.row || item.k === 'reduce';
+      const atRow = becomesRow || item.row || isFolded(item);
       if (row && !atRow) return `it reads ${r.src.name} at one column`;
       const want = atRow ? rowAxes : wide;
       if (!isAt(r.idx, r.src.shape, want)) return `it reads ${r.src.name} at other positions than its own`;
@@ -344,11 +346,11 @@ class Grouper extends Units {
               return `${r.src.name} is complete only after the kernel`;
             if (this.groupOf.get(key) !== to) continue;
             const p = this.itemOf.get(key)!;
-            const atRow = p.row || p.k === 'reduce';
+            const atRow = p.row || isFolded(p);
             if (i.row && !atRow) return `it reads ${r.src.name} at one column`;
             const want = i.row ? wide : atRow ? wide.filter((_, k) => !isCol[k]) : wide;
             if (!isAt(r.idx, r.src.shape, want)) return `it reads ${r.src.name} at other positions than its own`;
-            const tooLong = !i.row && (p.k === 'reduce' || p.level > 0) ? longRow(home.shape, isCol) : null;
+            const tooLong = !i.row && (isFolded(p) || p.level > 0) ? longRow(home.shape, isCol) : null;
             if (tooLong !== null) return tooLong;
           }
         }
@@ -492,7 +494,7 @@ class Grouper extends Units {
       const readers: (Group | Step)[] = [];
       let clash = false;
       const own = this.itemOf.get(w.def.how.k === 'result' ? w.def.how.reduce : w.def)!;
-      const level = own.level + (w.def.how.k === 'result' ? 1 : 0);
+      const level = own.level + (isFolded(own) ? 1 : 0);
       let last = level;
       for (const g of this.groups) {
         const touching = this.touching(g, target);
@@ -508,7 +510,7 @@ class Grouper extends Units {
           const wide = axes.filter((x) => !sameDim(x.extent, 1));
           last = Math.max(last, i.level);
           clash ||=
-            i.row !== (this.itemOf.get(w.def)?.row ?? true) ||
+            i.row !== (own.row || isFolded(own)) ||
             reads.some((r) => r.src === target && !isAt(r.idx, target.shape, wide));
         }
       }

@@ -17,7 +17,7 @@ export function lower(
   cuts: Cuts,
   choices: Partial<Choices> = {},
 ): Lowered {
-  const all: Choices = { blocks: false, tiles: true, pools: true, checkDivisors: false, ...choices };
+  const all: Choices = { blocks: false, tiles: true, pools: true, lines: true, checkDivisors: false, ...choices };
   const spelled = all.tiles ? graph : expandAttention(graph);
   return new Lowering(foldScales(spelled), lookup, smallMatmul, cuts, SPECIAL, all).run();
 }

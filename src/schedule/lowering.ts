@@ -4,7 +4,7 @@ import { type DType, type Dim, type Graph, type Input, type Node, type Value } f
 import { inputValues } from '../ir/build.js';
 import { addDims, productOf, sameDim } from '../ir/dim.js';
 import { isFloatType, isIntegralType, itemBytes, resultType } from '../ir/dtype.js';
-import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo } from '../ir/opinfo.js';
+import { type OpInfo, type Param, type PointwiseInfo, type ReductionInfo, type ScanInfo } from '../ir/opinfo.js';
 import {
   type Def,
   type How,
@@ -33,6 +33,7 @@ import {
 import { broadcastIndex, clean, dimOf, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
 import { type Cuts, inParts, type Folding } from './parts.js';
 import { fold, oneHot, variance } from './reductions.js';
+import { scanned } from './scans.js';
 import { refinedShapes, reshapeIndex, reshaped } from './refine.js';
 import { Attrs, isContiguous, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
@@ -48,6 +49,8 @@ export interface Choices {
   readonly tiles: boolean;
   /** The library's pooling is better than a kernel that only pools. */
   readonly pools: boolean;
+  /** The library shares a single line of running values among vector lanes. */
+  readonly lines: boolean;
   /** Integer division by a zero in a tensor throws (CUDA's does not). */
   readonly checkDivisors: boolean;
 }
@@ -145,6 +148,15 @@ export class Lowering {
       const [part] = this.reduce(`${name}.part`, parts.first, [parts], node);
       return this.reduce(name, parts.second(part!), shapes, node);
     }
+    const reduce: Reduce = { ...r, id: this.nextReduce++, name, results: [] };
+    shapes.forEach((s, index) =>
+      reduce.results.push(this.def(name, s.shape, s.dtype, { k: 'result', reduce, index }, node)),
+    );
+    return reduce.results;
+  }
+  /** Running values: results of the operand's shape. */
+  running(name: string, r: Folding, shapes: readonly { shape: readonly Dim[]; dtype: DType }[], node: Node): Def[] {
+    if (r.inShape.every((e, d) => !r.reduced[d] || sameDim(e, 1))) return this.reduce(name, r, shapes, node);
     const reduce: Reduce = { ...r, id: this.nextReduce++, name, results: [] };
     shapes.forEach((s, index) =>
       reduce.results.push(this.def(name, s.shape, s.dtype, { k: 'result', reduce, index }, node)),
@@ -329,6 +341,7 @@ export class Lowering {
     if (info?.kind === 'pointwise' && this.mayDivideByZero(n, info)) this.library(n, 'an integer divisor may be zero');
     else if (info?.kind === 'pointwise') this.pointwise(n, info);
     else if (info?.kind === 'reduction') this.reduction(n, info);
+    else if (info?.kind === 'scan' && this.scan(n, info)) return;
     else this.library(n, 'no loop form');
   }
 
@@ -423,6 +436,14 @@ export class Lowering {
         ? variance(this, n, a, v, reduced, count, ct, outs)
         : fold(this, n, info, a, v, reduced, count, ct, outs);
     n.outputs.forEach((o, k) => this.values.set(o, this.view(results[k]!)));
+  }
+
+  private scan(n: Node, info: ScanInfo): boolean {
+    const self = n.inputs[0];
+    if (self?.kind !== 'value') return false;
+    const views = scanned(this, n, info, new Attrs(n, info), this.viewOf(self.value));
+    views?.forEach((v, k) => this.values.set(n.outputs[k]!, v));
+    return views !== null;
   }
 
   /** Nothing else walks the operand. */

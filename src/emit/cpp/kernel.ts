@@ -1,5 +1,5 @@
 // Loop IR → C++ over the vector prelude: the loops of a kernel and its folds.
-import { mulDims } from '../../ir/dim.js';
+import { mulDims, productOf } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
 import { lVar } from '../../schedule/expr.js';
 import { type Axis, printIndex } from '../../schedule/indexing.js';
@@ -10,6 +10,9 @@ import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
 import { CppTiled, type VectorBody } from './tiles.js';
 import { TAG_OF, VEC } from './values.js';
+
+/** Elements of a chunk of a vector axis: threads begin on vector boundaries. */
+const [ROW_CHUNK, ROW_CHUNK_LEAST] = [2048, 64];
 
 export class CppKernel extends CppTiled {
   // ---- structure ----
@@ -25,7 +28,7 @@ export class CppKernel extends CppTiled {
     if (outer.length === 0) {
       if (!this.inRows) return { count: '1', axes: [], chunk: 0 };
       const n = this.k.vector!.extent;
-      const chunk = this.across ? this.tileChunk : 2048;
+      const chunk = this.across ? this.tileChunk : this.rowChunk;
       return {
         count: typeof n === 'number' ? String(Math.ceil(n / chunk)) : `(${this.dim(n)} + ${chunk - 1}) / ${chunk}`,
         axes: [],
@@ -40,6 +43,17 @@ export class CppKernel extends CppTiled {
       count = mulDims(count, a.extent);
     }
     return { count: this.dim(count), axes, chunk: 0 };
+  }
+
+  /** Neighbouring rows of one unit: long lines of running values are work for a thread in smaller numbers. */
+  private get rowChunk(): number {
+    const running = this.k.stages.some((s) => s.k === 'columns' && s.folds.some((f) => f.reduce.running));
+    const n = productOf(this.k.cols.map((a) => a.extent));
+    if (!running || typeof n !== 'number') return ROW_CHUNK;
+    return Math.min(
+      ROW_CHUNK,
+      Math.max(ROW_CHUNK_LEAST, 2 ** Math.floor(Math.log2((ROW_CHUNK * 64) / Math.max(1, n)))),
+    );
   }
 
   print(): string {
@@ -292,6 +306,7 @@ export class CppKernel extends CppTiled {
           );
         }
         this.assign(scope.lines, f, own, values);
+        if (f.reduce.running === true) for (const [name, text] of own) scope.vars.set(name, text);
       }
       for (const x of s.keeps) {
         const value = this.value(x.value, scope);

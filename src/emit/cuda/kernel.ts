@@ -348,6 +348,7 @@ export class CudaKernel extends CudaElements {
         ? [`fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${own.get(f.states[0]!.name)!})`]
         : this.combined(f, own, scope);
       this.assign(ls, f, own, values);
+      if (f.reduce.running === true) for (const [name, text] of own) scope.vars.set(name, text);
     }
     for (const x of s.keeps) ls.push(`${this.kept(x.name, x.type)} = ${this.value(x.value, scope)};`);
     const stores = this.stores(s.stores, [scope]);
