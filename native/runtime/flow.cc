@@ -13,7 +13,7 @@ namespace {
 
 [[noreturn]] void bad(const std::string& why) { throw Error(ErrorKind::File, "control flow plan: " + why); }
 /// Plans come from files as well; the reader is recursive.
-constexpr int kMaxDepth = 60;
+constexpr int kMaxDepth = 64;
 constexpr int64_t kMaxValues = 1 << 20;
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "flambeau/autograd.h"
+#include "runtime/flow.h"
 #include "runtime/graph.h"
 #include "runtime/safetensors.h"
 
@@ -15,8 +16,14 @@ static_assert(FB_FLOAT32 == static_cast<int>(DType::Float32) && FB_INT64 == stat
               FB_BOOL == static_cast<int>(DType::Bool));
 
 struct fb_model {
+  /// The graph for some sizes: a program; or a plan over several, before which a program that computes nothing checks
+  /// the inputs.
+  struct Variant {
+    Ref<GraphProgram> program;
+    Ref<FlowProgram> flow;
+  };
   std::string name;
-  std::vector<Ref<GraphProgram>> programs;
+  std::vector<Variant> variants;
 };
 
 namespace {
@@ -70,15 +77,37 @@ Tensor viewOf(const fb_tensor& t, int at) {
   return Tensor(TensorImpl::create(std::move(storage), dtype, sizes, strides, 0));
 }
 
-/// The program that takes these inputs; throws Error(Value) with the guard that failed: of the sizes that vary where
+/// The variant that takes these inputs; throws Error(Value) with the guard that failed: of the sizes that vary where
 /// there are such, unless the size is one.
-GraphProgram& programFor(const fb_model& m, TensorSpan inputs) {
+const fb_model::Variant& variantFor(const fb_model& m, TensorSpan inputs) {
   std::string first, why;
-  for (size_t p = 0; p < m.programs.size(); ++p) {
-    if (m.programs[p]->accepts(inputs, why)) return *m.programs[p];
+  for (size_t p = 0; p < m.variants.size(); ++p) {
+    if (m.variants[p].program->accepts(inputs, why)) return m.variants[p];
     if (p == 0 || why.find("a size that varies") == std::string::npos) first = why;
   }
   throw Error(ErrorKind::Value, m.name + ": " + first);
+}
+
+TensorList compute(const fb_model& m, const fb_model::Variant& variant, TensorSpan inputs) {
+  if (variant.flow) return variant.flow->run(inputs);
+  TensorList results;
+  std::string why;
+  FB_CHECK(variant.program->run(inputs, {}, results, why), Value, "%s: %s", m.name.c_str(), why.c_str());
+  return results;
+}
+
+/// The program in front of a plan: it is asked about its metadata only.
+int faceAbi() { return FB_RUNTIME_ABI; }
+int faceRun(const fb_run_args*) { return 1; }
+
+Ref<FlowProgram> linkFlow(const fb_model_source& source, const fb_model_flow& flow, const TensorList& captures) {
+  FB_CHECK(flow.first >= 0 && flow.count >= 0 && flow.first <= source.program_count - flow.count, File,
+           "%s: a plan names programs that do not exist", source.name);
+  std::vector<Ref<GraphProgram>> programs;
+  for (int p = flow.first; p < flow.first + flow.count; ++p)
+    programs.push_back(
+        GraphProgram::link(source.programs[p].abi, source.programs[p].run, source.programs[p].meta, TensorList()));
+  return FlowProgram::load(flow.plan, std::move(programs), captures);
 }
 
 void describe(fb_tensor& to, DType dtype, const Dims& sizes, int at) {
@@ -110,12 +139,18 @@ int fb_model_load(const fb_model_source* source, fb_model** model, char* message
     }
     auto made = std::make_unique<fb_model>();
     made->name = source->name;
-    for (int p = 0; p < source->program_count; ++p) {
-      const fb_model_program& program = source->programs[p];
-      auto linked = GraphProgram::link(program.abi, program.run, program.meta, captures);
+    const auto add = [&](Ref<GraphProgram> program, Ref<FlowProgram> flow) {
       std::string why;
-      FB_CHECK(linked->capturesFit(why), File, "%s: the weights do not fit: %s", source->name, why.c_str());
-      made->programs.push_back(std::move(linked));
+      FB_CHECK(program->capturesFit(why), File, "%s: the weights do not fit: %s", source->name, why.c_str());
+      made->variants.push_back({std::move(program), std::move(flow)});
+    };
+    for (int f = 0; f < source->flow_count; ++f) {
+      const fb_model_flow& flow = source->flows[f];
+      add(GraphProgram::link(faceAbi, faceRun, flow.meta, captures), linkFlow(*source, flow, captures));
+    }
+    for (int p = 0; p < source->program_count && source->flow_count == 0; ++p) {
+      const fb_model_program& program = source->programs[p];
+      add(GraphProgram::link(program.abi, program.run, program.meta, captures), {});
     }
     *model = made.release();
   });
@@ -129,8 +164,8 @@ int fb_model_run(fb_model* model, const fb_tensor* inputs, int input_count, fb_t
     const autograd::GradGuard noGrad(false);
     TensorList views;
     for (int i = 0; i < input_count; ++i) views.push_back(viewOf(inputs[i], i));
-    GraphProgram& program = programFor(*model, views);
-    const auto types = program.resultTypes(views);
+    const fb_model::Variant& variant = variantFor(*model, views);
+    const auto types = variant.program->resultTypes(views);
     FB_CHECK(static_cast<size_t>(output_count) == types.size(), Value, "%s has %zu outputs, memory for %d was given",
              model->name.c_str(), types.size(), output_count);
     bool wanted = false;
@@ -148,9 +183,9 @@ int fb_model_run(fb_model* model, const fb_tensor* inputs, int input_count, fb_t
       outputs[i].bytes = bytes;
     }
     if (!wanted) return;
-    TensorList results;
-    std::string why;
-    FB_CHECK(program.run(views, {}, results, why), Value, "%s: %s", model->name.c_str(), why.c_str());
+    const TensorList results = compute(*model, variant, views);
+    for (int i = 0; i < output_count; ++i)
+      FB_CHECK(results[static_cast<size_t>(i)].nbytes() == outputs[i].bytes, Internal, "output %d has another size", i);
     for (int i = 0; i < output_count; ++i)
       if (outputs[i].data && outputs[i].bytes > 0)
         std::memcpy(outputs[i].data, results[static_cast<size_t>(i)].data(), outputs[i].bytes);

@@ -4,14 +4,16 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { emitProgram } from '../emit/program.js';
+import { emitProgram, faceMeta } from '../emit/program.js';
 import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
+import { isControl } from '../ir/control.js';
 import type { Graph } from '../ir/graph.js';
 import { printType } from '../ir/print.js';
 import { packageRoot } from '../package_root.js';
 import { optimize } from '../passes/manager.js';
 import { evaluateNative } from '../runtime/execute.js';
 import { parseGraphFile, type GraphFile } from '../runtime/fbg.js';
+import { planFlow } from '../runtime/flow.js';
 import { serializeSafetensors } from '../serialization/safetensors.js';
 import { FileError, ValueError } from '../tensor/errors.js';
 import { addonSource } from './addon.js';
@@ -90,10 +92,7 @@ function deploymentOf(f: GraphFile, options: BuildOptions): Deployment {
   return {
     id: identifier(options.name ?? f.name),
     title: f.name,
-    programs: graphsOf(f).map((g) => {
-      const { source, meta } = emitProgram(optimize(g, { evaluate: evaluateNative }), { target: 'cpp', name: f.name });
-      return { source, meta: JSON.stringify(meta), steps: meta.steps.map((s) => s.op) };
-    }),
+    ...programsOf(f),
     captures: f.captures,
     embed: options.embed ?? false,
     march,
@@ -101,6 +100,25 @@ function deploymentOf(f: GraphFile, options: BuildOptions): Deployment {
     inputs: f.graph.inputs.length,
     outputs: f.graph.outputs.length,
   };
+}
+
+/** The generated programs: one for each graph or, with branches and loops, one for each of its stretches and a plan over them. */
+function programsOf(f: GraphFile): Pick<Deployment, 'programs' | 'flows'> {
+  const graphs = graphsOf(f).map((g) => optimize(g, { evaluate: evaluateNative }));
+  const program = (g: Graph): Deployment['programs'][number] => {
+    const { source, meta } = emitProgram(g, { target: 'cpp', name: f.name });
+    return { source, meta: JSON.stringify(meta), steps: meta.steps.map((s) => s.op) };
+  };
+  if (!graphs.some((g) => g.nodes.some(isControl))) return { programs: graphs.map(program), flows: [] };
+  const programs: Deployment['programs'][number][] = [];
+  const flows = graphs.map((g) => {
+    const flow = planFlow(g);
+    const first = programs.length;
+    programs.push(...flow.programs.map(program));
+    const meta = JSON.stringify(faceMeta(g, f.name));
+    return { meta, plan: JSON.stringify(flow.plan), first, count: flow.programs.length };
+  });
+  return { programs, flows };
 }
 
 /** The graph as traced, at sizes of one, and for all other sizes. Symbols stand for two and more: one broadcasts. */

@@ -12,6 +12,13 @@ export interface Deployment {
     /** Ops of its library steps. */
     readonly steps: readonly string[];
   }[];
+  /** Of graphs with branches and loops: plans over some of the programs each; empty: the programs are the whole. */
+  readonly flows: readonly {
+    readonly meta: string;
+    readonly plan: string;
+    readonly first: number;
+    readonly count: number;
+  }[];
   /** Name of the weight behind each captured tensor. */
   readonly captures: readonly string[];
   /** Weights inside the library instead of a file beside it. */
@@ -116,16 +123,16 @@ ${
   source.program_count = ${d.programs.length};
   source.captures = captures;
   source.capture_count = ${d.captures.length};
-${
-  d.embed
-    ? `  if (!weights) {
+${flowLines(d)}${
+    d.embed
+      ? `  if (!weights) {
     source.weights = ${d.id}_weights;
     source.weight_bytes = (size_t)(${d.id}_weights_end - ${d.id}_weights);
   }
   source.weights_path = weights;`
-    : `  const std::string beside = weights ? weights : besideLibrary();
+      : `  const std::string beside = weights ? weights : besideLibrary();
   source.weights_path = beside.c_str();`
-}
+  }
   return fb_model_load(&source, model, message, length);
 }
 int ${d.id}_run(fb_model* model, const fb_tensor* inputs, int input_count, fb_tensor* outputs, int output_count,
@@ -135,6 +142,16 @@ int ${d.id}_run(fb_model* model, const fb_tensor* inputs, int input_count, fb_te
 void ${d.id}_free(fb_model* model) { fb_model_free(model); }
 
 }  // extern "C"
+`;
+}
+
+/** The plans of branches and loops, which the runtime follows. */
+function flowLines(d: Deployment): string {
+  if (d.flows.length === 0) return '';
+  const rows = d.flows.map((f) => `    {${cString(f.meta)},\n    ${cString(f.plan)},\n    ${f.first}, ${f.count}},`);
+  return `  static const fb_model_flow flows[] = {\n${rows.join('\n')}\n  };
+  source.flows = flows;
+  source.flow_count = ${d.flows.length};
 `;
 }
 

@@ -146,6 +146,26 @@ function makeMeta(g: Graph, p: Lowered, arena: Dim, events: readonly Event[], na
   };
 }
 
+/** What a graph takes and gives, as the meta of a program that computes nothing: for graphs that several programs compute. */
+export function faceMeta(g: Graph, name: string): ProgramMeta {
+  return {
+    version: 1,
+    inputs: g.inputs.map(inputMeta),
+    captures: g.captures.map(inputMeta),
+    outputs: g.outputs.map((v) => tensorMeta(v.type)),
+    writes: [],
+    gradWrites: [],
+    results: g.outputs.length,
+    arena: 0,
+    live: 0,
+    random: 0,
+    symbols: g.symbols.map((s) => locate(g, s.name)),
+    steps: [],
+    name,
+    labels: [],
+  };
+}
+
 /** Where a symbol's value is read: the first input dimension that is exactly it. */
 function locate(g: Graph, name: string): { name: string; input: number; dim: number } {
   const list = [...g.inputs, ...g.captures];

@@ -27,6 +27,8 @@ export interface PassOptions {
   readonly evaluate?: EvaluateScalar;
   /** Sees what each pass makes; a pass that finds nothing to do gives back its argument. */
   readonly observe?: (pass: string, before: Graph, after: Graph) => void;
+  /** Symbols that are declared around the graph: it is a body. */
+  readonly symbols?: readonly string[];
 }
 
 const ROUNDS = 8;
@@ -52,19 +54,20 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
 
 /** All passes on the bodies of control nodes. */
 function optimizeBodies(g: Graph, options: PassOptions): Graph {
-  const { observe: _, ...rest } = options;
+  const { observe: _, ...plain } = options;
+  const rest = { ...plain, symbols: [...(options.symbols ?? []), ...g.symbols.map((s) => s.name)] };
   const nodes = g.nodes.map((n) => mapBodies(n, (b) => optimize(b, rest)));
   return nodes.every((n, i) => n === g.nodes[i]) ? g : { ...g, nodes };
 }
 
 /** Runs one pass. @throws VerifyError naming the pass when its result is not well formed. */
-export function runPass(pass: Pass, g: Graph, check = verifyByDefault): Graph {
+export function runPass(pass: Pass, g: Graph, check = verifyByDefault, symbols: readonly string[] = []): Graph {
   const out = pass.run(g);
   if (out === g) return g;
   log('passes', () => `after ${pass.name}: ${g.nodes.length} → ${out.nodes.length} nodes\n${printGraph(out)}`);
   if (!check) return out;
   try {
-    return verify(out);
+    return verify(out, { symbols });
   } catch (e) {
     if (e instanceof VerifyError) throw new VerifyError(`after pass '${pass.name}': ${e.message}`);
     throw e;
@@ -78,7 +81,7 @@ export function optimize(g: Graph, options: PassOptions = {}): Graph {
   for (let round = 0; round < ROUNDS; round++) {
     const before = at;
     for (const p of passes) {
-      const next = runPass(p, at, options.verify);
+      const next = runPass(p, at, options.verify, options.symbols);
       options.observe?.(p.name, at, next);
       at = next;
     }

@@ -1,9 +1,9 @@
 // Graphs with control flow as programs: straight-line stretches are graph programs of their own, and a plan of branches and loops over
 // them is run by native/runtime/flow.cc. Format of the plan: docs/program-format.md.
-import { inputValues, nodeValues } from '../ir/build.js';
+import { emptyGraph, inputValues, nextId, nodeValues } from '../ir/build.js';
 import { carriedOf, isControl } from '../ir/control.js';
-import { emptyGraph } from '../ir/build.js';
-import type { Graph, Node, Value } from '../ir/graph.js';
+import { dimSymbols, isSym, printDim } from '../ir/dim.js';
+import type { Dim, Graph, Node, Value } from '../ir/graph.js';
 
 interface Move {
   readonly from: number[];
@@ -47,8 +47,9 @@ export function planFlow(g: Graph): Flow {
       const made = new Set(stretch.flatMap((n) => n.outputs));
       const inputs = [...new Set(stretch.flatMap(nodeValues))].filter((v) => !made.has(v));
       const outputs = [...made].filter((v) => (uses.get(v) ?? -1) >= end);
-      programs.push(stretchGraph(graph, stretch, inputs, outputs));
-      steps.push({ run: programs.length - 1, in: inputs.map(slotOf), out: outputs.map(slotOf) });
+      const { program, sizes } = stretchGraph(g, stretch, inputs, outputs);
+      programs.push(program);
+      steps.push({ run: programs.length - 1, in: [...inputs, ...sizes].map(slotOf), out: outputs.map(slotOf) });
       stretch = [];
     };
     graph.nodes.forEach((n, k) => {
@@ -100,14 +101,43 @@ function lastUses(g: Graph): Map<Value, number> {
   return uses;
 }
 
-function stretchGraph(g: Graph, nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Value[]): Graph {
-  const plain = nodes.map(({ region: _, ...n }) => n);
-  return {
+/**
+ * A stretch of `whole` as a graph of its own. `sizes`: inputs of `whole` that it takes besides, because a symbol of its sizes is read there.
+ * Their places in the plan hold the same tensors all the time.
+ */
+function stretchGraph(
+  whole: Graph,
+  nodes: readonly Node[],
+  inputs: readonly Value[],
+  outputs: readonly Value[],
+): { readonly program: Graph; readonly sizes: readonly Value[] } {
+  const used = symbolsOf(nodes, inputs);
+  const symbols = whole.symbols.filter((s) => used.has(s.name));
+  const program: Graph = {
     ...emptyGraph(),
     inputs: [...inputs],
-    nodes: plain,
+    nodes: nodes.map(({ region: _, ...n }) => n),
     outputs: [...outputs],
-    liveScalars: g.liveScalars,
-    symbols: g.symbols,
+    liveScalars: whole.liveScalars,
+    symbols,
   };
+  const has = (v: Value, name: string): boolean => v.type.shape.some((d) => isSym(d) && printDim(d) === name);
+  const sizes: Value[] = [];
+  for (const { name } of symbols) {
+    if ([...inputs, ...sizes].some((v) => has(v, name))) continue;
+    const from = whole.inputs.find((v) => has(v, name));
+    if (from !== undefined) sizes.push(from);
+  }
+  // Bodies number their values for themselves.
+  let id = nextId(program);
+  program.inputs.push(...sizes.map((v) => ({ ...v, id: id++ })));
+  return { program, sizes };
+}
+
+function symbolsOf(nodes: readonly Node[], inputs: readonly Value[]): Set<string> {
+  const used = new Set<string>();
+  const see = (d: unknown): void => void (isSym(d) && dimSymbols(d as Dim, used));
+  for (const v of [...inputs, ...nodes.flatMap((n) => n.outputs)]) v.type.shape.forEach(see);
+  for (const n of nodes) for (const a of Object.values(n.attrs)) (Array.isArray(a) ? a : [a]).forEach(see);
+  return used;
 }

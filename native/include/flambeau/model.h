@@ -44,15 +44,24 @@ typedef struct fb_model_program {
   const char* meta;
 } fb_model_program;
 
+/* A graph with branches and loops: a plan (docs/program-format.md, "Control flow") over some of the programs. */
+typedef struct fb_model_flow {
+  const char* meta; /* what the graph takes and gives: metadata of a program without steps */
+  const char* plan;
+  int first, count; /* its programs */
+} fb_model_flow;
+
 typedef struct fb_model_source {
   const char* name;
-  const fb_model_program* programs; /* for the traced sizes, then for other sizes */
+  const fb_model_program* programs; /* for the traced sizes, then for other sizes; with flows: what those are made of */
   int program_count;
   const char* const* captures; /* name of the weight behind each captured tensor */
   int capture_count;
   const void* weights; /* a safetensors file in memory, or null: read `weights_path` */
   size_t weight_bytes;
   const char* weights_path;
+  const fb_model_flow* flows; /* for the traced sizes, then for other sizes; null: the programs are the graphs */
+  int flow_count;
 } fb_model_source;
 
 /* All three give 0, or an error code and its description in `message` (cut to `length` bytes, always terminated; may be
