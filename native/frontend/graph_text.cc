@@ -15,6 +15,8 @@ namespace {
 
 using Kind = boxed::Value::Kind;
 
+/// Bodies nest no deeper, as in src/ir/parse.ts: the reader is recursive.
+constexpr int kMaxDepth = 64;
 /// Integers of a graph are JavaScript's: beyond this they are no longer exact.
 constexpr double kLargest = 9007199254740992.0;
 
@@ -25,12 +27,21 @@ class Reader {
   explicit Reader(std::string_view text) : text_(text) {}
 
   GraphText graph() {
+    read();
+    if (!word().empty()) fail("something follows the graph");
+    return std::move(g_);
+  }
+
+ private:
+  void read() {
     expect("graph");
     expect("(");
     list(")", [&] { g_.inputValues.push_back(define(&g_.inputs)); });
     expect("{");
     while (!accept("return")) {
-      if (word() == "symbol") {
+      if (depth_ > 0 && (word() == "symbol" || word() == "capture"))
+        fail("a body of a branch or loop is not closed");
+      else if (word() == "symbol") {
         next();
         const std::string symbol = name("a symbol");
         // Known since the first input; a graph without inputs has none.
@@ -50,11 +61,22 @@ class Reader {
     expect("(");
     list(")", [&] { g_.results.push_back(reference()); });
     expect("}");
-    if (!word().empty()) fail("something follows the graph");
-    return std::move(g_);
+  }
+  /// A graph with values of its own; its sizes may name the symbols around it.
+  GraphText body() {
+    if (depth_ == kMaxDepth) fail("bodies nest too deep");
+    ++depth_;
+    GraphText around = std::exchange(g_, {});
+    auto known = std::exchange(known_, {});
+    g_.symbols = around.symbols;
+    const bool declared = std::exchange(declared_, true);
+    read();
+    declared_ = declared;
+    known_ = std::move(known);
+    --depth_;
+    return std::exchange(g_, std::move(around));
   }
 
- private:
   [[noreturn]] void fail(const std::string& why) {
     size_t line = 1, column = 1;
     for (size_t i = 0; i < at_ && i < text_.size(); ++i) text_[i] == '\n' ? (++line, column = 1) : ++column;
@@ -276,7 +298,37 @@ class Reader {
     call(n);
     known_ = after;
     skipOrigin();
+    if (accept("{"))
+      while (!accept("}")) n.bodies.push_back(body());
+    check(n);
     g_.nodes.push_back(std::move(n));
+  }
+  /// Types are left to the ops, which look at what they are given.
+  void check(GraphNode& n) {
+    if (!n.control()) {
+      if (!n.bodies.empty()) fail("'" + n.op + "' has no bodies");
+      return;
+    }
+    const bool loop = n.op == "loop";
+    if (n.bodies.size() != (loop ? 1 : 2)) fail("'" + n.op + "' has " + std::to_string(n.bodies.size()) + " bodies");
+    for (const GraphOperand& o : n.inputs)
+      if (o.kind != Kind::Tensor) fail("operands of '" + n.op + "' are tensors");
+    if (n.inputs.empty()) fail("'" + n.op + "' without a condition");
+    const size_t given = n.inputs.size() - 1;
+    if (n.attrs.size() != (loop ? 1 : 0)) fail("'" + n.op + "' has other attributes");
+    if (loop) {
+      const GraphAttr& a = n.attrs[0];
+      if (a.name != "carried" || a.kind != trace::Attr::Kind::Scalar || !a.dims.empty() ||
+          a.scalar.kind != Scalar::Kind::Int)
+        fail("'loop' does not say what it carries");
+      const int64_t carried = a.scalar.toInt();
+      if (carried < 0 || static_cast<uint64_t>(carried) > given) fail("'loop' carries more than it has");
+      n.carried = static_cast<size_t>(carried);
+      if (n.outputs.size() != n.carried) fail("'loop' has another number of results than it carries");
+    }
+    for (const GraphText& b : n.bodies)
+      if (b.inputs.size() != given || b.results.size() != n.outputs.size() + (loop ? 1 : 0))
+        fail("a body of '" + n.op + "' does not fit its operands and results");
   }
   void skipRegion() {
     next();
@@ -298,6 +350,7 @@ class Reader {
   GraphText g_;
   std::map<std::string, int> known_;
   bool declared_ = false;
+  int depth_ = 0;
 };
 
 }  // namespace

@@ -31,11 +31,19 @@ struct GraphAttr {
   std::vector<runtime::DimExpr> dims;  // Ints; or one entry: a number that depends on the sizes
 };
 
+struct GraphText;
+
 struct GraphNode {
   std::string op;
   std::vector<GraphOperand> inputs;
   std::vector<GraphAttr> attrs;
   std::vector<int> outputs;
+  /// Of 'if' (then, else) and 'loop' (one round): see src/ir/control.ts.
+  std::vector<GraphText> bodies;
+  /// Of 'loop': values that a round hands to the next.
+  size_t carried = 0;
+
+  bool control() const { return op == "if" || op == "loop"; }
 };
 
 /// Values are numbered in the order of their definition.
@@ -47,7 +55,8 @@ struct GraphText {
   int values = 0;
 };
 
-/// Throws Error(File) with line and column. Graphs that write to their inputs or take numbers that vary are refused.
+/// Throws Error(File) with line and column. The numbers of operands, bodies and results of branches and loops fit.
+/// Graphs that write to their inputs or take numbers that vary are refused.
 GraphText parseGraphText(std::string_view text);
 
 }  // namespace flambeau::jit

@@ -30,8 +30,11 @@ class GraphModule {
                std::string(dtypeName(inputs[i].dtype())).c_str());
     }
     std::vector<long long> sizes;
-    if (fits(graph, inputs, sizes)) return run(graph, inputs, sizes);
-    if (dynamic && fits(*dynamic, inputs, sizes)) return run(*dynamic, inputs, sizes);
+    const autograd::GradGuard noGrad(false);
+    TensorList dense;
+    for (const Tensor& t : inputs) dense.push_back(ops::contiguous(ops::detach(t)));
+    if (fits(graph, inputs, sizes)) return run(graph, dense, captures, sizes);
+    if (dynamic && fits(*dynamic, inputs, sizes)) return run(*dynamic, dense, captures, sizes);
     std::string got;
     for (const Tensor& t : inputs) got += (got.empty() ? "" : ", ") + shapeString(t.sizes());
     throw Error(ErrorKind::Value, name + ": the graph does not take inputs of shape " + got);
@@ -69,14 +72,15 @@ class GraphModule {
     return true;
   }
 
-  TensorList run(const GraphText& g, const TensorList& inputs, const std::vector<long long>& sizes) const {
-    const autograd::GradGuard noGrad(false);
+  /// A graph, or a body of one: bodies have no captured tensors.
+  TensorList run(const GraphText& g, const TensorList& inputs, const TensorList& captured,
+                 const std::vector<long long>& sizes) const {
     TensorList values(static_cast<size_t>(g.values));
     const auto set = [&](int at, Tensor t) { values[static_cast<size_t>(at)] = std::move(t); };
-    for (size_t i = 0; i < inputs.size(); ++i) set(g.inputValues[i], ops::contiguous(ops::detach(inputs[i])));
-    for (size_t i = 0; i < captures.size(); ++i) set(g.captureValues[i], captures[i]);
+    for (size_t i = 0; i < inputs.size(); ++i) set(g.inputValues[i], inputs[i]);
+    for (size_t i = 0; i < captured.size(); ++i) set(g.captureValues[i], captured[i]);
     for (const GraphNode& n : g.nodes) {
-      const TensorList results = runNode(n, values, sizes);
+      const TensorList results = n.control() ? runControl(n, values, sizes) : runNode(n, values, sizes);
       FB_CHECK(results.size() == n.outputs.size(), Value, "%s: '%s' gave %zu results, the graph has %zu", name.c_str(),
                n.op.c_str(), results.size(), n.outputs.size());
       for (size_t k = 0; k < results.size(); ++k) set(n.outputs[k], results[k]);
@@ -84,6 +88,27 @@ class GraphModule {
     TensorList out;
     for (int r : g.results) out.push_back(values[static_cast<size_t>(r)]);
     return out;
+  }
+
+  bool holds(const Tensor& condition) const {
+    FB_CHECK(condition.defined() && condition.dtype() == DType::Bool && condition.numel() == 1, Value,
+             "%s: a condition must be one bool", name.c_str());
+    return condition.item<bool>();
+  }
+  /// 'if' runs one of its bodies, 'loop' its body as long as the condition holds (src/ir/control.ts).
+  TensorList runControl(const GraphNode& n, const TensorList& values, const std::vector<long long>& sizes) const {
+    TensorList given;
+    for (const GraphOperand& o : n.inputs) given.push_back(values[static_cast<size_t>(o.values[0])]);
+    bool again = holds(given[0]);
+    given.erase(given.begin());
+    if (n.op == "if") return run(n.bodies[again ? 0 : 1], given, {}, sizes);
+    while (again) {
+      TensorList made = run(n.bodies[0], given, {}, sizes);
+      again = holds(made[0]);
+      for (size_t k = 0; k < n.carried; ++k) given[k] = std::move(made[k + 1]);
+    }
+    given.resize(n.carried);
+    return given;
   }
 
   TensorList runNode(const GraphNode& n, const TensorList& values, const std::vector<long long>& sizes) const {

@@ -150,6 +150,52 @@ test('several inputs and results, numbers, views, integers', () => {
     expect(got[i]!.to('float64').allclose(want.to('float64'), { atol: 1e-5, equalNan: true })).toBe(true);
   });
 });
+test('branches and loops: a scripted module, a traced one around it, several sizes', () => {
+  class Settle extends nn.Module {
+    fc = new nn.Linear(4, 4);
+    forward(x: Tensor, n: number): { h: Tensor; k: number } {
+      let [h, k] = [x, 0];
+      while (k < n) {
+        h = h.abs().max().item() > 1 ? h.mul(0.5) : fb.tanh(this.fc(h)).add(h);
+        k++;
+        if (h.sum().item() < -3) break;
+      }
+      return { h, k };
+    }
+  }
+  fb.manualSeed(6);
+  const net = new Settle();
+  const scripted = fb.jit.script(net);
+  const want = (x: Tensor, n: number): { h: Tensor; k: number } =>
+    fb.noGrad(() => Settle.prototype.forward.call(net, x, n));
+  const file = join(folder, 'settle.fbg');
+  fb.noGrad(() => void scripted(fb.rand(2, 4), 3));
+  scripted.save(file, { dynamic: [{ 0: 'batch' }] });
+  for (const [rows, n] of [
+    [2, 0],
+    [2, 4],
+    [1, 3],
+    [5, 9],
+  ] as const)
+    // prettier-ignore
+    for (const scale of [1, 20]) {
+      const x = fb.randn(rows, 4).mul(scale);
+      const [h, k] = inCpp(file, x, fb.tensor(n, { dtype: 'int64' }));
+      const expected = want(x, n);
+      expect(h!.allclose(expected.h, { atol: 1e-5 })).toBe(true);
+      expect([k!.item(), k!.shape]).toEqual([expected.k, []]);
+    }
+  const outer = (x: Tensor): Tensor => halve(x.add(1)).mul(3);
+  const halve = fb.jit.script((x: Tensor) => {
+    while (x.abs().max().item() > 0.1) x = x.mul(0.5);
+    return x;
+  });
+  fb.jit.trace(outer, [fb.rand(3, 2)]).save(file);
+  for (const rows of [3, 1, 4]) {
+    const x = fb.randn(rows, 2).mul(7);
+    expect(inCpp(file, x)[0]!.allclose(outer(x), { atol: 1e-6 })).toBe(true);
+  }
+});
 test('damaged graph files and wrong inputs are errors', () => {
   const file = join(folder, 'model.fbg');
   fb.jit.trace(new nn.Linear(3, 2), [fb.rand(2, 3)]).save(file);

@@ -46,6 +46,53 @@ TEST(overloads) {
   CHECK(std::abs(x.norm("fro").item<float>() - x.norm(2).item<float>()) < 1e-6);
 }
 
+/// The function behind test/native/fixtures/rounds.fbg (make.ts).
+std::pair<Tensor, int64_t> rounds(Tensor x, int64_t n) {
+  int64_t k = 0;
+  for (; k < n; ++k) {
+    x = x.sum().item<float>() > 8 ? x * 0.5 : x + 1;
+    if (x.max().item<float>() > 7) break;
+  }
+  return {x, k};
+}
+TEST(saved_graphs_with_branches_and_loops) {
+  const std::string folder = std::string(FLAMBEAU_TEST_ROOT) + "/test/native/fixtures/";
+  const jit::Module model = jit::load(folder + "rounds.fbg");
+  bool left = false;
+  for (const int64_t rows : {2, 1, 4})  // the size of the example, one, another
+    for (const double scale : {0.1, 3.0, -40.0, 20.0})
+      for (const int64_t n : {0, 1, 5, 30}) {
+        const Tensor x = randn({rows, 3}) * scale;
+        const auto [want, k] = rounds(x, n);
+        const TensorList got = model.forward({x, tensor(std::vector<int64_t>{n}).squeeze()});
+        CHECK(got.size() == 2 && near(got[0], want, 1e-4) && got[1].item<int64_t>() == k);
+        left = left || k < n;
+      }
+  CHECK(left);
+  CHECK_THROWS(model.forward({ones({2, 3}), tensor({2}).squeeze()}), "input 1 was traced as int64, got float32");
+  const jit::Module ways = jit::load(folder + "ways.fbg");
+  CHECK(near(ways({ones({2, 3})}), 2 * ones({2, 3})) && near(ways({-ones({2, 3})}), 1.5 * ones({2, 3})));
+  CHECK(near(ways({zeros({2, 3})}), 0.5 * ones({2, 3})));
+}
+TEST(damaged_branches_and_loops) {
+  const std::string folder = std::string(FLAMBEAU_TEST_ROOT) + "/test/native/fixtures/";
+  const std::string file = (std::filesystem::temp_directory_path() / "flambeau-frontend-flow.fbg").string();
+  const auto broken = [&](const char* name, const std::string& what, const std::string& by) {
+    std::ifstream in(folder + name, std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(in)), {});
+    const size_t at = text.find(what);
+    CHECK(at != std::string::npos && what.size() == by.size());
+    text.replace(at, what.size(), by);
+    std::ofstream(file, std::ios::binary) << text;
+    return file;
+  };
+  CHECK_THROWS(jit::load(broken("rounds.fbg", "carried=", "carryed=")), "does not say what it carries");
+  CHECK_THROWS(jit::load(broken("rounds.fbg", "carried=2", "carried=1")), "another number of results");
+  CHECK_THROWS(jit::load(broken("rounds.fbg", "carried=2", "carried=9")), "carries more than it has");
+  CHECK_THROWS(jit::load(broken("ways.fbg", "= if(", "= of(")), "'of' has no bodies");
+  std::filesystem::remove(file);
+}
+
 TEST(gradients) {
   const Tensor x = tensor({1, 2, 3}).set_requires_grad(true);
   (x * x).sum().backward();

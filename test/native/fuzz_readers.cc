@@ -90,7 +90,11 @@ const char* const kPieces[] = {"0",
                                "F32",
                                "BOOL",
                                "data_offsets",
-                               "__metadata__"};
+                               "__metadata__",
+                               "if(%0, %1) {} {",
+                               "loop(%0, %1) {carried=1} {",
+                               "graph(%0: bool[]) {",
+                               "carried=1"};
 
 /// Where a number stands, or any place.
 size_t numberAt(const Bytes& b, Random& r) {
@@ -272,13 +276,17 @@ std::vector<Format> formats() {
   const std::pair<const char*, TensorList> graphs[] = {{"mlp", {ones({2, 3})}},
                                                        {"conv", {ones({2, 2, 6, 6})}},
                                                        {"encoder", {randn({2, 3, 4})}},
-                                                       {"views", {randn({4, 3}), randn({3})}}};
+                                                       {"views", {randn({4, 3}), randn({3})}},
+                                                       {"ways", {ones({2, 3})}}};
   for (const auto& [name, inputs] : graphs)
     out.push_back({name, kGraph,
                    read(fs::path(FLAMBEAU_TEST_ROOT) / "test/native/fixtures" / (std::string(name) + ".fbg")),
                    [inputs = inputs] {
                      for (const Tensor& t : jit::load(file).forward(inputs)) touch(t);
                    }});
+  // A damaged loop may never end: it is read only.
+  out.push_back({"rounds", kGraph, read(fs::path(FLAMBEAU_TEST_ROOT) / "test/native/fixtures/rounds.fbg"),
+                 [] { (void)jit::load(file); }});
   const std::string_view meta = kMeta;
   const auto* bytes = reinterpret_cast<const std::byte*>(meta.data());
   out.push_back(
