@@ -19,8 +19,12 @@ export const carriedOf = (n: Node): number => n.attrs['carried'] as number;
 export const someNode = (g: Graph, test: (n: Node) => boolean): boolean =>
   g.nodes.some((n) => test(n) || (n.bodies ?? []).some((b) => someNode(b, test)));
 
+/** A body in words: 'loop 1', 'loop 1, if 2 else'. `around`: the place of the graph of the node; `number`: which of its control nodes this is. */
+export const bodyPlace = (around: string, n: Node, number: number, body: number): string =>
+  `${around === '' ? '' : `${around}, `}${n.op} ${number}${n.op === 'if' ? (body === 0 ? ' then' : ' else') : ''}`;
+
 /** The node with its bodies changed; itself when none was. */
-export function mapBodies(n: Node, f: (g: Graph) => Graph): Node {
+export function mapBodies(n: Node, f: (g: Graph, body: number) => Graph): Node {
   if (n.bodies === undefined) return n;
   const bodies = n.bodies.map(f);
   return bodies.every((b, i) => b === n.bodies![i]) ? n : { ...n, bodies };

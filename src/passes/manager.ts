@@ -3,7 +3,7 @@ import { log } from '../debug/log.js';
 import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import { verify, VerifyError } from '../ir/verify.js';
-import { mapBodies } from '../ir/control.js';
+import { bodyPlace, mapBodies } from '../ir/control.js';
 import { recogniseAttention } from './attention.js';
 import { constantConditions } from './conditions.js';
 import { canonicalViews } from './views.js';
@@ -25,8 +25,13 @@ export interface PassOptions {
   readonly verify?: boolean;
   /** Runs one pointwise op over numbers; without it nothing is folded. */
   readonly evaluate?: EvaluateScalar;
-  /** Sees what each pass makes; a pass that finds nothing to do gives back its argument. */
-  readonly observe?: (pass: string, before: Graph, after: Graph) => void;
+  /**
+   * Sees what each pass makes; a pass that finds nothing to do gives back its argument. `place`: '' for the graph, 'loop 1' for a body of it
+   * (ir/control.ts), whose passes run inside the pass 'bodies'.
+   */
+  readonly observe?: (pass: string, before: Graph, after: Graph, place: string) => void;
+  /** Where the graph stands. */
+  readonly place?: string;
   /** Symbols that are declared around the graph: it is a body. */
   readonly symbols?: readonly string[];
 }
@@ -54,9 +59,15 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
 
 /** All passes on the bodies of control nodes. */
 function optimizeBodies(g: Graph, options: PassOptions): Graph {
-  const { observe: _, ...plain } = options;
-  const rest = { ...plain, symbols: [...(options.symbols ?? []), ...g.symbols.map((s) => s.name)] };
-  const nodes = g.nodes.map((n) => mapBodies(n, (b) => optimize(b, rest)));
+  const symbols = [...(options.symbols ?? []), ...g.symbols.map((s) => s.name)];
+  let controls = 0;
+  const nodes = g.nodes.map((n) => {
+    if (n.bodies === undefined) return n;
+    const number = ++controls;
+    return mapBodies(n, (b, k) =>
+      optimize(b, { ...options, symbols, place: bodyPlace(options.place ?? '', n, number, k) }),
+    );
+  });
   return nodes.every((n, i) => n === g.nodes[i]) ? g : { ...g, nodes };
 }
 
@@ -82,7 +93,7 @@ export function optimize(g: Graph, options: PassOptions = {}): Graph {
     const before = at;
     for (const p of passes) {
       const next = runPass(p, at, options.verify, options.symbols);
-      options.observe?.(p.name, at, next);
+      options.observe?.(p.name, at, next, options.place ?? '');
       at = next;
     }
     if (at === before) break;

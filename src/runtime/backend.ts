@@ -38,6 +38,8 @@ export interface ProgramInfo {
   readonly times: StageTimes;
   /** What a run holds in memory; null where ops run one by one. */
   readonly bytes: ProgramBytes | null;
+  /** Of a graph with branches and loops: its stretches, `name` says where they stand. */
+  readonly stretches?: readonly { readonly name: string; readonly graph: Graph; readonly info: ProgramInfo }[];
 }
 
 /** A program that is being made or can run. */

@@ -74,8 +74,10 @@ export class Explanation {
           `    memory: ${bytesText(g.memory.compiled)} at its fullest; eager code ${bytesText(g.memory.eager)}`,
         );
       for (const guard of g.guards) lines.push(`    guard: ${guard}`);
-      const passes = g.passes.map((p) => `${p.pass} ${p.opsBefore} → ${p.opsAfter}`);
-      if (passes.length > 0) lines.push(`    passes (ops): ${passes.join(', ')}`);
+      for (const place of new Set(g.passes.map((p) => p.place))) {
+        const passes = g.passes.filter((p) => p.place === place).map((p) => `${p.pass} ${p.opsBefore} → ${p.opsAfter}`);
+        lines.push(`    passes (ops)${place === '' ? '' : ` in ${place}`}: ${passes.join(', ')}`);
+      }
       if (g.error !== undefined) lines.push(`    error: ${g.error}`);
       for (const p of g.programs) {
         if (g.programs.length > 1) lines.push(`    ${p.name}:`);

@@ -1,7 +1,7 @@
 // Graphs with control flow as programs: straight-line stretches are graph programs of their own, and a plan of branches and loops over
 // them is run by native/runtime/flow.cc. Format of the plan: docs/program-format.md.
 import { emptyGraph, inputValues, nextId, nodeValues } from '../ir/build.js';
-import { carriedOf, isControl } from '../ir/control.js';
+import { bodyPlace, carriedOf, isControl } from '../ir/control.js';
 import { dimSymbols, isSym, printDim } from '../ir/dim.js';
 import type { Dim, Graph, Node, Value } from '../ir/graph.js';
 
@@ -26,11 +26,14 @@ export interface Flow {
   readonly plan: Plan;
   /** The stretches, in the order of their numbers in the plan. */
   readonly programs: readonly Graph[];
+  /** Where each of them stands: 'main', 'loop 1', 'loop 1, if 2 else'; a later one of the same block has its number. */
+  readonly places: readonly string[];
 }
 
 /** Takes a graph apart. Stretches read everything through their inputs. */
 export function planFlow(g: Graph): Flow {
   const programs: Graph[] = [];
+  const places: string[] = [];
   const slots = new Map<Value, number>();
   let values = 0;
   const slotOf = (v: Value): number => {
@@ -38,8 +41,9 @@ export function planFlow(g: Graph): Flow {
     if (s === undefined) slots.set(v, (s = values++));
     return s;
   };
-  const block = (graph: Graph): Step[] => {
+  const block = (graph: Graph, place: string): Step[] => {
     const steps: Step[] = [];
+    let [stretches, controls] = [0, 0];
     const uses = lastUses(graph);
     let stretch: Node[] = [];
     const flush = (end: number): void => {
@@ -49,19 +53,21 @@ export function planFlow(g: Graph): Flow {
       const outputs = [...made].filter((v) => (uses.get(v) ?? -1) >= end);
       const { program, sizes } = stretchGraph(g, stretch, inputs, outputs);
       programs.push(program);
+      places.push(`${place || 'main'}${stretches++ === 0 ? '' : ` (${stretches})`}`);
       steps.push({ run: programs.length - 1, in: [...inputs, ...sizes].map(slotOf), out: outputs.map(slotOf) });
       stretch = [];
     };
     graph.nodes.forEach((n, k) => {
       if (!isControl(n)) return void stretch.push(n);
       flush(k);
-      steps.push(control(n));
+      controls++;
+      steps.push(control(n, (way) => bodyPlace(place, n, controls, way)));
     });
     flush(graph.nodes.length);
     return steps;
   };
   const move = (from: readonly Value[], to: readonly Value[]): Move => ({ from: from.map(slotOf), to: to.map(slotOf) });
-  const control = (n: Node): Step => {
+  const control = (n: Node, placeOf: (way: number) => string): Step => {
     const [condition, ...rest] = n.inputs.flatMap(inputValues);
     const bodies = n.bodies!;
     if (n.op === 'if') {
@@ -71,9 +77,9 @@ export function planFlow(g: Graph): Flow {
       return {
         if: slotOf(condition!),
         before,
-        then: block(yes),
+        then: block(yes, placeOf(0)),
         after: move(yes.outputs, n.outputs),
-        else: block(no),
+        else: block(no, placeOf(1)),
         afterElse: move(no.outputs, n.outputs),
       };
     }
@@ -83,14 +89,14 @@ export function planFlow(g: Graph): Flow {
     return {
       loop: again,
       before: { from: [condition!, ...rest].map(slotOf), to: [again, ...body.inputs.map(slotOf)] },
-      body: block(body),
+      body: block(body, placeOf(0)),
       after: { from: body.outputs.map(slotOf), to: [again, ...carried.map(slotOf)] },
       done: move(carried, n.outputs),
     };
   };
   const [inputs, constants] = [g.inputs.map(slotOf), g.captures.map(slotOf)];
-  const steps = block(g);
-  return { plan: { inputs, constants, outputs: g.outputs.map(slotOf), block: steps, values }, programs };
+  const steps = block(g, '');
+  return { plan: { inputs, constants, outputs: g.outputs.map(slotOf), block: steps, values }, programs, places };
 }
 
 /** The last node that reads each value; results count as read after all. */

@@ -5,7 +5,15 @@ import { isControl } from '../ir/control.js';
 import type { Graph, Value } from '../ir/graph.js';
 import type { Handle } from '../tensor/handle.js';
 import { cppBackend, loadedGraph } from './cpp_backend.js';
-import { guarded, type Backend, type Prepared, type ProgramContext, type ProgramInfo } from './backend.js';
+import {
+  guarded,
+  type Backend,
+  type Prepared,
+  type ProgramContext,
+  type ProgramInfo,
+  type StageTimes,
+} from './backend.js';
+import { FlowTimes } from './kernel_times.js';
 import { planFlow } from './flow.js';
 
 /** A program of a recorded graph: the backend's, or where the graph has branches and loops one for each of its stretches. */
@@ -76,8 +84,19 @@ export class NoFlow extends Error {
   readonly code = 'ERR_FLAMBEAU_COMPILE';
 }
 
+function sumTimes(all: readonly ProgramInfo[]): StageTimes {
+  const out: StageTimes = {};
+  for (const { times } of all)
+    for (const [stage, ms] of Object.entries(times) as [keyof StageTimes, number][])
+      out[stage] = (out[stage] ?? 0) + ms;
+  return out;
+}
+
+/** The programs of a graph with branches and loops, and the plan over them. */
 export class FlowPrograms implements Prepared {
   private readonly parts: readonly Prepared[];
+  private readonly stretches: readonly { readonly name: string; readonly graph: Graph }[];
+  private readonly kernelTimes: FlowTimes;
   private readonly plan: string;
   private flow: FlowHandle | null = null;
   error: Error | null = null;
@@ -89,10 +108,13 @@ export class FlowPrograms implements Prepared {
     name: string,
     backend: Backend = cppBackend,
   ) {
-    const { plan, programs } = planFlow(graph);
+    const { plan, programs, places } = planFlow(graph);
     this.plan = JSON.stringify(plan);
+    this.stretches = programs.map((g, k) => ({ name: places[k]!, graph: g }));
+    const names = programs.map((_, k) => `${name}.${k}`);
+    this.kernelTimes = new FlowTimes(names);
     this.parts = programs.map((g, k) =>
-      backend.prepare(g, { captures: [], inputsRequireGrad: g.inputs.map(() => false), name: `${name}.${k}` }),
+      backend.prepare(g, { captures: [], inputsRequireGrad: g.inputs.map(() => false), name: names[k]! }),
     );
   }
 
@@ -107,8 +129,13 @@ export class FlowPrograms implements Prepared {
       kernelTimes: null,
       source: all.map((i) => i.source).join('\n'),
       cached: all.every((i) => i.cached),
-      times: {},
+      times: sumTimes(all),
       bytes: null,
+      stretches: this.stretches.map((s, k) => {
+        const info = all[k]!;
+        const kernelTimes = this.kernelTimes.medians(k, info.report?.parts.length ?? 0);
+        return { ...s, info: { ...info, kernelTimes } };
+      }),
     };
   }
   poll(): 'running' | 'done' | 'failed' {
@@ -138,7 +165,7 @@ export class FlowPrograms implements Prepared {
     this.poll();
   }
   run(inputs: readonly Handle[]): readonly Handle[] {
-    return native.runFlow(this.flow!, inputs);
+    return this.kernelTimes.around(() => native.runFlow(this.flow!, inputs));
   }
   /** On the event loop: a plan has no thread of its own. */
   async runAsync(inputs: readonly Handle[]): Promise<readonly Handle[]> {

@@ -1,5 +1,6 @@
 // One variant of a compiled function, or one set of shapes of a traced module, as explain() reports it. Graphs before and after passes are
 // made when somebody reads them.
+import { allNodes } from '../ir/control.js';
 import type { Graph } from '../ir/graph.js';
 import { printGraph } from '../ir/print.js';
 import type { ProgramInfo } from './backend.js';
@@ -16,7 +17,7 @@ export function graphReport(text: string, v: Variant): GraphReport {
   const { made } = v;
   return describeGraph(text, {
     state: stateOf(v, made || v.info.length > 0),
-    ops: v.graph?.nodes.length ?? v.recording.trace.nodes.length,
+    ops: v.graph === null ? v.recording.trace.nodes.length : countOps(v.graph),
     guards: guardsOf(text, v),
     runs: v.runs,
     error: v.error,
@@ -27,6 +28,9 @@ export function graphReport(text: string, v: Variant): GraphReport {
     infos: v.info,
   });
 }
+
+/** Ops of a graph and of the bodies in it. */
+export const countOps = (g: Graph): number => [...allNodes(g)].length;
 
 /** What a report is made of. */
 export interface Described {
@@ -70,9 +74,11 @@ export function describeGraph(text: string, d: Described): GraphReport {
       return (passes ??= d.optimised ? passReports(d.source()) : []);
     },
     programs: infos.flatMap((info, k): ProgramReport[] => {
-      const { name, graph } = d.programs[k]!;
-      const { report, source, kernelTimes } = info;
-      return report === null ? [] : [{ ...report, name, graph, source, kernelTimes }];
+      // Branches and loops: a program for each stretch, called by the place where it stands.
+      const parts = info.stretches ?? [{ ...d.programs[k]!, info }];
+      return parts.flatMap(({ name, graph, info: { report, source, kernelTimes } }) =>
+        report === null ? [] : [{ ...report, name, graph, source, kernelTimes }],
+      );
     }),
     ...(d.error === null ? {} : { error: d.error.message }),
   };

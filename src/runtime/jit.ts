@@ -30,7 +30,7 @@ import { FlowPrograms } from './flow_program.js';
 import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
 import { Explanation, type GraphReport } from './explain.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
-import { describeGraph } from './graph_report.js';
+import { countOps, describeGraph } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { eagerPeak } from './memory_report.js';
 import { compileObserver } from './observe.js';
@@ -196,7 +196,7 @@ function specReport(name: string, x: Specialised): GraphReport {
   const info = x.prepared?.info;
   return describeGraph(shapesText(x), {
     state: done ? (x.runs.compiled > 0 ? 'compiled' : 'ready') : x.prepared === null ? 'recorded' : 'building',
-    ops: (x.optimised ?? x.graph).nodes.length,
+    ops: countOps(x.optimised ?? x.graph),
     guards: [`arguments: ${shapesText(x)}`],
     runs: x.runs.compiled,
     error: x.prepared?.error ?? null,

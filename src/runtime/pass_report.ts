@@ -7,12 +7,14 @@ import { evaluateNative } from './execute.js';
 
 export interface PassReport {
   readonly pass: string;
+  /** The body that it changed: 'loop 1, if 2 else'; empty: the graph itself. */
+  readonly place: string;
   readonly opsBefore: number;
   readonly opsAfter: number;
   /** Lines of the graph's text that went and that came, in order. */
   readonly removed: readonly string[];
   readonly added: readonly string[];
-  /** The graph after the pass. */
+  /** The graph, or body, after the pass. */
   readonly graph: string;
 }
 
@@ -22,12 +24,14 @@ export function passReports(raw: Graph): PassReport[] {
   optimize(raw, {
     evaluate: evaluateNative,
     verify: false,
-    observe: (pass, before, after) => {
-      if (before === after) return;
+    observe: (pass, before, after, place) => {
+      // What 'bodies' did has been told by the passes on each body.
+      if (before === after || pass === 'bodies') return;
       const [was, is] = [printGraph(before), printGraph(after)];
       const [a, b] = [linesOf(was), linesOf(is)];
       out.push({
         pass,
+        place,
         opsBefore: before.nodes.length,
         opsAfter: after.nodes.length,
         removed: without(a, b),

@@ -12,7 +12,11 @@ import { Module } from '../nn/module.js';
 import { optimize } from '../passes/manager.js';
 import { evaluateNative, interpretNative } from '../runtime/execute.js';
 import { runInterpreted } from '../runtime/backend.js';
+import { Explanation, type GraphReport } from '../runtime/explain.js';
 import { FlowPrograms } from '../runtime/flow_program.js';
+import { countOps, describeGraph } from '../runtime/graph_report.js';
+import { machineLimits } from '../runtime/machine_limits.js';
+import { compileObserver } from '../runtime/observe.js';
 import { codeOf, GraphView } from '../runtime/jit.js';
 import { aside, ownMemory, recordGraph, refuseGraph } from '../runtime/recorder.js';
 import { ValueError } from '../tensor/errors.js';
@@ -58,6 +62,9 @@ interface Specialised {
   programs: FlowPrograms | null;
   /** The graph was run beside the function once. */
   compared: boolean;
+  passMilliseconds: number;
+  /** Calls that its programs served. */
+  runs: number;
 }
 interface State {
   readonly source: Source;
@@ -67,6 +74,7 @@ interface State {
   readonly guards: WeakMap<Specialised | Error, Guards>;
   latest: Specialised | null;
   compiled: boolean;
+  readonly calls: { compiled: number; eager: number };
 }
 
 const MAX_KINDS = 32;
@@ -89,6 +97,8 @@ export interface Scripted {
   save(path: string, options?: ScriptSaveOptions): void;
   /** Waits until the programs of all kinds of arguments that were used are built; false when the latest runs as it is written. */
   ready(): Promise<boolean>;
+  /** The graphs and programs, bodies included, what they cost, and why arguments have no graph (docs/explain.md). */
+  explain(options?: { readonly limits?: boolean }): Explanation;
   /** Why the latest arguments have no graph; empty when they have one. */
   readonly reason: string;
 }
@@ -114,7 +124,15 @@ export function script(target: unknown, options: ScriptOptions = {}): unknown {
   const source: Source = { fn, self: isModule ? target : undefined, globals: options.globals ?? {} };
   checkSyntax(sourceOf(fn));
   const name = isModule ? target.constructor.name : fn.name || 'function';
-  const state: State = { source, name, kinds: new Map(), guards: new WeakMap(), latest: null, compiled: true };
+  const state: State = {
+    source,
+    name,
+    kinds: new Map(),
+    guards: new WeakMap(),
+    latest: null,
+    compiled: true,
+    calls: { compiled: 0, eager: 0 },
+  };
   if (isModule) {
     const forward = (...args: unknown[]): unknown => call(state, args);
     Object.defineProperty(target, 'forward', { value: forward, configurable: true, writable: true });
@@ -124,6 +142,7 @@ export function script(target: unknown, options: ScriptOptions = {}): unknown {
 }
 
 function dress(f: object, s: State): unknown {
+  compileObserver()?.compiled({ ready: () => ready(s), explain: (options) => explainScript(s, options) });
   const get = (g: () => unknown): PropertyDescriptor => ({ get: g, configurable: true });
   return Object.defineProperties(f, {
     [SCRIPTED]: { value: s.source, configurable: true },
@@ -139,6 +158,7 @@ function dress(f: object, s: State): unknown {
     },
     save: { value: (path: string, options?: ScriptSaveOptions) => save(s, path, options) },
     ready: { value: () => ready(s) },
+    explain: { value: (options?: { readonly limits?: boolean }) => explainScript(s, options) },
     [inspect.custom]: { value: () => `ScriptFunction(${s.name})` },
   });
 }
@@ -160,6 +180,28 @@ async function ready(s: State): Promise<boolean> {
   kinds.forEach((k) => start(s, k));
   await Promise.all(kinds.map((k) => k.programs?.wait()));
   return s.latest?.programs?.poll() === 'done';
+}
+
+function explainScript(s: State, { limits = false }: { readonly limits?: boolean } = {}): Explanation {
+  const graphs = [...s.kinds].flatMap(([kind, k]) => (k instanceof Error ? [] : [kindReport(kind, k)]));
+  const reasons = [...s.kinds].flatMap(([kind, k]) => (k instanceof Error ? [`${kind}: ${k.message}`] : []));
+  return new Explanation(s.name, { ...s.calls }, graphs, [], [...new Set(reasons)], limits ? machineLimits() : null);
+}
+function kindReport(kind: string, k: Specialised): GraphReport {
+  const done = k.programs?.poll() === 'done';
+  const info = k.programs?.info;
+  return describeGraph(kind, {
+    state: done ? (k.runs > 0 ? 'compiled' : 'ready') : k.programs === null ? 'recorded' : 'building',
+    ops: countOps(k.graph),
+    guards: [`arguments: ${kind}`, 'what it took from around the arguments is as it was'],
+    runs: k.runs,
+    error: k.programs?.error ?? null,
+    source: () => k.source,
+    optimised: true,
+    eagerBytes: null,
+    programs: [],
+    infos: info === undefined ? [] : [{ ...info, times: { passes: k.passMilliseconds, ...info.times } }],
+  });
 }
 
 // ---- calls ----
@@ -186,6 +228,7 @@ function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
     if (args.some((a) => typeof a === 'object' && a !== null && !isTensor(a)))
       throw new ScriptError('jit.script: arguments are tensors, numbers, booleans and texts');
     const { graph, captures, result, fixed } = scriptGraph(s.source, args, guards);
+    const before = performance.now();
     const small = optimize(graph, { evaluate: evaluateNative });
     if (someNode(small, (n) => isRandom(n.op)))
       throw new ScriptError('jit.script: random numbers are not drawn inside a scripted graph');
@@ -199,6 +242,8 @@ function kindFor(s: State, args: readonly unknown[]): Specialised | Error {
       like: argumentsLike(args),
       programs: null,
       compared: false,
+      passMilliseconds: performance.now() - before,
+      runs: 0,
     };
   } catch (e) {
     if (!(e instanceof ScriptError)) throw e;
@@ -217,8 +262,12 @@ const needsGradient = (s: State, args: readonly unknown[]): boolean =>
     (s.source.self instanceof Module && [...s.source.self.parameters()].some((p) => p.requiresGrad)));
 
 function call(s: State, args: unknown[]): unknown {
-  const plain = (): unknown => (s.source.fn as (...a: unknown[]) => unknown).apply(s.source.self, args);
-  if (native.traceActive()) return recorded(s, args, plain);
+  const written = (): unknown => (s.source.fn as (...a: unknown[]) => unknown).apply(s.source.self, args);
+  if (native.traceActive()) return recorded(s, args, written);
+  const plain = (): unknown => {
+    s.calls.eager++;
+    return written();
+  };
   if (needsGradient(s, args)) return plain();
   const k = kindFor(s, args);
   if (k instanceof Error || readsGradient(k)) return plain();
@@ -234,6 +283,8 @@ function call(s: State, args: unknown[]): unknown {
   start(s, k);
   if (k.programs?.poll() === 'failed') fallBack(s, k, k.programs.error!);
   if (k.programs?.poll() !== 'done') return plain();
+  s.calls.compiled++;
+  k.runs++;
   return finish(k, k.programs.run(operands(k, args)));
 }
 

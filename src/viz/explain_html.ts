@@ -62,7 +62,7 @@ function passesOf(g: GraphReport): string {
       ...p.removed.map((l) => `<del>- ${escapeHtml(l)}</del>`),
       ...p.added.map((l) => `<ins>+ ${escapeHtml(l)}</ins>`),
     ];
-    return `<details><summary>${escapeHtml(p.pass)}: ${p.opsBefore} → ${p.opsAfter} ops</summary>
+    return `<details><summary>${escapeHtml(p.pass)}${p.place === '' ? '' : ` in ${escapeHtml(p.place)}`}: ${p.opsBefore} → ${p.opsAfter} ops</summary>
 <pre>${lines.join('\n')}</pre><details><summary>the graph after it</summary><pre>${escapeHtml(p.graph)}</pre></details></details>`;
   });
   return `<details><summary>Passes (${g.passes.length})</summary>

@@ -90,3 +90,29 @@ test('nothing compiled, no script, no file', () => {
   expect(run('absent.ts').stderr).toContain('no such file: absent.ts');
   expect(run('--hmtl', 'x', 'absent.ts').stderr).toContain("Unknown option '--hmtl'");
 }, 60_000);
+
+test('bodies of branches and loops: kernels, sources, passes', () => {
+  const page = join(dir, 'flow.html');
+  const source = `
+import * as fb from ${flambeau};
+const f = fb.jit.script(function grow(x: fb.Tensor, n: number) {
+  for (let i = 0; i < n; i++) x = x.sum().item() > 9 ? x.mul(0.5) : x.exp().add(x.exp());
+  return x;
+});
+const x = fb.rand([4, 5]);
+export const done = (async () => {
+  f(x, 2);
+  await f.ready();
+  for (let i = 0; i < 5; i++) f(x, 5);
+})();
+`;
+  const { status, stdout, stderr } = explain('flow.mts', source, ['--html', page]);
+  expect([stderr, status]).toEqual(['', 0]);
+  expect(stdout).toMatch(/grow: 5 compiled and 1 eager calls, 1 graph\n {2}graph \(float32\[4,5\],int\): compiled/);
+  expect(stdout).toMatch(/ {4}loop 1, if 1 else:\n {4}kernel0: .*\n +reads .*; took [\d.]+ µs/);
+  expect(stdout).toMatch(/passes \(ops\) in loop 1, if 1 else: .*commonSubexpressions/);
+  const html = readFileSync(page, 'utf8');
+  expect(html).toContain('loop 1, if 1 then');
+  expect(html).toContain('commonSubexpressions in loop 1, if 1 else');
+  expect(html.match(/static void kernel0\(/g)!.length).toBeGreaterThan(3);
+});

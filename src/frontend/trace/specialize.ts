@@ -68,7 +68,7 @@ export function specialize(g: Graph, values: ReadonlyMap<string, number>): Graph
     outputs: n.outputs.map(value),
   });
   // Bodies are closed: their values are their own, their sizes those of the symbols around them.
-  const node = (n: Node): Node => mapBodies(call(n), graph);
+  const node = (n: Node): Node => mapBodies(call(n), (b) => graph(b));
   const graph = (g: Graph): Graph => ({
     inputs: g.inputs.map(value),
     captures: g.captures.map(value),
