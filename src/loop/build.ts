@@ -69,7 +69,13 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
       ...s.keeps.map((x) => x.value),
     ].reduce((sum, e) => sum + exprCost(e), 0);
     const unroll = inRows || vector === null ? 1 : s.folds.length === 0 ? (cost < 12 ? 2 : 1) : cost < 6 ? 4 : 2;
-    const prefetch = stages.filter((x) => x.k === 'columns').length === 1 ? nextRow(draft, space, vector, size) : [];
+    const passes = stages.filter((x) => x.k === 'columns').length;
+    const prefetch =
+      passes === 0 && inRows
+        ? beside(draft, space, vector, size)
+        : passes === 1
+          ? nextRow(draft, space, vector, size)
+          : [];
     stages.push({
       k: 'columns',
       folds: s.folds,
@@ -143,6 +149,25 @@ function nextRow(draft: Draft, space: Space, vector: Axis | null, size: Dim): Pr
   }
   return out.size <= 3 ? [...out.values()] : [];
 }
+
+/** Walks down columns of a large tensor, vectors side by side: what the next ones will load, since no hardware sees a stream in it. */
+function beside(draft: Draft, space: Space, vector: Axis, size: Dim): Prefetch[] {
+  const outer = space.cols[0];
+  const first = draft.stages.find((s) => s.folds.length > 0);
+  if (!outer || !first || (typeof size === 'number' && size < 1 << 20)) return [];
+  const out = new Map<string, Prefetch>();
+  for (const e of first.folds.flatMap(foldedValues)) {
+    walk(e, (x) => {
+      if (x.k !== 'load' || hasDivision(x.offset)) return;
+      const [v, c] = [coefficient(x.offset, vector), coefficient(x.offset, outer)];
+      if (v === null || c === null || constantOf(v) !== 1 || c.terms.length + constantOf(c)! === 0) return;
+      out.set(`${x.src.id}|${x.offset.key}`, { src: x.src as Def, offset: ixAdd(x.offset, ixConst(BESIDE)) });
+    });
+  }
+  return out.size <= 2 ? [...out.values()] : [];
+}
+/** Elements that a step across the columns takes with the widest vectors. */
+const BESIDE = 64;
 
 /** Distance of a prefetch within a contiguous walk, in bytes. */
 const AHEAD = 2048;

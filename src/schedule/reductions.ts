@@ -93,7 +93,11 @@ export function fold(
   );
 }
 
-/** The variance of parts that are walked twice each, and of their means: over outer dimensions, where a whole column leaves the cache. */
+/**
+ * The variance over outer dimensions, where a whole column leaves the cache: of parts that are walked once each, and of their means. A part
+ * sums differences from its first element and their squares. That element is one of the part's, so its own difference from the part's mean is
+ * among the squares: what cancels is at most as many times the result as the part has elements.
+ */
 function varianceOfParts(
   l: Reducer,
   n: Node,
@@ -106,47 +110,39 @@ function varianceOfParts(
   const pieces = cut(v.shape, reduced, l.cuts);
   if (pieces === null || reduced.every((x, d) => x || sameDim(v.shape[d]!, 1))) return null;
   const storage: DType = ct === 'f64' ? 'float64' : 'float32';
-  const whole = (shape: readonly Dim[]): Dim[] => shape.map((e, d) => (reduced[d] ? 1 : e));
   const { shape, reduced: mask } = cutShape(v.shape, reduced, pieces);
   const parts = pieces.map((p) => p.parts);
-  const count = productOf(shape.filter((_, d) => mask[d]));
-  if (typeof count !== 'number') return null;
-  const kept = { shape: [...parts, ...whole(v.shape)], dtype: storage };
-  const elem = (idx: readonly Index[]): LExpr => lCvt(v.at(joined(idx, pieces)), ct);
-  const less = (a: LExpr, b: LExpr): LExpr => lOp('sub', [a, b], ct);
-  const square = (a: LExpr): LExpr => lOp('mul', [a, a], ct);
+  const size = productOf(shape.filter((_, d) => mask[d]));
+  if (typeof size !== 'number') return null;
+  const count = lConst(size, ct);
+  const kept = { shape: shape.map((e, d) => (mask[d] ? 1 : e)), dtype: storage };
   const fold = (idx: readonly Index[], m: readonly boolean[]): Index[] => idx.map((i, k) => (m[k] ? ZERO : i));
-  const over = (n: number) => (s: LExpr) => lOp('div', [s, lConst(n, ct)], ct);
-  const [mean] = l.sum(`${n.op}.part.mean`, shape, mask, elem, ct, over(count), kept, n);
-  const [squares] = l.sum(
-    `${n.op}.part`,
-    shape,
-    mask,
-    (idx) => square(less(elem(idx), lRead(mean!, fold(idx, mask)))),
+  const elem = (idx: readonly Index[]): LExpr => lCvt(v.at(joined(idx, pieces)), ct);
+  const first = (idx: readonly Index[]): LExpr => elem(fold(idx, mask));
+  const op = (name: 'add' | 'sub' | 'mul' | 'div', a: LExpr, b: LExpr): LExpr => lOp(name, [a, b], ct);
+  const square = (a: LExpr): LExpr => op('mul', a, a);
+  const away = (idx: readonly Index[]): LExpr => op('sub', elem(idx), first(idx));
+  const same = (s: LExpr): LExpr => s;
+  const [sum] = l.sum(`${n.op}.part.sum`, shape, mask, away, ct, same, kept, n);
+  const [squares] = l.sum(`${n.op}.part`, shape, mask, (idx) => square(away(idx)), ct, same, kept, n);
+  // Of the parts: their means, less the column's first element, and the mean of these.
+  const outer = kept.shape.map((_, d) => d < parts.length);
+  const top = { shape: kept.shape.map((e, d) => (outer[d] ? 1 : e)), dtype: storage };
+  const meanOf = (idx: readonly Index[]): LExpr =>
+    op('add', op('sub', first(idx), first(fold(idx, outer))), op('div', lRead(sum!, idx), count));
+  const total = lConst(
+    parts.reduce((p, k) => p * k, 1),
     ct,
-    (s) => s,
-    kept,
-    n,
   );
-  const first = kept.shape.map((_, d) => d < parts.length);
-  const top = { shape: kept.shape.map((e, d) => (first[d] ? 1 : e)), dtype: storage };
-  const [all] = l.sum(
-    `${n.op}.mean`,
-    kept.shape,
-    first,
-    (idx) => lRead(mean!, idx),
-    ct,
-    over(parts.reduce((p, k) => p * k, 1)),
-    top,
-    n,
-  );
+  const [all] = l.sum(`${n.op}.mean`, kept.shape, outer, meanOf, ct, (s) => op('div', s, total), top, n);
   return l.sum(
     n.op,
     kept.shape,
-    first,
+    outer,
     (idx) => {
-      const away = square(less(lRead(mean!, idx), lRead(all!, fold(idx, first))));
-      return lOp('add', [lRead(squares!, idx), lOp('mul', [away, lConst(count, ct)], ct)], ct);
+      const inside = op('sub', lRead(squares!, idx), op('div', square(lRead(sum!, idx)), count));
+      const between = square(op('sub', meanOf(idx), lRead(all!, fold(idx, outer))));
+      return op('add', inside, op('mul', between, count));
     },
     ct,
     finish,

@@ -3,18 +3,18 @@ import { mulDims, productOf } from '../../ir/dim.js';
 import { type Dim } from '../../ir/graph.js';
 import { lVar } from '../../schedule/expr.js';
 import { type Axis, printIndex } from '../../schedule/indexing.js';
-import { isFloat } from '../../schedule/typing.js';
 import { type Fold, type Prefetch, type Stage } from '../../loop/kernel.js';
 import { type Scope } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
-import { CppTiled, type VectorBody } from './tiles.js';
+import { CppPanels } from './panels.js';
+import { type VectorBody } from './tiles.js';
 import { TAG_OF, VEC } from './values.js';
 
 /** Elements of a chunk of a vector axis: threads begin on vector boundaries. */
 const [ROW_CHUNK, ROW_CHUNK_LEAST] = [2048, 64];
 
-export class CppKernel extends CppTiled {
+export class CppKernel extends CppPanels {
   // ---- structure ----
 
   /** Row axes in loop order, the vector axis last. */
@@ -118,6 +118,10 @@ export class CppKernel extends CppTiled {
       // One unit is a chunk of elements, so that threads begin on vector boundaries.
       scope.lines.push(`const fb_int stop = end * ${chunk} < ${n} ? end * ${chunk} : ${n};`);
       [lo, hi] = [`begin * ${chunk}`, 'stop'];
+    }
+    if (this.panel !== null) {
+      this.panels(scope, lo, hi);
+      return;
     }
     this.vectorLoop(scope, v, lo, hi, v.extent, this.k.rowUnroll, (lines, shifts, lanes) => {
       const scopes = shifts.map((s) => this.child(scope, new Set([v]), lines, s, lanes));
@@ -291,15 +295,7 @@ export class CppKernel extends CppTiled {
       this.prefetch(s.prefetch, scope);
       for (const f of s.folds) {
         const own = new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + (blocked ? 'b' : '')]));
-        let values: string[];
-        const e = f.elem;
-        if (f.reduce.sum && isFloat(e.type) && e.k === 'op' && e.op === 'mul') {
-          values = [
-            `fb_fma(${this.value(e.args[0]!, scope)}, ${this.value(e.args[1]!, scope)}, ${own.get(f.states[0]!.name)!})`,
-          ];
-        } else {
-          values = this.combined(f, own, scope);
-        }
+        let values = this.folded(f, own, scope);
         if (inCols && scope.lanes === 'n') {
           values = values.map(
             (y, i) => `fb_select(fb_lt(fb_iota_i32(), fb_splat_i32((int)n)), ${y}, ${own.get(f.states[i]!.name)!})`,
