@@ -87,6 +87,8 @@ export interface ReductionRecord extends OpBase {
   readonly finish?: ScalarBody; // (acc, n, ...attrs) => result(s)
   /** Empty input: false = error (amax), true = finish(init). */
   readonly identity: boolean;
+  /** Eager kernels fold every element into accumulators of double (or int64), not only blocks: for updates that cancel. */
+  readonly wide?: true;
   readonly backward?: Readonly<Record<string, TensorBody>>;
   readonly samples: Samples;
 }

@@ -4,6 +4,7 @@ import type { PointwiseInfo, ReductionInfo, ScanInfo } from '../../src/ir/opinfo
 import { usesSpecial } from '../../src/emit/cpp/prelude.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
+import type { ReductionRecord } from '../model.js';
 import { scanKernels } from './cpp_scan.js';
 import { isOperandLike, pascal } from './cpp_types.js';
 
@@ -202,7 +203,8 @@ function reductionKernels(op: Op): string {
 
 function reductionStruct(op: Op, info: ReductionInfo, t: Trait, name: string): string {
   const c: ComputeType = t === 'b8' ? 'i32' : COMPUTE[t];
-  const narrow = (s: { type: 'T' | 'i64' }): ComputeType => (s.type === 'i64' ? 'i64' : info.rule === 'bool' ? 'b' : c);
+  const element = info.rule === 'bool' ? 'b' : (op.record as ReductionRecord).wide ? WIDE[c] : c;
+  const narrow = (s: { type: 'T' | 'i64' }): ComputeType => (s.type === 'i64' ? 'i64' : element);
   const state = info.state.map((s) => ({ ...s, n: narrow(s), w: WIDE[narrow(s)] }));
   const attrs = info.params.filter((p) => !['self', 'dim', 'keepdim', 'dtype'].includes(p.name)).map((p) => p.name);
   const fields = (pick: (s: (typeof state)[number]) => string): string =>

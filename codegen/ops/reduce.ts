@@ -245,6 +245,7 @@ export const var_ = reduction({
   },
   finish: ([_mean, m2, _count], n, correction) => m2 / s.max(n - correction, 0),
   identity: true,
+  wide: true,
   backward: {
     self: (grad: A, self: A, dim: A, keepdim: A, correction: A) => h.varBackward(grad, self, dim, keepdim, correction),
   },

@@ -21,6 +21,16 @@ test('floorDivide of the smallest integers', () => {
   ]);
 });
 
+test('variances far from zero are those of double', () => {
+  fb.manualSeed(2);
+  const x = fb.randn(300, 200).mul(0.01).add(1000);
+  for (const dim of [[0], [1], null]) {
+    const expected = x.double().var(dim);
+    const off = x.var(dim).double().sub(expected).abs().max().item() as number;
+    expect(off).toBeLessThan(1e-6 * (expected.max().item() as number));
+  }
+});
+
 test('std of float16 whose variance overflows', () => {
   expect(fb.tensor([10000, -10000, 20000, 0], { dtype: 'float16' }).std().item()).toBe(12912);
 });

@@ -8,13 +8,13 @@ namespace flambeau::kernels::FB_ISA {
 struct Var_f32 {
   using In = f32;
   static constexpr int unroll = 1;
-  struct Acc { f32v mean; f32v m2; f32v count; };
+  struct Acc { f64v mean; f64v m2; f64v count; };
   struct Wide { f64v mean; f64v m2; f64v count; };
   struct State { double mean; double m2; double count; };
   static inline void init(Acc& a) {
-    a.mean = fb_splat_f32(0.0f);
-    a.m2 = fb_splat_f32(0.0f);
-    a.count = fb_splat_f32(0.0f);
+    a.mean = fb_splat_f64(0.0);
+    a.m2 = fb_splat_f64(0.0);
+    a.count = fb_splat_f64(0.0);
   }
   static inline void initWide(Wide& a) {
     a.mean = fb_splat_f64(0.0);
@@ -22,9 +22,9 @@ struct Var_f32 {
     a.count = fb_splat_f64(0.0);
   }
   static inline void combine(Acc& a, f32v x, [[maybe_unused]] i64v index) {
-    auto r0 = fb_add(a.mean, fb_div(fb_sub(x, a.mean), fb_add(a.count, fb_splat_f32(1.0f))));
-    auto r1 = fb_add(a.m2, fb_mul(fb_sub(x, a.mean), fb_sub(x, fb_add(a.mean, fb_div(fb_sub(x, a.mean), fb_add(a.count, fb_splat_f32(1.0f)))))));
-    auto r2 = fb_add(a.count, fb_splat_f32(1.0f));
+    auto r0 = fb_add(a.mean, fb_div(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_add(a.count, fb_splat_f64(1.0))));
+    auto r1 = fb_add(a.m2, fb_mul(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_sub(fb_cvt_f32_f64(x), fb_add(a.mean, fb_div(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_add(a.count, fb_splat_f64(1.0)))))));
+    auto r2 = fb_add(a.count, fb_splat_f64(1.0));
     a.mean = r0;
     a.m2 = r1;
     a.count = r2;
@@ -35,8 +35,8 @@ struct Var_f32 {
     a.count = fb_select(m, b.count, a.count);
   }
   static inline void join(Acc& a, const Acc& b) {
-    auto r0 = fb_add(a.mean, fb_mul(fb_sub(b.mean, a.mean), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f32(0.0f)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f32(0.0f))));
-    auto r1 = fb_add(fb_add(a.m2, b.m2), fb_mul(fb_mul(fb_mul(fb_sub(b.mean, a.mean), fb_sub(b.mean, a.mean)), a.count), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f32(0.0f)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f32(0.0f))));
+    auto r0 = fb_add(a.mean, fb_mul(fb_sub(b.mean, a.mean), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f64(0.0)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f64(0.0))));
+    auto r1 = fb_add(fb_add(a.m2, b.m2), fb_mul(fb_mul(fb_mul(fb_sub(b.mean, a.mean), fb_sub(b.mean, a.mean)), a.count), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f64(0.0)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f64(0.0))));
     auto r2 = fb_add(a.count, b.count);
     a.mean = r0;
     a.m2 = r1;
@@ -50,8 +50,8 @@ struct Var_f32 {
     a.m2 = r1;
     a.count = r2;
   }
-  static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.mean), fb_cvt_f32_f64(a.m2), fb_cvt_f32_f64(a.count)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.mean, lanes), shiftLanes<f32>(a.m2, lanes), shiftLanes<f32>(a.count, lanes)}; }
+  static inline Wide widen(const Acc& a) { return {a.mean, a.m2, a.count}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.mean, lanes), shiftLanes<f64>(a.m2, lanes), shiftLanes<f64>(a.count, lanes)}; }
   static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
     scatterField<f64>(s, &State::mean, m, w.mean);
@@ -122,13 +122,13 @@ struct Var_f64 {
 struct Var_f16 {
   using In = f16;
   static constexpr int unroll = 1;
-  struct Acc { f32v mean; f32v m2; f32v count; };
+  struct Acc { f64v mean; f64v m2; f64v count; };
   struct Wide { f64v mean; f64v m2; f64v count; };
   struct State { double mean; double m2; double count; };
   static inline void init(Acc& a) {
-    a.mean = fb_splat_f32(0.0f);
-    a.m2 = fb_splat_f32(0.0f);
-    a.count = fb_splat_f32(0.0f);
+    a.mean = fb_splat_f64(0.0);
+    a.m2 = fb_splat_f64(0.0);
+    a.count = fb_splat_f64(0.0);
   }
   static inline void initWide(Wide& a) {
     a.mean = fb_splat_f64(0.0);
@@ -136,9 +136,9 @@ struct Var_f16 {
     a.count = fb_splat_f64(0.0);
   }
   static inline void combine(Acc& a, f32v x, [[maybe_unused]] i64v index) {
-    auto r0 = fb_add(a.mean, fb_div(fb_sub(x, a.mean), fb_add(a.count, fb_splat_f32(1.0f))));
-    auto r1 = fb_add(a.m2, fb_mul(fb_sub(x, a.mean), fb_sub(x, fb_add(a.mean, fb_div(fb_sub(x, a.mean), fb_add(a.count, fb_splat_f32(1.0f)))))));
-    auto r2 = fb_add(a.count, fb_splat_f32(1.0f));
+    auto r0 = fb_add(a.mean, fb_div(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_add(a.count, fb_splat_f64(1.0))));
+    auto r1 = fb_add(a.m2, fb_mul(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_sub(fb_cvt_f32_f64(x), fb_add(a.mean, fb_div(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_add(a.count, fb_splat_f64(1.0)))))));
+    auto r2 = fb_add(a.count, fb_splat_f64(1.0));
     a.mean = r0;
     a.m2 = r1;
     a.count = r2;
@@ -149,8 +149,8 @@ struct Var_f16 {
     a.count = fb_select(m, b.count, a.count);
   }
   static inline void join(Acc& a, const Acc& b) {
-    auto r0 = fb_add(a.mean, fb_mul(fb_sub(b.mean, a.mean), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f32(0.0f)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f32(0.0f))));
-    auto r1 = fb_add(fb_add(a.m2, b.m2), fb_mul(fb_mul(fb_mul(fb_sub(b.mean, a.mean), fb_sub(b.mean, a.mean)), a.count), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f32(0.0f)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f32(0.0f))));
+    auto r0 = fb_add(a.mean, fb_mul(fb_sub(b.mean, a.mean), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f64(0.0)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f64(0.0))));
+    auto r1 = fb_add(fb_add(a.m2, b.m2), fb_mul(fb_mul(fb_mul(fb_sub(b.mean, a.mean), fb_sub(b.mean, a.mean)), a.count), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f64(0.0)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f64(0.0))));
     auto r2 = fb_add(a.count, b.count);
     a.mean = r0;
     a.m2 = r1;
@@ -164,8 +164,8 @@ struct Var_f16 {
     a.m2 = r1;
     a.count = r2;
   }
-  static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.mean), fb_cvt_f32_f64(a.m2), fb_cvt_f32_f64(a.count)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.mean, lanes), shiftLanes<f32>(a.m2, lanes), shiftLanes<f32>(a.count, lanes)}; }
+  static inline Wide widen(const Acc& a) { return {a.mean, a.m2, a.count}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.mean, lanes), shiftLanes<f64>(a.m2, lanes), shiftLanes<f64>(a.count, lanes)}; }
   static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
     scatterField<f64>(s, &State::mean, m, w.mean);
@@ -179,13 +179,13 @@ struct Var_f16 {
 struct Var_bf16 {
   using In = bf16;
   static constexpr int unroll = 1;
-  struct Acc { f32v mean; f32v m2; f32v count; };
+  struct Acc { f64v mean; f64v m2; f64v count; };
   struct Wide { f64v mean; f64v m2; f64v count; };
   struct State { double mean; double m2; double count; };
   static inline void init(Acc& a) {
-    a.mean = fb_splat_f32(0.0f);
-    a.m2 = fb_splat_f32(0.0f);
-    a.count = fb_splat_f32(0.0f);
+    a.mean = fb_splat_f64(0.0);
+    a.m2 = fb_splat_f64(0.0);
+    a.count = fb_splat_f64(0.0);
   }
   static inline void initWide(Wide& a) {
     a.mean = fb_splat_f64(0.0);
@@ -193,9 +193,9 @@ struct Var_bf16 {
     a.count = fb_splat_f64(0.0);
   }
   static inline void combine(Acc& a, f32v x, [[maybe_unused]] i64v index) {
-    auto r0 = fb_add(a.mean, fb_div(fb_sub(x, a.mean), fb_add(a.count, fb_splat_f32(1.0f))));
-    auto r1 = fb_add(a.m2, fb_mul(fb_sub(x, a.mean), fb_sub(x, fb_add(a.mean, fb_div(fb_sub(x, a.mean), fb_add(a.count, fb_splat_f32(1.0f)))))));
-    auto r2 = fb_add(a.count, fb_splat_f32(1.0f));
+    auto r0 = fb_add(a.mean, fb_div(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_add(a.count, fb_splat_f64(1.0))));
+    auto r1 = fb_add(a.m2, fb_mul(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_sub(fb_cvt_f32_f64(x), fb_add(a.mean, fb_div(fb_sub(fb_cvt_f32_f64(x), a.mean), fb_add(a.count, fb_splat_f64(1.0)))))));
+    auto r2 = fb_add(a.count, fb_splat_f64(1.0));
     a.mean = r0;
     a.m2 = r1;
     a.count = r2;
@@ -206,8 +206,8 @@ struct Var_bf16 {
     a.count = fb_select(m, b.count, a.count);
   }
   static inline void join(Acc& a, const Acc& b) {
-    auto r0 = fb_add(a.mean, fb_mul(fb_sub(b.mean, a.mean), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f32(0.0f)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f32(0.0f))));
-    auto r1 = fb_add(fb_add(a.m2, b.m2), fb_mul(fb_mul(fb_mul(fb_sub(b.mean, a.mean), fb_sub(b.mean, a.mean)), a.count), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f32(0.0f)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f32(0.0f))));
+    auto r0 = fb_add(a.mean, fb_mul(fb_sub(b.mean, a.mean), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f64(0.0)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f64(0.0))));
+    auto r1 = fb_add(fb_add(a.m2, b.m2), fb_mul(fb_mul(fb_mul(fb_sub(b.mean, a.mean), fb_sub(b.mean, a.mean)), a.count), fb_select(fb_gt(fb_add(a.count, b.count), fb_splat_f64(0.0)), fb_div(b.count, fb_add(a.count, b.count)), fb_splat_f64(0.0))));
     auto r2 = fb_add(a.count, b.count);
     a.mean = r0;
     a.m2 = r1;
@@ -221,8 +221,8 @@ struct Var_bf16 {
     a.m2 = r1;
     a.count = r2;
   }
-  static inline Wide widen(const Acc& a) { return {fb_cvt_f32_f64(a.mean), fb_cvt_f32_f64(a.m2), fb_cvt_f32_f64(a.count)}; }
-  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f32>(a.mean, lanes), shiftLanes<f32>(a.m2, lanes), shiftLanes<f32>(a.count, lanes)}; }
+  static inline Wide widen(const Acc& a) { return {a.mean, a.m2, a.count}; }
+  static inline Acc shift(const Acc& a, int lanes) { return {shiftLanes<f64>(a.mean, lanes), shiftLanes<f64>(a.m2, lanes), shiftLanes<f64>(a.count, lanes)}; }
   static inline Wide load(const State* s, int64_t m) { return {gatherField<f64>(s, &State::mean, m), gatherField<f64>(s, &State::m2, m), gatherField<f64>(s, &State::count, m)}; }
   static inline void store(State* s, const Wide& w, int64_t m) {
     scatterField<f64>(s, &State::mean, m, w.mean);
