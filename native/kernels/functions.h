@@ -397,7 +397,29 @@ FB_FN fb_f64h fb_pow_core1(fb_f64h a, fb_f64h b) {
   fb_i64h k = __builtin_convertvector(n == n ? n : fb_f64h{}, fb_i64h);
   return r * (fb_f64h)((k + 1023) << 52);
 }
+// The exponent that all lanes share, where it is one for which products do (as PyTorch's number exponents); else 0.
+FB_FN int fb_shared_exponent(f32v b) {
+  const float e = b[0];
+  if (e != 2.0f && e != 3.0f && e != 1.0f && e != -1.0f) return 0;
+  i32v off = (i32v)b ^ (i32v)fb_splat_f32(e);
+  for (int k = FB_W / 2; k >= 1; k /= 2) off |= fb_swap(off, k);
+  return off[0] == 0 ? (int)e : 0;
+}
+FB_FN int fb_shared_exponent(f64v b) {
+  const double e = b.lo[0];
+  if (e != 2.0 && e != 3.0 && e != 1.0 && e != -1.0) return 0;
+  for (int i = 0; i < FB_H; i++)
+    if (b.lo[i] != e || b.hi[i] != e) return 0;
+  return (int)e;
+}
+template <class V> FB_FN V fb_small_power(V a, V one, int e) {
+  if (e == 1) return a;
+  if (e == -1) return fb_div(one, a);
+  const V square = fb_mul(a, a);
+  return e == 2 ? square : fb_mul(square, a);
+}
 FB_FN f32v fb_pow(f32v a, f32v b) {
+  if (const int e = fb_shared_exponent(b)) return fb_small_power(a, fb_splat_f32(1.0f), e);
   f64v x = fb_cvt_f32_f64(fb_abs(a)), y = fb_cvt_f32_f64(b);
   f32v r = fb_cvt_f64_f32(f64v{fb_pow_core1(x.lo, y.lo), fb_pow_core1(x.hi, y.hi)});
   maskv whole = (fb_trunc(b) == b);
@@ -409,7 +431,11 @@ FB_FN f32v fb_pow(f32v a, f32v b) {
   maskv one = (b == 0.0f) | (a == 1.0f) | ((a == -1.0f) & (fb_abs(b) == __builtin_inff()));
   return one ? fb_const(1.0f) : r;
 }
-FB_LANES2_F64(fb_pow, __builtin_pow)
+FB_FN f64v fb_pow(f64v a, f64v b) {
+  if (const int e = fb_shared_exponent(b)) return fb_small_power(a, fb_splat_f64(1.0), e);
+  for (int i = 0; i < FB_H; i++) a.lo[i] = __builtin_pow(a.lo[i], b.lo[i]), a.hi[i] = __builtin_pow(a.hi[i], b.hi[i]);
+  return a;
+}
 
 //@section random needs base
 // Philox4x32-10 (Salmon et al., 2011): word 0 of the block whose counter is `index`, keyed by seed. Every lane is its own counter, so the
