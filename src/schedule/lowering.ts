@@ -77,6 +77,8 @@ export class Lowering {
   private readonly uses = new Map<Value, Node[]>();
   private readonly roots = new Set<Value>();
   private readonly fusedAway = new Map<Node, View>();
+  /** Constants that integers may be divided by: numbers of scripted code are tensors. */
+  private readonly nonzero = new Set<Value>();
   /** Images that are kept in blocks of channels (blocked.ts). */
   private blocked: ReadonlySet<Value> = new Set();
   /** Values that are computed over another shape than their own (refine.ts). */
@@ -324,6 +326,7 @@ export class Lowering {
       this.values.set(n.outputs[0]!, done);
       return;
     }
+    if (n.op === 'full' && isDivisor(n.attrs['fillValue'])) this.nonzero.add(n.outputs[0]!);
     const info = this.lookup(n.op);
     const special = Object.hasOwn(this.rules, n.op) ? this.rules[n.op] : undefined;
     if (special?.(this, n, new Attrs(n, info))) return;
@@ -349,6 +352,7 @@ export class Lowering {
   private mayDivideByZero(n: Node, info: PointwiseInfo): boolean {
     if (!this.choices.checkDivisors || info.divisor === undefined || isFloatType(resultType(n.inputs))) return false;
     const by = n.inputs[info.params.filter((p) => OPERANDS.has(p.type)).findIndex((p) => p.name === info.divisor)];
+    if (by?.kind === 'value' && this.nonzero.has(by.value)) return false;
     return by?.kind !== 'const' || by.value === 0 || by.value === false;
   }
 
@@ -582,3 +586,7 @@ export class Lowering {
     };
   }
 }
+
+/** Whole numbers that are not zero as any integer type. */
+const isDivisor = (x: unknown): boolean =>
+  typeof x === 'number' && Number.isInteger(x) && x !== 0 && Math.abs(x) <= 127;

@@ -414,3 +414,19 @@ test('objects and arrays from outside are not changed unseen', () => {
   expect(outside.list).toEqual([3, 2, 1]);
 });
 declare const settings: { list: number[] };
+
+test('integers divided by a constant stay in the kernels of the loop', async () => {
+  const f = fb.jit.script((x: Tensor, n: number) => {
+    let k = 0;
+    while (n !== 1) {
+      n = n % 2 === 0 ? Math.floor(n / 2) : 3 * n + 1;
+      k++;
+    }
+    return x.add(k);
+  });
+  const x = fb.rand(2);
+  fb.noGrad(() => void f(x, 6));
+  expect(await f.ready()).toBe(true);
+  expect(fb.noGrad(() => f(x, 27)).allclose(x.add(111))).toBe(true);
+  expect(f.explain().graphs[0]!.libraryCalls).toBe(0);
+});
