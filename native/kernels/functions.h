@@ -412,14 +412,20 @@ FB_FN int fb_shared_exponent(f64v b) {
     if (b.lo[i] != e || b.hi[i] != e) return 0;
   return (int)e;
 }
-template <class V> FB_FN V fb_small_power(V a, V one, int e) {
+FB_FN f64v fb_small_power(f64v a, int e) {
   if (e == 1) return a;
-  if (e == -1) return fb_div(one, a);
-  const V square = fb_mul(a, a);
+  if (e == -1) return fb_div(fb_splat_f64(1.0), a);
+  const f64v square = fb_mul(a, a);
   return e == 2 ? square : fb_mul(square, a);
 }
+FB_FN f32v fb_small_power(f32v a, int e) {
+  if (e == 1) return a;
+  if (e == -1) return 1.0f / a;
+  // The cube is rounded once.
+  return e == 2 ? a * a : fb_cvt_f64_f32(fb_small_power(fb_cvt_f32_f64(a), 3));
+}
 FB_FN f32v fb_pow(f32v a, f32v b) {
-  if (const int e = fb_shared_exponent(b)) return fb_small_power(a, fb_splat_f32(1.0f), e);
+  if (const int e = fb_shared_exponent(b)) return fb_small_power(a, e);
   f64v x = fb_cvt_f32_f64(fb_abs(a)), y = fb_cvt_f32_f64(b);
   f32v r = fb_cvt_f64_f32(f64v{fb_pow_core1(x.lo, y.lo), fb_pow_core1(x.hi, y.hi)});
   maskv whole = (fb_trunc(b) == b);
@@ -432,7 +438,7 @@ FB_FN f32v fb_pow(f32v a, f32v b) {
   return one ? fb_const(1.0f) : r;
 }
 FB_FN f64v fb_pow(f64v a, f64v b) {
-  if (const int e = fb_shared_exponent(b)) return fb_small_power(a, fb_splat_f64(1.0), e);
+  if (const int e = fb_shared_exponent(b)) return fb_small_power(a, e);
   for (int i = 0; i < FB_H; i++) a.lo[i] = __builtin_pow(a.lo[i], b.lo[i]), a.hi[i] = __builtin_pow(a.hi[i], b.hi[i]);
   return a;
 }
