@@ -4,6 +4,7 @@ import { emptyGraph, inputValues, nextId, nodeValues } from '../ir/build.js';
 import { bodyPlace, carriedOf, isControl } from '../ir/control.js';
 import { dimSymbols, isSym, printDim } from '../ir/dim.js';
 import type { Dim, Graph, Node, Value } from '../ir/graph.js';
+import { selectNumbers } from '../passes/selects.js';
 
 interface Move {
   readonly from: number[];
@@ -30,8 +31,9 @@ export interface Flow {
   readonly places: readonly string[];
 }
 
-/** Takes a graph apart. Stretches read everything through their inputs. */
-export function planFlow(g: Graph): Flow {
+/** Takes a graph apart; small choices between numbers are no branches any more. Stretches read everything through their inputs. */
+export function planFlow(graph: Graph): Flow {
+  const g = selectNumbers(graph);
   const programs: Graph[] = [];
   const places: string[] = [];
   const slots = new Map<Value, number>();

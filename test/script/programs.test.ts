@@ -429,4 +429,7 @@ test('integers divided by a constant stay in the kernels of the loop', async () 
   expect(await f.ready()).toBe(true);
   expect(fb.noGrad(() => f(x, 27)).allclose(x.add(111))).toBe(true);
   expect(f.explain().graphs[0]!.libraryCalls).toBe(0);
+  // The choice between two numbers is no branch in the programs: a round of the loop is one of them.
+  expect(f.explain().graphs[0]!.programs.map((p) => p.name)).toEqual(['main', 'loop 1', 'main (2)']);
+  expect(String(f.graph)).toContain('= if(');
 });
