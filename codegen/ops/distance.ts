@@ -35,9 +35,9 @@ export const cdistForward = extern({
   doc: 'The distances of `cdist` for operands of one dtype and batch shape.',
   schema: 'cdistForward(x1: Tensor, x2: Tensor, p: float): Tensor',
   backward: {
-    x1: (grad: A, x1: A, x2: A, p: A, out: A) => t.cdistBackward(grad, x1, x2, p, out),
+    x1: (grad: A, x1: A, x2: A, p: A, out: A) => h.cdistGradient(grad, x1, x2, p, out),
     x2: (grad: A, x1: A, x2: A, p: A, out: A) =>
-      t.cdistBackward(t.transpose(grad, -2, -1), x2, x1, p, t.transpose(out, -2, -1)),
+      h.cdistGradient(t.transpose(grad, -2, -1), x2, x1, p, t.transpose(out, -2, -1)),
   },
   node: 'CdistBackward0',
   method: false,
@@ -47,7 +47,7 @@ export const cdistForward = extern({
 export const cdistBackward = extern({
   doc: 'Gradient of `cdistForward` with respect to its first operand; 0 where two vectors are equal.',
   schema: 'cdistBackward(grad: Tensor, x1: Tensor, x2: Tensor, p: float, distances: Tensor): Tensor',
-  nondifferentiable: 'PyTorch defines none',
+  nondifferentiable: 'differentiated again, the formulas over all differences serve (native/nn/distances.cc)',
   method: false,
   function: false,
   onnx: { none: 'no operator' },

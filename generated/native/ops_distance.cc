@@ -52,7 +52,7 @@ struct CdistForwardBackward0 final : autograd::Node {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       [[maybe_unused]] const auto& p = p_;
     auto formula = [&]() -> Tensor {
-      return ops::cdistBackward(grads[0], x1, x2, p_, out);
+      return support::cdistGradient(grads[0], x1, x2, p_, out);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, x1Meta_);
@@ -63,7 +63,7 @@ struct CdistForwardBackward0 final : autograd::Node {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
       [[maybe_unused]] const auto& p = p_;
     auto formula = [&]() -> Tensor {
-      return ops::cdistBackward(ops::transpose(grads[0], -2, -1), x2, x1, p_, ops::transpose(out, -2, -1));
+      return support::cdistGradient(ops::transpose(grads[0], -2, -1), x2, x1, p_, ops::transpose(out, -2, -1));
     };
     Tensor g = formula();
       result[1] = support::finishGrad(g, x2Meta_);

@@ -80,6 +80,7 @@ Tensor neighbourSum(const Tensor& y, int64_t dim);
 Tensor sampleSteps(const Tensor& x, const Tensor& y, int64_t dim, const char* op);
 
 // ---- scans and differences ----
+Tensor cdistGradient(const Tensor& grad, const Tensor& x1, const Tensor& x2, double p, const Tensor& distances);
 Tensor cumprodBackward(const Tensor& grad, const Tensor& self, int64_t dim, const Tensor& out);
 Tensor logcumsumexpBackward(const Tensor& grad, const Tensor& self, int64_t dim, const Tensor& out);
 Tensor reverseLogcumsumexpBackward(const Tensor& grad, const Tensor& self, int64_t dim, const Tensor& out);

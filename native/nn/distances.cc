@@ -1,6 +1,8 @@
 // Bodies of similarities and distances.
 #include <algorithm>
 
+#include <cmath>
+
 #include "core/promotion.h"
 #include "nn/bodies.h"
 
@@ -44,6 +46,30 @@ Tensor cdist(const Tensor& x1, const Tensor& x2, double p, std::optional<std::st
     return ops::expand(x.dtype() == common ? x : ops::toDtype(x, common), shape);
   };
   return ops::cdistForward(whole(x1), whole(x2), p);
+}
+
+namespace {
+/// d distance / d difference, of ops, so that it can be differentiated again; 0 where the distance is.
+Tensor slopes(const Tensor& diff, const Tensor& distance, double p) {
+  if (p == 0) return ops::zerosLike(diff);
+  if (p == 1) return ops::sign(diff);
+  if (std::isinf(p)) return ops::mul(ops::sign(diff), ops::eq(ops::abs(diff), distance));
+  const Tensor none = ops::eq(distance, Scalar(0));
+  const Tensor away = ops::maskedFill(distance, none, Scalar(1));
+  if (p == 2) return ops::maskedFill(ops::trueDivide(diff, away), none, Scalar(0));
+  // A difference of 0 has the slope 0; its power, whose derivatives may be infinite, is not looked at.
+  const Tensor zero = ops::eq(diff, Scalar(0));
+  const Tensor part = ops::maskedFill(ops::trueDivide(ops::abs(diff), away), zero, Scalar(1));
+  return ops::maskedFill(ops::mul(ops::sign(diff), ops::pow(part, Scalar(p - 1))), none, Scalar(0));
+}
+}  // namespace
+
+Tensor cdistGradient(const Tensor& grad, const Tensor& x1, const Tensor& x2, double p, const Tensor& distances) {
+  const bool again = autograd::gradEnabled() && (grad.requiresGrad() || x1.requiresGrad() || x2.requiresGrad());
+  if (!again) return ops::cdistBackward(grad, x1, x2, p, distances);
+  const Tensor diff = ops::sub(ops::unsqueeze(x1, -2), ops::unsqueeze(x2, -3));
+  const Tensor each = ops::mul(ops::unsqueeze(grad, -1), slopes(diff, ops::unsqueeze(distances, -1), p));
+  return ops::sum(each, Dims{-2}.span());
 }
 
 Tensor pdist(const Tensor& self, double p) {

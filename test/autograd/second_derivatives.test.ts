@@ -62,3 +62,18 @@ test('differences of differences, by slices and by diff', () => {
   expect(fb.autograd.gradgradcheck((t: Tensor) => step(step(t)), [x])).toBe(true);
   expect(fb.autograd.gradgradcheck((t: Tensor) => fb.diff(t, 3).pow(2), [x])).toBe(true);
 });
+
+test('distances of all pairs', () => {
+  fb.manualSeed(3);
+  const double = { dtype: 'float64', requiresGrad: true } as const;
+  const [a, b] = [fb.randn(4, 3, double), fb.randn(5, 3, double)];
+  for (const p of [1, 1.5, 2, 3, Infinity]) {
+    expect(fb.autograd.gradgradcheck((x: Tensor, y: Tensor) => fb.cdist(x, y, p), [a, b])).toBe(true);
+    expect(fb.autograd.gradgradcheck((x: Tensor) => fb.pdist(x, p), [a])).toBe(true);
+  }
+  // Of equal rows, and of rows that differ in one number.
+  const c = fb.tensor([[1, 2], [1, 2], [1, 5]], double); // prettier-ignore
+  const [first] = fb.autograd.grad([fb.pdist(c, 2).sum()], [c], { createGraph: true });
+  const [second] = fb.autograd.grad([first!.square().sum()], [c]);
+  expect(second!.isfinite().all().item()).toBe(true);
+});
