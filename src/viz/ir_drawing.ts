@@ -1,7 +1,7 @@
 // An op graph (src/ir) as a drawing: one node for each input, captured tensor, op and output, one edge for each use.
 import { inputValues } from '../ir/build.js';
 import type { Graph, Input, Node, Value } from '../ir/graph.js';
-import { nodePrinter, printAttr, printType } from '../ir/print.js';
+import { nodePrinter, printAttr, printGraph, printType } from '../ir/print.js';
 import type { DrawnEdge, DrawnNode, Drawing } from './graph_html.js';
 
 export interface GraphDrawingOptions {
@@ -16,6 +16,9 @@ export interface GraphDrawingOptions {
 
 const number = (i: Input): string | null =>
   i.kind === 'const' ? String(i.value) : i.kind === 'live' ? `$${i.slot}` : null;
+
+/** What the bodies of control nodes are called. */
+const WAYS: Readonly<Record<string, readonly string[]>> = { if: ['then', 'else'], loop: ['round'] };
 
 /**
  * Node ids: 'v3' is the input or captured value with id 3, 'n7' the op at index 7 of `graph.nodes`, 'o0' the first output,
@@ -58,6 +61,7 @@ export function drawingOfGraph(graph: Graph, title: string, options: GraphDrawin
         ...(n.site === undefined ? [] : [['called at', n.site] as const]),
         ...(options.facts?.(n) ?? []),
         ['text', print(n)] as const,
+        ...(n.bodies ?? []).map((b, k) => [WAYS[n.op]?.[k] ?? 'body', printGraph(b)] as const),
       ],
     });
     for (const v of n.outputs) maker.set(v, id);
