@@ -114,11 +114,11 @@ function resolve(self: Tensor, items: readonly IndexItem[]): Resolved {
       dim++;
     } else if (item === '...') {
       dim += self.ndim - total;
-    } else if (typeof item === 'boolean') {
-      // x[True] adds a dimension of size one, x[False] an empty one.
+    } else if (typeof item === 'boolean' || (item.ndim === 0 && (item.dtype === 'bool' || item.dtype === 'uint8'))) {
+      // x[True] adds a dimension of size one, x[False] an empty one; so do tensors of one condition.
       h = ops.unsqueeze(h, dim);
       sizes = native.shape(h);
-      tensors.push({ dim, t: tensor([item]) });
+      tensors.push({ dim, t: typeof item === 'boolean' ? tensor([item]) : item.bool().reshape([1]) });
       dim++;
     } else {
       const mask = item.dtype === 'bool' || item.dtype === 'uint8';

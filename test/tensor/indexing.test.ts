@@ -40,6 +40,18 @@ describe('basic items are views', () => {
 });
 
 describe('index tensors', () => {
+  test('one condition adds a dimension', () => {
+    const t = fb.arange(6).reshape(2, 3);
+    const [yes, no] = [fb.tensor(true), fb.tensor(false)];
+    expect(t.index(yes).tolist()).toEqual([t.tolist()]);
+    const shapes = [
+      t.index(no),
+      t.index(0, yes),
+      t.index(yes, fb.tensor([0, 1], { dtype: 'int64' })),
+      t.index(':', no),
+    ];
+    expect(shapes.map((r) => r.shape)).toEqual([[0, 2, 3], [1, 3], [2, 3], [2, 0, 3]]); // prettier-ignore
+  });
   test('lists and tensors gather', () => {
     expect(x().index([1, 0]).shape).toEqual([2, 3, 4]);
     expect(x().index([1, 0], [2, 0]).tolist()).toEqual([
