@@ -113,7 +113,8 @@ struct LargeBlock {
   size_t bytes;
   uint64_t age;
   void* p;
-  bool operator<(const LargeBlock& o) const { return bytes != o.bytes ? bytes < o.bytes : age < o.age; }
+  /// By size; of one size the last one freed comes first: some of it may still be in the caches.
+  bool operator<(const LargeBlock& o) const { return bytes != o.bytes ? bytes < o.bytes : age > o.age; }
 };
 
 struct Central {
@@ -320,7 +321,7 @@ __attribute__((noinline)) void* acquireLarge(ThreadCache* t, size_t nbytes) {
   void* p = nullptr;
   {
     std::lock_guard lock(c.mutex);
-    auto fit = c.large.lower_bound(LargeBlock{bytes, 0, nullptr});
+    auto fit = c.large.lower_bound(LargeBlock{bytes, UINT64_MAX, nullptr});
     // The same class only: a block is returned under the size of the request it serves.
     if (fit != c.large.end() && fit->bytes == bytes) {
       p = fit->p;
