@@ -222,7 +222,8 @@ export class Lowering {
       const strides = axes.map((a) => (sameDim(a.extent, 1) ? ZERO : coefficient(at, a)));
       if (
         !hasDivision(at) &&
-        strides.every((s) => s !== null && dimOf(s) !== null) &&
+        // Mirrored dimensions (running values from the end) have no such form.
+        strides.every((s) => s !== null && dimOf(s) !== null && s.terms.every((t) => t.coef >= 0)) &&
         ![...axesOf(at)].some((a) => !axes.includes(a))
       ) {
         const offset = axes.reduce(

@@ -109,3 +109,15 @@ test('threads take fewer of long lines', async () => {
     fb.setNumThreads(before);
   }
 });
+
+test('running values from the end are copied for a library call', async () => {
+  fb.manualSeed(6);
+  const [w, v] = [fb.randn(64, 64), fb.randn(64, 64)];
+  // The gradient of cumsum runs from the end, and meets a matrix product.
+  const gradient = (x: Tensor): Tensor => fb.autograd.grad(x.mm(w).cumsum(1).mul(v).sum(), [x])[0]!;
+  const x = fb.randn(64, 64, { requiresGrad: true });
+  const call = (await compiled(gradient, [x], 'cpp')) as typeof gradient & ReturnType<typeof fb.compile>;
+  expect(call.explain().reasons).toEqual([]);
+  expect(String(call.explain())).toContain('1 library call');
+  close(call(x), gradient(x));
+});
