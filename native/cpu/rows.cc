@@ -116,6 +116,7 @@ TensorList softmaxGradient(const Tensor& grad, int64_t dim, const Tensor& out, F
 
 /// Elements of the normalised dimensions; 0 where the rows do not take the call.
 int64_t normalizedSize(const Tensor& input, IntSpan shape, const Tensor& weight, const Tensor& bias) {
+  if (!input.defined()) return 0;  // not kept where only the bias has a gradient
   const IntSpan sizes = input.sizes();
   if (!takes(input) || shape.empty() || shape.size() > sizes.size() ||
       !std::ranges::equal(shape, sizes.subspan(sizes.size() - shape.size())))

@@ -151,15 +151,17 @@ Tensor histc(const Tensor& self, int64_t bins, double min, double max) {
     }
     const C low = static_cast<C>(static_cast<T>(static_cast<C>(min))),
             high = static_cast<C>(static_cast<T>(static_cast<C>(max)));
-    std::vector<int64_t> counts(static_cast<size_t>(bins), 0);
+    const Tensor counted = emptyTensor(Dims{bins}, DType::Int64);
+    fillWith(counted, Scalar(0));
+    auto* counts = counted.ptr<int64_t>();
     for (int64_t i = 0; i < n; ++i) {
       const C v = static_cast<C>(x[i]);
       if (!(v >= low && v <= high)) continue;  // NaN is in no bin
       const auto bin = static_cast<int64_t>((v - low) / (high - low) * static_cast<C>(bins));
-      ++counts[static_cast<size_t>(std::min(bin, bins - 1))];
+      ++counts[std::min(bin, bins - 1)];
     }
     Tensor out = emptyTensor(Dims{bins}, self.dtype());
-    for (int64_t i = 0; i < bins; ++i) out.ptr<T>()[i] = static_cast<T>(static_cast<C>(counts[static_cast<size_t>(i)]));
+    for (int64_t i = 0; i < bins; ++i) out.ptr<T>()[i] = static_cast<T>(static_cast<C>(counts[i]));
     return out;
   });
 }

@@ -188,3 +188,22 @@ describe('layerNorm with weight and bias', () => {
     expect(fb.allclose(w.grad!, F.layerNorm(x, [6]).sum(0), { rtol: 1e-5, atol: 1e-5 })).toBe(true);
   });
 });
+
+test('layerNorm where some of its operands have gradients', () => {
+  fb.manualSeed(12);
+  for (let which = 1; which < 8; which++) {
+    const all = [[3, 4], [4], [4]].map((shape, k) =>
+      fb.randn(shape, { dtype: 'float64', requiresGrad: (which & (1 << k)) !== 0 }),
+    );
+    const f = (...given: fb.Tensor[]): fb.Tensor => {
+      const [x, w, b] = all.map((t) => (t.requiresGrad ? given.shift()! : t));
+      return F.layerNorm(x!, [4], w!, b!);
+    };
+    expect(
+      fb.autograd.gradcheck(
+        f,
+        all.filter((t) => t.requiresGrad),
+      ),
+    ).toBe(true);
+  }
+});
