@@ -1,6 +1,7 @@
 // Average pooling of one to three dimensions, plain and adaptive, and its gradient.
 // Source of the rules: aten/src/ATen/native/AveragePool2d.cpp, AdaptiveAveragePooling.cpp of PyTorch.
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/extern_common.h"
@@ -81,6 +82,21 @@ void eachWindow(const Windows& w, bool countPad, std::optional<int64_t> divisor,
         f(d, h, c, divisor ? *divisor : countPad ? d.padded * h.padded * c.padded : inside(d) * inside(h) * inside(c));
 }
 
+// Integers wrap around.
+template <class C>
+C plus(C a, C b) {
+  if constexpr (std::is_integral_v<C>)
+    return static_cast<C>(static_cast<std::make_unsigned_t<C>>(a) + static_cast<std::make_unsigned_t<C>>(b));
+  else
+    return a + b;
+}
+template <class C>
+C quotient(C sum, int64_t count) {
+  if constexpr (std::is_integral_v<C>)
+    if (count == -1) return static_cast<C>(0 - static_cast<std::make_unsigned_t<C>>(sum));
+  return sum / static_cast<C>(count);
+}
+
 int64_t grainOf(const Windows& w) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, volume(w.in))); }
 
 // One plane: the rows of a line of windows are added up first, so that most additions are of neighbours.
@@ -94,14 +110,14 @@ void averagePlane(const Windows& w, bool countPad, std::optional<int64_t> diviso
       eachRun(w, d, h, [&](int64_t at) {
         const T* from = in + at;
 #pragma omp simd
-        for (int64_t k = 0; k < width; ++k) row[k] += static_cast<C>(from[k]);
+        for (int64_t k = 0; k < width; ++k) row[k] = plus(row[k], static_cast<C>(from[k]));
       });
       const int64_t rows = inside(d) * inside(h), padded = d.padded * h.padded;
       for (const AxisWindow& c : w.axis[2]) {
         C sum = 0;
-        for (int64_t k = c.begin; k < c.end; ++k) sum += row[k];
+        for (int64_t k = c.begin; k < c.end; ++k) sum = plus(sum, row[k]);
         const int64_t taps = rows * inside(c), count = divisor ? *divisor : countPad ? padded * c.padded : taps;
-        *out++ = static_cast<T>(taps == 0 ? C(0) : sum / static_cast<C>(count));
+        *out++ = static_cast<T>(taps == 0 ? C(0) : quotient(sum, count));
       }
     }
 }
