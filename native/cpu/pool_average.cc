@@ -42,6 +42,9 @@ Windows adaptiveWindows(const char* name, IntSpan input, IntSpan outputSize) {
     FB_CHECK(outputSize[d] >= 0, Value,
              "%s: elements of output_size must be greater than or equal to 0 but received %s", name,
              shapeString(outputSize).c_str());
+    // Windows are kept axis by axis.
+    FB_CHECK(outputSize[d] < int64_t{1} << 31, Value, "%s: elements of output_size must be below 2^31 but received %s",
+             name, shapeString(outputSize).c_str());
     FB_CHECK(input[rank - nd + d] > 0, Shape,
              "%s(): Expected input to have non-zero size for non-batch dimensions, but input has sizes %s with "
              "dimension %zu being empty",
