@@ -288,10 +288,16 @@ Tensor combinations(const Tensor& self, int64_t r, bool withReplacement) {
   if (r == 0) return ops::empty(Dims{0}, self.dtype());
   // The positions in lexicographic order, one row each, known without looking at the values.
   const int64_t n = self.numel();
-  std::vector<int64_t> rows, at(static_cast<size_t>(r));
-  for (int64_t i = 0; i < r; ++i) at[static_cast<size_t>(i)] = withReplacement ? 0 : i;
+  constexpr int64_t kMost = int64_t{1} << 31;
+  const bool any = n > 0 && (withReplacement || r <= n);
+  FB_CHECK(!any || r <= kMost, Value, "combinations: a row of %lld elements is too long", static_cast<long long>(r));
+  std::vector<int64_t> rows, at(any ? static_cast<size_t>(r) : 0);
+  for (size_t i = 0; i < at.size(); ++i) at[i] = withReplacement ? 0 : static_cast<int64_t>(i);
   const auto last = [&](int64_t i) { return withReplacement ? n - 1 : n - r + i; };
-  for (bool more = n > 0 && (withReplacement || r <= n); more;) {
+  for (bool more = any; more;) {
+    FB_CHECK(static_cast<int64_t>(rows.size()) <= kMost - r, Value,
+             "combinations: %lld elements taken %lld at a time are too many", static_cast<long long>(n),
+             static_cast<long long>(r));
     rows.insert(rows.end(), at.begin(), at.end());
     int64_t i = r - 1;
     while (i >= 0 && at[static_cast<size_t>(i)] == last(i)) --i;
