@@ -239,6 +239,9 @@ Tensor vander(const Tensor& x, std::optional<int64_t> N) {
   const Tensor rows = x.dim() == 0 ? ops::unsqueeze(base, 0) : base;
   const int64_t n = N.value_or(rows.size(-1));
   FB_CHECK(n > 1, Value, "N must be greater than 1.");
+  // A tensor for every power: more would take the memory before the result does.
+  FB_CHECK(n <= int64_t{1} << 20, Value, "linalg.vander: N must be at most 2^20, but got %lld",
+           static_cast<long long>(n));
   TensorList powers{ops::onesLike(rows)};
   for (int64_t i = 1; i < n; ++i) powers.push_back(i == 1 ? rows : ops::mul(powers.back(), rows));
   return ops::stack(powers, -1);

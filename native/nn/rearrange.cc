@@ -179,6 +179,8 @@ Tensor vander(const Tensor& x, std::optional<int64_t> N, bool increasing) {
   FB_CHECK(x.dim() == 1, Shape, "x must be a one-dimensional tensor.");
   const int64_t n = N.value_or(x.size(0));
   FB_CHECK(n >= 0, Value, "N must be non-negative.");
+  // A tensor for every power: more would take the memory before the result does.
+  FB_CHECK(n <= int64_t{1} << 20, Value, "vander: N must be at most 2^20, but got %lld", static_cast<long long>(n));
   // Products of integers are kept in int64, as cumulative products are.
   const Tensor base = isFloating(x.dtype()) ? x : ops::toDtype(x, DType::Int64);
   if (n == 0) return ops::empty(Dims{x.size(0), 0}, base.dtype());
