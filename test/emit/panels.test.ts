@@ -60,3 +60,14 @@ test('the variance of columns far from zero', async () => {
     expect(off).toBeLessThanOrEqual(limit * (expected.max().item() as number));
   }
 });
+
+// Folds of two states, whose names must not meet those of the panel.
+test.each([
+  [16, 512, 513],
+  [1024, 1030],
+])('places of the largest and smallest, columns of %j', async (...shape) => {
+  fb.manualSeed(10);
+  const x = fb.randn(shape);
+  for (const f of [(t: Tensor) => fb.argmax(t, 0), (t: Tensor) => fb.argmin(t, 0)])
+    expect((await compiled(f, x))(x).equal(f(x))).toBe(true);
+});

@@ -117,7 +117,7 @@ export abstract class CppPanels extends CppTiled {
   private steps(stage: Stage & { k: 'columns' }, scope: Scope, place: (name: string, s: Scope) => string): void {
     const a = this.k.cols.at(-1)!;
     const states = stage.folds.flatMap((f) => f.states);
-    const name = new Map(states.map((s) => [s.name, this.id('s')]));
+    const name = new Map(states.map((s) => [s.name, this.id('state')]));
     for (const s of states)
       scope.lines.push(`${VEC[s.type]} ${name.get(s.name)!} = fb_load_${TAG_OF[s.type]}(${place(s.name, scope)});`);
     const inside: Lines = [];
