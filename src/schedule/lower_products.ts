@@ -1,4 +1,5 @@
-// Small matrix products as loops, where a library call costs more than the product.
+// Matrix products as loops: small ones, where a library call costs more than the product, and those with a vector, which are bound by
+// memory: a loop over it reads as fast as anything does, and what stands before and after joins it.
 import { type Dim, type Node } from '../ir/graph.js';
 import { productOf, sameDim } from '../ir/dim.js';
 import { type View } from './defs.js';
@@ -8,7 +9,10 @@ import { broadcastIndex } from './lower_util.js';
 import { type Lowering, type NodeRule } from './lowering.js';
 import { define, out, scalar, tensor } from './rule_util.js';
 
-/** sum over k of a[.., i, k] * b[.., k, j], when that is cheaper as a generated loop than as a library call. */
+/**
+ * sum over k of a[.., i, k] * b[.., k, j], when that is cheaper as a generated loop than as a library call. A product with a vector
+ * always is, as long as it has results enough for vectors and threads.
+ */
 function product(
   l: Lowering,
   n: Node,
@@ -24,7 +28,7 @@ function product(
   const total = productOf([...rows, ...cols, depth]);
   if (
     typeof total !== 'number' ||
-    total > l.smallMatmul ||
+    (total > l.smallMatmul && !byVector(productOf(rows), productOf(cols))) ||
     o.dtype !== 'float32' ||
     a.dtype !== 'float32' ||
     b.dtype !== 'float32'
@@ -47,6 +51,11 @@ function product(
   );
   return define(l, n, (idx) => finish(lRead(s!, idx), idx));
 }
+
+/** Results of a product with a vector from which it is a loop. */
+const ENOUGH = 64;
+const byVector = (rows: Dim, cols: Dim): boolean =>
+  typeof rows === 'number' && typeof cols === 'number' && Math.min(rows, cols) === 1 && Math.max(rows, cols) >= ENOUGH;
 
 const last = (idx: readonly Index[]): Index => idx[idx.length - 1]!;
 
@@ -144,10 +153,43 @@ const addmm: NodeRule = (l, n, attrs) => {
     },
   );
 };
+/** Rows of any rank by a vector. */
+const rowsByVector: NodeRule = (l, n) => {
+  const a = tensor(l, n, 0)!;
+  const v = tensor(l, n, 1)!;
+  return product(
+    l,
+    n,
+    a,
+    v,
+    a.shape.slice(0, -1),
+    [],
+    v.shape[0]!,
+    (idx) => ({ a: idx, b: [last(idx)] }),
+    (s) => s,
+  );
+};
+const vectorByRows: NodeRule = (l, n) => {
+  const v = tensor(l, n, 0)!;
+  const b = tensor(l, n, 1)!;
+  return product(
+    l,
+    n,
+    v,
+    b,
+    [],
+    [b.shape[1]!],
+    v.shape[0]!,
+    ([j, k]) => ({ a: [k!], b: [k!, j!] }),
+    (s) => s,
+  );
+};
 const matmul: NodeRule = (l, n, a) => {
   const rank = (k: number): number => tensor(l, n, k)?.shape.length ?? 0;
   if (rank(0) === 2 && rank(1) === 2) return mm(l, n, a);
   if (rank(0) === 1 && rank(1) === 1) return dot(l, n, a);
+  if (rank(0) > 1 && rank(1) === 1) return rowsByVector(l, n, a);
+  if (rank(0) === 1 && rank(1) === 2) return vectorByRows(l, n, a);
   if (rank(0) === 3 && rank(1) === 3 && sameDim(tensor(l, n, 0)!.shape[0]!, tensor(l, n, 1)!.shape[0]!))
     return bmm(l, n, a);
   return false;
