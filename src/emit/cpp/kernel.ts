@@ -7,14 +7,14 @@ import { type Fold, type Prefetch, type Stage } from '../../loop/kernel.js';
 import { type Scope } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
-import { CppPanels } from './panels.js';
+import { CppLines } from './lines.js';
 import { type VectorBody } from './tiles.js';
 import { TAG_OF, VEC } from './values.js';
 
 /** Elements of a chunk of a vector axis: threads begin on vector boundaries. */
 const [ROW_CHUNK, ROW_CHUNK_LEAST] = [2048, 64];
 
-export class CppKernel extends CppPanels {
+export class CppKernel extends CppLines {
   // ---- structure ----
 
   /** Row axes in loop order, the vector axis last. */
@@ -219,6 +219,7 @@ export class CppKernel extends CppPanels {
         });
         return;
       }
+      if (last && this.byLines(s, a, scopes, lo, hi, (inner) => this.columnBody(s, inner, rows, block > 0))) return;
       const ls: Lines = [];
       const inner = scopes.map((x) => this.child(x, new Set([a]), ls));
       if (last) this.columnBody(s, inner, rows, block > 0);

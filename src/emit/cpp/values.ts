@@ -61,6 +61,8 @@ export abstract class CppValues extends KernelWalker {
   }
   /** Text of a load that was gathered into a tile beforehand. */
   protected abstract tileLoad(e: LExpr & { k: 'load' }, scope: Scope): string | null;
+  /** Where a store goes instead that is moved to memory afterwards. */
+  protected abstract tileStore(s: Store, scope: Scope): string | null;
 
   // ---- memory ----
 
@@ -93,6 +95,11 @@ export abstract class CppValues extends KernelWalker {
   }
   private store(s: Store, value: string, scope: Scope): void {
     const t = TYPES[s.def.dtype];
+    const tile = this.tileStore(s, scope);
+    if (tile !== null) {
+      scope.lines.push(`fb_store_${t.tag}(${tile}, ${value});`);
+      return;
+    }
     const p = this.pointer(s.def);
     const v = this.k.vector;
     const c = v && axesOf(s.offset).has(v) ? coefficient(s.offset, v) : ixDim(0);
