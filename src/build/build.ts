@@ -31,7 +31,8 @@ process.once('exit', () => {
   for (const [child, workspace] of running) {
     child.kill('SIGKILL');
     try {
-      rmSync(workspace, { recursive: true, force: true });
+      // The driver's own children may still be writing files while they are removed.
+      rmSync(workspace, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
     } catch {
       // Eviction removes it later.
     }
