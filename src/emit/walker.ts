@@ -33,6 +33,8 @@ export interface Scope {
   readonly shift: number;
   /** Active lanes: 'FB_W' or 'n'. */
   readonly lanes: string;
+  /** The row axis stands for the row before. */
+  readonly before: boolean;
 }
 
 export abstract class KernelWalker {
@@ -55,6 +57,7 @@ export abstract class KernelWalker {
       vars: new Map(),
       shift: 0,
       lanes: 'FB_W',
+      before: false,
     };
   }
 
@@ -78,7 +81,7 @@ export abstract class KernelWalker {
     shift = parent.shift,
     lanes = parent.lanes,
   ): Scope {
-    return { parent, lines, axes, memo: new Map(), positions: new Map(), vars: new Map(), shift, lanes };
+    return { parent, lines, axes, memo: new Map(), positions: new Map(), vars: new Map(), shift, lanes, before: parent.before };
   }
   protected id(prefix: string): string {
     return `${prefix}${this.count++}`;

@@ -108,9 +108,26 @@ export function buildKernel(g: Group, grouping: Grouping, name: string, options:
     units: g.items.map(unitOf),
     rowUnroll,
     block,
+    late: block === 0 && isLate(stages, space, vector, size),
     work: typeof size === 'number' ? size * perElement : null,
   };
 }
+
+/** Large tensors row by row, when a last pass only stores them. */
+function isLate(stages: readonly Stage[], space: Space, vector: Axis | null, size: Dim): boolean {
+  const last = stages[stages.length - 1];
+  if (space.rows.length !== 1 || space.cols.length !== 1 || space.cols[0] !== vector) return false;
+  if (last?.k !== 'columns' || last.folds.length + last.keeps.length > 0) return false;
+  const [rows, cols] = [space.rows[0]!.extent, vector.extent];
+  if (typeof size !== 'number' || typeof rows !== 'number' || typeof cols !== 'number') return false;
+  return (
+    rows >= LEAST_LATE &&
+    cols >= LEAST_LATE &&
+    last.stores.every((s) => s.stream) &&
+    stages.slice(0, -1).some((s) => s.k === 'columns')
+  );
+}
+const LEAST_LATE = 64;
 
 function titleOf(g: Group): string {
   const names = g.items.map((i) => (i.k === 'map' ? i.def.name : i.reduce.name));

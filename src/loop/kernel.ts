@@ -69,6 +69,8 @@ export interface Kernel {
   readonly rowUnroll: number;
   /** Sums restart an accumulator after this many steps of the outermost column loop (0: never): keeps float32 sums accurate. */
   readonly block: number;
+  /** The last pass is about the row before, so that its stores leave while the next row is computed. For printers to whom that matters. */
+  readonly late: boolean;
   /** Work of one run in vector additions, null when symbolic. */
   readonly work: number | null;
 }
@@ -120,6 +122,7 @@ export function describeKernel(k: Kernel): string {
   }
   for (const s of k.stages) {
     let p = pad;
+    if (k.late && s === k.stages[k.stages.length - 1]) out.push(`${p}one row late:`);
     if (s.k === 'columns') {
       for (const a of k.cols) {
         out.push(

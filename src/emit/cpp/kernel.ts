@@ -7,14 +7,16 @@ import { type Fold, type Prefetch, type Stage } from '../../loop/kernel.js';
 import { type Scope } from '../walker.js';
 import { type Lines, comment, renderLines } from '../writer.js';
 import { literal } from './scalar.js';
-import { CppLines } from './lines.js';
+import { CppLate } from './late.js';
 import { type VectorBody } from './tiles.js';
 import { TAG_OF, VEC } from './values.js';
+
+type Columns = Stage & { k: 'columns' };
 
 /** Elements of a chunk of a vector axis: threads begin on vector boundaries. */
 const [ROW_CHUNK, ROW_CHUNK_LEAST] = [2048, 64];
 
-export class CppKernel extends CppLines {
+export class CppKernel extends CppLate {
   // ---- structure ----
 
   /** Row axes in loop order, the vector axis last. */
@@ -93,6 +95,7 @@ export class CppKernel extends CppLines {
         ...this.head,
         ...this.root.lines,
         ...text,
+        ...this.after,
         ...(streams ? ['fb_stream_fence();'] : []),
         '(void)A, (void)begin, (void)end;',
       ],
@@ -167,13 +170,19 @@ export class CppKernel extends CppLines {
   }
 
   protected stages(rows: readonly Scope[]): void {
+    if (this.k.late) {
+      this.lateStages(rows[0]!);
+      return;
+    }
     for (const s of this.k.stages) {
-      if (s.k === 'row') {
-        for (const r of rows) {
-          if (this.across === null) this.prefetch(s.prefetch, r); // tiles fetch the next one
-          this.stores(s.stores, r);
-        }
-      } else this.columns(s, rows);
+      if (s.k === 'row') this.rowStage(s, rows);
+      else this.columns(s, rows);
+    }
+  }
+  protected rowStage(s: Stage & { k: 'row' }, rows: readonly Scope[]): void {
+    for (const r of rows) {
+      if (this.across === null) this.prefetch(s.prefetch, r); // tiles fetch the next one
+      this.stores(s.stores, r);
     }
   }
 
@@ -187,7 +196,7 @@ export class CppKernel extends CppLines {
     return `${f.states[k]!.name}${r > 0 ? `_r${r}` : ''}${u > 0 ? `_${u}` : ''}`;
   }
 
-  private columns(s: Stage & { k: 'columns' }, rows: readonly Scope[]): void {
+  protected columns(s: Columns, rows: readonly Scope[], late?: Columns): void {
     const { k } = this;
     const v = k.vector;
     const inCols = v !== null && k.cols.includes(v);
@@ -215,14 +224,14 @@ export class CppKernel extends CppLines {
         // Vector loops over columns are innermost, and there is one row scope.
         this.vectorLoop(into, a, lo, hi, block > 0 && at === 0 ? null : a.extent, unroll, (ls, shifts, lanes) => {
           const inner = shifts.map((sh) => this.child(into, new Set([a]), ls, sh, lanes));
-          this.columnBody(s, inner, rows, block > 0);
+          this.passBody(s, inner, rows, block > 0);
         });
         return;
       }
-      if (last && this.byLines(s, a, scopes, lo, hi, (inner) => this.columnBody(s, inner, rows, block > 0))) return;
+      if (last && this.byLines(s, a, scopes, lo, hi, (inner) => this.passBody(s, inner, rows, block > 0))) return;
       const ls: Lines = [];
       const inner = scopes.map((x) => this.child(x, new Set([a]), ls));
-      if (last) this.columnBody(s, inner, rows, block > 0);
+      if (last) this.passBody(s, inner, rows, block > 0);
       else nest(at + 1, inner, '0', this.dim(k.cols[at + 1]!.extent));
       into.lines.push(`for (fb_int ${a.name} = ${lo}; ${a.name} < ${hi}; ${a.name}++) {`, ls, '}');
     };
@@ -244,7 +253,8 @@ export class CppKernel extends CppLines {
         }
       });
       lines.push(`for (fb_int block = 0; block < ${n}; block += ${block}) {`, bl, '}');
-    } else nest(0, rows, '0', this.dim(outer.extent));
+    } else if (late) this.together(s, rows[0]!, late);
+    else nest(0, rows, '0', this.dim(outer.extent));
     // Accumulators → one value per row.
     rows.forEach((row, r) => {
       for (const f of s.folds) {
@@ -283,12 +293,7 @@ export class CppKernel extends CppLines {
     lines.push('for (int k = FB_W / 2; k >= 1; k /= 2) {', ls, '}');
   }
 
-  private columnBody(
-    s: Stage & { k: 'columns' },
-    scopes: readonly Scope[],
-    rows: readonly Scope[],
-    blocked: boolean,
-  ): void {
+  protected passBody(s: Columns, scopes: readonly Scope[], rows: readonly Scope[], blocked: boolean): void {
     const inCols = this.k.vector !== null && this.k.cols.includes(this.k.vector);
     scopes.forEach((scope, c) => {
       const [u, r] = inCols ? [c, 0] : [0, c];

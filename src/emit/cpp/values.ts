@@ -150,7 +150,7 @@ export abstract class CppValues extends KernelWalker {
   // ---- values ----
 
   protected axisText(a: Axis, scope: Scope, lane?: string): string {
-    if (a !== this.k.vector) return a.name;
+    if (a !== this.k.vector) return scope.before && a === this.k.rows[0] ? 'before' : a.name;
     const shifted = scope.shift > 0 ? `(${a.name} + ${scope.shift} * FB_W)` : a.name;
     return lane ? `(${shifted} + ${lane})` : shifted;
   }
