@@ -13,6 +13,7 @@ import { flattenRegions } from './regions.js';
 import { foldConstants, type EvaluateScalar } from './fold.js';
 import { simplify } from './simplify.js';
 import { exponentialsOfLogSoftmax } from './softmax.js';
+import { joinWindows } from './windows.js';
 
 /** A graph → graph function. It gives back its argument when there is nothing to do. */
 export interface Pass {
@@ -46,6 +47,7 @@ export function standardPasses(options: PassOptions = {}): Pass[] {
     { name: 'flattenRegions', run: flattenRegions },
     { name: 'deadCode', run: deadCode },
     { name: 'canonicalViews', run: canonicalViews },
+    { name: 'joinWindows', run: joinWindows },
     { name: 'simplify', run: simplify },
     ...(evaluate === undefined ? [] : [{ name: 'foldConstants', run: (g: Graph) => foldConstants(g, evaluate) }]),
     { name: 'commonSubexpressions', run: commonSubexpressions },

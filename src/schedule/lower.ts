@@ -3,7 +3,7 @@ import { type Graph } from '../ir/graph.js';
 import { expandAttention } from './attention.js';
 import { type Lowered } from './defs.js';
 import { foldScales } from './fold_scales.js';
-import { SPECIAL } from './lower_ops.js';
+import { SPECIAL, STEPS } from './lower_ops.js';
 import { type Cuts } from './parts.js';
 import { type Choices, Lowering, type OpLookup } from './lowering.js';
 
@@ -19,5 +19,5 @@ export function lower(
 ): Lowered {
   const all: Choices = { blocks: false, tiles: true, pools: true, lines: true, checkDivisors: false, ...choices };
   const spelled = all.tiles ? graph : expandAttention(graph);
-  return new Lowering(foldScales(spelled), lookup, smallMatmul, cuts, SPECIAL, all).run();
+  return new Lowering(foldScales(spelled), lookup, smallMatmul, cuts, SPECIAL, STEPS, all).run();
 }

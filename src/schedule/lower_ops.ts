@@ -341,3 +341,6 @@ export const SPECIAL: Readonly<Record<string, Rule>> = {
   ...POOLING,
   ...PRODUCTS,
 };
+
+/** Ops of these that are library steps unless a kernel serves them better. */
+export const STEPS: ReadonlySet<string> = new Set([...Object.keys(LIBRARY), ...Object.keys(PRODUCTS)]);

@@ -18,22 +18,12 @@ import {
 import { blockedShape, blockedValues, blocksOf, imageIndex, imageOf } from './blocked.js';
 import { computeType, literalAs } from './dtype.js';
 import { type LExpr, bound, lConst, lCvt, lLive, lOp, lRead, lScalar, lStoreAs } from './expr.js';
-import {
-  type Index,
-  ZERO,
-  axesOf,
-  coefficient,
-  hasDivision,
-  ixAxis,
-  ixMul,
-  ixSub,
-  linearize,
-  newAxis,
-} from './indexing.js';
-import { broadcastIndex, clean, dimOf, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
+import { type Index, ixAxis, newAxis } from './indexing.js';
+import { broadcastIndex, clean, expandReduced, isIdentity, sameShapeDims, scalarOf } from './lower_util.js';
 import { type Cuts, inParts, type Folding } from './parts.js';
 import { fold, oneHot, variance } from './reductions.js';
 import { scanned } from './scans.js';
+import { isGathered, stridedTensor } from './strided.js';
 import { refinedShapes, reshapeIndex, reshaped } from './refine.js';
 import { Attrs, isContiguous, viewMap, wrapAxis } from './views.js';
 import { type Binding, type ComputeType, isFloat } from './typing.js';
@@ -94,6 +84,8 @@ export class Lowering {
     readonly cuts: Cuts,
     /** Ops with a rule of their own. */
     private readonly rules: Readonly<Record<string, NodeRule>>,
+    /** Those that become library steps all the same, most of the time. */
+    private readonly stepOps: ReadonlySet<string>,
     readonly choices: Choices,
   ) {}
 
@@ -213,40 +205,30 @@ export class Lowering {
     const v = this.viewOf(i.value);
     return (idx) => bound(v.at(broadcastIndex(idx, v.shape)));
   }
+  private readonly copies = new Map<Value, View>();
+  /** A reshape of `from`; what several library steps read, each through views of its own, is copied once, before them. */
+  private copiedOnce(from: Value, v: View): View {
+    const reshapes = this.usersOf(from).filter((n) => n.op === 'view');
+    if (reshapes.reduce((sum, n) => sum + this.stepsRead(n.outputs[0]!), 0) < 2 || !isGathered(v)) return v;
+    const copy = this.copies.get(from) ?? this.require(this.map('copy', v.shape, v.dtype, v.at));
+    this.copies.set(from, copy);
+    return reshaped(copy, v.shape);
+  }
+  /** Library steps that read the value as it is or through views. */
+  private stepsRead(v: Value): number {
+    return this.usersOf(v).reduce((sum, n) => {
+      const kind = this.lookup(n.op)?.kind;
+      if (kind === 'view') return n.outputs.reduce((more, o) => more + this.stepsRead(o), sum);
+      const loops = Object.hasOwn(this.rules, n.op) && !this.stepOps.has(n.op);
+      return sum + (kind === 'extern' && !loops ? 1 : 0);
+    }, 0);
+  }
   /** A tensor operand as a library step takes it: a buffer with offset and strides; copied first when it has no such form. */
   stepTensor(v: View): StepTensor {
-    const axes = v.shape.map((e, d) => newAxis(`d${d}`, e));
-    const e = v.at(axes.map(ixAxis));
-    if (e.k === 'read' && e.src.dtype === v.dtype) {
-      const at = linearize(e.idx, e.src.shape);
-      const strides = axes.map((a) => (sameDim(a.extent, 1) ? ZERO : coefficient(at, a)));
-      if (
-        !hasDivision(at) &&
-        // Mirrored dimensions (running values from the end) have no such form.
-        strides.every((s) => s !== null && dimOf(s) !== null && s.terms.every((t) => t.coef >= 0)) &&
-        ![...axesOf(at)].some((a) => !axes.includes(a))
-      ) {
-        const offset = axes.reduce(
-          (rest, a, d) => (sameDim(a.extent, 1) ? rest : ixSub(rest, ixMul(strides[d]!, ixAxis(a)))),
-          at,
-        );
-        const off = dimOf(offset);
-        if (off !== null) {
-          const def = e.src as Def;
-          def.required = true;
-          let step: Dim = 1;
-          const dims: Dim[] = [];
-          // Strides of extent-1 dimensions are free: take the contiguous ones.
-          for (let d = v.shape.length - 1; d >= 0; d--) {
-            dims[d] = sameDim(v.shape[d]!, 1) ? step : dimOf(strides[d]!)!;
-            step = productOf([dims[d]!, v.shape[d]!]);
-          }
-          return { def, dtype: v.dtype, shape: v.shape, strides: dims, offset: off };
-        }
-      }
-    }
-    const copy = this.map('copy', v.shape, v.dtype, v.at);
-    return this.stepTensor(this.require(copy));
+    const t = stridedTensor(v);
+    if (t === null) return this.stepTensor(this.require(this.map('copy', v.shape, v.dtype, v.at)));
+    t.def.required = true;
+    return t;
   }
   /** The same without gaps, which the library wants beside blocks. */
   private denseTensor(v: View): StepTensor {
@@ -336,9 +318,10 @@ export class Lowering {
       const from = this.viewOf(first.value);
       const maps = n.outputs.map((o, k) => viewMap(new Attrs(n, info), from.shape, o.type.shape, k));
       if (maps.every((m) => m !== undefined)) {
-        n.outputs.forEach((o, k) =>
-          this.values.set(o, { shape: o.type.shape, dtype: o.type.dtype, at: (idx) => from.at(maps[k]!(idx)) }),
-        );
+        n.outputs.forEach((o, k) => {
+          const v = { shape: o.type.shape, dtype: o.type.dtype, at: (idx: readonly Index[]) => from.at(maps[k]!(idx)) };
+          this.values.set(o, n.op === 'view' ? this.copiedOnce(first.value, v) : v);
+        });
         return;
       }
     }
