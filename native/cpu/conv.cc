@@ -93,6 +93,9 @@ Ref<ConvPlan> planConv(const ConvSpec& spec) {
       if (Ref<ConvPlan> plan = planWindowConv(spec)) return plan;
       if (Ref<ConvPlan> plan = planPackedConv(spec)) return plan;
     }
+    // Shorter rows leave too many lanes of a register empty.
+    if (spec.out[2] >= 12)
+      if (Ref<ConvPlan> plan = planDepthwiseConv(spec)) return plan;
     if (takesOneDnn(spec))
       if (Ref<ConvPlan> plan = planOneDnnConv(spec)) return plan;
     return planOwnConv(spec);

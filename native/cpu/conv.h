@@ -60,6 +60,8 @@ Ref<ConvPlan> planPackedConv(const ConvSpec& spec);
 /// Pixels read where they lie in a padded copy of the image. Null for what it does not compute and, unless `always`,
 /// where products over packed panels are faster.
 Ref<ConvPlan> planWindowConv(const ConvSpec& spec, bool always = false);
+/// Plane by plane. Null unless every channel is a group of its own, in float32 with unit stride.
+Ref<ConvPlan> planDepthwiseConv(const ConvSpec& spec);
 /// Null when oneDNN is absent or does not take the spec. `threads`: of one run; 0: as the work is worth.
 Ref<ConvPlan> planOneDnnConv(const ConvSpec& spec, int threads = 0);
 /// Ranges of the result's channels, one for each thread. Null where the threads divide the images, or for too few

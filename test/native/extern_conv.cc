@@ -60,12 +60,13 @@ void checkSpec(const ConvSpec& s, Random& rng) {
                b = small(s.kind == ConvSpec::Kind::BackwardWeight ? nx : nw, s.dtype, rng);
   const Tensor bias = s.bias ? small(s.outChannels, s.dtype, rng) : Tensor();
   const std::vector<double> want = naive(s, a, b, bias);
-  for (int way = 0; way < 6; ++way) {
+  for (int way = 0; way < 7; ++way) {
     const Ref<cpu::ConvPlan> plan = way == 0                    ? cpu::planConv(s)
                                     : way == 1                  ? cpu::planOwnConv(s)
                                     : way == 2                  ? cpu::planPointwiseConv(s)
                                     : way == 3                  ? cpu::planPackedConv(s)
                                     : way == 4                  ? cpu::planWindowConv(s, true)
+                                    : way == 5                  ? cpu::planDepthwiseConv(s)
                                     : s.dtype == DType::Float32 ? cpu::planOneDnnConv(s)
                                                                 : Ref<cpu::ConvPlan>();
     if (!plan) continue;
@@ -121,6 +122,27 @@ TEST(random) {
     if (!fits) continue;
     s.bias = s.kind == ConvSpec::Kind::Forward && rng.below(2);
     s.relu = s.kind == ConvSpec::Kind::Forward && isFloating(s.dtype) && rng.below(2);
+    checkSpec(s, rng);
+  }
+}
+
+TEST(depthwise) {
+  Random rng;
+  for (int round = 0; round < 120; ++round) {
+    ConvSpec s;
+    s.batch = 1 + rng.below(2);
+    s.groups = s.channels = 1 + rng.below(4);
+    s.outChannels = s.groups * (1 + rng.below(2));
+    for (int64_t d = rng.below(3) ? 1 : 2; d < 3; ++d) {
+      s.kernel[d] = 1 + rng.below(7);
+      s.dilation[d] = rng.below(3) ? 1 : 2;
+      s.pad[d] = rng.below(4);
+      const int64_t span = s.dilation[d] * (s.kernel[d] - 1) + 1;
+      s.in[d] = std::max<int64_t>(1, span - 2 * s.pad[d]) + rng.below(d == 2 ? 120 : 12);
+      s.out[d] = s.in[d] + 2 * s.pad[d] - span + 1;
+    }
+    s.bias = rng.below(2);
+    s.relu = rng.below(2);
     checkSpec(s, rng);
   }
 }
