@@ -3,6 +3,7 @@
 #include "cpu/recurrent_kernels.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "cpu/extern_common.h"
@@ -87,6 +88,28 @@ void copyRows(char* to, int64_t toStep, const char* from, int64_t fromStep, int6
   for (int64_t i = 0; i < rows; ++i) std::memcpy(to + i * toStep, from + i * fromStep, static_cast<size_t>(size));
 }
 
+/// The product with the recurrent weight in every step: over a long sequence it pays to pack the weight first.
+class StepProduct {
+ public:
+  StepProduct(const GemmSpec& spec, const char* weight, int64_t steps) : weight_(weight) {
+    constexpr int64_t kPackedFrom = 8;  // steps; packing reads the weight about as often as a step does
+    packed_ = steps >= kPackedFrom ? planConstantGemm(spec) : Ref<GemmPlan>();
+    plan_ = packed_ ? packed_ : planGemm(spec);
+    if (!packed_) return;
+    panels_ = emptyTensor(Dims{packed_->packedFloats()}, DType::Float32);
+    packed_->pack(weight, panels_.data());
+  }
+  void run(const char* a, const char* bias, char* c) const {
+    if (packed_) return packed_->runPacked(a, panels_.data(), bias, c);
+    plan_->run(a, weight_, bias, c);
+  }
+
+ private:
+  const char* weight_;
+  Ref<GemmPlan> plan_, packed_;
+  Tensor panels_;
+};
+
 }  // namespace
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates, const Tensor& hidden,
@@ -110,7 +133,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates
   spec.bias = b.defined();
   spec.accumulate = !own;
   const bool some = l.steps > 0 && l.batch > 0 && l.hidden > 0;
-  const Ref<GemmPlan> plan = some ? planGemm(spec) : Ref<GemmPlan>();
+  std::optional<StepProduct> product;
+  if (some) product.emplace(spec, bytesOf(w), l.steps);
   const Tensor part = emptyTensor(own ? Dims{l.batch, l.gates} : Dims{0}, l.dtype);
   const char* h = bytesOf(h0);
   const char* c = c0.defined() ? bytesOf(c0) : nullptr;
@@ -125,7 +149,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> recurrentSequence(const Tensor& gates
     const int64_t newStep = keep ? K : H;
     char* sum = own ? bytesOf(part) : out;
     if (!own) std::memcpy(out, in, static_cast<size_t>(l.batch * G));
-    plan->run(h, bytesOf(w), b.defined() ? bytesOf(b) : nullptr, sum);
+    product->run(h, b.defined() ? bytesOf(b) : nullptr, sum);
     l.rows([&](int64_t r) {
       char* saved = keep ? kept + r * K : nullptr;
       switch (l.cell) {
@@ -181,7 +205,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(
   GemmSpec spec = l.product(l.batch, l.hidden, l.gates);
   spec.accumulate = l.cell == Cell::Gru;
   const bool some = l.steps > 0 && l.batch > 0 && l.hidden > 0;
-  const Ref<GemmPlan> plan = some ? planGemm(spec) : Ref<GemmPlan>();
+  std::optional<StepProduct> product;
+  if (some) product.emplace(spec, bytesOf(w), l.steps);
   const auto before = [&](int64_t i) { return i == 0 ? bytesOf(h0) : bytesOf(out) + l.at(i - 1) * l.batch * H; };
   for (int64_t i = l.steps - 1; i >= 0 && some; --i) {
     const int64_t t = l.at(i);
@@ -206,7 +231,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> recurrentSequenceBackward(
           return kernels.reluBackward(l.hidden, h + r * H, d, grad + r * G);
       }
     });
-    plan->run(sum, bytesOf(w), nullptr, bytesOf(dh));
+    product->run(sum, nullptr, bytesOf(dh));
     for (int64_t r = 0; r < l.batch; ++r) kernels.add(l.gates, bytesOf(db), sum + r * G);
   }
   if (some) {

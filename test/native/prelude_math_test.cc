@@ -84,10 +84,10 @@ void checkPow() {
   std::printf("pow      %.3f ulp at %.9g ^ %.9g%s\n", worst, wa, wb, ok ? "" : "  FAILED");
 }
 
-// Quotients by a value that is prepared once are those of a division, also of zeros, infinities and NaNs by each other; where the error
-// term underflows (numerators or quotients below 2^-100) they may be the neighbour.
+// Quotients by a value that is prepared once are those of a division, also of zeros, infinities and NaNs by each other;
+// where the error term underflows (numerators or quotients below 2^-100) they may be the neighbour.
 void checkDivideBy() {
-  const float special[] = {0.0f,   -0.0f,  1.0f,    -1.0f,   3.0f,  -7.0f,    INFINITY, -INFINITY, NAN,
+  const float special[] = {0.0f,   -0.0f,   1.0f,     -1.0f,   3.0f,   -7.0f,    INFINITY, -INFINITY, NAN,
                            1e-40f, -3e-39f, 1.2e-38f, 3.4e38f, -3e38f, 0x1p-91f, 0x1p91f,  0x1p126f};
   double worst = 0;
   float wa = 0, wb = 0;
@@ -162,7 +162,9 @@ void checkMemory() {
     expect(std::isnan(fb_max(x, nan)[0]) && std::isnan(fb_max(nan, x)[0]), "max keeps NaN");
     expect(std::isnan(fb_min(x, nan)[0]) && std::isnan(fb_min(nan, x)[0]), "min keeps NaN");
     const f32v two = fb_splat_f32(-2);
-    if (other == other) expect(fb_max(x, two)[0] == std::fmax(other, -2.0f) && fb_min(x, two)[0] == std::fmin(other, -2.0f), "max and min");
+    if (other == other)
+      expect(fb_max(x, two)[0] == std::fmax(other, -2.0f) && fb_min(x, two)[0] == std::fmin(other, -2.0f),
+             "max and min");
   }
   expect(fb_mod(fb_splat_i32(-7), fb_splat_i32(3))[1] == 2 && fb_idiv(fb_splat_i64(-7), fb_splat_i64(2))[1] == -3,
          "integer division");

@@ -22,6 +22,26 @@ const layers: readonly (readonly [string, () => Layer])[] = [
 ];
 const output = (layer: Layer, x: Tensor): Tensor => (layer as nn.LSTM)(x)[0];
 
+// Large enough that the recurrent weight may be packed, long enough that it pays.
+test.each([
+  ['LSTM', (): Layer => new nn.LSTM(24, 192, { batchFirst: true })],
+  ['GRU', (): Layer => new nn.GRU(24, 192, { batchFirst: true, bidirectional: true })],
+  ['RNN', (): Layer => new nn.RNN(24, 260, { batchFirst: true })],
+] as const)('%s with a large weight: output and gradients', async (_, make) => {
+  fb.manualSeed(7);
+  const layer = make();
+  const x = fb.randn(16, 20, 24);
+  const gradients = (): Tensor[] => fb.autograd.grad(output(layer, x).square().mean(), layer.parameters()) as Tensor[];
+  const f = fb.compile(() => [fb.noGrad(() => output(layer, x)), ...gradients()]);
+  for (let i = 0; i < 4; i++) {
+    f();
+    if (await f.ready()) break;
+  }
+  expect(f.explain().reasons).toEqual([]);
+  const expected = [fb.noGrad(() => output(layer, x)), ...gradients()];
+  f().forEach((t, i) => close(t, expected[i]!, 2e-5));
+});
+
 describe.each(layers)('%s', (_, make) => {
   test('lengths 5 to 40 run one program after the first few calls', async () => {
     fb.manualSeed(2);
