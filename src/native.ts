@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { NativeOps, NumberArg } from '../generated/ts/native-ops.js';
 import { packageRoot } from './package_root.js';
 import type { Handle } from './tensor/handle.js';
+import { collectYoung } from './young_garbage.js';
 
 /** A random generator, an autograd node, a loaded graph program: opaque, like tensor handles. */
 export type GeneratorHandle = object;
@@ -199,6 +200,8 @@ export interface Native {
   memoryStats(): NativeMemoryStats;
   /** Gives cached memory back to the operating system. */
   emptyCache(): void;
+  /** `collect()` is called when much memory has been allocated since the last time, before an op gives its result. */
+  setCollector(collect: () => void): void;
   info(): NativeInfo;
 
   // ---- recording (docs/trace-format.md) ----
@@ -275,7 +278,9 @@ function load(): Native {
     );
   }
   try {
-    return createRequire(import.meta.url)(path) as Native;
+    const addon = createRequire(import.meta.url)(path) as Native;
+    addon.setCollector(collectYoung);
+    return addon;
   } catch (e) {
     return fail(
       `flambeau: cannot load the native addon ${path}: ${(e as Error).message}\nRun "npm run build:native" to build it again.`,

@@ -27,14 +27,21 @@ int64_t reported(int64_t delta) {
   return delta / (delta >= kLargeBytes || delta <= -kLargeBytes ? large : kShare);
 }
 
+// Fresh memory that is worth a collection of young objects: about a last-level cache, since memory that comes back
+// sooner is still in it. Where little came back (the program holds what it makes) the next one waits for twice as much.
+constexpr int64_t kFresh = int64_t{32} << 20, kMostFresh = int64_t{8} << 30, kWorthwhile = 4;
+
 struct MemoryReport {
   napi_env env = nullptr;
   int64_t pending = 0, reported = 0;
+  int64_t live = 0, fresh = 0, patience = kFresh;
 };
 thread_local MemoryReport tlsMemory;
 
 void onMemory(int64_t delta) {
   MemoryReport& m = tlsMemory;
+  m.live += delta;
+  if (delta > 0) m.fresh += delta;
   m.pending += reported(delta);
   if (m.pending < kReportStep && m.pending > -kReportStep) return;
   if (!m.env) return;
@@ -53,6 +60,7 @@ void onTeardown(void* p) {
   tlsMemory = {};
   data->builds.reset();  // ends processes and threads while the environment is still whole
   data->siteProvider = JsRef();
+  data->collector = JsRef();
   data->life->end();
 }
 
@@ -137,6 +145,19 @@ napi_value callJs(napi_env env, napi_value fn, std::initializer_list<napi_value>
   check(env, napi_get_undefined(env, &receiver));
   check(env, napi_call_function(env, receiver, fn, args.size(), args.begin(), &result));
   return result;
+}
+
+void collectIfDue(napi_env env) {
+  MemoryReport& m = tlsMemory;
+  if (m.fresh < m.patience) return;
+  const int64_t fresh = std::exchange(m.fresh, 0), before = m.live;
+  const JsRef& collector = dataOf(env).collector;
+  if (!collector) return;
+  napi_value receiver, result;
+  // What it throws (a worker that is being ended) shows in the next call.
+  if (napi_get_undefined(env, &receiver) == napi_ok)
+    napi_call_function(env, receiver, collector.get(env), 0, nullptr, &result);
+  m.patience = (before - m.live) * kWorthwhile < fresh ? std::min(m.patience * 2, kMostFresh) : kFresh;
 }
 
 int64_t externalBytes() { return tlsMemory.reported + tlsMemory.pending; }

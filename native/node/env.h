@@ -72,6 +72,8 @@ struct EnvData {
   napi_env env;
   std::shared_ptr<EnvLife> life;
   JsRef siteProvider;
+  /// Collects young garbage (src/young_garbage.ts).
+  JsRef collector;
   /// ArrayBuffers that share a storage: one each, found again while it is alive.
   std::unordered_map<const Storage*, napi_ref> buffers;
   std::unique_ptr<Builds> builds;
@@ -85,6 +87,8 @@ void initEnv(napi_env env);
 std::string callSite(napi_env env);
 /// Calls a JavaScript function; throws JsException when it throws.
 napi_value callJs(napi_env env, napi_value fn, std::initializer_list<napi_value> args);
+/// Before a handle is made, where V8 may collect anyway: has young garbage collected when much has been allocated since.
+void collectIfDue(napi_env env);
 /// Bytes reported to V8 and not yet reported, for tests.
 int64_t externalBytes();
 

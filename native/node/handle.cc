@@ -89,6 +89,7 @@ void releaseBox(Box* b) {
 void finalize(node_api_basic_env, void* data, void*) { releaseBox(static_cast<Box*>(data)); }
 
 napi_value external(napi_env env, Box* b) {
+  collectIfDue(env);
   napi_value v;
   const napi_status status = napi_create_external(env, b, finalize, nullptr, &v);
   if (status != napi_ok) {

@@ -168,6 +168,15 @@ napi_value memory(napi_env env, napi_callback_info) {
     return o;
   });
 }
+/// setCollector(fn): fn() collects young garbage; called when much memory has been allocated since the last time.
+napi_value setCollector(napi_env env, napi_callback_info info) {
+  constexpr const char* names[] = {"collect"};
+  return invoke(env, info, "setCollector", names, [&](Args& a) -> napi_value {
+    dataOf(env).collector = JsRef(env, a.function(0));
+    return nullptr;
+  });
+}
+
 napi_value info(napi_env env, napi_callback_info) {
   return guarded(env, [&] {
     napi_value o;
@@ -214,6 +223,7 @@ void registerStateFunctions(napi_env env, napi_value target) {
                                                        {"setRngState", setRngState},
                                                        {"memoryStats", memory},
                                                        {"emptyCache", dropCache},
+                                                       {"setCollector", setCollector},
                                                        {"info", info}};
   for (auto [name, fn] : all) defineFunction(env, target, name, fn);
 }

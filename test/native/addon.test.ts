@@ -74,6 +74,21 @@ describe('handles', () => {
       console.log(process.resourceUsage().maxRSS / 1024);`);
     expect(Number(stdout)).toBeLessThan(300);
   });
+  test('what died young comes back soon; what is held stays', () => {
+    const { stdout } = script(`
+      const x = native.fromTypedArray(new Float32Array(1 << 20), [1 << 20], 0, false);
+      const kept = [];
+      for (let i = 0; i < 400; i++) {
+        const y = native.ops.add(native.ops.mul(x, i), 1, 1);
+        if (i % 40 === 0) kept.push(y);
+      }
+      const right = kept.every((y, k) => native.toTypedArray(y)[k] === 1);
+      console.log(JSON.stringify([right, typeof globalThis.gc, native.memoryStats().allocatedPeak / 2 ** 20]));`);
+    const [right, gc, peak] = JSON.parse(stdout) as [boolean, string, number];
+    expect([right, gc]).toEqual([true, 'undefined']);
+    // 3,200 MiB pass through; ten tensors of 4 MiB are held.
+    expect(peak).toBeLessThan(150);
+  });
   test('everything is freed, and V8 has been told the exact total', () => {
     const { stdout } = script(
       `
