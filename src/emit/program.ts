@@ -8,7 +8,7 @@ import { group } from '../schedule/group.js';
 import { type OpLookup, lower } from '../schedule/lower.js';
 import { CUTS } from '../schedule/parts.js';
 import { isContiguous } from '../schedule/views.js';
-import { KEEP_LIMITS, buildKernel } from '../loop/build.js';
+import { TARGETS, buildKernel } from '../loop/build.js';
 import { type Kernel } from '../loop/kernel.js';
 import { joinParts } from './joins.js';
 import { type Event, planMemory, touches } from './memory.js';
@@ -71,7 +71,7 @@ export function emitProgram(graph: Graph, options: EmitOptions): Program {
       'items' in g
         ? {
             k: 'kernel',
-            kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, ...KEEP_LIMITS[options.target] }),
+            kernel: buildKernel(g, grouping, `kernel${n++}`, { readLater, ...TARGETS[options.target] }),
           }
         : { k: 'step', step: g },
     );

@@ -17,13 +17,15 @@ export interface BuildOptions {
   /** Values of a row are kept between passes up to this many elements; less where every thread has a row of its own. */
   readonly keepLimit: number;
   readonly keepLimitAcross: number;
+  /** The target turns blocks of lines in registers (emit/cpp/lines.ts). */
+  readonly turnsLines: boolean;
   /** True for a tensor that another kernel or a library step reads. */
   readonly readLater: (d: Def) => boolean;
 }
 /** 256 KB of float32 on the stack of a CPU thread, in the second-level cache; 16 registers of a GPU thread when a block shares a row, 64 when a row is its own. */
-export const KEEP_LIMITS = {
-  cpp: { keepLimit: 65536, keepLimitAcross: 16384 },
-  cuda: { keepLimit: 4096, keepLimitAcross: 64 },
+export const TARGETS = {
+  cpp: { keepLimit: 65536, keepLimitAcross: 16384, turnsLines: true },
+  cuda: { keepLimit: 4096, keepLimitAcross: 64, turnsLines: false },
 } as const;
 
 /** Rows of `keepLimit` elements that one kernel may keep. */
@@ -147,7 +149,7 @@ function chooseSpace(g: Group, grouping: Grouping, options: BuildOptions): Choic
   const merged = (space: Space, draft: Draft): Choice => {
     const to = mergeAxes(space, draft);
     const final = to === space ? draft : new Builder(g, grouping, to, options).draft();
-    return { space: to, draft: final, ...chooseVector(to, final) };
+    return { space: to, draft: final, ...chooseVector(to, final, options.turnsLines) };
   };
   const whole = merged(plain, probe);
   const pieces = piecesOf(

@@ -8,6 +8,7 @@ import {
   type Index,
   ZERO,
   axesOf,
+  bounds,
   coefficient,
   constantOf,
   hasDivision,
@@ -116,8 +117,8 @@ export function mergeAxes(plain: Space, draft: Draft): Space {
   return { rows: rows.axes, cols: cols.axes, idx: plain.idx.map((i) => ixSubstitute(i, of)) };
 }
 
-/** The axis along which vectors run: the one with the fewest estimated memory instructions. */
-export function chooseVector(space: Space, draft: Draft): { vector: Axis | null; cost: number } {
+/** The axis along which vectors run: the one with the fewest estimated memory instructions. `turnsLines`: see BuildOptions. */
+export function chooseVector(space: Space, draft: Draft, turnsLines: boolean): { vector: Axis | null; cost: number } {
   const ordered = draft.stages.some((s) => s.folds.some((f) => f.reduce.ordered));
   const axes = [...space.rows, ...(ordered ? [] : space.cols)].filter((a) => !sameDim(a.extent, 1));
   if (axes.length === 0) return { vector: null, cost: 0 };
@@ -126,6 +127,7 @@ export function chooseVector(space: Space, draft: Draft): { vector: Axis | null;
   const rowCount = space.rows.reduce((p, a) => p * num(a.extent), 1);
   const folds = draft.stages.reduce((n, s) => n + s.folds.length, 0);
   const inner = workOf(
+    turnsLines ? space : null,
     draft.stages.flatMap((s) => [
       ...s.folds.flatMap(foldedValues),
       ...s.colStores.map((x) => x.value),
@@ -134,6 +136,7 @@ export function chooseVector(space: Space, draft: Draft): { vector: Axis | null;
     draft.stages.flatMap((s) => s.colStores),
   );
   const outer = workOf(
+    turnsLines ? space : null,
     draft.stages.flatMap((s) => s.rowStores.map((x) => x.value)),
     draft.stages.flatMap((s) => s.rowStores),
   );
@@ -155,8 +158,11 @@ export function chooseVector(space: Space, draft: Draft): { vector: Axis | null;
   return { vector: best, cost: bestCost };
 }
 
-/** Cost of one vector of these values, as a function of the vector axis: arithmetic, loads and stores by their stride. */
-function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) => number {
+/**
+ * Cost of one vector of these values, as a function of the vector axis: arithmetic, loads and stores by their stride. `turning`: stores
+ * along contiguous lines go by blocks.
+ */
+function workOf(turning: Space | null, values: readonly LExpr[], stores: readonly Store[]): (a: Axis) => number {
   const compute = values.reduce((s, e) => s + exprCost(e), 0) * 0.5;
   const loads = new Map<string, Index>();
   let counts = 0;
@@ -166,6 +172,19 @@ function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) =
       else if (x.k === 'iota' || x.k === 'uniform') counts++;
     });
   }
+  const along = turning?.cols.at(-1);
+  const stepAlong = (i: Index): number | null => {
+    const c = coefficient(i, along!);
+    return c && constantOf(c);
+  };
+  /** Only where columns, which have no stores to turn, would be read with a stride. */
+  const turns =
+    along !== undefined &&
+    !(typeof along.extent === 'number' && along.extent < LANES) &&
+    [...loads.values()].some((i) => ![0, 1].includes(stepAlong(i) ?? NaN));
+  /** Strided along rows, but contiguous along the columns, and of known size. */
+  const turned = (i: Index, a: Axis): boolean =>
+    turns && turning!.rows.includes(a) && !hasDivision(i) && bounds(i) !== null && Math.abs(stepAlong(i) ?? 0) === 1;
   return (a) => {
     let cost = compute + counts;
     for (const [list, strided] of [
@@ -178,7 +197,7 @@ function workOf(values: readonly LExpr[], stores: readonly Store[]): (a: Axis) =
         if (c === null || (hasDivision(index) && one === null)) cost += 24;
         else if (one === 0) cost += strided === 20 ? 1 : axesOf(index).size === 0 ? 0.1 : 0.6;
         else if (strided === 14 && (one === 2 || one === 4)) cost += 2 * one;
-        else cost += one === 1 ? 1 : strided;
+        else cost += one === 1 ? 1 : strided === 20 && turned(index, a) ? 4 : strided;
       }
     }
     return cost;

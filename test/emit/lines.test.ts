@@ -1,4 +1,4 @@
-// Running values along contiguous lines: blocks of lines are turned on the way in and out.
+// Running values along contiguous lines, and rows that are stored side by side but read apart: blocks of lines are turned on the way in and out.
 import { expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import type { Tensor } from '../../src/index.js';
@@ -22,13 +22,19 @@ const CASES: Readonly<Record<string, (t: Tensor) => Tensor>> = {
   'largest so far': (t) => t.cummax(-1)[0],
   'a later pass over the line': (t) => t.cumsum(-1).softmax(-1),
   'lines of a slice': (t) => t.narrow(-1, 3, t.size(-1) - 5).cumsum(-1),
+  'layer norm over the first dimension': (t) =>
+    fb.nn.functional
+      .layerNorm(t.transpose(0, -1), [t.size(0)])
+      .add(1)
+      .contiguous(),
+  'softmax over the first dimension': (t) => t.transpose(0, -1).contiguous().softmax(-1),
   'of integers': (t) => t.mul(8).int().cumsum(-1),
 };
 // Lines that divide by vectors and not, few and many, and lines that lie a power of two apart.
 const SHAPES = [[40, 50], [64, 128], [3, 37, 129], [9, 17], [130, 1024]] as const; // prettier-ignore
 
 test.each(Object.keys(CASES).flatMap((name) => SHAPES.map((shape) => ({ name, shape }))))(
-  'running $name, $shape',
+  '$name, $shape',
   async ({ name, shape }) => {
     fb.manualSeed(11);
     const x = fb.randn([...shape]);

@@ -47,11 +47,13 @@ export class CppKernel extends CppLate {
     return { count: this.dim(count), axes, chunk: 0 };
   }
 
-  /** Neighbouring rows of one unit: long lines of running values are work for a thread in smaller numbers. */
+  /** Neighbouring rows of one unit: long lines that are walked one by one are work for a thread in smaller numbers. */
   private get rowChunk(): number {
-    const running = this.k.stages.some((s) => s.k === 'columns' && s.folds.some((f) => f.reduce.running));
+    const lines = this.k.stages.some(
+      (s) => s.k === 'columns' && (s.stores.length > 0 || s.folds.some((f) => f.reduce.running)),
+    );
     const n = productOf(this.k.cols.map((a) => a.extent));
-    if (!running || typeof n !== 'number') return ROW_CHUNK;
+    if (!lines || typeof n !== 'number') return ROW_CHUNK;
     return Math.min(
       ROW_CHUNK,
       Math.max(ROW_CHUNK_LEAST, 2 ** Math.floor(Math.log2((ROW_CHUNK * 64) / Math.max(1, n)))),

@@ -1,6 +1,7 @@
-// Running values along contiguous lines in C++ kernels, a vector of lines at a time: each lane walks a line of its own, so a step would
-// read and write as many places as there are lanes, and lines that lie a power of two apart push each other out of the cache. Blocks of
-// lines are turned in registers instead, on the way in and on the way out, and every cache line is used whole.
+// Passes over contiguous lines in C++ kernels, a vector of lines at a time: each lane walks a line of its own, so a step would read and
+// write as many places as there are lanes, and lines that lie a power of two apart push each other out of the cache. Blocks of lines are
+// turned in registers instead, on the way in and on the way out, and every cache line is used whole. Running values need it, and rows
+// whose elements lie apart in memory but are stored side by side (a layer norm over the channels of an image).
 import { productOf } from '../../ir/dim.js';
 import { TYPES } from '../../schedule/dtype.js';
 import { type LExpr, walk } from '../../schedule/expr.js';
@@ -88,8 +89,7 @@ export abstract class CppLines extends CppPanels {
   }
 
   private findLines(stage: Columns, axis: Axis): { loads: Map<LExpr, Block>; stores: Map<Store, Block> } | null {
-    const running = stage.folds.some((f) => f.reduce.running === true);
-    if (!running || !this.inRows || this.along !== null) return null;
+    if (!this.inRows || this.along !== null) return null;
     if (typeof axis.extent === 'number' && axis.extent < 16) return null;
     const loads = new Map<LExpr, Block>();
     const stores = new Map<Store, Block>();
