@@ -81,7 +81,17 @@ export abstract class KernelWalker {
     shift = parent.shift,
     lanes = parent.lanes,
   ): Scope {
-    return { parent, lines, axes, memo: new Map(), positions: new Map(), vars: new Map(), shift, lanes, before: parent.before };
+    return {
+      parent,
+      lines,
+      axes,
+      memo: new Map(),
+      positions: new Map(),
+      vars: new Map(),
+      shift,
+      lanes,
+      before: parent.before,
+    };
   }
   protected id(prefix: string): string {
     return `${prefix}${this.count++}`;
