@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/extern_common.h"
+#include "cpu/scratch.h"
 #include "extern_kernels.h"
 
 namespace flambeau::cpu {
@@ -21,6 +22,15 @@ struct Taps {
     weight.push_back(w);
   }
   void close() { first.push_back(static_cast<int64_t>(index.size())); }
+  /// Taps of an output, 0 where their numbers differ.
+  int64_t each() const {
+    for (int64_t n : {1, 2}) {
+      bool all = static_cast<int64_t>(index.size()) == n * out;
+      for (int64_t o = 0; all && o <= out; ++o) all = first[o] == n * o;
+      if (all) return n;
+    }
+    return 0;
+  }
 };
 
 // PyTorch computes places in the precision of the values (R): which input is nearest depends on it.
@@ -108,51 +118,140 @@ Taps tapsOf(int64_t in, int64_t out, std::string_view mode, bool alignCorners, d
   return t;
 }
 
-// One dimension of [outer, n, inner]: forward n = in to out, else the adjoint.
+// Loops in pieces of a size that the compiler knows and makes vectors of.
+template <class F>
+void pieces(int64_t n, F f) {
+  constexpr int kPiece = 16;
+  int64_t i = 0;
+  for (; i + kPiece <= n; i += kPiece)
+    for (int l = 0; l < kPiece; ++l) f(i + l);
+  for (; i < n; ++i) f(i);
+}
 template <class C>
-void apply(const Taps& t, bool forward, int64_t outer, int64_t inner, const C* x, C* y) {
-  const int64_t from = forward ? t.in : t.out, to = forward ? t.out : t.in;
-  parallelFor(outer, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, inner * t.out)),
-              [&](int64_t begin, int64_t end) {
-                for (int64_t r = begin; r < end; ++r) {
-                  const C* src = x + r * from * inner;
-                  C* dst = y + r * to * inner;
-                  std::fill(dst, dst + to * inner, C(0));
-                  for (int64_t o = 0; o < t.out; ++o)
-                    for (int64_t k = t.first[static_cast<size_t>(o)]; k < t.first[static_cast<size_t>(o) + 1]; ++k) {
-                      const int64_t i = t.index[static_cast<size_t>(k)];
-                      const C w = static_cast<C>(t.weight[static_cast<size_t>(k)]);
-                      const C* a = src + (forward ? i : o) * inner;
-                      C* b = dst + (forward ? o : i) * inner;
-                      for (int64_t c = 0; c < inner; ++c) b[c] += w * a[c];
-                    }
-                }
-              });
+void add(const C* __restrict from, C w, int64_t n, C* __restrict to) {
+  pieces(n, [&](int64_t i) { to[i] += w * from[i]; });
+}
+template <class C>
+void mix(const C* __restrict a, C v, const C* __restrict b, C w, int64_t n, C* __restrict to) {
+  pieces(n, [&](int64_t i) { to[i] = v * a[i] + w * b[i]; });
 }
 
-// `image` is the input's sizes, `size` the output's spatial ones. Values pass in the compute type between the
-// dimensions.
+// One dimension of a plane.
+template <class C>
+struct Pass {
+  Taps taps;
+  std::vector<C> weight;
+  int64_t outer, inner, each;
+  bool copies, doubled;  // every output is an input; output o is input o / 2
+
+  Pass(Taps t, int64_t before, int64_t behind)
+      : taps(std::move(t)),
+        weight(taps.weight.begin(), taps.weight.end()),
+        outer(before),
+        inner(behind),
+        each(taps.each()),
+        copies(each == 1 && std::ranges::all_of(weight, [](C w) { return w == C(1); })),
+        doubled(taps.out == 2 * taps.in) {
+    for (int64_t o = 0; doubled && o < taps.out; ++o) doubled = each == 1 && taps.index[o] == o / 2;
+  }
+
+  int64_t size(bool forward) const { return outer * (forward ? taps.out : taps.in) * inner; }
+  void run(bool forward, const C* x, C* y) const {
+    const int64_t from = (forward ? taps.in : taps.out) * inner, to = (forward ? taps.out : taps.in) * inner;
+    for (int64_t r = 0; r < outer; ++r, x += from, y += to) {
+      if (!forward)
+        adjoint(x, y);
+      else if (inner == 1)
+        line(x, y);
+      else
+        rows(x, y);
+    }
+  }
+
+ private:
+  void line(const C* x, C* y) const {
+    const int64_t* at = taps.index.data();
+    const C* w = weight.data();
+    if (copies && doubled)
+      pieces(taps.in, [&](int64_t i) { y[2 * i] = y[2 * i + 1] = x[i]; });
+    else if (copies)
+      for (int64_t o = 0; o < taps.out; ++o) y[o] = x[at[o]];
+    else if (each == 2)
+      for (int64_t o = 0; o < taps.out; ++o) y[o] = w[2 * o] * x[at[2 * o]] + w[2 * o + 1] * x[at[2 * o + 1]];
+    else
+      for (int64_t o = 0; o < taps.out; ++o) {
+        C sum = 0;
+        for (int64_t k = taps.first[o]; k < taps.first[o + 1]; ++k) sum += w[k] * x[at[k]];
+        y[o] = sum;
+      }
+  }
+  void rows(const C* x, C* y) const {
+    for (int64_t o = 0; o < taps.out; ++o, y += inner) {
+      const int64_t k = taps.first[o], end = taps.first[o + 1];
+      const C* from = x + taps.index[k] * inner;
+      if (copies) {
+        std::copy_n(from, inner, y);
+      } else if (each == 2) {
+        mix(from, weight[k], x + taps.index[k + 1] * inner, weight[k + 1], inner, y);
+      } else {
+        std::fill_n(y, inner, C(0));
+        for (int64_t j = k; j < end; ++j) add(x + taps.index[j] * inner, weight[j], inner, y);
+      }
+    }
+  }
+  void adjoint(const C* x, C* y) const {
+    std::fill_n(y, taps.in * inner, C(0));
+    for (int64_t o = 0; o < taps.out; ++o)
+      for (int64_t k = taps.first[o]; k < taps.first[o + 1]; ++k)
+        add(x + o * inner, weight[k], inner, y + taps.index[k] * inner);
+  }
+};
+
+// `image` is the input's sizes, `size` the output's spatial ones. Plane by plane: what one dimension gives stays in the
+// cache for the next, in the compute type.
 template <class T>
 void resampleAll(const Tensor& x, const Tensor& out, IntSpan image, IntSpan size, std::string_view mode,
                  bool alignCorners, std::span<const double> scales, bool antialias, bool forward) {
   using C = std::conditional_t<std::is_integral_v<T>, float, Compute<T>>;
   using R = std::conditional_t<std::is_same_v<C, double>, double, float>;
   const size_t nd = size.size();
-  std::vector<C> now(static_cast<size_t>(x.numel())), next;
-  std::transform(x.ptr<T>(), x.ptr<T>() + x.numel(), now.begin(), [](T v) { return static_cast<C>(v); });
-  Dims sizes(x.sizes());
+  Dims plane(x.sizes().last(nd));
+  const int64_t in = product(plane);
+  std::vector<Pass<C>> passes;
+  int64_t most = in;
   for (size_t k = nd; k-- > 0;) {
     const double factor = scales.size() == nd ? scales[k] : 0;
-    const Taps taps = tapsOf<R>(image[2 + k], size[k], mode, alignCorners, factor, antialias);
-    int64_t outer = 1, inner = 1;
-    for (size_t d = 0; d < 2 + k; ++d) outer *= sizes[d];
-    for (size_t d = 3 + k; d < sizes.size(); ++d) inner *= sizes[d];
-    sizes[2 + k] = forward ? taps.out : taps.in;
-    next.resize(static_cast<size_t>(outer * sizes[2 + k] * inner));
-    apply<C>(taps, forward, outer, inner, now.data(), next.data());
-    now.swap(next);
+    Taps taps = tapsOf<R>(image[2 + k], size[k], mode, alignCorners, factor, antialias);
+    const IntSpan all = plane;
+    passes.emplace_back(std::move(taps), product(all.first(k)), product(all.last(nd - 1 - k)));
+    plane[k] = forward ? passes.back().taps.out : passes.back().taps.in;
+    most = std::max(most, product(plane));
   }
-  std::transform(now.begin(), now.end(), out.ptr<T>(), [](C v) { return static_cast<T>(v); });
+  const int64_t result = product(plane);
+  const T* from = x.ptr<T>();
+  T* to = out.ptr<T>();
+  parallelFor(x.sizes()[0] * x.sizes()[1], std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, most)),
+              [&](int64_t begin, int64_t end) {
+                static thread_local Scratch work;
+                C* rooms[2] = {work.get<C>(2 * most), nullptr};
+                rooms[1] = rooms[0] + most;
+                for (int64_t p = begin; p < end; ++p) {
+                  const C* now = nullptr;
+                  if constexpr (std::is_same_v<T, C>)
+                    now = from + p * in;
+                  else
+                    now = std::copy_n(from + p * in, in, rooms[1]) - in;
+                  for (size_t k = 0; k < passes.size(); ++k) {
+                    C* next = rooms[k % 2];
+                    if constexpr (std::is_same_v<T, C>)
+                      if (k + 1 == passes.size()) next = to + p * result;
+                    passes[k].run(forward, now, next);
+                    now = next;
+                  }
+                  if constexpr (!std::is_same_v<T, C>)
+                    std::transform(now, now + result, to + p * result, [](C v) { return static_cast<T>(v); });
+                }
+              });
 }
 
 Dims check(IntSpan image, IntSpan size) {
