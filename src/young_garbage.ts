@@ -1,6 +1,6 @@
 // Tensors whose last reference is gone hold their memory until V8 notices. V8 sees small objects and is in no hurry, while every op takes
 // fresh memory, which the system clears first and no cache holds. So the addon asks for a collection of young objects (a tenth of a
-// millisecond) whenever much has been allocated since the last one.
+// millisecond) whenever much has been allocated since the last one (native/node/env.cc).
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
