@@ -2,15 +2,12 @@
 // to one file, exports, and runs compiled; op by op on the prebuilt kernels until (or unless) its program is built.
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { CompilerMissing } from '../build/compiler.js';
-import { log, notice } from '../debug/log.js';
 import { emitProgram } from '../emit/program.js';
 import { noGrad } from '../autograd/modes.js';
 import { fromTrace } from '../frontend/trace/from_trace.js';
-import { bindSymbols, specialize, SpecializeError } from '../frontend/trace/specialize.js';
-import { unify, UnifyError } from '../frontend/trace/unify.js';
+import { UnifyError } from '../frontend/trace/unify.js';
 import { isControl } from '../ir/control.js';
-import type { DType, Graph } from '../ir/graph.js';
+import type { Graph } from '../ir/graph.js';
 import { printGraph, printType } from '../ir/print.js';
 import { native } from '../native.js';
 import { Module } from '../nn/module.js';
@@ -18,15 +15,14 @@ import { optimize } from '../passes/manager.js';
 import { writeFileAtomic } from '../serialization/bytes.js';
 import type { TensorBytes } from '../serialization/safetensors.js';
 import { dtypeCode, dtypeName, itemSize } from '../tensor/dtype.js';
-import { FileError, ShapeError, ValueError } from '../tensor/errors.js';
-import { isTensor, unwrap, wrap, type Handle, type Tensor } from '../tensor/handle.js';
-import { findBackend, runInterpreted, type Prepared } from './backend.js';
+import { FileError, ValueError } from '../tensor/errors.js';
+import { isTensor, wrap, type Handle, type Tensor } from '../tensor/handle.js';
+import { runInterpreted } from './backend.js';
 import './cpp_backend.js';
 import './cuda_backend.js';
 import { emitOptions } from './emit_cache.js';
 import { evaluateNative } from './execute.js';
 import { planFlow } from './flow.js';
-import { FlowPrograms } from './flow_program.js';
 import { NamedAxes, type DynamicAxes } from './dynamic_axes.js';
 import { Explanation, type GraphReport } from './explain.js';
 import { parseGraphFile, serializeGraphFile } from './fbg.js';
@@ -34,8 +30,10 @@ import { countOps, describeGraph } from './graph_report.js';
 import { machineLimits } from './machine_limits.js';
 import { eagerPeak } from './memory_report.js';
 import { compileObserver } from './observe.js';
-import { aside, cannotRecord, ownMemory, record, recordGraph } from './recorder.js';
-import { fill, flatten, type Template } from './structure.js';
+import { record } from './recorder.js';
+import { fill, type Template } from './structure.js';
+import { argumentsOf, call, callAsync, start, type Specialised, type State } from './traced.js';
+import { dynamicGraph, resized, specialised, zerosOf } from './traced_shapes.js';
 import { sameTensor } from './variant.js';
 
 export type Traceable = Module | ((...inputs: never[]) => unknown);
@@ -50,22 +48,6 @@ export class GraphView {
     return this.toString();
   }
 }
-
-interface Weight {
-  readonly name: string;
-  readonly handle: Handle;
-}
-/** A program for one set of input shapes. */
-interface Specialised {
-  readonly graph: Graph;
-  prepared: Prepared | null;
-  /** What the program computes. */
-  optimised: Graph | null;
-  passMilliseconds: number;
-  readonly runs: { compiled: number; eager: number };
-}
-
-const MAX_SHAPES = 32;
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the interface gives instances their call signature
 export interface TracedModule {
@@ -163,26 +145,6 @@ export class TracedModule {
   }
 }
 
-interface State {
-  readonly name: string;
-  readonly graph: Graph;
-  /** In the order of the graph's captures. */
-  readonly weights: readonly Weight[];
-  readonly result: Template;
-  /** The same at other sizes; undefined: not tried yet; null: there is none. */
-  dynamic: Graph | null | undefined;
-  /** Axes that the caller named; null: the first of every input. */
-  readonly axes: NamedAxes | null;
-  /** Why there is none. */
-  dynamicReason: string;
-  /** Records the source again with inputs of other shapes; null when it was loaded from a file. */
-  readonly retrace: ((shapes: readonly (readonly number[])[]) => Graph) | null;
-  readonly shapes: Map<string, Specialised>;
-  compiled: boolean;
-  /** Why it is not compiled any more. */
-  reason: string | null;
-}
-
 /** The generated C++; of a graph with branches and loops, that of each of its stretches. */
 export function codeOf(graph: Graph, name: string): string {
   const small = optimize(graph, { evaluate: evaluateNative });
@@ -206,228 +168,6 @@ function specReport(name: string, x: Specialised): GraphReport {
     programs: x.optimised === null ? [] : [{ name, graph: x.optimised }],
     infos: info === undefined ? [] : [{ ...info, times: { passes: x.passMilliseconds, ...info.times } }],
   });
-}
-
-/** A number where the graph takes a 0-d tensor: scripted functions have such arguments. Others are refused by what follows. */
-function scalarFor(s: State, x: number, at: number): unknown {
-  const type = s.graph.inputs[at]?.type;
-  if (type?.shape.length !== 0) return x;
-  if (!type.dtype.startsWith('float') && !Number.isSafeInteger(x))
-    throw new ValueError(`${s.name}: input ${at} is ${type.dtype}, got ${x}`);
-  return wrap(native.ops.full([], x, dtypeCode(type.dtype)));
-}
-
-/** The arguments as the graph takes them: checked, detached, contiguous, with the program for their shapes. */
-function argumentsOf(s: State, given: readonly unknown[]): { readonly spec: Specialised; readonly dense: Handle[] } {
-  const args = given.map((a, i) => (typeof a === 'number' ? scalarFor(s, a, i) : a));
-  const { tensors } = flatten(args);
-  if (args.some((a) => !isTensor(a)) || tensors.length !== s.graph.inputs.length) {
-    throw new ValueError(
-      `${s.name}: the traced module takes ${s.graph.inputs.length} tensors, got ${args.length} arguments of which ${args.filter(isTensor).length} are tensors`,
-    );
-  }
-  const inputs = tensors.map(unwrap);
-  s.graph.inputs.forEach((v, i) => {
-    const dtype = dtypeName(native.dtype(inputs[i]!));
-    if (dtype !== v.type.dtype)
-      throw new ValueError(`${s.name}: input ${i} was traced as ${v.type.dtype}, got ${dtype}`);
-  });
-  const shapes = inputs.map((h) => native.shape(h));
-  // A recording takes the ops in, and the program that is built is the outer one; a graph for other sizes is recorded aside.
-  const spec = native.traceActive() ? aside(() => specialised(s, shapes)) : specialised(s, shapes);
-  if (!native.traceActive()) start(s, spec);
-  // Weights are fixed layouts; arguments come as they are.
-  return { spec, dense: inputs.map((h) => native.ops.contiguous(native.ops.detach(h))) };
-}
-
-/** The program, when it is built and no recording wants the ops; notes one that failed. */
-function builtProgram(s: State, spec: Specialised): Prepared | null {
-  if (native.traceActive()) return null;
-  if (spec.prepared?.poll() === 'failed') {
-    fallBack(s, spec.prepared.error!);
-    spec.prepared = null;
-  }
-  return spec.prepared?.poll() === 'done' ? spec.prepared : null;
-}
-
-function call(s: State, args: unknown[]): unknown {
-  if (native.traceActive() && s.graph.nodes.some(isControl)) return recorded(s, args);
-  const { spec, dense } = argumentsOf(s, args);
-  const program = builtProgram(s, spec);
-  const before = native.gradEnabled();
-  native.setGradEnabled(false);
-  try {
-    return finish(s, spec, dense, program?.run(dense, spec.graph.liveScalars) ?? null);
-  } finally {
-    native.setGradEnabled(before);
-  }
-}
-
-/** Inside another recording, a graph with branches and loops: it becomes part of the other as it is. */
-function recorded(s: State, args: unknown[]): unknown {
-  const weights = s.weights.map((w) => w.handle);
-  const tensors = args.map((a, i) => (typeof a === 'number' ? scalarFor(s, a, i) : a)) as Tensor[];
-  const { graph, results } = aside(() => {
-    const { spec, dense } = argumentsOf(s, tensors);
-    if (spec.graph.writes.length > 0)
-      throw new ValueError(`${s.name}: a traced module that writes cannot be part of a recording; trace its source`);
-    return {
-      graph: spec.graph,
-      results: ownMemory(runInterpreted(spec.graph, dense, weights), [...dense, ...weights]),
-    };
-  });
-  recordGraph(graph, [...tensors.map((t) => t._h), ...weights], results, { hold: () => true });
-  return fill(s.result, results.map(wrap));
-}
-
-async function callAsync(s: State, args: unknown[]): Promise<unknown> {
-  cannotRecord(`${s.name}: runAsync gives its result after the recording; call the module itself`);
-  const { spec, dense } = argumentsOf(s, args);
-  await spec.prepared?.wait();
-  const program = builtProgram(s, spec);
-  // The grad mode of the start is the run's.
-  const running = noGrad(() => (program === null ? null : { result: program.runAsync(dense, spec.graph.liveScalars) }));
-  return finish(s, spec, dense, running === null ? null : await running.result);
-}
-
-/** A program's results, or those of the graph run op by op where there are none. */
-function finish(
-  s: State,
-  spec: Specialised,
-  dense: readonly Handle[],
-  outputs: readonly Handle[] | string | null,
-): unknown {
-  if (typeof outputs === 'string') log('guards', () => `${s.name}: ${outputs}`);
-  spec.runs[outputs === null || typeof outputs === 'string' ? 'eager' : 'compiled']++;
-  const results =
-    outputs === null || typeof outputs === 'string'
-      ? runInterpreted(
-          spec.graph,
-          dense,
-          s.weights.map((w) => w.handle),
-        )
-      : outputs;
-  return fill(s.result, results.map(wrap));
-}
-
-/** Starts the build of a program, once per set of shapes. */
-function start(s: State, spec: Specialised): void {
-  if (!s.compiled || spec.prepared !== null) return;
-  try {
-    const before = performance.now();
-    const graph = optimize(spec.graph, { evaluate: evaluateNative });
-    spec.passMilliseconds = performance.now() - before;
-    spec.optimised = graph;
-    const captures = s.weights.map((w) => w.handle);
-    spec.prepared = graph.nodes.some(isControl)
-      ? new FlowPrograms(graph, captures, s.name)
-      : findBackend('cpp').prepare(graph, {
-          captures,
-          inputsRequireGrad: graph.inputs.map(() => false),
-          name: s.name,
-        });
-  } catch (e) {
-    fallBack(s, e as Error);
-  }
-}
-
-function fallBack(s: State, e: Error): void {
-  s.compiled = false;
-  s.reason = e.message;
-  if (e instanceof CompilerMissing)
-    notice(`${e.message}. Graphs run op by op on the prebuilt kernels`, 'compiler-missing');
-  else notice(`${s.name} runs op by op: ${e.message}`);
-}
-
-/** The graph at these input shapes. @throws ShapeError when the module was loaded without a graph for other sizes. */
-function specialised(s: State, shapes: readonly (readonly number[])[]): Specialised {
-  const key = shapes.map((x) => x.join()).join('|');
-  const have = s.shapes.get(key);
-  if (have !== undefined) return have;
-  const spec: Specialised = {
-    graph: graphFor(s, shapes),
-    prepared: null,
-    optimised: null,
-    passMilliseconds: 0,
-    runs: { compiled: 0, eager: 0 },
-  };
-  if (s.shapes.size >= MAX_SHAPES) s.shapes.delete(s.shapes.keys().next().value!);
-  s.shapes.set(key, spec);
-  return spec;
-}
-
-function graphFor(s: State, shapes: readonly (readonly number[])[]): Graph {
-  const traced = s.graph.inputs.map((v) => v.type.shape as readonly number[]);
-  if (traced.every((t, i) => String(t) === String(shapes[i]))) return s.graph;
-  const dynamic = dynamicGraph(s);
-  const text = (list: readonly (readonly number[])[]): string => list.map((x) => `[${x.join(', ')}]`).join(', ');
-  let why = s.dynamicReason;
-  if (dynamic !== null) {
-    try {
-      return specialize(dynamic, bindSymbols(dynamic, shapes));
-    } catch (e) {
-      if (!(e instanceof SpecializeError)) throw e;
-      why = e.message;
-    }
-  }
-  if (s.retrace !== null) {
-    try {
-      return s.retrace(shapes);
-    } catch (e) {
-      why = (e as Error).message;
-    }
-  }
-  throw new ShapeError(
-    `${s.name} was traced for inputs of shape ${text(traced)}, got ${text(shapes)}${why === '' ? '' : ` (${why})`}`,
-  );
-}
-
-/** The graph with the first dimension of every input symbolic, from two more recordings; null when there is no such graph. */
-function dynamicGraph(s: State): Graph | null {
-  if (s.dynamic !== undefined) return s.dynamic;
-  s.dynamic = null;
-  if (s.retrace === null || s.graph.writes.length > 0) return null;
-  try {
-    // Two sizes per distinct first extent, none of them 0 or 1: those broadcast.
-    const extents = [...new Set(s.graph.inputs.flatMap((v) => v.type.shape.slice(0, 1) as number[]))];
-    const at = (round: number): Graph => {
-      if (s.axes !== null) {
-        const examples = s.graph.inputs.map((v) => zerosOf(v.type.shape as number[], v.type.dtype));
-        return s.retrace!(s.axes.elsewhere(examples, round).map((t) => t.shape));
-      }
-      return s.retrace!(
-        s.graph.inputs.map((v) => {
-          const [first, ...rest] = v.type.shape as number[];
-          if (first === undefined) return [];
-          const k = extents.indexOf(first);
-          return [Math.max(2, first) + k + round * (k + 1 + round), ...rest];
-        }),
-      );
-    };
-    s.dynamic = unify([at(0), at(1), at(2)]);
-  } catch (e) {
-    s.dynamicReason = (e as Error).message;
-    log('graph', () => `${s.name}: no graph for other sizes: ${s.dynamicReason}`);
-    if (!(e instanceof UnifyError)) log('graph', () => String((e as Error).stack));
-  }
-  return s.dynamic;
-}
-
-const zerosOf = (shape: readonly number[], dtype: DType): Tensor =>
-  wrap(native.ops.full([...shape], 0, dtypeCode(dtype)));
-
-/** The tensor repeated and cut to a shape, so that its numbers are those of an example. */
-function resized(t: Tensor, shape: readonly number[]): Tensor {
-  if (t.dim() !== shape.length) return zerosOf(shape, t.dtype);
-  return noGrad(() =>
-    shape.reduce((x, size, axis) => {
-      const have = x.shape[axis]!;
-      if (have === size) return x;
-      if (have === 0) return zerosOf([...x.shape.slice(0, axis), size, ...x.shape.slice(axis + 1)], x.dtype);
-      const repeats = x.shape.map((_, d) => (d === axis ? Math.ceil(size / have) : 1));
-      return wrap(native.ops.narrow(native.ops.repeat(x._h, repeats), axis, 0, size));
-    }, t),
-  );
 }
 
 // ---- recording ----
