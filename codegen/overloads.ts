@@ -1,6 +1,6 @@
 // Functions of several forms: a record with `overloadOf` is one form of the function of that name, the op of that name (if there is
 // one) the plain form. Both emitters of public functions read the groups from here, TypeScript's and C++'s.
-import { inplaceSig } from './emitters/cpp_ops.js';
+import { inplaceSig } from './emitters/cpp_variants.js';
 import type { Op } from './load.js';
 import type { Signature } from './schema.js';
 

@@ -4,7 +4,7 @@ import type { Op } from '../load.js';
 import { selfIndex, type Signature } from '../schema.js';
 import type { Param } from '../../src/ir/opinfo.js';
 import { ARGS_METHOD, cppDefault, isOperandLike } from './cpp_types.js';
-import { variants } from './cpp_ops.js';
+import { variants } from './cpp_variants.js';
 
 export function emitBoxed(ops: readonly Op[]): void {
   const entries: { name: string; code: string }[] = [];

@@ -6,7 +6,7 @@ import type { Op } from '../load.js';
 import { overloadsOf } from '../overloads.js';
 import { selfIndex, type Signature } from '../schema.js';
 import { cppDefault, PARAM_TYPE, returnType } from './cpp_types.js';
-import { variants } from './cpp_ops.js';
+import { variants } from './cpp_variants.js';
 
 /** logSoftmax → log_softmax; digits stay where they are. */
 export const snake = (name: string): string =>

@@ -12,7 +12,7 @@ import type { OpInfo, Param, ParamType } from '../../src/ir/opinfo.js';
 import { render, writeGenerated } from '../render.js';
 import type { Op } from '../load.js';
 import { selfIndex, type Signature } from '../schema.js';
-import { inplaceSig, traceName, variants } from './cpp_ops.js';
+import { inplaceSig, traceName, variants } from './cpp_variants.js';
 import { isListType } from './cpp_types.js';
 import { overloadsOf } from '../overloads.js';
 import { emitOverloads, signatures } from './ts_overloads.js';
