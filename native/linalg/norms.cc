@@ -43,18 +43,21 @@ Tensor vectorNormBackward(const Tensor& grad, const Tensor& x, double ord, std::
   const auto zeroWhere = [](const Tensor& condition, const Tensor& t) {
     return ops::where(condition, Operand(Scalar(0.0)), Operand(t));
   };
+  // Divided by a norm that is not zero: the derivatives of this formula have to be finite too.
   const Tensor atZero = ops::eq(norm, Scalar(0));
-  if (ord == 2) return ops::mul(g, zeroWhere(atZero, ops::div(self, norm)));
+  const Tensor divisor = ops::maskedFill(norm, atZero, Scalar(1.0));
+  if (ord == 2) return ops::mul(self, zeroWhere(atZero, ops::div(g, divisor)));
   if (std::isinf(ord)) {
     // Shared evenly among the elements that attain it.
     const Tensor attains = ops::eq(ops::abs(self), norm);
     const Tensor count = restored(ops::sum(attains, dim, keepdim), self, dim, keepdim);
     return zeroWhere(ops::logicalNot(attains), ops::mul(ops::sign(self), ops::div(g, count)));
   }
-  const Tensor size = ops::abs(self);
-  const Tensor scale = zeroWhere(atZero, ops::div(g, ops::pow(norm, Scalar(ord - 1))));
-  const Tensor power = ops::mul(ops::sign(self), ops::pow(size, Scalar(ord - 1)));
-  return ops::mul(scale, ord < 1 ? zeroWhere(ops::eq(self, Scalar(0)), power) : power);
+  const Tensor size = ops::abs(self), scale = zeroWhere(atZero, ops::div(g, ops::pow(divisor, Scalar(ord - 1))));
+  if (ord > 2) return ops::mul(ops::mul(self, ops::pow(size, Scalar(ord - 2))), scale);
+  const Tensor none = ops::eq(self, Scalar(0));
+  const Tensor power = ops::pow(ops::maskedFill(size, none, Scalar(1.0)), Scalar(ord - 1));
+  return ops::mul(scale, zeroWhere(none, ops::mul(ops::sign(self), power)));
 }
 
 }  // namespace support

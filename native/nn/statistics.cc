@@ -42,21 +42,26 @@ Tensor normBackward(const Tensor& grad, const Tensor& self, double p, std::optio
                     const Tensor& out) {
   const Tensor g = asDtypeOf(atRank(grad, self, dim, keepdim), self),
                n = asDtypeOf(atRank(out, self, dim, keepdim), self);
-  const auto where0 = [&](const Tensor& t) { return ops::maskedFill(t, ops::eq(n, Scalar(0)), Scalar(0)); };
+  // Divided by a norm that is not zero: the derivatives of this formula have to be finite too.
+  const Tensor atZero = ops::eq(n, Scalar(0));
+  const auto perNorm = [&](double power) {
+    const Tensor divisor = ops::maskedFill(n, atZero, Scalar(1));
+    return ops::maskedFill(ops::trueDivide(g, power == 1 ? divisor : ops::pow(divisor, Scalar(power))), atZero,
+                           Scalar(0));
+  };
   const Tensor sign = ops::sign(self);
   if (p == 0) return ops::zerosLike(self);
   if (p == 1) return ops::mul(sign, g);
-  if (p == 2) return ops::mul(self, where0(ops::trueDivide(g, n)));
+  if (p == 2) return ops::mul(self, perNorm(1));
   const Tensor a = ops::abs(self);
   if (std::isinf(p)) {
     const Tensor hit = ops::toDtype(ops::logicalOr(ops::eq(a, n), ops::isnan(a)), self.dtype());
     return ops::mul(ops::mul(sign, hit), ops::trueDivide(g, ops::sum(hit, dim, true)));
   }
-  const Tensor scaled =
-      p < 1   ? ops::maskedFill(ops::mul(sign, ops::pow(a, Scalar(p - 1))), ops::eq(self, Scalar(0)), Scalar(0))
-      : p < 2 ? ops::mul(sign, ops::pow(a, Scalar(p - 1)))
-              : ops::mul(self, ops::pow(a, Scalar(p - 2)));
-  return ops::mul(scaled, where0(ops::trueDivide(g, ops::pow(n, Scalar(p - 1)))));
+  if (p > 2) return ops::mul(ops::mul(self, ops::pow(a, Scalar(p - 2))), perNorm(p - 1));
+  const Tensor none = ops::eq(self, Scalar(0));
+  const Tensor power = ops::pow(ops::maskedFill(a, none, Scalar(1)), Scalar(p - 1));
+  return ops::mul(ops::maskedFill(ops::mul(sign, power), none, Scalar(0)), perNorm(p - 1));
 }
 
 Tensor quantile(const Tensor& self, const Operand& given, std::optional<int64_t> dim, bool keepdim,
