@@ -44,7 +44,7 @@ function pointwiseArgs(op: Op): string[] {
   ];
 }
 
-/** Zero divisors of integers. The numbers of tensors are unknown while a function is recorded: its replay checks them. */
+/** Zero divisors of integers. Examples that a recording makes up for other sizes are not looked at: its replay checks them. */
 function divisorCheck(op: Op): string[] {
   const by = op.info.kind === 'pointwise' && !op.derived ? op.info.divisor : undefined;
   const self = op.sig.params[0]!.name;

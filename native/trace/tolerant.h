@@ -9,6 +9,8 @@ namespace flambeau::trace {
 /// What the recording that runs on this thread does with an op that it cannot express: give up (true) or throw (false,
 /// as begin sets it).
 void setTolerant(bool on);
+/// A recording runs that is tolerant: of a call whose numbers are the user's, not of examples made up for another size.
+bool ofACall();
 /// The recording of this thread waits, and another may run until bringBack(); calls nest.
 void setAside();
 void bringBack();

@@ -311,6 +311,7 @@ void bringBack() {
 }
 
 void setTolerant(bool on) { tlsTolerant = on; }
+bool ofACall() { return detail::active && tlsTolerant; }
 std::optional<std::string> gaveUp() { return tlsGaveUp; }
 
 void abort() {
