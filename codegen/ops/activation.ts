@@ -38,7 +38,7 @@ export const relu = pointwise({
   schema: 'relu(self: Tensor): Tensor',
   dtype: 'numeric-only',
   forward: (self) => s.max(self, 0),
-  backward: { self: (grad: number, out: number) => (out > 0 ? grad : 0) },
+  backward: { self: (grad: number, out: number) => (out <= 0 ? 0 : grad) },
   exports: ['relu', 'nn.functional.relu'],
   onnx: { op: 'Relu', since: 13 },
   samples: range(-5, 5),

@@ -143,12 +143,29 @@ export const linalgDet = extern({
 export const detCofactors = extern({
   doc: 'Cofactors of square matrices, the gradient of their determinant: det(A) A^-T, and its limit where A is singular.',
   schema: 'detCofactors(A: Tensor): Tensor',
+  backward: { A: (grad: A, A: A) => t.detCofactorsAlong(grad, A) },
+  method: false,
+  function: false,
+  onnx: { none: 'derivative' },
+});
+export const detCofactorsAlong = extern({
+  doc: 'How the cofactors of square matrices change along a direction: the second derivative of the determinant, for singular matrices too.',
+  schema: 'detCofactorsAlong(direction: Tensor, A: Tensor): Tensor',
   backward: {
-    A: (grad: A, A: A, out: A) => {
-      const [inverse, _info] = t.linalgInvEx(A);
-      const turned = h.mT(inverse);
-      const scale = h.perMatrix(t.sum(t.mul(grad, out), [-2, -1]));
-      return t.sub(t.mul(turned, scale), t.matmul(t.matmul(turned, h.mT(grad)), out));
+    direction: (grad: A, A: A) => t.detCofactorsAlong(grad, A),
+    // det(A) (tr(P D) tr(P G) - tr(P D P G)) with P = A^-1: of matrices that have one.
+    A: (grad: A, direction: A, A: A) => {
+      const [P, _info] = t.linalgInvEx(A);
+      const PD = t.matmul(P, direction);
+      const PG = t.matmul(P, grad);
+      const DG = t.matmul(PD, PG);
+      const GD = t.matmul(PG, PD);
+      const d = h.perMatrix(t.sum(t.diagonal(PD, 0, -2, -1), [-1]));
+      const g = h.perMatrix(t.sum(t.diagonal(PG, 0, -2, -1), [-1]));
+      const dg = h.perMatrix(t.sum(t.diagonal(DG, 0, -2, -1), [-1]));
+      const changes = t.sub(t.add(DG, GD), t.add(t.mul(PD, g), t.mul(PG, d)));
+      const inner = t.add(t.matmul(changes, P), t.mul(P, t.sub(t.mul(d, g), dg)));
+      return t.mul(h.perMatrix(t.linalgDet(A)), h.mT(inner));
     },
   },
   method: false,

@@ -33,16 +33,37 @@ export const l1Loss = composite({
   method: false,
   onnx: { symbolic: 'region' },
 });
+export const smoothL1Values = pointwise({
+  doc: 'Squared below beta, absolute above. See `smoothL1Loss`.',
+  schema: 'smoothL1Values(input: Tensor, target: Tensor, beta: float = 1): Tensor',
+  dtype: 'float-only',
+  forward: (input, target, beta) => {
+    const z = s.abs(input - target);
+    return z < beta ? (0.5 * z * z) / beta : z - 0.5 * beta;
+  },
+  backward: {
+    input: (grad: number, input: number, target: number, beta: number) => {
+      const d = input - target;
+      return grad * (d <= -beta ? -1 : d >= beta ? 1 : d / beta);
+    },
+    target: (grad: number, input: number, target: number, beta: number) => {
+      const d = input - target;
+      return grad * (d <= -beta ? 1 : d >= beta ? -1 : -d / beta);
+    },
+  },
+  node: 'SmoothL1LossBackward0',
+  method: false,
+  function: false,
+  inplace: false,
+  onnx: { symbolic: 'scalar' },
+  samples: range(-3, 3),
+});
 export const smoothL1Loss = composite({
   doc: `Squared below beta, absolute above.${source('smooth_l1_loss')}`,
   schema: "smoothL1Loss(input: Tensor, target: Tensor, *, reduction: string = 'mean', beta: float = 1): Tensor",
   body: (input: A, target: A, reduction: A, beta: A) => {
-    const difference = t.sub(input, target);
-    const d = t.abs(difference);
-    if (beta === 0) return h.reduceLoss(d, reduction);
-    // The square of the difference, not of its absolute value: that one's second derivative would be 0 at zero.
-    const square = t.mul(t.mul(difference, difference), 0.5 / beta);
-    return h.reduceLoss(t.where(t.lt(d, beta), square, t.sub(d, 0.5 * beta)), reduction);
+    if (beta === 0) return h.reduceLoss(t.abs(t.sub(input, target)), reduction);
+    return h.reduceLoss(t.smoothL1Values(input, target, beta), reduction);
   },
   method: false,
   onnx: { symbolic: 'region' },

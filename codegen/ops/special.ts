@@ -194,7 +194,7 @@ export const xlogy = pointwise({
   dtype: 'int-to-float',
   forward: (self, other) => (s.isnan(other) ? other : self === 0 ? 0 : self * s.log(other)),
   backward: {
-    self: (grad: number, self: number, other: number) => (self === 0 && other <= 0 ? 0 : grad * s.log(other)),
+    self: (grad: number, self: number, other: number) => grad * (self === 0 && other <= 0 ? 0 : s.log(other)),
     other: (grad: number, self: number, other: number) => grad * (self / other),
   },
   exports: ['xlogy', 'special.xlogy'],
@@ -272,7 +272,7 @@ export const specialXlog1py = pointwise({
   dtype: 'int-to-float',
   forward: (self, other) => (s.isnan(other) ? other : self === 0 ? 0 : self * s.log1p(other)),
   backward: {
-    self: (grad: number, self: number, other: number) => (self === 0 && other <= -1 ? 0 : grad * s.log1p(other)),
+    self: (grad: number, self: number, other: number) => grad * (self === 0 && other <= -1 ? 0 : s.log1p(other)),
     other: (grad: number, self: number, other: number) => grad * (self / (other + 1)),
   },
   method: false,

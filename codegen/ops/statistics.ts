@@ -55,6 +55,14 @@ export const logsumexp = composite({
   doc: 'log(sum(exp(x))) over `dim`, without overflow.',
   schema: 'logsumexp(self: Tensor, dim: int[], keepdim: bool = false): Tensor',
   body: (self: A, dim: A, keepdim: A) => h.logsumexp(self, dim, keepdim),
+  // Of the result, not of a shifted sum: beside an infinite element the others have gradients of zero.
+  backward: {
+    self: (grad: A, self: A, dim: A, keepdim: A, out: A) =>
+      t.mul(
+        h.expandReduced(grad, self.shape, dim, keepdim),
+        t.exp(t.sub(self, h.expandReduced(out, self.shape, dim, keepdim))),
+      ),
+  },
   exports: ['logsumexp', 'special.logsumexp'],
   onnx: { symbolic: 'logsumexp' },
 });

@@ -26,6 +26,7 @@ export const abs = pointwise({
   schema: 'abs(self: Tensor): Tensor',
   dtype: 'same',
   forward: (self) => s.abs(self),
+  backward: { self: (grad: number, self: number) => grad * (self > 0 ? 1 : self < 0 ? -1 : 0) },
   onnx: { op: 'Abs', since: 13 },
   aliases: ['absolute'],
   samples: range(-10, 10),

@@ -375,6 +375,7 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("symeig", [](const BoxedArgs& a) -> TensorList { auto r = ops::symeig(a.tensor(0), a.find("eigenvectors") ? a.boolean("eigenvectors") : false, a.find("upper") ? a.boolean("upper") : true); return {std::get<0>(r), std::get<1>(r)}; });
     t->emplace("triangularSolve", [](const BoxedArgs& a) -> TensorList { auto r = ops::triangularSolve(a.tensor(0), a.tensor(1), a.find("upper") ? a.boolean("upper") : true, a.find("transpose") ? a.boolean("transpose") : false, a.find("unitriangular") ? a.boolean("unitriangular") : false); return {std::get<0>(r), std::get<1>(r)}; });
     t->emplace("detCofactors", [](const BoxedArgs& a) -> TensorList { return {ops::detCofactors(a.tensor(0))}; });
+    t->emplace("detCofactorsAlong", [](const BoxedArgs& a) -> TensorList { return {ops::detCofactorsAlong(a.tensor(0), a.tensor(1))}; });
     t->emplace("linalgDet", [](const BoxedArgs& a) -> TensorList { return {ops::linalgDet(a.tensor(0))}; });
     t->emplace("linalgInv", [](const BoxedArgs& a) -> TensorList { return {ops::linalgInv(a.tensor(0))}; });
     t->emplace("linalgInvEx", [](const BoxedArgs& a) -> TensorList { auto r = ops::linalgInvEx(a.tensor(0), a.find("checkErrors") ? a.boolean("checkErrors") : false); return {std::get<0>(r), std::get<1>(r)}; });
@@ -418,6 +419,9 @@ const std::unordered_map<std::string_view, Fn>& table() {
     t->emplace("nllLoss", [](const BoxedArgs& a) -> TensorList { return {ops::nllLoss(a.tensor(0), a.tensor(1), a.optTensor(2), a.find("ignoreIndex") ? a.integer("ignoreIndex") : -100, a.find("reduction") ? a.string("reduction") : "mean")}; });
     t->emplace("poissonNllLoss", [](const BoxedArgs& a) -> TensorList { return {ops::poissonNllLoss(a.tensor(0), a.tensor(1), a.find("logInput") ? a.boolean("logInput") : true, a.find("full") ? a.boolean("full") : false, a.find("eps") ? a.floating("eps") : 1e-8, a.find("reduction") ? a.string("reduction") : "mean")}; });
     t->emplace("smoothL1Loss", [](const BoxedArgs& a) -> TensorList { return {ops::smoothL1Loss(a.tensor(0), a.tensor(1), a.find("reduction") ? a.string("reduction") : "mean", a.find("beta") ? a.floating("beta") : 1.0)}; });
+    t->emplace("smoothL1Values", [](const BoxedArgs& a) -> TensorList { return {ops::smoothL1Values(a.tensor(0), a.tensor(1), a.find("beta") ? a.floating("beta") : 1.0)}; });
+    t->emplace("smoothL1ValuesBackwardInput", [](const BoxedArgs& a) -> TensorList { return {below::smoothL1ValuesBackwardInput(a.tensor(0), a.tensor(1), a.tensor(2), a.floating("beta"))}; });
+    t->emplace("smoothL1ValuesBackwardTarget", [](const BoxedArgs& a) -> TensorList { return {below::smoothL1ValuesBackwardTarget(a.tensor(0), a.tensor(1), a.tensor(2), a.floating("beta"))}; });
     t->emplace("cosineEmbeddingLoss", [](const BoxedArgs& a) -> TensorList { return {ops::cosineEmbeddingLoss(a.tensor(0), a.tensor(1), a.tensor(2), a.find("margin") ? a.floating("margin") : 0.0, a.find("reduction") ? a.string("reduction") : "mean")}; });
     t->emplace("hingeEmbeddingLoss", [](const BoxedArgs& a) -> TensorList { return {ops::hingeEmbeddingLoss(a.tensor(0), a.tensor(1), a.find("margin") ? a.floating("margin") : 1.0, a.find("reduction") ? a.string("reduction") : "mean")}; });
     t->emplace("marginRankingLoss", [](const BoxedArgs& a) -> TensorList { return {ops::marginRankingLoss(a.tensor(0), a.tensor(1), a.tensor(2), a.find("margin") ? a.floating("margin") : 0.0, a.find("reduction") ? a.string("reduction") : "mean")}; });

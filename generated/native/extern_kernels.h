@@ -58,6 +58,7 @@ Tensor luPermutation(const Tensor& pivots, int64_t rows, DType dtype);
 Tensor ormqr(const Tensor& self, const Tensor& tau, const Tensor& other, bool left, bool transpose);
 Tensor reflectorProduct(const Tensor& A, const Tensor& tau);
 Tensor detCofactors(const Tensor& A);
+Tensor detCofactorsAlong(const Tensor& direction, const Tensor& A);
 Tensor linalgDet(const Tensor& A);
 std::tuple<Tensor, Tensor> linalgInvEx(const Tensor& A, bool checkErrors);
 std::tuple<Tensor, Tensor> linalgSlogdet(const Tensor& A);

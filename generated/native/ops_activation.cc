@@ -1103,7 +1103,7 @@ struct ReluBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::gt(Operand(out), Operand(Scalar(int64_t(0)))), Operand(grads[0]), Operand(Scalar(int64_t(0)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::le(Operand(out), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(0))), Operand(grads[0])));
     else g = below::reluBackward(grads[0], out);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -21,6 +21,16 @@ Tensor detCofactors(const Tensor& A) {
   call.finish();
   return out;
 }
+Tensor detCofactorsAlong(const Tensor& direction, const Tensor& A) {
+  if (!trace::active()) return cpu::detCofactorsAlong(direction, A);
+  trace::Call call("detCofactorsAlong");
+  call.input(direction);
+  call.input(A);
+  auto out = cpu::detCofactorsAlong(direction, A);
+  call.output(out);
+  call.finish();
+  return out;
+}
 Tensor linalgDet(const Tensor& A) {
   if (!trace::active()) return cpu::linalgDet(A);
   trace::Call call("linalgDet");
@@ -112,12 +122,8 @@ struct DetCofactorsBackward0 final : autograd::Node {
     support::fillMissing(*this, grads);
     if (edges[0].node) {
       const Tensor A = A_.unpack(Ref<autograd::Node>(this), "A");
-      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
     auto formula = [&]() -> Tensor {
-      auto [inverse, _info] = ops::linalgInvEx(A, false);
-      Tensor turned = support::mT(inverse);
-      Tensor scale = support::perMatrix(ops::sum(ops::mul(grads[0], out), Dims{int64_t(-2), int64_t(-1)}, false, std::nullopt));
-      return ops::sub(ops::mul(turned, scale), ops::matmul(ops::matmul(turned, support::mT(grads[0])), out), Scalar(1));
+      return ops::detCofactorsAlong(grads[0], A);
     };
     Tensor g = formula();
       result[0] = support::finishGrad(g, AMeta_);
@@ -126,13 +132,57 @@ struct DetCofactorsBackward0 final : autograd::Node {
   }
   void releaseSaved() override {
     A_.reset();
-    out_.reset();
   }
   void saveOutputs([[maybe_unused]] const Tensor& out) {
-    out_ = autograd::SavedTensor(out, true);
   }
   autograd::SavedTensor A_;
-  autograd::SavedTensor out_;
+  TensorNote AMeta_;
+};
+struct DetCofactorsAlongBackward0 final : autograd::Node {
+  DetCofactorsAlongBackward0() : Node(1) {}
+  std::string name() const override { return "DetCofactorsAlongBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor A = A_.unpack(Ref<autograd::Node>(this), "A");
+    auto formula = [&]() -> Tensor {
+      return ops::detCofactorsAlong(grads[0], A);
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, directionMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor A = A_.unpack(Ref<autograd::Node>(this), "A");
+      const Tensor direction = direction_.unpack(Ref<autograd::Node>(this), "direction");
+    auto formula = [&]() -> Tensor {
+      auto [P, _info] = ops::linalgInvEx(A, false);
+      Tensor PD = ops::matmul(P, direction);
+      Tensor PG = ops::matmul(P, grads[0]);
+      Tensor DG = ops::matmul(PD, PG);
+      Tensor GD = ops::matmul(PG, PD);
+      Tensor d = support::perMatrix(ops::sum(ops::diagonal(PD, 0, -2, -1), Dims{int64_t(-1)}, false, std::nullopt));
+      Tensor g = support::perMatrix(ops::sum(ops::diagonal(PG, 0, -2, -1), Dims{int64_t(-1)}, false, std::nullopt));
+      Tensor dg = support::perMatrix(ops::sum(ops::diagonal(DG, 0, -2, -1), Dims{int64_t(-1)}, false, std::nullopt));
+      Tensor changes = ops::sub(ops::add(DG, GD, Scalar(1)), ops::add(ops::mul(PD, g), ops::mul(PG, d), Scalar(1)), Scalar(1));
+      Tensor inner = ops::add(ops::matmul(changes, P), ops::mul(P, ops::sub(ops::mul(d, g), dg, Scalar(1))), Scalar(1));
+      return ops::mul(support::perMatrix(ops::linalgDet(A)), support::mT(inner));
+    };
+    Tensor g = formula();
+      result[1] = support::finishGrad(g, AMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    A_.reset();
+    direction_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  autograd::SavedTensor A_;
+  autograd::SavedTensor direction_;
+  TensorNote directionMeta_;
   TensorNote AMeta_;
 };
 struct LinalgDetBackward0 final : autograd::Node {
@@ -379,6 +429,22 @@ Tensor detCofactors(const Tensor& A) {
   node->AMeta_ = support::noteOf(A);
   if (autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
   auto out = below::detCofactors(A);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
+  return out;
+}
+Tensor detCofactorsAlong(const Tensor& direction, const Tensor& A) {
+  if (!(autograd::anyRequiresGrad(direction, A))) {
+    return below::detCofactorsAlong(direction, A);
+  }
+  auto node = makeRef<DetCofactorsAlongBackward0>();
+  node->edges.push_back(support::edgeOf(direction));
+  node->directionMeta_ = support::noteOf(direction);
+  node->edges.push_back(support::edgeOf(A));
+  node->AMeta_ = support::noteOf(A);
+  if (autograd::needsGrad(direction) || autograd::needsGrad(A)) node->A_ = autograd::SavedTensor(A, false);
+  if (autograd::needsGrad(A)) node->direction_ = autograd::SavedTensor(direction, false);
+  auto out = below::detCofactorsAlong(direction, A);
   autograd::setHistory(out, node);
   node->saveOutputs(out);
   return out;

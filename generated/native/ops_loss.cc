@@ -95,6 +95,47 @@ Tensor limitedBelow(const Tensor& self, double least) {
   call.finish();
   return result;
 }
+Tensor smoothL1Values(const Tensor& input, const Tensor& target, double beta) {
+  const BorrowedOperands inputs(input, target);
+  const double attrs[] = {static_cast<double>(beta)};
+  if (!trace::active()) return cpu::pointwise(kernels::smoothL1Values, inputs, attrs);
+  trace::Call call("smoothL1Values");
+  call.input(input);
+  call.input(target);
+  call.attr(support::attr("beta", beta));
+  Tensor result = cpu::pointwise(kernels::smoothL1Values, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor smoothL1ValuesBackwardInput(const Tensor& grad, const Tensor& input, const Tensor& target, double beta) {
+  const BorrowedOperands inputs(grad, input, target);
+  const double attrs[] = {static_cast<double>(beta)};
+  if (!trace::active()) return cpu::pointwise(kernels::smoothL1ValuesBackwardInput, inputs, attrs);
+  trace::Call call("smoothL1ValuesBackwardInput");
+  call.input(grad);
+  call.input(input);
+  call.input(target);
+  call.attr(support::attr("beta", beta));
+  Tensor result = cpu::pointwise(kernels::smoothL1ValuesBackwardInput, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
+Tensor smoothL1ValuesBackwardTarget(const Tensor& grad, const Tensor& input, const Tensor& target, double beta) {
+  const BorrowedOperands inputs(grad, input, target);
+  const double attrs[] = {static_cast<double>(beta)};
+  if (!trace::active()) return cpu::pointwise(kernels::smoothL1ValuesBackwardTarget, inputs, attrs);
+  trace::Call call("smoothL1ValuesBackwardTarget");
+  call.input(grad);
+  call.input(input);
+  call.input(target);
+  call.attr(support::attr("beta", beta));
+  Tensor result = cpu::pointwise(kernels::smoothL1ValuesBackwardTarget, inputs, attrs);
+  call.output(result);
+  call.finish();
+  return result;
+}
 }  // namespace below
 
 namespace {
@@ -262,6 +303,45 @@ struct LimitedBelowBackward0 final : autograd::Node {
   void saveOutputs([[maybe_unused]] const Tensor& out) {
   }
   TensorNote selfMeta_;
+};
+struct SmoothL1ValuesBackward0 final : autograd::Node {
+  SmoothL1ValuesBackward0() : Node(1) {}
+  std::string name() const override { return "SmoothL1LossBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
+      [[maybe_unused]] const auto& beta = beta_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::le(term::sub(Operand(input), Operand(target)), term::neg(Operand(beta))), Operand(Scalar(int64_t(-1))), term::select(term::ge(term::sub(Operand(input), Operand(target)), Operand(beta)), Operand(Scalar(int64_t(1))), term::div(term::sub(Operand(input), Operand(target)), Operand(beta))))));
+    else g = below::smoothL1ValuesBackwardInput(grads[0], input, target, beta);
+      result[0] = support::finishGrad(g, inputMeta_);
+    }
+    if (edges[1].node) {
+      const Tensor input = input_.unpack(Ref<autograd::Node>(this), "input");
+      const Tensor target = target_.unpack(Ref<autograd::Node>(this), "target");
+      [[maybe_unused]] const auto& beta = beta_;
+    Tensor g;
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::le(term::sub(Operand(input), Operand(target)), term::neg(Operand(beta))), Operand(Scalar(int64_t(1))), term::select(term::ge(term::sub(Operand(input), Operand(target)), Operand(beta)), Operand(Scalar(int64_t(-1))), term::div(term::neg(term::sub(Operand(input), Operand(target))), Operand(beta))))));
+    else g = below::smoothL1ValuesBackwardTarget(grads[0], input, target, beta);
+      result[1] = support::finishGrad(g, targetMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    input_.reset();
+    target_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+  }
+  double beta_;
+  autograd::SavedTensor input_;
+  autograd::SavedTensor target_;
+  TensorNote inputMeta_;
+  TensorNote targetMeta_;
 };
 }  // namespace
 
@@ -551,16 +631,30 @@ Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view 
     region.begin();
   }
   auto body = [&]() -> Tensor {
-    Tensor difference = ops::sub(input, target, Scalar(1));
-    Tensor d = ops::abs(difference);
     if (beta == 0) {
-      return support::reduceLoss(d, reduction);
+      return support::reduceLoss(ops::abs(ops::sub(input, target, Scalar(1))), reduction);
     }
-    Tensor square = ops::mul(ops::mul(difference, difference), Operand(Scalar(double((double(0.5) / double(beta))))));
-    return support::reduceLoss(ops::where(ops::lt(d, Operand(Scalar(double(beta)))), square, ops::sub(d, Operand(Scalar(double((0.5 * beta)))), Scalar(1))), reduction);
+    return support::reduceLoss(ops::smoothL1Values(input, target, beta), reduction);
   };
   Tensor out = body();
   if (trace::active()) region.output(out);
+  return out;
+}
+Tensor smoothL1Values(const Tensor& input, const Tensor& target, double beta) {
+  if (!(autograd::anyRequiresGrad(input, target))) {
+    return below::smoothL1Values(input, target, beta);
+  }
+  auto node = makeRef<SmoothL1ValuesBackward0>();
+  node->edges.push_back(support::edgeOf(input));
+  node->inputMeta_ = support::noteOf(input);
+  node->edges.push_back(support::edgeOf(target));
+  node->targetMeta_ = support::noteOf(target);
+  node->beta_ = beta;
+  if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->input_ = autograd::SavedTensor(input, false);
+  if (autograd::needsGrad(input) || autograd::needsGrad(target)) node->target_ = autograd::SavedTensor(target, false);
+  auto out = below::smoothL1Values(input, target, beta);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 }  // namespace ops

@@ -1135,7 +1135,7 @@ struct SpecialXlog1pyBackward0 final : autograd::Node {
       const Operand other = other_.unpack(*this, "other");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::and_(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::le(Operand(other), Operand(Scalar(int64_t(-1))))), Operand(Scalar(int64_t(0))), term::mul(Operand(grads[0]), term::log1p(Operand(other)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::and_(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::le(Operand(other), Operand(Scalar(int64_t(-1))))), Operand(Scalar(int64_t(0))), term::log1p(Operand(other)))));
     else g = below::specialXlog1pyBackwardSelf(grads[0], self, other);
       result[0] = support::finishGrad(g, selfMeta_);
     }
@@ -1199,7 +1199,7 @@ struct XlogyBackward0 final : autograd::Node {
       const Operand other = other_.unpack(*this, "other");
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::select(term::and_(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::le(Operand(other), Operand(Scalar(int64_t(0))))), Operand(Scalar(int64_t(0))), term::mul(Operand(grads[0]), term::log(Operand(other)))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::and_(term::eq(Operand(self), Operand(Scalar(int64_t(0)))), term::le(Operand(other), Operand(Scalar(int64_t(0))))), Operand(Scalar(int64_t(0))), term::log(Operand(other)))));
     else g = below::xlogyBackwardSelf(grads[0], self, other);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -118,6 +118,40 @@ struct KthvalueBackward0 final : autograd::Node {
   autograd::SavedTensor indices_;
   TensorNote selfMeta_;
 };
+struct LogsumexpBackward0 final : autograd::Node {
+  LogsumexpBackward0() : Node(1) {}
+  std::string name() const override { return "LogsumexpBackward0"; }
+  TensorList apply(TensorList grads) override {
+    TensorList result(edges.size());
+    if (!support::anyDefined(grads)) return result;
+    support::fillMissing(*this, grads);
+    if (edges[0].node) {
+      const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
+      const Tensor out = out_.unpack(Ref<autograd::Node>(this), "out");
+      [[maybe_unused]] const auto& dim = dim_;
+      [[maybe_unused]] const auto& keepdim = keepdim_;
+    auto formula = [&]() -> Tensor {
+      return ops::mul(support::expandReduced(grads[0], selfMeta_.sizes(), dim_, keepdim_), ops::exp(ops::sub(self, support::expandReduced(out, selfMeta_.sizes(), dim_, keepdim_), Scalar(1))));
+    };
+    Tensor g = formula();
+      result[0] = support::finishGrad(g, selfMeta_);
+    }
+    return result;
+  }
+  void releaseSaved() override {
+    self_.reset();
+    out_.reset();
+  }
+  void saveOutputs([[maybe_unused]] const Tensor& out) {
+    out_ = autograd::SavedTensor(out, true);
+  }
+  
+  Dims dim_;
+  bool keepdim_;
+  autograd::SavedTensor self_;
+  autograd::SavedTensor out_;
+  TensorNote selfMeta_;
+};
 struct MedianBackward0 final : autograd::Node {
   MedianBackward0() : Node(1) {}
   std::string name() const override { return "MedianBackward0"; }
@@ -529,8 +563,25 @@ Tensor logsumexp(const Tensor& self, IntSpan dim, bool keepdim) {
   auto body = [&]() -> Tensor {
     return support::logsumexp(self, dim, keepdim);
   };
-  Tensor out = body();
+  if (!(autograd::anyRequiresGrad(self))) {
+    Tensor out = body();
+    if (trace::active()) region.output(out);
+    return out;
+  }
+  auto node = makeRef<LogsumexpBackward0>();
+  node->edges.push_back(support::edgeOf(self));
+  node->selfMeta_ = support::noteOf(self);
+  node->dim_ = Dims(dim);
+  node->keepdim_ = keepdim;
+  if (autograd::needsGrad(self)) node->self_ = autograd::SavedTensor(self, false);
+  Tensor out;
+  {
+    autograd::GradGuard off(false);
+    out = body();
+  }
   if (trace::active()) region.output(out);
+  autograd::setHistory(out, node);
+  node->saveOutputs(out);
   return out;
 }
 Tensor median(const Tensor& self) {

@@ -1289,7 +1289,7 @@ struct AbsBackward0 final : autograd::Node {
     if (edges[0].node) {
       const Tensor self = self_.unpack(Ref<autograd::Node>(this), "self");
     Tensor g;
-    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::sign(Operand(self))));
+    if (autograd::gradEnabled()) g = support::asTensor(term::mul(Operand(grads[0]), term::select(term::gt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(1))), term::select(term::lt(Operand(self), Operand(Scalar(int64_t(0)))), Operand(Scalar(int64_t(-1))), Operand(Scalar(int64_t(0)))))));
     else g = below::absBackward(grads[0], self);
       result[0] = support::finishGrad(g, selfMeta_);
     }

@@ -315,6 +315,7 @@ export interface NativeOps {
   symeig(self: H, eigenvectors: boolean, upper: boolean): H[];
   triangularSolve(self: H, A: H, upper: boolean, transpose: boolean, unitriangular: boolean): H[];
   detCofactors(A: H): H;
+  detCofactorsAlong(direction: H, A: H): H;
   linalgDet(A: H): H;
   linalgInv(A: H): H;
   linalgInvEx(A: H, checkErrors: boolean): H[];
@@ -356,6 +357,7 @@ export interface NativeOps {
   nllLoss(input: H, target: H, weight: H | null, ignoreIndex: number, reduction: string): H;
   poissonNllLoss(input: H, target: H, logInput: boolean, full: boolean, eps: number, reduction: string): H;
   smoothL1Loss(input: H, target: H, reduction: string, beta: number): H;
+  smoothL1Values(input: H, target: H, beta: number): H;
   cosineEmbeddingLoss(input1: H, input2: H, target: H, margin: number, reduction: string): H;
   hingeEmbeddingLoss(input: H, target: H, margin: number, reduction: string): H;
   marginRankingLoss(input1: H, input2: H, target: H, margin: number, reduction: string): H;

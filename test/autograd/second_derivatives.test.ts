@@ -77,3 +77,38 @@ test('distances of all pairs', () => {
   const [second] = fb.autograd.grad([first!.square().sum()], [c]);
   expect(second!.isfinite().all().item()).toBe(true);
 });
+
+test('norms of zero vectors', () => {
+  const x = fb.tensor(
+    [
+      [0, 0],
+      [3, 4],
+    ],
+    { dtype: 'float64', requiresGrad: true },
+  );
+  for (const p of [1.5, 2, 3]) {
+    for (const norm of [(t: Tensor) => t.norm(p, 1), (t: Tensor) => fb.linalg.vectorNorm(t, p, 1)]) {
+      const [first] = fb.autograd.grad([norm(x).sum()], [x], { createGraph: true });
+      const [second] = fb.autograd.grad([first!.sum()], [x]);
+      expect((second!.toArray() as number[][])[0]).toEqual([0, 0]);
+      expect(second!.isfinite().all().item()).toBe(true);
+      expect(
+        fb.autograd.gradgradcheck((t: Tensor) => norm(t), [x.detach().narrow(0, 1, 1).clone().requiresGrad_()]),
+      ).toBe(true);
+    }
+  }
+});
+
+test('xlogy and xlog1py where the first factor is zero', () => {
+  for (const [f, edge] of [
+    [fb.xlogy, 0],
+    [fb.special.xlog1py, -1],
+  ] as const) {
+    const x = fb.tensor([0, 0, 2], { dtype: 'float64', requiresGrad: true });
+    const y = fb.tensor([edge, edge - 1, 1], { dtype: 'float64' });
+    const incoming = fb.ones([3], { dtype: 'float64', requiresGrad: true });
+    const [first] = fb.autograd.grad([f(x, y)], [x], { gradOutputs: [incoming], createGraph: true });
+    const [second] = fb.autograd.grad([first!.sum()], [incoming]);
+    expectClose(second!.toArray() as number[], [0, 0, Math.log(1 - edge)]);
+  }
+});

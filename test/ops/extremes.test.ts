@@ -55,3 +55,32 @@ test('the gradient of sinc where the square underflows', () => {
   expect(g![1]).toBeCloseTo(0);
   expect(g![2]).toBeCloseTo(-1.2732395, 5);
 });
+
+test('relu, abs and the losses made of them pass NaN as PyTorch does', () => {
+  const x = leaf([NaN, -Infinity, -1, 0, 1, Infinity]);
+  expect(gradients((t) => t.relu(), x)).toEqual([[1, 0, 0, 0, 1, 1]]);
+  expect(gradients((t) => t.abs(), x)).toEqual([[0, -1, -1, 0, 1, 1]]);
+  const zero = fb.zeros([6]);
+  const F = fb.nn.functional;
+  expect(gradients((t) => F.l1Loss(t, zero, { reduction: 'sum' }), x)).toEqual([[0, -1, -1, 0, 1, 1]]);
+  expect(gradients((t) => F.smoothL1Loss(t, zero, { reduction: 'sum', beta: 2 }), x)).toEqual([
+    [NaN, -1, -0.5, 0, 0.5, 1],
+  ]);
+});
+
+test('logsumexp beside an infinite element has gradients of zero', () => {
+  expect(gradients((t) => t.logsumexp(0), leaf([1, 2, Infinity]))).toEqual([[0, 0, NaN]]);
+  expect(gradients((t) => t.logsumexp([0]), leaf([0, 0, -Infinity]))).toEqual([[0.5, 0.5, 0]]);
+});
+
+test('a compiled function refuses a zero divisor of integers in its first call too', () => {
+  const a = fb.tensor([7, 8], { dtype: 'int32' });
+  const zero = fb.tensor([1, 0], { dtype: 'int32' });
+  for (const op of ['floorDivide', 'remainder', 'fmod'] as const) {
+    const f = fb.compile((x: Tensor, y: Tensor) => x[op](y));
+    expect(() => f(a, zero)).toThrow('ZeroDivisionError');
+    expect(f(a, fb.tensor([2, 3], { dtype: 'int32' })).tolist()).toEqual(
+      a[op](fb.tensor([2, 3], { dtype: 'int32' })).tolist(),
+    );
+  }
+});

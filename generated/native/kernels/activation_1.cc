@@ -134,16 +134,16 @@ extern const cpu::PointwiseKernel preluValuesBackwardWeight[kNumDTypes] = {
     nullptr,
 };
 
-// reluBackward = (select (gt out 0) grad 0)
+// reluBackward = (select (le out 0) 0 grad)
 struct ReluBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v out, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_gt(out, fb_splat_f32(0.0f)), grad, fb_splat_f32(0.0f));
+    f32v r0 = fb_select(fb_le(out, fb_splat_f32(0.0f)), fb_splat_f32(0.0f), grad);
     out0 = r0;
   }
 };
 struct ReluBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v out, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_gt(out, fb_splat_f64(0.0)), grad, fb_splat_f64(0.0));
+    f64v r0 = fb_select(fb_le(out, fb_splat_f64(0.0)), fb_splat_f64(0.0), grad);
     out0 = r0;
   }
 };

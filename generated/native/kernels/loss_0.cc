@@ -108,4 +108,82 @@ extern const cpu::PointwiseKernel limitedBelow[kNumDTypes] = {
     nullptr,
 };
 
+// smoothL1Values = (select (lt (abs (sub input target)) beta) (div (mul (mul 0.5 (abs (sub input target))) (abs (sub input target))) beta) (sub (abs (sub input target)) (mul 0.5 beta)))
+struct SmoothL1Values_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v input, [[maybe_unused]] f32v target, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_select(fb_lt(fb_abs(fb_sub(input, target)), attr[0]), fb_div(fb_mul(fb_mul(fb_splat_f32(0.5f), fb_abs(fb_sub(input, target))), fb_abs(fb_sub(input, target))), attr[0]), fb_sub(fb_abs(fb_sub(input, target)), fb_mul(fb_splat_f32(0.5f), attr[0])));
+    out0 = r0;
+  }
+};
+struct SmoothL1Values_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v input, [[maybe_unused]] f64v target, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_select(fb_lt(fb_abs(fb_sub(input, target)), attr[0]), fb_div(fb_mul(fb_mul(fb_splat_f64(0.5), fb_abs(fb_sub(input, target))), fb_abs(fb_sub(input, target))), attr[0]), fb_sub(fb_abs(fb_sub(input, target)), fb_mul(fb_splat_f64(0.5), attr[0])));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel smoothL1Values[kNumDTypes] = {
+    Pointwise<SmoothL1Values_f32, f32v, 1, List<f32>, List<f32, f32>>::kernel,
+    Pointwise<SmoothL1Values_f64, f64v, 1, List<f64>, List<f64, f64>>::kernel,
+    Pointwise<SmoothL1Values_f32, f32v, 1, List<f16>, List<f16, f16>>::kernel,
+    Pointwise<SmoothL1Values_f32, f32v, 1, List<bf16>, List<bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// smoothL1ValuesBackwardInput = (mul grad (select (le (sub input target) (neg beta)) -1 (select (ge (sub input target) beta) 1 (div (sub input target) beta))))
+struct SmoothL1ValuesBackwardInput_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v input, [[maybe_unused]] f32v target, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_select(fb_le(fb_sub(input, target), fb_neg(attr[0])), fb_splat_f32(-1.0f), fb_select(fb_ge(fb_sub(input, target), attr[0]), fb_splat_f32(1.0f), fb_div(fb_sub(input, target), attr[0]))));
+    out0 = r0;
+  }
+};
+struct SmoothL1ValuesBackwardInput_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v input, [[maybe_unused]] f64v target, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_select(fb_le(fb_sub(input, target), fb_neg(attr[0])), fb_splat_f64(-1.0), fb_select(fb_ge(fb_sub(input, target), attr[0]), fb_splat_f64(1.0), fb_div(fb_sub(input, target), attr[0]))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel smoothL1ValuesBackwardInput[kNumDTypes] = {
+    Pointwise<SmoothL1ValuesBackwardInput_f32, f32v, 1, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<SmoothL1ValuesBackwardInput_f64, f64v, 1, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<SmoothL1ValuesBackwardInput_f32, f32v, 1, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<SmoothL1ValuesBackwardInput_f32, f32v, 1, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+// smoothL1ValuesBackwardTarget = (mul grad (select (le (sub input target) (neg beta)) 1 (select (ge (sub input target) beta) -1 (div (neg (sub input target)) beta))))
+struct SmoothL1ValuesBackwardTarget_f32 {
+  static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v input, [[maybe_unused]] f32v target, [[maybe_unused]] const f32v* attr) {
+    f32v r0 = fb_mul(grad, fb_select(fb_le(fb_sub(input, target), fb_neg(attr[0])), fb_splat_f32(1.0f), fb_select(fb_ge(fb_sub(input, target), attr[0]), fb_splat_f32(-1.0f), fb_div(fb_neg(fb_sub(input, target)), attr[0]))));
+    out0 = r0;
+  }
+};
+struct SmoothL1ValuesBackwardTarget_f64 {
+  static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v input, [[maybe_unused]] f64v target, [[maybe_unused]] const f64v* attr) {
+    f64v r0 = fb_mul(grad, fb_select(fb_le(fb_sub(input, target), fb_neg(attr[0])), fb_splat_f64(1.0), fb_select(fb_ge(fb_sub(input, target), attr[0]), fb_splat_f64(-1.0), fb_div(fb_neg(fb_sub(input, target)), attr[0]))));
+    out0 = r0;
+  }
+};
+extern const cpu::PointwiseKernel smoothL1ValuesBackwardTarget[kNumDTypes] = {
+    Pointwise<SmoothL1ValuesBackwardTarget_f32, f32v, 1, List<f32>, List<f32, f32, f32>>::kernel,
+    Pointwise<SmoothL1ValuesBackwardTarget_f64, f64v, 1, List<f64>, List<f64, f64, f64>>::kernel,
+    Pointwise<SmoothL1ValuesBackwardTarget_f32, f32v, 1, List<f16>, List<f16, f16, f16>>::kernel,
+    Pointwise<SmoothL1ValuesBackwardTarget_f32, f32v, 1, List<bf16>, List<bf16, bf16, bf16>>::kernel,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
 }  // namespace flambeau::kernels::FB_ISA

@@ -213,16 +213,16 @@ extern const cpu::PointwiseKernel specialXlog1py[kNumDTypes] = {
     nullptr,
 };
 
-// specialXlog1pyBackwardSelf = (select (and (eq self 0) (le other -1)) 0 (mul grad (log1p other)))
+// specialXlog1pyBackwardSelf = (mul grad (select (and (eq self 0) (le other -1)) 0 (log1p other)))
 struct SpecialXlog1pyBackwardSelf_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] f32v other, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_select(fb_and(fb_eq(self, fb_splat_f32(0.0f)), fb_le(other, fb_splat_f32(-1.0f))), fb_splat_f32(0.0f), fb_mul(grad, fb_log1p(other)));
+    f32v r0 = fb_mul(grad, fb_select(fb_and(fb_eq(self, fb_splat_f32(0.0f)), fb_le(other, fb_splat_f32(-1.0f))), fb_splat_f32(0.0f), fb_log1p(other)));
     out0 = r0;
   }
 };
 struct SpecialXlog1pyBackwardSelf_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] f64v other, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_select(fb_and(fb_eq(self, fb_splat_f64(0.0)), fb_le(other, fb_splat_f64(-1.0))), fb_splat_f64(0.0), fb_mul(grad, fb_log1p(other)));
+    f64v r0 = fb_mul(grad, fb_select(fb_and(fb_eq(self, fb_splat_f64(0.0)), fb_le(other, fb_splat_f64(-1.0))), fb_splat_f64(0.0), fb_log1p(other)));
     out0 = r0;
   }
 };

@@ -4,16 +4,16 @@
 
 namespace flambeau::kernels::FB_ISA {
 
-// absBackward = (mul grad (sign self))
+// absBackward = (mul grad (select (gt self 0) 1 (select (lt self 0) -1 0)))
 struct AbsBackward_f32 {
   static inline __attribute__((always_inline)) void apply(f32v& out0, [[maybe_unused]] f32v grad, [[maybe_unused]] f32v self, [[maybe_unused]] const f32v* attr) {
-    f32v r0 = fb_mul(grad, fb_sign(self));
+    f32v r0 = fb_mul(grad, fb_select(fb_gt(self, fb_splat_f32(0.0f)), fb_splat_f32(1.0f), fb_select(fb_lt(self, fb_splat_f32(0.0f)), fb_splat_f32(-1.0f), fb_splat_f32(0.0f))));
     out0 = r0;
   }
 };
 struct AbsBackward_f64 {
   static inline __attribute__((always_inline)) void apply(f64v& out0, [[maybe_unused]] f64v grad, [[maybe_unused]] f64v self, [[maybe_unused]] const f64v* attr) {
-    f64v r0 = fb_mul(grad, fb_sign(self));
+    f64v r0 = fb_mul(grad, fb_select(fb_gt(self, fb_splat_f64(0.0)), fb_splat_f64(1.0), fb_select(fb_lt(self, fb_splat_f64(0.0)), fb_splat_f64(-1.0), fb_splat_f64(0.0))));
     out0 = r0;
   }
 };

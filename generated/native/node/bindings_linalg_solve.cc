@@ -15,6 +15,13 @@ napi_value detCofactors(napi_env env, napi_callback_info info) {
     return wrap(env, ops::detCofactors(args.tensor(0)));
   });
 }
+napi_value detCofactorsAlong(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "direction", "A" };
+    Args args(env, info, "detCofactorsAlong", 2, names);
+    return wrap(env, ops::detCofactorsAlong(args.tensor(0), args.tensor(1)));
+  });
+}
 napi_value linalgDet(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     static const char* const names[] = { "A" };
@@ -125,6 +132,7 @@ napi_value solveTriangular(napi_env env, napi_callback_info info) {
 
 void registerOps_linalg_solve(napi_env env, napi_value target) {
   defineFunction(env, target, "detCofactors", detCofactors);
+  defineFunction(env, target, "detCofactorsAlong", detCofactorsAlong);
   defineFunction(env, target, "linalgDet", linalgDet);
   defineFunction(env, target, "linalgInv", linalgInv);
   defineFunction(env, target, "linalgInvEx", linalgInvEx);

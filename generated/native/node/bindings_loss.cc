@@ -120,6 +120,13 @@ napi_value smoothL1Loss(napi_env env, napi_callback_info info) {
     return wrap(env, ops::smoothL1Loss(args.tensor(0), args.tensor(1), args.string(2), args.floating(3)));
   });
 }
+napi_value smoothL1Values(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    static const char* const names[] = { "input", "target", "beta" };
+    Args args(env, info, "smoothL1Values", 3, names);
+    return wrap(env, ops::smoothL1Values(args.tensor(0), args.tensor(1), args.floating(2)));
+  });
+}
 
 }  // namespace
 
@@ -140,6 +147,7 @@ void registerOps_loss(napi_env env, napi_value target) {
   defineFunction(env, target, "nllLoss", nllLoss);
   defineFunction(env, target, "poissonNllLoss", poissonNllLoss);
   defineFunction(env, target, "smoothL1Loss", smoothL1Loss);
+  defineFunction(env, target, "smoothL1Values", smoothL1Values);
 }
 
 }  // namespace flambeau::node

@@ -575,6 +575,8 @@ FB_API std::tuple<Tensor, Tensor> symeig(const Tensor& self, bool eigenvectors =
 FB_API std::tuple<Tensor, Tensor> triangularSolve(const Tensor& self, const Tensor& A, bool upper = true, bool transpose = false, bool unitriangular = false);
 /// Cofactors of square matrices, the gradient of their determinant: det(A) A^-T, and its limit where A is singular.
 FB_API Tensor detCofactors(const Tensor& A);
+/// How the cofactors of square matrices change along a direction: the second derivative of the determinant, for singular matrices too.
+FB_API Tensor detCofactorsAlong(const Tensor& direction, const Tensor& A);
 /// Determinants of square matrices.
 FB_API Tensor linalgDet(const Tensor& A);
 /// Inverses of square matrices; LinAlgError when one is singular.
@@ -657,6 +659,8 @@ FB_API Tensor nllLoss(const Tensor& input, const Tensor& target, const Tensor& w
 FB_API Tensor poissonNllLoss(const Tensor& input, const Tensor& target, bool logInput = true, bool full = false, double eps = 1e-8, std::string_view reduction = "mean");
 /// Squared below beta, absolute above.
 FB_API Tensor smoothL1Loss(const Tensor& input, const Tensor& target, std::string_view reduction = "mean", double beta = 1.0);
+/// Squared below beta, absolute above. See `smoothL1Loss`.
+FB_API Tensor smoothL1Values(const Tensor& input, const Tensor& target, double beta = 1.0);
 /// 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. input [N, D] with target [N], or [D] with a 0-d target.
 FB_API Tensor cosineEmbeddingLoss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0.0, std::string_view reduction = "mean");
 /// input where target is 1, max(0, margin - input) where it is -1.
