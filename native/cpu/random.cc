@@ -54,17 +54,24 @@ void eachElement(const Tensor& t, F&& f) {
   forEachLine<1>(sizes, -1, {strides}, [&](const std::array<int64_t, 1>& at) { f(p[at[0]]); });
 }
 
-// 16 uniform numbers become 16 normal ones: element j and j + 8 are one Box-Muller pair.
+// 16 uniform numbers become 16 normal ones: element j and j + 8 are one Box-Muller pair. PyTorch holds radius and angle
+// in T; of BFloat16 every step of the arithmetic is one of BFloat16.
 template <class T>
 void boxMuller16(T* data, Compute<T> mean, Compute<T> std) {
   using C = Compute<T>;
-  const C twoPi = static_cast<C>(2.0 * kPi);
+  const auto held = [](C x) { return static_cast<C>(static_cast<T>(x)); };
+  const auto step = [&](C x) { return std::is_same_v<T, BFloat16> ? held(x) : x; };
+  // 2 pi is a double there, which only shows in a product that is rounded to 16 bits.
+  using Angle = std::conditional_t<sizeof(T) == 2, double, C>;
+  const Angle twoPi = static_cast<Angle>(2.0 * kPi);
+  mean = held(mean), std = held(std);
   for (int j = 0; j < 8; ++j) {
-    const C u1 = static_cast<C>(1) - static_cast<C>(data[j]), u2 = static_cast<C>(data[j + 8]);
-    const C radius = std::sqrt(static_cast<C>(-2) * std::log(u1));
-    const C theta = twoPi * u2;
-    data[j] = static_cast<T>(radius * std::cos(theta) * std + mean);
-    data[j + 8] = static_cast<T>(radius * std::sin(theta) * std + mean);
+    const C u1 = held(static_cast<C>(1) - static_cast<C>(data[j])), u2 = static_cast<C>(data[j + 8]);
+    const C radius = held(std::sqrt(static_cast<C>(-2) * step(std::log(u1))));
+    const C theta = held(static_cast<C>(twoPi * u2));
+    const auto placed = [&](C side) { return static_cast<T>(step(step(radius * step(side)) * std) + mean); };
+    data[j] = placed(std::cos(theta));
+    data[j + 8] = placed(std::sin(theta));
   }
 }
 
