@@ -213,6 +213,8 @@ Tensor detCofactors(const Tensor& A) {
 
 Tensor detCofactorsAlong(const Tensor& direction, const Tensor& A) {
   checkSquare(A, "linalg.det");
+  FB_CHECK(direction.dtype() == A.dtype() && std::ranges::equal(direction.sizes(), A.sizes()), Shape,
+           "detCofactorsAlong: expected a direction of A's shape and dtype");
   const Batch given(direction);
   // Of diag(s) along E: sum over j of E[j][j] P(i, j) on the diagonal and -E[j][i] P(i, j) beside it, with P(i, j) the
   // product of the other singular values; U and Vh turn directions and results.
