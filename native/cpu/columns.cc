@@ -39,9 +39,17 @@ Columns columnsOf(const char* op, Pair image, IntSpan kernel, IntSpan dilation, 
     c.spec.dilation[i + 1] = d[i];
     c.spec.pad[i + 1] = p[i];
     c.spec.stride[i + 1] = s[i];
-    const int64_t room = image[i] + 2 * p[i] - d[i] * (k[i] - 1) - 1;
+    int64_t padded, reach, room;
+    const bool overflow =
+        __builtin_mul_overflow(p[i], 2, &padded) || __builtin_add_overflow(padded, image[i] - 1, &padded) ||
+        __builtin_mul_overflow(d[i], k[i] - 1, &reach) || __builtin_sub_overflow(padded, reach, &room);
+    FB_CHECK(!overflow, Shape, "%s(): kernel_size, dilation and padding are too large", op);
     c.spec.out[i + 1] = room < 0 ? 0 : room / s[i] + 1;
   }
+  int64_t product;
+  FB_CHECK(
+      !__builtin_mul_overflow(k[0], k[1], &product) && !__builtin_mul_overflow(c.spec.out[1], c.spec.out[2], &product),
+      Shape, "%s(): the array of sliding blocks is too large", op);
   FB_CHECK(c.spec.pixels() > 0, Shape,
            "Given input with spatial size (%lld, %lld), kernel_size=(%lld, %lld), dilation=(%lld, %lld), "
            "padding=(%lld, %lld), calculated shape of the array of sliding blocks as (%lld, %lld), but its components "
@@ -66,6 +74,9 @@ Tensor im2col(const Tensor& input, IntSpan kernelSize, IntSpan dilation, IntSpan
            shapeString(sizes).c_str());
   Columns c = columnsOf("im2col", {sizes[nd - 2], sizes[nd - 1]}, kernelSize, dilation, padding, stride);
   c.channels = c.spec.channels = sizes[nd - 3];
+  int64_t rows;
+  FB_CHECK(!__builtin_mul_overflow(c.channels, c.spec.taps(), &rows), Shape,
+           "im2col(): the array of sliding blocks is too large");
   const int64_t batch = nd == 4 ? sizes[0] : 1, pixels = c.spec.pixels();
   Tensor out =
       emptyTensor(nd == 4 ? Dims{batch, c.rows(), pixels} : Dims{c.rows(), pixels}, input.dtype(), input.device());

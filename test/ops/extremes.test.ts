@@ -84,3 +84,11 @@ test('a compiled function refuses a zero divisor of integers in its first call t
     );
   }
 });
+
+test('unfold says when there are too many sliding blocks', () => {
+  const x = fb.ones([1, 1, 4, 1]);
+  expect(() => fb.nn.functional.unfold(x, 1, { padding: Number.MAX_SAFE_INTEGER })).toThrow('too large');
+  expect(() => fb.nn.functional.unfold(x, 2 ** 52, { padding: Number.MAX_SAFE_INTEGER, dilation: 2 ** 52 })).toThrow(
+    'too large',
+  );
+});
