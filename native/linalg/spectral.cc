@@ -1,4 +1,7 @@
 // Singular values and eigenvalues of symmetric matrices.
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <tuple>
 
 #include "extern_kernels.h"
@@ -18,7 +21,18 @@ void setIdentity(const Tensor& t, int64_t n) {
   });
 }
 
-// U and Vh may be undefined: values only.
+/// LAPACK refuses NaN at once, but may never return from an infinite element.
+template <class T>
+bool isInfinite(const T* matrix, int64_t n) {
+  bool infinite = false;
+  for (int64_t i = 0; i < n; ++i) {
+    if (std::isnan(matrix[i])) return false;
+    infinite |= std::isinf(matrix[i]);
+  }
+  return infinite;
+}
+
+// U and Vh may be undefined: values only. All NaN for a matrix with an infinite element.
 void singular(const char* op, const Batch& in, const Tensor& U, const Tensor& S, const Tensor& Vh) {
   const bool vectors = U.defined();
   const int64_t k = in.k(), ucols = vectors ? U.size(-1) : 0, vrows = vectors ? Vh.size(-2) : 0;
@@ -38,6 +52,14 @@ void singular(const char* op, const Batch& in, const Tensor& U, const Tensor& S,
       const Int lda = a.ld(), ldu = u.ld(), ldv = v.ld();
       const char* job = !vectors ? "N" : ucols == in.m && vrows == in.n ? "A" : "S";
       for (int64_t i = begin; i < end; ++i) {
+        if (isInfinite(in.at<T>(i), in.m * in.n)) {
+          const T none = std::numeric_limits<T>::quiet_NaN();
+          std::fill_n(S.ptr<T>() + i * k, k, none);
+          if (vectors) std::fill_n(U.ptr<T>() + i * m * ucols, m * ucols, none);
+          if (vectors) std::fill_n(Vh.ptr<T>() + i * vrows * n, vrows * n, none);
+          info.ptr<Int>()[i] = 0;
+          continue;
+        }
         a.load(in.at<T>(i), m, n);
         withWorkspace(space, [&](T* work, Int size) {
           Routines<T>::gesdd(job, &m, &n, a.data(), &lda, S.ptr<T>() + i * k, u.data(), &ldu, v.data(), &ldv, work,

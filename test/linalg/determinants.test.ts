@@ -1,4 +1,4 @@
-// Derivatives of determinants where an inverse does not help: singular matrices and matrices that are not finite.
+// Matrices that are singular or not finite: derivatives of determinants, where an inverse does not help, and singular values.
 import { expect, test } from 'vitest';
 import * as fb from '../../src/index.js';
 import type { Tensor } from '../../src/index.js';
@@ -64,5 +64,22 @@ test('a matrix with an infinite element or NaN has NaN as its gradient', () => {
     ]);
     const [gradient] = fb.autograd.grad([det(A)], [A]);
     expect(gradient!.isnan().all().item()).toBe(true);
+  }
+});
+
+test('singular values of a matrix with an infinite element are NaN', () => {
+  const bad = [NaN, Infinity, -Infinity, 0, 1, -1, 2, 1e30, 0.5];
+  fb.manualSeed(1);
+  for (let i = 0; i < 50; i++) {
+    const at = fb.randint(1, bad.length, [12]).toArray() as number[];
+    const A = fb
+      .tensor(
+        at.map((k) => bad[k]!),
+        { dtype: 'float64' },
+      )
+      .reshape([3, 4]);
+    if (A.isfinite().all().item()) continue;
+    expect(fb.linalg.svdvals(A).isnan().all().item()).toBe(true);
+    expect(fb.linalg.svd(A).every((t: Tensor) => t.isnan().all().item())).toBe(true);
   }
 });
