@@ -19,9 +19,8 @@ Operand checkedDivisor(const Operand& other) {
     FB_CHECK(other.scalar.toDouble() != 0, Value, "ZeroDivisionError");
   } else if ((!trace::active() || trace::ofACall()) && other.tensor.numel() > 0) {
     autograd::GradGuard off(false);
-    trace::setAside();
+    const trace::Aside aside;
     const Tensor ok = ops::all(other.tensor);
-    trace::bringBack();
     FB_CHECK(*ok.ptr<bool>(), Value, "ZeroDivisionError");
   }
   return other;

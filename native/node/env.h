@@ -87,7 +87,8 @@ void initEnv(napi_env env);
 std::string callSite(napi_env env);
 /// Calls a JavaScript function; throws JsException when it throws.
 napi_value callJs(napi_env env, napi_value fn, std::initializer_list<napi_value> args);
-/// Before a handle is made, where V8 may collect anyway: has young garbage collected when much has been allocated since.
+/// Before a handle is made, where V8 may collect anyway: has young garbage collected when much has been allocated
+/// since.
 void collectIfDue(napi_env env);
 /// Bytes reported to V8 and not yet reported, for tests.
 int64_t externalBytes();

@@ -14,6 +14,13 @@ bool ofACall();
 /// The recording of this thread waits, and another may run until bringBack(); calls nest.
 void setAside();
 void bringBack();
+/// Both, for a scope.
+struct Aside {
+  Aside() { setAside(); }
+  ~Aside() { bringBack(); }
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+};
 /// Why the latest tolerant recording of this thread gave up; nothing when it did not.
 std::optional<std::string> gaveUp();
 
