@@ -61,6 +61,8 @@ Tensor luPermutation(const Tensor& pivots, int64_t rows, DType dtype) {
            "is intended to be used with the output produced by torch.linalg.lu_factor");
   const Tensor p = contiguousOf(pivots);
   const int64_t k = p.size(-1), count = k ? p.numel() / k : product(p.sizes().first(static_cast<size_t>(p.dim()) - 1));
+  FB_CHECK(k <= rows, Shape, "torch.lu_unpack: LU_pivots are more (%lld) than the rows (%lld)",
+           static_cast<long long>(k), static_cast<long long>(rows));
   Dims sizes(p.sizes());
   sizes.pop_back();
   sizes.push_back(rows);

@@ -83,3 +83,8 @@ test('singular values of a matrix with an infinite element are NaN', () => {
     expect(fb.linalg.svd(A).every((t: Tensor) => t.isnan().all().item())).toBe(true);
   }
 });
+
+test('luUnpack refuses more pivots than rows', () => {
+  const pivots = fb.tensor([1, 2, 2], { dtype: 'int32' });
+  expect(() => fb.luUnpack(fb.eye(2), pivots)).toThrow();
+});
