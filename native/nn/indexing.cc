@@ -295,10 +295,13 @@ Tensor segmentReduce(const Tensor& data, std::string_view reduce, const Tensor& 
     const Tensor flat = ops::contiguous(given), last = ops::contiguous(ends);
     for (int64_t i = 0; i < flat.numel(); ++i)
       FB_CHECK(flat.ptr<int64_t>()[i] >= 0, Value, "lengths contains negative value!");
-    for (int64_t i = segments - 1; i < last.numel(); i += segments)
-      FB_CHECK(last.ptr<int64_t>()[i] == n, Value,
+    const auto check = [&](int64_t sum) {
+      FB_CHECK(sum == n, Value,
                "segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when "
                "!unsafe.");
+    };
+    if (segments == 0) check(0);
+    for (int64_t i = segments - 1; segments > 0 && i < last.numel(); i += segments) check(last.ptr<int64_t>()[i]);
   }
   // A position belongs to the segment whose number is the count of ends at or before it.
   const Tensor places = ops::arange(Scalar(int64_t{0}), Scalar(n), Scalar(int64_t{1}), DType::Int64);

@@ -92,3 +92,9 @@ test('unfold says when there are too many sliding blocks', () => {
     'too large',
   );
 });
+
+test('no segments do not add up to the data', () => {
+  const none = fb.zeros([0], { dtype: 'int64' });
+  expect(() => fb.segmentReduce(fb.ones([3]), 'mean', { lengths: none })).toThrow('to sum to data.size');
+  expect(fb.segmentReduce(fb.ones([3]), 'sum', { lengths: none, unsafe: true }).shape).toEqual([0]);
+});
