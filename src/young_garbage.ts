@@ -9,12 +9,11 @@ let collect: Collect | null | undefined;
 
 /** The function that `node --expose-gc` makes global, without making it global; null where V8 does not give it. */
 function find(): Collect | null {
-  const known = (globalThis as { gc?: unknown }).gc;
-  if (typeof known === 'function') return known as Collect;
+  const exposed = 'gc' in globalThis;
   try {
     setFlagsFromString('--expose-gc');
     const made: unknown = runInNewContext('typeof gc === "function" ? gc : null');
-    setFlagsFromString('--no-expose-gc');
+    if (!exposed) setFlagsFromString('--no-expose-gc');
     return made as Collect | null;
   } catch {
     return null;

@@ -19,10 +19,10 @@ async function gradient(
   return { compiled, report: step.explain().toString() };
 }
 
-const CASES: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
-  ['chunk', (x) => fb.chunk(x, 3, -1).reduce((s, p, i) => s.add(p.mul(p).mul(i + 1).sum()), fb.zeros([])), /cat/], // prettier-ignore
-  ['unbind', (x) => fb.unbind(x, 0).reduce((s, p, i) => s.add(p.sin().mul(i + 2).sum()), fb.zeros([])), /stack|cat/], // prettier-ignore
-  ['split of unequal parts', (x) => { const [a, b] = fb.split(x, [4, 2], 2) as [Tensor, Tensor]; return a.exp().sum().add(b.mul(3).pow(2).sum()); }, /cat/], // prettier-ignore
+const CASES: readonly [string, (x: Tensor) => Tensor, boolean][] = [
+  ['chunk', (x) => fb.chunk(x, 3, -1).reduce((s, p, i) => s.add(p.mul(p).mul(i + 1).sum()), fb.zeros([])), true], // prettier-ignore
+  ['unbind', (x) => fb.unbind(x, 0).reduce((s, p, i) => s.add(p.sin().mul(i + 2).sum()), fb.zeros([])), true], // prettier-ignore
+  ['split of unequal parts', (x) => { const [a, b] = fb.split(x, [4, 2], 2) as [Tensor, Tensor]; return a.exp().sum().add(b.mul(3).pow(2).sum()); }, true], // prettier-ignore
   [
     'parts with gaps',
     (x) =>
@@ -31,9 +31,9 @@ const CASES: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
         .pow(2)
         .sum()
         .add(x.narrow(1, 3, 2).exp().sum()),
-    /cat/,
+    true,
   ],
-  ['one slice', (x) => x.narrow(2, 1, 3).pow(3).sum(), /constantPadNd/],
+  ['one slice', (x) => x.narrow(2, 1, 3).pow(3).sum(), true],
   [
     'parts that meet',
     (x) =>
@@ -42,7 +42,7 @@ const CASES: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
         .exp()
         .sum()
         .add(x.narrow(1, 2, 3).pow(2).sum()),
-    /kernel/,
+    true,
   ],
   [
     'parts of two dimensions',
@@ -52,7 +52,7 @@ const CASES: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
         .exp()
         .sum()
         .add(x.narrow(1, 2, 3).pow(2).sum()),
-    /kernel/,
+    true,
   ],
   [
     'every second',
@@ -60,19 +60,20 @@ const CASES: readonly [string, (x: Tensor) => Tensor, RegExp][] = [
       const every = (first: number): Tensor => x.index(fb.slice(), fb.slice(first, null, 2));
       return every(0).exp().sum().add(every(1).pow(2).sum());
     },
-    /kernel/,
+    false,
   ],
-  ['a part of a part', (x) => { const [a, b] = fb.chunk(x, 2, 2) as [Tensor, Tensor]; return a.narrow(1, 0, 2).exp().sum().add(b.pow(2).sum()); }, /cat|constantPadNd/], // prettier-ignore
+  ['a part of a part', (x) => { const [a, b] = fb.chunk(x, 2, 2) as [Tensor, Tensor]; return a.narrow(1, 0, 2).exp().sum().add(b.pow(2).sum()); }, true], // prettier-ignore
 ];
 
 describe('gradients of parts', () => {
-  test.each(CASES)('%s', async (_name, loss, expected) => {
+  test.each(CASES)('%s', async (_name, loss, windows) => {
     fb.manualSeed(4);
     const x = fb.randn([3, 5, 6], { requiresGrad: true });
     const { compiled, report } = await gradient(x, loss);
     const [eager] = fb.autograd.grad(loss(x), x);
     expect(compiled.sub(eager!).abs().max().item()).toBeLessThan(1e-6 * (eager!.abs().max().item() as number));
-    expect(report).toMatch(expected);
+    // Windows are joined or padded; what is none is written over zeros.
+    expect(/scatter/i.test(report), report).toBe(!windows);
   });
 
   test('of queries, keys and values: copied once for both products that read them', async () => {
