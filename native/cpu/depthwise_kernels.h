@@ -20,7 +20,6 @@ struct DepthwiseBlock {
 };
 
 struct DepthwiseKernels {
-  int64_t lanes;
   void (*plane)(const DepthwiseBlock&);
 };
 FB_DECLARE_ISA(const DepthwiseKernels, depthwiseKernels);

@@ -136,6 +136,6 @@ void plane(const DepthwiseBlock& g) {
 }  // namespace
 
 extern const DepthwiseKernels FB_ISA_NAME(depthwiseKernels);
-const DepthwiseKernels FB_ISA_NAME(depthwiseKernels) = {kWide, plane};
+const DepthwiseKernels FB_ISA_NAME(depthwiseKernels) = {plane};
 
 }  // namespace flambeau::cpu

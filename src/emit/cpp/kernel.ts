@@ -226,14 +226,14 @@ export class CppKernel extends CppLate {
         // Vector loops over columns are innermost, and there is one row scope.
         this.vectorLoop(into, a, lo, hi, block > 0 && at === 0 ? null : a.extent, unroll, (ls, shifts, lanes) => {
           const inner = shifts.map((sh) => this.child(into, new Set([a]), ls, sh, lanes));
-          this.passBody(s, inner, rows, block > 0);
+          this.passBody(s, inner, block > 0);
         });
         return;
       }
-      if (last && this.byLines(s, a, scopes, lo, hi, (inner) => this.passBody(s, inner, rows, block > 0))) return;
+      if (last && this.byLines(s, a, scopes, lo, hi, (inner) => this.passBody(s, inner, block > 0))) return;
       const ls: Lines = [];
       const inner = scopes.map((x) => this.child(x, new Set([a]), ls));
-      if (last) this.passBody(s, inner, rows, block > 0);
+      if (last) this.passBody(s, inner, block > 0);
       else nest(at + 1, inner, '0', this.dim(k.cols[at + 1]!.extent));
       into.lines.push(`for (fb_int ${a.name} = ${lo}; ${a.name} < ${hi}; ${a.name}++) {`, ls, '}');
     };
@@ -295,11 +295,10 @@ export class CppKernel extends CppLate {
     lines.push('for (int k = FB_W / 2; k >= 1; k /= 2) {', ls, '}');
   }
 
-  protected passBody(s: Columns, scopes: readonly Scope[], rows: readonly Scope[], blocked: boolean): void {
+  protected passBody(s: Columns, scopes: readonly Scope[], blocked: boolean): void {
     const inCols = this.k.vector !== null && this.k.cols.includes(this.k.vector);
     scopes.forEach((scope, c) => {
       const [u, r] = inCols ? [c, 0] : [0, c];
-      void rows;
       this.prefetch(s.prefetch, scope);
       for (const f of s.folds) {
         const own = new Map(f.states.map((st, i) => [st.name, this.accName(f, i, u, r) + (blocked ? 'b' : '')]));

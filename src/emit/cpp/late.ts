@@ -18,7 +18,7 @@ export abstract class CppLate extends CppLines {
   protected readonly after: Lines = [];
 
   protected abstract columns(s: Columns, rows: readonly Scope[], late?: Columns): void;
-  protected abstract passBody(s: Columns, scopes: readonly Scope[], rows: readonly Scope[], blocked: boolean): void;
+  protected abstract passBody(s: Columns, scopes: readonly Scope[], blocked: boolean): void;
   protected abstract rowStage(s: Stage & { k: 'row' }, rows: readonly Scope[]): void;
 
   /** All stages of a row, the last of them that of the row before. */
@@ -41,7 +41,7 @@ export abstract class CppLate extends CppLines {
     const last = this.rowBefore(end);
     const v = this.k.vector!;
     this.vectorLoop(last, v, '0', this.dim(v.extent), v.extent, late.unroll, (ls, shifts, lanes) =>
-      this.passBody({ ...late, prefetch: [] }, this.inside(last, ls, shifts, lanes), [last], false),
+      this.passBody({ ...late, prefetch: [] }, this.inside(last, ls, shifts, lanes), false),
     );
     this.after.push('if (begin < end) {', end, '}');
   }
@@ -52,8 +52,8 @@ export abstract class CppLate extends CppLines {
     const loop = (into: Scope, before: Scope | null): void =>
       this.vectorLoop(into, v, '0', this.dim(v.extent), v.extent, s.unroll, (ls, shifts, lanes) => {
         const own = this.inside(into, ls, shifts, lanes);
-        this.passBody({ ...s, prefetch: [...s.prefetch, ...late.prefetch] }, own, [row], false);
-        if (before) this.passBody({ ...late, prefetch: [] }, this.inside(before, ls, shifts, lanes), [before], false);
+        this.passBody({ ...s, prefetch: [...s.prefetch, ...late.prefetch] }, own, false);
+        if (before) this.passBody({ ...late, prefetch: [] }, this.inside(before, ls, shifts, lanes), false);
       });
     const i = this.k.rows[0]!.name;
     const first: Lines = [];
